@@ -1,0 +1,213 @@
+"""The blueprint: declare figure routes, register them on an app.
+
+Flask side. Declaring checks what can be checked alone (signature, options);
+registering resolves the options against the app and makes the routes. The app
+is never kept on the blueprint, which may be registered on several.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar, Unpack, cast
+
+from flask import Blueprint, Flask
+from flask.blueprints import BlueprintSetupState
+from flask_caching import Cache
+
+from .errors import ConfigError
+from .parameters import Parameters
+from .render import check_style, use_agg
+from .route import FigureRoute
+from .settings import FigureOptions, RouteOptions
+from .state import AppState
+from .templating import GLOBALS
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class _Declared:
+    """A figure route as it was declared, before any app is known."""
+
+    rule: str
+    endpoint: str
+    function: Callable[..., Any]
+    options: FigureOptions
+
+
+class FigureBlueprint(Blueprint):
+    """A :class:`flask.Blueprint` whose figure routes answer with pictures. ::
+
+        plots = FigureBlueprint("plots", __name__, url_prefix="/plots")
+
+        @plots.figure_route("/walk", max_age=60)
+        def walk(n: int = 200) -> Figure:
+            ...
+
+        app.register_blueprint(plots)
+
+    :param cache: the Flask-Caching ``Cache`` to keep pictures in, where the app
+        has several. By default the app's own, else an embedded one.
+    :param options: defaults for its routes; see :class:`RouteOptions`.
+    :raises ConfigError: for an option that is unknown or cannot work.
+
+    The other parameters are those of :class:`flask.Blueprint`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        import_name: str,
+        *,
+        cache: Cache | None = None,
+        static_folder: str | os.PathLike[str] | None = None,
+        static_url_path: str | None = None,
+        template_folder: str | os.PathLike[str] | None = None,
+        url_prefix: str | None = None,
+        subdomain: str | None = None,
+        url_defaults: dict[str, Any] | None = None,
+        root_path: str | None = None,
+        **options: Unpack[FigureOptions],
+    ) -> None:
+        RouteOptions.checked(options, f"FigureBlueprint({name!r}, {{}}=…)".format)
+        super().__init__(
+            name,
+            import_name,
+            static_folder=static_folder,
+            static_url_path=static_url_path,
+            template_folder=template_folder,
+            url_prefix=url_prefix,
+            subdomain=subdomain,
+            url_defaults=url_defaults,
+            root_path=root_path,
+        )
+        self.cache = cache
+        self.figure_options = options
+        self._endpoints: set[str] = set()
+        self.record(_prepare_app)
+
+    def figure_route(
+        self,
+        rule: str,
+        *,
+        endpoint: str | None = None,
+        **options: Unpack[FigureOptions],
+    ) -> Callable[[F], F]:
+        """Serve the decorated figure function at *rule*.
+
+        The function stays the plain function: it can be imported, called and
+        tested without Flask.
+
+        :param rule: a URL rule as for ``Flask.route``. Each format is served at
+            the rule with its extension as well: ``/walk.svg``.
+        :param endpoint: the route's name, by default the function's.
+        :param options: see :class:`RouteOptions`.
+        :raises ConfigError: where an option or the signature cannot work.
+        """
+
+        def declare(function: F) -> F:
+            name = endpoint or function.__name__
+            label = f"figure_route({rule!r}, {{}}=…) of {function.__qualname__}"
+            RouteOptions.checked(options, label.format)
+            if name in self._endpoints:
+                raise ConfigError(
+                    f"The blueprint {self.name!r} has a figure route {name!r} already. "
+                    f"Name one of them with endpoint=…."
+                )
+            self._endpoints.add(name)
+            declared = _Declared(rule, name, function, options)
+            self.record(partial(self._register_route, declared))
+            return function
+
+        return declare
+
+    def _register_route(self, declared: _Declared, state: BlueprintSetupState) -> None:
+        app_state = AppState.of(_app(state))
+        options = app_state.settings.route_options(
+            self.figure_options, declared.options
+        )
+        parameters = _read_signature(declared.function, options)
+        names = (state.name_prefix, state.name, declared.endpoint)
+        endpoint = ".".join(name for name in names if name)
+        route = FigureRoute(
+            _app(state),
+            endpoint,
+            declared.function,
+            parameters,
+            options,
+            partial(app_state.store, self.cache),
+            ignore_unknown=app_state.settings.unknown_args == "ignore",
+        )
+        view: Callable[..., Any] = route.view
+        for decorator in options.decorators:
+            view = decorator(view)
+        formats = ",".join(format.name for format in options.formats)
+        for rule in (
+            declared.rule,
+            f"{declared.rule.rstrip('/')}.<any({formats}):_format>",
+        ):
+            state.add_url_rule(rule, declared.endpoint, view, methods=["GET"])
+        route.path_names = _path_names(state, route)
+        app_state.routes[endpoint] = route
+
+
+def _app(state: BlueprintSetupState) -> Flask:
+    return cast(Flask, state.app)
+
+
+def _prepare_app(state: BlueprintSetupState) -> None:
+    AppState.of(_app(state))
+    use_agg()
+    for name, function in GLOBALS.items():
+        # An app that has a global of this name keeps it.
+        state.app.jinja_env.globals.setdefault(name, function)
+
+
+def _read_signature(function: Callable[..., Any], options: RouteOptions) -> Parameters:
+    check_style(options.style)
+    parameters = Parameters(
+        function, options.inject, skip_first=options.load is not None
+    )
+    for option, call in (("load", options.load), ("version", options.version)):
+        if call is not None:
+            _check_call(
+                f"{option}=… of {function.__qualname__}", call, parameters.names
+            )
+    for name, call in options.inject.items():
+        _check_call(f"inject[{name!r}] of {function.__qualname__}", call, ())
+    return parameters
+
+
+def _check_call(label: str, call: Callable[..., Any], names: Iterable[str]) -> None:
+    """Refuse a callable that cannot take the arguments it will be given."""
+    names = tuple(names)
+    try:
+        inspect.signature(call).bind(**dict.fromkeys(names))
+    except TypeError as error:
+        given = ", ".join(names) or "no arguments"
+        raise ConfigError(f"{label} is called with {given}, but {error}.") from error
+    except ValueError:
+        return  # A builtin without a signature.
+
+
+def _path_names(state: BlueprintSetupState, route: FigureRoute) -> tuple[str, ...]:
+    """The variables of the rules that the figure function takes.
+
+    :raises ConfigError: where the rule has one that it does not take.
+    """
+    rules = list(state.app.url_map.iter_rules(route.endpoint))
+    names = set().union(*(rule.arguments for rule in rules)) - {"_format"}
+    # A variable in the prefix may be for a url_value_preprocessor.
+    prefix = state.url_prefix or ""
+    for name in names:
+        if name not in route.parameters and f"{name}>" not in prefix:
+            raise ConfigError(
+                f"The rule {rules[0].rule!r} has a variable {name!r} that "
+                f"{route.function.__qualname__} does not take from the URL. Add a "
+                f"parameter {name!r}, or take it out of the rule."
+            )
+    return tuple(name for name in route.parameters.names if name in names)

@@ -1,0 +1,1 @@
+"""Freshness and storage of rendered pictures; no Flask views, no Matplotlib."""

@@ -1,0 +1,138 @@
+"""The embedded store: memory of this process, bounded in bytes.
+
+Cache layer. A cachelib backend on cachetools' LRU, which Flask-Caching takes
+as ``CACHE_TYPE = "flask_mplstream.cache.memory.MemoryCache"``. Flask-Caching's
+own SimpleCache counts items, not bytes, and drops what expires soonest.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple, Self
+
+from cachetools import LRUCache
+from flask import Flask
+from flask_caching.backends.base import BaseCache
+
+from .entry import Entry
+
+DEFAULT_BYTES = 64 * 2**20
+#: What an item costs besides its value: key, bookkeeping, ready headers.
+OVERHEAD_BYTES = 2048
+
+
+class _Item(NamedTuple):
+    value: Any
+    is_pickled: bool
+    expires_at: float
+    size_bytes: int
+
+
+class MemoryCache(BaseCache):
+    """Drops what was used least recently once it holds *max_bytes*.
+
+    Pictures and ``bytes`` are kept as they are, as nobody can change them;
+    anything else is pickled, so that its changes stay outside.
+
+    :param max_bytes: total size, default 64 MiB.
+    :param default_timeout: seconds; 0 keeps an item until there is no room.
+    :param timer: a monotonic clock in seconds, for tests.
+    """
+
+    def __init__(
+        self,
+        max_bytes: int = DEFAULT_BYTES,
+        default_timeout: int = 300,
+        *,
+        timer: Callable[[], float] = time.monotonic,
+        ignore_delete_many_errors: bool = True,
+    ) -> None:
+        super().__init__(default_timeout, ignore_delete_many_errors)
+        self._timer = timer
+        self._items: LRUCache[str, _Item] = LRUCache(max_bytes, lambda i: i.size_bytes)
+        self._lock = threading.Lock()  # guards _items
+        os.register_at_fork(after_in_child=self._renew_lock)
+
+    def _renew_lock(self) -> None:
+        self._lock = threading.Lock()
+
+    @classmethod
+    def factory(
+        cls,
+        app: Flask,  # noqa: ARG003 - the signature is Flask-Caching's
+        config: dict[str, Any],  # noqa: ARG003
+        args: list[Any],
+        kwargs: dict[str, Any],
+    ) -> Self:
+        """Make one from ``CACHE_OPTIONS``, as Flask-Caching asks."""
+        return cls(*args, **kwargs)
+
+    @property
+    def size_bytes(self) -> int:
+        """What the items take together, their overhead included."""
+        return int(self._items.currsize)
+
+    def get(self, key: str) -> Any:
+        """The value under *key*, or ``None``."""
+        with self._lock:
+            item = self._items.get(key)
+            if item is None:
+                return None
+            if item.expires_at <= self._timer():
+                del self._items[key]
+                return None
+        return pickle.loads(item.value) if item.is_pickled else item.value  # noqa: S301 - our own memory
+
+    def set(self, key: str, value: Any, timeout: Any = None) -> bool:
+        """Keep *value* for *timeout* seconds; ``False`` where it is too large."""
+        item = self._item(key, value, timeout)
+        with self._lock:
+            return self._keep(key, item)
+
+    def add(self, key: str, value: Any, timeout: Any = None) -> bool:
+        """As :meth:`set`, but ``False`` where *key* is there."""
+        item = self._item(key, value, timeout)
+        with self._lock:
+            found = self._items.get(key)
+            if found is not None and found.expires_at > self._timer():
+                return False
+            return self._keep(key, item)
+
+    def _item(self, key: str, value: Any, timeout: Any) -> _Item:
+        seconds = self._normalize_timeout(timeout)
+        expires_at = self._timer() + seconds if seconds else float("inf")
+        is_pickled = not isinstance(value, bytes | Entry)
+        if is_pickled:
+            value = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+        body = value.image.body if isinstance(value, Entry) else value
+        size_bytes = len(body) + len(key) + OVERHEAD_BYTES
+        return _Item(value, is_pickled, expires_at, size_bytes)
+
+    def _keep(self, key: str, item: _Item) -> bool:
+        if item.size_bytes > self._items.maxsize:
+            # What stood there is not the newest any more.
+            self._items.pop(key, None)
+            return False
+        self._items[key] = item
+        return True
+
+    def delete(self, key: str) -> bool:
+        """Drop *key*; ``False`` where it was not there."""
+        with self._lock:
+            return self._items.pop(key, None) is not None
+
+    def has(self, key: str) -> bool:
+        """Whether *key* is there."""
+        with self._lock:
+            item = self._items.get(key)
+            return item is not None and item.expires_at > self._timer()
+
+    def clear(self) -> bool:
+        """Drop everything."""
+        with self._lock:
+            self._items.clear()
+        return True

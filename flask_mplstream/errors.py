@@ -1,0 +1,80 @@
+"""The errors of the package, one tree.
+
+Values layer: imports nothing of the package. Each error also inherits the
+builtin that it specialises, so that ``except ValueError`` keeps working. Which
+HTTP status an error has is decided in one place, :mod:`flask_mplstream.http`::
+
+    MplStreamError
+    ├── ConfigError (ValueError)       the app is set up wrongly
+    ├── ArgumentsError (ValueError)    a request's arguments are not accepted
+    ├── FigureTypeError (TypeError)    a figure function returned no figure
+    ├── ImageTooLargeError (ValueError)  a picture is over a limit
+    └── UnknownFigureError (LookupError) no such figure route
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+
+class MplStreamError(Exception):
+    """Root of all errors that this package raises."""
+
+
+class ConfigError(MplStreamError, ValueError):
+    """An option, a setting or a signature that cannot work.
+
+    Raised when the app starts, never during a request.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class ArgumentFault:
+    """What is wrong with one argument of a request."""
+
+    #: Name of the argument, as it stands in the URL.
+    name: str
+    #: What was given, cut to a readable length; ``None`` where nothing was.
+    value: str | None
+    #: Why it is not accepted, a full sentence.
+    reason: str
+    #: What would be accepted, in words.
+    accepted: str
+    #: The known name that is nearest to an unknown one.
+    nearest: str | None = None
+
+    def __str__(self) -> str:
+        given = "" if self.value is None else f" = {self.value!r}"
+        hint = f" Did you mean {self.nearest!r}?" if self.nearest else ""
+        return f"{self.name}{given}: {self.reason} Accepted: {self.accepted}.{hint}"
+
+
+class ArgumentsError(MplStreamError, ValueError):
+    """The arguments of a request, or of ``figure_url``, are not accepted."""
+
+    def __init__(self, faults: Sequence[ArgumentFault]) -> None:
+        super().__init__(faults)
+        #: One fault for each bad argument, in the order of the signature.
+        self.faults = tuple(faults)
+
+    def __str__(self) -> str:
+        return " ".join(map(str, self.faults))
+
+
+class FigureTypeError(MplStreamError, TypeError):
+    """A figure function returned something that is not one figure."""
+
+
+class ImageTooLargeError(MplStreamError, ValueError):
+    """A picture has more pixels or bytes than its limit allows."""
+
+
+class UnknownFigureError(MplStreamError, LookupError):
+    """No figure route has this endpoint."""
+
+
+def nearest(name: str, known: Sequence[str]) -> str | None:
+    """The one of *known* that *name* was probably meant to be, or ``None``."""
+    return next(iter(get_close_matches(name, known, n=1, cutoff=0.5)), None)

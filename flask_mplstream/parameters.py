@@ -1,0 +1,490 @@
+"""The signature is the schema: text from a URL -> arguments -> canonical form.
+
+Values layer: pydantic and the standard library. :class:`Parameters` reads a
+figure function's signature once. Every text that means the same arguments has
+one :class:`Arguments` value, and so one canonical query and one cache key.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import types
+import typing
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from copy import deepcopy
+from dataclasses import dataclass
+from enum import Enum
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from annotated_types import MaxLen
+from pydantic import ConfigDict as PydanticConfig
+from pydantic import TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
+from pydantic.fields import FieldInfo
+from typing_extensions import TypeAliasType
+
+from .errors import ArgumentFault, ArgumentsError, ConfigError, nearest
+
+#: Characters that one value may have where its parameter sets no ``max_length``.
+MAX_VALUE_LENGTH = 256
+#: Values that a repeated argument may have where it sets no ``max_length``.
+MAX_VALUES = 100
+#: Characters of a refused value that an error shows.
+SHOWN_LENGTH = 60
+
+_CONFIG = PydanticConfig(allow_inf_nan=False, str_max_length=MAX_VALUE_LENGTH)
+_UNIONS = (typing.Union, types.UnionType)
+_EMPTY = inspect.Parameter.empty
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """Validated arguments of a figure function."""
+
+    #: By parameter name, in the order of the signature, defaults filled in.
+    values: Mapping[str, Any]
+    #: One text for all spellings of the same arguments: part of the cache key.
+    canonical: str
+    #: Name and text of what differs from the defaults, in the order of the
+    #: signature: the query of the canonical URL.
+    query: Mapping[str, str | list[str]]
+
+    def copy(self) -> dict[str, Any]:
+        """The values for one call, which may change lists and sets of its own."""
+        return deepcopy(dict(self.values))
+
+
+class Parameter:
+    """One parameter of a figure function, as text sees it."""
+
+    def __init__(self, name: str, annotation: Any, default: Any = _EMPTY) -> None:
+        self.name = name
+        self.default = default
+        core, self.is_nullable = _strip(annotation)
+        #: Whether the URL may name it several times.
+        self.is_repeated = _is_collection(core)
+        self.is_set = self.is_repeated and issubclass(get_origin(core), AbstractSet)
+        leaves = get_args(core) if self.is_repeated else (annotation,)
+        self._choices = {
+            text: value for leaf in leaves for text, value in _choices(leaf).items()
+        }
+        self._max_text = max(MAX_VALUE_LENGTH, *map(_max_length, leaves))
+        self._max_values = _max_length(annotation) or MAX_VALUES
+        self._adapter: TypeAdapter[Any] = TypeAdapter(annotation, config=_CONFIG)
+        self.schema = self._adapter.json_schema()
+
+    @property
+    def is_required(self) -> bool:
+        """Whether it has no default."""
+        return self.default is _EMPTY
+
+    @property
+    def accepted(self) -> str:
+        """What it accepts, in words."""
+        return describe(self.schema, self.schema.get("$defs", {}))
+
+    def from_texts(self, texts: Sequence[str]) -> Any:
+        """The value that *texts*, all values of this name in a URL, mean.
+
+        :raises ArgumentsError: where they mean none.
+        """
+        allowed = self._max_values if self.is_repeated else 1
+        if len(texts) > allowed:
+            times = "once" if allowed == 1 else f"{allowed} times"
+            raise self.error(", ".join(texts), f"It was given more than {times}.")
+        for text in texts:
+            if len(text) > self._max_text:
+                raise self.error(
+                    text, f"It is longer than {self._max_text} characters."
+                )
+        values = [self._choices.get(text, text) for text in texts]
+        if self.is_repeated:
+            # A lone empty value is how a URL says "none of them".
+            return self.validated([] if list(texts) == [""] else values)
+        return self.validated(
+            None if texts[0] == "" and self.is_nullable else values[0]
+        )
+
+    def validated(self, value: Any) -> Any:
+        """*value* as this parameter's type.
+
+        :raises ArgumentsError: where it is not accepted.
+        """
+        try:
+            return self._adapter.validate_python(value)
+        except ValidationError as error:
+            fault = error.errors(include_url=False)[0]
+            raise self.error(fault["input"], f"{fault['msg']}.") from None
+
+    def canonical(self, value: Any) -> Any:
+        """*value* as JSON has it; equal sets give equal lists."""
+        plain = self._adapter.dump_python(value, mode="json", warnings="none")
+        return sorted(plain, key=json.dumps) if self.is_set and plain else plain
+
+    def to_texts(self, value: Any) -> str | list[str]:
+        """*value* as it stands in a URL: what :meth:`from_texts` reads."""
+        plain = self.canonical(value)
+        if self.is_repeated and plain is not None:
+            return [_text(item) for item in plain] or ""
+        return _text(plain)
+
+    def error(self, value: Any, reason: str) -> ArgumentsError:
+        """The error that *value* is not accepted, for *reason*, a full sentence."""
+        shown = None if value is None else _cut(str(value))
+        return ArgumentsError([ArgumentFault(self.name, shown, reason, self.accepted)])
+
+
+class Parameters:
+    """All parameters of a figure function.
+
+    :param function: the figure function.
+    :param injected: names that the app fills in, not the URL.
+    :param skip_first: whether the first parameter is ``load``'s result.
+    :param are_reserved: whether the names begin with ``_``, as those of the
+        package do and nobody else's may.
+    :raises ConfigError: where the signature cannot be served, naming the
+        function and the mend.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        injected: Collection[str] = (),
+        *,
+        skip_first: bool = False,
+        are_reserved: bool = False,
+    ) -> None:
+        self._label = f"{function.__module__}.{function.__qualname__}"
+        self._are_reserved = are_reserved
+        try:
+            signature = list(_signature(function).parameters.values())
+        except NameError as error:
+            raise ConfigError(
+                f"An annotation of {self._label} cannot be resolved: {error}. Import "
+                f"the name at module level, outside `if TYPE_CHECKING`."
+            ) from error
+        if skip_first and not signature:
+            raise ConfigError(
+                f"{self._label} takes no argument, but has load=…, whose result is "
+                f"its first one. Add a first parameter for it."
+            )
+        named = {p.name: p for p in signature[1 if skip_first else 0 :]}
+        for name in injected:
+            if name not in named:
+                raise ConfigError(
+                    f"{self._label} has inject={{{name!r}: …}} but no parameter "
+                    f"{name!r}. Add one, or take it out of inject."
+                )
+        self._parameters = {
+            name: self._parameter(parameter)
+            for name, parameter in named.items()
+            if name not in injected
+        }
+        #: Every name that the function is called with, ``load``'s result aside.
+        self.names = tuple(named)
+
+    def _parameter(self, parameter: inspect.Parameter) -> Parameter:
+        name = parameter.name
+        if parameter.kind is parameter.POSITIONAL_ONLY:
+            raise self._refused(name, "is positional-only", "Take the '/' out.")
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise self._refused(
+                name, "takes any number of arguments", "Name each that a URL may set."
+            )
+        if name.startswith("_") and not self._are_reserved:
+            raise self._refused(
+                name, "starts with '_'", "Such names are reserved: choose another."
+            )
+        annotation = _annotation(parameter)
+        try:
+            made = Parameter(name, annotation, parameter.default)
+            if not _fits_in_text(made.schema, made.schema.get("$defs", {})):
+                raise TypeError("its values cannot be written in a URL")
+            if not made.is_required:
+                # Canonical like a value from a URL: 5 for a float is 5.0.
+                made.default = made.validated(parameter.default)
+        except ArgumentsError as error:
+            raise self._refused(
+                name, f"has a default that it does not accept: {error}", "Mend one."
+            ) from error
+        except (PydanticSchemaGenerationError, PydanticUserError, TypeError) as error:
+            raise self._refused(
+                name,
+                f"is annotated {inspect.formatannotation(annotation)}, which no "
+                f"URL can give",
+                "Use int, float, bool, str, date, datetime, Enum, Literal, or a list "
+                "or set of those; for other objects see inject=… and load=….",
+            ) from error
+        return made
+
+    def _refused(self, name: str, problem: str, mend: str) -> ConfigError:
+        return ConfigError(f"The parameter {name!r} of {self._label} {problem}. {mend}")
+
+    def __iter__(self) -> Iterator[Parameter]:
+        return iter(self._parameters.values())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._parameters
+
+    def parse(
+        self,
+        pairs: Iterable[tuple[str, str]],
+        path: Mapping[str, Any] = MappingProxyType({}),
+        *,
+        ignore_unknown: bool = False,
+    ) -> Arguments:
+        """Arguments from a URL.
+
+        :param pairs: names and texts from the query, percent-decoded.
+        :param path: values that the URL's converters made.
+        :param ignore_unknown: drop unknown names instead of refusing them.
+        :raises ArgumentsError: with a fault for every argument not accepted.
+        """
+        texts: dict[str, list[str]] = {}
+        for name, text in pairs:
+            texts.setdefault(name, []).append(text)
+        allowed = [name for name in self._parameters if name not in path]
+        unknown = {
+            name: ", ".join(given)
+            for name, given in texts.items()
+            if name not in allowed
+        }
+
+        def read(parameter: Parameter) -> Any:
+            if parameter.name in path:
+                return parameter.validated(path[parameter.name])
+            return parameter.from_texts(texts[parameter.name])
+
+        return self._collect(
+            read, {*texts, *path}, {} if ignore_unknown else unknown, allowed
+        )
+
+    def bind(self, given: Mapping[str, Any]) -> Arguments:
+        """Arguments from Python values, as ``figure_url('…', n=500)`` has them.
+
+        :raises ArgumentsError: with a fault for every argument not accepted.
+        """
+
+        def read(parameter: Parameter) -> Any:
+            # What a URL can carry is decided by what comes back from its text.
+            checked = parameter.validated(given[parameter.name])
+            texts = parameter.to_texts(checked)
+            again = parameter.from_texts([texts] if isinstance(texts, str) else texts)
+            if parameter.canonical(again) != parameter.canonical(checked):
+                raise parameter.error(checked, "No text in a URL means this value.")
+            return again
+
+        unknown = {name: str(given[name]) for name in given if name not in self}
+        return self._collect(read, given, unknown, list(self._parameters))
+
+    def _collect(
+        self,
+        read: Callable[[Parameter], Any],
+        given: Collection[str],
+        unknown: Mapping[str, str],
+        allowed: list[str],
+    ) -> Arguments:
+        faults = [
+            ArgumentFault(
+                _cut(name),
+                _cut(value),
+                "There is no such argument.",
+                ", ".join(allowed) or "no arguments at all",
+                nearest(name, allowed),
+            )
+            for name, value in unknown.items()
+        ]
+        values: dict[str, Any] = {}
+        for parameter in self:
+            try:
+                if parameter.name in given:
+                    values[parameter.name] = read(parameter)
+                elif parameter.is_required:
+                    raise parameter.error(None, "It is missing.")
+                else:
+                    values[parameter.name] = parameter.default
+            except ArgumentsError as error:
+                faults.extend(error.faults)
+        if faults:
+            raise ArgumentsError(faults)
+        return self._arguments(values)
+
+    def _arguments(self, values: dict[str, Any]) -> Arguments:
+        canonical = {p.name: p.canonical(values[p.name]) for p in self}
+        query = {
+            p.name: p.to_texts(values[p.name])
+            for p in self
+            if p.is_required or canonical[p.name] != p.canonical(p.default)
+        }
+        return Arguments(values, json.dumps(canonical, separators=(",", ":")), query)
+
+
+def describe(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> str:
+    """What a JSON Schema accepts, in words: ``an integer from 10 to 5000``."""
+    schema = _resolved(schema, defs)
+    if "anyOf" in schema:
+        return " or ".join(describe(option, defs) for option in schema["anyOf"])
+    if "enum" in schema or "const" in schema:
+        values = [_text(value) for value in schema.get("enum", [schema.get("const")])]
+        return values[0] if len(values) == 1 else f"one of {', '.join(values)}"
+    match schema.get("type"):
+        case "integer":
+            return f"an integer{_range(schema)}"
+        case "number":
+            return f"a number{_range(schema)}"
+        case "boolean":
+            return "true or false"
+        case "null":
+            return "nothing"
+        case "array":
+            return f"any number of values, each {describe(schema['items'], defs)}"
+        case _:
+            return _describe_string(schema)
+
+
+def _describe_string(schema: Mapping[str, Any]) -> str:
+    if schema.get("format") in _FORMAT_WORDS:
+        return _FORMAT_WORDS[schema["format"]]
+    words = "text"
+    if "maxLength" in schema:
+        words += f" of at most {schema['maxLength']} characters"
+    if "pattern" in schema:
+        words += f" that matches {schema['pattern']}"
+    return words
+
+
+_FORMAT_WORDS = {
+    "date": "a date such as 2024-12-31",
+    "date-time": "a date and time such as 2024-12-31T23:59:00",
+    "time": "a time such as 23:59:00",
+    "duration": "a duration such as P1DT12H",
+    "uuid": "a UUID",
+}
+
+_BOUNDS = {
+    "minimum": "of at least",
+    "exclusiveMinimum": "greater than",
+    "maximum": "of at most",
+    "exclusiveMaximum": "less than",
+    "multipleOf": "that is a multiple of",
+}
+
+
+def _range(schema: Mapping[str, Any]) -> str:
+    if "minimum" in schema and "maximum" in schema:
+        return f" from {schema['minimum']} to {schema['maximum']}"
+    bounds = [f"{words} {schema[k]}" for k, words in _BOUNDS.items() if k in schema]
+    return " " + " and ".join(bounds) if bounds else ""
+
+
+def _resolved(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> Mapping[str, Any]:
+    reference = schema.get("$ref")
+    return defs[reference.rpartition("/")[2]] if reference else schema
+
+
+def _fits_in_text(
+    schema: Mapping[str, Any], defs: Mapping[str, Any], *, nested: bool = False
+) -> bool:
+    """Whether every value that *schema* accepts can be written in a URL."""
+    schema = _resolved(schema, defs)
+    if "anyOf" in schema:
+        return all(_fits_in_text(s, defs, nested=nested) for s in schema["anyOf"])
+    if "enum" in schema or "const" in schema:
+        values = schema.get("enum", [schema.get("const")])
+        return all(isinstance(value, str | int | float | None) for value in values)
+    if schema.get("type") == "array":
+        items = [*schema.get("prefixItems", ()), schema.get("items") or {}]
+        if "prefixItems" in schema:
+            items.pop()
+        return not nested and all(_fits_in_text(s, defs, nested=True) for s in items)
+    return schema.get("type") in ("integer", "number", "boolean", "string", "null")
+
+
+def _strip(annotation: Any) -> tuple[Any, bool]:
+    """*annotation* without aliases, ``Annotated`` and ``None``; whether it had None."""
+    if isinstance(annotation, TypeAliasType):
+        return _strip(annotation.__value__)
+    if get_origin(annotation) is Annotated:
+        return _strip(get_args(annotation)[0])
+    if get_origin(annotation) in _UNIONS:
+        options = [
+            option for option in get_args(annotation) if option is not type(None)
+        ]
+        if len(options) < len(get_args(annotation)):
+            core = _strip(options[0])[0] if len(options) == 1 else annotation
+            return core, True
+    return annotation, False
+
+
+def _is_collection(core: Any) -> bool:
+    origin = get_origin(core)
+    return isinstance(origin, type) and issubclass(origin, Sequence | AbstractSet)
+
+
+def _choices(leaf: Any) -> dict[str, Any]:
+    """Text -> value for an ``Enum`` or ``Literal``, which pydantic takes as it is."""
+    core = _strip(leaf)[0]
+    if get_origin(core) is Literal:
+        return {_text(value): value for value in get_args(core)}
+    if isinstance(core, type) and issubclass(core, Enum):
+        return {_text(member.value): member for member in core}
+    return {}
+
+
+def _max_length(annotation: Any) -> int:
+    """The ``max_length`` of *annotation* itself, not inside a list; 0 for none."""
+    if isinstance(annotation, TypeAliasType):
+        return _max_length(annotation.__value__)
+    if get_origin(annotation) in _UNIONS:
+        return max(map(_max_length, get_args(annotation)))
+    if get_origin(annotation) is not Annotated:
+        return 0
+    for metadata in get_args(annotation)[1:]:
+        items = metadata.metadata if isinstance(metadata, FieldInfo) else [metadata]
+        for item in items:
+            if isinstance(item, MaxLen):
+                return item.max_length
+    return _max_length(get_args(annotation)[0])
+
+
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    """The signature with annotations resolved, the return type's left alone."""
+    signature = inspect.signature(function)
+    written = {p.name: p.annotation for p in signature.parameters.values()}
+    hints = typing.get_type_hints(
+        types.SimpleNamespace(
+            __annotations__={k: v for k, v in written.items() if v is not _EMPTY}
+        ),
+        getattr(inspect.unwrap(function), "__globals__", {}),
+        include_extras=True,
+    )
+    return signature.replace(
+        parameters=[
+            parameter.replace(annotation=hints.get(parameter.name, _EMPTY))
+            for parameter in signature.parameters.values()
+        ]
+    )
+
+
+def _annotation(parameter: inspect.Parameter) -> Any:
+    """What *parameter* is annotated with, or else the type of its default."""
+    if parameter.annotation is not _EMPTY:
+        return parameter.annotation
+    if parameter.default is _EMPTY:
+        return str
+    if parameter.default is None:
+        return str | None
+    return type(parameter.default)
+
+
+def _text(plain: Any) -> str:
+    if plain is None:
+        return ""
+    return json.dumps(plain) if isinstance(plain, bool) else str(plain)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= SHOWN_LENGTH else f"{text[: SHOWN_LENGTH - 1]}…"

@@ -1,0 +1,216 @@
+"""Figure -> pixels or a document. Call it inside the gate.
+
+Render layer. Both ways go through ``Figure.savefig``, so that facecolor, tight
+bounding boxes, transparency and the ``savefig.*`` rcParams mean what they mean
+there. The canvas of :func:`draw_pixels` keeps what Agg drew, so that encoding
+can happen later, outside the gate.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
+from matplotlib.figure import Figure
+
+from ..errors import ImageTooLargeError
+from ..image import ImageFormat
+
+#: Pixels of one side: what WebP can hold, and far more than a page can show.
+MAX_SIDE_PX = 16_383
+
+#: Metadata that changes from run to run, switched off: equal figures give
+#: equal bytes. A route's own metadata comes on top.
+_TIMELESS: Mapping[str, Mapping[str, None]] = {
+    "svg": {"Date": None},
+    "pdf": {"CreationDate": None},
+}
+
+#: Keys that the format's writer knows; it fails or warns on others, which a
+#: route's ``savefig={"metadata": …}`` may hold for another of its formats.
+_METADATA_KEYS = {
+    "svg": {
+        *("Contributor", "Coverage", "Creator", "Date", "Description", "Format"),
+        *("Identifier", "Keywords", "Language", "Publisher", "Relation", "Rights"),
+        *("Source", "Title", "Type"),
+    },
+    "pdf": {
+        *("Author", "CreationDate", "Creator", "Keywords", "ModDate", "Producer"),
+        *("Subject", "Title", "Trapped"),
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """What Agg drew, 8 bits a channel, alpha not premultiplied."""
+
+    #: RGBA, shape ``(height_px, width_px, 4)``.
+    rgba: memoryview
+    width_px: int
+    height_px: int
+    dpi: float
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A figure drawn as shapes: the bytes of an SVG or PDF."""
+
+    body: bytes
+    width_px: int
+    height_px: int
+
+
+def draw_pixels(
+    figure: Figure, options: Mapping[str, Any], *, scale: float, max_pixels: int
+) -> Pixels:
+    """Draw *figure* once, as ``savefig`` would.
+
+    :param options: keyword arguments for ``savefig``.
+    :param scale: factor on the dpi.
+    :raises ImageTooLargeError: before the memory for the pixels is taken.
+    """
+    dpi = _dpi(figure, options) * scale
+    drawn: list[Pixels] = []
+    with _canvas(figure, max_pixels) as canvas, _layout_once(canvas, options):
+        figure.savefig(drawn, format="pixels", **{**options, "dpi": dpi})  # type: ignore[arg-type]
+    return drawn[0]
+
+
+def draw_document(
+    figure: Figure,
+    format: ImageFormat,
+    options: Mapping[str, Any],
+    *,
+    max_pixels: int,
+    max_bytes: int,
+) -> Document:
+    """Write *figure* as SVG or PDF.
+
+    :param max_pixels: bound on size times dpi, as rasterised artists take it.
+    :raises ImageTooLargeError: before more than *max_bytes* are held.
+    """
+    dpi = _dpi(figure, options)
+    metadata = {**_TIMELESS[format.name], **(options.get("metadata") or {})}
+    keys = _METADATA_KEYS[format.name]
+    sizes: list[tuple[float, float]] = []
+    with _canvas(figure, max_pixels) as canvas:
+        width, height = figure.get_size_inches()
+        check_size((width * dpi, height * dpi), max_pixels)
+
+        def keep_size(_: object) -> None:
+            sizes.append(figure.bbox_inches.size)
+
+        canvas.mpl_connect("draw_event", keep_size)
+        body = LimitedBuffer(max_bytes)
+        figure.savefig(
+            body,
+            format=format.name,
+            **{
+                **{k: v for k, v in options.items() if k != "pil_kwargs"},
+                "dpi": dpi,
+                "metadata": {k: v for k, v in metadata.items() if k in keys},
+            },
+        )
+    width_px, height_px = (round(inches * dpi) for inches in sizes[-1])
+    return Document(body.getvalue(), width_px, height_px)
+
+
+class LimitedBuffer(BytesIO):
+    """Takes at most *max_bytes*; refuses the write that goes over."""
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__()
+        self._max_bytes = max_bytes
+
+    def write(self, data: Any, /) -> int:
+        if self.tell() + len(data) > self._max_bytes:
+            raise ImageTooLargeError(
+                f"The picture has more than {self._max_bytes:,} bytes, the most that "
+                f"max_bytes allows. Draw fewer points, rasterize them, or raise it."
+            )
+        return super().write(data)
+
+
+def check_size(size_px: tuple[float, float], max_pixels: int) -> None:
+    """Refuse a picture of *size_px* ``(width, height)`` that is over a limit.
+
+    :raises ImageTooLargeError: naming the size and the limit.
+    """
+    width, height = size_px
+    if not (math.isfinite(width) and math.isfinite(height)):
+        raise ImageTooLargeError(f"The picture's size is {width} x {height} pixels.")
+    width_px, height_px = math.ceil(width), math.ceil(height)
+    if width_px * height_px > max_pixels or max(width_px, height_px) > MAX_SIDE_PX:
+        raise ImageTooLargeError(
+            f"The picture would have {width_px} x {height_px} pixels. At most "
+            f"{max_pixels:,} are allowed (max_pixels), and {MAX_SIDE_PX:,} a side. "
+            f"Ask for a smaller figure, dpi or scale."
+        )
+
+
+class _PixelCanvas(FigureCanvasAgg):
+    """An Agg canvas that hands its pixels over instead of encoding them."""
+
+    max_pixels = 0
+    layout_engine: Any = None
+
+    def get_renderer(self) -> RendererAgg:
+        # The one place where memory for pixels is taken.
+        check_size(self.get_width_height(physical=True), self.max_pixels)
+        return super().get_renderer()  # type: ignore[no-any-return,no-untyped-call]
+
+    def print_pixels(self, drawn: list[Pixels], **_: Any) -> None:
+        """What ``savefig(drawn, format="pixels")`` calls in the end."""
+        if self.layout_engine is not None:
+            self.figure.set_layout_engine(self.layout_engine)
+        self.draw()  # type: ignore[no-untyped-call]
+        width_px, height_px = self.get_width_height(physical=True)
+        rgba = self.buffer_rgba()  # type: ignore[no-untyped-call]
+        drawn.append(Pixels(rgba, width_px, height_px, self.figure.dpi))
+
+
+@contextmanager
+def _canvas(figure: Figure, max_pixels: int) -> Iterator[_PixelCanvas]:
+    found = figure.canvas
+    canvas = _PixelCanvas(figure)
+    canvas.max_pixels = max_pixels
+    try:
+        yield canvas
+    finally:
+        figure.set_canvas(found)
+
+
+@contextmanager
+def _layout_once(canvas: _PixelCanvas, options: Mapping[str, Any]) -> Iterator[None]:
+    """Keep the layout engine from ``savefig``, which would draw once just for it.
+
+    A draw lays out by itself. Only a bounding box must know the layout before
+    the draw, so there ``savefig`` keeps its way.
+    """
+    figure = canvas.figure
+    engine = figure.get_layout_engine()
+    if engine is None or options.get("bbox_inches", mpl.rcParams["savefig.bbox"]):
+        yield
+        return
+    # What set_layout_engine(None) falls back on; the gate restores rcParams.
+    mpl.rcParams.update(
+        {"figure.autolayout": False, "figure.constrained_layout.use": False}
+    )
+    figure.set_layout_engine(None)
+    canvas.layout_engine = engine
+    try:
+        yield
+    finally:
+        figure.set_layout_engine(engine)
+
+
+def _dpi(figure: Figure, options: Mapping[str, Any]) -> float:
+    dpi = options.get("dpi", mpl.rcParams["savefig.dpi"])
+    return float(figure.dpi if dpi == "figure" else dpi)

@@ -1,0 +1,75 @@
+"""Pixels -> bytes, with Pillow. Call it outside the gate.
+
+Render layer. It touches nothing of Matplotlib's: ``print_jpg`` itself changes
+rcParams, which is why a JPEG is put on white here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from ..image import ImageFormat
+from .drawing import LimitedBuffer, Pixels
+
+#: Pillow's options for each format; a route's ``pil_kwargs`` come on top.
+DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    # benchmarks/miss.py: level 4 is as small as savefig's 6 once alpha is gone.
+    "png": {"compress_level": 4},
+    "webp": {"lossless": True, "method": 1},
+    "avif": {"quality": 80, "speed": 9},
+    "jpg": {"quality": 90},
+}
+_PILLOW_NAMES = {"jpg": "jpeg"}
+
+
+def encode(
+    pixels: Pixels,
+    format: ImageFormat,
+    *,
+    metadata: Mapping[str, str | None] | None = None,
+    pil_kwargs: Mapping[str, Any] | None = None,
+    max_bytes: int,
+) -> bytes:
+    """Encode *pixels*, without loss for PNG.
+
+    :param metadata: text chunks of a PNG.
+    :param pil_kwargs: options for ``PIL.Image.Image.save``.
+    :raises ImageTooLargeError: where it would take more than *max_bytes*.
+    """
+    options = {
+        "format": _PILLOW_NAMES.get(format.name, format.name),
+        "dpi": (pixels.dpi, pixels.dpi),
+        **DEFAULTS[format.name],
+        **(pil_kwargs or {}),
+    }
+    if format.name == "png" and metadata:
+        options.setdefault("pnginfo", _text_chunks(metadata))
+    size = (pixels.width_px, pixels.height_px)
+    image = Image.frombuffer("RGBA", size, pixels.rgba, "raw", "RGBA", 0, 1)  # type: ignore[arg-type]  # any buffer does
+    buffer = LimitedBuffer(max_bytes)
+    _without_alpha(image, flatten=format.name == "jpg").save(buffer, **options)
+    return buffer.getvalue()
+
+
+def _without_alpha(image: Image.Image, *, flatten: bool) -> Image.Image:
+    """RGB where nothing shows through, or where *flatten* puts it on white."""
+    lowest, _ = image.getchannel("A").getextrema()
+    if lowest == 255:
+        return image.convert("RGB")
+    if not flatten:
+        return image
+    white = Image.new("RGB", image.size, "white")
+    white.paste(image, mask=image)
+    return white
+
+
+def _text_chunks(metadata: Mapping[str, str | None]) -> PngInfo:
+    chunks = PngInfo()
+    for key, text in metadata.items():
+        if text is not None:
+            chunks.add_text(key, text)
+    return chunks

@@ -1,0 +1,91 @@
+"""One figure at a time: the gate that Matplotlib needs.
+
+Render layer. Matplotlib is not thread-safe, not even with separate figures
+(matplotlib #26289): rcParams, the font cache and the mathtext parser belong to
+the process. Whoever builds or draws a figure holds the gate.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+import matplotlib as mpl
+import matplotlib.style
+
+from ..errors import ConfigError
+
+Style: TypeAlias = str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]]
+
+#: Fixed ids in SVG, so that equal figures give equal bytes on every machine.
+_HASHSALT: dict[Any, Any] = {"svg.hashsalt": "flask-mplstream"}
+
+# Re-entrant, as a figure function may render another figure.
+_lock = threading.RLock()
+
+
+def _renew_lock() -> None:
+    """A thread of the parent may have held the lock; it does not live here."""
+    global _lock
+    _lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
+
+
+@contextmanager
+def gate(style: Style | None = None) -> Iterator[None]:
+    """Hold Matplotlib alone; leave its rcParams and pyplot as they were found.
+
+    :param style: applied while the gate is held.
+    """
+    with _lock, mpl.rc_context(_HASHSALT), _pyplot_as_found():
+        if style is not None:
+            mpl.style.use(style)  # type: ignore[arg-type]  # stubs want no Mapping
+        yield
+
+
+@contextmanager
+def _pyplot_as_found() -> Iterator[None]:
+    # A pyplot figure lives until it is closed, and one left open is what the
+    # next function's plt.gcf() draws on, also when this one raises.
+    before = _open_figures()
+    try:
+        yield
+    finally:
+        opened = _open_figures() - before
+        if opened:
+            pyplot = sys.modules["matplotlib.pyplot"]
+            for number in opened:
+                pyplot.close(number)
+
+
+def _open_figures() -> set[int]:
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    return set(pyplot.get_fignums()) if pyplot else set()
+
+
+def use_agg() -> None:
+    """Make Agg the backend: a server has no display, and pyplot looks for one."""
+    mpl.use("agg")
+
+
+def check_style(style: Style | None) -> None:
+    """Refuse a style that Matplotlib cannot apply.
+
+    :raises ConfigError: naming the style and Matplotlib's reason.
+    """
+    if style is None:
+        return
+    try:
+        with gate(style):
+            pass
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise ConfigError(
+            f"style is {style!r}, which Matplotlib does not accept: {error} "
+            f"The names of its styles are in matplotlib.style.available."
+        ) from error

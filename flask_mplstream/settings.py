@@ -1,0 +1,186 @@
+"""Options of a figure route and settings of an app, checked once.
+
+Values layer: neither Flask nor Matplotlib. An option is looked up at the
+route, then at the blueprint, then under ``MPLSTREAM_…`` in ``app.config``,
+then here; what wins is fixed when the blueprint is registered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Literal, Self, TypedDict
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from .errors import ConfigError, nearest
+from .image import FORMATS, ImageFormat, image_format
+
+PREFIX = "MPLSTREAM_"
+
+#: Keyword arguments of ``Figure.savefig`` that may be passed through.
+SAVEFIG_OPTIONS = (
+    "dpi",
+    "facecolor",
+    "edgecolor",
+    "bbox_inches",
+    "bbox_extra_artists",
+    "pad_inches",
+    "transparent",
+    "metadata",
+    "pil_kwargs",
+)
+
+
+def _formats(value: object) -> object:
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, Sequence):
+        return names
+    formats = (image_format(name) if isinstance(name, str) else name for name in names)
+    return tuple(dict.fromkeys(formats))
+
+
+def _savefig(value: object) -> object:
+    if isinstance(value, Mapping):
+        for name in value:
+            if name not in SAVEFIG_OPTIONS:
+                raise ValueError(
+                    f"{name!r} cannot be passed to savefig. Accepted are: "
+                    f"{', '.join(SAVEFIG_OPTIONS)}"
+                )
+    return value
+
+
+class FigureOptions(TypedDict, total=False):
+    """Keyword arguments of ``figure_route``, all of them optional.
+
+    :class:`RouteOptions` has their meaning and defaults.
+    """
+
+    formats: Sequence[str]
+    max_age: int
+    version: Callable[..., object]
+    inject: Mapping[str, Callable[[], object]]
+    private: bool
+    savefig: Mapping[str, Any]
+    style: str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]]
+    alt: str
+    max_pixels: int
+    max_bytes: int
+    resource_policy: Literal["same-origin", "same-site", "cross-origin"]
+    decorators: Sequence[Callable[[Callable[..., Any]], Callable[..., Any]]]
+    load: Callable[..., Any]
+
+
+class RouteOptions(BaseModel):
+    """What holds for one figure route."""
+
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="forbid", arbitrary_types_allowed=True
+    )
+
+    #: Names of the formats offered; the first answers ``Accept: */*``.
+    formats: Annotated[
+        tuple[ImageFormat, ...], BeforeValidator(_formats), Field(min_length=1)
+    ] = tuple(FORMATS.values())
+    #: Seconds that a picture is fresh, in the cache and in the browser. 0 keeps
+    #: nothing: each request renders.
+    max_age: Annotated[int, Field(ge=0)] = 300
+    #: Called with the figure function's arguments in the request's app context;
+    #: what it returns is part of the key, such as the data's last-modified.
+    version: Callable[..., object] | None = None
+    #: Parameter name -> callable, run in the request. Its value is passed to
+    #: the figure function, is part of the key, cannot be set from the URL, and
+    #: makes the response private.
+    inject: Mapping[str, Callable[[], object]] = Field(default_factory=dict)
+    #: Whether only the browser that asked may keep the picture, no shared cache.
+    private: bool = False
+    #: Keyword arguments for ``Figure.savefig``.
+    savefig: Annotated[Mapping[str, Any], BeforeValidator(_savefig)] = Field(
+        default_factory=dict
+    )
+    #: Matplotlib style: a name, a dict of rcParams, or a list of those.
+    style: str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]] | None = None
+    #: Alternative text; ``None`` takes the docstring's first line.
+    alt: str | None = None
+    #: Pixels that a picture may have, width times height.
+    max_pixels: Annotated[int, Field(ge=1)] = 16_000_000
+    #: Bytes that a picture may have once encoded.
+    max_bytes: Annotated[int, Field(ge=1)] = 8 * 2**20
+    #: ``Cross-Origin-Resource-Policy``: which sites may embed the picture.
+    resource_policy: Literal["same-origin", "same-site", "cross-origin"] = "same-origin"
+    #: Decorators of the whole view, applied in order as in ``View.decorators``.
+    decorators: Sequence[Callable[[Callable[..., Any]], Callable[..., Any]]] = ()
+    #: Called with the figure function's arguments outside the gate; its result
+    #: is the figure function's first argument.
+    load: Callable[..., Any] | None = None
+
+    @property
+    def is_private(self) -> bool:
+        """Whether the response belongs to one person."""
+        return self.private or bool(self.inject)
+
+    @classmethod
+    def checked(cls, options: Mapping[str, Any], label: Callable[[str], str]) -> Self:
+        """*options* as a value that is known to be valid.
+
+        :param label: what a message calls an option, by its name.
+        :raises ConfigError: naming the option, its value and what is accepted.
+        """
+        try:
+            return cls.model_validate(dict(options))
+        except ValidationError as error:
+            fault = error.errors(include_url=False)[0]
+            name = str(fault["loc"][0])
+            if fault["type"] == "extra_forbidden":
+                raise _unknown(name, list(cls.model_fields), label) from None
+            reason = fault["msg"].removeprefix("Value error, ").rstrip(".")
+            raise ConfigError(
+                f"{label(name)} is {options[name]!r}. {reason}."
+            ) from None
+
+
+class Settings(RouteOptions):
+    """What holds for one app: the defaults of its routes, and its own."""
+
+    #: What an unknown argument in a URL is: an error, or nothing.
+    unknown_args: Literal["error", "ignore"] = "error"
+    #: Size of the embedded cache, used where the app has no Flask-Caching.
+    cache_bytes: Annotated[int, Field(ge=0)] = 64 * 2**20
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Settings:
+        """Read ``MPLSTREAM_*`` from *config* and write the effective values back.
+
+        :raises ConfigError: for an unknown key, a wrong type or range.
+        """
+        given = {
+            key.removeprefix(PREFIX).lower(): value
+            for key, value in config.items()
+            if isinstance(key, str) and key.startswith(PREFIX)
+        }
+        settings = cls.checked(given, _config_key)
+        for name in cls.model_fields:
+            config.setdefault(_config_key(name), getattr(settings, name))
+        return settings
+
+    def route_options(self, *layers: Mapping[str, Any]) -> RouteOptions:
+        """The options of a route: *layers* over these settings, last one first."""
+        merged = {name: getattr(self, name) for name in RouteOptions.model_fields}
+        for layer in layers:
+            merged |= layer
+        return RouteOptions.checked(merged, str)
+
+
+def _config_key(name: str) -> str:
+    return PREFIX + name.upper()
+
+
+def _unknown(
+    name: str, known: Sequence[str], label: Callable[[str], str]
+) -> ConfigError:
+    guess = nearest(name, known)
+    hint = f" Did you mean {label(guess)!r}?" if guess else ""
+    return ConfigError(
+        f"{label(name)} is not known. "
+        f"Accepted are: {', '.join(map(label, known))}.{hint}"
+    )

@@ -1,0 +1,202 @@
+"""Figures in templates: ``figure()``, ``figure_url()``, ``figure_data_uri()``.
+
+Flask side. A wrong argument is an error when the template is rendered, not a
+broken picture in the page. Names that begin with ``_`` are for the package and
+for ``url_for``; the others are the figure function's.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from flask import has_request_context, request, url_for
+from markupsafe import Markup, escape
+
+from .errors import ArgumentFault, ArgumentsError, nearest
+from .image import Variant, image_format
+from .route import RESERVED, FigureRoute, Picture
+from .state import current_state
+
+logger = logging.getLogger("flask_mplstream")
+
+#: What ``url_for`` itself understands.
+_URL_FOR_OPTIONS = ("_external", "_scheme", "_anchor")
+
+#: Attributes of ``<img>``, besides ``data-*``, ``aria-*`` and the like.
+_ATTRIBUTES = frozenset(
+    (
+        *("alt", "class", "crossorigin", "decoding", "dir", "draggable"),
+        *("fetchpriority", "height", "hidden", "id", "ismap", "itemprop", "lang"),
+        *("loading", "part", "referrerpolicy", "role", "sizes", "slot", "style"),
+        *("tabindex", "title", "translate", "usemap", "width"),
+    )
+)
+_ATTRIBUTE_FAMILIES = re.compile(r"(data|aria|hx|x|v|on)-?[a-z][a-z0-9:.-]*")
+
+
+def figure_url(endpoint: str, /, **values: Any) -> str:
+    """The canonical URL of a figure: only what differs from the defaults.
+
+    :param endpoint: the route's name as for ``url_for``: ``plots.walk``, or
+        ``.walk`` inside the blueprint.
+    :param values: the figure function's arguments; ``_format="svg"``,
+        ``_scale=2``, ``_download=True``; ``url_for``'s ``_external``,
+        ``_scheme`` and ``_anchor``.
+    :raises ArgumentsError: naming what is wrong, as a request would.
+    :raises UnknownFigureError: where there is no such figure.
+    """
+    route = _route(endpoint)
+    return _url(route, *_split(values))
+
+
+def figure(endpoint: str, /, **values: Any) -> Markup:
+    """A finished ``<img>`` of a figure, sharp on dense screens.
+
+    ``alt`` comes from the argument, the route's option or the docstring's first
+    line. ``width`` and ``height`` are there once the picture has been rendered,
+    so that the page does not jump.
+
+    :param values: as for :func:`figure_url`, and HTML attributes: ``class_``,
+        ``data_id``, ``loading``. A trailing ``_`` always means an attribute.
+    """
+    route = _route(endpoint)
+    arguments, attributes = _attributes(route, values)
+    given, options = _split(arguments)
+    src = _url(route, given, options)
+    shown: dict[str, Any] = {"src": src}
+    if not _variant(route, options).format.is_vector and "_scale" not in options:
+        dense = _url(route, given, {**options, "_scale": 2})
+        shown["srcset"] = f"{src} 1x, {dense} 2x"
+    shown |= {"alt": _alt(route), **_size(route, given, options), "loading": "lazy"}
+    return Markup("<img{}>").format(Markup("").join(_html(shown | attributes)))
+
+
+def figure_data_uri(endpoint: str, /, **values: Any) -> str:
+    """A figure as a ``data:`` URI, for e-mail and other pages without a server.
+
+    :param values: the figure function's arguments, ``_format`` and ``_scale``.
+    """
+    route = _route(endpoint)
+    given, options = _split(values)
+    return route.fetch(_picture(route, given, options)).entry.image.data_uri()
+
+
+#: What templates find under these names.
+GLOBALS: Mapping[str, Callable[..., str]] = {
+    "figure": figure,
+    "figure_data_uri": figure_data_uri,
+    "figure_url": figure_url,
+}
+
+
+def _route(endpoint: str) -> FigureRoute:
+    if endpoint.startswith(".") and has_request_context():
+        blueprint = request.blueprint
+        endpoint = f"{blueprint}{endpoint}" if blueprint else endpoint[1:]
+    return current_state().route(endpoint)
+
+
+def _split(
+    values: Mapping[str, Any],
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """*values* as the figure function's and the package's, each checked by name."""
+    options = {name: value for name, value in values.items() if name.startswith("_")}
+    known = [parameter.name for parameter in RESERVED] + ["_format", *_URL_FOR_OPTIONS]
+    for name, value in options.items():
+        if name not in known:
+            raise _unknown(name, value, known)
+    return {k: v for k, v in values.items() if k not in options}, options
+
+
+def _unknown(name: str, value: object, known: list[str]) -> ArgumentsError:
+    fault = ArgumentFault(
+        name,
+        str(value),
+        "There is no such argument.",
+        ", ".join(known),
+        nearest(name, known),
+    )
+    return ArgumentsError([fault])
+
+
+def _variant(route: FigureRoute, options: Mapping[str, Any]) -> Variant:
+    formats = route.options.formats
+    format = image_format(options["_format"]) if "_format" in options else formats[0]
+    if format not in formats:
+        accepted = ", ".join(format.name for format in formats)
+        reason = f"{route.endpoint} is not offered in this format."
+        raise ArgumentsError([ArgumentFault("_format", format.name, reason, accepted)])
+    scale = RESERVED.bind({"_scale": options.get("_scale", 1.0)}).values["_scale"]
+    return Variant(format, scale)
+
+
+def _picture(
+    route: FigureRoute, given: Mapping[str, Any], options: Mapping[str, Any]
+) -> Picture:
+    return route.picture(route.parameters.bind(given), _variant(route, options))
+
+
+def _url(
+    route: FigureRoute, given: Mapping[str, Any], options: Mapping[str, Any]
+) -> str:
+    arguments = route.parameters.bind(given)
+    variant = _variant(route, options)
+    query: dict[str, Any] = dict(arguments.query)
+    for name in route.path_names:
+        query[name] = arguments.values[name]
+    if "_format" in options:
+        query["_format"] = variant.format.name
+    if variant.scale != 1:
+        query["_scale"] = f"{variant.scale:g}"
+    if options.get("_download"):
+        query["_download"] = "1"
+    query |= {name: options[name] for name in _URL_FOR_OPTIONS if name in options}
+    return url_for(route.endpoint, **query)
+
+
+def _attributes(
+    route: FigureRoute, values: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """*values* as arguments and HTML attributes; a parameter's name comes first."""
+    arguments, attributes = {}, {}
+    for name, value in values.items():
+        attribute = name.rstrip("_").replace("_", "-")
+        if name in route.parameters or name.startswith("_"):
+            arguments[name] = value
+        elif attribute in _ATTRIBUTES or _ATTRIBUTE_FAMILIES.fullmatch(attribute):
+            attributes[attribute] = value
+        else:
+            known = [parameter.name for parameter in route.parameters]
+            raise _unknown(name, value, [*known, "alt", "class_", "id", "loading"])
+    return arguments, attributes
+
+
+def _alt(route: FigureRoute) -> str:
+    if route.options.alt is not None:
+        return route.options.alt
+    lines = (route.function.__doc__ or "").strip().splitlines()
+    return lines[0] if lines else route.function.__name__.replace("_", " ")
+
+
+def _size(
+    route: FigureRoute, given: Mapping[str, Any], options: Mapping[str, Any]
+) -> dict[str, int]:
+    try:
+        size_px = route.size_px(_picture(route, given, {**options, "_scale": 1}))
+    except Exception:
+        # A hint for the browser must not cost the page: inject and version are
+        # the app's, and may need a login or a database.
+        logger.warning("Cannot tell the size of %s.", route.endpoint, exc_info=True)
+        return {}
+    return dict(zip(("width", "height"), size_px, strict=True)) if size_px else {}
+
+
+def _html(attributes: Mapping[str, Any]) -> Iterator[Markup]:
+    for name, value in attributes.items():
+        if value is True:
+            yield Markup(" {}").format(name)
+        elif value is not None and value is not False:
+            yield Markup(' {}="{}"').format(name, escape(value))

@@ -1,0 +1,1 @@
+"""Where a render runs."""
