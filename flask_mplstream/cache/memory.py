@@ -12,17 +12,32 @@ import pickle
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from weakref import WeakSet
 
 from cachetools import LRUCache
-from flask import Flask
 from flask_caching.backends.base import BaseCache
 
 from .entry import Entry
 
+if TYPE_CHECKING:
+    from flask import Flask
+
 DEFAULT_BYTES = 64 * 2**20
 #: What an item costs besides its value: key, bookkeeping, ready headers.
 OVERHEAD_BYTES = 2048
+
+
+_instances: WeakSet[MemoryCache] = WeakSet()
+
+
+def _renew_locks() -> None:
+    """A thread of the parent may have held a lock; it does not live here."""
+    for instance in _instances:
+        instance._lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_renew_locks)
 
 
 class _Item(NamedTuple):
@@ -55,10 +70,7 @@ class MemoryCache(BaseCache):
         self._timer = timer
         self._items: LRUCache[str, _Item] = LRUCache(max_bytes, lambda i: i.size_bytes)
         self._lock = threading.Lock()  # guards _items
-        os.register_at_fork(after_in_child=self._renew_lock)
-
-    def _renew_lock(self) -> None:
-        self._lock = threading.Lock()
+        _instances.add(self)
 
     @classmethod
     def factory(
@@ -70,6 +82,11 @@ class MemoryCache(BaseCache):
     ) -> Self:
         """Make one from ``CACHE_OPTIONS``, as Flask-Caching asks."""
         return cls(*args, **kwargs)
+
+    @property
+    def max_bytes(self) -> int:
+        """What the items may take together."""
+        return int(self._items.maxsize)
 
     @property
     def size_bytes(self) -> int:

@@ -163,7 +163,7 @@ class _PixelCanvas(FigureCanvasAgg):
 
     def get_renderer(self) -> RendererAgg:
         # The one place where memory for pixels is taken.
-        check_size(self.get_width_height(physical=True), self.max_pixels)
+        check_size(self.figure.bbox.size, self.max_pixels)
         return super().get_renderer()  # type: ignore[no-any-return,no-untyped-call]
 
     def print_pixels(self, drawn: list[Pixels], **_: Any) -> None:

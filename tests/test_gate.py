@@ -1,0 +1,137 @@
+"""The gate: one figure at a time, whatever the threads and forks do."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from flask_mplstream import render
+from flask_mplstream.render.gate import gate
+
+
+def mathtext(n: int) -> Figure:
+    figure = Figure(figsize=(3, 2))
+    axes = figure.subplots()
+    axes.loglog([1, 10 ** (n % 5 + 1)], [1, 100])
+    axes.set_title(rf"$\frac{{{n}}}{{\alpha^{{{n}}}}}$")
+    figure.tight_layout()
+    return figure
+
+
+def contours(n: int) -> Figure:
+    figure = Figure(figsize=(3, 2))
+    axes = figure.subplots()
+    x, y = np.mgrid[-2:2:20j, -2:2:20j]
+    levels = axes.contour(x, y, np.sin(x * (n % 4 + 1)) * y)
+    axes.clabel(levels, fmt=r"$%1.1f^\circ$")
+    return figure
+
+
+def styled(n: int) -> Figure:
+    mpl.rcParams["axes.facecolor"] = "0.5"
+    with mpl.rc_context({"lines.linewidth": n % 5 + 1, "savefig.facecolor": "0.7"}):
+        figure = Figure(figsize=(3, 2))
+        figure.subplots().plot([1, 2])
+        return figure
+
+
+BUILDERS: list[Callable[[int], Figure]] = [mathtext, contours, styled]
+JOBS = [(BUILDERS[n % 3], n, name) for n in range(12) for name in ("png", "jpg", "svg")]
+
+
+def draw(job: tuple[Callable[[int], Figure], int, str]) -> bytes:
+    build, n, name = job
+    return render(lambda: build(n), name).body
+
+
+def test_threads_draw_what_one_thread_draws() -> None:
+    """Eight threads, every kind of race that Matplotlib has: equal bytes."""
+    before = dict(mpl.rcParams)
+    alone = list(map(draw, JOBS))
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(draw, JOBS * 3))
+    assert together == alone * 3
+    assert dict(mpl.rcParams) == before
+
+
+def test_a_figure_function_may_render_another_figure() -> None:
+    """The gate is re-entrant, and what the inner one changed is put back."""
+
+    def outer() -> Figure:
+        mpl.rcParams["lines.linewidth"] = 7
+        render(lambda: styled(1))
+        assert mpl.rcParams["lines.linewidth"] == 7
+        return mathtext(1)
+
+    assert render(outer).body
+
+
+def test_a_failure_does_not_keep_the_gate() -> None:
+    """After an exception another thread can enter."""
+
+    def fails() -> Figure:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        render(fails)
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(render, lambda: mathtext(1)).result(timeout=30).body
+
+
+def test_encoding_happens_outside_the_gate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one picture is encoded the next is drawn."""
+    # The attribute flask_mplstream.render is the function of that name.
+    package = sys.modules["flask_mplstream.render"]
+    drawn_meanwhile: list[bytes] = []
+    original = package.encode
+
+    def encode(*args: object, **kwargs: object) -> bytes:
+        if not drawn_meanwhile:
+            drawn_meanwhile.append(b"")
+            with ThreadPoolExecutor(1) as pool:
+                other = pool.submit(render, lambda: mathtext(2))
+                drawn_meanwhile.append(other.result(timeout=30).body)
+        return bytes(original(*args, **kwargs))
+
+    monkeypatch.setattr(package, "encode", encode)
+    render(lambda: mathtext(1))
+    assert len(drawn_meanwhile) == 2
+
+
+def _render_in_child(queue: multiprocessing.Queue[bytes]) -> None:
+    queue.put(render(lambda: mathtext(1)).body)
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_fork_while_the_gate_is_held_does_not_hang() -> None:
+    """The child gets a gate of its own: the holder does not live there."""
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with gate():
+            held.set()
+            done.wait(30)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait(30)
+    context = multiprocessing.get_context("fork")
+    queue: multiprocessing.Queue[bytes] = context.Queue()
+    child = context.Process(target=_render_in_child, args=(queue,))
+    try:
+        child.start()
+        assert queue.get(timeout=30).startswith(b"\x89PNG")
+    finally:
+        done.set()
+        holder.join(30)
+        child.join(30)
+        assert child.pid != os.getpid()

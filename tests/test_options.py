@@ -1,0 +1,154 @@
+"""Options and settings: where they come from, and what refuses to start."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from matplotlib.figure import Figure
+
+from flask_mplstream import ConfigError, FigureBlueprint, FigureOptions
+from flask_mplstream.settings import RouteOptions, Settings
+
+Serve = Callable[..., FlaskClient]
+
+
+def empty() -> Figure:
+    return Figure(figsize=(1, 1))
+
+
+def register(plots: FigureBlueprint, **config: Any) -> Flask:
+    app = Flask(__name__)
+    app.config.update(config)
+    app.register_blueprint(plots)
+    return app
+
+
+@pytest.mark.parametrize(
+    ("route", "blueprint", "config", "expected"),
+    [
+        pytest.param({}, {}, {}, 300, id="default"),
+        pytest.param({}, {}, {"MPLSTREAM_MAX_AGE": 1}, 1, id="config"),
+        pytest.param({}, {"max_age": 2}, {"MPLSTREAM_MAX_AGE": 1}, 2, id="blueprint"),
+        pytest.param({"max_age": 3}, {"max_age": 2}, {}, 3, id="route"),
+        pytest.param({"max_age": 0}, {"max_age": 2}, {}, 0, id="zero-is-a-value"),
+    ],
+)
+def test_the_nearest_place_wins(
+    route: Any, blueprint: Any, config: dict[str, Any], expected: int
+) -> None:
+    """Precedence is route, blueprint, app config, default."""
+    plots = FigureBlueprint("plots", __name__, **blueprint)
+    plots.figure_route("/empty", **route)(empty)
+    app = register(plots, **config)
+    assert app.extensions["mplstream"].route("plots.empty").options.max_age == expected
+
+
+def test_one_blueprint_has_other_options_on_another_app() -> None:
+    """Options are resolved for each app; the blueprint keeps none of them."""
+    plots = FigureBlueprint("plots", __name__)
+    plots.figure_route("/empty")(empty)
+    apps = [register(plots, MPLSTREAM_MAX_AGE=age) for age in (1, 2)]
+    ages = [
+        app.extensions["mplstream"].route("plots.empty").options.max_age for app in apps
+    ]
+    assert ages == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        pytest.param({"max_agee": 1}, r"max_agee=…\).*'.*max_age=", id="unknown"),
+        pytest.param({"max_age": "5"}, r"'5'\. Input should be a valid int", id="text"),
+        pytest.param({"max_age": -1}, "-1.*greater than or equal to 0", id="negative"),
+        pytest.param({"max_age": 1.5}, "1.5.*valid integer", id="fraction"),
+        pytest.param({"formats": ["gif"]}, "'gif' is not an image format", id="format"),
+        pytest.param({"formats": []}, "at least 1 item", id="no-format"),
+        pytest.param({"formats": 3}, "valid tuple", id="formats-a-number"),
+        pytest.param({"private": "yes"}, "valid boolean", id="bool"),
+        pytest.param({"savefig": {"fname": "x"}}, "'fname' cannot be", id="savefig"),
+        pytest.param({"savefig": 3}, "valid dict", id="savefig-a-number"),
+        pytest.param({"version": 3}, "callable", id="version"),
+        pytest.param({"inject": {"a": 3}}, "callable", id="inject"),
+        pytest.param({"resource_policy": "all"}, "'cross-origin'", id="policy"),
+    ],
+)
+def test_a_bad_option_is_refused_where_it_is_written(
+    options: Any, message: str
+) -> None:
+    """The route's and the blueprint's error name option, value and what would do."""
+    plots = FigureBlueprint("plots", __name__)
+    with pytest.raises(ConfigError, match=message):
+        plots.figure_route("/empty", **options)(empty)
+    with pytest.raises(ConfigError, match=message):
+        FigureBlueprint("others", __name__, **options)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        pytest.param({"MPLSTREAM_MAX_AGEE": 1}, "'MPLSTREAM_MAX_AGE'", id="unknown"),
+        pytest.param({"MPLSTREAM_MAX_AGE": "5"}, "MPLSTREAM_MAX_AGE is '5'", id="type"),
+        pytest.param({"MPLSTREAM_CACHE_BYTES": -1}, "-1", id="range"),
+        pytest.param({"MPLSTREAM_UNKNOWN_ARGS": "drop"}, "'ignore'", id="choice"),
+        pytest.param({"MPLSTREAM_STYLE": "seborn"}, "seborn", id="style"),
+    ],
+)
+def test_a_bad_setting_stops_the_app(config: dict[str, Any], message: str) -> None:
+    """An ``MPLSTREAM_*`` key that cannot work is an error at registration."""
+    plots = FigureBlueprint("plots", __name__)
+    plots.figure_route("/empty")(empty)
+    with pytest.raises(ConfigError, match=message):
+        register(plots, **config)
+
+
+def test_the_effective_settings_show_in_the_config() -> None:
+    """Who looks into ``app.config`` sees what holds."""
+    app = register(FigureBlueprint("plots", __name__), MPLSTREAM_MAX_AGE=7)
+    assert app.config["MPLSTREAM_MAX_AGE"] == 7
+    assert app.config["MPLSTREAM_MAX_PIXELS"] == 16_000_000
+
+
+def test_the_typed_options_are_the_checked_ones() -> None:
+    """What an editor completes is what is accepted."""
+    assert set(typing.get_type_hints(FigureOptions)) == set(RouteOptions.model_fields)
+    assert set(RouteOptions.model_fields) < set(Settings.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        pytest.param({"version": lambda n: n}, "version=…", id="version"),
+        pytest.param({"load": lambda: None}, "load=…", id="load"),
+        pytest.param(
+            {"inject": {"user": lambda who: who}}, r"inject\['user'\]", id="inject"
+        ),
+        pytest.param({"inject": {"nobody": lambda: 1}}, "'nobody'", id="inject-name"),
+        pytest.param({"style": {"no.such": 1}}, "no.such", id="style"),
+    ],
+)
+def test_a_callable_that_cannot_be_called_so_stops_the_app(
+    options: Any, message: str
+) -> None:
+    """What a request would call is tried against its signature first."""
+    plots = FigureBlueprint("plots", __name__)
+
+    def figure(user: int, seed: int = 0) -> Figure:
+        return empty()
+
+    plots.figure_route("/figure", **options)(figure)
+    with pytest.raises(ConfigError, match=message):
+        register(plots)
+
+
+def test_formats_are_named_freely(plots: FigureBlueprint, serve: Serve) -> None:
+    """``jpeg``, ``.PNG`` and a single name are understood."""
+    plots.figure_route("/empty", formats=["jpeg", ".PNG", "jpg"])(empty)
+    client = serve()
+    assert client.get("/plots/empty").mimetype == "image/jpeg"
+    assert client.get("/plots/empty.png").mimetype == "image/png"
+    assert client.get("/plots/empty.svg").status_code == 404

@@ -1,0 +1,398 @@
+"""The signature is the schema: what a URL may say, and what it means."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from datetime import date, datetime
+from enum import Enum
+from typing import Annotated, Any, Literal, Optional
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import Field
+
+from flask_mplstream import ArgumentsError, ConfigError
+from flask_mplstream.http import parse_query
+from flask_mplstream.parameters import MAX_VALUE_LENGTH, Arguments, Parameters
+
+
+class Color(Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Level(Enum):
+    LOW = 1
+    HIGH = 2
+
+
+def parse(function: Callable[..., Any], query: str = "", **path: Any) -> Arguments:
+    return Parameters(function).parse(parse_query(query), path)
+
+
+def one(annotation: Any, default: Any = inspect.Parameter.empty) -> Callable[..., Any]:
+    """A function with one parameter ``x`` of the given type."""
+
+    def figure(x: Any) -> None: ...
+
+    figure.__annotations__ = {"x": annotation}
+    if default is not inspect.Parameter.empty:
+        figure.__defaults__ = (default,)
+    return figure
+
+
+Bounded = Annotated[int, Field(ge=10, le=5000)]
+Finite = Annotated[float, Field(ge=-1.5, le=1.5)]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "query", "value"),
+    [
+        pytest.param(int, "x=5", 5, id="int"),
+        pytest.param(int, "x=-05", -5, id="int-padded"),
+        pytest.param(float, "x=.5", 0.5, id="float"),
+        pytest.param(float, "x=1e3", 1000.0, id="float-exponent"),
+        pytest.param(bool, "x=true", True, id="bool"),
+        pytest.param(bool, "x=off", False, id="bool-from-a-checkbox"),
+        pytest.param(str, "x=a+b%20c%C3%A9", "a b cé", id="str"),
+        pytest.param(str, "x=", "", id="str-empty"),
+        pytest.param(date, "x=2024-02-29", date(2024, 2, 29), id="date"),
+        pytest.param(
+            datetime, "x=2024-02-29T12:30", datetime(2024, 2, 29, 12, 30), id="datetime"
+        ),
+        pytest.param(Color, "x=red", Color.RED, id="enum"),
+        pytest.param(Level, "x=2", Level.HIGH, id="enum-of-numbers"),
+        pytest.param(Literal["a", "b"], "x=b", "b", id="literal"),
+        pytest.param(Literal[1, 2], "x=2", 2, id="literal-of-numbers"),
+        pytest.param(list[int], "x=2&x=1&x=2", [2, 1, 2], id="list-keeps-its-order"),
+        pytest.param(list[int], "x=", [], id="list-empty"),
+        pytest.param(set[str], "x=b&x=a&x=b", {"a", "b"}, id="set"),
+        pytest.param(frozenset[int], "x=2&x=1", frozenset({1, 2}), id="frozenset"),
+        pytest.param(tuple[float, float], "x=0&x=1", (0.0, 1.0), id="pair"),
+        pytest.param(list[Color], "x=red&x=blue", [Color.RED, Color.BLUE], id="enums"),
+        pytest.param(list[Literal[1, 2]], "x=2", [2], id="literals"),
+        pytest.param(int | None, "x=", None, id="optional-empty"),
+        pytest.param(Optional[date], "x=2024-01-01", date(2024, 1, 1), id="optional"),  # noqa: UP045
+        pytest.param(list[int] | None, "x=1", [1], id="optional-list"),
+        pytest.param(Bounded, "x=10", 10, id="annotated"),
+        pytest.param(
+            Annotated[str, Field(max_length=400)],
+            f"x={'y' * 400}",
+            "y" * 400,
+            id="long",
+        ),
+        pytest.param(
+            Annotated[float, Field(allow_inf_nan=True)], "x=inf", np.inf, id="inf"
+        ),
+    ],
+)
+def test_text_becomes_a_typed_value(annotation: Any, query: str, value: Any) -> None:
+    """A value from a URL has the type that the signature says."""
+    result = parse(one(annotation), query).values["x"]
+    assert result == value
+    assert type(result) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "query", "accepted"),
+    [
+        pytest.param(Bounded, "x=5", "an integer from 10 to 5000", id="too-small"),
+        pytest.param(Bounded, "x=ten", "an integer from 10 to 5000", id="no-number"),
+        pytest.param(int, "x=1&x=2", "an integer", id="repeated"),
+        pytest.param(int, "x=", "an integer", id="empty"),
+        pytest.param(int, "x=1.5", "an integer", id="fraction"),
+        pytest.param(int, "", "an integer", id="missing"),
+        pytest.param(float, "x=nan", "a number", id="nan"),
+        pytest.param(float, "x=-inf", "a number", id="inf"),
+        pytest.param(float, "x=1e999", "a number", id="overflow"),
+        pytest.param(Finite, "x=2", "a number from -1.5 to 1.5", id="too-large"),
+        pytest.param(
+            Annotated[float, Field(gt=0)], "x=0", "a number greater than 0", id="open"
+        ),
+        pytest.param(bool, "x=maybe", "true or false", id="bool"),
+        pytest.param(date, "x=2023-02-29", "a date such as 2024-12-31", id="date"),
+        pytest.param(Color, "x=green", "one of red, blue", id="enum"),
+        pytest.param(Literal[1, 2], "x=3", "one of 1, 2", id="literal"),
+        pytest.param(
+            Annotated[str, Field(pattern="^[a-z]+$")],
+            "x=A1",
+            "text of at most 256 characters that matches ^[a-z]+$",
+            id="pattern",
+        ),
+        pytest.param(
+            str, f"x={'y' * 257}", "text of at most 256 characters", id="too-long"
+        ),
+        pytest.param(int, f"x={'9' * 300}", "an integer", id="too-many-digits"),
+        pytest.param(
+            list[int], "x=1&x=b", "any number of values, each an integer", id="item"
+        ),
+        pytest.param(
+            list[int],
+            "&".join(["x=1"] * 101),
+            "any number of values, each an integer",
+            id="too-many-items",
+        ),
+        pytest.param(int | None, "x=b", "an integer or nothing", id="optional"),
+    ],
+)
+def test_a_bad_value_is_refused_by_name(
+    annotation: Any, query: str, accepted: str
+) -> None:
+    """The error names the argument and says in words what is accepted."""
+    with pytest.raises(ArgumentsError) as caught:
+        parse(one(annotation), query)
+    (fault,) = caught.value.faults
+    assert (fault.name, fault.accepted) == ("x", accepted)
+    assert fault.reason.endswith(".")
+
+
+def test_every_fault_is_named_at_once() -> None:
+    """Whoever mends a URL by hand learns all that is wrong with it."""
+
+    def figure(n: Bounded = 200, seed: int = 0) -> None: ...
+
+    with pytest.raises(ArgumentsError) as caught:
+        parse(figure, "n=5&seed=b&sed=1")
+    assert [fault.name for fault in caught.value.faults] == ["sed", "n", "seed"]
+
+
+def test_an_unknown_name_gets_the_nearest_known_one() -> None:
+    """A typing error is told from an argument that never was."""
+
+    def figure(seed: int = 0, n: int = 1) -> None: ...
+
+    with pytest.raises(ArgumentsError, match="Did you mean 'seed'") as caught:
+        parse(figure, "sed=1")
+    assert caught.value.faults[0].accepted == "seed, n"
+    with pytest.raises(ArgumentsError) as caught:
+        parse(figure, "zzzzz=1")
+    assert caught.value.faults[0].nearest is None
+
+
+def test_unknown_names_can_be_ignored() -> None:
+    """``ignore_unknown`` drops them, so that they make no second key."""
+
+    def figure(seed: int = 0) -> None: ...
+
+    parameters = Parameters(figure)
+    ignored = parameters.parse([("utm", "x")], ignore_unknown=True)
+    assert ignored == parameters.parse([])
+
+
+def test_a_shown_value_is_cut() -> None:
+    """A long value is cut in the error, also the name of an unknown one."""
+    with pytest.raises(ArgumentsError) as caught:
+        parse(one(int, 0), f"x={'y' * 200}&{'z' * 200}=1")
+    for fault in caught.value.faults:
+        assert len(fault.name) <= 60
+        assert fault.value is not None
+        assert len(fault.value) <= 60
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        pytest.param("n=050&seed=0", "seed=0&n=50", id="spelling-and-order"),
+        pytest.param("", "n=50&seed=0", id="defaults-dropped-or-filled"),
+        pytest.param("tags=b&tags=a", "tags=a&tags=b&tags=a", id="sets-have-no-order"),
+        pytest.param("scale=1", "scale=1.0", id="floats"),
+        pytest.param("log=1", "log=true", id="bools"),
+    ],
+)
+def test_equal_arguments_have_one_canonical_form(first: str, second: str) -> None:
+    """All spellings of the same arguments are one key and one URL."""
+
+    def figure(
+        n: int = 50,
+        seed: int = 0,
+        tags: set[str] = frozenset(),  # type: ignore[assignment]
+        scale: float = 2,
+        log: bool = False,
+    ) -> None: ...
+
+    a, b = parse(figure, first), parse(figure, second)
+    assert (a.canonical, a.query) == (b.canonical, b.query)
+
+
+def test_the_order_of_a_list_matters() -> None:
+    """``?a=1&a=2`` and ``?a=2&a=1`` are two pictures."""
+    figure = one(list[int])
+    assert parse(figure, "x=1&x=2").canonical != parse(figure, "x=2&x=1").canonical
+
+
+def test_the_query_names_what_differs_in_the_order_of_the_signature() -> None:
+    """The canonical URL is short and always the same."""
+
+    def figure(n: int = 1, when: date | None = None, tags: list[str] = []) -> None: ...
+
+    bound = Parameters(figure).bind({"tags": ["b", "a"], "when": "2024-01-02", "n": 1})
+    assert bound.query == {"when": "2024-01-02", "tags": ["b", "a"]}
+    assert list(bound.query) == ["when", "tags"]
+
+
+def test_a_default_is_canonical_as_well() -> None:
+    """The default 2 of a float parameter is the 2.0 that a URL gives."""
+    figure = one(float, 2)
+    assert parse(figure).canonical == parse(figure, "x=2").canonical
+    assert isinstance(parse(figure).values["x"], float)
+
+
+def test_arguments_are_copied_for_each_call() -> None:
+    """A figure function that changes its list does not change the next call's."""
+    arguments = parse(one(list[int]), "x=1")
+    arguments.copy()["x"].append(2)
+    assert arguments.values["x"] == [1]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value"),
+    [
+        pytest.param(int, 500, id="int"),
+        pytest.param(int, "500", id="text"),
+        pytest.param(bool, False, id="bool"),
+        pytest.param(Color, Color.BLUE, id="enum"),
+        pytest.param(Color, "blue", id="enum-by-value"),
+        pytest.param(date, date(2024, 1, 2), id="date"),
+        pytest.param(list[int], [], id="empty-list"),
+        pytest.param(set[int], {3, 1}, id="set"),
+        pytest.param(int | None, None, id="none"),
+        pytest.param(float, 0.1, id="float"),
+    ],
+)
+def test_what_a_template_gives_comes_back_from_its_url(
+    annotation: Any, value: Any
+) -> None:
+    """Binding Python values and reading the URL made of them agree."""
+    parameters = Parameters(one(annotation))
+    bound = parameters.bind({"x": value})
+    texts = bound.query["x"]
+    pairs = [("x", text) for text in ([texts] if isinstance(texts, str) else texts)]
+    assert parameters.parse(pairs).canonical == bound.canonical
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value"),
+    [
+        pytest.param(list[str], [""], id="one-empty-text"),
+        pytest.param(str | None, "", id="empty-text-or-none"),
+        pytest.param(int, 1.5, id="fraction"),
+        pytest.param(int, None, id="none"),
+        pytest.param(int | str, 1, id="number-that-reads-as-text"),
+        pytest.param(str, "y" * (MAX_VALUE_LENGTH + 1), id="too-long"),
+    ],
+)
+def test_what_no_url_can_say_is_refused_in_the_template(
+    annotation: Any, value: Any
+) -> None:
+    """``figure_url`` never makes a URL that means something else."""
+    with pytest.raises(ArgumentsError):
+        Parameters(one(annotation)).bind({"x": value})
+
+
+def test_unknown_names_are_refused_in_the_template() -> None:
+    """A typing error in a template is an error, not a broken picture."""
+    with pytest.raises(ArgumentsError, match="Did you mean 'x'"):
+        Parameters(one(int)).bind({"x": 1, "xx": 2})
+
+
+def test_a_value_from_the_path_is_checked_too() -> None:
+    """The signature's bounds hold for URL converters as well."""
+
+    def sales(year: Annotated[int, Field(ge=2000)]) -> None: ...
+
+    assert parse(sales, year=2024).values["year"] == 2024
+    with pytest.raises(ArgumentsError, match="an integer of at least 2000"):
+        parse(sales, year=1999)
+    with pytest.raises(ArgumentsError, match="no such argument"):
+        parse(sales, "year=2024", year=2024)
+
+
+def no_annotation(n=3, name="a", other=None, text=None): ...  # type: ignore[no-untyped-def]
+
+
+def test_a_missing_annotation_is_taken_from_the_default() -> None:
+    """Functions written without types work as their defaults suggest."""
+    values = parse(no_annotation, "n=5&name=b&other=c").values
+    assert values == {"n": 5, "name": "b", "other": "c", "text": None}
+
+
+def var_positional(*values: int) -> None: ...
+def var_keyword(**values: int) -> None: ...
+def positional_only(n: int, /) -> None: ...
+def underscore(_scale: int) -> None: ...
+def array(data: np.ndarray[Any, Any]) -> None: ...
+def nested(rows: list[list[int]]) -> None: ...
+def mapping(options: dict[str, int]) -> None: ...
+def anything(value: Any) -> None: ...
+def bad_default(n: Bounded = 5) -> None: ...
+def bare_list(values=[1]): ...  # type: ignore[no-untyped-def]
+def unresolved(when: "Nowhere") -> None: ...  # type: ignore[name-defined] # noqa: F821, UP037
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        pytest.param(var_positional, "any number of arguments", id="args"),
+        pytest.param(var_keyword, "any number of arguments", id="kwargs"),
+        pytest.param(positional_only, "positional-only", id="positional-only"),
+        pytest.param(underscore, "reserved", id="reserved"),
+        pytest.param(array, "no URL can give", id="array"),
+        pytest.param(nested, "no URL can give", id="nested-list"),
+        pytest.param(mapping, "no URL can give", id="mapping"),
+        pytest.param(anything, "no URL can give", id="any"),
+        pytest.param(bad_default, "default that it does not accept", id="default"),
+        pytest.param(bare_list, "no URL can give", id="list-of-what"),
+        pytest.param(unresolved, "cannot be resolved", id="unresolved"),
+    ],
+)
+def test_a_signature_that_cannot_be_served_is_refused(
+    function: Callable[..., Any], message: str
+) -> None:
+    """The error names the function, so that the app does not even start."""
+    with pytest.raises(ConfigError, match=message) as caught:
+        Parameters(function)
+    assert function.__qualname__ in str(caught.value)
+
+
+def test_injected_names_are_no_arguments_of_the_url() -> None:
+    """A stranger cannot set what ``inject`` fills in."""
+
+    def figure(user_id: object, n: int = 1) -> None: ...
+
+    parameters = Parameters(figure, ["user_id"])
+    assert [parameter.name for parameter in parameters] == ["n"]
+    with pytest.raises(ArgumentsError):
+        parameters.parse([("user_id", "3")])
+    with pytest.raises(ConfigError, match="no parameter 'user'"):
+        Parameters(figure, ["user"])
+
+
+def test_the_loaded_data_is_no_argument_of_the_url() -> None:
+    """The first parameter takes what ``load`` returns, of whatever type."""
+    assert Parameters(array, skip_first=True).names == ()
+    with pytest.raises(ConfigError, match="takes no argument"):
+        Parameters(lambda: None, skip_first=True)
+
+
+@given(st.text(max_size=300), st.text(max_size=300))
+def test_any_text_is_a_value_or_a_fault(name: str, text: str) -> None:
+    """No name and no value raises anything but :class:`ArgumentsError`."""
+
+    def figure(
+        x: int = 0,
+        y: float = 0,
+        when: datetime | None = None,
+        tags: set[Color] = set(),
+    ) -> None: ...
+
+    parameters = Parameters(figure)
+    for key in (name, "x", "y", "when", "tags"):
+        try:
+            parsed = parameters.parse([(key, text)])
+        except ArgumentsError as error:
+            assert error.faults  # noqa: PT017
+        else:
+            assert parameters.bind(dict(parsed.values)).canonical == parsed.canonical

@@ -1,0 +1,149 @@
+"""Promises about the package as a whole: names, layers, types."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import flask_mplstream
+
+ROOT = Path(flask_mplstream.__file__).parent
+
+#: Which modules of the package a module may import: the house, floor by floor.
+VALUES = {"errors", "image"}
+ALLOWED: dict[str, set[str]] = {
+    "errors": set(),
+    "image": {"errors"},
+    "settings": VALUES,
+    "parameters": {"errors"},
+    "http": VALUES,
+    "render": VALUES | {"render"},
+    "cache.entry": {"image"},
+    "cache.key": {"errors"},
+    "cache.memory": {"cache.entry"},
+    "cache.store": {"cache.entry", "cache.memory"},
+    "cache.lookup": {"image", "cache.entry", "cache.store"},
+    "cache": set(),
+    "workers": set(),
+    "responses": set(),
+    "route": {
+        *("errors", "image", "settings", "parameters", "http", "render", "workers"),
+        *("cache.entry", "cache.key", "cache.lookup", "cache.store", "responses"),
+    },
+    "state": {"errors", "settings", "cache.memory", "cache.store", "route"},
+    "templating": {"errors", "image", "route", "state"},
+    "blueprint": {
+        *("errors", "parameters", "render", "route", "settings", "state"),
+        "templating",
+    },
+}
+#: Who may import what from outside the package.
+OUTSIDE = {
+    "matplotlib": {"render"},
+    "PIL": {"render"},
+    "flask": {
+        *("blueprint", "responses", "route", "state", "templating", "workers"),
+        "cache.memory",  # For the type of a parameter that Flask-Caching gives.
+    },
+}
+
+MODULES = sorted(
+    path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
+    for path in ROOT.rglob("*.py")
+)
+
+
+def place(module: str) -> str:
+    """The entry of the table that *module* falls under."""
+    module = module.removesuffix(".__init__")
+    while module not in ALLOWED and "." in module:
+        module = module.rpartition(".")[0]
+    return module
+
+
+def imports(module: str) -> Iterator[tuple[str, bool]]:
+    """What *module* imports, and whether from inside the package."""
+    tree = ast.parse(ROOT.joinpath(*module.split(".")).with_suffix(".py").read_text())
+    package = module.split(".")[:-1]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, False) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            base = package[: len(package) - node.level + 1]
+            source = ".".join([*base, *filter(None, [node.module])])
+            if source:
+                yield source, True
+            else:
+                yield from ((alias.name, True) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or "", False
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m != "__init__"])
+def test_a_module_imports_only_from_below(module: str) -> None:
+    """The layers are a table, and no import runs back up."""
+    here = place(module)
+    for source, is_inside in imports(module):
+        if is_inside:
+            assert place(source) in ALLOWED[here] | {here}, source
+        else:
+            top = source.partition(".")[0]
+            assert here in OUTSIDE.get(top, {here}), source
+
+
+def test_the_public_names_are_sorted_and_complete() -> None:
+    """``__all__`` is what ``import *`` and the docs show."""
+    names = flask_mplstream.__all__
+    assert names == sorted(names)
+    for name in names:
+        assert getattr(flask_mplstream, name).__doc__
+
+
+def test_importing_the_package_imports_no_pyplot() -> None:
+    """Only a figure function that wants pyplot pays for it."""
+    program = "import sys, flask_mplstream; print('matplotlib.pyplot' in sys.modules)"
+    output = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
+    assert output.strip() == "False"
+
+
+TYPED = """
+from matplotlib.figure import Figure
+from flask_mplstream import FigureBlueprint, RenderedImage, figure_url, render
+
+plots = FigureBlueprint("plots", __name__, max_age=60)
+
+@plots.figure_route("/walk", max_age=5, formats=["png"])
+def walk(n: int = 200) -> Figure:
+    return Figure()
+
+kept: Figure = walk(n=3)
+image: RenderedImage = render(walk, "svg")
+url: str = figure_url("plots.walk", n=3)
+walk(n="a")
+plots.figure_route("/other", max_age="5")
+"""
+
+
+def test_the_decorated_function_keeps_its_types(tmp_path: Path) -> None:
+    """mypy sees the plain function, and knows the options."""
+    path = tmp_path / "typed.py"
+    path.write_text(TYPED)
+    mypy = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary"]
+    result = subprocess.run(
+        [*mypy, "--cache-dir", str(tmp_path), str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT.parent,
+    )
+    lines = TYPED.splitlines()
+    wrong = [lines.index(line) + 1 for line in lines if '"a"' in line or '"5"' in line]
+    reported = [int(line.split(":")[1]) for line in result.stdout.splitlines()]
+    assert reported == wrong, result.stdout

@@ -1,0 +1,56 @@
+"""The README's promises: its code runs, its tables are complete."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask, render_template_string
+
+from flask_mplstream.settings import PREFIX, RouteOptions, Settings
+
+README = Path(__file__).parent.parent.joinpath("README.md").read_text("utf-8")
+
+
+def blocks(language: str) -> list[Any]:
+    found = re.findall(rf"```{language}\n(.*?)```", README, re.S)
+    return [pytest.param(code, id=f"{language}-{n}") for n, code in enumerate(found)]
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_a_code_block_runs(code: str) -> None:
+    """Each is complete: it can be copied as it stands."""
+    namespace: dict[str, Any] = {"__name__": "readme"}
+    exec(compile(code, "README.md", "exec"), namespace)
+    if "app" in namespace:
+        assert namespace["app"].test_client().get("/plots/walk").status_code == 200
+    elif "plots" in namespace:
+        Flask("readme").register_blueprint(namespace["plots"])
+
+
+def test_the_template_block_makes_pictures() -> None:
+    """What it shows of Jinja works with the twelve lines above it."""
+    namespace: dict[str, Any] = {"__name__": "readme"}
+    exec(compile(blocks("python")[0].values[0], "README.md", "exec"), namespace)
+    app: Flask = namespace["app"]
+    with app.test_request_context():
+        page = render_template_string(blocks("jinja")[0].values[0])
+    urls = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert len(urls) == 3
+    for url in urls:
+        response = app.test_client().get(url.replace("&amp;", "&"))
+        assert response.status_code == 200
+
+
+@pytest.mark.parametrize("name", RouteOptions.model_fields)
+def test_every_option_is_in_the_table(name: str) -> None:
+    """None is left for the reader to find out."""
+    assert f"\n| `{name}` |" in README
+
+
+def test_every_setting_of_the_app_is_named() -> None:
+    """Those that are no options of a route as well."""
+    for name in Settings.model_fields.keys() - RouteOptions.model_fields.keys():
+        assert f"`{PREFIX}{name.upper()}`" in README

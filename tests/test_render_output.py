@@ -1,0 +1,249 @@
+"""What comes out: Matplotlib's own pixels, repeatable bytes, within limits."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
+from PIL import Image
+
+from flask_mplstream import ConfigError, ImageTooLargeError, render
+
+from .conftest import pixels
+
+
+def lines(layout: Any = None) -> Figure:
+    figure = Figure(figsize=(4, 3), layout=layout)
+    axes = figure.subplots(2, 2)
+    axes[0, 0].plot(np.sin(np.linspace(0, 9, 99)))
+    axes[0, 1].imshow(np.arange(16).reshape(4, 4))
+    axes[1, 0].set_title(r"$\alpha^2 + \frac{1}{2}$")
+    axes[1, 1].set_aspect("equal")
+    axes[1, 1].semilogy([1, 100])
+    return figure
+
+
+def with_colorbar(layout: Any) -> Figure:
+    figure = Figure(figsize=(4, 3), layout=layout)
+    axes = figure.subplots(1, 2)
+    image = axes[0].imshow(np.eye(9))
+    figure.colorbar(image, ax=axes[0])
+    axes[1].plot([1, 2], label="a long label")
+    figure.suptitle("above both")
+    return figure
+
+
+def polar_and_3d() -> Figure:
+    figure = Figure(figsize=(5, 3))
+    figure.add_subplot(121, projection="polar").plot([0, 1, 2], [1, 2, 1])
+    figure.add_subplot(122, projection="3d").plot([0, 1], [0, 1], [0, 1])
+    return figure
+
+
+def seed_scatter() -> Figure:
+    random = np.random.default_rng(0)
+    figure = Figure()
+    x, y, colors = random.random((3, 50))
+    area = np.pi * (15 * random.random(50)) ** 2
+    figure.subplots().scatter(x, y, s=area, c=colors, alpha=0.5)
+    return figure
+
+
+def styled_inside() -> Figure:
+    mpl.rcParams["savefig.facecolor"] = "0.8"
+    mpl.rcParams["savefig.dpi"] = 70
+    mpl.rcParams["savefig.bbox"] = "tight"
+    return lines()
+
+
+def autolayout_inside() -> Figure:
+    mpl.rcParams["figure.constrained_layout.use"] = True
+    return with_colorbar(None)
+
+
+BUILDERS = {
+    "plain": lines,
+    "constrained": lambda: with_colorbar("constrained"),
+    "compressed": lambda: with_colorbar("compressed"),
+    "tight": lambda: lines("tight"),
+    "polar-3d": polar_and_3d,
+    "scatter": seed_scatter,
+    "rcparams-inside": styled_inside,
+    "layout-by-rcparams": autolayout_inside,
+}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "dpi": {"dpi": 130},
+    "figure-dpi": {"dpi": "figure"},
+    "facecolor": {"facecolor": (0.95, 0.95, 0.95), "edgecolor": "red"},
+    "tight": {"bbox_inches": "tight", "pad_inches": 0.3},
+    "bbox": {"bbox_inches": Bbox([[0.5, 0.5], [2, 2]])},
+    "transparent": {"transparent": True},
+    "pillow": {"pil_kwargs": {"compress_level": 9}, "metadata": {"Author": "me"}},
+}
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+@pytest.mark.parametrize("build", BUILDERS.values(), ids=BUILDERS)
+def test_a_png_has_the_pixels_of_savefig(
+    build: Callable[[], Figure], options: dict[str, Any]
+) -> None:
+    """Decoded, it equals ``Figure.savefig`` with the same options, pixel for pixel."""
+    expected = BytesIO()
+    with mpl.rc_context():
+        build().savefig(expected, format="png", **options)
+    image = render(build, savefig=options)
+    drawn = pixels(image.body)
+    np.testing.assert_array_equal(drawn, pixels(expected.getvalue()))
+    assert drawn.shape[:2] == (image.height_px, image.width_px)
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "is_lossless"),
+    [
+        pytest.param("png", "RGB", True, id="png"),
+        pytest.param("webp", "RGB", True, id="webp-lossless-by-default"),
+        pytest.param("avif", "RGB", False, id="avif"),
+        pytest.param("jpg", "RGB", False, id="jpg"),
+    ],
+)
+def test_every_format_shows_the_same_picture(
+    name: str, mode: str, is_lossless: bool
+) -> None:
+    """Opaque pictures lose their alpha channel and nothing else."""
+    image = render(lines, name)
+    decoded = Image.open(BytesIO(image.body))
+    assert decoded.mode == mode
+    difference = np.abs(
+        pixels(image.body).astype(int) - pixels(render(lines).body).astype(int)
+    )
+    assert difference.mean() < (1e-9 if is_lossless else 3)
+
+
+def test_a_transparent_jpeg_is_put_on_white() -> None:
+    """JPEG has no alpha; savefig puts it on white as well."""
+    image = render(lines, "jpg", savefig={"transparent": True})
+    assert (pixels(image.body)[0, 0, :3] > 250).all()
+
+
+@pytest.mark.parametrize("name", ["png", "svg", "pdf"])
+def test_bytes_repeat_in_every_process(name: str) -> None:
+    """Equal figures give equal bytes, so equal ETags, whatever the hash seed."""
+    program = (
+        "import sys; from tests.test_render_output import lines;"
+        "from flask_mplstream import render;"
+        f"sys.stdout.buffer.write(render(lines, {name!r}).body)"
+    )
+    bodies = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={"PYTHONHASHSEED": seed, "MPLBACKEND": "agg"},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert bodies == {render(lines, name).body}
+
+
+def test_a_png_does_not_name_its_maker() -> None:
+    """The Software chunk would change the bytes with each Matplotlib."""
+    assert Image.open(BytesIO(render(lines).body)).info.keys() == {"dpi"}
+
+
+def test_metadata_goes_where_it_is_understood() -> None:
+    """One route's metadata suits all its formats."""
+    savefig = {"metadata": {"Title": "Sales", "Author": "me", "Nonsense": None}}
+    png = Image.open(BytesIO(render(lines, savefig=savefig).body))
+    assert png.info["Title"] == "Sales"
+    assert b"Sales" in render(lines, "svg", savefig=savefig).body
+    assert b"Sales" in render(lines, "pdf", savefig=savefig).body
+    assert render(lines, "jpg", savefig=savefig).body
+
+
+@pytest.mark.parametrize("name", ["svg", "pdf", "png"])
+def test_every_format_has_the_size_of_its_png(name: str) -> None:
+    """``width`` and ``height`` of an ``<img>`` hold whatever the format."""
+    for savefig in ({}, {"bbox_inches": "tight"}):
+        png = render(lines, savefig=savefig)
+        image = render(lines, name, savefig=savefig)
+        assert abs(image.width_px - png.width_px) <= 1
+        assert abs(image.height_px - png.height_px) <= 1
+
+
+def test_a_style_reaches_the_function_and_the_drawing() -> None:
+    """A name, a dict or a list of both, and it is gone afterwards."""
+    dark = pixels(render(lines, style="dark_background").body)
+    assert tuple(dark[0, 0]) == (0, 0, 0, 255)
+    mixed: list[Any] = ["dark_background", {"figure.facecolor": "#010203"}]
+    assert tuple(pixels(render(lines, style=mixed).body)[0, 0]) == (1, 2, 3, 255)
+    assert tuple(pixels(render(lines).body)[0, 0]) == (255, 255, 255, 255)
+
+
+@pytest.mark.parametrize(
+    ("build", "options"),
+    [
+        pytest.param(lambda: Figure(figsize=(200, 200)), {}, id="figsize"),
+        pytest.param(lambda: Figure(figsize=(170, 1)), {}, id="one-side"),
+        pytest.param(lambda: Figure(), {"savefig": {"dpi": 1e5}}, id="dpi"),
+        pytest.param(lambda: Figure(), {"savefig": {"dpi": 1e308}}, id="overflow"),
+        pytest.param(lambda: Figure(), {"scale": 1e4}, id="scale"),
+        pytest.param(lambda: Figure(), {"max_pixels": 100}, id="max-pixels"),
+        pytest.param(
+            lambda: far_away(), {"savefig": {"bbox_inches": "tight"}}, id="tight-box"
+        ),
+    ],
+)
+@pytest.mark.parametrize("name", ["png", "webp"])
+def test_too_many_pixels_are_refused_before_they_are_made(
+    build: Callable[[], Figure], options: dict[str, Any], name: str
+) -> None:
+    """The limit is checked before memory is taken."""
+    with pytest.raises(ImageTooLargeError, match="pixels"):
+        render(build, name, **options)
+
+
+def far_away() -> Figure:
+    """A figure whose tight bounding box is 900 inches wide."""
+    figure = Figure()
+    figure.text(0, 0, "left")
+    figure.text(140, 0, "right")
+    return figure
+
+
+@pytest.mark.parametrize("name", ["svg", "pdf"])
+def test_a_giant_document_is_refused(name: str) -> None:
+    """What is rasterised inside an SVG takes memory as a PNG does."""
+    with pytest.raises(ImageTooLargeError, match="pixels"):
+        render(lambda: Figure(figsize=(400, 400)), name)
+
+
+@pytest.mark.parametrize("name", ["png", "webp", "avif", "jpg", "svg", "pdf"])
+def test_too_many_bytes_are_refused(name: str) -> None:
+    """The writer is stopped at the limit."""
+    with pytest.raises(ImageTooLargeError, match="max_bytes"):
+        render(lines, name, max_bytes=500)
+
+
+def test_an_unknown_format_is_named() -> None:
+    """The error lists the formats there are."""
+    with pytest.raises(ConfigError, match=r"'pmg' is not an image format.*'png'"):
+        render(lines, "pmg")
+
+
+def test_a_data_uri_is_the_whole_picture() -> None:
+    """For e-mail, where no server can be asked."""
+    image = render(lines)
+    head, _, data = image.data_uri().partition(",")
+    assert head == "data:image/png;base64"
+    import base64
+
+    assert base64.b64decode(data) == image.body

@@ -1,0 +1,710 @@
+"""Serving: which picture comes, how often it is rendered, under which headers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import wraps
+from typing import Any
+
+import http_sf
+import pytest
+from flask import Flask, Response, abort, g, request, session
+from flask.testing import FlaskClient
+from flask_caching import Cache
+from matplotlib.figure import Figure
+from werkzeug.exceptions import NotFound
+
+from flask_mplstream import ConfigError, FigureBlueprint, ImageTooLargeError
+from flask_mplstream import route as route_module
+
+from .conftest import Counter, pixels
+
+Serve = Callable[..., FlaskClient]
+
+
+class Clock:
+    """A clock in hand."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    held = Clock()
+    monkeypatch.setattr(route_module, "clock", held)
+    return held
+
+
+@pytest.fixture
+def walk(plots: FigureBlueprint, renders: Counter) -> None:
+    """A figure at ``/plots/walk`` that counts its renders."""
+
+    @plots.figure_route("/walk", max_age=60)
+    def walk(n: int = 2, seed: int = 0) -> Figure:
+        """A random walk."""
+        renders(n, seed)
+        return Figure(figsize=(n, 1))
+
+
+def cache_status(response: Any) -> tuple[Any, dict[str, Any]]:
+    """The one member of ``Cache-Status``: the cache's name and its parameters."""
+    parsed: Any = http_sf.parse(
+        response.headers["Cache-Status"].encode(), tltype="list"
+    )
+    ((name, parameters),) = parsed
+    return str(name), parameters
+
+
+pytestmark = pytest.mark.usefixtures("walk")
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        pytest.param("?n=3&seed=0", id="same"),
+        pytest.param("?seed=0&n=3", id="order"),
+        pytest.param("?n=03", id="spelling-and-default"),
+        pytest.param(".png?n=3", id="extension"),
+        pytest.param("?n=3&_scale=1", id="scale-1"),
+        pytest.param("?n=3&_download=1", id="download"),
+    ],
+)
+def test_one_picture_is_rendered_once(
+    serve: Serve, renders: Counter, second: str
+) -> None:
+    """Every URL that means the same picture is one key."""
+    client = serve()
+    first = client.get("/plots/walk?n=3")
+    again = client.get(f"/plots/walk{second}")
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert first.data == again.data
+    assert renders.calls == [(3, 0)]
+    assert cache_status(first)[1] == {"fwd": "uri-miss", "stored": True}
+    assert cache_status(again)[1]["hit"] is True
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        pytest.param("?n=4", id="argument"),
+        pytest.param(".webp?n=3", id="format"),
+        pytest.param("?n=3&_scale=2", id="scale"),
+    ],
+)
+def test_another_picture_is_rendered_again(
+    serve: Serve, renders: Counter, second: str
+) -> None:
+    """Arguments, format and scale are part of the key."""
+    client = serve()
+    assert client.get("/plots/walk?n=3").data != client.get(f"/plots/walk{second}").data
+    assert len(renders) == 2
+
+
+def test_shapes_have_no_scale(serve: Serve, renders: Counter) -> None:
+    """SVG is sharp at any size: every scale is the one picture."""
+    client = serve()
+    assert (
+        client.get("/plots/walk.svg").data
+        == client.get("/plots/walk.svg?_scale=2").data
+    )
+    assert len(renders) == 1
+
+
+def test_scale_multiplies_the_pixels(serve: Serve) -> None:
+    """``_scale=2`` has twice the pixels each way, for dense screens."""
+    client = serve()
+    assert pixels(client.get("/plots/walk?n=2").data).shape == (100, 200, 4)
+    assert pixels(client.get("/plots/walk?n=2&_scale=2").data).shape == (200, 400, 4)
+    assert client.get("/plots/walk?_scale=7").status_code == 400
+
+
+def test_a_picture_has_all_its_headers(serve: Serve) -> None:
+    """A 200 can be kept, revalidated, saved and embedded safely."""
+    response = serve().get("/plots/walk?n=3")
+    headers = dict(response.headers)
+    etag = headers.pop("ETag")
+    assert etag.startswith('"')
+    assert headers.pop("Server-Timing").startswith('wait;desc="wait for the gate";dur=')
+    assert headers.pop("Last-Modified").endswith("GMT")
+    assert headers == {
+        "Accept-Ranges": "bytes",
+        "Cache-Control": "max-age=60",
+        "Cache-Status": "flask-mplstream; fwd=uri-miss; stored",
+        "Content-Disposition": "inline; filename=walk-n-3.png",
+        "Content-Length": str(len(response.data)),
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+        "Content-Type": "image/png",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Vary": "Accept",
+        "X-Content-Type-Options": "nosniff",
+    }
+
+
+def test_a_named_format_does_not_vary(serve: Serve) -> None:
+    """With an extension ``Accept`` selects nothing."""
+    client = serve()
+    response = client.get("/plots/walk.png", headers={"Accept": "text/html"})
+    assert response.status_code == 200
+    assert "Vary" not in response.headers
+
+
+def test_a_304_has_only_what_it_must(serve: Serve, renders: Counter) -> None:
+    """The headers of RFC 9110 section 15.4.5 and how it was come by; no body."""
+    client = serve()
+    first = client.get("/plots/walk")
+    again = client.get("/plots/walk", headers={"If-None-Match": first.headers["ETag"]})
+    assert again.status_code == 304
+    assert again.data == b""
+    assert set(again.headers.keys()) == {
+        *("ETag", "Vary", "Cache-Control", "Cache-Status", "Server-Timing")
+    }
+    assert again.headers["ETag"] == first.headers["ETag"]
+    assert len(renders) == 1
+
+
+def test_head_is_get_without_the_body(serve: Serve) -> None:
+    """HEAD has GET's headers, those of the render aside."""
+    client = serve()
+    client.get("/plots/walk")
+    get, head = client.get("/plots/walk"), client.head("/plots/walk")
+    assert head.data == b""
+    assert dict(head.headers) == dict(get.headers)
+
+
+def test_a_range_is_a_part_of_the_stored_bytes(serve: Serve) -> None:
+    """A 206 has the asked bytes, and says which."""
+    client = serve()
+    whole = client.get("/plots/walk")
+    part = client.get("/plots/walk", headers={"Range": "bytes=10-19"})
+    assert part.status_code == 206
+    assert part.data == whole.data[10:20]
+    assert part.headers["Content-Range"] == f"bytes 10-19/{len(whole.data)}"
+    assert part.headers["Content-Length"] == "10"
+    beyond = client.get("/plots/walk", headers={"Range": "bytes=9999999-"})
+    assert beyond.status_code == 416
+    assert beyond.headers["Content-Range"] == f"bytes */{len(whole.data)}"
+
+
+def test_a_failed_precondition_carries_no_picture(serve: Serve) -> None:
+    """A 412 is a problem, not the image."""
+    response = serve().get("/plots/walk", headers={"If-Match": '"other"'})
+    assert response.status_code == 412
+    assert response.mimetype == "application/problem+json"
+
+
+def test_other_methods_are_not_allowed(serve: Serve) -> None:
+    """405 with ``Allow``; OPTIONS tells the same."""
+    client = serve()
+    refused = client.post("/plots/walk")
+    assert refused.status_code == 405
+    assert {*refused.headers["Allow"].split(", ")} == {"GET", "HEAD", "OPTIONS"}
+    assert client.options("/plots/walk").status_code == 200
+
+
+def test_a_download_has_a_good_file_name(serve: Serve) -> None:
+    """The name says which picture it is, and has the extension of its format."""
+    response = serve().get("/plots/walk.svg?n=3&seed=5&_download=1")
+    assert (
+        response.headers["Content-Disposition"]
+        == "attachment; filename=walk-n-3-seed-5.svg"
+    )
+
+
+@pytest.mark.parametrize(
+    ("extension", "policy"),
+    [
+        pytest.param("png", "default-src 'none'; sandbox", id="png"),
+        pytest.param(
+            "svg",
+            "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox",
+            id="svg",
+        ),
+        pytest.param("pdf", None, id="pdf-viewers-need-none"),
+    ],
+)
+def test_a_picture_opened_directly_can_do_nothing(
+    serve: Serve, extension: str, policy: str | None
+) -> None:
+    """The policy lets nothing run, and keeps an SVG's colours."""
+    response = serve().get(f"/plots/walk.{extension}")
+    assert response.headers.get("Content-Security-Policy") == policy
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_max_age_counts_down(serve: Serve, clock: Clock, renders: Counter) -> None:
+    """The browser keeps a picture no longer than the store does."""
+    client = serve()
+    client.get("/plots/walk")
+    clock.now += 20.5
+    response = client.get("/plots/walk")
+    assert response.headers["Cache-Control"] == "max-age=40"
+    assert cache_status(response)[1] == {"hit": True, "ttl": 40}
+    clock.now += 39.5
+    response = client.get("/plots/walk")
+    assert response.headers["Cache-Control"] == "max-age=60"
+    assert len(renders) == 2
+
+
+def test_an_age_of_0_keeps_nothing(
+    plots: FigureBlueprint, serve: Serve, renders: Counter
+) -> None:
+    """``max_age=0`` renders each time, and the browser asks each time."""
+
+    @plots.figure_route("/now", max_age=0)
+    def now() -> Figure:
+        renders(None)
+        return Figure(figsize=(1, 1))
+
+    client = serve()
+    for _ in range(2):
+        response = client.get("/plots/now")
+        assert response.headers["Cache-Control"] == "no-cache"
+        assert cache_status(response)[1] == {"fwd": "bypass"}
+    assert len(renders) == 2
+
+
+def test_a_bad_argument_is_a_problem(serve: Serve, renders: Counter) -> None:
+    """400 as RFC 9457 has it, naming argument, value, what is accepted, the nearest."""
+    response = serve().get("/plots/walk?n=b&sed=1")
+    assert response.status_code == 400
+    assert response.mimetype == "application/problem+json"
+    assert response.headers["Cache-Control"] == "no-store"
+    problem = response.get_json(force=True)
+    assert problem["status"] == 400
+    assert problem["instance"] == "/plots/walk"
+    assert problem["errors"][0] == {
+        "name": "sed",
+        "value": "1",
+        "reason": "There is no such argument.",
+        "accepted": "n, seed",
+        "nearest": "seed",
+    }
+    assert problem["errors"][1]["name"] == "n"
+    assert not renders.calls
+
+
+def test_a_page_gets_its_problem_as_a_picture(serve: Serve) -> None:
+    """An ``<img>`` shows what is wrong, with the same status."""
+    response = serve().get("/plots/walk?n=b", headers={"Sec-Fetch-Dest": "image"})
+    assert response.status_code == 400
+    assert response.mimetype == "image/png"
+    assert response.headers["Cache-Control"] == "no-store"
+    picture = pixels(response.data)
+    assert picture.shape[1] == 640
+    assert len({tuple(color) for color in picture.reshape(-1, 4)}) > 10
+
+
+def test_unknown_arguments_can_be_ignored(serve: Serve, renders: Counter) -> None:
+    """With ``MPLSTREAM_UNKNOWN_ARGS = "ignore"`` they make no second picture."""
+    client = serve(MPLSTREAM_UNKNOWN_ARGS="ignore")
+    assert client.get("/plots/walk?utm_source=x&_zz=1").status_code == 200
+    assert client.get("/plots/walk?utm_source=y").status_code == 200
+    assert len(renders) == 1
+
+
+def test_what_nobody_accepts_is_406(serve: Serve, renders: Counter) -> None:
+    """The problem lists what there is, and varies by ``Accept`` as well."""
+    response = serve().get("/plots/walk", headers={"Accept": "text/html"})
+    assert response.status_code == 406
+    assert response.headers["Vary"] == "Accept"
+    assert "image/png" in response.get_json(force=True)["available"]
+    assert not renders.calls
+
+
+def test_a_request_with_bad_bytes_is_answered(serve: Serve) -> None:
+    """A query string that is no UTF-8 is a 400, not an exception."""
+    client = serve()
+    hostile = {"QUERY_STRING": "n=\xff&%ff=%00"}
+    response = client.get("/plots/walk", environ_overrides=hostile)
+    assert response.status_code == 400
+    assert client.get("/plots/walk", query_string="n=1&" * 2000).status_code == 400
+    assert client.get("/plots/walk", query_string="n=1&" * 201).status_code == 400
+
+
+def fails() -> Figure:
+    raise LookupError("no data")
+
+
+def aborts() -> Figure:
+    abort(404, "nothing to see")
+
+
+def answers() -> Response:
+    return Response("busy", 503, {"Retry-After": "5"})
+
+
+@pytest.mark.parametrize(
+    ("function", "status"),
+    [
+        pytest.param(fails, 500, id="exception"),
+        pytest.param(aborts, 404, id="abort"),
+        pytest.param(answers, 503, id="response"),
+    ],
+)
+def test_an_error_is_never_stored(
+    plots: FigureBlueprint, serve: Serve, function: Callable[[], Figure], status: int
+) -> None:
+    """It goes Flask's way, the next request tries again, and nobody keeps it."""
+    calls = []
+
+    @plots.figure_route("/bad")
+    def bad() -> Figure:
+        calls.append(1)
+        return function()
+
+    client = serve(PROPAGATE_EXCEPTIONS=False)
+    for _ in range(2):
+        response = client.get("/plots/bad")
+        assert response.status_code == status
+        assert response.headers["Cache-Control"] == "no-store"
+    assert len(calls) == 2
+
+
+def test_an_exception_reaches_the_apps_own_handlers(
+    plots: FigureBlueprint, serve: Serve
+) -> None:
+    """Exceptions of the figure function are not wrapped."""
+    plots.figure_route("/bad")(fails)
+    client = serve()
+
+    @client.application.errorhandler(LookupError)
+    def handle(error: LookupError) -> tuple[str, int]:
+        return f"handled {error}", 502
+
+    response = client.get("/plots/bad")
+    assert (response.status_code, response.text) == (502, "handled no data")
+
+
+def test_a_figure_function_sees_the_app_and_never_the_request(
+    plots: FigureBlueprint, serve: Serve
+) -> None:
+    """What is not in the key cannot be read: no picture reaches the wrong person."""
+    seen: dict[str, object] = {}
+
+    @plots.figure_route("/blind")
+    def blind() -> Figure:
+        seen["app"] = current_app_name()
+        for name, read in {
+            "request": lambda: request.args,
+            "session": lambda: session.get("x"),
+            "g": lambda: g.user,
+        }.items():
+            try:
+                seen[name] = read()
+            except (RuntimeError, AttributeError) as error:
+                seen[name] = type(error).__name__
+        return Figure(figsize=(1, 1))
+
+    client = serve()
+
+    @client.application.before_request
+    def set_user() -> None:
+        g.user = "alice"
+
+    client.get("/plots/blind")
+    assert seen == {
+        "app": client.application.name,
+        "request": "RuntimeError",
+        "session": "RuntimeError",
+        "g": "AttributeError",
+    }
+
+
+def current_app_name() -> str:
+    from flask import current_app
+
+    return current_app.name
+
+
+def test_load_runs_outside_the_gate(
+    plots: FigureBlueprint, serve: Serve, renders: Counter
+) -> None:
+    """Two slow loads run at the same time; the result is the first argument."""
+    from threading import Barrier
+
+    both = Barrier(2, timeout=10)
+
+    def load(n: int) -> list[int]:
+        both.wait()  # Breaks unless two loads are under way together.
+        return [n, n]
+
+    @plots.figure_route("/loaded", load=load)
+    def loaded(data: list[int], n: int) -> Figure:
+        renders(data, n)
+        return Figure(figsize=(n, 1))
+
+    client = serve()
+    with ThreadPoolExecutor(2) as pool:
+        urls = ["/plots/loaded?n=1", "/plots/loaded?n=2"]
+        answers = list(pool.map(client.application.test_client().get, urls))
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert sorted(renders.calls) == [([1, 1], 1), ([2, 2], 2)]
+    assert client.get("/plots/loaded?n=1&data=3").status_code == 400
+
+
+def test_the_version_is_part_of_the_key(
+    plots: FigureBlueprint, serve: Serve, renders: Counter
+) -> None:
+    """New data is a new picture, and the old one is there when it comes back."""
+    version = {"of": 1}
+
+    @plots.figure_route("/data", version=lambda n: (version["of"], n))
+    def data(n: int = 1) -> Figure:
+        renders(version["of"])
+        return Figure(figsize=(version["of"], 1))
+
+    client = serve()
+    for number in (1, 1, 2, 2, 1):
+        version["of"] = number
+        client.get("/plots/data")
+    assert renders.calls == [1, 2]
+
+
+def test_a_version_that_names_a_memory_address_is_refused(
+    plots: FigureBlueprint, serve: Serve
+) -> None:
+    """Its text differs from process to process, so it can be part of no key."""
+
+    @plots.figure_route("/data", version=lambda: object())
+    def data() -> Figure:
+        return Figure()
+
+    with pytest.raises(ConfigError, match=r"version of .*data gave <class 'object'>"):
+        serve(TESTING=True).get("/plots/data")
+
+
+@pytest.fixture
+def private_client(
+    plots: FigureBlueprint, serve: Serve, renders: Counter
+) -> Iterator[FlaskClient]:
+    """A figure of whoever is logged in."""
+
+    @plots.figure_route("/mine", inject={"user": lambda: session["user"]})
+    def mine(user: str, n: int = 1) -> Figure:
+        renders(user)
+        return Figure(figsize=(len(user), n))
+
+    client = serve()
+
+    @client.application.get("/login/<user>")
+    def login(user: str) -> str:
+        session["user"] = user
+        return user
+
+    return client
+
+
+def test_an_injected_value_is_part_of_the_key(
+    private_client: FlaskClient, renders: Counter
+) -> None:
+    """Each person gets their own picture, from one render each."""
+    bodies = {}
+    for user in ("al", "barbara", "al"):
+        private_client.get(f"/login/{user}")
+        response = private_client.get("/plots/mine")
+        assert bodies.setdefault(user, response.data) == response.data
+    assert bodies["al"] != bodies["barbara"]
+    assert renders.calls == ["al", "barbara"]
+
+
+def test_an_injected_value_makes_the_response_private(
+    private_client: FlaskClient,
+) -> None:
+    """No shared cache keeps it, and another login in this browser asks again."""
+    private_client.get("/login/al")
+    response = private_client.get("/plots/mine")
+    assert response.headers["Cache-Control"] == "private, max-age=300"
+    assert "Cookie" in response.headers["Vary"]
+    url = "/plots/mine?user=barbara"
+    assert private_client.get(url).status_code == 400
+
+
+def test_private_marks_the_response(plots: FigureBlueprint, serve: Serve) -> None:
+    """``private=True`` alone keeps shared caches away."""
+    plots.figure_route("/mine", private=True)(lambda_figure)
+    response = serve().get("/plots/lambda_figure")
+    assert response.status_code == 404
+    response = serve().get("/plots/mine")
+    assert response.headers["Cache-Control"] == "private, max-age=300"
+
+
+def lambda_figure() -> Figure:
+    return Figure(figsize=(1, 1))
+
+
+def test_a_picture_with_a_cookie_is_private(serve: Serve) -> None:
+    """A cookie set after everything else still keeps shared caches away."""
+    client = serve()
+    touched = [True, False]
+
+    @client.application.after_request
+    def touch(response: Response) -> Response:
+        if touched.pop(0):
+            session["seen"] = True
+        return response
+
+    response = client.get("/plots/walk")
+    assert "Set-Cookie" in response.headers
+    assert response.cache_control.private
+    assert response.cache_control.max_age == 60
+    assert "Cookie" in response.headers["Vary"]
+    assert "private" not in client.get("/plots/walk").headers["Cache-Control"]
+
+
+def test_decorators_run_on_hits_as_well(
+    plots: FigureBlueprint, serve: Serve, renders: Counter
+) -> None:
+    """``decorators`` wrap the whole view, so nobody gets past the login to a hit."""
+
+    def login_required(view: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(view)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            if "user" not in request.args:
+                abort(401)
+            return view(*args, **kwargs)
+
+        return guarded
+
+    @plots.figure_route("/guarded", decorators=[login_required])
+    def guarded(user: str = "") -> Figure:
+        renders(user)
+        return Figure(figsize=(1, 1))
+
+    client = serve()
+    assert client.get("/plots/guarded?user=").status_code == 200
+    assert client.get("/plots/guarded").status_code == 401
+    assert len(renders) == 1
+
+
+class BrokenCache:
+    """A backend whose server is gone."""
+
+    def get(self, key: str) -> Any:
+        raise ConnectionError("gone")
+
+    def set(self, key: str, value: Any, timeout: int) -> Any:
+        raise ConnectionError("gone")
+
+
+def test_a_failing_cache_costs_a_render_and_no_request(
+    serve: Serve, renders: Counter, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is logged, and the picture is served."""
+    client = serve()
+    client.application.extensions["cache"] = {"broken": BrokenCache()}
+    with caplog.at_level(logging.WARNING, "flask_mplstream"):
+        for _ in range(2):
+            response = client.get("/plots/walk")
+            assert response.status_code == 200
+            assert cache_status(response)[1] == {"fwd": "uri-miss"}
+    assert len(renders) == 2
+    assert "Cannot read from the cache" in caplog.text
+    assert "Cannot write to the cache" in caplog.text
+
+
+def test_the_apps_own_cache_is_used(serve: Serve, renders: Counter) -> None:
+    """A Flask-Caching ``Cache`` set up after the blueprint is found at first use."""
+    client = serve(CACHE_TYPE="SimpleCache")
+    cache = Cache(client.application)
+    client.get("/plots/walk")
+    client.get("/plots/walk")
+    assert len(renders) == 1
+    cache.clear()
+    client.get("/plots/walk")
+    assert len(renders) == 2
+
+
+def test_a_cache_is_made_from_the_apps_settings(serve: Serve) -> None:
+    """``CACHE_TYPE`` alone is enough; without it the embedded store is used."""
+    client = serve(CACHE_TYPE="SimpleCache")
+    client.get("/plots/walk")
+    (backend,) = client.application.extensions["cache"].values()
+    assert type(backend).__name__ == "SimpleCache"
+    client = serve(MPLSTREAM_CACHE_BYTES=12345)
+    client.get("/plots/walk")
+    (backend,) = client.application.extensions["cache"].values()
+    assert type(backend).__name__ == "MemoryCache"
+    assert backend.max_bytes == 12345
+
+
+def test_several_caches_need_a_choice() -> None:
+    """Which cache is for figures is asked, not guessed."""
+
+    def app_with(plots: FigureBlueprint) -> Flask:
+        app = Flask(__name__)
+        plots.figure_route("/one")(lambda_figure)
+        app.register_blueprint(plots)
+        return app
+
+    config = {"CACHE_TYPE": "SimpleCache"}
+    app = app_with(FigureBlueprint("plots", __name__))
+    for _ in range(2):
+        Cache(app, config=config)
+    app.testing = True
+    with pytest.raises(ConfigError, match="has 2 Flask-Caching caches"):
+        app.test_client().get("/one")
+
+    chosen = Cache(config=config)
+    app = app_with(FigureBlueprint("plots", __name__, cache=chosen))
+    app.testing = True
+    with pytest.raises(ConfigError, match=r"forget cache\.init_app"):
+        app.test_client().get("/one")
+    chosen.init_app(app)
+    Cache(app, config=config)
+    assert app.test_client().get("/one").status_code == 200
+
+
+def test_two_limits_are_two_problems(plots: FigureBlueprint, serve: Serve) -> None:
+    """A picture over a limit is a 400 that names the limit."""
+
+    @plots.figure_route("/wide", max_pixels=1000)
+    def wide() -> Figure:
+        return Figure(figsize=(1, 1))
+
+    @plots.figure_route("/heavy", max_bytes=100)
+    def heavy() -> Figure:
+        return Figure(figsize=(1, 1))
+
+    client = serve()
+    assert "max_pixels" in client.get("/plots/wide").text
+    assert "max_bytes" in client.get("/plots/heavy").text
+    assert client.get("/plots/wide").status_code == 400
+    assert issubclass(ImageTooLargeError, ValueError)
+
+
+def test_an_app_may_have_a_response_class_of_its_own(serve: Serve) -> None:
+    """Pictures are responses of that class as well."""
+
+    class Mine(Response):
+        pass
+
+    client = serve()
+    client.application.response_class = Mine
+    assert client.get("/plots/walk").status_code == 200
+
+
+def test_a_hook_may_change_the_body(serve: Serve) -> None:
+    """What an ``after_request`` hook writes, such as gzip, is what is sent."""
+    client = serve()
+
+    @client.application.after_request
+    def compress(response: Response) -> Response:
+        response.set_data(b"squeezed")
+        response.headers["Content-Encoding"] = "x"
+        return response
+
+    response = client.get("/plots/walk")
+    assert response.data == b"squeezed"
+    assert response.headers["Content-Length"] == "8"
+
+
+def test_not_found_is_werkzeugs(serve: Serve) -> None:
+    """An extension that is not offered is simply not there."""
+    client = serve()
+    assert client.get("/plots/walk.gif").status_code == NotFound.code

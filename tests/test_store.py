@@ -1,0 +1,240 @@
+"""The stores: one contract, run against each of them; and the stored bytes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask_caching import Cache
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flask_mplstream.cache.entry import MAGIC, Entry
+from flask_mplstream.cache.memory import OVERHEAD_BYTES, MemoryCache
+from flask_mplstream.cache.store import Store
+from flask_mplstream.image import FORMATS, RenderedImage
+
+KEY = "mplstream:0123"
+
+
+def entry(body: bytes = b"picture", stored_at: float = 1000.5) -> Entry:
+    return Entry.of(RenderedImage(body, FORMATS["png"], 640, 480), stored_at)
+
+
+def same(first: Entry | None, second: Entry) -> bool:
+    return first is not None and (first.image, first.etag, first.stored_at) == (
+        second.image,
+        second.etag,
+        second.stored_at,
+    )
+
+
+@pytest.fixture(params=["embedded", "simple", "filesystem", "redis"])
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+    """A backend as Flask-Caching makes it."""
+    config: dict[str, Any] = {
+        "embedded": {"CACHE_TYPE": "flask_mplstream.cache.memory.MemoryCache"},
+        "simple": {"CACHE_TYPE": "SimpleCache"},
+        "filesystem": {"CACHE_TYPE": "FileSystemCache", "CACHE_DIR": str(tmp_path)},
+        "redis": {"CACHE_TYPE": "RedisCache"},
+    }[request.param]
+    if request.param == "redis":
+        config["CACHE_REDIS_PORT"] = request.getfixturevalue("redis_port")
+    app = Flask(__name__)
+    cache = Cache(app, config=config)
+    backend = app.extensions["cache"][cache]
+    yield backend
+    backend.clear()
+    if request.param == "redis":
+        backend._write_client.close()
+
+
+@pytest.mark.parametrize("size", [1, 43_000, 20_000_000], ids=["1B", "43kB", "20MB"])
+def test_what_was_stored_comes_back(backend: Any, size: int) -> None:
+    """Bytes, size, ETag and time of storing survive."""
+    store, stored = Store(backend), entry(os.urandom(size))
+    assert store.get(KEY) is None
+    assert store.set(KEY, stored, 60)
+    assert same(store.get(KEY), stored)
+
+
+def test_the_newest_entry_stands(backend: Any) -> None:
+    """Storing again replaces."""
+    store = Store(backend)
+    store.set(KEY, entry(b"old"), 60)
+    store.set(KEY, entry(b"new"), 60)
+    found = store.get(KEY)
+    assert found is not None
+    assert found.image.body == b"new"
+
+
+def test_threads_never_see_half_an_entry(backend: Any) -> None:
+    """Whoever reads while others write gets a whole entry."""
+    store = Store(backend)
+    entries = [entry(bytes([n]) * 100_000) for n in range(4)]
+
+    def work(n: int) -> bool:
+        store.set(KEY, entries[n % 4], 60)
+        found = store.get(KEY)
+        return found is None or len(set(found.image.body)) == 1
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(work, range(80)))
+
+
+def test_a_foreign_value_is_a_miss(backend: Any) -> None:
+    """What somebody else stored under our key is not ours."""
+    for foreign in ("text", 5, b"bytes", MAGIC, b""):
+        backend.set(KEY, foreign, timeout=60)
+        assert Store(backend).get(KEY) is None
+
+
+def test_an_entry_under_another_key_is_foreign() -> None:
+    """The bytes are bound to their key: no picture is served for another."""
+    stored = entry().to_bytes(KEY)
+    assert same(Entry.from_bytes(KEY, stored), entry())
+    assert Entry.from_bytes("mplstream:other", stored) is None
+
+
+@given(st.data())
+def test_a_damaged_entry_is_a_miss(data: st.DataObject) -> None:
+    """One flipped bit anywhere, or a cut anywhere, and it is no entry."""
+    stored = entry().to_bytes(KEY)
+    bit = data.draw(st.integers(0, len(stored) * 8 - 1))
+    flipped = bytearray(stored)
+    flipped[bit // 8] ^= 1 << bit % 8
+    assert Entry.from_bytes(KEY, bytes(flipped)) is None
+    cut = data.draw(st.integers(0, len(stored) - 1))
+    assert Entry.from_bytes(KEY, stored[:cut]) is None
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_miss(value: bytes) -> None:
+    """No value from a store raises."""
+    assert Entry.from_bytes(KEY, value) is None
+    assert Entry.from_bytes(KEY, MAGIC + value) is None
+
+
+def test_equal_bytes_have_equal_etags() -> None:
+    """The ETag is strong: from the bytes and nothing else."""
+    assert entry(b"a", 1).etag == entry(b"a", 2).etag != entry(b"b", 1).etag
+
+
+def test_a_clock_set_back_makes_no_negative_age() -> None:
+    """An entry from the future is new, not younger than new."""
+    assert entry(stored_at=100).age_s(50) == 0
+    assert entry(stored_at=100).age_s(150) == 50
+
+
+# --- The embedded store ---------------------------------------------------
+
+
+class Timer:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def timer() -> Timer:
+    return Timer()
+
+
+@pytest.fixture
+def memory(timer: Timer) -> MemoryCache:
+    """Room for two values of 100 bytes."""
+    return MemoryCache(2 * (OVERHEAD_BYTES + 101), timer=timer)
+
+
+def test_memory_is_bounded_in_bytes(memory: MemoryCache) -> None:
+    """The value used least recently goes first."""
+    for key in "ab":
+        assert memory.set(key, b"x" * 100)
+    memory.get("a")
+    memory.set("c", b"x" * 100)
+    assert [memory.has(key) for key in "abc"] == [True, False, True]
+    assert memory.size_bytes <= memory.max_bytes
+
+
+def test_a_value_larger_than_the_store_is_not_kept(memory: MemoryCache) -> None:
+    """It is refused, drops no other, and leaves no older value of its key."""
+    memory.set("a", b"small")
+    memory.set("b", b"small")
+    assert memory.set("b", b"x" * 10_000) is False
+    assert [memory.get(key) for key in "ab"] == [b"small", None]
+
+
+def test_a_value_expires(memory: MemoryCache, timer: Timer) -> None:
+    """After its timeout it is gone, for every method; 0 means never."""
+    memory.set("a", b"1", timeout=10)
+    memory.set("b", b"1", timeout=0)
+    timer.now = 9.9
+    assert memory.get("a") == b"1"
+    timer.now = 10
+    assert not memory.has("a")
+    assert memory.get("a") is None
+    timer.now = 1e9
+    assert memory.get("b") == b"1"
+
+
+def test_add_keeps_what_is_there(memory: MemoryCache, timer: Timer) -> None:
+    """``add`` stores only under a free key; an expired one is free."""
+    assert memory.add("a", b"1", timeout=10)
+    assert not memory.add("a", b"2", timeout=10)
+    assert memory.get("a") == b"1"
+    timer.now = 11
+    assert memory.add("a", b"2", timeout=10)
+
+
+def test_deleting_and_clearing(memory: MemoryCache) -> None:
+    """``delete`` says whether there was something."""
+    memory.set("a", b"1")
+    assert memory.delete("a")
+    assert not memory.delete("a")
+    memory.set("a", b"1")
+    assert memory.clear()
+    assert memory.size_bytes == 0
+
+
+def test_a_changeable_value_is_copied(memory: MemoryCache) -> None:
+    """The app's own values change neither when stored nor when read."""
+    value = {"a": [1]}
+    memory.set("a", value)
+    value["a"].append(2)
+    memory.get("a")["a"].append(3)
+    assert memory.get("a") == {"a": [1]}
+
+
+def test_the_embedded_store_serves_the_apps_own_caching() -> None:
+    """It is a Flask-Caching backend like any other."""
+    app = Flask(__name__)
+    cache = Cache(
+        app, config={"CACHE_TYPE": "flask_mplstream.cache.memory.MemoryCache"}
+    )
+    calls: list[int] = []
+
+    @app.get("/")
+    @cache.cached()
+    def view() -> str:
+        calls.append(1)
+        return "text"
+
+    client = app.test_client()
+    assert [client.get("/").text for _ in range(2)] == ["text", "text"]
+    assert len(calls) == 1
+
+
+def test_the_embedded_store_works_after_a_fork(memory: MemoryCache) -> None:
+    """A lock held in the parent does not hang the child."""
+    memory.set("a", b"1")
+    with memory._lock:
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0 if memory.get("a") == b"1" else 1)
+    assert os.waitpid(pid, 0)[1] == 0

@@ -1,0 +1,267 @@
+"""Figures in templates: markup, canonical URLs, data URIs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from flask import Flask, render_template_string, session
+from flask.testing import FlaskClient
+from matplotlib.figure import Figure
+
+from flask_mplstream import (
+    ArgumentsError,
+    FigureBlueprint,
+    UnknownFigureError,
+    figure,
+    figure_data_uri,
+    figure_url,
+)
+
+from .conftest import Counter
+
+Serve = Callable[..., FlaskClient]
+
+
+@pytest.fixture
+def app(plots: FigureBlueprint, serve: Serve, renders: Counter) -> Flask:
+    @plots.figure_route("/walk")
+    def walk(
+        n: int = 200,
+        tags: list[str] = ["a"],
+        start: date | None = None,
+    ) -> Figure:
+        """A random walk.
+
+        Not part of the alternative text.
+        """
+        renders(n)
+        return Figure(figsize=(2, 1))
+
+    @plots.figure_route("/sales/<int:year>", formats=["svg", "png"], alt="The sales")
+    def sales(year: int, title: str = "") -> Figure:
+        return Figure(figsize=(2, 1))
+
+    @plots.figure_route("/mine", inject={"user": lambda: session["user"]})
+    def my_own_figure(user: str) -> Figure:
+        return Figure(figsize=(1, 1))
+
+    return serve().application
+
+
+def attributes(markup: str) -> dict[str, str | None]:
+    """The attributes of the one tag in *markup*."""
+    found: list[dict[str, str | None]] = []
+
+    class Parser(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: Any) -> None:
+            assert tag == "img"
+            found.append(dict(attrs))
+
+    Parser().feed(markup)
+    (only,) = found
+    return only
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "values", "url"),
+    [
+        pytest.param("plots.walk", {}, "/plots/walk", id="defaults"),
+        pytest.param("plots.walk", {"n": 200}, "/plots/walk", id="given-default"),
+        pytest.param("plots.walk", {"n": 500}, "/plots/walk?n=500", id="other"),
+        pytest.param(
+            "plots.walk",
+            {"start": date(2024, 1, 2), "tags": ["b", "a"], "n": "5"},
+            "/plots/walk?n=5&tags=b&tags=a&start=2024-01-02",
+            id="in-the-order-of-the-signature",
+        ),
+        pytest.param("plots.walk", {"tags": []}, "/plots/walk?tags=", id="no-tags"),
+        pytest.param(
+            "plots.walk", {"_format": "SVG"}, "/plots/walk.svg", id="extension"
+        ),
+        pytest.param("plots.walk", {"_scale": 2}, "/plots/walk?_scale=2", id="scale"),
+        pytest.param("plots.walk", {"_scale": 1}, "/plots/walk", id="scale-1"),
+        pytest.param(
+            "plots.walk",
+            {"_format": "pdf", "_download": True},
+            "/plots/walk.pdf?_download=1",
+            id="download",
+        ),
+        pytest.param(
+            "plots.sales", {"year": 2024}, "/plots/sales/2024", id="converter"
+        ),
+        pytest.param(
+            "plots.sales",
+            {"year": 2024, "title": "a&b"},
+            "/plots/sales/2024?title=a%26b",
+            id="quoted",
+        ),
+        pytest.param(
+            "plots.walk",
+            {"_external": True},
+            "http://localhost/plots/walk",
+            id="external",
+        ),
+        pytest.param("plots.walk", {"_anchor": "x"}, "/plots/walk#x", id="anchor"),
+    ],
+)
+def test_the_url_is_canonical(
+    app: Flask, endpoint: str, values: dict[str, Any], url: str
+) -> None:
+    """It names only what differs from the defaults, and serves a picture."""
+    with app.test_request_context():
+        assert figure_url(endpoint, **values) == url
+    assert app.test_client().get(url.partition("#")[0]).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "values", "message"),
+    [
+        pytest.param("plots.walk", {"n": "b"}, "n = 'b'.*an integer", id="type"),
+        pytest.param("plots.walk", {"nn": 1}, "Did you mean 'n'", id="name"),
+        pytest.param("plots.walk", {"_scael": 1}, "Did you mean '_scale'", id="option"),
+        pytest.param("plots.walk", {"_scale": 7}, r"one of 0\.5", id="scale"),
+        pytest.param("plots.sales", {}, "year: It is missing", id="missing"),
+        pytest.param(
+            "plots.sales",
+            {"year": 1, "_format": "pdf"},
+            "not offered in this format. Accepted: svg, png",
+            id="format",
+        ),
+    ],
+)
+def test_a_wrong_argument_is_an_error_in_the_template(
+    app: Flask, endpoint: str, values: dict[str, Any], message: str
+) -> None:
+    """It is found when the page is made, not by whoever looks at it."""
+    with app.test_request_context():
+        for function in (figure_url, figure, figure_data_uri):
+            with pytest.raises(ArgumentsError, match=message):
+                function(endpoint, **values)
+
+
+def test_an_unknown_figure_is_named(app: Flask) -> None:
+    """With the nearest one that there is."""
+    message = r"Did you mean 'plots\.walk'"
+    with app.test_request_context(), pytest.raises(UnknownFigureError, match=message):
+        figure_url("plots.wlak")
+
+
+def test_an_app_without_figures_is_asked_why() -> None:
+    """The error asks the question that solves it."""
+    message = "Did you forget"
+    with (
+        Flask(__name__).app_context(),
+        pytest.raises(UnknownFigureError, match=message),
+    ):
+        figure_url("plots.walk")
+
+
+def test_a_leading_dot_means_this_blueprint(app: Flask) -> None:
+    """As for ``url_for``."""
+    with app.test_request_context("/plots/walk"):
+        assert figure_url(".walk") == "/plots/walk"
+    with app.test_request_context("/nowhere"), pytest.raises(UnknownFigureError):
+        figure_url(".walk")
+
+
+def test_a_figure_is_an_image_sharp_on_dense_screens(app: Flask) -> None:
+    """``src`` and ``srcset``, the docstring's first line, lazy loading."""
+    with app.test_request_context():
+        assert attributes(figure("plots.walk", n=500)) == {
+            "src": "/plots/walk?n=500",
+            "srcset": "/plots/walk?n=500 1x, /plots/walk?n=500&_scale=2 2x",
+            "alt": "A random walk.",
+            "loading": "lazy",
+        }
+
+
+def test_shapes_need_no_srcset(app: Flask) -> None:
+    """SVG is sharp by itself; so is a picture of one chosen scale."""
+    with app.test_request_context():
+        assert "srcset" not in figure("plots.sales", year=2024)
+        assert "srcset" not in figure("plots.walk", _scale=3)
+
+
+def test_width_and_height_are_there_once_they_are_known(
+    app: Flask, renders: Counter
+) -> None:
+    """The page does not jump, and making it renders nothing."""
+    with app.test_request_context():
+        assert "width" not in attributes(figure("plots.walk"))
+        assert not renders.calls
+        figure_data_uri("plots.walk")
+        known = attributes(figure("plots.walk"))
+        assert (known["width"], known["height"]) == ("200", "100")
+        dense = attributes(figure("plots.walk", _scale=2))
+        assert (dense["width"], dense["height"]) == ("200", "100")
+        assert "width" not in attributes(figure("plots.walk", n=3))
+        given = attributes(figure("plots.walk", width=50, height=None))
+        assert given["width"] == "50"
+        assert "height" not in given
+
+
+def test_the_size_is_a_hint_and_never_an_error(
+    app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where an injected value cannot be had, the page is made without it."""
+    with app.test_request_context():
+        shown = attributes(figure("plots.my_own_figure"))
+    assert shown["alt"] == "my own figure"
+    assert "Cannot tell the size of plots.my_own_figure" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        pytest.param({"class_": "wide"}, {"class": "wide"}, id="class"),
+        pytest.param({"data_id": 3}, {"data-id": "3"}, id="data"),
+        pytest.param({"aria_hidden": "true"}, {"aria-hidden": "true"}, id="aria"),
+        pytest.param({"hx_get": "/x"}, {"hx-get": "/x"}, id="htmx"),
+        pytest.param({"loading": "eager"}, {"loading": "eager"}, id="over-default"),
+        pytest.param({"alt": ""}, {"alt": ""}, id="decorative"),
+        pytest.param({"alt": '"><script>'}, {"alt": '"><script>'}, id="escaped"),
+        pytest.param({"ismap": True}, {"ismap": None}, id="true"),
+        pytest.param({"title_": "<b>"}, {"title": "<b>"}, id="always-attribute"),
+    ],
+)
+def test_html_attributes_are_escaped(
+    app: Flask, given: dict[str, Any], shown: dict[str, str | None]
+) -> None:
+    """Attributes are told from arguments, and nothing in them is markup."""
+    with app.test_request_context():
+        found = attributes(figure("plots.walk", **given))
+    assert shown.items() <= found.items()
+
+
+def test_a_parameter_comes_before_an_attribute_of_its_name(app: Flask) -> None:
+    """``title`` is the figure function's; ``title_`` is always the attribute."""
+    with app.test_request_context():
+        found = attributes(figure("plots.sales", year=1, title="A", title_="B"))
+    assert found["src"] == "/plots/sales/1?title=A"
+    assert found["title"] == "B"
+    assert found["alt"] == "The sales"
+
+
+def test_templates_find_the_functions(app: Flask) -> None:
+    """In Jinja, also in imported macros; ``url_for`` works too."""
+    template = (
+        "{{ figure('plots.walk', n=5, alt='<A>') }}"
+        "{{ figure_url('plots.walk', n=5) }}{{ url_for('plots.walk', n=5) }}"
+    )
+    with app.test_request_context():
+        page = render_template_string(template)
+    assert 'alt="&lt;A&gt;"' in page
+    assert page.endswith("/plots/walk?n=5/plots/walk?n=5")
+
+
+def test_a_data_uri_comes_from_the_cache(app: Flask, renders: Counter) -> None:
+    """For e-mail: the bytes that the URL would give, without a request."""
+    with app.app_context():
+        uri = figure_data_uri("plots.walk", n=5, _format="webp")
+        assert figure_data_uri("plots.walk", n=5, _format="webp") == uri
+    assert uri.startswith("data:image/webp;base64,")
+    assert renders.calls == [5]
