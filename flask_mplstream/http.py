@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Self
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 from werkzeug.http import (
     dump_options_header,
@@ -84,6 +84,8 @@ def negotiate(accept: str | None, formats: Sequence[ImageFormat]) -> ImageFormat
         value.partition(";")[0].strip().lower(): quality
         for value, quality in reversed(list(parse_accept_header(accept)))
     }
+    if not qualities:
+        return formats[0]
     best, best_quality = None, 0.0
     for format in formats:
         quality = _quality(format, qualities, is_default=format is formats[0])
@@ -163,16 +165,14 @@ def evaluate(
     if conditions.if_match is not None:
         if not _matches(conditions.if_match, etag, weak=False):
             return PRECONDITION_FAILED
-    elif (
-        until := parse_date(conditions.if_unmodified_since)
-    ) and last_modified > until:
+    elif (until := _date(conditions.if_unmodified_since)) and last_modified > until:
         return PRECONDITION_FAILED
     if conditions.if_none_match is not None:
         if _matches(conditions.if_none_match, etag, weak=True):
             return _not_modified(conditions.method)
     elif (
         conditions.method in ("GET", "HEAD")
-        and (since := parse_date(conditions.if_modified_since))
+        and (since := _date(conditions.if_modified_since))
         and last_modified <= since
     ):
         return NOT_MODIFIED
@@ -185,6 +185,20 @@ def evaluate(
 
 def _not_modified(method: str) -> Outcome:
     return NOT_MODIFIED if method in ("GET", "HEAD") else PRECONDITION_FAILED
+
+
+_HTTP_DATE = re.compile(
+    r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT"
+    r"|[A-Z][a-z]{5,8}, \d\d-[A-Z][a-z]{2}-\d\d \d\d:\d\d:\d\d GMT"
+    r"|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}",
+    re.ASCII,
+)
+
+
+def _date(field: str | None) -> datetime | None:
+    """One of the three formats of section 5.6.7; anything else MUST be ignored."""
+    text = (field or "").strip(" \t")
+    return parse_date(text) if _HTTP_DATE.fullmatch(text) else None
 
 
 _ETAG = re.compile(r'(?:^|,)[ \t]*((?:W/)?"[\x21\x23-\x7e\x80-\xff]*")[ \t]*(?=,|$)')
@@ -207,10 +221,10 @@ def _range_applies(if_range: str | None, etag: str, last_modified: datetime) -> 
     validator = if_range.strip()
     if '"' in validator:
         return validator == etag and not etag.startswith("W/")
-    return parse_date(validator) == last_modified
+    return _date(validator) == last_modified
 
 
-_BYTES = re.compile(r"[ \t]*bytes[ \t]*=[ \t]*(\d{0,18})-(\d{0,18})[ \t]*", re.I)
+_BYTES = re.compile(r"[ \t]*bytes=(\d{0,18})-(\d{0,18})[ \t]*", re.I | re.A)
 
 
 def _range(field: str, length: int) -> Outcome:
@@ -323,8 +337,8 @@ def content_disposition(disposition: str, stem: str, format: ImageFormat) -> str
     if plain == name:
         return dump_options_header(disposition, {"filename": name})
     safe = f"{file_stem(plain.rpartition('.')[0])}.{format.name}"
-    encoded = dump_options_header(None, {"filename": name})
-    return f"{dump_options_header(disposition, {'filename': safe})}; {encoded}"
+    extended = f"UTF-8''{quote(name, safe='')}"
+    return dump_options_header(disposition, {"filename": safe, "filename*": extended})
 
 
 def cache_status(

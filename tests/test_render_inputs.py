@@ -42,9 +42,9 @@ def seaborn_axes() -> Any:
 def plotnine_plot() -> Any:
     from plotnine import aes, geom_point, ggplot
 
-    return (
-        ggplot(pd.DataFrame({"a": [1, 2], "b": [1, 2]}), aes("a", "b")) + geom_point()
-    )
+    frame = pd.DataFrame({"a": [1, 2], "b": [1, 2]})
+    x_and_y = aes("a", "b")  # type: ignore[no-untyped-call]
+    return ggplot(frame, x_and_y) + geom_point()
 
 
 def pyplot_state() -> Any:
@@ -53,7 +53,8 @@ def pyplot_state() -> Any:
 
 
 def subfigure() -> Any:
-    return Figure(figsize=(2, 1)).subfigures(1, 2)[0]
+    subfigures: Any = Figure(figsize=(2, 1)).subfigures(1, 2)
+    return subfigures[0]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +132,7 @@ def test_a_figure_of_the_app_stays_open() -> None:
     mine = plt.figure("mine")
     try:
         render(lambda: plt.subplots())
-        assert plt.get_fignums() == [mine.number]  # type: ignore[attr-defined]
+        assert plt.get_fignums() == [mine.number]
     finally:
         plt.close(mine)
 

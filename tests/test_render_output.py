@@ -85,7 +85,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "figure-dpi": {"dpi": "figure"},
     "facecolor": {"facecolor": (0.95, 0.95, 0.95), "edgecolor": "red"},
     "tight": {"bbox_inches": "tight", "pad_inches": 0.3},
-    "bbox": {"bbox_inches": Bbox([[0.5, 0.5], [2, 2]])},
+    "bbox": {"bbox_inches": Bbox.from_extents(0.5, 0.5, 2, 2)},
     "transparent": {"transparent": True},
     "pillow": {"pil_kwargs": {"compress_level": 9}, "metadata": {"Author": "me"}},
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
 from typing import Any
@@ -386,15 +386,16 @@ def test_a_figure_function_sees_the_app_and_never_the_request(
 ) -> None:
     """What is not in the key cannot be read: no picture reaches the wrong person."""
     seen: dict[str, object] = {}
+    readers: dict[str, Callable[[], object]] = {
+        "request": lambda: request.args,
+        "session": lambda: session.get("x"),
+        "g": lambda: g.user,
+    }
 
     @plots.figure_route("/blind")
     def blind() -> Figure:
         seen["app"] = current_app_name()
-        for name, read in {
-            "request": lambda: request.args,
-            "session": lambda: session.get("x"),
-            "g": lambda: g.user,
-        }.items():
+        for name, read in readers.items():
             try:
                 seen[name] = read()
             except (RuntimeError, AttributeError) as error:
@@ -482,7 +483,7 @@ def test_a_version_that_names_a_memory_address_is_refused(
 @pytest.fixture
 def private_client(
     plots: FigureBlueprint, serve: Serve, renders: Counter
-) -> Iterator[FlaskClient]:
+) -> FlaskClient:
     """A figure of whoever is logged in."""
 
     @plots.figure_route("/mine", inject={"user": lambda: session["user"]})
@@ -504,7 +505,7 @@ def test_an_injected_value_is_part_of_the_key(
     private_client: FlaskClient, renders: Counter
 ) -> None:
     """Each person gets their own picture, from one render each."""
-    bodies = {}
+    bodies: dict[str, bytes] = {}
     for user in ("al", "barbara", "al"):
         private_client.get(f"/login/{user}")
         response = private_client.get("/plots/mine")
