@@ -13,7 +13,7 @@ from .errors import (
 from .image import ImageFormat, RenderedImage
 from .render import render
 from .settings import FigureOptions
-from .templating import figure, figure_data_uri, figure_url
+from .templating import figure, figure_arguments, figure_data_uri, figure_url
 
 __all__ = [
     "ArgumentFault",
@@ -28,6 +28,7 @@ __all__ = [
     "RenderedImage",
     "UnknownFigureError",
     "figure",
+    "figure_arguments",
     "figure_data_uri",
     "figure_url",
     "render",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar, Unpack, cast
@@ -21,7 +21,7 @@ from flask_caching import Cache
 from .errors import ConfigError
 from .parameters import Parameters
 from .render import check_style, use_agg
-from .route import FigureRoute
+from .route import FigureRoute, taken_by
 from .settings import FigureOptions, RouteOptions
 from .state import AppState
 from .templating import GLOBALS
@@ -182,11 +182,11 @@ def _read_signature(function: Callable[..., Any], options: RouteOptions) -> Para
     return parameters
 
 
-def _check_call(label: str, call: Callable[..., Any], names: Iterable[str]) -> None:
+def _check_call(label: str, call: Callable[..., Any], names: tuple[str, ...]) -> None:
     """Refuse a callable that cannot take the arguments it will be given."""
-    names = tuple(names)
     try:
-        inspect.signature(call).bind(**dict.fromkeys(names))
+        taken = taken_by(call, names)
+        inspect.signature(call).bind(**dict.fromkeys(taken))
     except TypeError as error:
         given = ", ".join(names) or "no arguments"
         raise ConfigError(f"{label} is called with {given}, but {error}.") from error

@@ -352,7 +352,6 @@ def cache_status(
 
 
 _STEPS = {
-    "cache": "cache lookup",
     "load": "load data",
     "wait": "wait for the gate",
     "build": "figure function",

@@ -102,8 +102,8 @@ class Parameter:
                 )
         values = [self._choices.get(text, text) for text in texts]
         if self.is_repeated:
-            # A lone empty value is how a URL says "none of them".
-            return self.validated([] if list(texts) == [""] else values)
+            # An empty text is no item, so that a URL can say "none of them".
+            return self.validated([value for value in values if value != ""])
         return self.validated(
             None if texts[0] == "" and self.is_nullable else values[0]
         )
@@ -117,7 +117,9 @@ class Parameter:
             return self._adapter.validate_python(value)
         except ValidationError as error:
             fault = error.errors(include_url=False)[0]
-            raise self.error(fault["input"], f"{fault['msg']}.") from None
+            is_choice = fault["type"] in ("literal_error", "enum")
+            reason = "It is none of the choices" if is_choice else fault["msg"]
+            raise self.error(fault["input"], f"{reason}.") from None
 
     def canonical(self, value: Any) -> Any:
         """*value* as JSON has it; equal sets give equal lists."""

@@ -6,10 +6,12 @@ its options resolved; it is read-only from then on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from http import HTTPStatus
+from time import perf_counter
 from time import time as clock
 from typing import Annotated, Any
 
@@ -109,8 +111,8 @@ class FigureRoute:
         self._ignore_unknown = ignore_unknown
         self._source = f"{function.__module__}.{function.__qualname__}"
         self._figure = app.ensure_sync(function)
-        self._load = options.load and app.ensure_sync(options.load)
-        self._version = options.version and app.ensure_sync(options.version)
+        self._load = options.load and self._with_its_own(options.load)
+        self._version = options.version and self._with_its_own(options.version)
         self._inject = {
             name: app.ensure_sync(call) for name, call in options.inject.items()
         }
@@ -120,6 +122,12 @@ class FigureRoute:
         )
         self._asked = lru_cache(REMEMBERED_URLS)(self._read_url)
         self._response = response_class(app)
+
+    def _with_its_own(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """*call* with those of the figure function's arguments that it takes."""
+        run = self._app.ensure_sync(call)
+        names = taken_by(call, self.parameters.names)
+        return lambda **values: run(**{name: values[name] for name in names})
 
     # --- Serving ----------------------------------------------------------
 
@@ -315,8 +323,10 @@ class FigureRoute:
     def _load_and_draw(self, values: dict[str, Any], variant: Variant) -> RenderedImage:
         options = self.options
         # Outside the gate: a slow query holds nobody up.
+        began = perf_counter()
         loaded = [self._load(**values)] if self._load else []
-        return render_variant(
+        load = [("load", perf_counter() - began)] if self._load else []
+        image = render_variant(
             lambda: self._built(*loaded, **values),
             variant,
             source=self._source,
@@ -325,12 +335,25 @@ class FigureRoute:
             max_pixels=options.max_pixels,
             max_bytes=options.max_bytes,
         )
+        return replace(image, timings_s=(*load, *image.timings_s))
 
     def _built(self, *loaded: object, **values: object) -> object:
         returned = self._figure(*loaded, **values)
         if isinstance(returned, BaseResponse):
             abort(returned)  # The user's own answer: sent as it is, and not kept.
         return returned
+
+
+def taken_by(call: Callable[..., Any], names: Iterable[str]) -> tuple[str, ...]:
+    """Those of *names* that *call* takes: a loader need not name all of them.
+
+    :raises ValueError: for a builtin without a signature.
+    """
+    parameters = inspect.signature(call).parameters
+    kinds = {parameter.kind for parameter in parameters.values()}
+    if inspect.Parameter.VAR_KEYWORD in kinds:
+        return tuple(names)
+    return tuple(name for name in names if name in parameters)
 
 
 def _forbid_storing(response: Response) -> Response:

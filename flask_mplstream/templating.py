@@ -14,6 +14,7 @@ from typing import Any
 
 from flask import has_request_context, request, url_for
 from markupsafe import Markup, escape
+from werkzeug.datastructures import MultiDict
 
 from .errors import ArgumentFault, ArgumentsError, nearest
 from .image import Variant, image_format
@@ -84,9 +85,26 @@ def figure_data_uri(endpoint: str, /, **values: Any) -> str:
     return route.fetch(_picture(route, given, options)).entry.image.data_uri()
 
 
+def figure_arguments(endpoint: str, query: MultiDict[str, str]) -> dict[str, Any]:
+    """A figure's arguments as a page's own query has them, typed and checked.
+
+    For pages whose forms hold the controls of a figure: ``figure(endpoint,
+    **figure_arguments(endpoint, request.args))``. Names that the figure does
+    not take are left alone, as they may be another figure's.
+
+    :param query: ``request.args`` of the page.
+    :return: every argument of the figure function, defaults included.
+    :raises ArgumentsError: with a fault for each that is not accepted.
+    """
+    pairs = list(query.items(multi=True))
+    parameters = _route(endpoint).parameters
+    return dict(parameters.parse(pairs, ignore_unknown=True).values)
+
+
 #: What templates find under these names.
-GLOBALS: Mapping[str, Callable[..., str]] = {
+GLOBALS: Mapping[str, Callable[..., object]] = {
     "figure": figure,
+    "figure_arguments": figure_arguments,
     "figure_data_uri": figure_data_uri,
     "figure_url": figure_url,
 }

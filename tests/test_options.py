@@ -123,7 +123,7 @@ def test_the_typed_options_are_the_checked_ones() -> None:
     ("options", "message"),
     [
         pytest.param({"version": lambda n: n}, "version=…", id="version"),
-        pytest.param({"load": lambda: None}, "load=…", id="load"),
+        pytest.param({"load": lambda other: other}, "load=…", id="load"),
         pytest.param(
             {"inject": {"user": lambda who: who}}, r"inject\['user'\]", id="inject"
         ),

@@ -69,6 +69,7 @@ Finite = Annotated[float, Field(ge=-1.5, le=1.5)]
         pytest.param(Literal[1, 2], "x=2", 2, id="literal-of-numbers"),
         pytest.param(list[int], "x=2&x=1&x=2", [2, 1, 2], id="list-keeps-its-order"),
         pytest.param(list[int], "x=", [], id="list-empty"),
+        pytest.param(list[int], "x=&x=3", [3], id="list-after-a-hidden-input"),
         pytest.param(set[str], "x=b&x=a&x=b", {"a", "b"}, id="set"),
         pytest.param(frozenset[int], "x=2&x=1", frozenset({1, 2}), id="frozenset"),
         pytest.param(tuple[float, float], "x=0&x=1", (0.0, 1.0), id="pair"),

@@ -449,6 +449,18 @@ def test_load_runs_outside_the_gate(
     assert client.get("/plots/loaded?n=1&data=3").status_code == 400
 
 
+def test_a_loader_takes_what_it_names(plots: FigureBlueprint, serve: Serve) -> None:
+    """It need not name every argument, and its time is told."""
+
+    @plots.figure_route("/some", load=lambda n: n, version=lambda: 3)
+    def some(data: int, n: int = 2, seed: int = 0) -> Figure:
+        return Figure(figsize=(data, 1))
+
+    response = serve().get("/plots/some?n=3")
+    assert pixels(response.data).shape == (100, 300, 4)
+    assert response.headers["Server-Timing"].startswith('load;desc="load data";dur=')
+
+
 def test_the_version_is_part_of_the_key(
     plots: FigureBlueprint, serve: Serve, renders: Counter
 ) -> None:

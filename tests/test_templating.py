@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from flask import Flask, render_template_string, session
+from flask import Flask, render_template_string, request, session
 from flask.testing import FlaskClient
 from matplotlib.figure import Figure
 
@@ -17,6 +17,7 @@ from flask_mplstream import (
     FigureBlueprint,
     UnknownFigureError,
     figure,
+    figure_arguments,
     figure_data_uri,
     figure_url,
 )
@@ -256,6 +257,16 @@ def test_templates_find_the_functions(app: Flask) -> None:
         page = render_template_string(template)
     assert 'alt="&lt;A&gt;"' in page
     assert page.endswith("/plots/walk?n=5/plots/walk?n=5")
+
+
+def test_a_page_reads_a_figures_arguments_from_its_own_query(app: Flask) -> None:
+    """Typed, with the defaults, and deaf to what other figures are given."""
+    with app.test_request_context("/?n=5&tags=&start=&year=7"):
+        read = figure_arguments("plots.walk", request.args)
+        assert read == {"n": 5, "tags": [], "start": None}
+        assert figure_url("plots.walk", **read) == "/plots/walk?n=5&tags="
+    with app.test_request_context("/?n=b"), pytest.raises(ArgumentsError, match="n = "):
+        figure_arguments("plots.walk", request.args)
 
 
 def test_a_data_uri_comes_from_the_cache(app: Flask, renders: Counter) -> None:

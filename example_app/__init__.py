@@ -1,0 +1,97 @@
+"""A small dashboard of four figures, with and without JavaScript. ::
+
+    flask --app example_app run
+
+Set ``REDIS_URL`` to keep the pictures in Redis, where several servers share them.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from flask import Flask, Response, render_template, request
+from werkzeug.datastructures import MultiDict
+
+from flask_mplstream import ArgumentsError, figure_arguments, figure_url
+
+from . import data, figures
+
+#: What a page may load: its own files, and nothing inline.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'"
+)
+
+
+def create_app(test_config: Mapping[str, Any] | None = None) -> Flask:
+    """The dashboard as a Flask app.
+
+    :param test_config: wins over the environment.
+    :raises RuntimeError: where ``REDIS_URL`` is set but redis is not installed.
+    """
+    app = Flask(__name__)
+    app.config.from_mapping(_redis_config(os.environ.get("REDIS_URL", "")))
+    app.config.from_mapping(test_config)
+    app.register_blueprint(figures.plots)
+    app.add_url_rule("/", view_func=index)
+    app.after_request(_secure)
+    return app
+
+
+def _redis_config(url: str) -> dict[str, str]:
+    if not url:
+        return {}
+    if find_spec("redis") is None:
+        raise RuntimeError(
+            "REDIS_URL is set, but the package redis is not installed. Install it "
+            'with: pip install "flask-mplstream[redis]"'
+        )
+    return {"CACHE_TYPE": "RedisCache", "CACHE_REDIS_URL": url}
+
+
+def _secure(response: Response) -> Response:
+    if response.mimetype == "text/html":
+        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    return response
+
+
+def index() -> tuple[str, int]:
+    """The page; its query holds the arguments of all figures."""
+    cards = {function.__name__: _card(function) for function in figures.ALL}
+    page = render_template(
+        "index.html", cards=cards, next_seed=secrets.randbelow(1_000_000), data=data
+    )
+    return page, 400 if any(card.error for card in cards.values()) else 200
+
+
+@dataclass(frozen=True)
+class Card:
+    """One figure on the page."""
+
+    endpoint: str
+    #: What the picture and its controls show.
+    arguments: dict[str, Any]
+    #: Name and text of what differs from the defaults, as the page's query has it.
+    query: list[tuple[str, str]]
+    #: Why the arguments in the page's query were not accepted, or nothing.
+    error: str = ""
+
+
+def _card(function: Callable[..., object]) -> Card:
+    """The card of a figure function, with what the page's query asks of it."""
+    endpoint = f"{figures.plots.name}.{function.__name__}"
+    error = ""
+    try:
+        arguments = figure_arguments(endpoint, request.args)
+    except ArgumentsError as refused:
+        arguments, error = figure_arguments(endpoint, MultiDict()), str(refused)
+    canonical = urlsplit(figure_url(endpoint, **arguments)).query
+    return Card(
+        endpoint, arguments, parse_qsl(canonical, keep_blank_values=True), error
+    )

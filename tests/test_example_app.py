@@ -1,0 +1,177 @@
+"""The example app as a person meets it: a real server, a real Chromium."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+from example_app import create_app
+
+from .conftest import free_port, need, server
+
+ROOT = Path(__file__).parent.parent
+#: Screenshots of each run, for whoever wants to look at them.
+OUTPUT = ROOT / "test-output"
+
+DECODED = """async () => {
+    for (const image of document.images) image.loading = 'eager';
+    await Promise.all([...document.images].map(image => image.decode()));
+    return [...document.images].map(image => image.naturalWidth);
+}"""
+OVERFLOW = "document.documentElement.scrollWidth - window.innerWidth"
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """The example app as the README starts it, on the embedded store."""
+    port = free_port()
+    flask = [sys.executable, "-m", "flask", "--app", "example_app"]
+    with server(*flask, "run", "--port", str(port), port=port, cwd=ROOT, REDIS_URL=""):
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    program = need("chromium")
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=arguments)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    return []
+
+
+def open_page(browser: Browser, complaints: list[str], **options: object) -> Page:
+    context = browser.new_context(**options)  # type: ignore[arg-type]
+    page = context.new_page()
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            complaints.append(message.text)
+
+    page.on("console", note)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    return page
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 360])
+def test_every_picture_is_there_and_nothing_is_cut(
+    browser: Browser, url: str, complaints: list[str], width: int, scheme: str
+) -> None:
+    """On a desk and on a phone, by day and by night, with a silent console."""
+    page = open_page(
+        browser,
+        complaints,
+        viewport={"width": width, "height": 800},
+        color_scheme=scheme,
+        device_scale_factor=2,
+    )
+    page.goto(url)
+    widths = page.evaluate(DECODED)
+    assert len(widths) == 4
+    assert min(widths) > 600
+    assert page.evaluate(OVERFLOW) <= 0
+    OUTPUT.mkdir(exist_ok=True)
+    page.screenshot(path=OUTPUT / f"example-{width}-{scheme}.png", full_page=True)
+    page.context.close()
+    assert complaints == []
+
+
+def test_the_button_brings_another_picture(
+    browser: Browser, url: str, complaints: list[str]
+) -> None:
+    """The seed's button, without a new page."""
+    page = open_page(browser, complaints)
+    page.goto(url)
+    page.evaluate("window.isTheSamePage = true")
+    picture = page.locator("#scatter img")
+    before = picture.evaluate("image => image.currentSrc")
+    page.get_by_role("button", name="New scatter").click()
+    page.wait_for_function(
+        "before => document.querySelector('#scatter img').currentSrc != before",
+        arg=before,
+    )
+    assert picture.evaluate("async image => (await image.decode(), image.naturalWidth)")
+    assert page.evaluate("window.isTheSamePage")
+    page.context.close()
+    assert complaints == []
+
+
+def test_controls_change_the_picture_as_they_move(
+    browser: Browser, url: str, complaints: list[str]
+) -> None:
+    """The address keeps what is shown, and a mistake is told beside its form."""
+    page = open_page(browser, complaints)
+    page.goto(url)
+    page.get_by_label("Logarithmic scale").check()
+    page.wait_for_function(
+        "() => document.querySelector('#prices img').currentSrc.includes('log=true')"
+    )
+    page.wait_for_url("**log=true**")
+    page.goto(f"{url}/?n=700")
+    assert "an integer from 1 to 50" in page.locator("#identity .message").inner_text()
+    page.context.close()
+    # The browser itself notes the 400 of the page.
+    assert all("400" in complaint for complaint in complaints)
+
+
+def test_everything_works_without_javascript(
+    browser: Browser, url: str, complaints: list[str]
+) -> None:
+    """The button and the forms load the page again with their picture."""
+    page = open_page(browser, complaints, java_script_enabled=False)
+    page.goto(url)
+    before = page.locator("#scatter img").get_attribute("src")
+    page.get_by_role("button", name="New scatter").click()
+    after = page.locator("#scatter img").get_attribute("src")
+    assert before != after
+    page.locator("#prices").get_by_label("Adobe").check()
+    page.locator("#prices").get_by_role("button", name="Show").click()
+    shown = page.locator("#prices img").get_attribute("src")
+    assert shown is not None
+    assert "tickers=ADBE" in shown
+    # The other figures keep what they show.
+    assert page.locator("#scatter img").get_attribute("src") == after
+    page.context.close()
+    assert complaints == []
+
+
+def test_garbage_in_the_address_is_answered() -> None:
+    """The page is there, with 400 and the reason, and never a 500."""
+    client = create_app().test_client()
+    for query in ("seed=x", "n=1&n=2", "ve=nan", "tickers=%ff", "start=2024-99-99"):
+        assert client.get(f"/?{query}").status_code == 400
+    assert client.get("/?unknown=1&tickers=&tickers=IBM").status_code == 200
+
+
+def test_it_runs_on_redis_by_one_variable(
+    monkeypatch: pytest.MonkeyPatch, redis_port: int
+) -> None:
+    """Two servers share the pictures: the second renders none."""
+    monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{redis_port}/1")
+    statuses = []
+    for _ in range(2):
+        app = create_app()
+        response = app.test_client().get("/plots/scatter?seed=77")
+        assert response.status_code == 200
+        statuses.append("hit" in response.headers["Cache-Status"])
+        (backend,) = app.extensions["cache"].values()
+        backend._write_client.close()
+    assert statuses == [False, True]
+
+
+def test_a_missing_redis_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says what to install."""
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1")
+    monkeypatch.setattr("example_app.find_spec", lambda name: None)
+    with pytest.raises(RuntimeError, match=r"flask-mplstream\[redis\]"):
+        create_app()
