@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qsl, quote
 
 from werkzeug.http import (
@@ -108,8 +108,7 @@ def _quality(
 # --- Preconditions and ranges ---------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Conditions:
+class Conditions(NamedTuple):
     """The conditional and range headers of a request, as they were sent."""
 
     method: str = "GET"
@@ -133,6 +132,19 @@ class Conditions:
             range=get("HTTP_RANGE"),
             if_range=get("HTTP_IF_RANGE"),
         )
+
+
+_CONDITION_KEYS = frozenset(
+    (
+        *("HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE"),
+        *("HTTP_IF_UNMODIFIED_SINCE", "HTTP_RANGE", "HTTP_IF_RANGE"),
+    )
+)
+
+
+def is_conditional(environ: Mapping[str, Any]) -> bool:
+    """Whether a request has any header that :func:`evaluate` looks at."""
+    return not environ.keys().isdisjoint(_CONDITION_KEYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +218,7 @@ _ETAG = re.compile(r'(?:^|,)[ \t]*((?:W/)?"[\x21\x23-\x7e\x80-\xff]*")[ \t]*(?=,
 
 def _matches(field: str, etag: str, *, weak: bool) -> bool:
     """Whether a list of entity tags, or ``*``, has *etag* (section 8.8.3.2)."""
-    if field.strip() == "*":
+    if field.strip() == "*" or (field == etag and weak):
         return True
     if not weak:
         return not etag.startswith("W/") and etag in _ETAG.findall(field)
@@ -368,7 +380,25 @@ def server_timing(timings_s: Sequence[tuple[str, float]]) -> str:
     )
 
 
-HIT_TIMING = 'cache;desc="hit"'
+HIT_TIMING = 'cache;desc="hit";dur=0'
+
+
+def age_headers(
+    policy: Policy,
+    age_s: int,
+    *,
+    fwd: str | None,
+    is_stored: bool,
+    timings_s: Sequence[tuple[str, float]],
+) -> Headers:
+    """How old a picture is, how it was come by, and what that took."""
+    ttl_s = policy.max_age - age_s if fwd is None else None
+    status = cache_status(fwd=fwd, is_stored=is_stored, ttl_s=ttl_s)
+    return [
+        ("Cache-Control", policy.cache_control(age_s)),
+        ("Cache-Status", status),
+        ("Server-Timing", server_timing(timings_s) if fwd else HIT_TIMING),
+    ]
 
 
 def utc(timestamp: float) -> datetime:
@@ -457,8 +487,10 @@ def range_not_satisfiable(length: int) -> Problem:
     )
 
 
-def content_range(part: Outcome, length: int) -> tuple[str, str]:
-    """``Content-Range`` of a 206 (section 14.4)."""
+def content_range(part: Outcome | None, length: int) -> tuple[str, str]:
+    """``Content-Range`` of a 206, or of a 416 where *part* is none (section 14.4)."""
+    if part is None:
+        return "Content-Range", f"bytes */{length}"
     return "Content-Range", f"bytes {part.start}-{(part.stop or length) - 1}/{length}"
 
 

@@ -21,7 +21,6 @@ from werkzeug.exceptions import abort
 from werkzeug.wrappers import Response as BaseResponse
 
 from . import http
-from .cache.entry import Entry
 from .cache.key import digest, fingerprint
 from .cache.lookup import Served, look_up
 from .cache.store import Store
@@ -30,7 +29,7 @@ from .image import SCALES, RenderedImage, Variant, image_format
 from .parameters import Arguments, Parameters
 from .render import render_variant
 from .render.message import message_image
-from .responses import response_class
+from .responses import ReadyHeaders, response_class
 from .settings import RouteOptions
 from .workers.inline import run_without_request
 
@@ -194,62 +193,70 @@ class FigureRoute:
         return http.file_stem(*words)
 
     def _respond(self, request: Request, asked: Asked, served: Served) -> Response:
-        entry, image = served.entry, served.entry.image
-        shared, description = self._ready_headers(entry, asked.presentation)
-        outcome = http.evaluate(
-            http.Conditions.from_environ(request.environ),
-            etag=entry.etag,
-            last_modified=http.utc(entry.stored_at),
-            length=len(image.body),
-        )
-        headers = [*shared, *self._changing_headers(served)]
-        body: tuple[bytes, ...] = (image.body,)
+        entry, body = served.entry, served.entry.image.body
+        outcome = http.OK
+        if http.is_conditional(request.environ):
+            outcome = http.evaluate(
+                http.Conditions.from_environ(request.environ),
+                etag=entry.etag,
+                last_modified=http.utc(entry.stored_at),
+                length=len(body),
+            )
         match outcome.status:
-            case HTTPStatus.NOT_MODIFIED:
-                return self._response((), outcome.status, headers)
             case HTTPStatus.PRECONDITION_FAILED:
                 return self._refuse(request, http.precondition_failed(entry.etag))
             case HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-                unsatisfied = ("Content-Range", f"bytes */{len(image.body)}")
-                problem = http.range_not_satisfiable(len(image.body))
+                unsatisfied = http.content_range(None, len(body))
+                problem = http.range_not_satisfiable(len(body))
                 return self._refuse(request, problem, [unsatisfied])
+        headers = self._headers(served, asked.presentation, outcome.status)
+        match outcome.status:
+            case HTTPStatus.NOT_MODIFIED:
+                return self._response((), 304, ReadyHeaders(headers))
             case HTTPStatus.PARTIAL_CONTENT:
-                part = image.body[outcome.start : outcome.stop]
-                headers.append(http.content_range(outcome, len(image.body)))
-                body = (part,)
-        headers += description
-        headers.append(("Content-Length", str(len(body[0]))))
-        return self._response(body, outcome.status, headers)
+                part = body[outcome.start : outcome.stop]
+                headers = [
+                    *headers,
+                    http.content_range(outcome, len(body)),
+                    ("Content-Length", str(len(part))),
+                ]
+                return self._response((part,), 206, ReadyHeaders(headers))
+        return self._response((body,), 200, ReadyHeaders(headers))
 
-    def _ready_headers(
-        self, entry: Entry, presentation: http.Presentation
-    ) -> tuple[http.Headers, http.Headers]:
-        """The headers of *entry* that stay the same, made once."""
-        ready: tuple[http.Headers, http.Headers] | None
-        ready = entry.ready.get(presentation)
-        if ready is None:
-            ready = entry.ready[presentation] = (
-                http.validator_headers(entry.etag, self.policy, presentation),
-                http.picture_headers(
-                    entry.image, http.utc(entry.stored_at), self.policy, presentation
-                ),
-            )
-        return ready
-
-    def _changing_headers(self, served: Served) -> http.Headers:
-        """The headers that tell how old a picture is and how it was come by."""
-        ttl_s = self.policy.max_age - served.age_s
+    def _headers(
+        self, served: Served, presentation: http.Presentation, status: HTTPStatus
+    ) -> http.Headers:
+        """The headers of a picture, which for a hit change once in a second."""
+        ready = served.entry.ready
         if served.fwd is None:
-            status = http.cache_status(ttl_s=ttl_s)
-            timing = http.HIT_TIMING
-        else:
-            status = http.cache_status(fwd=served.fwd, is_stored=served.is_stored)
-            timing = http.server_timing(served.entry.image.timings_s)
-        return [
-            ("Cache-Control", self.policy.cache_control(served.age_s)),
-            ("Cache-Status", status),
-            ("Server-Timing", timing),
-        ]
+            age_s, headers = ready.get((presentation, status), (None, []))
+            if age_s == served.age_s:
+                return headers  # type: ignore[no-any-return]
+        headers = self._new_headers(served, presentation, status)
+        if served.fwd is None:
+            ready[presentation, status] = served.age_s, headers
+        return headers
+
+    def _new_headers(
+        self, served: Served, presentation: http.Presentation, status: HTTPStatus
+    ) -> http.Headers:
+        image = served.entry.image
+        headers = http.validator_headers(served.entry.etag, self.policy, presentation)
+        headers += http.age_headers(
+            self.policy,
+            served.age_s,
+            fwd=served.fwd,
+            is_stored=served.is_stored,
+            timings_s=image.timings_s,
+        )
+        if status is not HTTPStatus.NOT_MODIFIED:
+            last_modified = http.utc(served.entry.stored_at)
+            headers += http.picture_headers(
+                image, last_modified, self.policy, presentation
+            )
+        if status is HTTPStatus.OK:
+            headers.append(("Content-Length", str(len(image.body))))
+        return headers
 
     def _refuse(
         self,

@@ -26,16 +26,15 @@ from flask_mplstream import FigureBlueprint
 
 
 @pytest.fixture(autouse=True)
-def nothing_left_behind() -> Iterator[None]:
+def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     """A test leaves no pyplot figure, no thread and no child process behind."""
     threads = set(threading.enumerate())
     yield
     pyplot = sys.modules.get("matplotlib.pyplot")
     assert not (pyplot and pyplot.get_fignums()), "a pyplot figure is still open"
-    # The browser's driver keeps threads of its own for as long as it runs.
-    own = [t for t in threading.enumerate() if not t.name.startswith("asyncio_")]
-    left = [t for t in own if t not in threads and t.is_alive()]
-    assert not left, f"threads still run: {left}"
+    left = set(threading.enumerate()) - threads
+    if request.node.get_closest_marker("keeps_threads") is None:
+        assert not left, f"threads still run: {left}"
     assert not multiprocessing.active_children(), "child processes still run"
 
 

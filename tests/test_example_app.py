@@ -13,6 +13,9 @@ from example_app import create_app
 
 from .conftest import free_port, need, server
 
+# The browser's driver has some for as long as it runs.
+pytestmark = pytest.mark.keeps_threads
+
 ROOT = Path(__file__).parent.parent
 #: Screenshots of each run, for whoever wants to look at them.
 OUTPUT = ROOT / "test-output"
@@ -143,6 +146,21 @@ def test_everything_works_without_javascript(
     assert page.locator("#scatter img").get_attribute("src") == after
     page.context.close()
     assert complaints == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("scatter", "scatter.svg?seed=5", "prices", "prices.pdf?log=1&tickers=XRX"),
+        *("prices?tickers=", "prices?start=2020-01-01&end=2019-01-01", "relief"),
+        *("prices?start=2022-06-01&tickers=IBM", "prices?end=1980-01-01"),
+        *("relief?ve=1&azimuth=90", "identity.svg?n=50", "identity?_scale=2"),
+    ],
+)
+def test_every_figure_is_drawn(path: str) -> None:
+    """With defaults and at the edges of what its controls can say."""
+    client = create_app().test_client()
+    assert client.get(f"/plots/{path}").status_code == 200
 
 
 def test_garbage_in_the_address_is_answered() -> None:

@@ -14,10 +14,12 @@ from flask import Flask, Response, abort, g, request, session
 from flask.testing import FlaskClient
 from flask_caching import Cache
 from matplotlib.figure import Figure
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import NotFound
 
 from flask_mplstream import ConfigError, FigureBlueprint, ImageTooLargeError
 from flask_mplstream import route as route_module
+from flask_mplstream.responses import ReadyHeaders
 
 from .conftest import Counter, pixels
 
@@ -721,3 +723,30 @@ def test_not_found_is_werkzeugs(serve: Serve) -> None:
     """An extension that is not offered is simply not there."""
     client = serve()
     assert client.get("/plots/walk.gif").status_code == NotFound.code
+
+
+def test_ready_headers_are_what_werkzeug_would_make() -> None:
+    """The short cut gives the same headers, and a list of its own."""
+    items = [("ETag", '"a"'), ("Vary", "Accept"), ("Vary", "Cookie")]
+    ready, plain = ReadyHeaders(items), Headers(items)
+    assert list(ready) == list(plain)
+    assert Headers(ready) == plain
+    assert ready.getlist("vary") == ["Accept", "Cookie"]
+    ready["ETag"] = '"b"'
+    ready.add("Set-Cookie", "a=b")
+    assert len(items) == 3
+    assert items[0] == ("ETag", '"a"')
+
+
+def test_callbacks_run_when_the_response_is_closed(serve: Serve) -> None:
+    """``call_on_close`` of a hook is kept."""
+    client = serve()
+    closed: list[bool] = []
+
+    @client.application.after_request
+    def watch(response: Response) -> Response:
+        response.call_on_close(lambda: closed.append(True))
+        return response
+
+    client.get("/plots/walk").close()
+    assert closed == [True]

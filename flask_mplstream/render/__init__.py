@@ -81,28 +81,17 @@ def render_variant(
     :param build: the figure function with its arguments bound.
     :param source: what to call it in an error.
     """
-    format = variant.format
     asked = perf_counter()
     with gate(style):
         entered = perf_counter()
-        figure = as_figure(build(), source)
-        built = perf_counter()
-        drawn: Pixels | Document
-        if format.is_vector:
-            drawn = draw_document(
-                figure, format, savefig, max_pixels=max_pixels, max_bytes=max_bytes
-            )
-        else:
-            drawn = draw_pixels(
-                figure, savefig, scale=variant.scale, max_pixels=max_pixels
-            )
+        drawn, built = _drawn(build, variant, source, savefig, max_pixels, max_bytes)
         done = perf_counter()
     if isinstance(drawn, Document):
         body = drawn.body
     else:
         body = encode(
             drawn,
-            format,
+            variant.format,
             metadata=savefig.get("metadata"),
             pil_kwargs=savefig.get("pil_kwargs"),
             max_bytes=max_bytes,
@@ -113,4 +102,24 @@ def render_variant(
         ("draw", done - built),
         ("encode", perf_counter() - done),
     )
-    return RenderedImage(body, format, drawn.width_px, drawn.height_px, timings)
+    return RenderedImage(body, variant.format, drawn.width_px, drawn.height_px, timings)
+
+
+def _drawn(
+    build: Callable[[], object],
+    variant: Variant,
+    source: str,
+    savefig: Mapping[str, Any],
+    max_pixels: int,
+    max_bytes: int,
+) -> tuple[Pixels | Document, float]:
+    """What was drawn, and when the figure was built; the figure ends here."""
+    figure = as_figure(build(), source)
+    built = perf_counter()
+    if variant.format.is_vector:
+        return draw_document(
+            figure, variant.format, savefig, max_pixels=max_pixels, max_bytes=max_bytes
+        ), built
+    return draw_pixels(
+        figure, savefig, scale=variant.scale, max_pixels=max_pixels
+    ), built

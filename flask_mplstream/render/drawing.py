@@ -100,7 +100,8 @@ def draw_document(
     metadata = {**_TIMELESS[format.name], **(options.get("metadata") or {})}
     keys = _METADATA_KEYS[format.name]
     sizes: list[tuple[float, float]] = []
-    with _canvas(figure, max_pixels) as canvas:
+    body = LimitedBuffer(max_bytes)
+    with _canvas(figure, max_pixels) as canvas, body.limiting():
         width, height = figure.get_size_inches()
         check_size((width * dpi, height * dpi), max_pixels)
 
@@ -108,7 +109,6 @@ def draw_document(
             sizes.append(figure.bbox_inches.size)
 
         canvas.mpl_connect("draw_event", keep_size)
-        body = LimitedBuffer(max_bytes)
         figure.savefig(
             body,
             format=format.name,
@@ -128,14 +128,26 @@ class LimitedBuffer(BytesIO):
     def __init__(self, max_bytes: int) -> None:
         super().__init__()
         self._max_bytes = max_bytes
+        self._refusal: ImageTooLargeError | None = None
 
     def write(self, data: Any, /) -> int:
         if self.tell() + len(data) > self._max_bytes:
-            raise ImageTooLargeError(
+            self._refusal = ImageTooLargeError(
                 f"The picture has more than {self._max_bytes:,} bytes, the most that "
                 f"max_bytes allows. Draw fewer points, rasterize them, or raise it."
             )
+            raise self._refusal
         return super().write(data)
+
+    @contextmanager
+    def limiting(self) -> Iterator[None]:
+        """Let the refusal be the error: a writer may fail again as it closes."""
+        try:
+            yield
+        except Exception:
+            if self._refusal is not None:
+                raise self._refusal from None
+            raise
 
 
 def check_size(size_px: tuple[float, float], max_pixels: int) -> None:
@@ -170,7 +182,9 @@ class _PixelCanvas(FigureCanvasAgg):
         """What ``savefig(drawn, format="pixels")`` calls in the end."""
         if self.layout_engine is not None:
             self.figure.set_layout_engine(self.layout_engine)
-        self.draw()  # type: ignore[no-untyped-call]
+        # Not self.draw(), which clears a renderer that is new.
+        self.renderer = self.get_renderer()
+        self.figure.draw(self.renderer)
         width_px, height_px = self.get_width_height(physical=True)
         rgba = self.buffer_rgba()  # type: ignore[no-untyped-call]
         drawn.append(Pixels(rgba, width_px, height_px, self.figure.dpi))

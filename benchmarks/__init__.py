@@ -1,0 +1,1 @@
+"""Programs that measure the promises; benchmarks/README.md lists them."""

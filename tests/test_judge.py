@@ -1,0 +1,49 @@
+"""REDbot, an HTTP linter, judges real responses over real HTTP."""
+
+from __future__ import annotations
+
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+
+from benchmarks.judge import BAD_REQUEST, UNSAFE_INLINE, app, notes, serving
+
+# REDbot and what it stands on warn of Python's own deprecations.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.keeps_threads,
+]
+
+
+@pytest.fixture(scope="module")
+def plot() -> Iterator[str]:
+    with serving(app()) as url:
+        yield f"{url}/plots/scatter"
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "meant"),
+    [
+        pytest.param(".png", {}, set(), id="png"),
+        pytest.param("", {"Accept": "image/png,*/*;q=0.8"}, set(), id="negotiated"),
+        pytest.param(".svg", {}, {UNSAFE_INLINE}, id="svg-styles-by-attributes"),
+        pytest.param(".pdf", {}, set(), id="pdf"),
+        pytest.param("?nn=1", {}, {BAD_REQUEST}, id="400-is-a-400"),
+    ],
+)
+def test_nothing_is_bad_and_nothing_is_doubtful(
+    plot: str, path: str, headers: dict[str, str], meant: set[str]
+) -> None:
+    """No note of level BAD or WARN, its follow-up requests included."""
+    found = notes(f"{plot}{path}", list(headers.items()))
+    assert len(found) > 3
+    assert {note.summary for note in found if note.is_fault} == meant
+
+
+def test_a_304_is_as_it_must_be(plot: str) -> None:
+    """Revalidation gives no reason for a note either."""
+    with urllib.request.urlopen(f"{plot}.png") as response:
+        etag = response.headers["ETag"]
+    found = notes(f"{plot}.png", [("If-None-Match", etag)])
+    assert not [note for note in found if note.is_fault]
