@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar, Unpack, cast
@@ -23,8 +23,9 @@ from .parameters import Parameters
 from .render import check_style, use_agg
 from .route import FigureRoute, taken_by
 from .settings import FigureOptions, RouteOptions
-from .state import AppState
+from .state import AppState, current_state
 from .templating import GLOBALS
+from .view import FigureView
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -125,6 +126,36 @@ class FigureBlueprint(Blueprint):
 
         return declare
 
+    def invalidate(
+        self, figure: str | None = None, /, *, tags: Sequence[str] = (), **given: Any
+    ) -> None:
+        """Make pictures of this blueprint be rendered again, in the current app.
+
+        Every size, format and user's version of them goes at once, on all
+        processes that share the cache. ::
+
+            plots.invalidate("walk")            # one figure, all its arguments
+            plots.invalidate("walk", n=500)     # those arguments, others default
+            plots.invalidate(tags=["sales"])    # what has the option tags=["sales"]
+            plots.invalidate()                  # all figures of the blueprint
+
+        :param figure: name of a figure route, without the blueprint's.
+        :param tags: names from the option ``tags``, of any blueprint that keeps
+            its pictures in the same cache.
+        :param given: the figure function's arguments.
+        :raises UnknownFigureError: where there is no such figure.
+        :raises ArgumentsError: where the arguments are not accepted.
+        :raises CacheDownError: where the cache does not take it.
+        """
+        state = current_state()
+        routes = state.routes_of(self, figure)
+        names = [f"tag {tag}" for tag in tags]
+        if figure is not None or not tags:
+            for route in routes:
+                arguments = route.parameters.bind(given) if given else None
+                names.append(route.name_of(arguments))
+        state.pictures(self.cache).store.invalidate(names)
+
     def _register_route(self, declared: _Declared, state: BlueprintSetupState) -> None:
         app_state = AppState.of(_app(state))
         options = app_state.settings.route_options(
@@ -139,10 +170,11 @@ class FigureBlueprint(Blueprint):
             declared.function,
             parameters,
             options,
-            partial(app_state.store, self.cache),
-            ignore_unknown=app_state.settings.unknown_args == "ignore",
+            partial(app_state.pictures, self.cache),
         )
-        view: Callable[..., Any] = route.view
+        ignore_unknown = app_state.settings.unknown_args == "ignore"
+        view: Callable[..., Any]
+        view = FigureView(_app(state), route, ignore_unknown=ignore_unknown).view
         for decorator in options.decorators:
             view = decorator(view)
         formats = ",".join(format.name for format in options.formats)
@@ -152,7 +184,7 @@ class FigureBlueprint(Blueprint):
         ):
             state.add_url_rule(rule, declared.endpoint, view, methods=["GET"])
         route.path_names = _path_names(state, route)
-        app_state.routes[endpoint] = route
+        app_state.add(route, self, declared.endpoint)
 
 
 def _app(state: BlueprintSetupState) -> Flask:

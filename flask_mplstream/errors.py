@@ -9,7 +9,9 @@ HTTP status an error has is decided in one place, :mod:`flask_mplstream.http`::
     ├── ArgumentsError (ValueError)    a request's arguments are not accepted
     ├── FigureTypeError (TypeError)    a figure function returned no figure
     ├── ImageTooLargeError (ValueError)  a picture is over a limit
-    └── UnknownFigureError (LookupError) no such figure route
+    ├── UnknownFigureError (LookupError) no such figure route
+    ├── RenderTimeoutError (TimeoutError) waited too long for a picture
+    └── CacheDownError (RuntimeError)  an invalidation was not taken
 """
 
 from __future__ import annotations
@@ -73,6 +75,14 @@ class ImageTooLargeError(MplStreamError, ValueError):
 
 class UnknownFigureError(MplStreamError, LookupError):
     """No figure route has this endpoint."""
+
+
+class RenderTimeoutError(MplStreamError, TimeoutError):
+    """A picture that somebody else renders was not ready in time."""
+
+
+class CacheDownError(MplStreamError, RuntimeError):
+    """The cache did not take what must not get lost: an invalidation."""
 
 
 def nearest(name: str, known: Sequence[str]) -> str | None:

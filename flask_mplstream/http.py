@@ -11,9 +11,10 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import Enum
 from http import HTTPStatus
 from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qsl, quote
@@ -30,6 +31,7 @@ from .errors import (
     ArgumentsError,
     ImageTooLargeError,
     MplStreamError,
+    RenderTimeoutError,
 )
 from .image import ImageFormat, RenderedImage
 
@@ -213,6 +215,18 @@ def _date(field: str | None) -> datetime | None:
     return parse_date(text) if _HTTP_DATE.fullmatch(text) else None
 
 
+def has_copy(environ: Mapping[str, Any], etag: str) -> bool:
+    """Whether ``If-None-Match`` alone makes the answer a 304.
+
+    For an entity tag that is known before there is a picture.
+    """
+    conditions = Conditions.from_environ(environ)
+    if conditions.if_none_match is None:
+        return False
+    past = datetime.min.replace(tzinfo=UTC)
+    return evaluate(conditions, etag=etag, last_modified=past, length=0) is NOT_MODIFIED
+
+
 _ETAG = re.compile(r'(?:^|,)[ \t]*((?:W/)?"[\x21\x23-\x7e\x80-\xff]*")[ \t]*(?=,|$)')
 
 
@@ -271,20 +285,94 @@ class Presentation:
     is_download: bool = False
 
 
+class Freshness(Enum):
+    """What a URL says of how long its picture stays the same."""
+
+    #: Nothing: as long as ``max_age``.
+    BY_AGE = "by age"
+    #: It names the data's current version: for ever (RFC 8246).
+    IMMUTABLE = "immutable"
+    #: It names another version: the current picture is sent, to be asked for
+    #: again soon.
+    OUTDATED = "outdated"
+
+    @classmethod
+    def of(cls, named: str, current: str) -> Self:
+        """From the version that the URL names and the current one."""
+        if not named or not current:
+            return cls("by age")
+        return cls("immutable" if named == current else "outdated")
+
+
+YEAR_S = 31_536_000
+#: Seconds that the picture of an outdated version URL may be kept.
+OUTDATED_S = 10
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """Who may keep a picture, for how long, and who may embed it."""
 
     #: Seconds that a picture is fresh.
     max_age: int
-    is_private: bool
-    resource_policy: str
+    is_private: bool = False
+    resource_policy: str = "same-origin"
+    #: Seconds after ``max_age`` (RFC 5861).
+    stale_while_revalidate: int = 0
+    stale_if_error: int = 0
 
     def cache_control(self, age: int) -> str:
         """``Cache-Control`` of a picture that is *age* seconds old."""
-        remaining = max(self.max_age - age, 0)
-        freshness = f"max-age={remaining}" if remaining else "no-cache"
-        return f"private, {freshness}" if self.is_private else freshness
+        return self._whose(*self._freshness(age))
+
+    def _freshness(self, age: int) -> Iterator[str]:
+        over = max(age - self.max_age, 0)
+        remaining, window = max(self.max_age - age, 0), self.stale_while_revalidate
+        if not remaining and over >= window:
+            yield "no-cache"
+            return
+        yield f"max-age={remaining}"
+        if window:
+            yield f"stale-while-revalidate={window - over}"
+        if self.stale_if_error > over:
+            yield f"stale-if-error={self.stale_if_error - over}"
+
+    def age_headers(
+        self,
+        age_s: int,
+        freshness: Freshness,
+        *,
+        fwd: str | None = None,
+        is_stored: bool = False,
+        is_collapsed: bool = False,
+        is_fallback: bool = False,
+        timings_s: Sequence[tuple[str, float]] = (),
+    ) -> Headers:
+        """How long a picture may be kept, how it was come by, what that took."""
+        match freshness:
+            case Freshness.BY_AGE:
+                control = self.cache_control(age_s)
+            case Freshness.IMMUTABLE:
+                control = self._whose(f"max-age={YEAR_S}", "immutable")
+            case Freshness.OUTDATED:
+                remaining = min(max(self.max_age - age_s, 0), OUTDATED_S)
+                control = self._whose(f"max-age={remaining}")
+        status = cache_status(
+            fwd=fwd,
+            fwd_status=500 if is_fallback else None,
+            is_stored=is_stored,
+            is_collapsed=is_collapsed,
+            ttl_s=None if fwd else self.max_age - age_s,
+        )
+        timing = HIT_TIMING if fwd is None or is_fallback else server_timing(timings_s)
+        return [
+            ("Cache-Control", control),
+            ("Cache-Status", status),
+            ("Server-Timing", timing),
+        ]
+
+    def _whose(self, *directives: str) -> str:
+        return ", ".join(["private"] * self.is_private + list(directives))
 
 
 #: Nothing in the picture may run, load or submit when it is opened directly.
@@ -354,11 +442,18 @@ def content_disposition(disposition: str, stem: str, format: ImageFormat) -> str
 
 
 def cache_status(
-    *, fwd: str | None = None, is_stored: bool = False, ttl_s: int | None = None
+    *,
+    fwd: str | None = None,
+    fwd_status: int | None = None,
+    is_stored: bool = False,
+    is_collapsed: bool = False,
+    ttl_s: int | None = None,
 ) -> str:
     """``Cache-Status`` (RFC 9211): a hit, or why the render ran (*fwd*)."""
     parts = [CACHE_NAME, f"fwd={fwd}" if fwd else "hit"]
+    parts += [f"fwd-status={fwd_status}"] if fwd_status else []
     parts += ["stored"] if is_stored else []
+    parts += ["collapsed"] if is_collapsed else []
     parts += [f"ttl={ttl_s}"] if ttl_s is not None else []
     return "; ".join(parts)
 
@@ -381,24 +476,6 @@ def server_timing(timings_s: Sequence[tuple[str, float]]) -> str:
 
 
 HIT_TIMING = 'cache;desc="hit";dur=0'
-
-
-def age_headers(
-    policy: Policy,
-    age_s: int,
-    *,
-    fwd: str | None,
-    is_stored: bool,
-    timings_s: Sequence[tuple[str, float]],
-) -> Headers:
-    """How old a picture is, how it was come by, and what that took."""
-    ttl_s = policy.max_age - age_s if fwd is None else None
-    status = cache_status(fwd=fwd, is_stored=is_stored, ttl_s=ttl_s)
-    return [
-        ("Cache-Control", policy.cache_control(age_s)),
-        ("Cache-Status", status),
-        ("Server-Timing", server_timing(timings_s) if fwd else HIT_TIMING),
-    ]
 
 
 def utc(timestamp: float) -> datetime:
@@ -440,6 +517,7 @@ class Problem:
 STATUS_OF: Mapping[type[MplStreamError], HTTPStatus] = {
     ArgumentsError: HTTPStatus.BAD_REQUEST,
     ImageTooLargeError: HTTPStatus.BAD_REQUEST,
+    RenderTimeoutError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 
@@ -460,6 +538,10 @@ def problem_of(error: MplStreamError) -> Problem | None:
         for fault in faults
     ]
     return Problem(status, str(error), {"errors": members} if members else {})
+
+
+#: Seconds after which a picture that was not ready may be asked for again.
+RETRY_AFTER_S = 1
 
 
 def not_acceptable(formats: Sequence[ImageFormat]) -> Problem:
@@ -494,9 +576,11 @@ def content_range(part: Outcome | None, length: int) -> tuple[str, str]:
     return "Content-Range", f"bytes {part.start}-{(part.stop or length) - 1}/{length}"
 
 
-def problem_headers(mimetype: str) -> Headers:
+def problem_headers(status: HTTPStatus, mimetype: str) -> Headers:
     """What is sent with every problem: nobody keeps it."""
+    retry = [("Retry-After", str(RETRY_AFTER_S))]
     return [
+        *(retry if status is HTTPStatus.SERVICE_UNAVAILABLE else []),
         ("Content-Type", mimetype),
         ("Cache-Control", "no-store"),
         ("X-Content-Type-Options", "nosniff"),

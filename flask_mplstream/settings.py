@@ -39,6 +39,10 @@ def _formats(value: object) -> object:
     return tuple(dict.fromkeys(formats))
 
 
+def _tags(value: object) -> object:
+    return tuple(value) if isinstance(value, list | set | frozenset) else value
+
+
 def _savefig(value: object) -> object:
     if isinstance(value, Mapping):
         for name in value:
@@ -58,6 +62,11 @@ class FigureOptions(TypedDict, total=False):
 
     formats: Sequence[str]
     max_age: int
+    stale_while_revalidate: int
+    stale_if_error: int
+    error_backoff: float
+    timeout: float
+    tags: Sequence[str]
     version: Callable[..., object]
     inject: Mapping[str, Callable[[], object]]
     private: bool
@@ -85,6 +94,19 @@ class RouteOptions(BaseModel):
     #: Seconds that a picture is fresh, in the cache and in the browser. 0 keeps
     #: nothing: each request renders.
     max_age: Annotated[int, Field(ge=0)] = 300
+    #: Seconds after that in which an old picture is sent at once while it is
+    #: rendered again in the background (RFC 5861).
+    stale_while_revalidate: Annotated[int, Field(ge=0)] = 0
+    #: Seconds after ``max_age`` in which the last good picture is sent where
+    #: rendering fails (RFC 5861).
+    stale_if_error: Annotated[int, Field(ge=0)] = 86_400
+    #: Seconds for which a figure function that failed is not called again with
+    #: the same arguments; whoever asks gets that error.
+    error_backoff: Annotated[float, Field(ge=0)] = 1.0
+    #: Seconds that a request waits for a picture that another one renders.
+    timeout: Annotated[float, Field(gt=0)] = 10.0
+    #: Names of what the picture shows, for ``invalidate(tags=[…])``.
+    tags: Annotated[tuple[str, ...], BeforeValidator(_tags)] = ()
     #: Called with the figure function's arguments in the request's app context;
     #: what it returns is part of the key, such as the data's last-modified.
     version: Callable[..., object] | None = None
@@ -146,6 +168,9 @@ class Settings(RouteOptions):
     unknown_args: Literal["error", "ignore"] = "error"
     #: Size of the embedded cache, used where the app has no Flask-Caching.
     cache_bytes: Annotated[int, Field(ge=0)] = 64 * 2**20
+    #: Size of the layer in this process in front of a cache that others share;
+    #: 0 for none.
+    fast_bytes: Annotated[int, Field(ge=0)] = 32 * 2**20
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Settings:

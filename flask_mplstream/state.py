@@ -1,17 +1,21 @@
 """What the package keeps for one app, in ``app.extensions["mplstream"]``.
 
-Flask side: the settings, the figure routes by endpoint, and the stores.
+Flask side: the settings, the figure routes by endpoint, and the pictures.
 """
 
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from time import time as clock
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, current_app
 from flask_caching import Cache
 
+from .cache.lookup import Pictures
 from .cache.memory import MemoryCache
+from .cache.serializer import BytesSerializer
 from .cache.store import Store
 from .errors import ConfigError, UnknownFigureError, nearest
 from .settings import Settings
@@ -20,6 +24,8 @@ if TYPE_CHECKING:
     from .route import FigureRoute
 
 EXTENSION = "mplstream"
+#: Seconds that one operation on Redis may take.
+REDIS_TIMEOUT_S = 0.25
 
 
 class AppState:
@@ -28,9 +34,10 @@ class AppState:
     def __init__(self, app: Flask) -> None:
         self.settings = Settings.from_config(app.config)
         self.routes: dict[str, FigureRoute] = {}
+        self._declared: dict[int, dict[str, list[FigureRoute]]] = {}
         self._app = app
-        self._stores: dict[Cache | None, Store] = {}
-        self._lock = threading.Lock()  # guards _stores
+        self._pictures: dict[Cache | None, Pictures] = {}
+        self._lock = threading.Lock()  # guards _pictures
 
     @classmethod
     def of(cls, app: Flask) -> AppState:
@@ -51,28 +58,55 @@ class AppState:
         try:
             return self.routes[endpoint]
         except KeyError:
-            guess = nearest(endpoint, list(self.routes))
-            hint = f" Did you mean {guess!r}?" if guess else ""
-            known = ", ".join(self.routes) or "none: was the blueprint registered?"
-            raise UnknownFigureError(
-                f"There is no figure route {endpoint!r}. There are: {known}.{hint}"
-            ) from None
+            raise _unknown_figure(endpoint, list(self.routes)) from None
 
-    def store(self, cache: Cache | None) -> Store:
-        """The store on *cache*, or on the app's own where it is ``None``.
+    def add(self, route: FigureRoute, blueprint: object, name: str) -> None:
+        """Keep *route*, which *blueprint* calls *name*."""
+        self.routes[route.endpoint] = route
+        self._declared.setdefault(id(blueprint), {}).setdefault(name, []).append(route)
+
+    def routes_of(self, blueprint: object, name: str | None) -> list[FigureRoute]:
+        """The routes that *blueprint* calls *name*, or all of them.
+
+        More than one where it is registered several times.
+
+        :raises UnknownFigureError: where there is none.
+        """
+        declared = self._declared.get(id(blueprint), {})
+        if name is None:
+            return [route for routes in declared.values() for route in routes]
+        if name not in declared:
+            raise _unknown_figure(name, list(declared))
+        return declared[name]
+
+    def pictures(self, cache: Cache | None) -> Pictures:
+        """The pictures in *cache*, or in the app's own where it is ``None``.
 
         Found at first use, as ``cache.init_app(app)`` may come after the
         blueprint was registered.
         """
-        store = self._stores.get(cache)
-        if store is None:
+        pictures = self._pictures.get(cache)
+        if pictures is None:
             with self._lock:
-                store = self._stores.get(cache)
-                if store is None:
-                    found = find_cache(self._app, cache, self.settings.cache_bytes)
-                    store = Store(self._app.extensions["cache"][found])
-                    self._stores[cache] = store
-        return store
+                pictures = self._pictures.get(cache)
+                if pictures is None:
+                    pictures = self._pictures[cache] = self._found(cache)
+        return pictures
+
+    def _found(self, cache: Cache | None) -> Pictures:
+        found = find_cache(self._app, cache, self.settings.cache_bytes)
+        backend = self._app.extensions["cache"][found]
+        store = Store(backend, fast_bytes=self.settings.fast_bytes)
+        return Pictures(store, clock=lambda: clock())
+
+
+def _unknown_figure(name: str, known: list[str]) -> UnknownFigureError:
+    guess = nearest(name, known)
+    hint = f" Did you mean {guess!r}?" if guess else ""
+    listed = ", ".join(known) or "none: was the blueprint registered?"
+    return UnknownFigureError(
+        f"There is no figure route {name!r}. There are: {listed}.{hint}"
+    )
 
 
 def current_state() -> AppState:
@@ -110,10 +144,44 @@ def find_cache(app: Flask, cache: Cache | None, embedded_bytes: int) -> Cache:
         )
     for only in caches:
         return only
-    embedded = {
-        "CACHE_TYPE": f"{MemoryCache.__module__}.{MemoryCache.__qualname__}",
-        "CACHE_OPTIONS": {"max_bytes": embedded_bytes},
-    }
     made = Cache(with_jinja2_ext=False)
-    made.init_app(app, None if "CACHE_TYPE" in app.config else embedded)
+    made.init_app(app, _own_config(app.config, embedded_bytes))
     return made
+
+
+def _own_config(config: Mapping[str, Any], embedded_bytes: int) -> dict[str, Any]:
+    """Flask-Caching's settings for a cache of our own, over those of the app."""
+    if "CACHE_TYPE" not in config:
+        return {
+            "CACHE_TYPE": f"{MemoryCache.__module__}.{MemoryCache.__qualname__}",
+            "CACHE_OPTIONS": {"max_bytes": embedded_bytes},
+        }
+    kind = config["CACHE_TYPE"].rpartition(".")[2]
+    own: dict[str, Any] = {}
+    if kind in ("RedisCache", "FileSystemCache"):
+        # Pictures are bytes: no pickle that somebody else could have written.
+        own["CACHE_SERIALIZER"] = config.get("CACHE_SERIALIZER") or BytesSerializer
+    if kind == "RedisCache":
+        own["CACHE_OPTIONS"] = {
+            **redis_options(),
+            **(config.get("CACHE_OPTIONS") or {}),
+        }
+    return own
+
+
+def redis_options() -> dict[str, Any]:
+    """Options of a Redis client that gives up soon, as a cache should.
+
+    Without them redis-py waits for ever for a server that hangs, and tries
+    again for seconds where there is none. For your own cache::
+
+        Cache(app, config={"CACHE_OPTIONS": redis_options(), ...})
+    """
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    return {
+        "socket_timeout": REDIS_TIMEOUT_S,
+        "socket_connect_timeout": REDIS_TIMEOUT_S,
+        "retry": Retry(NoBackoff(), 0),
+    }

@@ -18,8 +18,10 @@ from werkzeug.datastructures import MultiDict
 
 from .errors import ArgumentFault, ArgumentsError, nearest
 from .image import Variant, image_format
-from .route import RESERVED, FigureRoute, Picture
+from .parameters import Arguments
+from .route import FigureRoute, Picture
 from .state import current_state
+from .view import RESERVED
 
 logger = logging.getLogger("flask_mplstream")
 
@@ -169,10 +171,21 @@ def _url(
         query["_format"] = variant.format.name
     if variant.scale != 1:
         query["_scale"] = f"{variant.scale:g}"
+    if version := _version(route, arguments):
+        query["_v"] = version
     if options.get("_download"):
         query["_download"] = "1"
     query |= {name: options[name] for name in _URL_FOR_OPTIONS if name in options}
     return url_for(route.endpoint, **query)
+
+
+def _version(route: FigureRoute, arguments: Arguments) -> str:
+    try:
+        return route.version_of(arguments)
+    except Exception:
+        # Data that cannot be reached must cost one picture, not the page.
+        logger.warning("Cannot tell the version of %s.", route.endpoint, exc_info=True)
+        return ""
 
 
 def _attributes(

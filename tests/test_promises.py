@@ -26,20 +26,38 @@ ALLOWED: dict[str, set[str]] = {
     "cache.entry": {"image"},
     "cache.key": {"errors"},
     "cache.memory": {"cache.entry"},
-    "cache.store": {"cache.entry", "cache.memory"},
-    "cache.lookup": {"image", "cache.entry", "cache.store"},
+    "cache.freshness": set(),
+    "cache.coalesce": {"errors"},
+    "cache.background": set(),
+    "cache.breaker": set(),
+    "cache.lease": set(),
+    "cache.serializer": set(),
+    "cache.store": {
+        *("errors", "cache.breaker", "cache.entry", "cache.key", "cache.memory"),
+    },
+    "cache.lookup": {
+        *("errors", "image", "cache.background", "cache.coalesce", "cache.entry"),
+        *("cache.freshness", "cache.lease", "cache.store"),
+    },
     "cache": set(),
     "workers": set(),
     "responses": set(),
     "route": {
-        *("errors", "image", "settings", "parameters", "http", "render", "workers"),
-        *("cache.entry", "cache.key", "cache.lookup", "cache.store", "responses"),
+        *("image", "settings", "parameters", "render", "workers"),
+        *("cache.freshness", "cache.key", "cache.lookup"),
     },
-    "state": {"errors", "settings", "cache.memory", "cache.store", "route"},
-    "templating": {"errors", "image", "route", "state"},
+    "view": {
+        *("errors", "image", "parameters", "http", "render", "responses", "route"),
+        "cache.lookup",
+    },
+    "state": {
+        *("errors", "settings", "route", "cache.lookup", "cache.memory"),
+        *("cache.serializer", "cache.store"),
+    },
+    "templating": {"errors", "image", "parameters", "route", "state", "view"},
     "blueprint": {
         *("errors", "parameters", "render", "route", "settings", "state"),
-        "templating",
+        *("templating", "view"),
     },
 }
 #: Who may import what from outside the package.
@@ -47,7 +65,8 @@ OUTSIDE = {
     "matplotlib": {"render"},
     "PIL": {"render"},
     "flask": {
-        *("blueprint", "responses", "route", "state", "templating", "workers"),
+        *("blueprint", "responses", "route", "state", "templating", "view"),
+        "workers",
         "cache.memory",  # For the type of a parameter that Flask-Caching gives.
     },
 }

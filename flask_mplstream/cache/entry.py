@@ -33,14 +33,28 @@ class Entry:
     etag: str
     #: When it was rendered, seconds since 1970.
     stored_at: float
+    #: What it is valid under; see :mod:`flask_mplstream.cache.store`.
+    generation: str = ""
     #: What is computed from it once and lives as long: ready headers.
     ready: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, image: RenderedImage, now: float) -> Self:
-        """An entry of *image*, rendered *now*."""
-        digest = blake2b(image.body, digest_size=_DIGEST_SIZE).hexdigest()
-        return cls(image, f'"{digest}"', now)
+    def of(
+        cls,
+        image: RenderedImage,
+        now: float,
+        *,
+        generation: str = "",
+        etag: str | None = None,
+    ) -> Self:
+        """An entry of *image*, rendered *now*.
+
+        :param etag: the entity tag, quoted; by default from the bytes.
+        """
+        if etag is None:
+            digest = blake2b(image.body, digest_size=_DIGEST_SIZE).hexdigest()
+            etag = f'"{digest}"'
+        return cls(image, etag, now, generation)
 
     def age_s(self, now: float) -> float:
         """Seconds since it was stored; a clock set back does not make it younger."""
@@ -56,6 +70,7 @@ class Entry:
                 "height_px": image.height_px,
                 "etag": self.etag,
                 "stored_at": self.stored_at,
+                "generation": self.generation,
             }
         ).encode()
         length = len(header).to_bytes(_LENGTH_SIZE, "big")
@@ -79,7 +94,7 @@ class Entry:
             header["width_px"],
             header["height_px"],
         )
-        return cls(image, header["etag"], header["stored_at"])
+        return cls(image, header["etag"], header["stored_at"], header["generation"])
 
 
 def _digest(key: str, content: bytes) -> bytes:

@@ -1,17 +1,36 @@
 """From the store, or from one render: the only way to a picture.
 
 Cache layer: it receives ``produce`` and the time; it knows neither Flask nor
-Matplotlib.
+Matplotlib. What happens to a request::
+
+    fresh ────────────────> sent
+    stale, may be sent ───> sent, and renewed in the background
+    else ─> one flight in this process ─> one lease among processes ─> render
+            which fails, and a stale one may be sent on error ─> that one
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import logging
+import random
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
+from ..errors import RenderTimeoutError
 from ..image import RenderedImage
+from .background import Background
+from .coalesce import Flights
 from .entry import Entry
-from .store import Store
+from .freshness import Freshness, Lifetime
+from .lease import Leases, held, leases_for
+from .store import Found, Store
+
+logger = logging.getLogger("flask_mplstream")
+
+#: Seconds between looks for what another process renders: the first, the longest.
+FIRST_POLL_S, LONGEST_POLL_S = 0.005, 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,33 +39,172 @@ class Served:
 
     entry: Entry
     #: Whole seconds since it was rendered.
-    age_s: int
+    age_s: int = 0
     #: Why it was rendered, in the words of RFC 9211; ``None`` for a hit.
     fwd: str | None = None
     is_stored: bool = False
+    #: Whether another request's render was waited for.
+    is_collapsed: bool = False
+    #: Whether rendering failed and this is the last good one.
+    is_fallback: bool = False
 
 
-def look_up(
-    store: Store,
-    key: str,
-    produce: Callable[[], RenderedImage],
-    *,
-    max_age_s: int,
-    clock: Callable[[], float],
-) -> Served:
-    """The fresh entry under *key*, else what *produce* renders.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A picture that is asked for, and how it is to be had."""
 
-    :param max_age_s: seconds that an entry is fresh; 0 keeps none.
+    #: Identity in the store.
+    key: str
+    #: What it belongs to, for invalidation.
+    names: Sequence[str]
+    produce: Callable[[], RenderedImage]
+    lifetime: Lifetime
+    #: Seconds to wait for somebody else's render.
+    timeout_s: float
+    #: Seconds for which a failure is the answer, without another render.
+    failure_backoff_s: float
+    #: Whether an error is a failure, which a stale picture may stand in for.
+    is_failure: Callable[[Exception], bool]
+    #: Entity tag for a generation, where it does not follow from the bytes.
+    etag: Callable[[str], str] | None = None
+
+    def backoff_s(self, error: Exception) -> float:
+        """Seconds for which *error* is the answer."""
+        return self.failure_backoff_s if self.is_failure(error) else 0.0
+
+
+class Pictures:
+    """The pictures in one store.
+
     :param clock: Unix time in seconds.
     """
-    if not max_age_s:
-        return Served(Entry.of(produce(), clock()), 0, fwd="bypass")
-    entry = store.get(key)
-    if entry is not None:
-        age_s = entry.age_s(clock())
-        if age_s < max_age_s:
-            return Served(entry, int(age_s))
-    entry = Entry.of(produce(), clock())
-    is_stored = store.set(key, entry, max_age_s)
-    fwd = "uri-miss"
-    return Served(entry, 0, fwd, is_stored)
+
+    def __init__(self, store: Store, clock: Callable[[], float] = time.time) -> None:
+        self.store = store
+        self.background = Background()
+        self._clock = clock
+        self._flights: Flights[Served] = Flights(clock)
+        self._leases: Leases = leases_for(store.backend)
+
+    def find(self, wanted: Wanted) -> Found:
+        """What the store has, whether it may be sent or not."""
+        return self.store.read(wanted.key, wanted.names)
+
+    def get(self, wanted: Wanted, found: Found) -> Served:
+        """The picture: *found*, or from a render.
+
+        :raises RenderTimeoutError: where another's render takes too long.
+        """
+        if not wanted.lifetime.stored_s:
+            return Served(self._entry(wanted, found.generation), fwd="bypass")
+        entry, freshness = found.entry, self._freshness(wanted, found.entry)
+        if entry is not None and freshness is Freshness.FRESH:
+            return self._kept(entry)
+        if entry is not None and freshness is Freshness.REVALIDATE:
+            self._renew(wanted, found.generation)
+            return self._kept(entry)
+        try:
+            return self._fly(wanted, found)
+        except Exception as error:
+            if freshness is not Freshness.ON_ERROR or not wanted.is_failure(error):
+                raise
+            assert entry is not None  # noqa: S101 - what has a freshness
+            logger.warning("Sending an older picture of %s.", wanted.key, exc_info=True)
+            return replace(self._kept(entry), fwd="stale", is_fallback=True)
+
+    def _freshness(self, wanted: Wanted, entry: Entry | None) -> Freshness:
+        if entry is None:
+            return Freshness.EXPIRED
+        return wanted.lifetime.freshness(entry.age_s(self._clock()), wanted.key)
+
+    def _kept(self, entry: Entry) -> Served:
+        return Served(entry, int(entry.age_s(self._clock())))
+
+    def _fly(self, wanted: Wanted, found: Found) -> Served:
+        fwd = "uri-miss" if found.entry is None else "stale"
+        # An invalidation begins a new flight: the one under way is too old.
+        served, is_collapsed = self._flights.fly(
+            f"{wanted.key} {found.generation}",
+            lambda: self._lead(wanted, fwd),
+            timeout_s=wanted.timeout_s,
+            backoff_s=wanted.backoff_s,
+        )
+        return replace(served, is_collapsed=True) if is_collapsed else served
+
+    def _lead(self, wanted: Wanted, fwd: str) -> Served:
+        """Render, or wait for the process that does."""
+        deadline = time.monotonic() + wanted.timeout_s
+        poll_s = FIRST_POLL_S
+        while (release := self._acquire(wanted.key)) is None:
+            if time.monotonic() > deadline:
+                raise RenderTimeoutError(
+                    f"Another process did not finish the picture in "
+                    f"{wanted.timeout_s:g} seconds."
+                )
+            time.sleep(poll_s * random.uniform(0.5, 1))  # noqa: S311 - jitter
+            poll_s = min(poll_s * 1.5, LONGEST_POLL_S)
+            if made := self._made_meanwhile(wanted):
+                return replace(made, fwd=fwd, is_collapsed=True)
+        with held(release):
+            return self._render_unless_made(wanted, fwd)
+
+    def _made_meanwhile(self, wanted: Wanted) -> Served | None:
+        return self._fresh(wanted, self._look_again(wanted).entry)
+
+    def _look_again(self, wanted: Wanted) -> Found:
+        return self.store.read(wanted.key, wanted.names, past_fast=True)
+
+    def _fresh(self, wanted: Wanted, entry: Entry | None) -> Served | None:
+        if entry is None or self._freshness(wanted, entry) is not Freshness.FRESH:
+            return None
+        return self._kept(entry)
+
+    def _render_unless_made(self, wanted: Wanted, fwd: str) -> Served:
+        """Render, with the lease in hand."""
+        # Between the first look and the lease somebody may have finished.
+        found = self._look_again(wanted)
+        if made := self._fresh(wanted, found.entry):
+            return made
+        # The generation from before the render: what is invalidated while it
+        # runs must not be stored as new.
+        entry = self._entry(wanted, self.store.begin(wanted.names))
+        is_stored = self.store.write(wanted.key, entry, wanted.lifetime.stored_s)
+        return Served(entry, fwd=fwd, is_stored=is_stored)
+
+    def _entry(self, wanted: Wanted, generation: str) -> Entry:
+        image = wanted.produce()
+        etag = wanted.etag(generation) if wanted.etag else None
+        return Entry.of(image, self._clock(), generation=generation, etag=etag)
+
+    def _acquire(self, key: str) -> Callable[[], object] | None:
+        """The lease; where the backend cannot say, everybody has it."""
+        if self._leases.is_shared and not self.store.breaker.is_open:
+            try:
+                return self._leases.acquire(key)
+            except OSError:
+                logger.warning("Cannot lock %s; rendering.", key, exc_info=True)
+            except Exception:
+                self.store.breaker.trip()
+        return lambda: None
+
+    def _renew(self, wanted: Wanted, generation: str) -> None:
+        """Render again in the background, unless somebody does or just failed to."""
+        flight = f"{wanted.key} {generation}"
+        if self._flights.is_busy_or_failed(flight):
+            return
+
+        def renew() -> None:
+            release = self._acquire(wanted.key)
+            if release is None:
+                return  # Another process does.
+            # A timeout of 0: where a request leads by now, it waits for this
+            # lease, and must not be waited for.
+            with held(release), suppress(RenderTimeoutError):
+                self._flights.fly(
+                    flight,
+                    lambda: self._render_unless_made(wanted, "stale"),
+                    timeout_s=0,
+                    backoff_s=wanted.backoff_s,
+                )
+
+        self.background.submit(wanted.key, renew)

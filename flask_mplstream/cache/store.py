@@ -1,62 +1,210 @@
 """The store: entries in whatever backend Flask-Caching has.
 
 Cache layer: it is given the backend, and knows neither Flask nor Matplotlib. A
-cache is there to help: a backend that fails is logged, and costs a render, and
-never a request.
+cache is there to help: a backend that fails is logged and left alone for a
+while, and costs a render, and never a request.
+
+An entry is valid under the *generation* it was made for. A generation follows
+from the tokens of some names (a figure, its arguments, tags), which stand in
+the backend as well: writing a new token under a name makes every entry that was
+made under the old one a miss, on all processes, without looking for keys.
 """
 
 from __future__ import annotations
 
 import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
+from uuid import uuid4
 
+from ..errors import CacheDownError
+from .breaker import Breaker
 from .entry import Entry
+from .key import digest
 from .memory import MemoryCache
 
 logger = logging.getLogger("flask_mplstream")
 
+#: What every key of ours begins with in a backend that is shared with others.
+PREFIX = "mplstream:"
+#: Seconds after which the fast layer asks the backend for the tokens again: how
+#: long another process may send a picture that was invalidated.
+COHERENCE_S = 1.0
+#: Seconds that a token stands. Longer than any entry should, and not for ever:
+#: FileSystemCache drops what never expires first.
+TOKEN_S = 60 * 86_400
+#: The generation while the backend does not answer.
+UNKNOWN = "?"
+
 
 class Backend(Protocol):
-    """What is asked of a backend: two methods of cachelib's."""
+    """What is asked of a backend: three methods of cachelib's."""
 
     def get(self, key: str) -> Any: ...
+    def get_many(self, *keys: str) -> list[Any]: ...
     def set(self, key: str, value: Any, timeout: int) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the store has under a key."""
+
+    entry: Entry | None
+    #: What a new entry would be valid under.
+    generation: str
 
 
 class Store:
     """Entries by key.
 
     :param backend: a cachelib backend.
+    :param fast_bytes: size of the layer of this process in front of a backend
+        that others share; 0 for none.
+    :param timer: a monotonic clock in seconds, for tests.
     """
 
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        fast_bytes: int = 0,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.backend = backend
+        #: ``damaged`` and ``refused`` values so far.
+        self.counts: Counter[str] = Counter()
+        self._timer = timer
         # Memory of our own keeps the entry itself, with its ready headers.
         self._is_embedded = isinstance(backend, MemoryCache)
+        keeps_nothing = type(backend).__name__ == "NullCache"
+        has_fast = fast_bytes and not (self._is_embedded or keeps_nothing)
+        self._fast = MemoryCache(fast_bytes, timer=timer) if has_fast else None
+        self.breaker = Breaker(lambda: backend.get(f"{PREFIX}probe"))
 
-    def get(self, key: str) -> Entry | None:
-        """The entry under *key*; ``None`` for a miss, damage and failure alike."""
+    def read(self, key: str, names: Sequence[str], *, past_fast: bool = False) -> Found:
+        """What there is under *key*; damage and failure count as nothing.
+
+        :param names: what the entry belongs to, for its generation.
+        :param past_fast: ask the backend, where another process may have put
+            a newer one.
+        """
+        if self._fast is not None and not past_fast:
+            entry = self._fast.get(PREFIX + key)
+            if entry is not None and self._is_valid(entry, names):
+                return Found(entry, entry.generation)
+        stored, *tokens = self._get_many(PREFIX + key, *map(_token_key, names))
+        generation = self._generation(tokens)
+        entry = self._decoded(key, stored)
+        if entry is None or entry.generation != generation:
+            return Found(None, generation)
+        self._keep_fast(key, entry)
+        return Found(entry, generation)
+
+    def begin(self, names: Sequence[str]) -> str:
+        """The generation of an entry that is about to be made.
+
+        The first of *names* gets a token where it has none, so that a backend
+        that was emptied is told from one where nothing was ever invalidated.
+        """
+        keys = [_token_key(name) for name in names]
+        tokens = self._get_many(*keys)
+        if tokens[0] is None and self._set(keys[0], token := uuid4().hex, TOKEN_S):
+            tokens[0] = token
+        return self._generation(tokens)
+
+    def _set(self, key: str, value: object, timeout_s: int) -> bool:
+        if self.breaker.is_open:
+            return False
+        # Backends that report nothing return None; memcached's client 0 or 1.
         try:
-            stored = self._backend.get(key)
+            kept = self.backend.set(key, value, timeout=timeout_s)
         except Exception:
-            logger.warning("Cannot read from the cache; rendering.", exc_info=True)
-            return None
+            logger.info("The cache refused a value.", exc_info=True)
+            return False
+        return kept is None or bool(kept)
+
+    def _is_valid(self, entry: Entry, names: Sequence[str]) -> bool:
+        """Whether an entry of the fast layer still has its generation."""
+        now = self._timer()
+        if now < entry.ready.get("valid_until", 0.0):
+            return True
+        generation = self._generation(self._get_many(*map(_token_key, names)))
+        if generation not in (entry.generation, UNKNOWN):
+            return False
+        entry.ready["valid_until"] = now + COHERENCE_S
+        return True
+
+    def _generation(self, tokens: Sequence[Any]) -> str:
+        if self.breaker.is_open:
+            return UNKNOWN
+        return digest(*("" if token is None else str(token) for token in tokens))[:8]
+
+    def _get_many(self, *keys: str) -> list[Any]:
+        if self.breaker.is_open:
+            return [None] * len(keys)
+        try:
+            return self.backend.get_many(*keys)
+        except Exception:
+            self.breaker.trip()
+            return [None] * len(keys)
+
+    def _decoded(self, key: str, stored: object) -> Entry | None:
         if stored is None or self._is_embedded:
             return stored if isinstance(stored, Entry) else None
         entry = Entry.from_bytes(key, stored)
         if entry is None:
+            self.counts["damaged"] += 1
             logger.warning("A damaged or foreign value in the cache under %s.", key)
         return entry
 
-    def set(self, key: str, entry: Entry, timeout_s: int) -> bool:
+    def write(self, key: str, entry: Entry, timeout_s: int) -> bool:
         """Keep *entry* for *timeout_s* seconds.
 
-        :return: whether it is kept.
+        :return: whether it is kept where all who share the backend find it.
         """
+        self._keep_fast(key, entry, timeout_s)
         value = entry if self._is_embedded else entry.to_bytes(key)
-        try:
-            # Backends that report nothing return None.
-            return self._backend.set(key, value, timeout=timeout_s) is not False
-        except Exception:
-            logger.warning("Cannot write to the cache; going on.", exc_info=True)
-            return False
+        is_kept = self._set(PREFIX + key, value, timeout_s)
+        if not is_kept and not self.breaker.is_open:
+            self._count_refusal(entry)
+        return is_kept
+
+    def _count_refusal(self, entry: Entry) -> None:
+        self.counts["refused"] += 1
+        if self.counts["refused"] == 1:
+            logger.warning(
+                "The cache did not keep a picture of %d bytes. Is it full, not "
+                "writable, or is that over its limit for one value? Further ones "
+                "are counted and not logged.",
+                len(entry.image.body),
+            )
+
+    def _keep_fast(self, key: str, entry: Entry, timeout_s: int = 0) -> None:
+        if self._fast is not None:
+            entry.ready["valid_until"] = self._timer() + COHERENCE_S
+            self._fast.set(PREFIX + key, entry, timeout_s)
+
+    def invalidate(self, names: Sequence[str]) -> None:
+        """Make every entry that belongs to one of *names* a miss.
+
+        At once in this process, in the others within :data:`COHERENCE_S`.
+
+        :raises CacheDownError: where the backend does not take it, and old
+            pictures would go on being sent.
+        """
+        if self._fast is not None:
+            self._fast.clear()
+        for name in names:
+            if not self._set(_token_key(name), uuid4().hex, TOKEN_S):
+                raise CacheDownError(
+                    f"The cache did not take the invalidation of {name}, so that old "
+                    f"pictures are still sent. Is its server up, its folder "
+                    f"writable? Invalidate again when it is."
+                )
+
+
+def _token_key(name: str) -> str:
+    return f"{PREFIX}generation:{digest(name)}"

@@ -11,13 +11,24 @@ from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Any
 
+import matplotlib as mpl
+
 from ..image import RenderedImage, Variant, image_format
 from .drawing import Document, Pixels, draw_document, draw_pixels
 from .encoding import encode
 from .figures import as_figure
 from .gate import Style, check_style, gate, use_agg
 
-__all__ = ["check_style", "gate", "render", "render_variant", "use_agg"]
+__all__ = [
+    "MATPLOTLIB_VERSION",
+    "check_style",
+    "gate",
+    "render",
+    "render_variant",
+    "use_agg",
+]
+
+MATPLOTLIB_VERSION = mpl.__version__
 
 
 def render(

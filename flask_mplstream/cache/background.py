@@ -1,0 +1,102 @@
+"""Renders that nobody waits for: one thread, there while there is work.
+
+Cache layer: threads only. Matplotlib draws one figure at a time, so more
+threads would only wait for each other.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+from weakref import WeakSet
+
+logger = logging.getLogger("flask_mplstream")
+
+#: Jobs that may wait; a stale picture that finds no place is renewed later.
+MAX_WAITING = 1000
+#: Seconds that the end of the process waits for the job under way.
+STOP_TIMEOUT_S = 10.0
+
+_all: WeakSet[Background] = WeakSet()
+
+
+class Background:
+    """Runs jobs one after the other, in a thread that ends with the last."""
+
+    def __init__(self) -> None:
+        self._reset()
+        _all.add(self)
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()  # guards the rest
+        self._jobs: deque[tuple[str, Callable[[], object]]] = deque()
+        self._names: set[str] = set()
+        self._thread: threading.Thread | None = None
+        self._is_stopped = False
+
+    def submit(self, name: str, job: Callable[[], object]) -> bool:
+        """Run *job* soon, unless one called *name* is waiting or under way.
+
+        :return: whether it will run.
+        """
+        with self._lock:
+            is_full = len(self._jobs) >= MAX_WAITING
+            if self._is_stopped or is_full or name in self._names:
+                return False
+            self._names.add(name)
+            self._jobs.append((name, job))
+            if self._thread is None:
+                # A daemon, as a render that hangs must not keep the process.
+                self._thread = threading.Thread(
+                    target=self._work, name="mplstream-background", daemon=True
+                )
+                self._thread.start()
+            return True
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                if not self._jobs:
+                    self._thread = None
+                    return
+                name, job = self._jobs.popleft()
+            try:
+                job()
+            except Exception:
+                logger.warning("Cannot renew %s.", name, exc_info=True)
+            finally:
+                with self._lock:
+                    self._names.discard(name)
+
+    def join(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
+        """Wait until there is nothing to do, *timeout_s* seconds at the most."""
+        with self._lock:
+            thread = self._thread
+        if thread is not None:
+            thread.join(timeout_s)
+
+    def stop(self) -> None:
+        """Take no more jobs, drop those that wait, finish the one under way."""
+        with self._lock:
+            self._is_stopped = True
+            self._jobs.clear()
+        self.join()
+
+
+def _stop_all() -> None:
+    for background in list(_all):
+        background.stop()
+
+
+def _reset_all() -> None:
+    """After a fork: the thread of the parent does not live here."""
+    for background in _all:
+        background._reset()
+
+
+atexit.register(_stop_all)
+os.register_at_fork(after_in_child=_reset_all)

@@ -1,0 +1,82 @@
+"""Keeping away from a backend that is down, and coming back to it.
+
+Cache layer: threads and a clock. A request that finds the backend down pays for
+one failed operation; those after it pay nothing. Whether it is back is found
+out in the background, so that no request pays for that either.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from weakref import WeakSet
+
+logger = logging.getLogger("flask_mplstream")
+
+#: Seconds between looks for a backend that is down.
+RETRY_S = 1.0
+
+_all: WeakSet[Breaker] = WeakSet()
+
+
+class Breaker:
+    """Open while a backend is down.
+
+    :param probe: an operation on the backend that raises while it is down.
+    """
+
+    def __init__(self, probe: Callable[[], object]) -> None:
+        self._probe = probe
+        self._reset()
+        _all.add(self)
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()  # guards _thread
+        self._thread: threading.Thread | None = None
+        self._stopped = threading.Event()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether to keep away."""
+        return self._thread is not None
+
+    def trip(self) -> None:
+        """Keep away from now on, after an operation that failed."""
+        with self._lock:
+            if self._thread is not None:
+                return
+            logger.warning("The cache is down; going on without.", exc_info=True)
+            self._thread = threading.Thread(
+                target=self._look, name="mplstream-breaker", daemon=True
+            )
+            self._thread.start()
+
+    def _look(self) -> None:
+        while not self._stopped.wait(RETRY_S):
+            try:
+                self._probe()
+            except Exception:  # noqa: S112 - it is still down
+                continue
+            logger.warning("The cache is back.")
+            break
+        with self._lock:
+            self._thread = None
+
+    def stop(self) -> None:
+        """End the thread, if there is one."""
+        thread = self._thread
+        self._stopped.set()
+        if thread is not None:
+            thread.join()
+        self._stopped.clear()
+
+
+def _reset_all() -> None:
+    """After a fork: the thread of the parent does not live here."""
+    for breaker in _all:
+        breaker._reset()
+
+
+os.register_at_fork(after_in_child=_reset_all)

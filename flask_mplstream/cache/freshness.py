@@ -1,0 +1,62 @@
+"""Fresh, stale, expired: what may be done with an entry of some age.
+
+Cache layer, values only: no clock, no I/O.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+#: Share of ``max_age`` by which lifetimes differ, so that pictures that were
+#: stored together do not all have to be rendered together again.
+JITTER = 0.05
+
+
+class Freshness(Enum):
+    """What may be done with an entry."""
+
+    #: May be sent.
+    FRESH = "fresh"
+    #: May be sent while it is rendered again (RFC 5861 section 3).
+    REVALIDATE = "revalidate"
+    #: May be sent where rendering it again fails (RFC 5861 section 4).
+    ON_ERROR = "on error"
+    #: Must not be sent.
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """How long a picture may be used, in seconds."""
+
+    max_age_s: int
+    stale_while_revalidate_s: int = 0
+    stale_if_error_s: int = 0
+
+    @property
+    def stored_s(self) -> int:
+        """How long the store keeps it; 0 where each request is to render."""
+        if not self.max_age_s and not self.stale_while_revalidate_s:
+            return 0
+        stale_s = max(self.stale_while_revalidate_s, self.stale_if_error_s)
+        return self.max_age_s + stale_s
+
+    def freshness(self, age_s: float, key: str) -> Freshness:
+        """What may be done with an entry that is *age_s* old.
+
+        The jitter follows from *key*, so that all processes agree. It only
+        shortens: nothing is sent as fresh after ``max_age``.
+        """
+        if age_s < self.max_age_s * (1 - JITTER * _fraction(key)):
+            return Freshness.FRESH
+        if age_s < self.max_age_s + self.stale_while_revalidate_s:
+            return Freshness.REVALIDATE
+        if age_s < self.max_age_s + self.stale_if_error_s:
+            return Freshness.ON_ERROR
+        return Freshness.EXPIRED
+
+
+def _fraction(key: str) -> float:
+    """A number from 0 to 1 from the last digits of a hexadecimal *key*."""
+    return int(key[-4:], 16) / 0xFFFF

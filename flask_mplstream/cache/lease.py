@@ -1,0 +1,183 @@
+"""Leases: one leader among all processes that share a backend.
+
+Cache layer. The backend decides what is possible:
+
+- Redis and Valkey: ``SET NX PX`` with an owner token, released by
+  compare-and-delete, renewed while the render runs (redis-py's own ``Lock``).
+  A leader that is killed holds nobody up longer than the lease.
+- FileSystemCache: a file lock beside the cache folder (``filelock``), which the
+  kernel takes back with the process.
+- Memcached: ``add`` with a token. Best effort: the server may drop it.
+- All others: this process is alone, and its flights are enough.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import uuid4
+
+from filelock import FileLock
+
+#: Seconds after which a leader that does not renew its lease has lost it.
+LEASE_S = 10
+#: Seconds between renewals.
+RENEW_S = LEASE_S / 3
+
+
+class Leases(Protocol):
+    """Who leads, among processes."""
+
+    #: Whether another process can be the leader at all.
+    is_shared: bool
+
+    def acquire(self, key: str) -> Callable[[], object] | None:
+        """Become the leader for *key* without waiting.
+
+        :return: what gives the lease back; ``None`` where another has it.
+        """
+
+
+class ProcessLeases:
+    """For a store that no other process sees: everybody may lead."""
+
+    is_shared = False
+
+    def acquire(self, key: str) -> Callable[[], object] | None:
+        """Always."""
+        return lambda: None
+
+
+class RedisLeases:
+    """On Redis or Valkey.
+
+    :param client: a redis-py or valkey-py client.
+    :param prefix: what the backend puts before its keys.
+    """
+
+    is_shared = True
+
+    def __init__(self, client: Any, prefix: str) -> None:
+        self._client = client
+        self._prefix = prefix
+
+    def acquire(self, key: str) -> Callable[[], object] | None:
+        """``SET NX PX`` with a token of this call's own."""
+        lock = self._client.lock(
+            f"{self._prefix}{key}:lease",
+            timeout=LEASE_S,
+            blocking=False,
+            thread_local=False,
+        )
+        if not lock.acquire():
+            return None
+        renewal = _Renewal(lock.reacquire)
+
+        def release() -> None:
+            renewal.stop()
+            lock.release()
+
+        return release
+
+
+class _Renewal:
+    """Calls *renew* from time to time until it is stopped."""
+
+    def __init__(self, renew: Callable[[], object]) -> None:
+        self._renew = renew
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(
+            target=self._run, name="mplstream-lease", daemon=True
+        )
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(RENEW_S):
+            # A renewal that fails leaves the lease to run out, as it must.
+            with suppress(Exception):
+                self._renew()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+
+class FileLeases:
+    """On one machine, beside a FileSystemCache.
+
+    :param folder: where the lock files are; made where it is missing.
+    """
+
+    is_shared = True
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def acquire(self, key: str) -> Callable[[], object] | None:
+        """A file lock; the file goes with the lease."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / f"{key.rpartition(':')[2]}.lock"
+        lock = FileLock(path, thread_local=False)
+        try:
+            lock.acquire(blocking=False)
+        except TimeoutError:
+            return None
+
+        def release() -> None:
+            # While it is held: filelock does not take a lock on a file that is
+            # gone, so nobody can hold another lock of this name.
+            path.unlink(missing_ok=True)
+            lock.release()
+
+        return release
+
+
+class MemcachedLeases:
+    """On Memcached, by ``add``.
+
+    :param backend: the cachelib backend.
+    """
+
+    is_shared = True
+
+    def __init__(self, backend: Any) -> None:
+        self._backend = backend
+
+    def acquire(self, key: str) -> Callable[[], object] | None:
+        """A key that only one can add; it runs out after the lease."""
+        name, token = f"{key}:lease", uuid4().hex
+        if not self._backend.add(name, token, timeout=LEASE_S):
+            return None
+
+        def release() -> None:
+            if self._backend.get(name) == token:
+                self._backend.delete(name)
+
+        return release
+
+
+def leases_for(backend: Any) -> Leases:
+    """The leases that *backend* makes possible."""
+    kinds = {kind.__name__ for kind in type(backend).__mro__}
+    client = getattr(backend, "_write_client", None)
+    if client is not None and hasattr(client, "lock"):
+        return RedisLeases(client, backend._get_prefix())
+    if "FileSystemCache" in kinds:
+        folder = Path(backend._path)
+        return FileLeases(folder.with_name(f"{folder.name}.locks"))
+    if "MemcachedCache" in kinds:
+        return MemcachedLeases(backend)
+    return ProcessLeases()
+
+
+@contextmanager
+def held(release: Callable[[], object]) -> Iterator[None]:
+    """Give the lease back at the end; failing to is no error of the render's."""
+    try:
+        yield
+    finally:
+        with suppress(Exception):
+            release()

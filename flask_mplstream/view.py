@@ -1,0 +1,259 @@
+"""One figure route's view: a request comes in, a response goes out.
+
+Flask side. It reads the URL, asks the route for the picture and says how it was
+come by. What a picture is and how it is made is :mod:`flask_mplstream.route`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from flask import Flask, Request, Response, after_this_request, request
+from pydantic import AfterValidator, Field
+
+from . import http
+from .cache.lookup import Served
+from .errors import MplStreamError
+from .image import SCALES, Variant, image_format
+from .parameters import Parameters
+from .render.message import message_image
+from .responses import ReadyHeaders, response_class
+from .route import FigureRoute, Picture
+
+#: Exact URLs whose parsing is remembered, for each route.
+REMEMBERED_URLS = 512
+
+
+def _known_scale(scale: float) -> float:
+    if scale not in SCALES:
+        raise ValueError("there is no such scale")
+    return scale
+
+
+def _reserved(
+    _scale: Annotated[
+        float, AfterValidator(_known_scale), Field(json_schema_extra={"enum": SCALES})
+    ] = 1.0,
+    _download: bool = False,
+    _v: Annotated[str, Field(max_length=64)] = "",
+) -> None:
+    """The arguments that every figure route takes besides the figure function's."""
+
+
+RESERVED = Parameters(_reserved, are_reserved=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a URL asks for: a picture, and how to show it."""
+
+    picture: Picture
+    presentation: http.Presentation
+    #: The version of the data that the URL names, or nothing.
+    version: str
+
+
+class FigureView:
+    """Answers the requests for one figure route.
+
+    :param ignore_unknown: whether unknown arguments in a URL are dropped.
+    """
+
+    def __init__(self, app: Flask, route: FigureRoute, *, ignore_unknown: bool) -> None:
+        self._route = route
+        self._policy = http.Policy(
+            route.options.max_age,
+            route.options.is_private,
+            route.options.resource_policy,
+            route.options.stale_while_revalidate,
+            route.options.stale_if_error,
+        )
+        self._ignore_unknown = ignore_unknown
+        self._asked = lru_cache(REMEMBERED_URLS)(self._read_url)
+        self._response = response_class(app)
+
+    def view(self, _format: str | None = None, **path: Any) -> Response:
+        """Answer the current request."""
+        asked_by: Request = request._get_current_object()  # type: ignore[attr-defined]
+        environ = asked_by.environ
+        try:
+            asked = self._asked(
+                environ.get("QUERY_STRING", ""),
+                None if _format else environ.get("HTTP_ACCEPT"),
+                _format,
+                tuple(path.items()),
+            )
+            if asked is None:
+                problem = http.not_acceptable(self._route.options.formats)
+                return self._refuse(asked_by, problem, [("Vary", "Accept")])
+            return self._answer(asked_by, asked)
+        except MplStreamError as error:
+            found = http.problem_of(error)
+            if found is None:
+                raise
+            return self._refuse(asked_by, found)
+        except Exception:
+            # An error, an abort() or a Response of the user's own: Flask's to
+            # handle, and nobody's to keep.
+            after_this_request(_forbid_storing)
+            raise
+
+    def _read_url(
+        self,
+        query_string: str,
+        accept: str | None,
+        format_name: str | None,
+        path: tuple[tuple[str, Any], ...],
+    ) -> Asked | None:
+        route = self._route
+        if format_name:
+            format = image_format(format_name)
+        elif chosen := http.negotiate(accept, route.options.formats):
+            format = chosen
+        else:
+            return None
+        own: list[tuple[str, str]] = []
+        reserved: list[tuple[str, str]] = []
+        for pair in http.parse_query(query_string):
+            (reserved if pair[0].startswith("_") else own).append(pair)
+        read = partial(Parameters.parse, ignore_unknown=self._ignore_unknown)
+        extra = read(RESERVED, reserved).values
+        arguments = read(route.parameters, own, dict(path))
+        picture = route.picture(arguments, Variant(format, extra["_scale"]))
+        presentation = http.Presentation(
+            stem=_file_stem(route.function.__name__, picture),
+            is_negotiated=format_name is None,
+            is_download=extra["_download"],
+        )
+        return Asked(picture, presentation, extra["_v"])
+
+    def _answer(self, request: Request, asked: Asked) -> Response:
+        wanted, version = self._route.wanted(asked.picture)
+        pictures = self._route.pictures()
+        found = pictures.find(wanted)
+        freshness = http.Freshness.of(asked.version, version)
+        if wanted.etag is not None:
+            # It follows from the version, so the client's copy can be judged
+            # before anything is rendered.
+            etag = wanted.etag(found.generation)
+            if http.has_copy(request.environ, etag):
+                headers = http.validator_headers(etag, self._policy, asked.presentation)
+                headers += self._policy.age_headers(0, freshness)
+                return self._response((), 304, ReadyHeaders(headers))
+        served = pictures.get(wanted, found)
+        return self._respond(request, asked.presentation, served, freshness)
+
+    def _respond(
+        self,
+        request: Request,
+        presentation: http.Presentation,
+        served: Served,
+        freshness: http.Freshness,
+    ) -> Response:
+        entry, body = served.entry, served.entry.image.body
+        outcome = http.OK
+        if http.is_conditional(request.environ):
+            outcome = http.evaluate(
+                http.Conditions.from_environ(request.environ),
+                etag=entry.etag,
+                last_modified=http.utc(entry.stored_at),
+                length=len(body),
+            )
+        match outcome.status:
+            case HTTPStatus.PRECONDITION_FAILED:
+                return self._refuse(request, http.precondition_failed(entry.etag))
+            case HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                unsatisfied = http.content_range(None, len(body))
+                problem = http.range_not_satisfiable(len(body))
+                return self._refuse(request, problem, [unsatisfied])
+        headers = self._headers(served, presentation, outcome.status, freshness)
+        match outcome.status:
+            case HTTPStatus.NOT_MODIFIED:
+                return self._response((), 304, ReadyHeaders(headers))
+            case HTTPStatus.PARTIAL_CONTENT:
+                part = body[outcome.start : outcome.stop]
+                headers = [
+                    *headers,
+                    http.content_range(outcome, len(body)),
+                    ("Content-Length", str(len(part))),
+                ]
+                return self._response((part,), 206, ReadyHeaders(headers))
+        return self._response((body,), 200, ReadyHeaders(headers))
+
+    def _headers(
+        self,
+        served: Served,
+        presentation: http.Presentation,
+        status: HTTPStatus,
+        freshness: http.Freshness,
+    ) -> http.Headers:
+        """The headers of a picture; those of a hit are made once a second."""
+        ready, shown = served.entry.ready, (presentation, status, freshness)
+        if served.fwd is None:
+            age_s, headers = ready.get(shown, (None, []))
+            if age_s == served.age_s:
+                return headers  # type: ignore[no-any-return]
+        headers = self._new_headers(served, presentation, status, freshness)
+        if served.fwd is None:
+            ready[shown] = served.age_s, headers
+        return headers
+
+    def _new_headers(
+        self,
+        served: Served,
+        presentation: http.Presentation,
+        status: HTTPStatus,
+        freshness: http.Freshness,
+    ) -> http.Headers:
+        image = served.entry.image
+        headers = http.validator_headers(served.entry.etag, self._policy, presentation)
+        headers += self._policy.age_headers(
+            served.age_s,
+            freshness,
+            fwd=served.fwd,
+            is_stored=served.is_stored,
+            is_collapsed=served.is_collapsed,
+            is_fallback=served.is_fallback,
+            timings_s=image.timings_s,
+        )
+        if status is not HTTPStatus.NOT_MODIFIED:
+            last_modified = http.utc(served.entry.stored_at)
+            headers += http.picture_headers(
+                image, last_modified, self._policy, presentation
+            )
+        if status is HTTPStatus.OK:
+            headers.append(("Content-Length", str(len(image.body))))
+        return headers
+
+    def _refuse(
+        self,
+        request: Request,
+        problem: http.Problem,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> Response:
+        """Say what is wrong, as a picture where the page wants an image."""
+        if request.headers.get("Sec-Fetch-Dest") == "image":
+            body = message_image(problem.title, problem.detail)
+            mimetype = "image/png"
+        else:
+            body, mimetype = problem.body(request.path), http.PROBLEM_TYPE
+        own = http.problem_headers(problem.status, mimetype)
+        return self._response(body, problem.status, [*own, *headers])
+
+
+def _file_stem(name: str, picture: Picture) -> str:
+    words = [name]
+    for argument, text in picture.arguments.query.items():
+        words += [argument, *([text] if isinstance(text, str) else text)]
+    words += [f"{picture.variant.scale:g}x"] if picture.variant.scale != 1 else []
+    return http.file_stem(*words)
+
+
+def _forbid_storing(response: Response) -> Response:
+    if "Cache-Control" not in response.headers:
+        response.headers["Cache-Control"] = "no-store"
+    return response
