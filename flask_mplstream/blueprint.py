@@ -18,6 +18,7 @@ from flask import Blueprint, Flask
 from flask.blueprints import BlueprintSetupState
 from flask_caching import Cache
 
+from .cli import figures
 from .errors import ConfigError
 from .parameters import Parameters
 from .render import check_style, use_agg
@@ -140,21 +141,18 @@ class FigureBlueprint(Blueprint):
             plots.invalidate()                  # all figures of the blueprint
 
         :param figure: name of a figure route, without the blueprint's.
-        :param tags: names from the option ``tags``, of any blueprint that keeps
-            its pictures in the same cache.
+        :param tags: names from the option ``tags``, whatever the blueprint.
         :param given: the figure function's arguments.
         :raises UnknownFigureError: where there is no such figure.
         :raises ArgumentsError: where the arguments are not accepted.
         :raises CacheDownError: where the cache does not take it.
         """
         state = current_state()
-        routes = state.routes_of(self, figure)
-        names = [f"tag {tag}" for tag in tags]
         if figure is not None or not tags:
-            for route in routes:
-                arguments = route.parameters.bind(given) if given else None
-                names.append(route.name_of(arguments))
-        state.pictures(self.cache).store.invalidate(names)
+            for route in state.routes_of(self, figure):
+                route.invalidate(route.parameters.bind(given) if given else None)
+        if tags:
+            state.invalidate_tags(tags)
 
     def _register_route(self, declared: _Declared, state: BlueprintSetupState) -> None:
         app_state = AppState.of(_app(state))
@@ -192,11 +190,13 @@ def _app(state: BlueprintSetupState) -> Flask:
 
 
 def _prepare_app(state: BlueprintSetupState) -> None:
-    AppState.of(_app(state))
+    app = _app(state)
+    AppState.of(app)
     use_agg()
+    app.cli.add_command(figures)
     for name, function in GLOBALS.items():
         # An app that has a global of this name keeps it.
-        state.app.jinja_env.globals.setdefault(name, function)
+        app.jinja_env.globals.setdefault(name, function)
 
 
 def _read_signature(function: Callable[..., Any], options: RouteOptions) -> Parameters:

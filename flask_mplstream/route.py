@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
+from types import CodeType
 from typing import Any
 
 from flask import Flask
@@ -80,7 +81,7 @@ class FigureRoute:
         code = [_code_of(call) for call in (function, options.load) if call]
         look = (sorted(options.savefig.items()), options.style, MATPLOTLIB_VERSION)
         self._identity = repr((self._source, endpoint, look, code))
-        self._tags = tuple(f"tag {tag}" for tag in options.tags)
+        self._tags = tuple(map(tag_name, options.tags))
 
     def _with_its_own(self, call: Callable[..., Any]) -> Callable[..., Any]:
         """*call* with those of the figure function's arguments that it takes."""
@@ -92,14 +93,21 @@ class FigureRoute:
         """The picture of *arguments* in *variant*."""
         shown = f"{variant.format.name} {variant.scale}"
         key = digest(self._identity, arguments.canonical, shown)
-        names = (self.name_of(), self.name_of(arguments), *self._tags)
+        names = (self._name_of(), self._name_of(arguments), *self._tags)
         return Picture(arguments, variant, key, names)
 
-    def name_of(self, arguments: Arguments | None = None) -> str:
+    def _name_of(self, arguments: Arguments | None = None) -> str:
         """What all its pictures belong to, or all those of *arguments*."""
         if arguments is None:
             return f"figure {self.endpoint}"
         return f"figure {self.endpoint} {arguments.canonical}"
+
+    def invalidate(self, arguments: Arguments | None = None) -> None:
+        """Have all its pictures rendered again, or all those of *arguments*.
+
+        :raises CacheDownError: where the cache does not take it.
+        """
+        self.pictures().store.invalidate([self._name_of(arguments)])
 
     def fetch(self, picture: Picture) -> Served:
         """The picture, from the store or from a render.
@@ -203,6 +211,11 @@ def taken_by(call: Callable[..., Any], names: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in names if name in parameters)
 
 
+def tag_name(tag: str) -> str:
+    """What the pictures with *tag* belong to, for invalidation."""
+    return f"tag {tag}"
+
+
 def is_failure(error: Exception) -> bool:
     """Whether *error* is a fault, and no answer such as 404 (RFC 5861 section 4)."""
     if not isinstance(error, HTTPException):
@@ -217,8 +230,15 @@ def _etag(key: str, generation: str) -> str:
 
 def _code_of(function: Callable[..., Any]) -> str:
     """The text of *function*, so that a changed one does not serve old pictures."""
+    plain = inspect.unwrap(function)
     try:
-        return inspect.getsource(inspect.unwrap(function))
-    except (OSError, TypeError):
-        code = getattr(function, "__code__", None)
-        return code.co_code.hex() if code else ""
+        return inspect.getsource(plain)
+    except (OSError, TypeError):  # Made without a file, or not in Python.
+        return _text_of(getattr(plain, "__code__", None))
+
+
+def _text_of(value: object) -> str:
+    if not isinstance(value, CodeType):
+        return repr(value)
+    constants = [_text_of(constant) for constant in value.co_consts]
+    return repr((value.co_code.hex(), value.co_names, constants))

@@ -6,9 +6,9 @@ Flask side: the settings, the figure routes by endpoint, and the pictures.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from time import time as clock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flask import Flask, current_app
 from flask_caching import Cache
@@ -18,10 +18,8 @@ from .cache.memory import MemoryCache
 from .cache.serializer import BytesSerializer
 from .cache.store import Store
 from .errors import ConfigError, UnknownFigureError, nearest
+from .route import FigureRoute, tag_name
 from .settings import Settings
-
-if TYPE_CHECKING:
-    from .route import FigureRoute
 
 EXTENSION = "mplstream"
 #: Seconds that one operation on Redis may take.
@@ -78,6 +76,15 @@ class AppState:
         if name not in declared:
             raise _unknown_figure(name, list(declared))
         return declared[name]
+
+    def invalidate_tags(self, tags: Iterable[str]) -> None:
+        """Have every picture with one of *tags* rendered again, in all caches.
+
+        :raises CacheDownError: where a cache does not take it.
+        """
+        stores = {route.pictures().store for route in self.routes.values()}
+        for store in stores:
+            store.invalidate([tag_name(tag) for tag in tags])
 
     def pictures(self, cache: Cache | None) -> Pictures:
         """The pictures in *cache*, or in the app's own where it is ``None``.

@@ -55,8 +55,9 @@ ALLOWED: dict[str, set[str]] = {
         *("cache.serializer", "cache.store"),
     },
     "templating": {"errors", "image", "parameters", "route", "state", "view"},
+    "cli": {"errors", "state"},
     "blueprint": {
-        *("errors", "parameters", "render", "route", "settings", "state"),
+        *("cli", "errors", "parameters", "render", "route", "settings", "state"),
         *("templating", "view"),
     },
 }
@@ -65,7 +66,7 @@ OUTSIDE = {
     "matplotlib": {"render"},
     "PIL": {"render"},
     "flask": {
-        *("blueprint", "responses", "route", "state", "templating", "view"),
+        *("blueprint", "cli", "responses", "route", "state", "templating", "view"),
         "workers",
         "cache.memory",  # For the type of a parameter that Flask-Caching gives.
     },

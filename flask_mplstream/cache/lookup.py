@@ -167,7 +167,7 @@ class Pictures:
             return made
         # The generation from before the render: what is invalidated while it
         # runs must not be stored as new.
-        entry = self._entry(wanted, self.store.begin(wanted.names))
+        entry = self._entry(wanted, found.generation)
         is_stored = self.store.write(wanted.key, entry, wanted.lifetime.stored_s)
         return Served(entry, fwd=fwd, is_stored=is_stored)
 

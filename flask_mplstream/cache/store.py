@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -30,6 +31,8 @@ logger = logging.getLogger("flask_mplstream")
 
 #: What every key of ours begins with in a backend that is shared with others.
 PREFIX = "mplstream:"
+#: Key of the token that is gone when the backend was emptied.
+EPOCH = f"{PREFIX}epoch"
 #: Seconds after which the fast layer asks the backend for the tokens again: how
 #: long another process may send a picture that was invalidated.
 COHERENCE_S = 1.0
@@ -103,18 +106,6 @@ class Store:
         self._keep_fast(key, entry)
         return Found(entry, generation)
 
-    def begin(self, names: Sequence[str]) -> str:
-        """The generation of an entry that is about to be made.
-
-        The first of *names* gets a token where it has none, so that a backend
-        that was emptied is told from one where nothing was ever invalidated.
-        """
-        keys = [_token_key(name) for name in names]
-        tokens = self._get_many(*keys)
-        if tokens[0] is None and self._set(keys[0], token := uuid4().hex, TOKEN_S):
-            tokens[0] = token
-        return self._generation(tokens)
-
     def _set(self, key: str, value: object, timeout_s: int) -> bool:
         if self.breaker.is_open:
             return False
@@ -131,8 +122,11 @@ class Store:
         now = self._timer()
         if now < entry.ready.get("valid_until", 0.0):
             return True
-        generation = self._generation(self._get_many(*map(_token_key, names)))
-        if generation not in (entry.generation, UNKNOWN):
+        epoch, *tokens = self._get_many(EPOCH, *map(_token_key, names))
+        if not self.breaker.is_open and (
+            epoch != entry.ready.get("epoch")
+            or self._generation(tokens) != entry.generation
+        ):
             return False
         entry.ready["valid_until"] = now + COHERENCE_S
         return True
@@ -140,7 +134,7 @@ class Store:
     def _generation(self, tokens: Sequence[Any]) -> str:
         if self.breaker.is_open:
             return UNKNOWN
-        return digest(*("" if token is None else str(token) for token in tokens))[:8]
+        return _digest_of(tuple(tokens))
 
     def _get_many(self, *keys: str) -> list[Any]:
         if self.breaker.is_open:
@@ -184,8 +178,16 @@ class Store:
 
     def _keep_fast(self, key: str, entry: Entry, timeout_s: int = 0) -> None:
         if self._fast is not None:
+            entry.ready["epoch"] = self._epoch()
             entry.ready["valid_until"] = self._timer() + COHERENCE_S
             self._fast.set(PREFIX + key, entry, timeout_s)
+
+    def _epoch(self) -> object:
+        """What tells a backend that was emptied meanwhile: a token that is gone."""
+        (epoch,) = self._get_many(EPOCH)
+        if epoch is None and self._set(EPOCH, token := uuid4().hex, TOKEN_S):
+            return token
+        return epoch
 
     def invalidate(self, names: Sequence[str]) -> None:
         """Make every entry that belongs to one of *names* a miss.
@@ -206,5 +208,11 @@ class Store:
                 )
 
 
+@lru_cache(4096)
+def _digest_of(tokens: tuple[Any, ...]) -> str:
+    return digest(*("" if token is None else str(token) for token in tokens))[:8]
+
+
+@lru_cache(4096)
 def _token_key(name: str) -> str:
     return f"{PREFIX}generation:{digest(name)}"

@@ -1,0 +1,293 @@
+"""One flight per key: who comes while a picture is made waits for that one."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from flask_mplstream import MplStreamError
+from flask_mplstream.cache.background import Background
+from flask_mplstream.cache.breaker import Breaker
+from flask_mplstream.cache.coalesce import MAX_ERRORS, Flights
+from flask_mplstream.errors import RenderTimeoutError
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def flights(clock: Clock) -> Flights[str]:
+    return Flights(clock)
+
+
+def fly(
+    flights: Flights[str],
+    produce: Callable[[], str],
+    key: str = "a",
+    timeout_s: float = 10,
+    backoff_s: float = 0,
+) -> tuple[str, bool]:
+    return flights.fly(
+        key, produce, timeout_s=timeout_s, backoff_s=lambda error: backoff_s
+    )
+
+
+class Held:
+    """A production that waits until it is let go, and counts its calls."""
+
+    def __init__(self, result: str | BaseException = "made") -> None:
+        self.began, self.go = threading.Event(), threading.Event()
+        self.calls = 0
+        self._result = result
+
+    def __call__(self) -> str:
+        self.calls += 1
+        self.began.set()
+        assert self.go.wait(10)
+        if isinstance(self._result, BaseException):
+            raise self._result
+        return self._result
+
+
+def test_followers_share_the_leaders_value(flights: Flights[str]) -> None:
+    """Ten ask, one produces, nine are told that they waited."""
+    held = Held()
+    with ThreadPoolExecutor(10) as pool:
+        leader = pool.submit(fly, flights, held)
+        held.began.wait(10)
+        followers = [pool.submit(fly, flights, held) for _ in range(9)]
+        while not all(follower.running() for follower in followers):
+            pass
+        held.go.set()
+        assert leader.result(10) == ("made", False)
+        assert [f.result(10)[0] for f in followers] == ["made"] * 9
+    assert held.calls == 1 or sum(f.result()[1] for f in followers) >= 9 - held.calls
+
+
+def test_the_key_is_forgotten_when_the_flight_ends(flights: Flights[str]) -> None:
+    """Who comes later begins anew."""
+    values = iter("ab")
+    assert fly(flights, lambda: next(values)) == ("a", False)
+    assert fly(flights, lambda: next(values)) == ("b", False)
+
+
+def test_followers_share_the_leaders_error(flights: Flights[str]) -> None:
+    """Nobody tries again what just failed for somebody."""
+    held = Held(LookupError("no data"))
+    with ThreadPoolExecutor(2) as pool:
+        leader = pool.submit(fly, flights, held)
+        held.began.wait(10)
+        follower = pool.submit(fly, flights, lambda: "other")
+        assert flights.is_busy_or_failed("a")
+        threading.Event().wait(0.05)
+        held.go.set()
+        for asked in (leader, follower):
+            with pytest.raises(LookupError, match="no data"):
+                asked.result(10)
+
+
+def test_other_keys_do_not_wait(flights: Flights[str]) -> None:
+    """A slow picture holds up nobody who wants another one."""
+    held = Held()
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(fly, flights, held)
+        held.began.wait(10)
+        assert fly(flights, lambda: "quick", key="b") == ("quick", False)
+        held.go.set()
+        slow.result(10)
+
+
+def test_a_follower_waits_no_longer_than_its_timeout(flights: Flights[str]) -> None:
+    """It is told so by an error of ours; the leader goes on."""
+    held = Held()
+    with ThreadPoolExecutor(1) as pool:
+        leader = pool.submit(fly, flights, held)
+        held.began.wait(10)
+        with pytest.raises(RenderTimeoutError, match=r"0\.01 seconds") as caught:
+            fly(flights, held, timeout_s=0.01)
+        assert isinstance(caught.value, MplStreamError)
+        held.go.set()
+        assert leader.result(10) == ("made", False)
+
+
+def test_a_timeout_of_the_figure_function_is_its_own(flights: Flights[str]) -> None:
+    """A ``TimeoutError`` from a database is not mistaken for ours."""
+    held = Held(TimeoutError("the database"))
+    with ThreadPoolExecutor(2) as pool:
+        leader = pool.submit(fly, flights, held)
+        held.began.wait(10)
+        follower = pool.submit(fly, flights, held)
+        threading.Event().wait(0.05)
+        held.go.set()
+        for asked in (leader, follower):
+            with pytest.raises(TimeoutError, match="the database"):
+                asked.result(10)
+
+
+def test_a_stopped_leader_is_no_error_of_its_followers(flights: Flights[str]) -> None:
+    """A worker that is being ended does not end those who wait for it."""
+    held = Held(SystemExit())
+    with ThreadPoolExecutor(2) as pool:
+        leader = pool.submit(fly, flights, held)
+        held.began.wait(10)
+        follower = pool.submit(fly, flights, held)
+        threading.Event().wait(0.05)
+        held.go.set()
+        with pytest.raises(SystemExit):
+            leader.result(10)
+        with pytest.raises(RenderTimeoutError, match="interrupted"):
+            follower.result(10)
+
+
+def test_an_error_is_the_answer_for_a_while(
+    flights: Flights[str], clock: Clock
+) -> None:
+    """What keeps failing is called once in the backoff, and once after it."""
+    calls: list[float] = []
+
+    def fails() -> str:
+        calls.append(clock.now)
+        raise LookupError("no data")
+
+    for clock.now in (0, 0.5, 0.99, 1, 1.5):
+        with pytest.raises(LookupError):
+            fly(flights, fails, backoff_s=1)
+    assert calls == [0, 1]
+    clock.now = 3
+    assert fly(flights, lambda: "well") == ("well", False)
+    assert not flights.is_busy_or_failed("a")
+
+
+def test_remembered_errors_are_bounded(flights: Flights[str]) -> None:
+    """A flood of failing arguments does not fill the memory."""
+
+    def fails() -> str:
+        raise LookupError
+
+    for number in range(MAX_ERRORS + 50):
+        with pytest.raises(LookupError):
+            fly(flights, fails, key=str(number), backoff_s=100)
+    assert len(flights._errors) == MAX_ERRORS
+
+
+def test_a_figure_inside_a_figure_does_not_wait(flights: Flights[str]) -> None:
+    """A render that asks for a picture makes it, also one that is under way."""
+    outer = fly(flights, lambda: fly(flights, lambda: "inner")[0])
+    assert outer == ("inner", False)
+
+
+def test_a_fork_forgets_the_flights_of_the_parent(flights: Flights[str]) -> None:
+    """Their leaders do not live in the child."""
+    held = Held()
+    with ThreadPoolExecutor(1) as pool:
+        leader = pool.submit(fly, flights, held)
+        held.began.wait(10)
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0 if fly(flights, lambda: "child")[0] == "child" else 1)
+        held.go.set()
+        leader.result(10)
+    assert os.waitpid(pid, 0)[1] == 0
+
+
+# --- Background -----------------------------------------------------------
+
+
+def test_a_job_runs_once_and_its_thread_ends() -> None:
+    """Equal names are one job while it waits or runs; then there is no thread."""
+    background, held = Background(), Held()
+    assert background.submit("a", held)
+    held.began.wait(10)
+    assert not background.submit("a", held)
+    done: list[str] = []
+    assert background.submit("b", lambda: done.append("b"))
+    assert not background.submit("b", lambda: done.append("b"))
+    held.go.set()
+    background.join()
+    assert done == ["b"]
+    assert held.calls == 1
+    assert background.submit("a", lambda: done.append("a"))
+    background.join()
+    assert done == ["b", "a"]
+
+
+def test_a_job_that_fails_is_logged_and_the_next_runs(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The thread survives."""
+    background, done = Background(), threading.Event()
+
+    def fails() -> None:
+        raise LookupError("no data")
+
+    background.submit("a", fails)
+    background.submit("b", done.set)
+    assert done.wait(10)
+    background.join()
+    assert "Cannot renew a." in caplog.text
+
+
+def test_stopping_drops_what_waits_and_finishes_what_runs() -> None:
+    """The end of the process waits for one render, not for a thousand."""
+    background, held = Background(), Held()
+    background.submit("a", held)
+    held.began.wait(10)
+    dropped: list[int] = []
+    background.submit("b", lambda: dropped.append(1))
+    threading.Timer(0.05, held.go.set).start()
+    background.stop()
+    assert held.calls == 1
+    assert not dropped
+    assert not background.submit("c", held)
+
+
+# --- Breaker --------------------------------------------------------------
+
+
+def test_a_breaker_closes_by_itself(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It looks in the background until an operation works."""
+    monkeypatch.setattr("flask_mplstream.cache.breaker.RETRY_S", 0.01)
+    looks: list[int] = []
+    back = threading.Event()
+
+    def probe() -> Any:
+        looks.append(1)
+        if len(looks) < 3:
+            raise ConnectionError
+        back.set()
+
+    breaker = Breaker(probe)
+    assert not breaker.is_open
+    breaker.trip()
+    breaker.trip()
+    assert breaker.is_open
+    assert back.wait(10)
+    breaker.stop()
+    assert not breaker.is_open
+    assert len(looks) == 3
+    assert caplog.text.count("The cache is down") == 1
+    assert caplog.text.count("The cache is back") == 1
+
+
+def test_a_breaker_can_be_stopped() -> None:
+    """No thread is left, and it is closed."""
+    breaker = Breaker(lambda: 1 / 0)
+    breaker.trip()
+    breaker.stop()
+    assert not breaker.is_open

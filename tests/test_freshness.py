@@ -1,0 +1,297 @@
+"""Fresh, stale, expired; and a request for each of them, the clock in hand."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from flask import Response, abort
+from flask.testing import FlaskClient
+from matplotlib.figure import Figure
+
+from flask_mplstream import FigureBlueprint
+from flask_mplstream import state as state_module
+from flask_mplstream.cache.freshness import JITTER, Freshness, Lifetime
+from flask_mplstream.cache.lookup import Pictures
+
+from .conftest import Counter
+
+Serve = Callable[..., FlaskClient]
+FIRST, LAST = "0000", "ffff"
+
+
+@pytest.mark.parametrize(
+    ("age_s", "key", "expected"),
+    [
+        pytest.param(0, FIRST, Freshness.FRESH, id="new"),
+        pytest.param(99, FIRST, Freshness.FRESH, id="no-jitter"),
+        pytest.param(94, LAST, Freshness.FRESH, id="before-the-jitter"),
+        pytest.param(96, LAST, Freshness.REVALIDATE, id="in-the-jitter"),
+        pytest.param(100, FIRST, Freshness.REVALIDATE, id="stale"),
+        pytest.param(109, LAST, Freshness.REVALIDATE, id="still-stale"),
+        pytest.param(110, FIRST, Freshness.ON_ERROR, id="on-error"),
+        pytest.param(149, FIRST, Freshness.ON_ERROR, id="still-on-error"),
+        pytest.param(150, FIRST, Freshness.EXPIRED, id="expired"),
+    ],
+)
+def test_what_may_be_done_follows_from_the_age(
+    age_s: float, key: str, expected: Freshness
+) -> None:
+    """``max_age`` 100, then 10 while it is renewed, then on errors until 150."""
+    assert Lifetime(100, 10, 50).freshness(age_s, key) is expected
+
+
+def test_the_jitter_only_shortens_and_only_a_little() -> None:
+    """Nothing is sent as fresh after ``max_age``."""
+    lifetime = Lifetime(100)
+    assert JITTER <= 0.1
+    for key in ("0000", "1234", "abcd", "ffff"):
+        assert lifetime.freshness(100 * (1 - JITTER) - 0.1, key) is Freshness.FRESH
+        assert lifetime.freshness(100, key) is Freshness.EXPIRED
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "stored_s"),
+    [
+        pytest.param(Lifetime(60), 60, id="plain"),
+        pytest.param(Lifetime(60, 30, 10), 90, id="the-longer-window"),
+        pytest.param(Lifetime(0, 0, 86_400), 0, id="nothing-is-kept"),
+        pytest.param(Lifetime(0, 30), 30, id="always-stale"),
+    ],
+)
+def test_an_entry_is_kept_as_long_as_it_may_be_of_use(
+    lifetime: Lifetime, stored_s: int
+) -> None:
+    """The store's timeout covers the stale windows."""
+    assert lifetime.stored_s == stored_s
+
+
+class Clock:
+    now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    held = Clock()
+    monkeypatch.setattr(state_module, "clock", held)
+    return held
+
+
+class Walk:
+    """A figure function whose next results are in hand."""
+
+    def __init__(self, renders: Counter) -> None:
+        self.renders = renders
+        self.error: BaseException | Callable[[], Any] | None = None
+
+    def __call__(self) -> Any:
+        self.renders(None)
+        if isinstance(self.error, BaseException):
+            raise self.error
+        if self.error is not None:
+            return self.error()
+        return Figure(figsize=(1 + len(self.renders), 1))
+
+
+@pytest.fixture
+def walk(renders: Counter) -> Walk:
+    return Walk(renders)
+
+
+@pytest.fixture
+def client(plots: FigureBlueprint, serve: Serve, walk: Walk) -> FlaskClient:
+    """``/plots/walk``: 60 seconds fresh, 30 stale, then 100 on errors."""
+
+    @plots.figure_route(
+        "/walk", max_age=60, stale_while_revalidate=30, stale_if_error=130
+    )
+    def figure() -> Figure:
+        return walk()  # type: ignore[no-any-return]
+
+    return serve(PROPAGATE_EXCEPTIONS=False)
+
+
+def pictures(client: FlaskClient) -> Pictures:
+    found: Pictures = client.application.extensions["mplstream"].pictures(None)
+    return found
+
+
+def test_a_stale_picture_goes_out_at_once_and_is_renewed(
+    client: FlaskClient, clock: Clock, renders: Counter
+) -> None:
+    """Nobody waits; one render in the background; the next gets the new one."""
+    old = client.get("/plots/walk")
+    clock.now += 70
+    stale = [client.get("/plots/walk") for _ in range(3)]
+    pictures(client).background.join()
+    new = client.get("/plots/walk")
+    assert [response.data for response in stale] == [old.data] * 3
+    assert stale[0].headers["Cache-Status"] == "flask-mplstream; hit; ttl=-10"
+    assert (
+        stale[0].headers["Cache-Control"]
+        == "max-age=0, stale-while-revalidate=20, stale-if-error=120"
+    )
+    assert new.data != old.data
+    assert len(renders) == 2
+
+
+def test_a_render_in_the_background_sees_no_request(
+    plots: FigureBlueprint, serve: Serve, clock: Clock
+) -> None:
+    """It has the app and its arguments, as any render does."""
+    from flask import current_app, has_request_context
+
+    seen: list[tuple[str, bool, str]] = []
+
+    @plots.figure_route("/seen", max_age=60, stale_while_revalidate=60)
+    def figure(name: str = "a") -> Figure:
+        thread = threading.current_thread().name
+        seen.append((current_app.name, has_request_context(), thread))
+        return Figure(figsize=(1, 1))
+
+    client = serve()
+    client.get("/plots/seen?name=b")
+    clock.now += 70
+    client.get("/plots/seen?name=b")
+    pictures(client).background.join()
+    app = client.application.name
+    assert [entry[:2] for entry in seen] == [(app, False), (app, False)]
+    assert seen[1][2] == "mplstream-background"
+
+
+def test_a_failed_render_sends_the_last_good_picture(
+    client: FlaskClient, clock: Clock, walk: Walk
+) -> None:
+    """``Cache-Status`` says so; past ``stale_if_error`` the error comes out."""
+    good = client.get("/plots/walk")
+    walk.error = LookupError("no data")
+    clock.now += 100
+    fallback = client.get("/plots/walk")
+    assert (fallback.status_code, fallback.data) == (200, good.data)
+    status = "flask-mplstream; fwd=stale; fwd-status=500"
+    assert fallback.headers["Cache-Status"] == status
+    assert fallback.headers["Cache-Control"] == "no-cache"
+    clock.now += 100
+    assert client.get("/plots/walk").status_code == 500
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        pytest.param(lambda: abort(404), 404, id="not-found"),
+        pytest.param(lambda: Response("no", 403), 403, id="forbidden"),
+        pytest.param(lambda: abort(503), 200, id="unavailable"),
+        pytest.param(lambda: Response("no", 502), 200, id="bad-gateway"),
+        pytest.param(lambda: None, 200, id="no-figure"),
+    ],
+)
+def test_an_answer_is_no_failure(
+    client: FlaskClient, clock: Clock, walk: Walk, error: Any, status: int
+) -> None:
+    """404 is what the function means to say; 5xx is what went wrong."""
+    client.get("/plots/walk")
+    walk.error = error
+    clock.now += 100
+    assert client.get("/plots/walk").status_code == status
+
+
+def test_a_failing_function_is_not_called_again_at_once(
+    client: FlaskClient, clock: Clock, walk: Walk, renders: Counter
+) -> None:
+    """Once in ``error_backoff``, whether a stale picture stands in or not."""
+    walk.error = LookupError("no data")
+    for _ in range(3):
+        assert client.get("/plots/walk").status_code == 500
+    assert len(renders) == 1
+    clock.now += 1
+    walk.error = None
+    good = client.get("/plots/walk")
+    assert good.status_code == 200
+    walk.error = LookupError("no data")
+    clock.now += 100
+    for _ in range(3):
+        assert client.get("/plots/walk").data == good.data
+    assert len(renders) == 3
+
+
+def test_a_background_failure_is_logged_and_not_repeated_at_once(
+    client: FlaskClient,
+    clock: Clock,
+    walk: Walk,
+    renders: Counter,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The stale picture goes on being sent."""
+    client.get("/plots/walk")
+    walk.error = LookupError("no data")
+    clock.now += 70
+    for _ in range(3):
+        assert client.get("/plots/walk").status_code == 200
+        pictures(client).background.join()
+    assert len(renders) == 2
+    assert caplog.text.count("Cannot renew") == 1
+
+
+def test_ten_requests_are_one_render(
+    plots: FigureBlueprint, serve: Serve, renders: Counter
+) -> None:
+    """The nine who waited are told ``collapsed``."""
+    client, together = serve_slow(plots, serve, renders)
+    with ThreadPoolExecutor(10) as pool:
+        answers = [
+            pool.submit(client.application.test_client().get, "/plots/slow")
+            for _ in range(10)
+        ]
+        together.set()
+        responses = [answer.result(30) for answer in answers]
+    assert len({response.data for response in responses}) == 1
+    assert len(renders) == 1
+    statuses = [response.headers["Cache-Status"] for response in responses]
+    assert sum("collapsed" in s or "hit" in s for s in statuses) == 9
+    assert any("; stored; collapsed" in s for s in statuses)
+
+
+def serve_slow(
+    plots: FigureBlueprint, serve: Serve, renders: Counter
+) -> tuple[FlaskClient, threading.Event]:
+    together = threading.Event()
+
+    @plots.figure_route("/slow", timeout=20)
+    def slow() -> Figure:
+        renders(None)
+        together.wait(10)
+        threading.Event().wait(0.3)  # Long enough for all ten to come.
+        return Figure(figsize=(1, 1))
+
+    return serve(), together
+
+
+def test_a_follower_that_waits_too_long_is_told_when_to_come_back(
+    plots: FigureBlueprint, serve: Serve
+) -> None:
+    """503 with ``Retry-After``; the leader's render is not lost."""
+    began, go = threading.Event(), threading.Event()
+
+    @plots.figure_route("/slow", timeout=0.05)
+    def slow() -> Figure:
+        began.set()
+        go.wait(10)
+        return Figure(figsize=(1, 1))
+
+    client = serve()
+    with ThreadPoolExecutor(1) as pool:
+        leader = pool.submit(client.application.test_client().get, "/plots/slow")
+        began.wait(10)
+        refused = client.get("/plots/slow")
+        go.set()
+        assert leader.result(30).status_code == 200
+    assert refused.status_code == 503
+    assert refused.headers["Retry-After"] == "1"
+    assert refused.headers["Cache-Control"] == "no-store"
+    assert client.get("/plots/slow").status_code == 200
