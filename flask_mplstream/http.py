@@ -136,19 +136,6 @@ class Conditions(NamedTuple):
         )
 
 
-_CONDITION_KEYS = frozenset(
-    (
-        *("HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE"),
-        *("HTTP_IF_UNMODIFIED_SINCE", "HTTP_RANGE", "HTTP_IF_RANGE"),
-    )
-)
-
-
-def is_conditional(environ: Mapping[str, Any]) -> bool:
-    """Whether a request has any header that :func:`evaluate` looks at."""
-    return not environ.keys().isdisjoint(_CONDITION_KEYS)
-
-
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What to send instead of the plain 200: a status and, for 206, which bytes."""
@@ -213,6 +200,38 @@ def _date(field: str | None) -> datetime | None:
     """One of the three formats of section 5.6.7; anything else MUST be ignored."""
     text = (field or "").strip(" \t")
     return parse_date(text) if _HTTP_DATE.fullmatch(text) else None
+
+
+_CONDITION_KEYS = frozenset(
+    (
+        *("HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE"),
+        *("HTTP_IF_UNMODIFIED_SINCE", "HTTP_RANGE", "HTTP_IF_RANGE"),
+    )
+)
+
+
+_BEFORE_IF_NONE_MATCH = frozenset(("HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE"))
+
+
+def answer_to(
+    environ: Mapping[str, Any], *, etag: str, stored_at: float, length: int
+) -> Outcome:
+    """:func:`evaluate` for a GET or HEAD, short for the two usual requests.
+
+    :param stored_at: Unix time at which the picture was made.
+    """
+    given = environ.keys()
+    if given.isdisjoint(_CONDITION_KEYS):
+        return OK
+    is_usual = given.isdisjoint(_BEFORE_IF_NONE_MATCH)
+    if is_usual and environ.get("HTTP_IF_NONE_MATCH") == etag:
+        return NOT_MODIFIED
+    return evaluate(
+        Conditions.from_environ(environ),
+        etag=etag,
+        last_modified=utc(stored_at),
+        length=length,
+    )
 
 
 def has_copy(environ: Mapping[str, Any], etag: str) -> bool:
@@ -297,11 +316,11 @@ class Freshness(Enum):
     OUTDATED = "outdated"
 
     @classmethod
-    def of(cls, named: str, current: str) -> Self:
+    def of(cls, named: str, current: str) -> Freshness:
         """From the version that the URL names and the current one."""
         if not named or not current:
-            return cls("by age")
-        return cls("immutable" if named == current else "outdated")
+            return cls.BY_AGE
+        return cls.IMMUTABLE if named == current else cls.OUTDATED
 
 
 YEAR_S = 31_536_000

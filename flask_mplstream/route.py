@@ -39,6 +39,8 @@ class Picture:
     key: str
     #: What it belongs to, for invalidation.
     names: tuple[str, ...]
+    #: What to look for, where it follows from the URL alone.
+    wanted: Wanted | None = None
 
 
 class FigureRoute:
@@ -94,7 +96,10 @@ class FigureRoute:
         shown = f"{variant.format.name} {variant.scale}"
         key = digest(self._identity, arguments.canonical, shown)
         names = (self._name_of(), self._name_of(arguments), *self._tags)
-        return Picture(arguments, variant, key, names)
+        picture = Picture(arguments, variant, key, names)
+        if self._inject or self._version:
+            return picture
+        return replace(picture, wanted=self._wanted(picture, key, {}))
 
     def _name_of(self, arguments: Arguments | None = None) -> str:
         """What all its pictures belong to, or all those of *arguments*."""
@@ -134,19 +139,23 @@ class FigureRoute:
 
         Calls ``inject`` and ``version``, so it wants the request that they want.
         """
+        if picture.wanted is not None:
+            return picture.wanted, ""
         injected = self._injected()
         texts = [
             f"{name}={fingerprint(value, f'inject[{name!r}] of {self._source}')}"
             for name, value in injected.items()
         ]
-        version, etag = "", None
+        version = ""
         if self._version is not None:
             version = self._versioned(picture.arguments, injected)
-            texts.append(version)
-        key = digest(picture.key, *texts) if texts else picture.key
-        if version:
-            etag = partial(_etag, key)
-        wanted = Wanted(
+        key = digest(picture.key, version, *texts)
+        return self._wanted(picture, key, injected), version
+
+    def _wanted(
+        self, picture: Picture, key: str, injected: Mapping[str, object]
+    ) -> Wanted:
+        return Wanted(
             key,
             picture.names,
             partial(self._render, picture, injected),
@@ -154,9 +163,8 @@ class FigureRoute:
             self.options.timeout,
             self.options.error_backoff,
             is_failure,
-            etag,
+            partial(_etag, key) if self._version else None,
         )
-        return wanted, version
 
     def _injected(self) -> dict[str, object]:
         return {name: call() for name, call in self._inject.items()}

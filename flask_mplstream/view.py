@@ -155,14 +155,12 @@ class FigureView:
         freshness: http.Freshness,
     ) -> Response:
         entry, body = served.entry, served.entry.image.body
-        outcome = http.OK
-        if http.is_conditional(request.environ):
-            outcome = http.evaluate(
-                http.Conditions.from_environ(request.environ),
-                etag=entry.etag,
-                last_modified=http.utc(entry.stored_at),
-                length=len(body),
-            )
+        outcome = http.answer_to(
+            request.environ,
+            etag=entry.etag,
+            stored_at=entry.stored_at,
+            length=len(body),
+        )
         match outcome.status:
             case HTTPStatus.PRECONDITION_FAILED:
                 return self._refuse(request, http.precondition_failed(entry.etag))

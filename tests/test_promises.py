@@ -50,9 +50,9 @@ ALLOWED: dict[str, set[str]] = {
         *("errors", "image", "parameters", "http", "render", "responses", "route"),
         "cache.lookup",
     },
+    "caches": {"errors", "cache.memory", "cache.serializer"},
     "state": {
-        *("errors", "settings", "route", "cache.lookup", "cache.memory"),
-        *("cache.serializer", "cache.store"),
+        *("caches", "errors", "settings", "route", "cache.lookup", "cache.store"),
     },
     "templating": {"errors", "image", "parameters", "route", "state", "view"},
     "cli": {"errors", "state"},
@@ -66,7 +66,16 @@ OUTSIDE = {
     "matplotlib": {"render"},
     "PIL": {"render"},
     "flask": {
-        *("blueprint", "cli", "responses", "route", "state", "templating", "view"),
+        *(
+            "blueprint",
+            "caches",
+            "cli",
+            "responses",
+            "route",
+            "state",
+            "templating",
+            "view",
+        ),
         "workers",
         "cache.memory",  # For the type of a parameter that Flask-Caching gives.
     },

@@ -11,11 +11,13 @@ from flask import Flask, render_template_string
 
 from flask_mplstream.settings import PREFIX, RouteOptions, Settings
 
-README = Path(__file__).parent.parent.joinpath("README.md").read_text("utf-8")
+ROOT = Path(__file__).parent.parent
+README = ROOT.joinpath("README.md").read_text("utf-8")
+CACHING = ROOT.joinpath("docs", "caching.md").read_text("utf-8")
 
 
-def blocks(language: str) -> list[Any]:
-    found = re.findall(rf"```{language}\n(.*?)```", README, re.S)
+def blocks(language: str, text: str = README) -> list[Any]:
+    found = re.findall(rf"```{language}\n(.*?)```", text, re.S)
     return [pytest.param(code, id=f"{language}-{n}") for n, code in enumerate(found)]
 
 
@@ -28,6 +30,20 @@ def test_a_code_block_runs(code: str) -> None:
         assert namespace["app"].test_client().get("/plots/walk").status_code == 200
     elif "plots" in namespace:
         Flask("readme").register_blueprint(namespace["plots"])
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_the_blocks_about_caching_run() -> None:
+    """The invalidations drop pictures, and the cache of one's own can be made."""
+    namespace: dict[str, Any] = {"__name__": "readme"}
+    exec(compile(blocks("python")[0].values[0], "README.md", "exec"), namespace)
+    invalidations, own_cache = (block.values[0] for block in blocks("python", CACHING))
+    client = namespace["app"].test_client()
+    client.get("/plots/walk")
+    with namespace["app"].app_context():
+        exec(invalidations, namespace)
+    assert "uri-miss" in client.get("/plots/walk").headers["Cache-Status"]
+    exec(own_cache, {"__name__": "readme"})
 
 
 def test_the_template_block_makes_pictures() -> None:

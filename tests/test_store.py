@@ -15,20 +15,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_mplstream.cache.entry import MAGIC, Entry
-from flask_mplstream.cache.key import digest
 from flask_mplstream.cache.memory import OVERHEAD_BYTES, MemoryCache
 from flask_mplstream.cache.store import Store
 from flask_mplstream.image import FORMATS, RenderedImage
 
 KEY = "0123"
 NAMES = ("figure walk",)
-#: The generation while nothing was ever invalidated.
-NO_TOKENS = digest("")[:8]
 
 
 def entry(body: bytes = b"picture", stored_at: float = 1000.5) -> Entry:
     image = RenderedImage(body, FORMATS["png"], 640, 480)
-    return Entry.of(image, stored_at, generation=NO_TOKENS)
+    return Entry.of(image, stored_at)
 
 
 def get(store: Store) -> Entry | None:

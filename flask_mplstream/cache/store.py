@@ -84,6 +84,7 @@ class Store:
         self._is_embedded = isinstance(backend, MemoryCache)
         keeps_nothing = type(backend).__name__ == "NullCache"
         has_fast = fast_bytes and not (self._is_embedded or keeps_nothing)
+        self._was_invalidated = False
         self._fast = MemoryCache(fast_bytes, timer=timer) if has_fast else None
         self.breaker = Breaker(lambda: backend.get(f"{PREFIX}probe"))
 
@@ -94,6 +95,9 @@ class Store:
         :param past_fast: ask the backend, where another process may have put
             a newer one.
         """
+        if self._is_embedded and not self._was_invalidated:
+            # Only this process could have written a token.
+            return Found(self._decoded(key, self.backend.get(PREFIX + key)), "")
         if self._fast is not None and not past_fast:
             entry = self._fast.get(PREFIX + key)
             if entry is not None and self._is_valid(entry, names):
@@ -134,6 +138,8 @@ class Store:
     def _generation(self, tokens: Sequence[Any]) -> str:
         if self.breaker.is_open:
             return UNKNOWN
+        if not any(tokens):
+            return ""
         return _digest_of(tuple(tokens))
 
     def _get_many(self, *keys: str) -> list[Any]:
@@ -197,6 +203,7 @@ class Store:
         :raises CacheDownError: where the backend does not take it, and old
             pictures would go on being sent.
         """
+        self._was_invalidated = True
         if self._fast is not None:
             self._fast.clear()
         for name in names:
