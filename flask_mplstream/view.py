@@ -219,9 +219,8 @@ class FigureView:
             timings_s=image.timings_s,
         )
         if status is not HTTPStatus.NOT_MODIFIED:
-            last_modified = http.utc(served.entry.stored_at)
             headers += http.picture_headers(
-                image, last_modified, self._policy, presentation
+                image, served.entry.stored_at, self._policy, presentation
             )
         if status is HTTPStatus.OK:
             headers.append(("Content-Length", str(len(image.body))))

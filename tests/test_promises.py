@@ -21,7 +21,7 @@ ALLOWED: dict[str, set[str]] = {
     "image": {"errors"},
     "settings": VALUES,
     "parameters": {"errors"},
-    "http": VALUES,
+    "http": VALUES | {"http"},
     "render": VALUES | {"render"},
     "cache.entry": {"image"},
     "cache.key": {"errors"},

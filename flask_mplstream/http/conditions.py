@@ -1,0 +1,202 @@
+"""Preconditions and ranges in the order of RFC 9110 section 13.2.2.
+
+Werkzeug departs from it in a dozen places, such as a range that wins over a 304.
+Section numbers are RFC 9110's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any, NamedTuple, Self
+
+from werkzeug.http import (
+    parse_date,
+)
+
+
+class Conditions(NamedTuple):
+    """The conditional and range headers of a request, as they were sent."""
+
+    method: str = "GET"
+    if_match: str | None = None
+    if_none_match: str | None = None
+    if_modified_since: str | None = None
+    if_unmodified_since: str | None = None
+    range: str | None = None
+    if_range: str | None = None
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, Any]) -> Self:
+        """Read them from a WSGI environment."""
+        get = environ.get
+        return cls(
+            method=environ["REQUEST_METHOD"],
+            if_match=get("HTTP_IF_MATCH"),
+            if_none_match=get("HTTP_IF_NONE_MATCH"),
+            if_modified_since=get("HTTP_IF_MODIFIED_SINCE"),
+            if_unmodified_since=get("HTTP_IF_UNMODIFIED_SINCE"),
+            range=get("HTTP_RANGE"),
+            if_range=get("HTTP_IF_RANGE"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What to send instead of the plain 200: a status and, for 206, which bytes."""
+
+    status: HTTPStatus
+    start: int = 0
+    stop: int | None = None
+
+
+OK = Outcome(HTTPStatus.OK)
+NOT_MODIFIED = Outcome(HTTPStatus.NOT_MODIFIED)
+PRECONDITION_FAILED = Outcome(HTTPStatus.PRECONDITION_FAILED)
+RANGE_NOT_SATISFIABLE = Outcome(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
+
+
+def evaluate(
+    conditions: Conditions, *, etag: str, last_modified: datetime, length: int
+) -> Outcome:
+    """Decide the answer to a request whose plain answer is 200 (section 13.2.2).
+
+    Never call it for another status: section 13.2.1 has errors ignore
+    preconditions.
+
+    :param etag: the current entity tag, quoted, with ``W/`` where weak.
+    :param last_modified: when it was made, to the second, with a time zone.
+    :param length: bytes of the whole representation.
+    """
+    if conditions.if_match is not None:
+        if not _matches(conditions.if_match, etag, weak=False):
+            return PRECONDITION_FAILED
+    elif (until := _date(conditions.if_unmodified_since)) and last_modified > until:
+        return PRECONDITION_FAILED
+    if conditions.if_none_match is not None:
+        if _matches(conditions.if_none_match, etag, weak=True):
+            return _not_modified(conditions.method)
+    elif (
+        conditions.method in ("GET", "HEAD")
+        and (since := _date(conditions.if_modified_since))
+        and last_modified <= since
+    ):
+        return NOT_MODIFIED
+    if conditions.range is None or conditions.method != "GET":
+        return OK
+    if not _range_applies(conditions.if_range, etag, last_modified):
+        return OK
+    return _range(conditions.range, length)
+
+
+def _not_modified(method: str) -> Outcome:
+    return NOT_MODIFIED if method in ("GET", "HEAD") else PRECONDITION_FAILED
+
+
+_HTTP_DATE = re.compile(
+    r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT"
+    r"|[A-Z][a-z]{5,8}, \d\d-[A-Z][a-z]{2}-\d\d \d\d:\d\d:\d\d GMT"
+    r"|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}",
+    re.ASCII,
+)
+
+
+def _date(field: str | None) -> datetime | None:
+    """One of the three formats of section 5.6.7; anything else MUST be ignored."""
+    text = (field or "").strip(" \t")
+    return parse_date(text) if _HTTP_DATE.fullmatch(text) else None
+
+
+_CONDITION_KEYS = frozenset(
+    (
+        *("HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE"),
+        *("HTTP_IF_UNMODIFIED_SINCE", "HTTP_RANGE", "HTTP_IF_RANGE"),
+    )
+)
+
+
+_BEFORE_IF_NONE_MATCH = frozenset(("HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE"))
+
+
+def answer_to(
+    environ: Mapping[str, Any], *, etag: str, stored_at: float, length: int
+) -> Outcome:
+    """:func:`evaluate` for a GET or HEAD, short for the two usual requests.
+
+    :param stored_at: Unix time at which the picture was made.
+    """
+    given = environ.keys()
+    if given.isdisjoint(_CONDITION_KEYS):
+        return OK
+    is_usual = given.isdisjoint(_BEFORE_IF_NONE_MATCH)
+    if is_usual and environ.get("HTTP_IF_NONE_MATCH") == etag:
+        return NOT_MODIFIED
+    return evaluate(
+        Conditions.from_environ(environ),
+        etag=etag,
+        last_modified=utc(stored_at),
+        length=length,
+    )
+
+
+def has_copy(environ: Mapping[str, Any], etag: str) -> bool:
+    """Whether ``If-None-Match`` alone makes the answer a 304.
+
+    For an entity tag that is known before there is a picture.
+    """
+    conditions = Conditions.from_environ(environ)
+    if conditions.if_none_match is None:
+        return False
+    past = datetime.min.replace(tzinfo=UTC)
+    return evaluate(conditions, etag=etag, last_modified=past, length=0) is NOT_MODIFIED
+
+
+_ETAG = re.compile(r'(?:^|,)[ \t]*((?:W/)?"[\x21\x23-\x7e\x80-\xff]*")[ \t]*(?=,|$)')
+
+
+def _matches(field: str, etag: str, *, weak: bool) -> bool:
+    """Whether a list of entity tags, or ``*``, has *etag* (section 8.8.3.2)."""
+    if field.strip() == "*" or (field == etag and weak):
+        return True
+    if not weak:
+        return not etag.startswith("W/") and etag in _ETAG.findall(field)
+    opaque = etag.removeprefix("W/")
+    return any(tag.removeprefix("W/") == opaque for tag in _ETAG.findall(field))
+
+
+def _range_applies(if_range: str | None, etag: str, last_modified: datetime) -> bool:
+    """Whether ``If-Range`` allows a part (section 13.1.5): strong and equal."""
+    if if_range is None:
+        return True
+    validator = if_range.strip()
+    if '"' in validator:
+        return validator == etag and not etag.startswith("W/")
+    return _date(validator) == last_modified
+
+
+_BYTES = re.compile(r"[ \t]*bytes=(\d{0,18})-(\d{0,18})[ \t]*", re.I | re.A)
+
+
+def _range(field: str, length: int) -> Outcome:
+    """A single byte range (section 14.1.2); anything else is ignored, as it may be."""
+    match = _BYTES.fullmatch(field)
+    if match is None or match.groups() == ("", ""):
+        return OK
+    first, last = match.groups()
+    if not first:
+        start, stop = max(length - int(last), 0), length
+    else:
+        start, stop = int(first), min(int(last) + 1, length) if last else length
+        if last and int(last) < start:
+            return OK
+    if start >= length:
+        return RANGE_NOT_SATISFIABLE
+    return Outcome(HTTPStatus.PARTIAL_CONTENT, start, stop)
+
+
+def utc(timestamp: float) -> datetime:
+    """A Unix time as HTTP has it: in UTC and to the second."""
+    return datetime.fromtimestamp(int(timestamp), UTC)

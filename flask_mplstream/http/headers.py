@@ -1,0 +1,238 @@
+"""The headers of a picture: who may keep it, how long, how it was come by."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from urllib.parse import quote
+
+from werkzeug.http import (
+    dump_options_header,
+    http_date,
+)
+
+from ..image import ImageFormat, RenderedImage
+from .conditions import Outcome
+
+#: Name of this cache in ``Cache-Status``.
+CACHE_NAME = "flask-mplstream"
+
+Headers = list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Presentation:
+    """How one URL shows a picture; the same picture may be shown several ways."""
+
+    #: Name without extension for saving the picture.
+    stem: str
+    #: Whether ``Accept`` chose the format.
+    is_negotiated: bool = False
+    #: Whether the browser shall save it instead of showing it.
+    is_download: bool = False
+
+
+class Freshness(Enum):
+    """What a URL says of how long its picture stays the same."""
+
+    #: Nothing: as long as ``max_age``.
+    BY_AGE = "by age"
+    #: It names the data's current version: for ever (RFC 8246).
+    IMMUTABLE = "immutable"
+    #: It names another version: the current picture is sent, to be asked for
+    #: again soon.
+    OUTDATED = "outdated"
+
+    @classmethod
+    def of(cls, named: str, current: str) -> Freshness:
+        """From the version that the URL names and the current one."""
+        if not named or not current:
+            return cls.BY_AGE
+        return cls.IMMUTABLE if named == current else cls.OUTDATED
+
+
+YEAR_S = 31_536_000
+#: Seconds that the picture of an outdated version URL may be kept.
+OUTDATED_S = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Who may keep a picture, for how long, and who may embed it."""
+
+    #: Seconds that a picture is fresh.
+    max_age: int
+    is_private: bool = False
+    resource_policy: str = "same-origin"
+    #: Seconds after ``max_age`` (RFC 5861).
+    stale_while_revalidate: int = 0
+    stale_if_error: int = 0
+
+    def cache_control(self, age: int) -> str:
+        """``Cache-Control`` of a picture that is *age* seconds old."""
+        return self._whose(*self._freshness(age))
+
+    def _freshness(self, age: int) -> Iterator[str]:
+        over = max(age - self.max_age, 0)
+        remaining, window = max(self.max_age - age, 0), self.stale_while_revalidate
+        if not remaining and over >= window:
+            yield "no-cache"
+            return
+        yield f"max-age={remaining}"
+        if window:
+            yield f"stale-while-revalidate={window - over}"
+        if self.stale_if_error > over:
+            yield f"stale-if-error={self.stale_if_error - over}"
+
+    def age_headers(
+        self,
+        age_s: int,
+        freshness: Freshness,
+        *,
+        fwd: str | None = None,
+        is_stored: bool = False,
+        is_collapsed: bool = False,
+        is_fallback: bool = False,
+        timings_s: Sequence[tuple[str, float]] = (),
+    ) -> Headers:
+        """How long a picture may be kept, how it was come by, what that took."""
+        match freshness:
+            case Freshness.BY_AGE:
+                control = self.cache_control(age_s)
+            case Freshness.IMMUTABLE:
+                control = self._whose(f"max-age={YEAR_S}", "immutable")
+            case Freshness.OUTDATED:
+                remaining = min(max(self.max_age - age_s, 0), OUTDATED_S)
+                control = self._whose(f"max-age={remaining}")
+        status = cache_status(
+            fwd=fwd,
+            fwd_status=500 if is_fallback else None,
+            is_stored=is_stored,
+            is_collapsed=is_collapsed,
+            ttl_s=None if fwd else self.max_age - age_s,
+        )
+        timing = HIT_TIMING if fwd is None or is_fallback else server_timing(timings_s)
+        return [
+            ("Cache-Control", control),
+            ("Cache-Status", status),
+            ("Server-Timing", timing),
+        ]
+
+    def _whose(self, *directives: str) -> str:
+        return ", ".join(["private"] * self.is_private + list(directives))
+
+
+#: Nothing in the picture may run, load or submit when it is opened directly.
+POLICY_PIXELS = "default-src 'none'; sandbox"
+#: SVG colours by style attributes and embeds pixels as data: URIs.
+_POLICY_SVG = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+
+
+def _content_security_policy(format: ImageFormat) -> str | None:
+    if format.name == "pdf":
+        return None  # Browsers refuse to show a sandboxed PDF at all.
+    return _POLICY_SVG if format.is_vector else POLICY_PIXELS
+
+
+def validator_headers(etag: str, policy: Policy, presentation: Presentation) -> Headers:
+    """What a 200, 206 and 304 share (section 15.4.5), ``Cache-Control`` aside."""
+    headers = [("ETag", etag)]
+    # A private picture is another one for another login in the same browser.
+    vary = ["Accept"] if presentation.is_negotiated else []
+    vary += ["Cookie", "Authorization"] if policy.is_private else []
+    if vary:
+        headers.append(("Vary", ", ".join(vary)))
+    return headers
+
+
+def picture_headers(
+    image: RenderedImage,
+    stored_at: float,
+    policy: Policy,
+    presentation: Presentation,
+) -> Headers:
+    """What describes a picture and never changes while it is kept.
+
+    :param stored_at: Unix time at which it was made.
+    """
+    disposition = "attachment" if presentation.is_download else "inline"
+    headers = [
+        ("Content-Type", image.mimetype),
+        ("Last-Modified", http_date(stored_at)),
+        ("Accept-Ranges", "bytes"),
+        (
+            "Content-Disposition",
+            content_disposition(disposition, presentation.stem, image.format),
+        ),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Cross-Origin-Resource-Policy", policy.resource_policy),
+    ]
+    security = _content_security_policy(image.format)
+    return [*headers, ("Content-Security-Policy", security)] if security else headers
+
+
+_UNSAFE_IN_NAME = re.compile(r"[^\w.-]+")
+
+
+def file_stem(*words: str) -> str:
+    """A file name without extension from *words*: 1-80 letters, digits, ``._-``."""
+    stem = _UNSAFE_IN_NAME.sub("-", "-".join(filter(None, words)))[:80].strip(".-_")
+    return stem or "figure"
+
+
+def content_disposition(disposition: str, stem: str, format: ImageFormat) -> str:
+    """``Content-Disposition`` (RFC 6266), with ``filename*`` as needed (RFC 8187)."""
+    name = f"{stem}.{format.name}"
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    if plain == name:
+        return dump_options_header(disposition, {"filename": name})
+    safe = f"{file_stem(plain.rpartition('.')[0])}.{format.name}"
+    extended = f"UTF-8''{quote(name, safe='')}"
+    return dump_options_header(disposition, {"filename": safe, "filename*": extended})
+
+
+def cache_status(
+    *,
+    fwd: str | None = None,
+    fwd_status: int | None = None,
+    is_stored: bool = False,
+    is_collapsed: bool = False,
+    ttl_s: int | None = None,
+) -> str:
+    """``Cache-Status`` (RFC 9211): a hit, or why the render ran (*fwd*)."""
+    parts = [CACHE_NAME, f"fwd={fwd}" if fwd else "hit"]
+    parts += [f"fwd-status={fwd_status}"] if fwd_status else []
+    parts += ["stored"] if is_stored else []
+    parts += ["collapsed"] if is_collapsed else []
+    parts += [f"ttl={ttl_s}"] if ttl_s is not None else []
+    return "; ".join(parts)
+
+
+_STEPS = {
+    "load": "load data",
+    "wait": "wait for the gate",
+    "build": "figure function",
+    "draw": "layout and draw",
+    "encode": "encode",
+}
+
+
+def server_timing(timings_s: Sequence[tuple[str, float]]) -> str:
+    """``Server-Timing`` of a render's steps, in milliseconds."""
+    return ", ".join(
+        f'{step};desc="{_STEPS[step]}";dur={seconds * 1e3:.1f}'
+        for step, seconds in timings_s
+    )
+
+
+HIT_TIMING = 'cache;desc="hit";dur=0'
+
+
+def content_range(part: Outcome | None, length: int) -> tuple[str, str]:
+    """``Content-Range`` of a 206, or of a 416 where *part* is none (section 14.4)."""
+    if part is None:
+        return "Content-Range", f"bytes */{length}"
+    return "Content-Range", f"bytes {part.start}-{(part.stop or length) - 1}/{length}"
