@@ -350,9 +350,9 @@ def describe(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> str:
 def _describe_string(schema: Mapping[str, Any]) -> str:
     if schema.get("format") in _FORMAT_WORDS:
         return _FORMAT_WORDS[schema["format"]]
-    words = "text"
-    if "maxLength" in schema:
-        words += f" of at most {schema['maxLength']} characters"
+    # Older pydantic does not write a limit from the configuration here.
+    limit = schema.get("maxLength", MAX_VALUE_LENGTH)
+    words = f"text of at most {limit} characters"
     if "pattern" in schema:
         words += f" that matches {schema['pattern']}"
     return words
