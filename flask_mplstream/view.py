@@ -134,17 +134,16 @@ class FigureView:
     def _answer(self, request: Request, asked: Asked) -> Response:
         wanted, version = self._route.wanted(asked.picture)
         pictures = self._route.pictures()
-        found = pictures.find(wanted)
         freshness = http.Freshness.of(asked.version, version)
-        if wanted.etag is not None:
+        if wanted.etag is not None and "HTTP_IF_NONE_MATCH" in request.environ:
             # It follows from the version, so the client's copy can be judged
-            # before anything is rendered.
-            etag = wanted.etag(found.generation)
+            # before anything is looked for or rendered.
+            etag = wanted.etag(pictures.store.generation(wanted.names))
             if http.has_copy(request.environ, etag):
                 headers = http.validator_headers(etag, self._policy, asked.presentation)
                 headers += self._policy.age_headers(0, freshness)
                 return self._response((), 304, ReadyHeaders(headers))
-        served = pictures.get(wanted, found)
+        served = pictures.get(wanted, pictures.find(wanted))
         return self._respond(request, asked.presentation, served, freshness)
 
     def _respond(

@@ -121,6 +121,21 @@ class Store:
             return False
         return kept is None or bool(kept)
 
+    def generation(self, names: Sequence[str]) -> str:
+        """The generation alone, as old as :data:`COHERENCE_S` with a fast layer."""
+        if self._is_embedded and not self._was_invalidated:
+            return ""
+        if self._fast is None:
+            return self._generation(self._get_many(*map(_token_key, names)))
+        key = f"{PREFIX}generation {digest(*names)}"
+        kept, until = self._fast.get(key) or ("", 0.0)
+        if self._timer() < until:
+            return str(kept)
+        generation = self._generation(self._get_many(*map(_token_key, names)))
+        if generation != UNKNOWN:
+            self._fast.set(key, (generation, self._timer() + COHERENCE_S))
+        return generation
+
     def _is_valid(self, entry: Entry, names: Sequence[str]) -> bool:
         """Whether an entry of the fast layer still has its generation."""
         now = self._timer()
@@ -204,15 +219,21 @@ class Store:
             pictures would go on being sent.
         """
         self._was_invalidated = True
-        if self._fast is not None:
-            self._fast.clear()
-        for name in names:
-            if not self._set(_token_key(name), uuid4().hex, TOKEN_S):
-                raise CacheDownError(
-                    f"The cache did not take the invalidation of {name}, so that old "
-                    f"pictures are still sent. Is its server up, its folder "
-                    f"writable? Invalidate again when it is."
-                )
+        try:
+            for name in names:
+                self._write_token(name)
+        finally:
+            # Afterwards: who reads in between fills it with the old ones.
+            if self._fast is not None:
+                self._fast.clear()
+
+    def _write_token(self, name: str) -> None:
+        if not self._set(_token_key(name), uuid4().hex, TOKEN_S):
+            raise CacheDownError(
+                f"The cache did not take the invalidation of {name}, so that old "
+                f"pictures are still sent. Is its server up, its folder writable? "
+                f"Invalidate again when it is."
+            )
 
 
 @lru_cache(4096)

@@ -1,0 +1,157 @@
+"""What the layers of the cache cost: fast layer, Redis, 304 without a picture.
+
+Calls the WSGI apps in this process as benchmarks/hit.py does, and compares with
+its bare Flask view, which sends the same bytes:
+
+* fast: a hit in the layer of this process, in front of a real Redis
+* redis: a hit with ``MPLSTREAM_FAST_BYTES = 0``, every time from Redis; what
+  the Redis server itself takes is not in the processor time, and so there is a
+  time by the clock as well
+* 304: ``If-None-Match`` on a route with ``version=``, whose picture is not in
+  the store, on the embedded store and on Redis; it must not render
+
+Targets: fast <= 1.25 bare; 304 <= 2 bare, no render.
+
+    python -m benchmarks.layers [--rounds 60]
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from flask import Flask, Response
+
+from benchmarks._figures import scatter
+from benchmarks._pairs import (
+    Result,
+    interleaved,
+    median_ratio,
+    rounds_from_command_line,
+    show,
+)
+from benchmarks.hit import ask, bare_app, environ_of
+from benchmarks.storm import redis
+from flask_mplstream import FigureBlueprint
+
+CALLS = 200
+FRESH_S = 24 * 3600
+
+
+def app_of(
+    config: dict[str, Any],
+    drawn: list[int],
+    *,
+    version: Callable[[], object] | None = None,
+) -> Flask:
+    """An app with the figure route; each render is noted in *drawn*."""
+    plots = FigureBlueprint("plots", __name__, url_prefix="/plots", max_age=FRESH_S)
+    more: Any = {"version": version} if version else {}
+
+    @plots.figure_route("/scatter", **more)
+    def picture(n: int = 20) -> object:
+        drawn.append(n)
+        return scatter()
+
+    app = Flask("figures")
+    app.config.update(config)
+    app.register_blueprint(plots)
+    return app
+
+
+def emptied(config: dict[str, Any], drawn: list[int]) -> tuple[Flask, str]:
+    """An app whose one picture was rendered and then lost, and its ETag."""
+    app = app_of(config, drawn, version=lambda: 1)
+    etag = ask(app, environ_of()).headers["ETag"]
+    [backend] = app.extensions["cache"].values()
+    backend.clear()
+    # As in a process that starts: nothing in its fast layer either.
+    return app_of(config, drawn, version=lambda: 1), etag
+
+
+def cold_304(config: dict[str, Any], drawn: list[int]) -> tuple[Flask, Any, bool]:
+    """An app with an empty store, a conditional request, and if it rendered."""
+    app, etag = emptied(config, drawn)
+    drawn.clear()
+    said = ask(app, environ_of(If_None_Match=etag))
+    is_right = said.status == 304 and not drawn
+    if not is_right:
+        # So that there is something to measure: a tag that it does answer to.
+        etag = "*"
+        app, _ = emptied(config, drawn)
+    return app, environ_of(If_None_Match=etag), is_right
+
+
+def by_the_clock_s(call: Callable[[], object]) -> float:
+    """Seconds for a call."""
+    started = time.perf_counter()
+    for _ in range(CALLS):
+        call()
+    return (time.perf_counter() - started) / CALLS
+
+
+def main() -> None:
+    """Measure and print."""
+    rounds = rounds_from_command_line(__doc__, 60)
+    plain = environ_of()
+    drawn: list[int] = []
+    with redis() as port:
+        on_redis = {"CACHE_TYPE": "RedisCache", "CACHE_REDIS_PORT": port}
+        cold = {
+            "304, embedded": cold_304({}, drawn),
+            "304, redis": cold_304({**on_redis, "CACHE_KEY_PREFIX": "c:"}, drawn),
+        }
+        fast = app_of(on_redis, drawn)
+        slow = app_of({**on_redis, "MPLSTREAM_FAST_BYTES": 0}, drawn)
+        first = ask(fast, plain)
+
+        def response() -> Response:
+            return Response(first.body, mimetype="image/png")
+
+        calls: dict[str, tuple[Flask, Any, int]] = {
+            "bare": (bare_app(response), plain, 200),
+            "fast": (fast, plain, 200),
+            "redis": (slow, plain, 200),
+            **{name: (app, environ, 304) for name, (app, environ, _) in cold.items()},
+        }
+        drawn.clear()
+        for name, (app, environ, status) in calls.items():
+            ask(app, environ)
+            said = ask(app, environ)
+            right_body = first.body if status == 200 else b""
+            if (said.status, said.body) != (status, right_body):
+                raise SystemExit(f"{name}: {said.status} with {len(said.body)} bytes")
+        timed = {name: partial(ask, app, env) for name, (app, env, _) in calls.items()}
+        times = interleaved(timed, rounds, calls=CALLS)
+        clock_s = {name: by_the_clock_s(timed[name]) for name in ("bare", "redis")}
+    show(
+        f"Microseconds for a request, {len(first.body):,} bytes, {rounds} rounds",
+        [
+            *(
+                Result(name, statistics.median(t) * 1e6, form=".1f")
+                for name, t in times.items()
+            ),
+            Result("redis, by the clock", clock_s["redis"] * 1e6, form=".1f"),
+        ],
+    )
+    show(
+        "Ratio of times, and renders",
+        [
+            Result("fast / bare", median_ratio(times, "fast", "bare"), 1.25),
+            Result("redis / bare", median_ratio(times, "redis", "bare")),
+            Result("redis / bare, by the clock", clock_s["redis"] / clock_s["bare"]),
+            *(Result(f"{n} / bare", median_ratio(times, n, "bare"), 2) for n in cold),
+            *(
+                Result(f"{name}: rendered for its own ETag", not right, 0, "d")
+                for name, (_, _, right) in cold.items()
+            ),
+            Result("renders while measured", len(drawn), 0, "d"),
+        ],
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,224 @@
+"""200 simultaneous requests for one cold key, beside Flask-Caching's ``@cached``.
+
+gunicorn with 4 workers of 8 threads, on Redis and on FileSystemCache. Each round
+has a lone cold request, a storm on a new key, the same storm again on the key
+that is stored now, which says what 200 requests cost on this machine when there
+is nothing to wait for, and a storm on the other app. The picture takes a query
+of ``--query-ms``, slept, and drawing 50 points. Clients are threads of this
+process, which shares the processors with the server; their connections are new.
+
+Targets: 1 render in each round, 200 equal answers; wall time <= 1.5 x the lone
+request + 100 ms, as the median over the rounds of what is over 1.5 x.
+
+    python -m benchmarks.storm [--rounds 20] [--query-ms 100]
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from statistics import median, quantiles
+from threading import Barrier
+
+from benchmarks._pairs import Result, parser, show
+from tests.conftest import free_port, need, server
+
+REQUESTS = 200
+OURS, THEIRS = "figure_route", "@cached"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one request got, and when it was sent and had it."""
+
+    status: int
+    body: bytes
+    sent_at: float
+    had_at: float
+
+    @property
+    def seconds(self) -> float:
+        return self.had_at - self.sent_at
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running gunicorn and the file its renders are counted in."""
+
+    port: int
+    counted: Path
+
+    def renders(self) -> int:
+        """Renders so far."""
+        return self.counted.stat().st_size if self.counted.exists() else 0
+
+    def ask(self, key: str, start: Barrier | None = None) -> Answer:
+        """One request on a connection of its own, sent when all are at *start*."""
+        with closing(HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
+            if start is not None:
+                start.wait()
+            sent_at = time.perf_counter()
+            connection.request("GET", f"/picture?key={key}")
+            response = connection.getresponse()
+            body = response.read()
+            return Answer(response.status, body, sent_at, time.perf_counter())
+
+    def storm(self, key: str, pool: ThreadPoolExecutor) -> list[Answer]:
+        """All requests at once."""
+        start = Barrier(REQUESTS)
+        return list(pool.map(lambda _: self.ask(key, start), range(REQUESTS)))
+
+
+@contextmanager
+def redis() -> Iterator[int]:
+    """A Redis of our own; its port."""
+    port = free_port()
+    command = (need("redis-server"), "--port", str(port), "--save", "")
+    with server(*command, "--bind", "127.0.0.1", port=port):
+        yield port
+
+
+@contextmanager
+def gunicorn(
+    app: str, folder: Path, cache: Mapping[str, str], *, workers: int = 4
+) -> Iterator[Server]:
+    """*app* of benchmarks/_storm_app.py on *cache*, with 8 threads a worker."""
+    port, counted = free_port(), folder / f"{app}.renders"
+    command = [sys.executable, "-m", "gunicorn", "--worker-class", "gthread"]
+    command += ["--workers", str(workers), "--threads", "8"]
+    command += ["--bind", f"127.0.0.1:{port}", f"benchmarks._storm_app:{app}()"]
+    environment = {"FLASK_RENDERS": str(counted), **cache}
+    with server(*command, port=port, cwd=None, **environment):
+        yield Server(port, counted)
+
+
+def took_s(answers: list[Answer]) -> float:
+    """From the first request sent to the last answer had."""
+    started = min(answer.sent_at for answer in answers)
+    return max(answer.had_at for answer in answers) - started
+
+
+@dataclass(slots=True)
+class Side:
+    """One contender's rounds."""
+
+    walls_s: list[float]
+    seconds: list[float]
+    renders: Counter[int]
+    #: Storms in which not all got the same bytes; answers other than 200.
+    unequal: int = 0
+    not_200: int = 0
+
+    def add(self, answers: list[Answer], renders: int) -> None:
+        """Take the answers of one storm."""
+        self.walls_s.append(took_s(answers))
+        self.seconds += [answer.seconds for answer in answers]
+        self.renders[renders] += 1
+        self.unequal += len({answer.body for answer in answers}) > 1
+        self.not_200 += sum(answer.status != 200 for answer in answers)
+
+
+def wait_for_workers(target: Server, pool: ThreadPoolExecutor) -> None:
+    """Ask until each worker has had its share of answers."""
+    for number in range(3):
+        target.storm(f"warm{number}", pool)
+
+
+def run(
+    servers: Mapping[str, Server], rounds: int
+) -> tuple[dict[str, Side], dict[str, list[float]]]:
+    """Both contenders in turns; wall times of lone requests and of hits beside."""
+    sides = {name: Side([], [], Counter()) for name in servers}
+    beside: dict[str, list[float]] = defaultdict(list)
+    ours = servers[OURS]
+    with ThreadPoolExecutor(REQUESTS) as pool:
+        for target in servers.values():
+            wait_for_workers(target, pool)
+        for number in range(rounds):
+            beside["lone"].append(ours.ask(f"lone{number}").seconds)
+            for name in list(servers)[:: 1 if number % 2 else -1]:
+                before = servers[name].renders()
+                answers = servers[name].storm(f"cold{number}", pool)
+                sides[name].add(answers, servers[name].renders() - before)
+            beside["hits"].append(took_s(ours.storm(f"cold{number}", pool)))
+    return sides, beside
+
+
+def report(
+    title: str, sides: Mapping[str, Side], beside: Mapping[str, list[float]]
+) -> None:
+    """Print what was measured on one backend."""
+    side, lone_s = sides[OURS], beside["lone"]
+    over_s = [
+        wall - 1.5 * lone for wall, lone in zip(side.walls_s, lone_s, strict=True)
+    ]
+    show(
+        title,
+        [
+            Result("most renders in a round", max(side.renders), 1, "d"),
+            Result("fewest renders in a round", min(side.renders), form="d"),
+            Result("rounds with unequal bytes", side.unequal, 0, "d"),
+            Result("answers other than 200", side.not_200, 0, "d"),
+            Result("wall over 1.5 lone, ms", median(over_s) * 1e3, 100, ".0f"),
+            Result("the largest of those", max(over_s) * 1e3, form=".0f"),
+            Result("lone request, ms", median(lone_s) * 1e3, form=".0f"),
+            Result("wall of a storm, ms", median(side.walls_s) * 1e3, form=".0f"),
+            Result("wall of 200 hits, ms", median(beside["hits"]) * 1e3, form=".0f"),
+        ],
+    )
+    for name, side in sides.items():
+        percent = quantiles(side.seconds, n=100)
+        renders = median(side.renders.elements())
+        print(
+            f"  {name:<13} renders {renders:g} ({min(side.renders)} to "
+            f"{max(side.renders)}), p50 {percent[49] * 1e3:.0f} ms, p99 "
+            f"{percent[98] * 1e3:.0f} ms, unequal in {side.unequal} rounds, "
+            f"{side.not_200} not 200"
+        )
+
+
+def main() -> None:
+    """Measure and print."""
+    options = parser(__doc__)
+    options.add_argument("--rounds", type=int, default=20)
+    options.add_argument("--query-ms", type=int, default=100, help="the data's time")
+    chosen = options.parse_args()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        backends = {
+            "Redis": {
+                "FLASK_CACHE_TYPE": "RedisCache",
+                "FLASK_CACHE_REDIS_PORT": str(stack.enter_context(redis())),
+            },
+            "FileSystemCache": {
+                "FLASK_CACHE_TYPE": "FileSystemCache",
+                "FLASK_CACHE_DIR": str(folder / "cache"),
+            },
+        }
+        for title, cache in backends.items():
+            cache["FLASK_QUERY_S"] = str(chosen.query_ms / 1e3)
+            with (
+                gunicorn("figures", folder, cache) as ours,
+                gunicorn("cached", folder, cache) as theirs,
+            ):
+                sides, beside = run({OURS: ours, THEIRS: theirs}, chosen.rounds)
+            report(
+                f"{title}, {REQUESTS} requests for one cold key, "
+                f"{chosen.rounds} rounds",
+                sides,
+                beside,
+            )
+            for counted in folder.glob("*.renders"):
+                counted.unlink()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,287 @@
+"""Several processes: one render among all workers of a real gunicorn."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from threading import Barrier
+from typing import Any, NamedTuple
+
+import http_sf
+import pytest
+from flask import Flask, Response
+from matplotlib.figure import Figure
+
+from flask_mplstream import FigureBlueprint
+from flask_mplstream import state as state_module
+from flask_mplstream.cache.store import COHERENCE_S
+
+from .conftest import free_port, server
+
+ROOT = Path(__file__).parent.parent
+WORKERS, THREADS = 2, 4
+MAX_AGE_S = 60
+#: What a render takes, so that requests meet one that is under way.
+RENDER_S = 0.2
+#: On a machine with other work, for what has no time of its own.
+PATIENCE_S = 20.0
+
+
+def figures() -> Flask:
+    """The app that the workers run; ``FLASK_…`` in the environment sets it up."""
+    app = Flask(__name__)
+    app.config.from_prefixed_env()
+    clock = Path(app.config["CLOCK"])
+    vars(state_module)["clock"] = lambda: clock.stat().st_mtime
+    plots = FigureBlueprint("plots", __name__)
+
+    @plots.figure_route(
+        "/walk", max_age=MAX_AGE_S, stale_while_revalidate=MAX_AGE_S, timeout=30.0
+    )
+    def walk(n: int = 0) -> Figure:
+        with open(app.config["RENDERS"], "ab", buffering=0) as counted:
+            counted.write(b"x")
+        time.sleep(RENDER_S)
+        figure = Figure(figsize=(2, 1))
+        figure.text(0, 0.5, f"{n} {time.time_ns()}")  # No two renders are equal.
+        return figure
+
+    @app.post("/invalidate")
+    def invalidate() -> str:
+        plots.invalidate("walk")
+        return ""
+
+    @app.after_request
+    def name_worker(response: Response) -> Response:
+        response.headers["X-Worker"] = str(os.getpid())
+        return response
+
+    app.register_blueprint(plots)
+    return app
+
+
+class Answer(NamedTuple):
+    """What a worker said."""
+
+    status: int
+    body: bytes
+    worker: int
+    cache_status: str
+
+    @property
+    def outcome(self) -> dict[str, Any]:
+        """The parameters of ``Cache-Status``."""
+        parsed: Any = http_sf.parse(self.cache_status.encode(), tltype="list")
+        [(_, parameters)] = parsed
+        return dict(parameters)
+
+
+def ask(connection: HTTPConnection, path: str, method: str = "GET") -> Answer:
+    """One request; the connection stays with its worker."""
+    connection.request(method, path)
+    response = connection.getresponse()
+    return Answer(
+        response.status,
+        response.read(),
+        int(response.headers["X-Worker"]),
+        response.headers.get("Cache-Status", ""),
+    )
+
+
+@dataclass(frozen=True)
+class Workers:
+    """A running gunicorn."""
+
+    port: int
+    process: subprocess.Popen[bytes]
+    renders_file: Path
+    clock_file: Path
+
+    @property
+    def renders(self) -> int:
+        """Renders of all workers so far."""
+        return self.renders_file.stat().st_size
+
+    @contextmanager
+    def connect(self) -> Iterator[HTTPConnection]:
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def ask(self, path: str) -> Answer:
+        with self.connect() as connection:
+            return ask(connection, path)
+
+    def ask_at_once(self, paths: list[str]) -> list[Answer]:
+        """Each path on a connection of its own, all at the same moment."""
+        start = Barrier(len(paths))
+
+        def one(path: str) -> Answer:
+            with self.connect() as connection:
+                start.wait()
+                return ask(connection, path)
+
+        with ThreadPoolExecutor(len(paths)) as pool:
+            return list(pool.map(one, paths))
+
+    @contextmanager
+    def connected_to_each(self) -> Iterator[list[HTTPConnection]]:
+        """A connection to each worker."""
+        with ExitStack() as stack:
+            found: dict[int, HTTPConnection] = {}
+            deadline = time.monotonic() + PATIENCE_S
+            while len(found) < WORKERS:
+                assert time.monotonic() < deadline, f"only {list(found)} answer"
+                connection = stack.enter_context(self.connect())
+                found.setdefault(ask(connection, "/nothing").worker, connection)
+            yield list(found.values())
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock of all workers."""
+        now = self.clock_file.stat().st_mtime + seconds
+        os.utime(self.clock_file, (now, now))
+
+
+@contextmanager
+def gunicorn(folder: Path, *options: str, **environment: str) -> Iterator[Workers]:
+    """gunicorn with all its workers up."""
+    port, counted, clock = free_port(), folder / "renders", folder / "clock"
+    counted.touch()
+    clock.touch()
+    command = [sys.executable, "-m", "gunicorn", "--worker-class", "gthread"]
+    command += ["--workers", str(WORKERS), "--threads", str(THREADS)]
+    command += ["--keep-alive", "30", "--bind", f"127.0.0.1:{port}", *options]
+    environment |= {"FLASK_RENDERS": str(counted), "FLASK_CLOCK": str(clock)}
+    with server(
+        *command, f"{__name__}:figures()", port=port, cwd=ROOT, **environment
+    ) as process:
+        workers = Workers(port, process, counted, clock)
+        with workers.connected_to_each():
+            yield workers
+
+
+def cache(kind: str, request: pytest.FixtureRequest, folder: Path) -> dict[str, str]:
+    """The environment that sets a cache of *kind* up."""
+    if kind == "RedisCache":
+        place = {"FLASK_CACHE_REDIS_PORT": str(request.getfixturevalue("redis_port"))}
+        # One server for all tests: what they store must not meet.
+        place["FLASK_CACHE_KEY_PREFIX"] = f"{folder.name}:"
+    else:
+        place = {"FLASK_CACHE_DIR": str(folder / "cache")}
+    return {"FLASK_CACHE_TYPE": kind, **place}
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param((kind, options), id=f"{kind}{''.join(options)}")
+        for kind in ("RedisCache", "FileSystemCache")
+        for options in ((), ("--preload",))
+    ],
+)
+def workers(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Workers]:
+    """gunicorn, with and without ``--preload``, on what its workers share."""
+    kind, options = request.param
+    folder = tmp_path_factory.mktemp("workers")
+    with gunicorn(folder, *options, **cache(kind, request, folder)) as running:
+        yield running
+
+
+def test_a_crowd_of_one_key_makes_one_render(workers: Workers) -> None:
+    """40 requests, two workers, one cold key: one render, and all get it."""
+    before = workers.renders
+    answers = workers.ask_at_once(["/walk.png?n=100"] * 40)
+    assert {answer.status for answer in answers} == {200}
+    assert workers.renders - before == 1
+    assert len({answer.body for answer in answers}) == 1
+    assert len({answer.worker for answer in answers}) == WORKERS
+
+
+def test_each_key_is_rendered_once(workers: Workers) -> None:
+    """Eight keys, five requests each: eight renders, each key's own."""
+    before = workers.renders
+    answers = workers.ask_at_once([f"/walk.png?n={n}" for n in list(range(8)) * 5])
+    assert {answer.status for answer in answers} == {200}
+    assert workers.renders - before == 8
+    bodies = [answer.body for answer in answers]
+    assert bodies == bodies[:8] * 5
+    assert len(set(bodies)) == 8
+
+
+def test_an_invalidation_reaches_every_worker(workers: Workers) -> None:
+    """What one worker invalidates, another renders again in bounded time."""
+    path = "/walk.png?n=200"
+    with workers.connected_to_each() as (here, there):
+        old = ask(here, path).body
+        assert ask(there, path).body == old
+        before = workers.renders
+        ask(here, "/invalidate", "POST")
+        deadline = time.monotonic() + COHERENCE_S + RENDER_S + 0.5
+        while (new := ask(there, path).body) == old:
+            assert time.monotonic() < deadline, "the old picture is still sent"
+            time.sleep(0.02)
+        assert workers.renders - before == 1
+        assert ask(here, path).body == new
+        assert workers.renders - before == 1
+
+
+def test_a_stale_picture_is_sent_and_rendered_once(workers: Workers) -> None:
+    """Past ``max_age`` all get the old one at once, and one process renews it."""
+    path = "/walk.png?n=300"
+    old = workers.ask(path).body
+    before = workers.renders
+    workers.advance(MAX_AGE_S)
+    answers = workers.ask_at_once([path] * 16)
+    assert {answer.body for answer in answers} == {old}
+    assert all(answer.outcome.get("hit") is True for answer in answers)
+    deadline = time.monotonic() + PATIENCE_S
+    with workers.connected_to_each() as connections:
+        for connection in connections:
+            while ask(connection, path).body == old:
+                assert time.monotonic() < deadline, "nobody renews it"
+                time.sleep(0.02)
+        assert len({ask(connection, path).body for connection in connections}) == 1
+    assert workers.renders - before == 1
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that *pid* started."""
+    return [
+        int(c) for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    ]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="Linux only")
+@pytest.mark.parametrize("options", [(), ("--preload",)], ids=["", "preload"])
+def test_a_graceful_stop_ends_every_process(
+    options: tuple[str, ...], request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """SIGTERM in the middle of renders: answered, renewed, and nobody stays."""
+    place = cache("FileSystemCache", request, tmp_path)
+    with gunicorn(tmp_path, *options, **place) as workers:
+        workers.ask("/walk.png?n=1")
+        workers.advance(MAX_AGE_S)
+        children = children_of(workers.process.pid)
+        assert len(children) == WORKERS
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(workers.ask, "/walk.png?n=2")
+            while workers.renders < 2:
+                time.sleep(0.01)
+            workers.ask("/walk.png?n=1")  # And a stale one to renew.
+            workers.process.send_signal(signal.SIGTERM)
+            assert waiting.result(PATIENCE_S).status == 200
+        assert workers.process.wait(PATIENCE_S) == 0
+        assert [pid for pid in children if Path(f"/proc/{pid}").exists()] == []
