@@ -30,10 +30,12 @@ ALLOWED: dict[str, set[str]] = {
     "cache.coalesce": {"errors"},
     "cache.background": set(),
     "cache.breaker": set(),
-    "cache.lease": set(),
+    "cache.lease": {"cache.breaker"},
+    "cache.mending": set(),
     "cache.serializer": set(),
     "cache.store": {
         *("errors", "cache.breaker", "cache.entry", "cache.key", "cache.memory"),
+        "cache.mending",
     },
     "cache.lookup": {
         *("errors", "image", "cache.background", "cache.coalesce", "cache.entry"),

@@ -11,6 +11,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from weakref import WeakSet
 
 logger = logging.getLogger("flask_mplstream")
@@ -21,6 +22,12 @@ RETRY_S = 1.0
 _all: WeakSet[Breaker] = WeakSet()
 
 
+def is_outage(error: Exception) -> bool:
+    """Whether the backend did not answer, as opposed to refusing (Redis: full)."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return not names.isdisjoint({"ConnectionError", "TimeoutError"})
+
+
 class Breaker:
     """Open while a backend is down.
 
@@ -29,6 +36,8 @@ class Breaker:
 
     def __init__(self, probe: Callable[[], object]) -> None:
         self._probe = probe
+        #: Called when the backend is back.
+        self.on_back: Callable[[], object] = lambda: None
         self._reset()
         _all.add(self)
 
@@ -63,6 +72,9 @@ class Breaker:
             break
         with self._lock:
             self._thread = None
+        # Afterwards, for what was left undone as the breaker was still open.
+        with suppress(Exception):
+            self.on_back()
 
     def stop(self) -> None:
         """End the thread, if there is one."""

@@ -39,7 +39,8 @@ class Flights(Generic[T]):
     def _reset(self) -> None:
         self._lock = threading.Lock()  # guards _flights and _errors
         self._flights: dict[str, Future[T]] = {}
-        self._errors: dict[str, tuple[float, Exception]] = {}
+        # By key, when it happened, for how long it is the answer, and what.
+        self._errors: dict[str, tuple[float, float, Exception]] = {}
         self._nested = threading.local()
 
     def fly(
@@ -77,13 +78,17 @@ class Flights(Generic[T]):
     def is_busy_or_failed(self, key: str) -> bool:
         """Whether *key* is being made here, or an error is still its answer."""
         with self._lock:
-            until, _ = self._errors.get(key, (0.0, None))
-            return key in self._flights or self._clock() < until
+            return key in self._flights or self._error(key) is not None
+
+    def _error(self, key: str) -> Exception | None:
+        since, backoff_s, error = self._errors.get(key, (0.0, 0.0, None))
+        # A clock set back does not make a second last until it is there again.
+        return error if 0 <= self._clock() - since < backoff_s else None
 
     def _join(self, key: str) -> tuple[Future[T], bool]:
         with self._lock:
-            until, error = self._errors.get(key, (0.0, None))
-            if error is not None and self._clock() < until:
+            error = self._error(key)
+            if error is not None:
                 raise error
             flight = self._flights.get(key)
             if flight is not None:
@@ -132,9 +137,9 @@ class Flights(Generic[T]):
             if error is None or not backoff_s:
                 self._errors.pop(key, None)
                 return
-            kept = {k: e for k, e in self._errors.items() if now < e[0]}
+            kept = {k: e for k, e in self._errors.items() if now < e[0] + e[1]}
             self._errors = dict(list(kept.items())[1 - MAX_ERRORS :])
-            self._errors[key] = (now + backoff_s, error)
+            self._errors[key] = (now, backoff_s, error)
 
 
 def _reset_all() -> None:

@@ -14,6 +14,7 @@ Cache layer. The backend decides what is possible:
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,6 +22,8 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 from filelock import FileLock
+
+from .breaker import is_outage
 
 #: Seconds after which a leader that does not renew its lease has lost it.
 LEASE_S = 10
@@ -34,6 +37,10 @@ class Leases(Protocol):
     #: Whether another process can be the leader at all.
     is_shared: bool
 
+    def settle(self) -> None:
+        """Called when the backend is back after a failure."""
+        return
+
     def acquire(self, key: str) -> Callable[[], object] | None:
         """Become the leader for *key* without waiting.
 
@@ -41,7 +48,7 @@ class Leases(Protocol):
         """
 
 
-class ProcessLeases:
+class ProcessLeases(Leases):
     """For a store that no other process sees: everybody may lead."""
 
     is_shared = False
@@ -51,18 +58,22 @@ class ProcessLeases:
         return lambda: None
 
 
-class RedisLeases:
+class RedisLeases(Leases):
     """On Redis or Valkey.
 
     :param client: a redis-py or valkey-py client.
     :param prefix: what the backend puts before its keys.
+    :param is_down: whether not to ask the server for now.
     """
 
     is_shared = True
 
-    def __init__(self, client: Any, prefix: str) -> None:
+    def __init__(self, client: Any, prefix: str, is_down: Callable[[], bool]) -> None:
         self._client = client
         self._prefix = prefix
+        self._is_down = is_down
+        #: Locks that were asked for and perhaps got: the server did not answer.
+        self._doubtful: deque[tuple[Any, str]] = deque()
 
     def acquire(self, key: str) -> Callable[[], object] | None:
         """``SET NX PX`` with a token of this call's own."""
@@ -72,15 +83,41 @@ class RedisLeases:
             blocking=False,
             thread_local=False,
         )
-        if not lock.acquire():
+        token = uuid4().hex
+        try:
+            is_acquired = lock.acquire(token=token)
+        except Exception as error:
+            if not is_outage(error):
+                # It answers, and takes no writes: full, or a replica.
+                return lambda: None
+            self._doubtful.append((lock, token))
+            raise
+        if not is_acquired:
             return None
         renewal = _Renewal(lock.reacquire)
 
         def release() -> None:
             renewal.stop()
-            lock.release()
+            self._doubtful.append((lock, token))
+            if not self._is_down():
+                self.settle()
 
         return release
+
+    def settle(self) -> None:
+        """Once the server answers again: give back what nobody knows to have.
+
+        A server that was stopped does afterwards what it was asked meanwhile.
+        """
+        for _ in range(len(self._doubtful)):
+            lock, token = held = self._doubtful.popleft()
+            lock.local.token = token.encode()
+            try:
+                lock.release()
+            except Exception as error:
+                if is_outage(error):
+                    self._doubtful.append(held)
+                    raise
 
 
 class _Renewal:
@@ -105,7 +142,7 @@ class _Renewal:
         self._thread.join()
 
 
-class FileLeases:
+class FileLeases(Leases):
     """On one machine, beside a FileSystemCache.
 
     :param folder: where the lock files are; made where it is missing.
@@ -135,7 +172,7 @@ class FileLeases:
         return release
 
 
-class MemcachedLeases:
+class MemcachedLeases(Leases):
     """On Memcached, by ``add``.
 
     :param backend: the cachelib backend.
@@ -150,7 +187,8 @@ class MemcachedLeases:
         """A key that only one can add; it runs out after the lease."""
         name, token = f"{key}:lease", uuid4().hex
         if not self._backend.add(name, token, timeout=LEASE_S):
-            return None
+            # A server that is gone says no as well, and then nobody has it.
+            return None if self._backend.get(name) else lambda: None
 
         def release() -> None:
             if self._backend.get(name) == token:
@@ -159,12 +197,15 @@ class MemcachedLeases:
         return release
 
 
-def leases_for(backend: Any) -> Leases:
-    """The leases that *backend* makes possible."""
+def leases_for(backend: Any, is_down: Callable[[], bool] = lambda: False) -> Leases:
+    """The leases that *backend* makes possible.
+
+    :param is_down: whether not to ask it for now.
+    """
     kinds = {kind.__name__ for kind in type(backend).__mro__}
     client = getattr(backend, "_write_client", None)
     if client is not None and hasattr(client, "lock"):
-        return RedisLeases(client, backend._get_prefix())
+        return RedisLeases(client, backend._get_prefix(), is_down)
     if "FileSystemCache" in kinds:
         folder = Path(backend._path)
         return FileLeases(folder.with_name(f"{folder.name}.locks"))

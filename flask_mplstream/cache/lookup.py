@@ -84,11 +84,13 @@ class Pictures:
         self.background = Background()
         self._clock = clock
         self._flights: Flights[Served] = Flights(clock)
-        self._leases: Leases = leases_for(store.backend)
+        self._leases: Leases = leases_for(store.backend, lambda: store.breaker.is_open)
+        store.breaker.on_back = self._leases.settle
 
     def find(self, wanted: Wanted) -> Found:
         """What the store has, whether it may be sent or not."""
-        return self.store.read(wanted.key, wanted.names)
+        kept_s = wanted.lifetime.stored_s
+        return self.store.read(wanted.key, wanted.names, timeout_s=kept_s)
 
     def get(self, wanted: Wanted, found: Found) -> Served:
         """The picture: *found*, or from a render.
@@ -152,7 +154,10 @@ class Pictures:
         return self._fresh(wanted, self._look_again(wanted).entry)
 
     def _look_again(self, wanted: Wanted) -> Found:
-        return self.store.read(wanted.key, wanted.names, past_fast=True)
+        kept_s = wanted.lifetime.stored_s
+        return self.store.read(
+            wanted.key, wanted.names, timeout_s=kept_s, past_fast=True
+        )
 
     def _fresh(self, wanted: Wanted, entry: Entry | None) -> Served | None:
         if entry is None or self._freshness(wanted, entry) is not Freshness.FRESH:

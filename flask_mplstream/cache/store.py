@@ -22,10 +22,11 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 from ..errors import CacheDownError
-from .breaker import Breaker
+from .breaker import Breaker, is_outage
 from .entry import Entry
 from .key import digest
 from .memory import MemoryCache
+from .mending import mend
 
 logger = logging.getLogger("flask_mplstream")
 
@@ -88,10 +89,18 @@ class Store:
         self._fast = MemoryCache(fast_bytes, timer=timer) if has_fast else None
         self.breaker = Breaker(lambda: backend.get(f"{PREFIX}probe"))
 
-    def read(self, key: str, names: Sequence[str], *, past_fast: bool = False) -> Found:
+    def read(
+        self,
+        key: str,
+        names: Sequence[str],
+        *,
+        timeout_s: int = 0,
+        past_fast: bool = False,
+    ) -> Found:
         """What there is under *key*; damage and failure count as nothing.
 
         :param names: what the entry belongs to, for its generation.
+        :param timeout_s: seconds for which the fast layer may keep a copy.
         :param past_fast: ask the backend, where another process may have put
             a newer one.
         """
@@ -107,7 +116,7 @@ class Store:
         entry = self._decoded(key, stored)
         if entry is None or entry.generation != generation:
             return Found(None, generation)
-        self._keep_fast(key, entry)
+        self._keep_fast(key, entry, timeout_s)
         return Found(entry, generation)
 
     def _set(self, key: str, value: object, timeout_s: int) -> bool:
@@ -116,10 +125,16 @@ class Store:
         # Backends that report nothing return None; memcached's client 0 or 1.
         try:
             kept = self.backend.set(key, value, timeout=timeout_s)
-        except Exception:
+        except Exception as error:
+            if is_outage(error):
+                self.breaker.trip()
+                return False
             logger.info("The cache refused a value.", exc_info=True)
-            return False
-        return kept is None or bool(kept)
+            kept = False
+        is_kept = kept is None or bool(kept)
+        if not is_kept:
+            mend(self.backend)
+        return is_kept
 
     def generation(self, names: Sequence[str]) -> str:
         """The generation alone, as old as :data:`COHERENCE_S` with a fast layer."""
@@ -197,7 +212,7 @@ class Store:
                 len(entry.image.body),
             )
 
-    def _keep_fast(self, key: str, entry: Entry, timeout_s: int = 0) -> None:
+    def _keep_fast(self, key: str, entry: Entry, timeout_s: int) -> None:
         if self._fast is not None:
             entry.ready["epoch"] = self._epoch()
             entry.ready["valid_until"] = self._timer() + COHERENCE_S

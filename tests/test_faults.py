@@ -1,0 +1,971 @@
+"""Faults of the cache: whatever happens to it, the right picture is sent.
+
+With real servers that are stopped, killed, full or robbed, real disks that are
+full or gone, real processes that are killed, and a clock that jumps.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import pickle
+import random
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import numpy as np
+import pytest
+from flask import Flask, session
+from flask.testing import FlaskClient
+from flask_caching import Cache
+from matplotlib.figure import Figure
+from redis import Redis
+
+from flask_mplstream import FigureBlueprint
+from flask_mplstream import state as state_module
+from flask_mplstream.cache.entry import MAGIC, Entry
+from flask_mplstream.cache.serializer import BytesSerializer
+from flask_mplstream.cache.store import Store
+from flask_mplstream.image import FORMATS, RenderedImage
+
+from .conftest import Counter, free_port, need, server, wait_for_port
+
+#: The prefix that Flask-Caching gives to every key, and ours.
+REDIS_PREFIX = "flask_cache_mplstream:"
+#: Seconds that one operation on a dead backend may take, the render and a slow
+#: machine on top: far from the seconds that a client's own retries take.
+FIRST_S = 2.0
+#: Seconds in which a request is answered that did not ask the dead backend: less
+#: than one operation's timeout.
+KNOWN_S = 0.2
+#: Seconds after which a backend that is back is used again.
+BACK_S = 5.0
+
+Serve = Callable[..., FlaskClient]
+
+
+def wait_until(is_so: Callable[[], object], timeout_s: float = BACK_S) -> None:
+    """Look until *is_so*; fail after *timeout_s* seconds."""
+    deadline = time.monotonic() + timeout_s
+    while not is_so():
+        assert time.monotonic() < deadline, f"still not so after {timeout_s} s"
+        time.sleep(0.01)
+
+
+def store_of(client: FlaskClient) -> Store:
+    store: Store = client.application.extensions["mplstream"].pictures(None).store
+    return store
+
+
+def backend_of(client: FlaskClient) -> Any:
+    return store_of(client).backend
+
+
+def seconds_of(client: FlaskClient, url: str, body: bytes) -> float:
+    """Ask for *url*, which must be answered with *body*; how long that took."""
+    began = time.perf_counter()
+    response = client.get(url)
+    took_s = time.perf_counter() - began
+    assert (response.status_code, response.data) == (200, body)
+    return took_s
+
+
+def is_hit(client: FlaskClient, url: str) -> bool:
+    return "hit" in client.get(url).headers["Cache-Status"]
+
+
+def disconnect(backend: Any) -> None:
+    if hasattr(backend, "_write_client"):
+        backend._write_client.close()
+    if hasattr(backend, "_client"):
+        backend._client.disconnect_all()
+
+
+@pytest.fixture
+def serve(serve: Serve) -> Iterator[Serve]:
+    """As everywhere, and closed at the end: connections, and the breaker's thread."""
+    clients: list[FlaskClient] = []
+
+    def make(**config: Any) -> FlaskClient:
+        clients.append(serve(**config))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        store = store_of(client)
+        store.breaker.stop()
+        disconnect(store.backend)
+
+
+@pytest.fixture
+def walk(plots: FigureBlueprint, renders: Counter) -> None:
+    """A figure at ``/plots/walk`` that counts its renders."""
+
+    @plots.figure_route("/walk", max_age=60)
+    def walk(n: int = 2) -> Figure:
+        renders(n)
+        return Figure(figsize=(n, 1), dpi=20)
+
+
+@pytest.fixture
+def noise(plots: FigureBlueprint, renders: Counter) -> None:
+    """A figure at ``/plots/noise`` of about 1.2 MB."""
+
+    @plots.figure_route("/noise")
+    def noise() -> Figure:
+        renders()
+        figure = Figure(figsize=(7, 7), dpi=100)
+        generator = np.random.default_rng(0)
+        figure.figimage(generator.integers(0, 256, (700, 700, 3), np.uint8))
+        return figure
+
+
+# --- Redis ----------------------------------------------------------------
+
+
+class OwnRedis:
+    """A Redis of one test's own, to be ill-treated."""
+
+    def __init__(self, *options: str) -> None:
+        self.port = free_port()
+        self._command = (
+            *(need("redis-server"), "--port", str(self.port), "--save", ""),
+            *("--bind", "127.0.0.1", *options),
+        )
+
+    def start(self) -> None:
+        output = subprocess.DEVNULL
+        self.process = subprocess.Popen(self._command, stdout=output, stderr=output)
+        wait_for_port(self.port, self.process)
+
+    def kill(self) -> None:
+        self.process.kill()  # Ends a stopped one as well.
+        self.process.wait(10)
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
+    def restart(self) -> None:
+        self.start()
+
+    def pause(self) -> None:
+        with Redis(port=self.port) as client:
+            client.client_pause(1500)
+
+    def wait(self) -> None:
+        """It goes on by itself."""
+
+
+@contextmanager
+def own_redis(*options: str) -> Iterator[OwnRedis]:
+    redis = OwnRedis(*options)
+    redis.start()
+    try:
+        yield redis
+    finally:
+        redis.kill()
+
+
+@pytest.fixture
+def redis() -> Iterator[OwnRedis]:
+    with own_redis() as redis:
+        yield redis
+
+
+OUTAGES = [
+    pytest.param(OwnRedis.stop, OwnRedis.go_on, id="stopped"),
+    pytest.param(OwnRedis.kill, OwnRedis.restart, id="killed-and-restarted-empty"),
+    pytest.param(OwnRedis.pause, OwnRedis.wait, id="paused"),
+]
+
+
+@pytest.mark.usefixtures("walk")
+@pytest.mark.parametrize(("fail", "heal"), OUTAGES)
+def test_redis_that_is_gone_costs_one_wait_and_no_request(
+    serve: Serve,
+    redis: OwnRedis,
+    fail: Callable[[OwnRedis], None],
+    heal: Callable[[OwnRedis], None],
+) -> None:
+    """The first request finds out, the others do not ask, and it comes back."""
+    client = serve(
+        CACHE_TYPE="RedisCache", CACHE_REDIS_PORT=redis.port, MPLSTREAM_FAST_BYTES=0
+    )
+    url, breaker = "/plots/walk", store_of(client).breaker
+    body = client.get(url).data
+    assert is_hit(client, url)
+    fail(redis)
+    assert seconds_of(client, url, body) < FIRST_S
+    assert breaker.is_open
+    # The median of a few, for the sake of a busy machine.
+    assert sorted(seconds_of(client, url, body) for _ in range(5))[2] < KNOWN_S
+    assert breaker.is_open
+    heal(redis)
+    wait_until(lambda: not breaker.is_open)
+    assert seconds_of(client, url, body) < FIRST_S
+    assert is_hit(client, url)
+
+
+@pytest.mark.usefixtures("walk")
+@pytest.mark.parametrize(("fail", "heal"), OUTAGES)
+def test_redis_may_go_under_load(
+    serve: Serve,
+    redis: OwnRedis,
+    fail: Callable[[OwnRedis], None],
+    heal: Callable[[OwnRedis], None],
+) -> None:
+    """In the middle of anything: reading, rendering, storing, holding the lease."""
+    client = serve(
+        CACHE_TYPE="RedisCache", CACHE_REDIS_PORT=redis.port, MPLSTREAM_FAST_BYTES=0
+    )
+    bodies = {n: client.get(f"/plots/walk?n={n}").data for n in range(1, 5)}
+    store, backend, over = store_of(client), backend_of(client), Event()
+    keys = backend._write_client.keys("*")
+    names = [key.decode().removeprefix("flask_cache_") for key in keys]
+
+    def load(n: int) -> float:
+        own = client.application.test_client()
+        slowest_s = 0.0
+        while not over.is_set():
+            took_s = seconds_of(own, f"/plots/walk?n={n}", bodies[n])
+            slowest_s = max(slowest_s, took_s)
+            with suppress(Exception):  # So that some are misses.
+                backend.delete(random.choice(names))
+        return slowest_s
+
+    with ThreadPoolExecutor(4) as pool:
+        slowest = [pool.submit(load, n) for n in bodies]
+        try:
+            fail(redis)
+            wait_until(lambda: store.breaker.is_open)
+            heal(redis)
+            wait_until(lambda: not store.breaker.is_open)
+        finally:
+            over.set()
+        assert max(future.result() for future in slowest) < FIRST_S
+    assert seconds_of(client, "/plots/walk?n=1", bodies[1]) < FIRST_S
+    assert is_hit(client, "/plots/walk?n=1")
+
+
+def come_back(client: FlaskClient, redis: OwnRedis, url: str, body: bytes) -> None:
+    """It goes on, and a request finds it as it was before."""
+    breaker = store_of(client).breaker
+    redis.go_on()
+    wait_until(lambda: not breaker.is_open)
+    assert seconds_of(client, url, body) < FIRST_S
+    assert is_hit(client, url)
+
+
+@pytest.mark.usefixtures("walk")
+def test_a_lease_that_nobody_knows_to_have_is_given_back(
+    serve: Serve, redis: OwnRedis
+) -> None:
+    """A Redis that is stopped grants afterwards what it was asked meanwhile."""
+    client = serve(
+        CACHE_TYPE="RedisCache", CACHE_REDIS_PORT=redis.port, MPLSTREAM_FAST_BYTES=0
+    )
+    body = client.get("/plots/walk").data
+    backend_of(client).clear()
+    leases = client.application.extensions["mplstream"].pictures(None)._leases
+    acquire = leases.acquire
+
+    def acquire_from_a_stopped_one(key: str) -> Any:
+        redis.stop()
+        return acquire(key)
+
+    leases.acquire = acquire_from_a_stopped_one
+    assert seconds_of(client, "/plots/walk", body) < FIRST_S
+    leases.acquire = acquire
+    assert store_of(client).breaker.is_open
+    come_back(client, redis, "/plots/walk", body)
+
+
+def test_redis_may_stop_during_a_render(
+    plots: FigureBlueprint, serve: Serve, redis: OwnRedis
+) -> None:
+    """Storing and giving the lease back fail, each within its short timeout."""
+
+    @plots.figure_route("/stops")
+    def stops() -> Figure:
+        redis.stop()
+        return Figure(figsize=(1, 1))
+
+    client = serve(
+        CACHE_TYPE="RedisCache", CACHE_REDIS_PORT=redis.port, MPLSTREAM_FAST_BYTES=0
+    )
+    began = time.perf_counter()
+    response = client.get("/plots/stops")
+    assert time.perf_counter() - began < FIRST_S
+    assert response.status_code == 200
+    assert "stored" not in response.headers["Cache-Status"]
+    redis.go_on()
+    wait_until(lambda: client.get("/plots/stops").status_code == 200)
+    come_back(client, redis, "/plots/stops", response.data)
+
+
+@pytest.mark.usefixtures("walk")
+def test_hits_of_the_fast_layer_outlive_redis(
+    serve: Serve, redis: OwnRedis, renders: Counter
+) -> None:
+    """What this process has in its memory needs no server and no render."""
+    client = serve(CACHE_TYPE="RedisCache", CACHE_REDIS_PORT=redis.port)
+    body = client.get("/plots/walk").data
+    redis.kill()
+    store_of(client).breaker.trip()
+    assert seconds_of(client, "/plots/walk", body) < KNOWN_S
+    assert len(renders) == 1
+
+
+@pytest.mark.usefixtures("walk")
+def test_a_redis_that_is_full_is_still_read(
+    serve: Serve, renders: Counter, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it has is a hit; what it refuses is sent, counted, and logged once."""
+    with own_redis("--maxmemory-policy", "noeviction") as redis:
+        client = serve(
+            CACHE_TYPE="RedisCache", CACHE_REDIS_PORT=redis.port, MPLSTREAM_FAST_BYTES=0
+        )
+        client.get("/plots/walk?n=1")
+        store = store_of(client)
+        server = backend_of(client)._write_client
+        server.config_set("maxmemory", "1mb")
+        with caplog.at_level(logging.WARNING, "flask_mplstream"):
+            for n in (2, 3, 2):
+                response = client.get(f"/plots/walk?n={n}")
+                assert response.status_code == 200
+                assert "stored" not in response.headers["Cache-Status"]
+            assert not store.breaker.is_open
+            assert is_hit(client, "/plots/walk?n=1")
+        assert store.counts["refused"] == 3
+        messages = [record.message for record in caplog.records]
+        assert [text[:33] for text in messages] == ["The cache did not keep a picture "]
+        assert renders.calls == [1, 2, 3, 2]
+        server.config_set("maxmemory", "0")
+        client.get("/plots/walk?n=2")
+        assert is_hit(client, "/plots/walk?n=2")
+
+
+class Bomb:
+    """Its pickle makes a file where it is loaded."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self) -> tuple[Callable[[Path], None], tuple[Path]]:
+        return Path.touch, (self._path,)
+
+
+@pytest.mark.usefixtures("walk")
+@pytest.mark.parametrize("kind", ["redis", "filesystem"])
+def test_a_pickled_bomb_does_not_go_off(
+    serve: Serve, request: pytest.FixtureRequest, tmp_path: Path, kind: str
+) -> None:
+    """Who can write to the store cannot run code here; the picture replaces it."""
+    exploded, folder = tmp_path / "exploded", tmp_path / "cache"
+    bomb = pickle.dumps(Bomb(exploded))
+    config: dict[str, Any] = {"MPLSTREAM_FAST_BYTES": 0}
+    if kind == "redis":
+        port = request.getfixturevalue("redis").port
+        client = serve(CACHE_TYPE="RedisCache", CACHE_REDIS_PORT=port, **config)
+    else:
+        client = serve(CACHE_TYPE="FileSystemCache", CACHE_DIR=str(folder), **config)
+    body = client.get("/plots/walk").data
+    if kind == "redis":
+        server = backend_of(client)._write_client
+        keys = server.keys(f"{REDIS_PREFIX}*")
+        assert keys
+        for key in keys:
+            server.set(key, b"!" + bomb)
+    else:
+        for path in folder.iterdir():
+            path.write_bytes(b"\0\0\0\0" + bomb)
+    response = client.get("/plots/walk")
+    assert (response.status_code, response.data) == (200, body)
+    assert "fwd=uri-miss; stored" in response.headers["Cache-Status"]
+    assert is_hit(client, "/plots/walk")
+    assert not exploded.exists()
+    pickle.loads(bomb)
+    assert exploded.exists(), "the bomb is none"
+
+
+# --- FileSystemCache ------------------------------------------------------
+
+KEY = "0123"
+NAMES = ("figure walk",)
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Iterator[tuple[Store, Entry, Path]]:
+    """A store of files with one entry, which nothing else is beside."""
+    app = Flask(__name__)
+    cache = Cache(
+        app,
+        config={
+            "CACHE_TYPE": "FileSystemCache",
+            "CACHE_DIR": str(tmp_path),
+            "CACHE_THRESHOLD": 0,
+            "CACHE_SERIALIZER": BytesSerializer,
+        },
+    )
+    store = Store(app.extensions["cache"][cache])
+    body = random.Random(1).randbytes(2000)
+    image = RenderedImage(body, FORMATS["png"], 640, 480)
+    generation = store.read(KEY, NAMES).generation
+    entry = Entry.of(image, 1000.5, generation=generation)
+    assert store.write(KEY, entry, 3600)
+    (path,) = tmp_path.iterdir()
+    yield store, entry, path
+    assert not store.breaker.is_open
+
+
+def is_whole_or_nothing(found: Entry | None, entry: Entry) -> bool:
+    return found is None or all(
+        getattr(found, name) == getattr(entry, name)
+        for name in ("image", "etag", "stored_at", "generation")
+    )
+
+
+def test_a_flipped_bit_is_never_served(
+    stored: tuple[Store, Entry, Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    """10,000 random bits of a file: the entry or a miss, and no exception."""
+    caplog.set_level(logging.CRITICAL)
+    store, entry, path = stored
+    whole, generator = path.read_bytes(), random.Random(2)
+    misses = 0
+    with path.open("r+b", buffering=0) as file:
+        for _ in range(10_000):
+            at, bit = generator.randrange(len(whole)), generator.randrange(8)
+            os.pwrite(file.fileno(), bytes([whole[at] ^ 1 << bit]), at)
+            found = store.read(KEY, NAMES).entry
+            assert is_whole_or_nothing(found, entry), f"byte {at}, bit {bit}"
+            # The first four bytes are cachelib's: when the file expires.
+            assert found is None or at < 4
+            misses += found is None
+            os.pwrite(file.fileno(), whole[at : at + 1], at)
+    assert misses > 9_900
+    assert store.counts["damaged"] > 9_900
+    assert is_whole_or_nothing(store.read(KEY, NAMES).entry, entry)
+    assert store.read(KEY, NAMES).entry is not None
+
+
+def test_a_file_that_is_cut_is_never_served(
+    stored: tuple[Store, Entry, Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    """At every length; one that goes on is not served either."""
+    caplog.set_level(logging.CRITICAL)
+    store, _, path = stored
+    whole = path.read_bytes()
+    path.write_bytes(whole + b"\0")
+    assert store.read(KEY, NAMES).entry is None
+    path.write_bytes(whole)
+    assert store.read(KEY, NAMES).entry is not None
+    for length in reversed(range(len(whole))):
+        os.truncate(path, length)
+        assert store.read(KEY, NAMES).entry is None, length
+
+
+@pytest.fixture
+def file_client(serve: Serve, walk: None, tmp_path: Path) -> FlaskClient:
+    return serve(
+        CACHE_TYPE="FileSystemCache",
+        CACHE_DIR=str(tmp_path / "cache"),
+        MPLSTREAM_FAST_BYTES=0,
+    )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_damaged_files_are_replaced(
+    file_client: FlaskClient, tmp_path: Path, renders: Counter, seed: int
+) -> None:
+    """Whatever the folder holds: a render, and a hit after it."""
+    body, generator = file_client.get("/plots/walk").data, random.Random(seed)
+    for path in (tmp_path / "cache").iterdir():
+        path.write_bytes(b"\0\0\0\0" + generator.randbytes(generator.randrange(100)))
+    assert seconds_of(file_client, "/plots/walk", body) < FIRST_S
+    assert is_hit(file_client, "/plots/walk")
+    assert len(renders) == 2
+
+
+def test_a_damaged_count_of_files_does_not_end_caching(
+    file_client: FlaskClient, tmp_path: Path
+) -> None:
+    """One flipped bit makes ``i4`` a text: FileSystemCache cannot add one to it."""
+    file_client.get("/plots/walk?n=1")
+    backend = backend_of(file_client)
+    path = Path(backend._get_filename(backend._fs_count_file))
+    path.write_bytes(b"\0\0\0\0t4")
+    for _ in range(2):
+        assert file_client.get("/plots/walk?n=2").status_code == 200
+    assert is_hit(file_client, "/plots/walk?n=2")
+
+
+def test_a_folder_that_is_deleted_is_made_again(
+    file_client: FlaskClient, tmp_path: Path
+) -> None:
+    """Somebody cleans up while the app runs: the next picture is kept again."""
+    body = file_client.get("/plots/walk").data
+    for folder in tmp_path.iterdir():
+        shutil.rmtree(folder)
+    for _ in range(2):
+        assert seconds_of(file_client, "/plots/walk", body) < FIRST_S
+    assert is_hit(file_client, "/plots/walk")
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[bool]:
+    """A file system of 300 KiB at *folder*; whether this user may have one."""
+    folder.mkdir()
+    program = shutil.which("mount") or "mount"
+    command = [program, "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)]
+    is_mounted = (
+        sys.platform == "linux"
+        and not subprocess.run(
+            command, check=False, stderr=subprocess.DEVNULL
+        ).returncode
+    )
+    try:
+        yield is_mounted
+    finally:
+        if is_mounted:
+            subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.fixture(params=["disk", "injected"])
+def disk(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[int | None], None]]:
+    """Break the disk at ``tmp_path / "disk"`` with an error number, or mend it.
+
+    Really, where this user may mount one, and by errors put in.
+    """
+    folder = tmp_path / "disk"
+    if request.param == "disk":
+        with small_disk(folder) as is_mounted:
+            if not is_mounted:
+                pytest.skip("mounting a disk needs root on Linux")
+            yield lambda fault: break_disk(folder, fault)
+    else:
+        folder.mkdir()
+
+        def inject(fault: int | None) -> None:
+            def fail(*args: Any, **kwargs: Any) -> Any:
+                raise OSError(fault, os.strerror(fault or 0))
+
+            monkeypatch.undo()
+            if fault:
+                monkeypatch.setattr(tempfile, "mkstemp", fail)
+
+        yield inject
+
+
+def break_disk(folder: Path, fault: int | None) -> None:
+    how = "ro" if fault == errno.EROFS else "rw"
+    subprocess.run(["mount", "-o", f"remount,{how}", str(folder)], check=True)
+    filler = folder / "filler"
+    filler.unlink(missing_ok=True) if how == "rw" else None
+    if fault == errno.ENOSPC:
+        with suppress(OSError), filler.open("wb", buffering=0) as file:
+            while file.write(b"x" * 1024):
+                pass
+
+
+@pytest.mark.usefixtures("walk")
+@pytest.mark.parametrize("fault", [errno.ENOSPC, errno.EROFS], ids=["full", "ro"])
+def test_a_disk_that_takes_nothing_costs_renders_only(
+    serve: Serve,
+    tmp_path: Path,
+    disk: Callable[[int | None], None],
+    fault: int,
+    renders: Counter,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What is on it is still a hit; nothing is left on it; it recovers."""
+    folder = tmp_path / "disk" / "cache"
+    client = serve(
+        CACHE_TYPE="FileSystemCache", CACHE_DIR=str(folder), MPLSTREAM_FAST_BYTES=0
+    )
+    client.get("/plots/walk?n=1")
+    files = set(folder.iterdir())
+    disk(fault)
+    with caplog.at_level(logging.WARNING, "flask_mplstream.cache.store"):
+        for _ in range(3):
+            response = client.get("/plots/walk?n=2")
+            assert response.status_code == 200
+            assert "stored" not in response.headers["Cache-Status"]
+        assert is_hit(client, "/plots/walk?n=1")
+    assert store_of(client).counts["refused"] == 3
+    assert caplog.text.count("The cache did not keep a picture") == 1
+    disk(None)
+    assert set(folder.iterdir()) == files, "unfinished files are left"
+    client.get("/plots/walk?n=2")
+    assert is_hit(client, "/plots/walk?n=2")
+    assert renders.calls == [1, 2, 2, 2, 2]
+
+
+# --- Memcached ------------------------------------------------------------
+
+
+@pytest.fixture
+def memcached() -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    """A Memcached of one test's own: its port and its process."""
+    program, port = need("memcached"), free_port()
+    command = (program, "-l", "127.0.0.1", "-p", str(port), "-U", "0", "-u", "nobody")
+    with server(*command, port=port) as process:
+        yield port, process
+
+
+def memcached_config(port: int) -> dict[str, Any]:
+    return {
+        "CACHE_TYPE": "MemcachedCache",
+        "CACHE_MEMCACHED_SERVERS": [f"127.0.0.1:{port}"],
+    }
+
+
+@pytest.mark.usefixtures("noise")
+@pytest.mark.parametrize(("fast_bytes", "rendered"), [(0, 2), (2**25, 1)])
+def test_a_picture_over_memcacheds_limit_is_sent(
+    serve: Serve,
+    memcached: tuple[int, subprocess.Popen[bytes]],
+    renders: Counter,
+    caplog: pytest.LogCaptureFixture,
+    fast_bytes: int,
+    rendered: int,
+) -> None:
+    """It is counted, logged once, and kept in the fast layer, if there is one."""
+    config = memcached_config(memcached[0])
+    client = serve(MPLSTREAM_FAST_BYTES=fast_bytes, **config)
+    with caplog.at_level(logging.WARNING, "flask_mplstream"):
+        bodies = {client.get("/plots/noise").data for _ in range(2)}
+    assert len(bodies) == 1
+    assert len(bodies.pop()) > 2**20
+    assert len(renders) == store_of(client).counts["refused"] == rendered
+    messages = [record.message for record in caplog.records]
+    assert [text[:33] for text in messages] == ["The cache did not keep a picture "]
+
+
+@pytest.mark.usefixtures("walk")
+def test_memcached_that_is_killed_costs_renders_only(
+    serve: Serve, memcached: tuple[int, subprocess.Popen[bytes]]
+) -> None:
+    """Nobody waits for a lease that no server can give."""
+    port, process = memcached
+    client = serve(MPLSTREAM_FAST_BYTES=0, **memcached_config(port))
+    body = client.get("/plots/walk").data
+    assert is_hit(client, "/plots/walk")
+    process.kill()
+    process.wait(10)
+    for _ in range(3):
+        assert seconds_of(client, "/plots/walk", body) < FIRST_S
+
+
+# --- The clock ------------------------------------------------------------
+
+DAY_S = 86_400.0
+
+
+class HeldClock:
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> HeldClock:
+    """The time of day, which somebody can set."""
+    held = HeldClock(1_800_000_000.0)
+    monkeypatch.setattr(state_module, "clock", held)
+    return held
+
+
+def hold_timer(client: FlaskClient) -> HeldClock:
+    """Time as it passes for what this process keeps: no clock of day."""
+    timer, store = HeldClock(1000.0), store_of(client)
+    for holder in (store, store.backend, store._fast):
+        if hasattr(holder, "_timer"):
+            setattr(holder, "_timer", timer)  # noqa: B010 - of whichever type
+    return timer
+
+
+def expire_pictures(folder: Path) -> None:
+    """As cachelib would, by a clock that is not in hand."""
+    for path in folder.iterdir():
+        if MAGIC in path.read_bytes():
+            path.unlink()
+
+
+def max_age_of(client: FlaskClient) -> int | None:
+    response = client.get("/plots/walk")
+    assert response.status_code == 200
+    max_age = response.cache_control.max_age
+    assert max_age is not None
+    assert 0 < max_age <= 60
+    for name in ("Cache-Control", "Cache-Status"):
+        assert "=-" not in response.headers[name], "a time that cannot be"
+    return max_age
+
+
+JUMPS = [
+    pytest.param(-DAY_S, 1, id="a-day-back"),
+    pytest.param(3600, 2, id="an-hour-on"),
+    pytest.param(400 * DAY_S, 2, id="400-days-on"),
+]
+
+
+@pytest.mark.usefixtures("walk")
+@pytest.mark.parametrize("kind", ["SimpleCache", "FileSystemCache", None])
+@pytest.mark.parametrize(("jump_s", "rendered"), JUMPS)
+def test_the_clock_may_be_set(
+    serve: Serve,
+    clock: HeldClock,
+    tmp_path: Path,
+    renders: Counter,
+    kind: str | None,
+    jump_s: float,
+    rendered: int,
+) -> None:
+    """Forward and back again: pictures, with lifetimes that can be."""
+    config = {"CACHE_TYPE": kind, "CACHE_DIR": str(tmp_path)} if kind else {}
+    client = serve(**config)
+    assert max_age_of(client) == 60
+    clock.now += jump_s
+    assert max_age_of(client) == 60
+    assert len(renders) == rendered
+    clock.now -= jump_s
+    assert max_age_of(client) == 60
+    assert len(renders) == rendered
+
+
+@pytest.mark.usefixtures("walk")
+@pytest.mark.parametrize("kind", ["FileSystemCache", None])
+def test_a_clock_set_back_revives_nothing(
+    serve: Serve,
+    clock: HeldClock,
+    tmp_path: Path,
+    renders: Counter,
+    kind: str | None,
+) -> None:
+    """What this process keeps goes after ``max_age`` and stale windows of real time."""
+    config = {"CACHE_TYPE": kind, "CACHE_DIR": str(tmp_path)} if kind else {}
+    client = serve(**config)
+    timer = hold_timer(client)
+    client.get("/plots/walk")
+    expire_pictures(tmp_path)
+    clock.now -= 2 * DAY_S
+    timer.now += DAY_S + 59
+    max_age_of(client)
+    assert len(renders) == 1
+    timer.now += 2
+    max_age_of(client)
+    assert len(renders) == 2
+
+
+@pytest.mark.usefixtures("walk")
+def test_a_copy_of_anothers_picture_is_not_kept_for_ever(
+    serve: Serve, clock: HeldClock, tmp_path: Path, renders: Counter
+) -> None:
+    """What another process rendered goes as well, by time as it passes."""
+    config = {"CACHE_TYPE": "FileSystemCache", "CACHE_DIR": str(tmp_path)}
+    serve(**config).get("/plots/walk")
+    client = serve(**config)
+    timer = hold_timer(client)
+    assert is_hit(client, "/plots/walk")
+    expire_pictures(tmp_path)
+    clock.now -= 3 * DAY_S
+    timer.now += DAY_S + 61
+    max_age_of(client)
+    assert len(renders) == 2
+
+
+def test_a_clock_set_back_does_not_keep_an_error(
+    plots: FigureBlueprint, serve: Serve, clock: HeldClock
+) -> None:
+    """``error_backoff`` is a second, and not until the clock is there again."""
+    calls = []
+
+    @plots.figure_route("/shaky")
+    def shaky() -> Figure:
+        calls.append(1)
+        if len(calls) == 1:
+            raise LookupError("not yet")
+        return Figure(figsize=(1, 1))
+
+    client = serve(PROPAGATE_EXCEPTIONS=False)
+    assert client.get("/plots/shaky").status_code == 500
+    clock.now -= DAY_S
+    wait_until(lambda: client.get("/plots/shaky").status_code == 200, 3)
+    assert len(calls) == 2
+
+
+# --- A leader that is killed ----------------------------------------------
+
+#: A process with the app: it says what it does, a line for each.
+PROCESS = """
+import sys, time
+from flask import Flask
+from matplotlib.figure import Figure
+from flask_mplstream import FigureBlueprint
+from flask_mplstream.cache import lease
+
+role, kind, where, LEASE_S = *sys.argv[1:4], float(sys.argv[4])
+lease.LEASE_S, lease.RENEW_S = LEASE_S, LEASE_S / 3
+config = {"CACHE_TYPE": kind, "CACHE_DIR": where, "CACHE_REDIS_PORT": where}
+plots = FigureBlueprint("plots", __name__)
+began = time.monotonic()
+
+def say(what):
+    print(what, flush=True)
+
+@plots.figure_route("/walk", timeout=30)
+def walk() -> Figure:
+    say("renders")
+    if role == "leader":
+        time.sleep(60)
+    return Figure(figsize=(1, 1))
+
+app = Flask(__name__)
+app.config.update(config)
+app.register_blueprint(plots)
+leases = app.extensions["mplstream"].pictures(None)._leases
+acquire, refused = leases.acquire, []
+
+def acquire_and_say(key):
+    release = acquire(key)
+    if release is None and not refused:
+        refused.append(key)
+        say("waits")
+    return release
+
+leases.acquire = acquire_and_say
+response = app.test_client().get("/walk")
+say(f"{response.status_code} {response.mimetype} {len(response.data)}")
+"""
+#: Seconds of a lease in the processes of these tests.
+LEASE_S = 1.0
+
+
+@contextmanager
+def process(script: Path, *arguments: object) -> Iterator[Callable[..., str]]:
+    """Run *script*; gives what reads its next line, and kills it where asked to."""
+    child = subprocess.Popen(
+        [sys.executable, script, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        bufsize=0,
+    )
+    assert child.stdout is not None
+    output = child.stdout
+
+    def next_line(*, is_killed: bool = False) -> str:
+        if is_killed:
+            child.send_signal(signal.SIGKILL)
+            child.wait(10)
+        assert select.select([output], [], [], 20)[0], f"{arguments} says nothing"
+        return output.readline().decode().strip()
+
+    try:
+        yield next_line
+    finally:
+        child.kill()
+        child.wait(10)
+        output.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "within_s"),
+    [
+        pytest.param("FileSystemCache", 1.0, id="files-at-once"),
+        pytest.param("RedisCache", LEASE_S + 1.0, id="redis-within-its-lease"),
+    ],
+)
+def test_a_leader_that_is_killed_holds_nobody_up(
+    request: pytest.FixtureRequest, tmp_path: Path, kind: str, within_s: float
+) -> None:
+    """SIGKILL in the middle of a render: another process, which waits, takes over."""
+    script = tmp_path / "process.py"
+    script.write_text(PROCESS)
+    where: object = tmp_path / "cache"
+    if kind == "RedisCache":
+        where = request.getfixturevalue("redis").port
+    with process(script, "leader", kind, where, LEASE_S) as leader:
+        assert leader() == "renders"
+        with process(script, "follower", kind, where, LEASE_S) as follower:
+            assert follower() == "waits"
+            killed_at = time.monotonic()
+            assert leader(is_killed=True) == ""
+            assert follower() == "renders"
+            assert time.monotonic() - killed_at < within_s
+            assert follower().startswith("200 image/png")
+
+
+# --- A figure function that raises ----------------------------------------
+
+
+def test_an_error_for_one_caller_is_nobody_elses(
+    plots: FigureBlueprint, serve: Serve
+) -> None:
+    """Others who ask at the same time, for the same URL, get their pictures."""
+
+    @plots.figure_route("/mine", inject={"user": lambda: session["user"]})
+    def mine(user: str) -> Figure:
+        if user == "mallory":
+            raise LookupError("no data")
+        return Figure(figsize=(1, 1))
+
+    client = serve(PROPAGATE_EXCEPTIONS=False)
+
+    @client.application.get("/login/<user>")
+    def login(user: str) -> str:
+        session["user"] = user
+        return user
+
+    def ask(user: str) -> int:
+        own = client.application.test_client()
+        own.get(f"/login/{user}")
+        return own.get("/plots/mine").status_code
+
+    users = ["alice", "mallory", "bob", "mallory", "carol", "alice"] * 3
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(ask, users))
+    assert answers == [500 if user == "mallory" else 200 for user in users]
+
+
+def test_an_error_once_is_hidden_by_the_last_good_picture(
+    plots: FigureBlueprint, serve: Serve, clock: HeldClock
+) -> None:
+    """Whose render fails gets the old picture; after the backoff, a new one."""
+    widths: list[int] = [1, 0, 2]
+
+    @plots.figure_route("/data", max_age=60)
+    def data() -> Figure:
+        width = widths.pop(0)
+        if not width:
+            raise LookupError("no data")
+        return Figure(figsize=(width, 1))
+
+    client = serve()
+    good = client.get("/plots/data")
+    clock.now += 61
+    for _ in range(3):
+        response = client.get("/plots/data")
+        assert (response.status_code, response.data) == (200, good.data)
+        assert "fwd=stale" in response.headers["Cache-Status"]
+    clock.now += 2
+    assert client.get("/plots/data").data != good.data
+    assert not widths
