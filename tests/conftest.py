@@ -139,3 +139,13 @@ def redis_port() -> Iterator[int]:
     command = (program, "--port", str(port), "--save", "", "--bind", "127.0.0.1")
     with server(*command, port=port):
         yield port
+
+
+@pytest.fixture(scope="session")
+def memcached_port() -> Iterator[int]:
+    """A real Memcached on a free port."""
+    program, port = need("memcached"), free_port()
+    # "-u" is for root only, who must name somebody else; all others ignore it.
+    command = (program, "-l", "127.0.0.1", "-p", str(port), "-U", "0", "-u", "nobody")
+    with server(*command, port=port):
+        yield port

@@ -92,6 +92,7 @@ def test_a_mounted_app_makes_urls_below_its_mount(
         assert url("plots.small") == "/mount/plots/small"  # type: ignore[operator]
 
 
+@pytest.mark.keeps_threads  # asgiref's, for the event loop.
 def test_an_async_figure_function_is_awaited(
     plots: FigureBlueprint, serve: Serve
 ) -> None:

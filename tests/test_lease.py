@@ -19,17 +19,6 @@ from flask_mplstream import BytesSerializer, redis_options
 from flask_mplstream.cache import lease
 from flask_mplstream.cache.lease import Leases, ProcessLeases, held, leases_for
 
-from .conftest import free_port, need, server
-
-
-@pytest.fixture(scope="session")
-def memcached_port() -> Iterator[int]:
-    """A real Memcached on a free port."""
-    program, port = need("memcached"), free_port()
-    command = (program, "-u", "root", "-l", "127.0.0.1", "-p", str(port))
-    with server(*command, port=port):
-        yield port
-
 
 def backend_of(config: dict[str, Any]) -> Any:
     app = Flask(__name__)

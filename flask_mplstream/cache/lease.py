@@ -110,7 +110,10 @@ class RedisLeases(Leases):
         A server that was stopped does afterwards what it was asked meanwhile.
         """
         for _ in range(len(self._doubtful)):
-            lock, token = held = self._doubtful.popleft()
+            try:
+                lock, token = held = self._doubtful.popleft()
+            except IndexError:
+                return  # Another thread has settled it.
             lock.local.token = token.encode()
             try:
                 lock.release()
