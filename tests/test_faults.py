@@ -36,6 +36,7 @@ from redis import Redis
 from flask_mplstream import FigureBlueprint
 from flask_mplstream import state as state_module
 from flask_mplstream.cache.entry import MAGIC, Entry
+from flask_mplstream.cache.mending import mend
 from flask_mplstream.cache.serializer import BytesSerializer
 from flask_mplstream.cache.store import Store
 from flask_mplstream.image import FORMATS, RenderedImage
@@ -462,6 +463,29 @@ def test_a_flipped_bit_is_never_served(
     assert store.counts["damaged"] > 9_900
     assert is_whole_or_nothing(store.read(KEY, NAMES).entry, entry)
     assert store.read(KEY, NAMES).entry is not None
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_process_that_is_killed_while_it_writes_tears_nothing(
+    stored: tuple[Store, Entry, Path],
+) -> None:
+    """A hundred kills: the old entry or a new one, whole; what is left is swept."""
+    store, entry, path = stored
+    folder, generator = path.parent, random.Random(3)
+    for _ in range(100):
+        pid = os.fork()
+        if pid == 0:
+            while True:
+                store.write(KEY, entry, 3600)
+        time.sleep(generator.uniform(0.0005, 0.004))
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        assert store.read(KEY, NAMES).entry is not None
+        assert is_whole_or_nothing(store.read(KEY, NAMES).entry, entry)
+    for unfinished in folder.glob("*.__wz_cache"):
+        os.utime(unfinished, (0, 0))  # As old as it will be in a minute.
+    mend(store.backend)
+    assert set(folder.iterdir()) == {path}
 
 
 def test_a_file_that_is_cut_is_never_served(
