@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import sys
@@ -85,6 +86,27 @@ def test_a_failure_does_not_keep_the_gate() -> None:
         render(fails)
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(render, lambda: mathtext(1)).result(timeout=30).body
+
+
+@pytest.mark.parametrize("is_enabled", [True, False])
+def test_the_cycle_collector_waits_until_the_figure_is_gone(is_enabled: bool) -> None:
+    """And is as it was found afterwards, also where the function raises."""
+    seen: list[bool] = []
+
+    def fails() -> Figure:
+        render(lambda: mathtext(1))
+        seen.append(gc.isenabled())
+        raise LookupError
+
+    if not is_enabled:
+        gc.disable()
+    try:
+        with pytest.raises(LookupError):
+            render(fails)
+        assert seen == [False]
+        assert gc.isenabled() is is_enabled
+    finally:
+        gc.enable()
 
 
 def test_encoding_happens_outside_the_gate(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,15 +37,13 @@ def test_the_blocks_about_caching_run() -> None:
     """The invalidations drop pictures, and the cache of one's own can be made."""
     namespace: dict[str, Any] = {"__name__": "readme"}
     exec(compile(blocks("python")[0].values[0], "README.md", "exec"), namespace)
-    codes = [block.values[0] for block in blocks("python", CACHING)]
-    invalidations, own_cache, gunicorn = codes
+    invalidations, own_cache = (block.values[0] for block in blocks("python", CACHING))
     client = namespace["app"].test_client()
     client.get("/plots/walk")
     with namespace["app"].app_context():
         exec(invalidations, namespace)
     assert "uri-miss" in client.get("/plots/walk").headers["Cache-Status"]
     exec(own_cache, {"__name__": "readme"})
-    compile(gunicorn, "gunicorn.conf.py", "exec")
 
 
 def test_the_template_block_makes_pictures() -> None:
