@@ -23,6 +23,7 @@ from flask.testing import FlaskClient
 from PIL import Image
 
 from flask_mplstream import FigureBlueprint
+from flask_mplstream import state as state_module
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +50,23 @@ class Counter:
 
     def __len__(self) -> int:
         return len(self.calls)
+
+
+class Clock:
+    """A clock in hand."""
+
+    now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """What the package takes for the time of day."""
+    held = Clock()
+    monkeypatch.setattr(state_module, "clock", held)
+    return held
 
 
 @pytest.fixture

@@ -13,11 +13,10 @@ from flask.testing import FlaskClient
 from matplotlib.figure import Figure
 
 from flask_mplstream import FigureBlueprint
-from flask_mplstream import state as state_module
 from flask_mplstream.cache.freshness import JITTER, Freshness, Lifetime
 from flask_mplstream.cache.lookup import Pictures
 
-from .conftest import Counter
+from .conftest import Clock, Counter
 
 Serve = Callable[..., FlaskClient]
 FIRST, LAST = "0000", "ffff"
@@ -67,20 +66,6 @@ def test_an_entry_is_kept_as_long_as_it_may_be_of_use(
 ) -> None:
     """The store's timeout covers the stale windows."""
     assert lifetime.stored_s == stored_s
-
-
-class Clock:
-    now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    held = Clock()
-    monkeypatch.setattr(state_module, "clock", held)
-    return held
 
 
 class Walk:

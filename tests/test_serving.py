@@ -18,29 +18,11 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import NotFound
 
 from flask_mplstream import ConfigError, FigureBlueprint, ImageTooLargeError
-from flask_mplstream import state as state_module
 from flask_mplstream.responses import ReadyHeaders
 
-from .conftest import Counter, pixels
+from .conftest import Clock, Counter, pixels
 
 Serve = Callable[..., FlaskClient]
-
-
-class Clock:
-    """A clock in hand."""
-
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    held = Clock()
-    monkeypatch.setattr(state_module, "clock", held)
-    return held
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ class Flights(Generic[T]):
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._reset()
-        _all_flights.add(self)  # type: ignore[arg-type]
+        _all_flights.add(self)  # type: ignore[arg-type]  # whatever they carry
 
     def _reset(self) -> None:
         self._lock = threading.Lock()  # guards _flights and _errors
