@@ -6,22 +6,31 @@ from .caches import redis_options
 from .errors import (
     ArgumentFault,
     ArgumentsError,
+    BudgetError,
     CacheDownError,
     ConfigError,
     FigureTypeError,
     ImageTooLargeError,
     MplStreamError,
+    OverloadedError,
+    RemoteError,
     RenderTimeoutError,
+    SignatureError,
+    SlowRenderError,
+    TexError,
     UnknownFigureError,
+    WorkerDiedError,
 )
 from .image import ImageFormat, RenderedImage
 from .render import render
 from .settings import FigureOptions
+from .state import start_workers
 from .templating import figure, figure_arguments, figure_data_uri, figure_url
 
 __all__ = [
     "ArgumentFault",
     "ArgumentsError",
+    "BudgetError",
     "BytesSerializer",
     "CacheDownError",
     "ConfigError",
@@ -31,13 +40,20 @@ __all__ = [
     "ImageFormat",
     "ImageTooLargeError",
     "MplStreamError",
+    "OverloadedError",
+    "RemoteError",
     "RenderTimeoutError",
     "RenderedImage",
+    "SignatureError",
+    "SlowRenderError",
+    "TexError",
     "UnknownFigureError",
+    "WorkerDiedError",
     "figure",
     "figure_arguments",
     "figure_data_uri",
     "figure_url",
     "redis_options",
     "render",
+    "start_workers",
 ]

@@ -169,7 +169,10 @@ class FigureBlueprint(Blueprint):
             parameters,
             options,
             partial(app_state.pictures, self.cache),
+            app_state.renders,
         )
+        if app_state.settings.renders_elsewhere:
+            route.recipe.check_portable()
         ignore_unknown = app_state.settings.unknown_args == "ignore"
         view: Callable[..., Any]
         view = FigureView(_app(state), route, ignore_unknown=ignore_unknown).view

@@ -7,10 +7,17 @@ HTTP status an error has is decided in one place, :mod:`flask_mplstream.http`::
     MplStreamError
     ├── ConfigError (ValueError)       the app is set up wrongly
     ├── ArgumentsError (ValueError)    a request's arguments are not accepted
+    ├── SignatureError (PermissionError) a URL that was not signed here
     ├── FigureTypeError (TypeError)    a figure function returned no figure
     ├── ImageTooLargeError (ValueError)  a picture is over a limit
+    ├── TexError (ValueError)          a figure wants LaTeX
     ├── UnknownFigureError (LookupError) no such figure route
     ├── RenderTimeoutError (TimeoutError) waited too long for a picture
+    │   └── SlowRenderError            the render itself took too long
+    ├── OverloadedError (RuntimeError) no room, or no time, for a render
+    │   └── BudgetError                a client has used up its render time
+    ├── WorkerDiedError (RuntimeError) a worker did not survive a render
+    ├── RemoteError (RuntimeError)     a worker's error that cannot travel
     └── CacheDownError (RuntimeError)  an invalidation was not taken
 """
 
@@ -65,6 +72,10 @@ class ArgumentsError(MplStreamError, ValueError):
         return " ".join(map(str, self.faults))
 
 
+class SignatureError(MplStreamError, PermissionError):
+    """A URL of a signed route was not made by ``figure_url``, or is too old."""
+
+
 class FigureTypeError(MplStreamError, TypeError):
     """A figure function returned something that is not one figure."""
 
@@ -73,16 +84,59 @@ class ImageTooLargeError(MplStreamError, ValueError):
     """A picture has more pixels or bytes than its limit allows."""
 
 
+class TexError(MplStreamError, ValueError):
+    """A figure has text that LaTeX would have to set."""
+
+
 class UnknownFigureError(MplStreamError, LookupError):
     """No figure route has this endpoint."""
 
 
 class RenderTimeoutError(MplStreamError, TimeoutError):
-    """A picture that somebody else renders was not ready in time."""
+    """A picture was not ready in time."""
+
+
+class SlowRenderError(RenderTimeoutError):
+    """A render took longer than ``timeout``; where it can be, it was ended."""
+
+
+class OverloadedError(MplStreamError, RuntimeError):
+    """There is no room, or was no time, for one more render."""
+
+
+class BudgetError(OverloadedError):
+    """A client has used up its render time.
+
+    :param retry_after_s: seconds until there is some again.
+    """
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message, retry_after_s)
+        self.retry_after_s = retry_after_s
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class WorkerDiedError(MplStreamError, RuntimeError):
+    """The process that rendered a picture ended, and so did the next one."""
+
+
+class RemoteError(MplStreamError, RuntimeError):
+    """An error in a worker, told in words as it cannot be pickled."""
 
 
 class CacheDownError(MplStreamError, RuntimeError):
     """The cache did not take what must not get lost: an invalidation."""
+
+
+#: Characters of a text from a request that a message shows.
+SHOWN_LENGTH = 60
+
+
+def cut(text: str) -> str:
+    """*text*, or its beginning where it is too long to be shown."""
+    return text if len(text) <= SHOWN_LENGTH else f"{text[: SHOWN_LENGTH - 1]}…"
 
 
 def nearest(name: str, known: Sequence[str]) -> str | None:

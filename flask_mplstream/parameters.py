@@ -26,14 +26,12 @@ from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 from pydantic.fields import FieldInfo
 from typing_extensions import TypeAliasType
 
-from .errors import ArgumentFault, ArgumentsError, ConfigError, nearest
+from .errors import ArgumentFault, ArgumentsError, ConfigError, cut, nearest
 
 #: Characters that one value may have where its parameter sets no ``max_length``.
 MAX_VALUE_LENGTH = 256
 #: Values that a repeated argument may have where it sets no ``max_length``.
 MAX_VALUES = 100
-#: Characters of a refused value that an error shows.
-SHOWN_LENGTH = 60
 
 _CONFIG = PydanticConfig(allow_inf_nan=False, str_max_length=MAX_VALUE_LENGTH)
 _UNIONS = (typing.Union, types.UnionType)
@@ -135,7 +133,7 @@ class Parameter:
 
     def error(self, value: Any, reason: str) -> ArgumentsError:
         """The error that *value* is not accepted, for *reason*, a full sentence."""
-        shown = None if value is None else _cut(str(value))
+        shown = None if value is None else cut(str(value))
         return ArgumentsError([ArgumentFault(self.name, shown, reason, self.accepted)])
 
 
@@ -291,8 +289,8 @@ class Parameters:
     ) -> Arguments:
         faults = [
             ArgumentFault(
-                _cut(name),
-                _cut(value),
+                cut(name),
+                cut(value),
                 "There is no such argument.",
                 ", ".join(allowed) or "no arguments at all",
                 nearest(name, allowed),
@@ -486,7 +484,3 @@ def _text(plain: Any) -> str:
     if plain is None:
         return ""
     return json.dumps(plain) if isinstance(plain, bool) else str(plain)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= SHOWN_LENGTH else f"{text[: SHOWN_LENGTH - 1]}…"

@@ -11,22 +11,21 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from time import perf_counter
 from types import CodeType
 from typing import Any
 
 from flask import Flask
-from werkzeug.exceptions import HTTPException, abort
-from werkzeug.wrappers import Response as BaseResponse
+from werkzeug.exceptions import HTTPException
 
 from .cache.freshness import Lifetime
 from .cache.key import digest, fingerprint
 from .cache.lookup import Pictures, Served, Wanted
 from .image import RenderedImage, Variant
 from .parameters import Arguments, Parameters
-from .render import MATPLOTLIB_VERSION, render_variant
+from .render import MATPLOTLIB_VERSION
 from .settings import RouteOptions
-from .workers.inline import run_without_request
+from .workers.recipe import Recipe
+from .workers.renders import Renders
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +49,7 @@ class FigureRoute:
     :param parameters: its signature, read.
     :param options: the options, resolved.
     :param pictures: gives the app's pictures, whose store is found at first use.
+    :param renders: gives what renders them, in this process or elsewhere.
     """
 
     def __init__(
@@ -60,21 +60,31 @@ class FigureRoute:
         parameters: Parameters,
         options: RouteOptions,
         pictures: Callable[[], Pictures],
+        renders: Callable[[], Renders],
     ) -> None:
         self.endpoint = endpoint
         self.function = function
         self.parameters = parameters
         self.options = options
         self.pictures = pictures
+        self.recipe = Recipe(
+            function,
+            options.load,
+            taken_by(options.load, parameters.names) if options.load else (),
+            tuple(parameter.name for parameter in parameters),
+            options.savefig,
+            options.style,
+            options.max_pixels,
+            options.max_bytes,
+        )
+        self._renders = renders
         #: Names that stand in the URL's path, set once the rules are known.
         self.path_names: tuple[str, ...] = ()
         self._app = app
         self._lifetime = Lifetime(
             options.max_age, options.stale_while_revalidate, options.stale_if_error
         )
-        self._source = f"{function.__module__}.{function.__qualname__}"
-        self._figure = app.ensure_sync(function)
-        self._load = options.load and self._with_its_own(options.load)
+        self._source = self.recipe.source
         self._version = options.version and self._with_its_own(options.version)
         self._inject = {
             name: app.ensure_sync(call) for name, call in options.inject.items()
@@ -164,6 +174,7 @@ class FigureRoute:
             self.options.error_backoff,
             is_failure,
             partial(_etag, key) if self._version else None,
+            lambda: self._renders().admit(),
         )
 
     def _injected(self) -> dict[str, object]:
@@ -176,35 +187,10 @@ class FigureRoute:
         return digest(self._identity, text)[:16]
 
     def _render(
-        self, picture: Picture, injected: Mapping[str, object]
+        self, picture: Picture, injected: Mapping[str, object], timeout_s: float
     ) -> RenderedImage:
         values = {**picture.arguments.copy(), **injected}
-        return run_without_request(
-            self._app, lambda: self._load_and_draw(values, picture.variant)
-        )
-
-    def _load_and_draw(self, values: dict[str, Any], variant: Variant) -> RenderedImage:
-        options = self.options
-        # Outside the gate: a slow query holds nobody up.
-        began = perf_counter()
-        loaded = [self._load(**values)] if self._load else []
-        load = [("load", perf_counter() - began)] if self._load else []
-        image = render_variant(
-            lambda: self._built(*loaded, **values),
-            variant,
-            source=self._source,
-            savefig=options.savefig,
-            style=options.style,
-            max_pixels=options.max_pixels,
-            max_bytes=options.max_bytes,
-        )
-        return replace(image, timings_s=(*load, *image.timings_s))
-
-    def _built(self, *loaded: object, **values: object) -> object:
-        returned = self._figure(*loaded, **values)
-        if isinstance(returned, BaseResponse):
-            abort(returned)  # The user's own answer: sent as it is, and not kept.
-        return returned
+        return self._renders().image(self.recipe, values, picture.variant, timeout_s)
 
 
 def taken_by(call: Callable[..., Any], names: Iterable[str]) -> tuple[str, ...]:

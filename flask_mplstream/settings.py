@@ -8,6 +8,7 @@ then here; what wins is fixed when the blueprint is registered.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from typing import Annotated, Any, Literal, Self, TypedDict
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -78,6 +79,8 @@ class FigureOptions(TypedDict, total=False):
     resource_policy: Literal["same-origin", "same-site", "cross-origin"]
     decorators: Sequence[Callable[[Callable[..., Any]], Callable[..., Any]]]
     load: Callable[..., Any]
+    signed: bool
+    expires_in: float
 
 
 class RouteOptions(BaseModel):
@@ -103,7 +106,8 @@ class RouteOptions(BaseModel):
     #: Seconds for which a figure function that failed is not called again with
     #: the same arguments; whoever asks gets that error.
     error_backoff: Annotated[float, Field(ge=0)] = 1.0
-    #: Seconds that a request waits for a picture that another one renders.
+    #: Seconds that a request waits, for other renders and for its own. A worker
+    #: that takes longer is killed; a render in the web process cannot be.
     timeout: Annotated[float, Field(gt=0)] = 10.0
     #: Names of what the picture shows, for ``invalidate(tags=[…])``.
     tags: Annotated[tuple[str, ...], BeforeValidator(_tags)] = ()
@@ -135,6 +139,10 @@ class RouteOptions(BaseModel):
     #: Called with the figure function's arguments outside the gate; its result
     #: is the figure function's first argument.
     load: Callable[..., Any] | None = None
+    #: Whether only URLs that ``figure_url`` made are served.
+    signed: bool = False
+    #: Seconds for which a signed URL is served; ``None`` for ever.
+    expires_in: Annotated[float, Field(gt=0)] | None = None
 
     @property
     def is_private(self) -> bool:
@@ -171,6 +179,31 @@ class Settings(RouteOptions):
     #: Size of the layer in this process in front of a cache that others share;
     #: 0 for none.
     fast_bytes: Annotated[int, Field(ge=0)] = 32 * 2**20
+    #: Processes that render; 0 renders in the web process.
+    workers: Annotated[int, Field(ge=0, le=256)] = 0
+    #: Memory that a worker may take beyond what it starts with.
+    worker_bytes: Annotated[int, Field(ge=64 * 2**20)] = 2**30
+    #: Renders after which a worker is replaced by a new one; 0 for never.
+    worker_renders: Annotated[int, Field(ge=0)] = 1000
+    #: ``"module:factory"`` or ``"module:app"``: the app whose context figure
+    #: functions have in a worker.
+    app: str | None = None
+    #: Whether the workers start with the first request to the app, whatever it
+    #: is for, and not with the first render.
+    preload: bool = False
+    #: Renders elsewhere: an executor, or a callable that makes one.
+    executor: Executor | Callable[[], Executor] | None = None
+    #: Renders that may wait for a turn; one more is refused with 503.
+    max_pending: Annotated[int, Field(ge=0)] = 32
+    #: Seconds of rendering for each client and minute.
+    client_budget: Annotated[float, Field(gt=0)] | None = None
+    #: Names the client of the current request; by default its address.
+    client: Callable[[], str] | None = None
+
+    @property
+    def renders_elsewhere(self) -> bool:
+        """Whether figure functions run outside the web process."""
+        return bool(self.workers) or self.executor is not None
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Settings:
@@ -184,6 +217,11 @@ class Settings(RouteOptions):
             if isinstance(key, str) and key.startswith(PREFIX)
         }
         settings = cls.checked(given, _config_key)
+        if settings.workers and settings.executor is not None:
+            raise ConfigError(
+                "MPLSTREAM_WORKERS and MPLSTREAM_EXECUTOR are both set. Choose one: "
+                "workers of this machine, or an executor."
+            )
         for name in cls.model_fields:
             config.setdefault(_config_key(name), getattr(settings, name))
         return settings

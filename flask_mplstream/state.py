@@ -5,6 +5,7 @@ Flask side: the settings, the figure routes by endpoint, and the pictures.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterable
 from time import time as clock
@@ -12,12 +13,14 @@ from time import time as clock
 from flask import Flask, current_app
 from flask_caching import Cache
 
+from .budget import Budget, remote_address
 from .cache.lookup import Pictures
 from .cache.store import Store
 from .caches import find_cache
 from .errors import UnknownFigureError, nearest
 from .route import FigureRoute, tag_name
 from .settings import Settings
+from .workers.renders import Renders, check_extras
 
 EXTENSION = "mplstream"
 
@@ -27,11 +30,15 @@ class AppState:
 
     def __init__(self, app: Flask) -> None:
         self.settings = Settings.from_config(app.config)
+        check_extras(self.settings)
         self.routes: dict[str, FigureRoute] = {}
         self._declared: dict[int, dict[str, list[FigureRoute]]] = {}
         self._app = app
         self._pictures: dict[Cache | None, Pictures] = {}
-        self._lock = threading.Lock()  # guards _pictures
+        self._renders: tuple[int, Renders] | None = None
+        self._lock = threading.Lock()  # guards _pictures and _renders
+        if self.settings.preload:
+            app.before_request(self._preload)
 
     @classmethod
     def of(cls, app: Flask) -> AppState:
@@ -96,6 +103,41 @@ class AppState:
                     pictures = self._pictures[cache] = self._found(cache)
         return pictures
 
+    def renders(self) -> Renders:
+        """What renders the app's pictures in this process, made at first use.
+
+        Workers of a parent are the parent's: after a fork there are others.
+        """
+        pid = os.getpid()
+        if self._renders is None or self._renders[0] != pid:
+            with self._lock:
+                if self._renders is None or self._renders[0] != pid:
+                    self._renders = pid, self._new_renders()
+        return self._renders[1]
+
+    def _new_renders(self) -> Renders:
+        settings, budget = self.settings, None
+        if settings.client_budget is not None:
+            client = settings.client or remote_address
+            budget = Budget(settings.client_budget, client, self._first_store)
+        return Renders(self._app, settings, budget)
+
+    def _preload(self) -> None:
+        """Start the workers while the first page is being made."""
+        if self._renders is None or self._renders[0] != os.getpid():
+            renders = self.renders()
+            threading.Thread(target=renders.start, name="mplstream-preload").start()
+
+    def _first_store(self) -> Store:
+        return next(iter(self.routes.values())).pictures().store
+
+    def stop(self) -> None:
+        """End the workers of this process; the next render starts new ones."""
+        with self._lock:
+            held, self._renders = self._renders, None
+        if held is not None and held[0] == os.getpid():
+            held[1].stop()
+
     def _found(self, cache: Cache | None) -> Pictures:
         found = find_cache(self._app, cache, self.settings.cache_bytes)
         backend = self._app.extensions["cache"][found]
@@ -123,3 +165,14 @@ def current_state() -> AppState:
             f"app.register_blueprint(…) with a FigureBlueprint?"
         )
     return AppState.of(current_app)
+
+
+def start_workers(app: Flask) -> None:
+    """Start the workers of *app* in this process, before the first render.
+
+    For a server's own hook, such as gunicorn's ``post_worker_init``::
+
+        def post_worker_init(worker):
+            flask_mplstream.start_workers(worker.app.wsgi())
+    """
+    AppState.of(app).renders().start()

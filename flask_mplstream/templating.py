@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from flask import has_request_context, request, url_for
+from flask import current_app, has_request_context, request, url_for
 from markupsafe import Markup, escape
 from werkzeug.datastructures import MultiDict
 
@@ -20,6 +20,7 @@ from .errors import ArgumentFault, ArgumentsError, nearest
 from .image import Variant, image_format
 from .parameters import Arguments
 from .route import FigureRoute, Picture
+from .signing import UrlSigner
 from .state import current_state
 from .view import RESERVED
 
@@ -46,7 +47,8 @@ def figure_url(endpoint: str, /, **values: Any) -> str:
     :param endpoint: the route's name as for ``url_for``: ``plots.walk``, or
         ``.walk`` inside the blueprint.
     :param values: the figure function's arguments; ``_format="svg"``,
-        ``_scale=2``, ``_download=True``; ``url_for``'s ``_external``,
+        ``_scale=2``, ``_download=True``, ``_expires_in=600`` (seconds, of a
+        signed URL); ``url_for``'s ``_external``,
         ``_scheme`` and ``_anchor``.
     :raises ArgumentsError: naming what is wrong, as a request would.
     :raises UnknownFigureError: where there is no such figure.
@@ -124,7 +126,8 @@ def _split(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """*values* as the figure function's and the package's, each checked by name."""
     options = {name: value for name, value in values.items() if name.startswith("_")}
-    known = [parameter.name for parameter in RESERVED] + ["_format", *_URL_FOR_OPTIONS]
+    known = [parameter.name for parameter in RESERVED if parameter.name != "_sig"]
+    known += ["_format", "_expires_in", *_URL_FOR_OPTIONS]
     for name, value in options.items():
         if name not in known:
             raise _unknown(name, value, known)
@@ -175,8 +178,26 @@ def _url(
         query["_v"] = version
     if options.get("_download"):
         query["_download"] = "1"
+    if route.options.signed:
+        query["_sig"] = _signature(route, arguments, query, options)
     query |= {name: options[name] for name in _URL_FOR_OPTIONS if name in options}
     return url_for(route.endpoint, **query)
+
+
+def _signature(
+    route: FigureRoute,
+    arguments: Arguments,
+    query: Mapping[str, Any],
+    options: Mapping[str, Any],
+) -> str:
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    reserved = {name: query[name] for name in query if name in RESERVED}
+    return UrlSigner(app).sign(
+        url_for(route.endpoint, **query),
+        arguments,
+        RESERVED.bind(reserved).values,
+        options.get("_expires_in", route.options.expires_in),
+    )
 
 
 def _version(route: FigureRoute, arguments: Arguments) -> str:

@@ -6,24 +6,42 @@ come by. What a picture is and how it is made is :mod:`flask_mplstream.route`'s.
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from http import HTTPStatus
+from time import time
 from typing import Annotated, Any
 
-from flask import Flask, Request, Response, after_this_request, request
+from flask import (
+    Flask,
+    Request,
+    Response,
+    after_this_request,
+    current_app,
+    got_request_exception,
+    request,
+)
+from flask.typing import ResponseReturnValue
 from pydantic import AfterValidator, Field
+from werkzeug.exceptions import HTTPException
 
 from . import http
 from .cache.lookup import Served
-from .errors import MplStreamError
+from .errors import ArgumentsError, SignatureError, cut
 from .image import SCALES, Variant, image_format
 from .parameters import Parameters
 from .render.message import message_image
 from .responses import ReadyHeaders, response_class
 from .route import FigureRoute, Picture
+from .signing import UrlSigner
 
+logger = logging.getLogger("flask_mplstream")
+
+#: Characters of a line in the log about a picture that failed.
+MAX_LOG_LINE = 1000
 #: Exact URLs whose parsing is remembered, for each route.
 REMEMBERED_URLS = 512
 
@@ -40,6 +58,7 @@ def _reserved(
     ] = 1.0,
     _download: bool = False,
     _v: Annotated[str, Field(max_length=64)] = "",
+    _sig: Annotated[str, Field(max_length=128)] = "",
 ) -> None:
     """The arguments that every figure route takes besides the figure function's."""
 
@@ -55,6 +74,31 @@ class Asked:
     presentation: http.Presentation
     #: The version of the data that the URL names, or nothing.
     version: str
+    #: Unix time at which a signed URL expires.
+    expires_at: int | None = None
+
+    @property
+    def ends_in_s(self) -> int | None:
+        """Seconds for which the URL is still served.
+
+        :raises SignatureError: where it is not any more.
+        """
+        if self.expires_at is None:
+            return None
+        ends_in_s = math.ceil(self.expires_at - time())
+        if ends_in_s <= 0:
+            raise SignatureError("The URL has expired.")
+        return ends_in_s
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How a picture is shown under one URL, and for how long."""
+
+    presentation: http.Presentation
+    freshness: http.Freshness
+    #: Seconds for which the URL is still served, where it expires.
+    ends_in_s: int | None
 
 
 class FigureView:
@@ -72,35 +116,36 @@ class FigureView:
             route.options.stale_while_revalidate,
             route.options.stale_if_error,
         )
-        self._ignore_unknown = ignore_unknown
+        self._signer = UrlSigner(app) if route.options.signed else None
+        self._ignore_unknown = ignore_unknown and self._signer is None
         self._asked = lru_cache(REMEMBERED_URLS)(self._read_url)
         self._response = response_class(app)
 
-    def view(self, _format: str | None = None, **path: Any) -> Response:
+    def view(self, _format: str | None = None, **path: Any) -> ResponseReturnValue:
         """Answer the current request."""
         asked_by: Request = request._get_current_object()  # type: ignore[attr-defined]
         environ = asked_by.environ
+        asked = None
         try:
             asked = self._asked(
                 environ.get("QUERY_STRING", ""),
                 None if _format else environ.get("HTTP_ACCEPT"),
                 _format,
                 tuple(path.items()),
+                asked_by.path if self._signer else "",
             )
             if asked is None:
                 problem = http.not_acceptable(self._route.options.formats)
                 return self._refuse(asked_by, problem, [("Vary", "Accept")])
             return self._answer(asked_by, asked)
-        except MplStreamError as error:
+        except HTTPException:
+            after_this_request(_forbid_storing)  # The user's own answer.
+            raise
+        except Exception as error:
             found = http.problem_of(error)
             if found is None:
-                raise
+                return self._fail(asked_by, asked, error)
             return self._refuse(asked_by, found)
-        except Exception:
-            # An error, an abort() or a Response of the user's own: Flask's to
-            # handle, and nobody's to keep.
-            after_this_request(_forbid_storing)
-            raise
 
     def _read_url(
         self,
@@ -108,6 +153,7 @@ class FigureView:
         accept: str | None,
         format_name: str | None,
         path: tuple[tuple[str, Any], ...],
+        signed_path: str,
     ) -> Asked | None:
         route = self._route
         if format_name:
@@ -121,17 +167,26 @@ class FigureView:
         for pair in http.parse_query(query_string):
             (reserved if pair[0].startswith("_") else own).append(pair)
         read = partial(Parameters.parse, ignore_unknown=self._ignore_unknown)
-        extra = read(RESERVED, reserved).values
-        arguments = read(route.parameters, own, dict(path))
+        expires_at = None
+        try:
+            extra = read(RESERVED, reserved).values
+            arguments = read(route.parameters, own, dict(path))
+        except ArgumentsError:
+            if self._signer:  # Which arguments there are is not told either.
+                raise SignatureError("The URL is not signed, or was changed.") from None
+            raise
+        if self._signer:
+            expires_at = self._signer.check(signed_path, arguments, extra)
         picture = route.picture(arguments, Variant(format, extra["_scale"]))
         presentation = http.Presentation(
             stem=_file_stem(route.function.__name__, picture),
             is_negotiated=format_name is None,
             is_download=extra["_download"],
         )
-        return Asked(picture, presentation, extra["_v"])
+        return Asked(picture, presentation, extra["_v"], expires_at)
 
     def _answer(self, request: Request, asked: Asked) -> Response:
+        ends_in_s = asked.ends_in_s
         wanted, version = self._route.wanted(asked.picture)
         pictures = self._route.pictures()
         freshness = http.Freshness.of(asked.version, version)
@@ -141,18 +196,15 @@ class FigureView:
             etag = wanted.etag(pictures.store.generation(wanted.names))
             if http.has_copy(request.environ, etag):
                 headers = http.validator_headers(etag, self._policy, asked.presentation)
-                headers += self._policy.age_headers(0, freshness)
+                headers += self._policy.age_headers(
+                    0, freshness, url_ends_in_s=ends_in_s
+                )
                 return self._response((), 304, ReadyHeaders(headers))
         served = pictures.get(wanted, pictures.find(wanted))
-        return self._respond(request, asked.presentation, served, freshness)
+        shown = Shown(asked.presentation, freshness, ends_in_s)
+        return self._respond(request, served, shown)
 
-    def _respond(
-        self,
-        request: Request,
-        presentation: http.Presentation,
-        served: Served,
-        freshness: http.Freshness,
-    ) -> Response:
+    def _respond(self, request: Request, served: Served, shown: Shown) -> Response:
         entry, body = served.entry, served.entry.image.body
         outcome = http.answer_to(
             request.environ,
@@ -167,7 +219,7 @@ class FigureView:
                 unsatisfied = http.content_range(None, len(body))
                 problem = http.range_not_satisfiable(len(body))
                 return self._refuse(request, problem, [unsatisfied])
-        headers = self._headers(served, presentation, outcome.status, freshness)
+        headers = self._headers(served, shown, outcome.status)
         match outcome.status:
             case HTTPStatus.NOT_MODIFIED:
                 return self._response((), 304, ReadyHeaders(headers))
@@ -182,40 +234,32 @@ class FigureView:
         return self._response((body,), 200, ReadyHeaders(headers))
 
     def _headers(
-        self,
-        served: Served,
-        presentation: http.Presentation,
-        status: HTTPStatus,
-        freshness: http.Freshness,
+        self, served: Served, shown: Shown, status: HTTPStatus
     ) -> http.Headers:
         """The headers of a picture; those of a hit are made once a second."""
-        ready, shown = served.entry.ready, (presentation, status, freshness)
-        if served.fwd is None:
-            age_s, headers = ready.get(shown, (None, []))
-            if age_s == served.age_s:
-                return headers  # type: ignore[no-any-return]
-        headers = self._new_headers(served, presentation, status, freshness)
-        if served.fwd is None:
-            ready[shown] = served.age_s, headers
-        return headers
+        if served.fwd is not None or shown.ends_in_s is not None:
+            return self._new_headers(served, shown, status)
+        ready, key = served.entry.ready, (shown, status)
+        age_s, headers = ready.get(key, (None, []))
+        if age_s != served.age_s:
+            headers = self._new_headers(served, shown, status)
+            ready[key] = served.age_s, headers
+        return headers  # type: ignore[no-any-return]
 
     def _new_headers(
-        self,
-        served: Served,
-        presentation: http.Presentation,
-        status: HTTPStatus,
-        freshness: http.Freshness,
+        self, served: Served, shown: Shown, status: HTTPStatus
     ) -> http.Headers:
-        image = served.entry.image
+        image, presentation = served.entry.image, shown.presentation
         headers = http.validator_headers(served.entry.etag, self._policy, presentation)
         headers += self._policy.age_headers(
             served.age_s,
-            freshness,
+            shown.freshness,
             fwd=served.fwd,
             is_stored=served.is_stored,
             is_collapsed=served.is_collapsed,
             is_fallback=served.is_fallback,
             timings_s=image.timings_s,
+            url_ends_in_s=shown.ends_in_s,
         )
         if status is not HTTPStatus.NOT_MODIFIED:
             headers += http.picture_headers(
@@ -237,8 +281,39 @@ class FigureView:
             mimetype = "image/png"
         else:
             body, mimetype = problem.body(request.path), http.PROBLEM_TYPE
-        own = http.problem_headers(problem.status, mimetype)
+        own = http.problem_headers(problem, mimetype)
         return self._response(body, problem.status, [*own, *headers])
+
+    def _fail(
+        self, request: Request, asked: Asked | None, error: Exception
+    ) -> ResponseReturnValue:
+        """Answer for an error of the app's own; call it while handling *error*.
+
+        An error handler that the app has for such errors comes first. Tests see
+        the error itself, as does the debugger where a page is opened.
+        """
+        app = current_app._get_current_object()  # type: ignore[attr-defined]
+        after_this_request(_forbid_storing)
+        is_page = request.headers.get("Sec-Fetch-Dest") == "document"
+        if app.config["PROPAGATE_EXCEPTIONS"] or app.testing or (app.debug and is_page):
+            raise error
+        try:
+            return app.handle_user_exception(error)  # type: ignore[no-any-return]
+        except Exception as unhandled:
+            if unhandled is not error:
+                raise
+        got_request_exception.send(app, _async_wrapper=app.ensure_sync, exception=error)
+        told = [f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())]
+        logger.error("%s", self._log_line(asked, told), exc_info=app.debug)
+        return self._refuse(
+            request, http.fault("\n".join(told)) if app.debug else http.fault()
+        )
+
+    def _log_line(self, asked: Asked | None, told: Sequence[str]) -> str:
+        values = asked.picture.arguments.values if asked else {}
+        given = ", ".join(f"{name}={cut(repr(v))}" for name, v in values.items())
+        line = f"{self._route.endpoint}({given}) failed: {' | '.join(told)}"
+        return "".join(c if c.isprintable() else " " for c in line)[:MAX_LOG_LINE]
 
 
 def _file_stem(name: str, picture: Picture) -> str:

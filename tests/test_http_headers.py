@@ -32,6 +32,7 @@ from flask_mplstream.http import (
     cache_status,
     content_disposition,
     content_range,
+    fault,
     file_stem,
     not_acceptable,
     parse_query,
@@ -377,7 +378,7 @@ def test_refusals_are_problems(problem: Problem, status: int, told: str) -> None
 
 def test_problem_headers() -> None:
     """Nobody keeps a problem, guesses its type or runs what is in it."""
-    headers = dict(problem_headers(HTTPStatus.BAD_REQUEST, "application/problem+json"))
+    headers = dict(problem_headers(fault(), "application/problem+json"))
     assert headers["Cache-Control"] == "no-store"
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Content-Security-Policy"].startswith("default-src 'none'")

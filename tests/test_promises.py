@@ -42,21 +42,43 @@ ALLOWED: dict[str, set[str]] = {
         *("cache.freshness", "cache.lease", "cache.store"),
     },
     "cache": set(),
+    "workers.admission": {"errors"},
+    "workers.inline": set(),
+    "workers.process": set(),
+    "workers.recipe": {"errors", "image", "render"},
+    "workers.transport": {
+        *("errors", "image", "render", "workers.inline", "workers.recipe"),
+    },
+    "workers.pool": {"errors", "workers", "workers.process", "workers.transport"},
+    "workers.executor": {"errors", "workers", "workers.transport"},
+    "workers.renders": {
+        *("budget", "errors", "image", "settings", "workers"),
+        *("workers.admission", "workers.executor", "workers.inline"),
+        *("workers.pool", "workers.recipe", "workers.transport"),
+    },
     "workers": set(),
+    "budget": {"errors", "cache.store"},
+    "inlining": set(),
+    "signing": {"errors", "parameters"},
     "responses": set(),
     "route": {
-        *("image", "settings", "parameters", "render", "workers"),
+        *("image", "settings", "parameters", "render"),
         *("cache.freshness", "cache.key", "cache.lookup"),
+        *("workers.recipe", "workers.renders"),
     },
     "view": {
         *("errors", "image", "parameters", "http", "render", "responses", "route"),
-        "cache.lookup",
+        *("cache.lookup", "signing"),
     },
     "caches": {"errors", "cache.memory", "cache.serializer"},
     "state": {
-        *("caches", "errors", "settings", "route", "cache.lookup", "cache.store"),
+        *("budget", "caches", "errors", "settings", "route"),
+        *("cache.lookup", "cache.store", "workers.renders"),
     },
-    "templating": {"errors", "image", "parameters", "route", "state", "view"},
+    "templating": {
+        *("errors", "image", "inlining", "parameters", "route", "signing"),
+        *("state", "view"),
+    },
     "cli": {"errors", "state"},
     "blueprint": {
         *("cli", "errors", "parameters", "render", "route", "settings", "state"),
@@ -68,17 +90,9 @@ OUTSIDE = {
     "matplotlib": {"render"},
     "PIL": {"render"},
     "flask": {
-        *(
-            "blueprint",
-            "caches",
-            "cli",
-            "responses",
-            "route",
-            "state",
-            "templating",
-            "view",
-        ),
-        "workers",
+        *("blueprint", "budget", "caches", "cli", "responses", "route", "signing"),
+        *("state", "templating", "view"),
+        *("workers.inline", "workers.renders", "workers.transport"),
         "cache.memory",  # For the type of a parameter that Flask-Caching gives.
     },
 }

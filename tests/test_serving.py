@@ -114,7 +114,7 @@ def test_a_picture_has_all_its_headers(serve: Serve) -> None:
     headers = dict(response.headers)
     etag = headers.pop("ETag")
     assert etag.startswith('"')
-    assert headers.pop("Server-Timing").startswith('wait;desc="wait for the gate";dur=')
+    assert headers.pop("Server-Timing").startswith('wait;desc="wait for a turn";dur=')
     assert headers.pop("Last-Modified").endswith("GMT")
     assert headers == {
         "Accept-Ranges": "bytes",

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from ..errors import RenderTimeoutError
+from ..errors import OverloadedError, RenderTimeoutError
 from ..image import RenderedImage
 from .background import Background
 from .coalesce import Flights
@@ -57,9 +57,10 @@ class Wanted:
     key: str
     #: What it belongs to, for invalidation.
     names: Sequence[str]
-    produce: Callable[[], RenderedImage]
+    #: Renders it, in the seconds that it is given.
+    produce: Callable[[float], RenderedImage]
     lifetime: Lifetime
-    #: Seconds to wait for somebody else's render.
+    #: Seconds to wait and to render, all in all.
     timeout_s: float
     #: Seconds for which a failure is the answer, without another render.
     failure_backoff_s: float
@@ -67,9 +68,13 @@ class Wanted:
     is_failure: Callable[[Exception], bool]
     #: Entity tag for a generation, where it does not follow from the bytes.
     etag: Callable[[str], str] | None = None
+    #: Called in front of a render that this request begins; may refuse it.
+    admit: Callable[[], object] = lambda: None
 
     def backoff_s(self, error: Exception) -> float:
         """Seconds for which *error* is the answer."""
+        if isinstance(error, OverloadedError):
+            return 0.0  # Nothing was tried.
         return self.failure_backoff_s if self.is_failure(error) else 0.0
 
 
@@ -98,7 +103,9 @@ class Pictures:
         :raises RenderTimeoutError: where another's render takes too long.
         """
         if not wanted.lifetime.stored_s:
-            return Served(self._entry(wanted, found.generation), fwd="bypass")
+            wanted.admit()
+            made = self._entry(wanted, found.generation, wanted.timeout_s)
+            return Served(made, fwd="bypass")
         entry, freshness = found.entry, self._freshness(wanted, found.entry)
         if entry is not None and freshness is Freshness.FRESH:
             return self._kept(entry)
@@ -125,8 +132,11 @@ class Pictures:
     def _fly(self, wanted: Wanted, found: Found) -> Served:
         fwd = "uri-miss" if found.entry is None else "stale"
         # An invalidation begins a new flight: the one under way is too old.
+        flight = f"{wanted.key} {found.generation}"
+        if not self._flights.is_busy_or_failed(flight):
+            wanted.admit()
         served, is_collapsed = self._flights.fly(
-            f"{wanted.key} {found.generation}",
+            flight,
             lambda: self._lead(wanted, fwd),
             timeout_s=wanted.timeout_s,
             backoff_s=wanted.backoff_s,
@@ -148,7 +158,7 @@ class Pictures:
             if made := self._made_meanwhile(wanted):
                 return replace(made, fwd=fwd, is_collapsed=True)
         with held(release):
-            return self._render_unless_made(wanted, fwd)
+            return self._render_unless_made(wanted, fwd, deadline)
 
     def _made_meanwhile(self, wanted: Wanted) -> Served | None:
         return self._fresh(wanted, self._look_again(wanted).entry)
@@ -164,7 +174,7 @@ class Pictures:
             return None
         return self._kept(entry)
 
-    def _render_unless_made(self, wanted: Wanted, fwd: str) -> Served:
+    def _render_unless_made(self, wanted: Wanted, fwd: str, deadline: float) -> Served:
         """Render, with the lease in hand."""
         # Between the first look and the lease somebody may have finished.
         found = self._look_again(wanted)
@@ -172,12 +182,13 @@ class Pictures:
             return made
         # The generation from before the render: what is invalidated while it
         # runs must not be stored as new.
-        entry = self._entry(wanted, found.generation)
+        remaining_s = max(deadline - time.monotonic(), 0)
+        entry = self._entry(wanted, found.generation, remaining_s)
         is_stored = self.store.write(wanted.key, entry, wanted.lifetime.stored_s)
         return Served(entry, fwd=fwd, is_stored=is_stored)
 
-    def _entry(self, wanted: Wanted, generation: str) -> Entry:
-        image = wanted.produce()
+    def _entry(self, wanted: Wanted, generation: str, timeout_s: float) -> Entry:
+        image = wanted.produce(timeout_s)
         etag = wanted.etag(generation) if wanted.etag else None
         return Entry.of(image, self._clock(), generation=generation, etag=etag)
 
@@ -199,6 +210,7 @@ class Pictures:
             return
 
         def renew() -> None:
+            deadline = time.monotonic() + wanted.timeout_s
             release = self._acquire(wanted.key)
             if release is None:
                 return  # Another process does.
@@ -207,7 +219,7 @@ class Pictures:
             with held(release), suppress(RenderTimeoutError):
                 self._flights.fly(
                     flight,
-                    lambda: self._render_unless_made(wanted, "stale"),
+                    lambda: self._render_unless_made(wanted, "stale", deadline),
                     timeout_s=0,
                     backoff_s=wanted.backoff_s,
                 )

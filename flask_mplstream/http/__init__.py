@@ -33,6 +33,7 @@ from .headers import (
 from .problems import (
     PROBLEM_TYPE,
     Problem,
+    fault,
     not_acceptable,
     precondition_failed,
     problem_headers,
@@ -62,6 +63,7 @@ __all__ = [
     "content_disposition",
     "content_range",
     "evaluate",
+    "fault",
     "file_stem",
     "has_copy",
     "negotiate",

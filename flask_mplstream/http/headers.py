@@ -97,9 +97,16 @@ class Policy:
         is_collapsed: bool = False,
         is_fallback: bool = False,
         timings_s: Sequence[tuple[str, float]] = (),
+        url_ends_in_s: int | None = None,
     ) -> Headers:
-        """How long a picture may be kept, how it was come by, what that took."""
+        """How long a picture may be kept, how it was come by, what that took.
+
+        :param url_ends_in_s: seconds after which the URL is not served any more.
+        """
         match freshness:
+            case _ if url_ends_in_s is not None:
+                remaining = min(max(self.max_age - age_s, 0), url_ends_in_s)
+                control = self._whose(f"max-age={remaining}")
             case Freshness.BY_AGE:
                 control = self.cache_control(age_s)
             case Freshness.IMMUTABLE:
@@ -213,7 +220,7 @@ def cache_status(
 
 _STEPS = {
     "load": "load data",
-    "wait": "wait for the gate",
+    "wait": "wait for a turn",
     "build": "figure function",
     "draw": "layout and draw",
     "encode": "encode",

@@ -10,9 +10,13 @@ from typing import Any
 
 from ..errors import (
     ArgumentsError,
+    BudgetError,
     ImageTooLargeError,
     MplStreamError,
+    OverloadedError,
     RenderTimeoutError,
+    SignatureError,
+    SlowRenderError,
 )
 from ..image import ImageFormat
 from .headers import POLICY_PIXELS, Headers
@@ -26,6 +30,8 @@ class Problem:
     detail: str
     #: Further members, such as ``errors``.
     members: Mapping[str, Any] = field(default_factory=dict)
+    #: Seconds after which it may be tried again (RFC 9110 section 10.2.3).
+    retry_after_s: int | None = None
 
     @property
     def title(self) -> str:
@@ -48,12 +54,16 @@ class Problem:
 #: The one table from an error of ours to a status; most specific first.
 STATUS_OF: Mapping[type[MplStreamError], HTTPStatus] = {
     ArgumentsError: HTTPStatus.BAD_REQUEST,
+    SignatureError: HTTPStatus.FORBIDDEN,
     ImageTooLargeError: HTTPStatus.BAD_REQUEST,
+    SlowRenderError: HTTPStatus.GATEWAY_TIMEOUT,
     RenderTimeoutError: HTTPStatus.SERVICE_UNAVAILABLE,
+    BudgetError: HTTPStatus.TOO_MANY_REQUESTS,
+    OverloadedError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 
-def problem_of(error: MplStreamError) -> Problem | None:
+def problem_of(error: Exception) -> Problem | None:
     """The problem that *error* is for a client; ``None`` where it is the app's own."""
     status = next((s for kind, s in STATUS_OF.items() if isinstance(error, kind)), None)
     if status is None:
@@ -69,11 +79,24 @@ def problem_of(error: MplStreamError) -> Problem | None:
         }
         for fault in faults
     ]
-    return Problem(status, str(error), {"errors": members} if members else {})
+    retry_after_s = RETRY_AFTER_S if status is HTTPStatus.SERVICE_UNAVAILABLE else None
+    if isinstance(error, BudgetError):
+        retry_after_s = error.retry_after_s
+    return Problem(
+        status, str(error), {"errors": members} if members else {}, retry_after_s
+    )
 
 
 #: Seconds after which a picture that was not ready may be asked for again.
 RETRY_AFTER_S = 1
+
+
+def fault(detail: str = "The picture cannot be drawn.") -> Problem:
+    """The problem that something is wrong with the app.
+
+    :param detail: what, where the client may know.
+    """
+    return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail)
 
 
 def not_acceptable(formats: Sequence[ImageFormat]) -> Problem:
@@ -101,11 +124,11 @@ def range_not_satisfiable(length: int) -> Problem:
     )
 
 
-def problem_headers(status: HTTPStatus, mimetype: str) -> Headers:
+def problem_headers(problem: Problem, mimetype: str) -> Headers:
     """What is sent with every problem: nobody keeps it."""
-    retry = [("Retry-After", str(RETRY_AFTER_S))]
+    retry = problem.retry_after_s
     return [
-        *(retry if status is HTTPStatus.SERVICE_UNAVAILABLE else []),
+        *([] if retry is None else [("Retry-After", str(retry))]),
         ("Content-Type", mimetype),
         ("Cache-Control", "no-store"),
         ("X-Content-Type-Options", "nosniff"),

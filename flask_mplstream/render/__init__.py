@@ -18,11 +18,14 @@ from .drawing import Document, Pixels, draw_document, draw_pixels
 from .encoding import encode
 from .figures import as_figure
 from .gate import Style, check_style, gate, use_agg
+from .hostile import mathtext_of
 
 __all__ = [
     "MATPLOTLIB_VERSION",
+    "Style",
     "check_style",
     "gate",
+    "mathtext_of",
     "render",
     "render_variant",
     "use_agg",
@@ -86,14 +89,17 @@ def render_variant(
     style: Style | None,
     max_pixels: int,
     max_bytes: int,
+    timeout_s: float | None = None,
 ) -> RenderedImage:
     """Build a figure and draw it inside the gate, encode it outside.
 
     :param build: the figure function with its arguments bound.
     :param source: what to call it in an error.
+    :param timeout_s: seconds to wait for the gate; ``None`` for ever.
+    :raises OverloadedError: where the gate is not free in time.
     """
     asked = perf_counter()
-    with gate(style):
+    with gate(style, timeout_s):
         entered = perf_counter()
         drawn, built = _drawn(build, variant, source, savefig, max_pixels, max_bytes)
         done = perf_counter()

@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 
 from ..errors import ImageTooLargeError
 from ..image import ImageFormat
+from .hostile import well_formed
 
 #: Pixels of one side: what WebP can hold, and far more than a page can show.
 MAX_SIDE_PX = 16_383
@@ -119,7 +120,10 @@ def draw_document(
             },
         )
     width_px, height_px = (round(inches * dpi) for inches in sizes[-1])
-    return Document(body.getvalue(), width_px, height_px)
+    written = body.getvalue()
+    if format.name == "svg":
+        written = well_formed(written)
+    return Document(written, width_px, height_px)
 
 
 class LimitedBuffer(BytesIO):

@@ -11,6 +11,7 @@ import gc
 import os
 import sys
 import threading
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
@@ -18,12 +19,14 @@ from typing import Any, TypeAlias
 import matplotlib as mpl
 import matplotlib.style
 
-from ..errors import ConfigError
+from ..errors import ConfigError, OverloadedError
+from .hostile import guarded
 
 Style: TypeAlias = str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]]
 
-#: Fixed ids in SVG, so that equal figures give equal bytes on every machine.
-_HASHSALT: dict[Any, Any] = {"svg.hashsalt": "flask-mplstream"}
+#: Fixed ids in SVG, so that equal figures give equal bytes on every machine. No
+#: LaTeX, whatever the server's own matplotlibrc says.
+_RC: dict[Any, Any] = {"svg.hashsalt": "flask-mplstream", "text.usetex": False}
 
 # Re-entrant, as a figure function may render another figure.
 _lock = threading.RLock()
@@ -39,15 +42,37 @@ os.register_at_fork(after_in_child=_renew_lock)
 
 
 @contextmanager
-def gate(style: Style | None = None) -> Iterator[None]:
+def gate(style: Style | None = None, timeout_s: float | None = None) -> Iterator[None]:
     """Hold Matplotlib alone; leave its rcParams and pyplot as they were found.
 
     :param style: applied while the gate is held.
+    :param timeout_s: seconds to wait for it; ``None`` for ever.
+    :raises OverloadedError: where it is not free in time.
     """
-    with _lock, _no_collection(), mpl.rc_context(_HASHSALT), _pyplot_as_found():
+    with (
+        _held(timeout_s),
+        _no_collection(),
+        mpl.rc_context(_RC),
+        _pyplot_as_found(),
+        guarded(),
+    ):
         if style is not None:
             mpl.style.use(style)  # type: ignore[arg-type]  # stubs want no Mapping
         yield
+
+
+@contextmanager
+def _held(timeout_s: float | None) -> Iterator[None]:
+    lock = _lock  # A fork while it is held brings a new one.
+    if not lock.acquire(timeout=-1 if timeout_s is None else max(timeout_s, 0)):
+        raise OverloadedError(
+            f"Other pictures were drawn for {timeout_s:.1f} seconds, and this one "
+            f"had no turn."
+        )
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager
@@ -88,9 +113,14 @@ def _open_figures() -> set[int]:
     return set(pyplot.get_fignums()) if pyplot else set()
 
 
+#: Matplotlib writes the character itself into this warning, and so into a log.
+_CONTROL_GLYPH = r"Glyph (\d|[12]\d|3[01]|127) \("
+
+
 def use_agg() -> None:
     """Make Agg the backend: a server has no display, and pyplot looks for one."""
     mpl.use("agg")
+    warnings.filterwarnings("ignore", _CONTROL_GLYPH, UserWarning)
 
 
 def check_style(style: Style | None) -> None:

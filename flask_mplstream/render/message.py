@@ -24,10 +24,7 @@ _MAX_LINES = 12
 
 def message_image(title: str, text: str) -> bytes:
     """A PNG, 640 pixels wide, with *title* over *text*, wrapped and cut."""
-    printable = "".join(c if c.isprintable() else " " for c in text)
-    lines = textwrap.wrap(
-        printable, _CHARACTERS, max_lines=_MAX_LINES, placeholder=" …"
-    )
+    lines = _lines(text)
     top = _MARGIN_PX + _TITLE_PX + 18
     size = (_WIDTH_PX, top + len(lines) * _LINE_PX + _MARGIN_PX)
     image = Image.new("RGB", size, "#ffffff")
@@ -40,6 +37,18 @@ def message_image(title: str, text: str) -> bytes:
     buffer = BytesIO()
     image.save(buffer, "png")
     return buffer.getvalue()
+
+
+def _lines(text: str) -> list[str]:
+    lines: list[str] = []
+    for paragraph in text.splitlines():
+        printable = "".join(c if c.isprintable() else " " for c in paragraph)
+        room = _MAX_LINES - len(lines)
+        if room:
+            lines += textwrap.wrap(
+                printable, _CHARACTERS, max_lines=room, placeholder=" …"
+            )
+    return lines
 
 
 @cache

@@ -1,0 +1,89 @@
+"""What a stranger's text may not do: run LaTeX, make a link run code, break XML.
+
+Render layer. Labels and titles often hold a request's arguments, and Matplotlib
+believes them. The guards are there while the gate is held and gone afterwards.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from traceback import walk_tb
+from typing import Any, NoReturn
+
+from matplotlib import mathtext
+from matplotlib.backend_bases import GraphicsContextBase
+from matplotlib.texmanager import TexManager
+
+from ..errors import TexError
+
+_LINK_SCHEMES = {"http", "https", "mailto"}
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
+#: What browsers leave out of a URL before they read it.
+_IGNORED_IN_URL = re.compile(r"^[\x00-\x20]+|[\t\n\r]")
+
+
+def is_safe_link(url: str) -> bool:
+    """Whether *url* leads to a page or a mail, and runs nothing."""
+    scheme = _SCHEME.match(_IGNORED_IN_URL.sub("", url))
+    return scheme is None or scheme[1].lower() in _LINK_SCHEMES
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Keep figures from LaTeX and from links that run something."""
+    make_dvi = TexManager.__dict__["make_dvi"]
+    set_url = GraphicsContextBase.set_url
+
+    def set_safe_url(context: GraphicsContextBase, url: str | None) -> None:
+        set_url(context, url if url is None or is_safe_link(url) else None)
+
+    # Every way to LaTeX, and every way to a link in SVG and PDF, goes through one
+    # of these two. Nobody else draws meanwhile.
+    TexManager.make_dvi = classmethod(_refuse_tex)  # type: ignore[assignment]
+    GraphicsContextBase.set_url = set_safe_url  # type: ignore[assignment, method-assign]
+    _forget_broken_mathtext()
+    try:
+        yield
+    finally:
+        TexManager.make_dvi = make_dvi  # type: ignore[method-assign]
+        GraphicsContextBase.set_url = set_url  # type: ignore[method-assign]
+
+
+def _refuse_tex(*_: Any) -> NoReturn:
+    raise TexError(
+        "The figure has text with usetex. LaTeX reads files of the server, may run "
+        "for ever, and is refused. Mathtext needs no usetex: write $x^2$."
+    )
+
+
+def _forget_broken_mathtext() -> None:
+    """Have a new parser where a text that it could not read changed it.
+
+    After ``$\\sin^\\foo$`` operators have no space around them in the next text,
+    which may be in another person's picture.
+    """
+    parser = getattr(mathtext.MathTextParser, "_parser", None)
+    if getattr(parser, "_needs_space_after_subsuper", False):
+        mathtext.MathTextParser._parser = None  # type: ignore[attr-defined]
+
+
+def mathtext_of(error: BaseException) -> str | None:
+    """The text that Matplotlib was reading as mathtext when *error* was raised."""
+    found = None
+    for frame, _ in walk_tb(error.__traceback__):
+        if frame.f_globals.get("__name__") == mathtext.__name__:
+            found = frame.f_locals.get("s", found)
+    return found if isinstance(found, str) else None
+
+
+#: XML 1.0 has no place for these, not even escaped (section 2.2).
+_NO_XML = re.compile(
+    rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]|\xed[\xa0-\xbf][\x80-\xbf]"
+)
+
+
+def well_formed(svg: bytes) -> bytes:
+    """*svg* with U+FFFD for each character that XML cannot hold."""
+    return _NO_XML.sub("\ufffd".encode(), svg)

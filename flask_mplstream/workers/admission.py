@@ -1,0 +1,42 @@
+"""How many renders may be under way and wait in one process.
+
+Values and threads: no Flask. A thread that waits for its turn is a thread that
+answers nobody else, so from some length on a queue only spreads the overload.
+"""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+
+from ..errors import OverloadedError
+
+
+class Admission:
+    """Counts renders; ``with admission:`` is one of them.
+
+    :param max_renders: renders at once, those that wait included.
+    """
+
+    def __init__(self, max_renders: int) -> None:
+        self._max_renders = max_renders
+        self._count = 0
+        self._lock = threading.Lock()  # guards _count
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._count >= self._max_renders:
+                raise OverloadedError(
+                    f"{self._count} other pictures are being rendered or wait for it. "
+                    f"Ask again soon."
+                )
+            self._count += 1
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with self._lock:
+            self._count -= 1

@@ -1,0 +1,171 @@
+"""Where an app's renders run: here, in a pool of processes, or on an executor.
+
+Flask side; one :class:`Renders` for each app and process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib.util import find_spec
+from time import perf_counter
+from typing import Any, Protocol
+
+from flask import Flask
+
+from ..budget import Budget
+from ..errors import ConfigError, OverloadedError
+from ..image import RenderedImage, Variant
+from ..settings import Settings
+from . import transport
+from .admission import Admission
+from .executor import OnExecutor
+from .inline import is_rendering, run_without_request
+from .recipe import Recipe
+
+
+class Elsewhere(Protocol):
+    """Runs payloads outside this process."""
+
+    def start(self) -> None:
+        """Be ready before the first render."""
+
+    def run(self, payload: bytes, timeout_s: float) -> bytes:
+        """What comes back for *payload*, in *timeout_s* seconds."""
+
+    def stop(self) -> None:
+        """Leave nothing running."""
+
+
+class Renders:
+    """Renders the pictures of *app*.
+
+    :param budget: what each client may spend, if that is bounded.
+    """
+
+    def __init__(self, app: Flask, settings: Settings, budget: Budget | None) -> None:
+        self._app = app
+        self._budget = budget
+        self._app_name = settings.app
+        # On an executor all that it has been given counts as waiting: how much it
+        # runs at once is its own affair.
+        slots = 0 if settings.executor else max(settings.workers, 1)
+        self._admission = Admission(slots + settings.max_pending)
+        self._elsewhere = _elsewhere(settings)
+
+    def image(
+        self,
+        recipe: Recipe,
+        values: Mapping[str, Any],
+        variant: Variant,
+        timeout_s: float,
+    ) -> RenderedImage:
+        """The picture of *values*, in *timeout_s* seconds.
+
+        :raises OverloadedError: where there is no room for it, or no turn in time.
+        :raises SlowRenderError: where its render takes too long and can be ended.
+        :raises WorkerDiedError: where no worker survived it.
+        """
+        if is_rendering.get():
+            # Asked for by a figure function, which has its turn.
+            return self._here(recipe, values, variant, timeout_s)
+        began = perf_counter()
+        try:
+            image = self._admitted(recipe, values, variant, timeout_s)
+        except OverloadedError:
+            raise  # Nothing was rendered.
+        except Exception:
+            self._charge(perf_counter() - began)
+            raise
+        self._charge(sum(s for step, s in image.timings_s if step != "wait"))
+        return image
+
+    def admit(self) -> None:
+        """Refuse the current request a new render where its client has had enough.
+
+        :raises BudgetError: with the seconds to wait.
+        """
+        if self._budget is not None:
+            self._budget.check()
+
+    def _charge(self, seconds: float) -> None:
+        if self._budget is not None:
+            self._budget.charge(seconds)
+
+    def _admitted(
+        self,
+        recipe: Recipe,
+        values: Mapping[str, Any],
+        variant: Variant,
+        timeout_s: float,
+    ) -> RenderedImage:
+        with self._admission:
+            if self._elsewhere is None:
+                return self._here(recipe, values, variant, timeout_s)
+            began = perf_counter()
+            payload = transport.pack(self._app_name, recipe, values, variant)
+            image = transport.unpack(self._elsewhere.run(payload, timeout_s))
+        return _with_wait(image, perf_counter() - began)
+
+    def _here(
+        self,
+        recipe: Recipe,
+        values: Mapping[str, Any],
+        variant: Variant,
+        timeout_s: float,
+    ) -> RenderedImage:
+        app = self._app
+        return run_without_request(
+            app,
+            lambda: recipe.image(
+                values, variant, timeout_s=timeout_s, ensure_sync=app.ensure_sync
+            ),
+        )
+
+    def start(self) -> None:
+        """Start the workers, if there are any, instead of with the first render."""
+        if self._elsewhere is not None:
+            self._elsewhere.start()
+
+    def stop(self) -> None:
+        """End the workers, if there are any."""
+        if self._elsewhere is not None:
+            self._elsewhere.stop()
+
+
+def check_extras(settings: Settings) -> None:
+    """Refuse settings that want what is not installed.
+
+    :raises ConfigError: naming the extra.
+    """
+    for value, name, module in (
+        (settings.workers, "workers", "pebble"),
+        (settings.client_budget, "budget", "limits"),
+    ):
+        if value and find_spec(module) is None:
+            raise ConfigError(
+                f"The setting wants the package {module}: "
+                f"pip install 'flask-mplstream[{name}]'."
+            )
+
+
+def _elsewhere(settings: Settings) -> Elsewhere | None:
+    if settings.executor is not None:
+        return OnExecutor(settings.executor)
+    if not settings.workers:
+        return None
+    from .pool import Pool
+
+    return Pool(
+        settings.workers,
+        memory_bytes=settings.worker_bytes,
+        max_renders=settings.worker_renders,
+        app_name=settings.app,
+    )
+
+
+def _with_wait(image: RenderedImage, elapsed_s: float) -> RenderedImage:
+    """*image* with what was not spent on a step counted as waiting."""
+    steps = {name: s for name, s in image.timings_s if name != "wait"}
+    waited = max(elapsed_s - sum(steps.values()), 0.0)
+    return replace(image, timings_s=(("wait", waited), *steps.items()))

@@ -1,0 +1,167 @@
+"""What goes to a worker and what comes back: bytes.
+
+Flask side, in both processes. A payload is unpickled inside the function that
+the worker runs, so that a module that cannot be imported there is an error with
+a message and not the end of a worker. Both sides are the app's own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from flask import Flask
+from werkzeug.exceptions import HTTPException
+from werkzeug.utils import import_string
+from werkzeug.wrappers import Response
+
+from ..errors import ConfigError, RemoteError
+from ..image import RenderedImage, Variant
+from ..render import use_agg
+from .inline import run_without_request
+from .recipe import Recipe
+
+
+def pack(
+    app_name: str | None, recipe: Recipe, values: Mapping[str, Any], variant: Variant
+) -> bytes:
+    """One render as bytes.
+
+    :param app_name: ``MPLSTREAM_APP``.
+    :raises ConfigError: where an argument cannot be pickled.
+    """
+    try:
+        return pickle.dumps((app_name, recipe, values, variant))
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise ConfigError(
+            f"An argument of {recipe.source} cannot be sent to a worker: {error}. "
+            f"Let inject=… give plain values, such as an id."
+        ) from error
+
+
+def run(payload: bytes) -> bytes:
+    """Render what *payload* says, in the worker; the result goes to :func:`unpack`."""
+    try:
+        result: RenderedImage | _Failure = _image(payload)
+    except BaseException as error:  # sys.exit() must not end the worker.
+        if isinstance(error, MemoryError):
+            error.add_note("MPLSTREAM_WORKER_BYTES is what a worker may take.")
+        result = _Failure.of(error)
+    return pickle.dumps(result)
+
+
+def _image(payload: bytes) -> RenderedImage:
+    use_agg()
+    recipe: Recipe
+    app_name, recipe, values, variant = _unpickled(payload)
+    app = None if app_name is None else app_named(app_name)
+    ensure_sync = _synchronous if app is None else app.ensure_sync
+    return run_without_request(
+        app, lambda: recipe.image(values, variant, ensure_sync=ensure_sync)
+    )
+
+
+def unpack(result: bytes) -> RenderedImage:
+    """The picture, or the error that it became.
+
+    :raises RemoteError: for an error that cannot be pickled.
+    """
+    outcome: RenderedImage | _Failure = _unpickled(result)
+    if isinstance(outcome, _Failure):
+        raise outcome.error() from _RemoteTraceback(outcome.traceback)
+    return outcome
+
+
+def _unpickled(pickled: bytes) -> Any:
+    # From a process of the same app, by way of a pipe or its own executor.
+    return pickle.loads(pickled)  # noqa: S301
+
+
+class _RemoteTraceback(Exception):  # noqa: N818 - as in concurrent.futures
+    """The worker's traceback, shown as the cause."""
+
+    def __str__(self) -> str:
+        return f"\n{self.args[0]}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """An error, as it travels."""
+
+    pickled: bytes | None
+    shown: str
+    notes: tuple[str, ...]
+    traceback: str
+    #: Status, headers and body of an ``abort(response)``.
+    response: tuple[int, list[tuple[str, str]], bytes] | None = None
+
+    @classmethod
+    def of(cls, error: BaseException) -> _Failure:
+        text = "".join(traceback.format_exception(error))
+        response = None
+        if isinstance(error, HTTPException) and isinstance(error.response, Response):
+            sent = error.response
+            response = (sent.status_code, list(sent.headers), sent.get_data())
+        pickled = _pickled(error) if response is None else None
+        shown = f"{type(error).__name__}: {error}"
+        notes = tuple(getattr(error, "__notes__", ()))
+        return cls(pickled, shown, notes, text, response)
+
+    def error(self) -> Exception:
+        """The error again, as far as it can be."""
+        if self.response is not None:
+            status, headers, body = self.response
+            # Flask's headers are complete: no default type is added.
+            return HTTPException(response=Response(body, status, headers))
+        if self.pickled is not None:
+            error: Exception = _unpickled(self.pickled)
+            return error
+        remote = RemoteError(self.shown)
+        for note in self.notes:
+            remote.add_note(note)
+        return remote
+
+
+def _pickled(error: BaseException) -> bytes | None:
+    """*error* where it survives the way; many classes of errors do not."""
+    if not isinstance(error, Exception):
+        return None
+    try:
+        pickled = pickle.dumps(error)
+        _unpickled(pickled)
+    except Exception:
+        return None
+    return pickled
+
+
+def _synchronous(function: Callable[..., Any]) -> Callable[..., Any]:
+    """*function* without an app to run its coroutine."""
+    if not asyncio.iscoroutinefunction(function):
+        return function
+    return lambda *args, **kwargs: asyncio.run(function(*args, **kwargs))
+
+
+@cache
+def app_named(name: str) -> Flask:
+    """The app, or what the factory makes, named ``module:name``.
+
+    :raises ConfigError: where there is none.
+    """
+    try:
+        found = import_string(name)
+    except ImportError as error:
+        raise ConfigError(
+            f"MPLSTREAM_APP is {name!r}, which a worker cannot import: {error}"
+        ) from error
+    app = found if isinstance(found, Flask) else found()
+    if not isinstance(app, Flask):
+        raise ConfigError(
+            f"MPLSTREAM_APP is {name!r}, which gives {type(app)!r}. Name a Flask app, "
+            f"or a function without arguments that makes one."
+        )
+    return app
