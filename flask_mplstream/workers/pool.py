@@ -45,7 +45,7 @@ class _Worker:
     def start(self) -> ProcessPool:
         """The process, started where there is none that lives."""
         if self._running is not None and not self._running[0].active:
-            self.end()
+            self._replace()
         if self._running is None:
             context = KeptContext(start_context())
             self._running = self._make(context), context
@@ -62,7 +62,7 @@ class _Worker:
         try:
             return self.start().schedule(transport.run, [payload]).result(timeout_s)
         except TimeoutError:
-            self.end()
+            self._replace()
             raise SlowRenderError(
                 f"The picture took longer than {timeout_s:.1f} seconds; its render "
                 f"was ended."
@@ -70,25 +70,34 @@ class _Worker:
         except Exception as error:
             # What the figure function raises comes back as bytes: this is the
             # process, or the pipe to it.
-            self.end()
+            self._replace()
             code = getattr(error, "exitcode", None)
             raise WorkerDiedError(
                 f"The process that rendered the picture ended"
                 f"{'' if code is None else f' with exit code {code}'}."
             ) from error
         except BaseException:
-            self.end()  # The thread that waits is stopped: nobody wants the rest.
+            self._replace()  # Who waits is being stopped: nobody wants the rest.
             raise
 
-    def end(self) -> None:
-        """Kill the process with all that it started."""
+    def end(self) -> ProcessPool | None:
+        """Kill the process with all that it started.
+
+        :return: what tended it, whose threads end soon.
+        """
         if self._running is None:
-            return
+            return None
         (pool, context), self._running = self._running, None
         pool.stop()  # type: ignore[no-untyped-call]
         context.kill()
-        # Its threads end by themselves; waiting for them is not the request's.
-        threading.Thread(target=pool.join, name="worker's end").start()
+        return pool
+
+    def _replace(self) -> None:
+        """Kill the process; the next render has another."""
+        pool = self.end()
+        if pool is not None:
+            # Waiting until its threads have ended is not the request's.
+            threading.Thread(target=pool.join, name="worker's end").start()
 
 
 class Pool:
@@ -116,6 +125,7 @@ class Pool:
         for worker in self._workers:
             self._idle.put(worker)
         self._pid = os.getpid()
+        self._is_stopped = False
         _all_pools.add(self)
 
     def start(self) -> None:
@@ -141,6 +151,8 @@ class Pool:
             try:
                 return worker.run(payload, deadline - time.monotonic())
             except WorkerDiedError:
+                if self._is_stopped:
+                    raise
                 logger.warning("A worker died; rendering once more.", exc_info=True)
                 return worker.run(payload, deadline - time.monotonic())
         finally:
@@ -156,9 +168,12 @@ class Pool:
 
     def stop(self) -> None:
         """Kill all workers."""
-        if self._pid == os.getpid():  # Those of the parent are the parent's.
-            for worker in self._workers:
-                worker.end()
+        if self._pid != os.getpid():
+            return  # Those of the parent are the parent's.
+        self._is_stopped = True
+        for pool in [worker.end() for worker in self._workers]:
+            if pool is not None:
+                pool.join()
 
 
 @atexit.register

@@ -39,8 +39,9 @@ def pack(
         return pickle.dumps((app_name, recipe, values, variant))
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise ConfigError(
-            f"An argument of {recipe.source} cannot be sent to a worker: {error}. "
-            f"Let inject=… give plain values, such as an id."
+            f"A render of {recipe.source} cannot be sent to a worker: {error}. Its "
+            f"arguments and options travel as values: define their classes at the "
+            f"top level of a module."
         ) from error
 
 

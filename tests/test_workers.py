@@ -1,0 +1,355 @@
+"""Worker processes: what one render does is felt by no other request."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from matplotlib.figure import Figure
+
+from flask_mplstream import ConfigError, FigureBlueprint, start_workers
+from flask_mplstream.state import AppState
+from flask_mplstream.workers.process import limit_memory
+
+from .conftest import pixels
+from .worker_figures import grey, of_data, other, plots
+
+Serve = Callable[..., FlaskClient]
+FACTORY = "tests.worker_figures:create_app"
+
+
+def end(*apps: Flask) -> None:
+    """End the workers of *apps*, and those that were replaced before."""
+    for app in apps:
+        AppState.of(app).stop()
+    for thread in threading.enumerate():
+        if thread.name == "worker's end":
+            thread.join(5)
+
+
+@pytest.fixture
+def pool() -> Iterator[Serve]:
+    """A client of an app with workers, two if not told otherwise."""
+    apps = []
+
+    def make(**config: Any) -> FlaskClient:
+        app = Flask(__name__)
+        app.config.from_mapping(SECRET_KEY="not secret")
+        app.config.from_mapping({"MPLSTREAM_WORKERS": 2, **config})
+        app.register_blueprint(plots)
+        apps.append(app)
+        return app.test_client()
+
+    yield make
+    end(*apps)
+
+
+def level(body: bytes) -> int:
+    return int(pixels(body)[0, 0, 0])
+
+
+def is_running(pid: int) -> bool:
+    """Whether *pid* is a process that has not ended."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+def gone(*numbers: int) -> bool:
+    """Whether these processes end within two seconds."""
+    deadline = time.monotonic() + 2
+    while any(map(is_running, numbers)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not any(map(is_running, numbers))
+
+
+def test_a_worker_renders_what_the_web_process_would(pool: Serve) -> None:
+    """The same bytes in every format; not in the process that answers."""
+    client, here = pool(), pool(MPLSTREAM_WORKERS=0)
+    for name in ("png", "svg"):
+        url = f"/plots/titled.{name}?title=a"
+        assert client.get(url).data == here.get(url).data
+    assert client.get("/plots/pid").text != str(os.getpid())
+    assert here.get("/plots/pid").text == str(os.getpid())
+
+
+def test_load_runs_in_the_worker_and_a_coroutine_is_awaited(pool: Serve) -> None:
+    """With an app to run it in and without."""
+    for config in ({}, {"MPLSTREAM_APP": FACTORY}):
+        client = pool(**config)
+        assert level(client.get("/plots/loaded?level=40").data) == 40
+        assert level(client.get("/plots/async?level=41").data) == 41
+
+
+def test_ten_requests_are_one_render_of_a_worker(pool: Serve) -> None:
+    """Who comes while a worker renders waits for it."""
+    app = pool().application
+    with ThreadPoolExecutor(10) as threads:
+        url = "/plots/slow?seconds=0.3"
+        asked = [threads.submit(lambda: app.test_client().get(url)) for _ in range(10)]
+        answers = [answer.result().headers["Cache-Status"] for answer in asked]
+    assert sum("collapsed" not in answer for answer in answers) == 1
+
+
+def test_two_workers_render_at_once(pool: Serve) -> None:
+    """Two slow pictures take as long as one."""
+    app = pool().application
+    app.test_client().get("/plots/grey")
+    start_workers(app)
+    began = time.monotonic()
+    with ThreadPoolExecutor(2) as threads:
+        urls = [f"/plots/slow?seconds=1&n={n}" for n in range(2)]
+        assert {r.status for r in threads.map(lambda u: app.test_client().get(u), urls)}
+    assert time.monotonic() - began < 1.9
+
+
+def test_a_worker_has_the_app_that_the_setting_names(pool: Serve) -> None:
+    """Its configuration, and no request."""
+    client = pool(MPLSTREAM_APP=FACTORY)
+    assert client.get("/plots/greeting").text == "hello"
+    assert client.get("/plots/request").status_code == 500
+
+
+def test_without_the_setting_there_is_no_app(
+    pool: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The error is Flask's own, in the log."""
+    assert pool().get("/plots/greeting").status_code == 500
+    assert "Working outside of application context" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        pytest.param("no.such:app", "cannot import", id="no-module"),
+        pytest.param("tests.worker_figures:nothing", "cannot import", id="no-name"),
+        pytest.param("tests.worker_figures:grey", "grey", id="takes-arguments"),
+        pytest.param("tests.worker_figures:wrapping", "wrapping", id="no-factory"),
+        pytest.param("builtins:dict", "a function without arguments", id="no-app"),
+    ],
+)
+def test_a_factory_that_makes_no_app_is_told(
+    pool: Serve, caplog: pytest.LogCaptureFixture, name: str, reason: str
+) -> None:
+    """The first render says what is wrong with the setting."""
+    assert pool(MPLSTREAM_APP=name).get("/plots/grey").status_code == 500
+    assert reason in caplog.text
+
+
+def test_a_figure_in_a_figure_is_rendered_by_the_same_worker(pool: Serve) -> None:
+    """It neither waits for a second worker nor starts workers of its own."""
+    client = pool(MPLSTREAM_WORKERS=1, MPLSTREAM_APP=FACTORY)
+    assert client.get("/plots/nested").text == "data:image/png;"
+
+
+def refusal(blueprint: FigureBlueprint, **config: Any) -> str:
+    app = Flask(__name__)
+    app.config.from_mapping(config)
+    with pytest.raises(ConfigError) as refused:
+        app.register_blueprint(blueprint)
+    return str(refused.value)
+
+
+def test_a_function_without_a_name_is_refused_at_start(plots: FigureBlueprint) -> None:
+    """A worker could not import it; without workers it is welcome."""
+
+    @plots.figure_route("/closure")
+    def closure() -> Figure:
+        return grey(0)
+
+    told = refusal(plots, MPLSTREAM_WORKERS=1)
+    assert "'test_a_function_without_a_name_is_refused_at_start.<locals>." in told
+    assert "top level of a module" in told
+    Flask(__name__).register_blueprint(plots)
+
+
+def test_a_lambda_that_loads_is_refused_at_start(plots: FigureBlueprint) -> None:
+    """It runs in the worker as well."""
+    plots.figure_route("/loaded", load=lambda level: level)(of_data)
+    assert "The load '" in refusal(plots, MPLSTREAM_WORKERS=1)
+
+
+def test_a_function_behind_another_one_is_refused_at_start() -> None:
+    """Its name leads to what a decorator made of it."""
+    assert "@figure_route above its other" in refusal(other, MPLSTREAM_WORKERS=1)
+
+
+def test_without_pebble_the_extra_is_named(
+    plots: FigureBlueprint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The app does not start, and says what to install."""
+    monkeypatch.setattr("flask_mplstream.workers.renders.find_spec", lambda name: None)
+    assert "flask-mplstream[workers]" in refusal(plots, MPLSTREAM_WORKERS=1)
+    assert "flask-mplstream[budget]" in refusal(plots, MPLSTREAM_CLIENT_BUDGET=1)
+
+
+def test_a_render_that_hangs_in_native_code_is_killed(
+    pool: Serve, tmp_path: Path
+) -> None:
+    """504 in time, with what it had started, and the pool is whole again."""
+    client, pids = pool(MPLSTREAM_WORKERS=1), tmp_path / "pids"
+    client.get("/plots/grey")
+    began = time.monotonic()
+    answer = client.get("/plots/hang", query_string={"pids": pids})
+    assert time.monotonic() - began < 2
+    assert answer.status_code == 504
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert gone(*map(int, pids.read_text().split()))
+    assert level(client.get("/plots/grey?level=3").data) == 3
+
+
+def test_a_worker_that_dies_costs_one_more_render(pool: Serve, tmp_path: Path) -> None:
+    """The request is answered by the next worker."""
+    client = pool(MPLSTREAM_WORKERS=1)
+    answer = client.get("/plots/dies-once", query_string={"pids": tmp_path / "pids"})
+    assert level(answer.data) == 5
+
+
+def test_a_figure_that_kills_every_worker_is_an_error(
+    pool: Serve, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After two of them: no third one is tried, and others are served."""
+    client, pids = pool(MPLSTREAM_WORKERS=1), tmp_path / "pids"
+    answer = client.get("/plots/dies", query_string={"pids": pids})
+    assert answer.status_code == 500
+    assert len(pids.read_text().split()) == 2
+    assert "exit code -9" in caplog.text
+    assert client.get("/plots/grey").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        pytest.param("segfault", "exit code -11", id="segfault"),
+        pytest.param("leaves", "SystemExit: enough", id="sys.exit"),
+        pytest.param("greedy", "MPLSTREAM_WORKER_BYTES", id="memory"),
+        pytest.param("fails", "ValueError: no such value", id="error"),
+        pytest.param("fails?kind=odd", "OddError: 1 and 2", id="unpicklable"),
+        pytest.param("fails?kind=lock", "unlocked _thread.lock", id="with-a-lock"),
+        pytest.param("fails?kind=nothing", "forget to return", id="no-figure"),
+        pytest.param("titled?fixed=1", "Unknown symbol", id="own-mathtext"),
+        pytest.param("kind", "cannot be sent to a worker", id="local-class"),
+    ],
+)
+def test_an_error_in_a_worker_is_told_here(
+    pool: Serve, caplog: pytest.LogCaptureFixture, path: str, told: str
+) -> None:
+    """In one line of the log, and the client learns nothing."""
+    client = pool(MPLSTREAM_WORKERS=1, MPLSTREAM_WORKER_BYTES=2**29)
+    answer = client.get(f"/plots/{path}")
+    assert answer.status_code == 500
+    assert answer.json is not None
+    assert answer.json["detail"] == "The picture cannot be drawn."
+    errors = [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR]
+    assert len(errors) == 1
+    assert told in errors[0]
+    assert client.get("/plots/grey").status_code == 200
+
+
+def test_an_error_in_a_worker_has_its_line(
+    pool: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of the user's own code, whether the error can be pickled or not."""
+    client = pool(MPLSTREAM_WORKERS=1)
+    for kind, line in (("value", 'raise ValueError("no'), ("odd", "raise OddError(1")):
+        client.get(f"/plots/fails?kind={kind}")
+        assert line in caplog.text
+
+
+def test_an_answer_of_the_users_own_comes_from_a_worker(pool: Serve) -> None:
+    """``abort()`` by status and by response."""
+    client = pool(MPLSTREAM_WORKERS=1)
+    assert client.get("/plots/fails?kind=abort").status_code == 404
+    answer = client.get("/plots/fails?kind=response")
+    assert (answer.status_code, answer.text) == (410, "gone fishing")
+    assert answer.headers["X-Why"] == "fish"
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_bad_mathtext_from_the_url_is_told_from_a_worker(pool: Serve) -> None:
+    """It is the client's fault there as well."""
+    answer = pool().get("/plots/titled", query_string={"title": r"$\nothing$"})
+    assert answer.status_code == 400
+    assert "Unknown symbol" in answer.text
+
+
+def test_a_worker_is_replaced_after_some_renders(pool: Serve) -> None:
+    """Two each: what a figure function leaks does not grow for ever."""
+    client = pool(MPLSTREAM_WORKERS=1, MPLSTREAM_WORKER_RENDERS=2)
+    answers = [client.get("/plots/pid").text for _ in range(6)]
+    assert [answers.count(pid) for pid in dict.fromkeys(answers)] == [2, 2, 2]
+
+
+def test_workers_may_start_before_the_first_render(pool: Serve) -> None:
+    """With any request to the app, in the background."""
+    client = pool(MPLSTREAM_PRELOAD=True)
+    client.get("/no/such/page")
+    for thread in threading.enumerate():
+        if thread.name == "mplstream-preload":
+            thread.join(10)
+    names = [thread.name for thread in threading.enumerate()]
+    assert sum("pool_manager_loop" in name for name in names) == 2
+
+
+def test_a_worker_is_waited_for_and_the_time_is_told(pool: Serve) -> None:
+    """``Server-Timing`` tells the wait from the render."""
+    answer = pool().get("/plots/grey")
+    steps = [
+        step.partition(";")[0] for step in answer.headers["Server-Timing"].split(", ")
+    ]
+    assert steps == ["wait", "build", "draw", "encode"]
+
+
+def test_no_worker_free_in_time_is_a_503(pool: Serve) -> None:
+    """Nobody waits longer than ``timeout``, and a hit waits for nobody."""
+    quick = FigureBlueprint("quick", __name__)
+    quick.figure_route("/quick", timeout=0.3)(grey_by_name)
+    app = Flask(__name__)
+    app.config.from_mapping(MPLSTREAM_WORKERS=1)
+    app.register_blueprint(plots)
+    app.register_blueprint(quick)
+    client = app.test_client()
+    client.get("/plots/grey")
+    with ThreadPoolExecutor(1) as threads:
+        slow = threads.submit(lambda: app.test_client().get("/plots/slow?seconds=1.5"))
+        time.sleep(0.3)
+        began = time.monotonic()
+        answer = client.get("/quick?level=1")
+        assert time.monotonic() - began < 1
+        assert client.get("/plots/grey").status_code == 200
+        assert slow.result().status_code == 200
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "1"
+    end(app)
+
+
+def grey_by_name(level: int = 0) -> Figure:
+    return grey(level)
+
+
+def test_the_limit_counts_from_what_a_process_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Imports are not charged to the figure; a lower hard limit stays."""
+    import resource
+
+    limits: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limit: limits.append(limit))
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (-1, -1))
+    limit_memory(2**30)
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (-1, 1000))
+    limit_memory(2**30)
+    assert limits[0][0] > 2**30
+    assert limits[0][1] == -1
+    assert limits[1] == (1000, 1000)
