@@ -132,7 +132,8 @@ def check_style(style: Style | None) -> None:
         return
     try:
         with gate(style):
-            pass
+            if mpl.rcParams["text.usetex"]:
+                raise ValueError("text.usetex is refused, as LaTeX reads files.")
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise ConfigError(
             f"style is {style!r}, which Matplotlib does not accept: {error} "

@@ -1,0 +1,281 @@
+"""Overload: some are refused at once, and nobody waits too long."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+from flask import Flask, request
+from flask.testing import FlaskClient
+from flask_caching import Cache
+from matplotlib.figure import Figure
+from werkzeug.test import TestResponse
+
+from flask_mplstream import FigureBlueprint, OverloadedError, figure_data_uri
+from flask_mplstream.budget import Budget
+from flask_mplstream.render import gate
+from flask_mplstream.state import AppState
+from flask_mplstream.workers.admission import Admission
+
+from .conftest import Clock, Counter, free_port, need, server
+
+Serve = Callable[..., FlaskClient]
+
+
+def test_one_more_than_there_is_room_for_is_refused() -> None:
+    """And there is room again when one is done, also by an error."""
+    admission = Admission(2)
+    with admission:
+        with pytest.raises(KeyError), admission:
+            raise KeyError
+        with admission, pytest.raises(OverloadedError, match="2 other"), admission:
+            pass
+
+
+@pytest.fixture
+def slow(plots: FigureBlueprint, renders: Counter) -> Iterator[threading.Event]:
+    """A figure function that lasts until the event is set."""
+    done = threading.Event()
+
+    @plots.figure_route("/slow", max_age=60, stale_if_error=100, timeout=5)
+    def slow(n: int = 0) -> Figure:
+        renders(n)
+        assert done.wait(10)
+        return Figure(figsize=(1, 1))
+
+    yield done
+    done.set()
+
+
+def asked(
+    threads: ThreadPoolExecutor, client: FlaskClient, *urls: str
+) -> list[Future[TestResponse]]:
+    app = client.application
+    return [threads.submit(lambda u=url: app.test_client().get(u)) for url in urls]  # type: ignore[misc]
+
+
+def waits_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert condition()
+
+
+def test_a_full_queue_is_a_503_at_once(
+    serve: Serve, slow: threading.Event, renders: Counter
+) -> None:
+    """One is drawn, one waits; the third is told when to come again."""
+    client = serve(MPLSTREAM_MAX_PENDING=1)
+    admission = AppState.of(client.application).renders()._admission
+    with ThreadPoolExecutor(2) as threads:
+        answers = asked(threads, client, "/plots/slow?n=1", "/plots/slow?n=2")
+        waits_for(lambda: admission._count == 2)
+        refused = client.get("/plots/slow?n=3")
+        slow.set()
+        assert [answer.result().status_code for answer in answers] == [200, 200]
+    assert refused.status_code == 503
+    assert refused.headers["Retry-After"] == "1"
+    assert refused.headers["Cache-Control"] == "no-store"
+    assert refused.mimetype == "application/problem+json"
+    # That it was refused is no reason to refuse it again.
+    assert client.get("/plots/slow?n=3").status_code == 200
+    assert sorted(renders.calls) == [1, 2, 3]
+
+
+def test_followers_do_not_count(serve: Serve, slow: threading.Event) -> None:
+    """Six ask for one picture: that is one render."""
+    client = serve(MPLSTREAM_MAX_PENDING=0)
+    with ThreadPoolExecutor(6) as threads:
+        answers = asked(threads, client, *["/plots/slow"] * 6)
+        time.sleep(0.1)
+        slow.set()
+        assert {answer.result().status_code for answer in answers} == {200}
+
+
+def test_where_there_is_an_older_picture_it_is_sent_instead(
+    serve: Serve, slow: threading.Event, clock: Clock
+) -> None:
+    """A full queue is an error that ``stale_if_error`` covers."""
+    client = serve(MPLSTREAM_MAX_PENDING=0)
+    slow.set()
+    old = client.get("/plots/slow?n=1")
+    clock.now += 70
+    slow.clear()
+    with ThreadPoolExecutor(1) as threads:
+        answers = asked(threads, client, "/plots/slow?n=2")
+        waits_for(
+            lambda: AppState.of(client.application).renders()._admission._count == 1
+        )
+        stale = client.get("/plots/slow?n=1")
+        slow.set()
+        assert answers[0].result().status_code == 200
+    assert stale.data == old.data
+    assert "fwd=stale" in stale.headers["Cache-Status"]
+
+
+def test_nobody_waits_for_the_gate_longer_than_timeout(
+    plots: FigureBlueprint, serve: Serve, renders: Counter
+) -> None:
+    """Where other figures are drawn for long, a request gives up; hits go on."""
+
+    @plots.figure_route("/quick", timeout=0.2)
+    def quick(n: int = 0) -> Figure:
+        renders(n)
+        return Figure(figsize=(1, 1))
+
+    client = serve()
+    client.get("/plots/quick?n=1")
+    with ThreadPoolExecutor(1) as threads, gate():
+        began = time.monotonic()
+        answer = asked(threads, client, "/plots/quick?n=2")[0].result()
+        assert 0.15 < time.monotonic() - began < 2
+        assert client.get("/plots/quick?n=1").status_code == 200
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "1"
+    assert client.get("/plots/quick?n=2").status_code == 200
+    assert renders.calls == [1, 2]
+
+
+def test_a_figure_in_a_figure_needs_no_room(
+    plots: FigureBlueprint, serve: Serve
+) -> None:
+    """It is part of the render that asks for it."""
+
+    @plots.figure_route("/inner")
+    def inner() -> Figure:
+        return Figure(figsize=(1, 1))
+
+    @plots.figure_route("/outer")
+    def outer() -> Figure:
+        figure_data_uri("plots.inner")
+        return Figure(figsize=(1, 1))
+
+    assert serve(MPLSTREAM_MAX_PENDING=0).get("/plots/outer").status_code == 200
+
+
+def who() -> str:
+    return request.headers.get("X-Client", "")
+
+
+@pytest.fixture
+def costly(plots: FigureBlueprint, renders: Counter) -> None:
+    """A figure that costs a tenth of a second."""
+
+    @plots.figure_route("/costly", max_age=60, error_backoff=0)
+    def costly(n: int = 0) -> Figure:
+        renders(n)
+        time.sleep(0.1)
+        if n < 0:
+            raise ValueError(n)
+        return Figure(figsize=(1, 1))
+
+
+def ask(client: FlaskClient, n: int, name: str = "a") -> TestResponse:
+    return client.get(f"/plots/costly?n={n}", headers={"X-Client": name})
+
+
+def spend(client: FlaskClient, name: str = "a") -> list[int]:
+    """The statuses of five renders in a row; from the first, a budget of 0.25 s."""
+    return [ask(client, n, name).status_code for n in range(5)]
+
+
+@pytest.mark.keeps_threads  # limits clears its memory in a thread.
+@pytest.mark.usefixtures("costly")
+def test_a_client_that_asks_for_much_waits(serve: Serve) -> None:
+    """429 when its seconds are used up; others, hits and followers are served."""
+    client = serve(MPLSTREAM_CLIENT_BUDGET=0.25, MPLSTREAM_CLIENT=who)
+    assert spend(client) == [200, 200, 200, 429, 429]
+    refused = ask(client, 9)
+    assert 1 <= int(refused.headers["Retry-After"]) <= 60
+    assert refused.headers["Cache-Control"] == "no-store"
+    assert "0.25 seconds of rendering" in refused.text
+    assert ask(client, 2).status_code == 200
+    assert ask(client, 9, "b").status_code == 200
+    assert ask(client, 9).status_code == 200  # By now somebody else paid for it.
+
+
+@pytest.mark.keeps_threads
+@pytest.mark.usefixtures("costly")
+def test_a_render_that_fails_is_paid_for(serve: Serve) -> None:
+    """Time is time."""
+    client = serve(MPLSTREAM_CLIENT_BUDGET=0.15, MPLSTREAM_CLIENT=who)
+    assert [ask(client, n).status_code for n in (-1, -2, -3)] == [500, 500, 429]
+
+
+@pytest.mark.keeps_threads
+@pytest.mark.usefixtures("costly")
+def test_the_client_is_its_address_by_default(serve: Serve) -> None:
+    """As the server or ``ProxyFix`` has it."""
+    client = serve(MPLSTREAM_CLIENT_BUDGET=0.01)
+    first, second = ({"REMOTE_ADDR": f"10.0.0.{n}"} for n in (1, 2))
+    statuses = [
+        client.get(f"/plots/costly?n={n}", environ_overrides=address).status_code
+        for n, address in enumerate([first, first, second])
+    ]
+    assert statuses == [200, 429, 200]
+
+
+@pytest.mark.usefixtures("costly")
+def test_processes_count_in_the_redis_that_keeps_the_pictures(
+    plots: FigureBlueprint, serve: Serve, redis_port: int
+) -> None:
+    """What one process has counted, the next one knows."""
+    config = {
+        "CACHE_TYPE": "RedisCache",
+        "CACHE_REDIS_PORT": redis_port,
+        "CACHE_KEY_PREFIX": "budget",
+        "MPLSTREAM_CLIENT_BUDGET": 0.15,
+        "MPLSTREAM_CLIENT": who,
+    }
+    assert [ask(serve(**config), n, "redis").status_code for n in range(4)] == [
+        *(200, 200),
+        *(429, 429),
+    ]
+
+
+@pytest.mark.keeps_threads  # What looks for a server that is down.
+@pytest.mark.usefixtures("costly")
+def test_where_redis_is_down_nobody_is_refused(
+    serve: Serve,
+) -> None:
+    """A budget protects the server; it must not stop it."""
+    program, port = need("redis-server"), free_port()
+    with server(program, "--port", str(port), "--save", "", port=port):
+        client = serve(
+            CACHE_TYPE="RedisCache",
+            CACHE_REDIS_PORT=port,
+            MPLSTREAM_CLIENT_BUDGET=0.01,
+            MPLSTREAM_CLIENT=who,
+        )
+        assert [ask(client, n).status_code for n in range(2)] == [200, 429]
+    assert [ask(client, n).status_code for n in range(10, 12)] == [200, 200]
+    AppState.of(client.application).pictures(None).store.breaker.stop()
+
+
+@pytest.mark.keeps_threads
+@pytest.mark.usefixtures("costly")
+def test_outside_a_request_nobody_pays(
+    plots: FigureBlueprint, serve: Serve, renders: Counter
+) -> None:
+    """Such as in a command, or for an e-mail."""
+    client = serve(MPLSTREAM_CLIENT_BUDGET=0.01)
+    with client.application.app_context():
+        for n in range(3):
+            figure_data_uri("plots.costly", n=n)
+    assert len(renders) == 3
+
+
+def test_a_budget_on_several_caches_is_one(plots: FigureBlueprint) -> None:
+    """It counts where the first figure route keeps its pictures."""
+    app = Flask(__name__)
+    caches = [Cache(app, config={"CACHE_TYPE": "SimpleCache"}) for _ in range(2)]
+    blueprint = FigureBlueprint("one", __name__, cache=caches[1])
+    blueprint.figure_route("/plain")(lambda: Figure(figsize=(1, 1)))
+    app.config["MPLSTREAM_CLIENT_BUDGET"] = 1
+    app.register_blueprint(blueprint)
+    budget = AppState.of(app).renders()._budget
+    assert isinstance(budget, Budget)
+    assert budget._store().backend is app.extensions["cache"][caches[1]]
