@@ -2,7 +2,9 @@
 
     flask --app example_app run
 
-Set ``REDIS_URL`` to keep the pictures in Redis, where several servers share them.
+Set ``REDIS_URL`` to keep the pictures in Redis, where several servers share them;
+``FLASK_MPLSTREAM_WORKERS=2`` to render in two processes of their own, and so on for
+every setting.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ def create_app(test_config: Mapping[str, Any] | None = None) -> Flask:
     :raises RuntimeError: where ``REDIS_URL`` is set but redis is not installed.
     """
     app = Flask(__name__)
+    app.config.from_prefixed_env()
     app.config.from_mapping(_redis_config(os.environ.get("REDIS_URL", "")))
     app.config.from_mapping(test_config)
     app.register_blueprint(figures.plots)

@@ -17,12 +17,11 @@ from markupsafe import Markup, escape
 from werkzeug.datastructures import MultiDict
 
 from .errors import ArgumentFault, ArgumentsError, nearest
-from .image import Variant, image_format
 from .parameters import Arguments
 from .route import FigureRoute, Picture
 from .signing import UrlSigner
 from .state import current_state
-from .view import RESERVED
+from .view import RESERVED, named_variant
 
 logger = logging.getLogger("flask_mplstream")
 
@@ -72,7 +71,7 @@ def figure(endpoint: str, /, **values: Any) -> Markup:
     given, options = _split(arguments)
     src = _url(route, given, options)
     shown: dict[str, Any] = {"src": src}
-    if not _variant(route, options).format.is_vector and "_scale" not in options:
+    if not named_variant(route, options).format.is_vector and "_scale" not in options:
         dense = _url(route, given, {**options, "_scale": 2})
         shown["srcset"] = f"{src} 1x, {dense} 2x"
     shown |= {"alt": _alt(route), **_size(route, given, options), "loading": "lazy"}
@@ -145,28 +144,17 @@ def _unknown(name: str, value: object, known: list[str]) -> ArgumentsError:
     return ArgumentsError([fault])
 
 
-def _variant(route: FigureRoute, options: Mapping[str, Any]) -> Variant:
-    formats = route.options.formats
-    format = image_format(options["_format"]) if "_format" in options else formats[0]
-    if format not in formats:
-        accepted = ", ".join(format.name for format in formats)
-        reason = f"{route.endpoint} is not offered in this format."
-        raise ArgumentsError([ArgumentFault("_format", format.name, reason, accepted)])
-    scale = RESERVED.bind({"_scale": options.get("_scale", 1.0)}).values["_scale"]
-    return Variant(format, scale)
-
-
 def _picture(
     route: FigureRoute, given: Mapping[str, Any], options: Mapping[str, Any]
 ) -> Picture:
-    return route.picture(route.parameters.bind(given), _variant(route, options))
+    return route.picture(route.parameters.bind(given), named_variant(route, options))
 
 
 def _url(
     route: FigureRoute, given: Mapping[str, Any], options: Mapping[str, Any]
 ) -> str:
     arguments = route.parameters.bind(given)
-    variant = _variant(route, options)
+    variant = named_variant(route, options)
     query: dict[str, Any] = dict(arguments.query)
     for name in route.path_names:
         query[name] = arguments.values[name]

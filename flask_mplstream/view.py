@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from http import HTTPStatus
@@ -30,7 +30,7 @@ from werkzeug.exceptions import HTTPException
 
 from . import http
 from .cache.lookup import Served
-from .errors import ArgumentsError, SignatureError, cut
+from .errors import ArgumentFault, ArgumentsError, SignatureError, cut
 from .image import SCALES, Variant, image_format
 from .parameters import Parameters
 from .render.message import message_image
@@ -64,6 +64,22 @@ def _reserved(
 
 
 RESERVED = Parameters(_reserved, are_reserved=True)
+
+
+def named_variant(route: FigureRoute, options: Mapping[str, Any]) -> Variant:
+    """The variant of *route* that ``_format`` and ``_scale`` in *options* name.
+
+    :raises ArgumentsError: where the route does not offer it.
+    :raises ConfigError: where there is no such format.
+    """
+    formats = route.options.formats
+    format = image_format(options["_format"]) if "_format" in options else formats[0]
+    if format not in formats:
+        accepted = ", ".join(format.name for format in formats)
+        reason = f"{route.endpoint} is not offered in this format."
+        raise ArgumentsError([ArgumentFault("_format", format.name, reason, accepted)])
+    scale = RESERVED.bind({"_scale": options.get("_scale", 1.0)}).values["_scale"]
+    return Variant(format, scale)
 
 
 @dataclass(frozen=True, slots=True)

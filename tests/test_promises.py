@@ -79,7 +79,7 @@ ALLOWED: dict[str, set[str]] = {
         *("errors", "image", "inlining", "parameters", "route", "signing"),
         *("state", "view"),
     },
-    "cli": {"errors", "state"},
+    "cli": {"errors", "route", "state", "view", "cache.lookup"},
     "blueprint": {
         *("cli", "errors", "parameters", "render", "route", "settings", "state"),
         *("templating", "view"),

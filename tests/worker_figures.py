@@ -184,3 +184,8 @@ other = FigureBlueprint("other", __name__)
 @other.figure_route("/hidden")
 def hidden() -> Figure:
     return grey(0)
+
+
+def grey_of_nothing() -> Figure:
+    """A figure without arguments."""
+    return grey(0)

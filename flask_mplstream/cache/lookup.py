@@ -92,6 +92,11 @@ class Pictures:
         self._leases: Leases = leases_for(store.backend, lambda: store.breaker.is_open)
         store.breaker.on_back = self._leases.settle
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes see them, too."""
+        return self._leases.is_shared
+
     def find(self, wanted: Wanted) -> Found:
         """What the store has, whether it may be sent or not."""
         kept_s = wanted.lifetime.stored_s

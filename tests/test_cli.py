@@ -1,0 +1,140 @@
+"""``flask figures warm``: pictures are there before somebody asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+from matplotlib.figure import Figure
+
+from flask_mplstream import FigureBlueprint
+from flask_mplstream.state import AppState
+
+from . import worker_figures
+from .conftest import Counter
+
+Serve = Callable[..., FlaskClient]
+
+
+@pytest.fixture
+def client(
+    plots: FigureBlueprint, renders: Counter, serve: Serve, tmp_path: Path
+) -> FlaskClient:
+    """Three figures and a cache in files."""
+
+    @plots.figure_route("/walk")
+    def walk(n: int = 5) -> Figure:
+        """A walk."""
+        renders("walk", n)
+        return Figure(figsize=(1, 1))
+
+    @plots.figure_route("/year/<int:year>")
+    def year(year: int) -> Figure:
+        renders("year", year)
+        if year < 2000:
+            raise ValueError("no data")
+        return Figure(figsize=(1, 1))
+
+    @plots.figure_route("/mine", inject={"user": lambda: 1})
+    def mine(user: int) -> Figure:
+        return Figure(figsize=(1, 1))
+
+    return serve(CACHE_TYPE="FileSystemCache", CACHE_DIR=str(tmp_path))
+
+
+def warm(client: FlaskClient, *arguments: str) -> tuple[int, str, str]:
+    """Exit code, output and errors of ``flask figures warm``."""
+    runner = client.application.test_cli_runner()
+    result = runner.invoke(args=["figures", "warm", *arguments])
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_what_was_warmed_is_a_hit(client: FlaskClient, renders: Counter) -> None:
+    """At the scales of ``figure()``; a second time nothing is rendered."""
+    code, told, _ = warm(client, "plots.walk", "n=7")
+    assert code == 0
+    lines = told.splitlines()
+    assert [line.partition(":")[0] for line in lines] == [
+        "plots.walk n=7 png 1x",
+        "plots.walk n=7 png 2x",
+    ]
+    assert all(line.endswith(" ms") for line in lines)
+    for url in ("/plots/walk?n=7", "/plots/walk?n=7&_scale=2"):
+        assert "; hit" in client.get(url).headers["Cache-Status"]
+    assert len(renders) == 2
+    assert warm(client, "plots.walk", "n=7")[1].count("in the cache") == 2
+
+
+def test_formats_and_scales_can_be_named(client: FlaskClient) -> None:
+    """Shapes have one scale."""
+    options = ("--format", "svg", "--format", "webp", "--scale", "3", "--scale", "1")
+    told = warm(client, "plots.walk", *options)[1]
+    assert [line.partition(":")[0] for line in told.splitlines()] == [
+        "plots.walk svg 1x",
+        "plots.walk webp 3x",
+        "plots.walk webp 1x",
+    ]
+
+
+def test_all_figures_that_need_nothing_are_warmed(client: FlaskClient) -> None:
+    """What wants an argument or a request is named, and no failure."""
+    code, told, left_out = warm(client, "--all")
+    assert code == 0
+    assert {line.split()[0] for line in told.splitlines()} == {"plots.walk"}
+    assert "plots.year: left out. year: It is missing." in left_out
+    assert "plots.mine: left out. It has inject=…" in left_out
+
+
+def test_a_picture_that_fails_is_an_exit_code(client: FlaskClient) -> None:
+    """The reason is told."""
+    code, _, errors = warm(client, "plots.year", "year=1999")
+    assert code == 1
+    assert "plots.year year=1999 png 1x: ValueError: no data" in errors
+    assert "2 of 2 pictures failed." in errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param([], "Name a figure", id="nothing"),
+        pytest.param(["plots.walk", "--all"], "Name a figure", id="both"),
+        pytest.param(["plots.wlak"], "Did you mean 'plots.walk'", id="figure"),
+        pytest.param(["plots.walk", "n=x"], "an integer", id="value"),
+        pytest.param(["plots.walk", "n"], "NAME=VALUE", id="form"),
+        pytest.param(["plots.walk", "--format", "gif"], "'gif'", id="format"),
+        pytest.param(["plots.walk", "--scale", "7"], "one of 0.5", id="scale"),
+        pytest.param(["plots.mine"], "wants a request", id="inject"),
+        pytest.param(["plots.year"], "It is missing", id="missing"),
+    ],
+)
+def test_what_cannot_be_done_is_told(
+    client: FlaskClient, arguments: list[str], message: str
+) -> None:
+    """With an exit code that scripts see, and nothing rendered."""
+    code, told, errors = warm(client, *arguments)
+    assert code != 0
+    assert message in errors
+    assert not told
+
+
+def test_a_cache_of_this_process_alone_is_told(
+    plots: FigureBlueprint, serve: Serve
+) -> None:
+    """Warming it does not help the server."""
+    plots.figure_route("/plain")(worker_figures.grey_of_nothing)
+    code, _, errors = warm(serve(), "--all")
+    assert code == 0
+    assert "Set CACHE_TYPE" in errors
+
+
+def test_workers_warm_in_parallel(serve: Serve, tmp_path: Path) -> None:
+    """And the time until they had started is told."""
+    app = worker_figures.create_app(
+        CACHE_TYPE="FileSystemCache", CACHE_DIR=str(tmp_path)
+    )
+    code, told, errors = warm(app.test_client(), "plots.one_colour", "--scale", "1")
+    AppState.of(app).stop()
+    assert code == 0, errors
+    assert "s of waiting" in told
