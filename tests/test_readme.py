@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
 from flask import Flask, render_template_string
 
+from flask_mplstream import FigureBlueprint
 from flask_mplstream.settings import PREFIX, RouteOptions, Settings
 
 ROOT = Path(__file__).parent.parent
 README = ROOT.joinpath("README.md").read_text("utf-8")
+WORKERS = ROOT.joinpath("docs", "workers.md").read_text("utf-8")
 CACHING = ROOT.joinpath("docs", "caching.md").read_text("utf-8")
 
 
 def blocks(language: str, text: str = README) -> list[Any]:
-    found = re.findall(rf"```{language}\n(.*?)```", text, re.S)
+    found = re.findall(rf"```{language}\n(.*?) *```", text, re.S)
     return [pytest.param(code, id=f"{language}-{n}") for n, code in enumerate(found)]
 
 
@@ -44,6 +47,15 @@ def test_the_blocks_about_caching_run() -> None:
         exec(invalidations, namespace)
     assert "uri-miss" in client.get("/plots/walk").headers["Cache-Status"]
     exec(own_cache, {"__name__": "readme"})
+
+
+@pytest.mark.parametrize("code", blocks(" *python", WORKERS))
+def test_a_block_about_workers_is_accepted(code: str) -> None:
+    """Its settings are settings, and its hook can be imported."""
+    namespace: dict[str, Any] = {"__name__": "workers"}
+    exec(compile(dedent(code), "workers.md", "exec"), namespace)
+    if "app" in namespace:
+        namespace["app"].register_blueprint(FigureBlueprint("plots", __name__))
 
 
 def test_the_template_block_makes_pictures() -> None:

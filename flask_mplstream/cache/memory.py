@@ -102,7 +102,7 @@ class MemoryCache(BaseCache):
             if item.expires_at <= self._timer():
                 del self._items[key]
                 return None
-        return pickle.loads(item.value) if item.is_pickled else item.value  # noqa: S301 - our own memory
+        return pickle.loads(item.value) if item.is_pickled else item.value  # noqa: S301 - our own memory  # nosec B301
 
     def set(self, key: str, value: Any, timeout: Any = None) -> bool:
         """Keep *value* for *timeout* seconds; ``False`` where it is too large."""
