@@ -12,11 +12,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from flask import current_app, has_request_context, request, url_for
+from flask import current_app, g, has_request_context, request, url_for
 from markupsafe import Markup, escape
 from werkzeug.datastructures import MultiDict
 
 from .errors import ArgumentFault, ArgumentsError, nearest
+from .inlining import inline_svg
 from .parameters import Arguments
 from .route import FigureRoute, Picture
 from .signing import UrlSigner
@@ -63,10 +64,16 @@ def figure(endpoint: str, /, **values: Any) -> Markup:
     line. ``width`` and ``height`` are there once the picture has been rendered,
     so that the page does not jump.
 
+    ``inline=True`` puts the SVG itself into the page instead: its text can be
+    selected and its links followed. It is reduced to what Matplotlib draws, and
+    rendered before the page is sent.
+
     :param values: as for :func:`figure_url`, and HTML attributes: ``class_``,
         ``data_id``, ``loading``. A trailing ``_`` always means an attribute.
     """
     route = _route(endpoint)
+    if "inline" not in route.parameters and values.pop("inline", False):
+        return _inlined(route, values)
     arguments, attributes = _attributes(route, values)
     given, options = _split(arguments)
     src = _url(route, given, options)
@@ -76,6 +83,36 @@ def figure(endpoint: str, /, **values: Any) -> Markup:
         shown["srcset"] = f"{src} 1x, {dense} 2x"
     shown |= {"alt": _alt(route), **_size(route, given, options), "loading": "lazy"}
     return Markup("<img{}>").format(Markup("").join(_html(shown | attributes)))
+
+
+def _inlined(route: FigureRoute, values: Mapping[str, Any]) -> Markup:
+    arguments, attributes = _attributes(route, values)
+    given, options = _split(arguments)
+    picture = _picture(route, given, {"_format": "svg", **options})
+    image = route.fetch(picture).entry.image
+    if image.format.name != "svg":
+        fault = ArgumentFault("_format", image.format.name, "It is inline.", "svg")
+        raise ArgumentsError([fault])
+    # The same figure may stand in a page twice, and ids only once.
+    number = g._mplstream_inlined = g.get("_mplstream_inlined", 0) + 1
+    shown: dict[str, Any] = {
+        "width": image.width_px,
+        "height": image.height_px,
+        "role": "img",
+        "aria-label": attributes.pop("alt", _alt(route)),
+        **attributes,
+    }
+    svg = inline_svg(
+        image.body,
+        f"m{picture.key[:8]}-{number}-",
+        attributes={
+            name: "" if value is True else str(value)
+            for name, value in shown.items()
+            if value is not None and value is not False
+        },
+    )
+    # Written anew by inline_svg from a list of what may stand in a page.
+    return Markup(svg)  # noqa: S704
 
 
 def figure_data_uri(endpoint: str, /, **values: Any) -> str:

@@ -45,7 +45,8 @@ ALLOWED: dict[str, set[str]] = {
     "workers.admission": {"errors"},
     "workers.inline": set(),
     "workers.process": set(),
-    "workers.recipe": {"errors", "image", "render"},
+    "workers.explaining": {"errors", "render"},
+    "workers.recipe": {"errors", "image", "render", "workers.explaining"},
     "workers.transport": {
         *("errors", "image", "render", "workers.inline", "workers.recipe"),
     },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import date
 from html.parser import HTMLParser
@@ -53,13 +54,13 @@ def app(plots: FigureBlueprint, serve: Serve, renders: Counter) -> Flask:
     return serve().application
 
 
-def attributes(markup: str) -> dict[str, str | None]:
-    """The attributes of the one tag in *markup*."""
+def attributes(markup: str, name: str = "img") -> dict[str, str | None]:
+    """The attributes of the one tag in *markup*, which is a *name*."""
     found: list[dict[str, str | None]] = []
 
     class Parser(HTMLParser):
         def handle_starttag(self, tag: str, attrs: Any) -> None:
-            assert tag == "img"
+            assert tag == name
             found.append(dict(attrs))
 
     Parser().feed(markup)
@@ -276,3 +277,90 @@ def test_a_data_uri_comes_from_the_cache(app: Flask, renders: Counter) -> None:
         assert figure_data_uri("plots.walk", n=5, _format="webp") == uri
     assert uri.startswith("data:image/webp;base64,")
     assert renders.calls == [5]
+
+
+def test_a_figure_can_stand_in_the_page_itself(app: Flask, renders: Counter) -> None:
+    """Its SVG, from the cache as any picture, with a name and its size."""
+    with app.test_request_context():
+        markup = render_template_string(
+            "{{ figure('plots.walk', n=5, inline=True, class_='wide') }}"
+        )
+        found = attributes(markup[: markup.index(">") + 1], "svg")
+        assert found["role"] == "img"
+        assert found["aria-label"] == "A random walk."
+        assert (found["width"], found["height"]) == ("200", "100")
+        assert found["class"] == "wide"
+        figure("plots.walk", n=5, inline=True)
+    assert renders.calls == [5]
+    assert app.test_client().get("/plots/walk.svg?n=5").status_code == 200
+    assert renders.calls == [5]
+
+
+def test_two_of_one_figure_share_no_id(app: Flask) -> None:
+    """Ids are unique in a page; the next page begins again."""
+
+    def ids(markup: str) -> set[str]:
+        return set(re.findall(r' id="([^"]+)"', markup))
+
+    template = "{{ figure('plots.walk', inline=True) }}"
+    with app.test_request_context():
+        one, two = (render_template_string(template) for _ in range(2))
+    with app.test_request_context():
+        again = render_template_string(template)
+    assert ids(one)
+    assert not ids(one) & ids(two)
+    assert again == one
+
+
+def test_attributes_of_an_inline_figure(app: Flask) -> None:
+    """Its ``alt`` names it, true and false ones are attributes or not."""
+    template = (
+        "{{ figure('plots.walk', inline=True, alt='A \"walk\"', hidden=True, "
+        "id=None, width=50, data_a='<b>') }}"
+    )
+    with app.test_request_context():
+        found = attributes(
+            render_template_string(template).partition(">")[0] + ">", "svg"
+        )
+    assert found["aria-label"] == 'A "walk"'
+    assert found["hidden"] == ""
+    assert found["width"] == "50"
+    assert found["data-a"] == "<b>"
+    assert "id" not in found
+
+
+def test_only_svg_can_stand_in_a_page(app: Flask) -> None:
+    """Another format is an error, and so is a route without SVG."""
+    with app.test_request_context():
+        with pytest.raises(ArgumentsError, match="svg"):
+            figure("plots.walk", inline=True, _format="png")
+        figure("plots.sales", year=2024, inline=True)
+    blueprint = FigureBlueprint("pixels", __name__, formats=["png"])
+    blueprint.figure_route("/only", endpoint="only")(lambda: Figure(figsize=(1, 1)))
+    app = Flask(__name__)
+    app.register_blueprint(blueprint)
+    with (
+        app.test_request_context(),
+        pytest.raises(ArgumentsError, match="not offered in this format"),
+    ):
+        figure("pixels.only", inline=True)
+
+
+def test_a_parameter_called_inline_is_the_figure_s(plots: FigureBlueprint) -> None:
+    """A parameter's name comes first, as for every attribute."""
+
+    @plots.figure_route("/traced")
+    def traced(inline: bool = False) -> Figure:
+        return Figure(figsize=(1, 1))
+
+    app = Flask(__name__)
+    app.register_blueprint(plots)
+    with app.test_request_context():
+        assert "?inline=true" in figure("plots.traced", inline=True)
+
+
+def test_an_inline_figure_is_of_the_one_who_asks(app: Flask) -> None:
+    """``inject`` runs in the page's request."""
+    with app.test_request_context():
+        session["user"] = "anna"
+        assert "<svg" in figure("plots.my_own_figure", inline=True)

@@ -24,6 +24,10 @@ from .process import KeptContext, settle, start_context
 
 logger = logging.getLogger("flask_mplstream")
 
+#: Part of a request's time after which its render is not begun any more: it
+#: would only be killed.
+LATEST_START = 0.9
+
 _all_pools: WeakSet[Pool] = WeakSet()
 
 
@@ -146,7 +150,7 @@ class Pool:
         :raises WorkerDiedError: where two workers died of it.
         """
         deadline = time.monotonic() + timeout_s
-        worker = self._free(timeout_s)
+        worker = self._free(timeout_s * LATEST_START)
         try:
             try:
                 return worker.run(payload, deadline - time.monotonic())
@@ -163,7 +167,7 @@ class Pool:
             return self._idle.get(timeout=timeout_s)
         except queue.Empty:
             raise OverloadedError(
-                f"No worker was free for {timeout_s:g} seconds."
+                f"No worker was free for {timeout_s:.1f} seconds."
             ) from None
 
     def stop(self) -> None:

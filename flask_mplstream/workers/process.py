@@ -100,7 +100,9 @@ def _end_with_parent() -> None:
 
     def watch(sentinel: int = parent.sentinel) -> None:
         connection.wait([sentinel])
-        os.killpg(0, signal.SIGKILL)
+        if hasattr(os, "killpg"):
+            os.killpg(0, signal.SIGKILL)
+        os._exit(1)  # pragma: no cover - Windows
 
     threading.Thread(target=watch, name="parent", daemon=True).start()
 

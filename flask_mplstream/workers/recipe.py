@@ -7,22 +7,19 @@ process, in a worker and on another machine.
 
 from __future__ import annotations
 
-import linecache
 import pickle
-import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from time import perf_counter
-from traceback import walk_tb
 from typing import Any
 
-from werkzeug.exceptions import HTTPException, abort
+from werkzeug.exceptions import abort
 from werkzeug.wrappers import Response
 
-from ..errors import ArgumentFault, ArgumentsError, ConfigError, cut
+from ..errors import ConfigError
 from ..image import RenderedImage, Variant
-from ..render import Style, mathtext_of, render_variant
+from ..render import Style, render_variant
+from .explaining import explained
 
 EnsureSync = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -62,13 +59,15 @@ class Recipe:
         :param ensure_sync: makes an ``async def`` callable, as an app does.
         :raises ArgumentsError: where a text from the URL is no mathtext.
         """
-        began = perf_counter()
-        loaded = []
-        with self._explained(values):
+        began, loaded, steps = perf_counter(), [], []
+        from_url = {name: values[name] for name in self.url_names}
+        with explained(self.function, from_url):
             if self.load is not None:
                 given = {name: values[name] for name in self.load_takes}
                 loaded = [ensure_sync(self.load)(**given)]
-            steps = [("load", perf_counter() - began)] if loaded else []
+                steps = [("load", perf_counter() - began)]
+                if timeout_s is not None:
+                    timeout_s -= steps[0][1]
             image = render_variant(
                 lambda: _no_response(ensure_sync(self.function)(*loaded, **values)),
                 variant,
@@ -80,35 +79,6 @@ class Recipe:
                 timeout_s=timeout_s,
             )
         return replace(image, timings_s=(*steps, *image.timings_s))
-
-    @contextmanager
-    def _explained(self, values: Mapping[str, Any]) -> Iterator[None]:
-        """Blame the URL for its own mathtext; tell the line for other errors."""
-        try:
-            yield
-        except HTTPException:
-            raise  # An answer, not a fault.
-        except Exception as error:
-            fault = self._mathtext_fault(error, values)
-            if fault is not None:
-                raise ArgumentsError([fault]) from error
-            if line := _line_of(error, self.function):
-                error.add_note(line)
-            raise
-
-    def _mathtext_fault(
-        self, error: Exception, values: Mapping[str, Any]
-    ) -> ArgumentFault | None:
-        found = mathtext_of(error)
-        if found is None:
-            return None
-        for name in self.url_names:
-            value = values[name]
-            for text in [value] if isinstance(value, str) else _texts(value):
-                if text in found and _MARKUP.search(text):
-                    reason = f"Matplotlib cannot read it as mathtext: {_reason(error)}."
-                    return ArgumentFault(name, cut(text), reason, _ACCEPTED_MATHTEXT)
-        return None
 
     def check_portable(self) -> None:
         """Refuse what another process could not be told.
@@ -133,32 +103,3 @@ def _no_response(returned: object) -> object:
     if isinstance(returned, Response):
         abort(returned)  # The user's own answer: sent as it is, and not kept.
     return returned
-
-
-_MARKUP = re.compile(r"[$\\{}^_]")
-_ACCEPTED_MATHTEXT = (
-    r"text whose parts between $ and $ are mathtext, and \$ for a dollar sign"
-)
-
-
-def _texts(value: object) -> list[str]:
-    items = value if isinstance(value, list | set | tuple | frozenset) else []
-    return [item for item in items if isinstance(item, str)]
-
-
-def _reason(error: Exception) -> str:
-    """The last line that says something; pyparsing draws an arrow above it."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return cut(lines[-1]) if lines else type(error).__name__
-
-
-def _line_of(error: Exception, function: Callable[..., object]) -> str:
-    """The line of the user's own code in which *error* was raised, or nothing."""
-    code = getattr(function, "__code__", None)
-    own = code.co_filename if code else None
-    found = ""
-    for frame, number in walk_tb(error.__traceback__):
-        if frame.f_code.co_filename == own:
-            text = linecache.getline(own, number).strip()
-            found = f"{frame.f_code.co_qualname}, line {number}: {text}"
-    return found
