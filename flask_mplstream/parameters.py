@@ -400,6 +400,9 @@ def _fits_in_text(
         if "prefixItems" in schema:
             items.pop()
         return not nested and all(_fits_in_text(s, defs, nested=True) for s in items)
+    # A path would be a file of the server's that a stranger chooses.
+    if schema.get("format") in ("path", "file-path", "directory-path"):
+        return False
     return schema.get("type") in ("integer", "number", "boolean", "string", "null")
 
 

@@ -6,13 +6,14 @@ import inspect
 from collections.abc import Callable
 from datetime import date, datetime
 from enum import Enum
+from pathlib import Path
 from typing import Annotated, Any, Literal, Optional
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Field
+from pydantic import DirectoryPath, Field, FilePath
 
 from flask_mplstream import ArgumentsError, ConfigError
 from flask_mplstream.http import parse_query
@@ -325,6 +326,15 @@ def var_keyword(**values: int) -> None: ...
 def positional_only(n: int, /) -> None: ...
 def underscore(_scale: int) -> None: ...
 def array(data: np.ndarray[Any, Any]) -> None: ...
+
+
+def file(path: Path = Path("a")) -> None: ...
+
+
+def existing_file(path: FilePath | None = None) -> None: ...
+
+
+def existing_directories(paths: list[DirectoryPath]) -> None: ...
 def nested(rows: list[list[int]]) -> None: ...
 def mapping(options: dict[str, int]) -> None: ...
 def anything(value: Any) -> None: ...
@@ -341,6 +351,9 @@ def unresolved(when: "Nowhere") -> None: ...  # type: ignore[name-defined] # noq
         pytest.param(positional_only, "positional-only", id="positional-only"),
         pytest.param(underscore, "reserved", id="reserved"),
         pytest.param(array, "no URL can give", id="array"),
+        pytest.param(file, "no URL can give", id="file"),
+        pytest.param(existing_file, "no URL can give", id="existing-file"),
+        pytest.param(existing_directories, "no URL can give", id="directories"),
         pytest.param(nested, "no URL can give", id="nested-list"),
         pytest.param(mapping, "no URL can give", id="mapping"),
         pytest.param(anything, "no URL can give", id="any"),
