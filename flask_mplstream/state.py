@@ -120,7 +120,8 @@ class AppState:
         if settings.client_budget is not None:
             client = settings.client or remote_address
             budget = Budget(settings.client_budget, client, self._first_store)
-        return Renders(self._app, settings, budget)
+        modules = {route.function.__module__ for route in self.routes.values()}
+        return Renders(self._app, settings, budget, tuple(sorted(modules)))
 
     def _preload(self) -> None:
         """Start the workers while the first page is being made."""

@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 from matplotlib.figure import Figure
 
-from flask_mplstream import FigureBlueprint
+from flask_mplstream import FigureBlueprint, cli
 from flask_mplstream.state import AppState
 
 from . import worker_figures
@@ -129,8 +129,9 @@ def test_a_cache_of_this_process_alone_is_told(
     assert "Set CACHE_TYPE" in errors
 
 
-def test_workers_warm_in_parallel(serve: Serve, tmp_path: Path) -> None:
+def test_workers_warm_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And the time until they had started is told."""
+    monkeypatch.setattr(cli, "SHOWN_WAIT_S", 0.0)
     app = worker_figures.create_app(
         CACHE_TYPE="FileSystemCache", CACHE_DIR=str(tmp_path)
     )

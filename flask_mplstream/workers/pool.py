@@ -14,13 +14,15 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
+from importlib import import_module
 from weakref import WeakSet
 
 from pebble import ProcessPool
 
 from ..errors import OverloadedError, SlowRenderError, WorkerDiedError
 from . import transport
-from .process import KeptContext, settle, start_context
+from .process import KeptContext, limit_memory, settle, start_context
 
 logger = logging.getLogger("flask_mplstream")
 
@@ -31,12 +33,27 @@ LATEST_START = 0.9
 _all_pools: WeakSet[Pool] = WeakSet()
 
 
-def _start(memory_bytes: int, app_name: str | None) -> None:
-    """Begin a worker's life; what fails here is told by its first render."""
-    settle(memory_bytes)
-    if app_name is not None:
-        with suppress(Exception):
-            transport.app_named(app_name)
+@dataclass(frozen=True, slots=True)
+class Startup:
+    """What a worker has before its first render."""
+
+    #: Address space beyond what all this takes.
+    memory_bytes: int
+    #: ``MPLSTREAM_APP``.
+    app_name: str | None
+    #: Modules with figure functions.
+    modules: tuple[str, ...]
+
+    def __call__(self) -> None:
+        """Begin a worker's life; what fails here is told by its first render."""
+        settle()
+        for module in self.modules:
+            with suppress(Exception):
+                import_module(module)
+        if self.app_name is not None:
+            with suppress(Exception):
+                transport.app_named(self.app_name)
+        limit_memory(self.memory_bytes)
 
 
 class _Worker:
@@ -107,22 +124,12 @@ class _Worker:
 class Pool:
     """Runs payloads in *size* worker processes, started at first use.
 
-    :param memory_bytes: address space for each, beyond what it starts with.
-    :param max_renders: renders after which a worker is replaced.
-    :param app_name: ``MPLSTREAM_APP``.
+    :param max_renders: renders after which a worker is replaced; 0 for never.
     """
 
-    def __init__(
-        self, size: int, *, memory_bytes: int, max_renders: int, app_name: str | None
-    ) -> None:
+    def __init__(self, size: int, startup: Startup, *, max_renders: int) -> None:
         def make(context: KeptContext) -> ProcessPool:
-            return ProcessPool(
-                1,
-                max_renders,
-                _start,
-                (memory_bytes, app_name),
-                context,
-            )
+            return ProcessPool(1, max_renders, startup, (), context)
 
         self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
         self._workers = [_Worker(make) for _ in range(size)]

@@ -77,15 +77,11 @@ def _kill_group(process: BaseProcess) -> None:
     process.kill()
 
 
-def settle(memory_bytes: int) -> None:
-    """Make this process a worker.
-
-    :param memory_bytes: address space that it may take beyond what it has.
-    """
+def settle() -> None:
+    """Make this process a worker: the head of its group, and nobody's orphan."""
     if hasattr(os, "setpgid"):
         os.setpgid(0, 0)
     _end_with_parent()
-    limit_memory(memory_bytes)
 
 
 def _end_with_parent() -> None:

@@ -41,9 +41,16 @@ class Renders:
     """Renders the pictures of *app*.
 
     :param budget: what each client may spend, if that is bounded.
+    :param modules: where the figure functions are, for workers to import.
     """
 
-    def __init__(self, app: Flask, settings: Settings, budget: Budget | None) -> None:
+    def __init__(
+        self,
+        app: Flask,
+        settings: Settings,
+        budget: Budget | None = None,
+        modules: tuple[str, ...] = (),
+    ) -> None:
         self._app = app
         self._budget = budget
         self._app_name = settings.app
@@ -51,7 +58,7 @@ class Renders:
         # runs at once is its own affair.
         slots = 0 if settings.executor else max(settings.workers, 1)
         self._admission = Admission(slots + settings.max_pending)
-        self._elsewhere = _elsewhere(settings)
+        self._elsewhere = _elsewhere(settings, modules)
 
     def image(
         self,
@@ -149,19 +156,15 @@ def check_extras(settings: Settings) -> None:
             )
 
 
-def _elsewhere(settings: Settings) -> Elsewhere | None:
+def _elsewhere(settings: Settings, modules: tuple[str, ...]) -> Elsewhere | None:
     if settings.executor is not None:
         return OnExecutor(settings.executor)
     if not settings.workers:
         return None
-    from .pool import Pool
+    from .pool import Pool, Startup
 
-    return Pool(
-        settings.workers,
-        memory_bytes=settings.worker_bytes,
-        max_renders=settings.worker_renders,
-        app_name=settings.app,
-    )
+    startup = Startup(settings.worker_bytes, settings.app, modules)
+    return Pool(settings.workers, startup, max_renders=settings.worker_renders)
 
 
 def _with_wait(image: RenderedImage, elapsed_s: float) -> RenderedImage:
