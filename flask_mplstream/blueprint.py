@@ -17,6 +17,7 @@ from typing import Any, TypeVar, Unpack, cast
 from flask import Blueprint, Flask
 from flask.blueprints import BlueprintSetupState
 from flask_caching import Cache
+from werkzeug.routing import Rule
 
 from .cli import figures
 from .errors import ConfigError
@@ -73,6 +74,7 @@ class FigureBlueprint(Blueprint):
         subdomain: str | None = None,
         url_defaults: dict[str, Any] | None = None,
         root_path: str | None = None,
+        cli_group: str | None = "",
         **options: Unpack[FigureOptions],
     ) -> None:
         RouteOptions.checked(options, f"FigureBlueprint({name!r}, {{}}=…)".format)
@@ -86,6 +88,8 @@ class FigureBlueprint(Blueprint):
             subdomain=subdomain,
             url_defaults=url_defaults,
             root_path=root_path,
+            # Flask's own default is a value that is nobody else's to name.
+            **({} if cli_group == "" else {"cli_group": cli_group}),
         )
         self.cache = cache
         self.figure_options = options
@@ -179,12 +183,14 @@ class FigureBlueprint(Blueprint):
         for decorator in options.decorators:
             view = decorator(view)
         formats = ",".join(format.name for format in options.formats)
-        for rule in (
-            declared.rule,
-            f"{declared.rule.rstrip('/')}.<any({formats}):_format>",
-        ):
+        stem = declared.rule.rstrip("/") or "/index"
+        for rule in (declared.rule, f"{stem}.<any({formats}):_format>"):
             state.add_url_rule(rule, declared.endpoint, view, methods=["GET"])
-        route.path_names = _path_names(state, route)
+        rules = list(state.app.url_map.iter_rules(route.endpoint))
+        for found in rules:
+            route.rule_defaults.update(found.defaults or {})
+        route.path_names = _path_names(state, route, rules)
+        route.rule_names = {*route.path_names, *route.rule_defaults}
         app_state.add(route, self, declared.endpoint)
 
 
@@ -229,12 +235,13 @@ def _check_call(label: str, call: Callable[..., Any], names: tuple[str, ...]) ->
         return  # A builtin without a signature.
 
 
-def _path_names(state: BlueprintSetupState, route: FigureRoute) -> tuple[str, ...]:
+def _path_names(
+    state: BlueprintSetupState, route: FigureRoute, rules: Sequence[Rule]
+) -> tuple[str, ...]:
     """The variables of the rules that the figure function takes.
 
     :raises ConfigError: where the rule has one that it does not take.
     """
-    rules = list(state.app.url_map.iter_rules(route.endpoint))
     names = set().union(*(rule.arguments for rule in rules)) - {"_format"}
     # A variable in the prefix may be for a url_value_preprocessor.
     prefix = state.url_prefix or ""
@@ -245,4 +252,8 @@ def _path_names(state: BlueprintSetupState, route: FigureRoute) -> tuple[str, ..
                 f"{route.function.__qualname__} does not take from the URL. Add a "
                 f"parameter {name!r}, or take it out of the rule."
             )
-    return tuple(name for name in route.parameters.names if name in names)
+    return tuple(
+        name
+        for name in route.parameters.names
+        if name in names and name not in route.rule_defaults
+    )

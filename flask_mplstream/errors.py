@@ -8,6 +8,7 @@ HTTP status an error has is decided in one place, :mod:`flask_mplstream.http`::
     ├── ConfigError (ValueError)       the app is set up wrongly
     ├── ArgumentsError (ValueError)    a request's arguments are not accepted
     ├── SignatureError (PermissionError) a URL that was not signed here
+    ├── InnerFigureError (RuntimeError) a figure function asked for a figure wrongly
     ├── FigureTypeError (TypeError)    a figure function returned no figure
     ├── ImageTooLargeError (ValueError)  a picture is over a limit
     ├── TexError (ValueError)          a figure wants LaTeX
@@ -74,6 +75,10 @@ class ArgumentsError(MplStreamError, ValueError):
 
 class SignatureError(MplStreamError, PermissionError):
     """A URL of a signed route was not made by ``figure_url``, or is too old."""
+
+
+class InnerFigureError(MplStreamError, RuntimeError):
+    """A figure function asked for another figure with arguments it does not take."""
 
 
 class FigureTypeError(MplStreamError, TypeError):

@@ -1,6 +1,6 @@
 """SVG that Matplotlib wrote -> markup that can stand in an HTML page.
 
-Values layer: standard library only, imports nothing of the package. In a page an
+Values layer: standard library and :mod:`links`. In a page an
 SVG is no longer a picture but part of the document: its scripts run, its styles
 and ids are the page's. So the markup is written anew, from a list of what
 Matplotlib draws with (``backend_svg.py`` of 3.10 and 3.11); all else is left out.
@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from xml.parsers.expat import ExpatError, ParserCreate
+
+from .links import safe_link
 
 _SVG = "http://www.w3.org/2000/svg"
 
@@ -84,17 +86,15 @@ _NAME = re.compile(r"[a-z_][\w.-]*", re.ASCII | re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"[a-z_][\w.:-]*", re.ASCII | re.IGNORECASE)
 #: The document's own rule, the only one that Matplotlib writes.
 _RULE_FOR_ALL = re.compile(r"\s*\*\s*\{([^{}]*)\}\s*")
-_DECLARATION = re.compile(r"([a-z-]+)\s*:((?:[^;'\"]++|'[^']*+'|\"[^\"]*+\")*+)", re.I)
+_DECLARATION = re.compile(
+    r"""(?:^|;)\s*+([a-z-]++)\s*+:((?:[^;'"]++|'[^']*+'|"[^"]*+")*+)""", re.I
+)
 _QUOTED = re.compile(r"'[^'\\\n\r\f]*+'|\"[^\"\\\n\r\f]*+\"")
 _LOCAL_URL = re.compile(r"""\s*url\(\s*(["']?)#([^"'()\\\s]+)\1\s*\)\s*""", re.I)
 _TRANSFORM = re.compile(
     r"\s*(?:(?:matrix|translate|scale|rotate|skewX|skewY)\([\d\s.,e+-]*+\)[\s,]*)*+"
 )
 
-_SCHEMES = {"http", "https", "mailto"}
-_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
-_C0_CONTROL_OR_SPACE = "".join(map(chr, range(0x21)))
-_TAB_OR_NEWLINE = re.compile(r"[\t\n\r]")
 _IMAGES = ("data:image/png;base64,", "data:image/jpeg;base64,")
 
 
@@ -292,7 +292,7 @@ class _Rewriter:
 
     def _href(self, tag: str, url: str) -> str | None:
         if tag == "a":
-            return _safe_url(url)
+            return safe_link(url)
         if tag == "image":
             return url if url.startswith(_IMAGES) else None
         return f"#{self._names.of(url[1:])}" if url.startswith("#") else None
@@ -330,16 +330,6 @@ class _Rewriter:
             # Whether the other site is told where from is the page's to say.
             attributes |= {"target": "_blank", "rel": "noopener"}
         return attributes
-
-
-def _safe_url(url: str) -> str | None:
-    """*url* as a browser reads it, where it leads to a page or a mail.
-
-    https://url.spec.whatwg.org/#concept-basic-url-parser, steps 1 to 3.
-    """
-    read = _TAB_OR_NEWLINE.sub("", url.strip(_C0_CONTROL_OR_SPACE))
-    scheme = _SCHEME.match(read)
-    return read if scheme is None or scheme[1].lower() in _SCHEMES else None
 
 
 def _start_tag(tag: str, attributes: Mapping[str, str]) -> str:

@@ -106,6 +106,15 @@ class Parameter:
             None if texts[0] == "" and self.is_nullable else values[0]
         )
 
+    def from_path(self, value: Any) -> Any:
+        """The value that one from a converter means; most leave it a text.
+
+        :raises ArgumentsError: where it means none.
+        """
+        if isinstance(value, str) and not self.is_repeated:
+            return self.from_texts([value])
+        return self.validated(value)
+
     def validated(self, value: Any) -> Any:
         """*value* as this parameter's type.
 
@@ -255,7 +264,7 @@ class Parameters:
 
         def read(parameter: Parameter) -> Any:
             if parameter.name in path:
-                return parameter.validated(path[parameter.name])
+                return parameter.from_path(path[parameter.name])
             return parameter.from_texts(texts[parameter.name])
 
         return self._collect(
@@ -390,6 +399,8 @@ def _fits_in_text(
 ) -> bool:
     """Whether every value that *schema* accepts can be written in a URL."""
     schema = _resolved(schema, defs)
+    if schema.get("writeOnly"):  # A secret shows no text: all would be one key.
+        return False
     if "anyOf" in schema:
         return all(_fits_in_text(s, defs, nested=nested) for s in schema["anyOf"])
     if "enum" in schema or "const" in schema:

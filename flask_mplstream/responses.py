@@ -47,11 +47,23 @@ class PictureResponse(Response):
         first place that knows them all: a picture sent with one is for one
         browser, and no shared cache may replay the cookie to another.
         """
-        if "Set-Cookie" in self.headers:
+        if self._is_for_one(environ):
             self.cache_control.private = True
             self.cache_control.public = False
             self.vary.add("Cookie")
         return self.get_app_iter(environ), self.status, self.headers.to_wsgi_list()
+
+    def _is_for_one(self, environ: WSGIEnvironment) -> bool:
+        """Whether a cookie is set, or a login or a session may have opened the door.
+
+        Flask names the cookie in ``Vary`` where a session was read.
+        """
+        if "Set-Cookie" in self.headers:
+            return True
+        if "private" in self.headers.get("Cache-Control", ""):
+            return False  # It says so already.
+        vary = self.headers.get("Vary", "")
+        return "HTTP_AUTHORIZATION" in environ or "cookie" in vary.lower()
 
     def get_app_iter(self, environ: WSGIEnvironment) -> Iterable[bytes]:
         """The blocks as they are, where nobody waits for the end."""

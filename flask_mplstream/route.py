@@ -8,7 +8,7 @@ resolved; it is read-only from then on.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
 from types import CodeType
@@ -22,7 +22,7 @@ from .cache.key import digest, fingerprint
 from .cache.lookup import Pictures, Served, Wanted
 from .image import RenderedImage, Variant
 from .parameters import Arguments, Parameters
-from .render import MATPLOTLIB_VERSION
+from .render import MATPLOTLIB_VERSION, is_held_here
 from .settings import RouteOptions
 from .workers.recipe import Recipe
 from .workers.renders import Renders
@@ -80,6 +80,10 @@ class FigureRoute:
         self._renders = renders
         #: Names that stand in the URL's path, set once the rules are known.
         self.path_names: tuple[str, ...] = ()
+        #: Those that the rules give, by their variables or by themselves.
+        self.rule_names: Set[str] = frozenset()
+        #: What the rule says of arguments by itself (``url_defaults``).
+        self.rule_defaults: dict[str, Any] = {}
         self._app = app
         self._lifetime = Lifetime(
             options.max_age, options.stale_while_revalidate, options.stale_if_error
@@ -92,7 +96,9 @@ class FigureRoute:
         # What changes the picture without being asked for in the URL.
         code = [_code_of(call) for call in (function, options.load) if call]
         look = (sorted(options.savefig.items()), options.style, MATPLOTLIB_VERSION)
-        self._identity = repr((self._source, endpoint, look, code))
+        # User 7 of this app is not user 7 of another one on the same Redis.
+        owner = app.config.get("SECRET_KEY") if options.is_private else None
+        self._identity = digest(repr((self._source, endpoint, look, code, owner)))
         self._tags = tuple(map(tag_name, options.tags))
 
     def _with_its_own(self, call: Callable[..., Any]) -> Callable[..., Any]:
@@ -101,11 +107,18 @@ class FigureRoute:
         names = taken_by(call, self.parameters.names)
         return lambda **values: run(**{name: values[name] for name in names})
 
+    def bind(self, given: Mapping[str, Any]) -> Arguments:
+        """Arguments from Python values, with what the rule says by itself.
+
+        :raises ArgumentsError: with a fault for every argument not accepted.
+        """
+        return self.parameters.bind({**self.rule_defaults, **given})
+
     def picture(self, arguments: Arguments, variant: Variant) -> Picture:
         """The picture of *arguments* in *variant*."""
         shown = f"{variant.format.name} {variant.scale}"
         key = digest(self._identity, arguments.canonical, shown)
-        names = (self._name_of(), self._name_of(arguments), *self._tags)
+        names = self._names_of(arguments)
         picture = Picture(arguments, variant, key, names)
         if self._inject or self._version:
             return picture
@@ -116,6 +129,10 @@ class FigureRoute:
         if arguments is None:
             return f"figure {self.endpoint}"
         return f"figure {self.endpoint} {arguments.canonical}"
+
+    def _names_of(self, arguments: Arguments) -> tuple[str, ...]:
+        """What a picture of *arguments* belongs to."""
+        return self._name_of(), self._name_of(arguments), *self._tags
 
     def invalidate(self, arguments: Arguments | None = None) -> None:
         """Have all its pictures rendered again, or all those of *arguments*.
@@ -131,6 +148,8 @@ class FigureRoute:
         """
         wanted, _ = self.wanted(picture)
         pictures = self.pictures()
+        if is_held_here():
+            return pictures.get_while_drawing(wanted)
         return pictures.get(wanted, pictures.find(wanted))
 
     def size_px(self, picture: Picture) -> tuple[int, int] | None:
@@ -142,7 +161,12 @@ class FigureRoute:
         """What stands for the data's version in a URL; nothing without ``version``."""
         if self._version is None:
             return ""
-        return self._versioned(arguments, self._injected())
+        version = self._versioned(arguments, self._injected())
+        return self.url_version(version, self._names_of(arguments))
+
+    def url_version(self, version: str, names: Sequence[str]) -> str:
+        """*version* as it stands in a URL: an invalidation makes it another one."""
+        return digest(version, self.pictures().store.generation(names))[:16]
 
     def wanted(self, picture: Picture) -> tuple[Wanted, str]:
         """What to look for, and the data's version or nothing.
@@ -232,6 +256,10 @@ def _code_of(function: Callable[..., Any]) -> str:
 
 
 def _text_of(value: object) -> str:
+    if isinstance(value, frozenset):  # Of no order that another process has.
+        return repr(sorted(map(_text_of, value)))
+    if isinstance(value, tuple):
+        return repr([_text_of(item) for item in value])
     if not isinstance(value, CodeType):
         return repr(value)
     constants = [_text_of(constant) for constant in value.co_consts]

@@ -108,7 +108,7 @@ class RouteOptions(BaseModel):
     error_backoff: Annotated[float, Field(ge=0)] = 1.0
     #: Seconds that a request waits, for other renders and for its own. A worker
     #: that takes longer is killed; a render in the web process cannot be.
-    timeout: Annotated[float, Field(gt=0)] = 10.0
+    timeout: Annotated[float, Field(gt=0, le=86_400)] = 10.0
     #: Names of what the picture shows, for ``invalidate(tags=[…])``.
     tags: Annotated[tuple[str, ...], BeforeValidator(_tags)] = ()
     #: Called with the figure function's arguments in the request's app context;

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
+from enum import Enum
 from typing import Any
 
 from flask import current_app, g, has_request_context, request, url_for
@@ -38,7 +39,7 @@ _ATTRIBUTES = frozenset(
         *("tabindex", "title", "translate", "usemap", "width"),
     )
 )
-_ATTRIBUTE_FAMILIES = re.compile(r"(data|aria|hx|x|v|on)-?[a-z][a-z0-9:.-]*")
+_ATTRIBUTE_FAMILIES = re.compile(r"(data|aria|hx|x|v)-[a-z][a-z0-9:.-]*")
 
 
 def figure_url(endpoint: str, /, **values: Any) -> str:
@@ -80,7 +81,8 @@ def figure(endpoint: str, /, **values: Any) -> Markup:
     shown: dict[str, Any] = {"src": src}
     if not named_variant(route, options).format.is_vector and "_scale" not in options:
         dense = _url(route, given, {**options, "_scale": 2})
-        shown["srcset"] = f"{src} 1x, {dense} 2x"
+        # A comma at the end of a URL would be read as the end of its entry.
+        shown["srcset"] = f"{re.sub(',$', '%2C', src)} 1x, {dense} 2x"
     shown |= {"alt": _alt(route), **_size(route, given, options), "loading": "lazy"}
     return Markup("<img{}>").format(Markup("").join(_html(shown | attributes)))
 
@@ -138,7 +140,7 @@ def figure_arguments(endpoint: str, query: MultiDict[str, str]) -> dict[str, Any
     """
     pairs = list(query.items(multi=True))
     parameters = _route(endpoint).parameters
-    return dict(parameters.parse(pairs, ignore_unknown=True).values)
+    return parameters.parse(pairs, ignore_unknown=True).copy()
 
 
 #: What templates find under these names.
@@ -184,17 +186,18 @@ def _unknown(name: str, value: object, known: list[str]) -> ArgumentsError:
 def _picture(
     route: FigureRoute, given: Mapping[str, Any], options: Mapping[str, Any]
 ) -> Picture:
-    return route.picture(route.parameters.bind(given), named_variant(route, options))
+    return route.picture(route.bind(given), named_variant(route, options))
 
 
 def _url(
     route: FigureRoute, given: Mapping[str, Any], options: Mapping[str, Any]
 ) -> str:
-    arguments = route.parameters.bind(given)
+    arguments = route.bind(given)
     variant = named_variant(route, options)
     query: dict[str, Any] = dict(arguments.query)
     for name in route.path_names:
-        query[name] = arguments.values[name]
+        value = arguments.values[name]
+        query[name] = value.value if isinstance(value, Enum) else value
     if "_format" in options:
         query["_format"] = variant.format.name
     if variant.scale != 1:

@@ -44,6 +44,8 @@ logger = logging.getLogger("flask_mplstream")
 MAX_LOG_LINE = 1000
 #: Exact URLs whose parsing is remembered, for each route.
 REMEMBERED_URLS = 512
+#: Characters of a query that is worth remembering.
+LONGEST_REMEMBERED = 512
 
 
 def _known_scale(scale: float) -> float:
@@ -107,6 +109,25 @@ class Asked:
         return ends_in_s
 
 
+class _Path:
+    """What a URL's converters made, hashable, and told apart by more than ``==``.
+
+    0.0 equals -0.0, and noon in London one o'clock in Berlin; a list has no hash.
+    """
+
+    __slots__ = ("_text", "values")
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.values = values
+        self._text = repr(values) if values else ""
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Path) and self._text == other._text
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """How a picture is shown under one URL, and for how long."""
@@ -142,21 +163,29 @@ class FigureView:
         asked_by: Request = request._get_current_object()  # type: ignore[attr-defined]
         environ = asked_by.environ
         asked = None
+        if path and not path.keys() <= self._route.rule_names:
+            after_this_request(_keep_private)
         try:
-            asked = self._asked(
-                environ.get("QUERY_STRING", ""),
+            query = environ.get("QUERY_STRING", "")
+            read = self._read_url if len(query) > LONGEST_REMEMBERED else self._asked
+            asked = read(
+                query,
                 None if _format else environ.get("HTTP_ACCEPT"),
                 _format,
-                tuple(path.items()),
+                _Path(path),
                 asked_by.path if self._signer else "",
             )
             if asked is None:
                 problem = http.not_acceptable(self._route.options.formats)
                 return self._refuse(asked_by, problem, [("Vary", "Accept")])
             return self._answer(asked_by, asked)
-        except HTTPException:
+        except HTTPException as error:
             after_this_request(_forbid_storing)  # The user's own answer.
-            raise
+            if error.response is None:
+                raise
+            # Of their own for each who waited for it: a session may write a cookie.
+            sent = error.get_response()
+            return Response(sent.get_data(), sent.status, [*sent.headers])
         except Exception as error:
             found = http.problem_of(error)
             if found is None:
@@ -168,7 +197,7 @@ class FigureView:
         query_string: str,
         accept: str | None,
         format_name: str | None,
-        path: tuple[tuple[str, Any], ...],
+        path: _Path,
         signed_path: str,
     ) -> Asked | None:
         route = self._route
@@ -186,7 +215,7 @@ class FigureView:
         expires_at = None
         try:
             extra = read(RESERVED, reserved).values
-            arguments = read(route.parameters, own, dict(path))
+            arguments = read(route.parameters, own, path.values)
         except ArgumentsError:
             if self._signer:  # Which arguments there are is not told either.
                 raise SignatureError("The URL is not signed, or was changed.") from None
@@ -205,6 +234,8 @@ class FigureView:
         ends_in_s = asked.ends_in_s
         wanted, version = self._route.wanted(asked.picture)
         pictures = self._route.pictures()
+        if asked.version and version:
+            version = self._route.url_version(version, wanted.names)
         freshness = http.Freshness.of(asked.version, version)
         if wanted.etag is not None and "HTTP_IF_NONE_MATCH" in request.environ:
             # It follows from the version, so the client's copy can be judged
@@ -225,7 +256,7 @@ class FigureView:
         outcome = http.answer_to(
             request.environ,
             etag=entry.etag,
-            stored_at=entry.stored_at,
+            stored_at=None if self._policy.is_private else entry.stored_at,
             length=len(body),
         )
         match outcome.status:
@@ -338,6 +369,13 @@ def _file_stem(name: str, picture: Picture) -> str:
         words += [argument, *([text] if isinstance(text, str) else text)]
     words += [f"{picture.variant.scale:g}x"] if picture.variant.scale != 1 else []
     return http.file_stem(*words)
+
+
+def _keep_private(response: Response) -> Response:
+    """What a preprocessor or a decorator added, the URL does not say."""
+    response.cache_control.private = True
+    response.vary.update(("Cookie", "Authorization"))
+    return response
 
 
 def _forbid_storing(response: Response) -> Response:

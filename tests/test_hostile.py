@@ -6,6 +6,7 @@ import re
 import warnings
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
@@ -18,8 +19,8 @@ from matplotlib.figure import Figure
 from matplotlib.texmanager import TexManager
 
 from flask_mplstream import ConfigError, FigureBlueprint, TexError, render
+from flask_mplstream.links import safe_link
 from flask_mplstream.render import gate
-from flask_mplstream.render.hostile import is_safe_link
 
 Serve = Callable[..., FlaskClient]
 
@@ -195,7 +196,7 @@ def test_the_guards_are_gone_afterwards() -> None:
 )
 def test_which_links_are_safe(url: str, is_safe: bool) -> None:
     """Judged as a browser reads them."""
-    assert is_safe_link(url) is is_safe
+    assert (safe_link(url) is not None) is is_safe
 
 
 def linked(*urls: str) -> Figure:
@@ -219,6 +220,22 @@ def test_a_link_that_would_run_something_is_left_out(name: str, pattern: bytes) 
     assert b"javascript" not in bad.body
     good = render(lambda: linked("https://example.org/a", "/b"), name)
     assert b"https://example.org/a" in re.findall(pattern, good.body)
+
+
+def test_no_file_is_written_beside_an_svg(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the figure function wants its images in files."""
+    monkeypatch.chdir(tmp_path)
+
+    def figure() -> Figure:
+        mpl.rcParams["svg.image_inline"] = False
+        made = Figure(figsize=(2, 2))
+        made.subplots().imshow(np.eye(2))
+        return made
+
+    assert b"data:image/png" in render(figure, "svg").body
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("fonttype", ["none", "path"])

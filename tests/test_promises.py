@@ -22,7 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "settings": VALUES,
     "parameters": {"errors"},
     "http": VALUES | {"http"},
-    "render": VALUES | {"render"},
+    "render": VALUES | {"links", "render"},
     "cache.entry": {"image"},
     "cache.key": {"errors"},
     "cache.memory": {"cache.entry"},
@@ -59,7 +59,8 @@ ALLOWED: dict[str, set[str]] = {
     },
     "workers": set(),
     "budget": {"errors", "cache.store"},
-    "inlining": set(),
+    "links": set(),
+    "inlining": {"links"},
     "signing": {"errors", "parameters"},
     "responses": set(),
     "route": {

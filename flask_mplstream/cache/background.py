@@ -47,15 +47,25 @@ class Background:
             is_full = len(self._jobs) >= MAX_WAITING
             if self._is_stopped or is_full or name in self._names:
                 return False
+            if self._thread is None and not self._start():
+                return False
             self._names.add(name)
             self._jobs.append((name, job))
-            if self._thread is None:
-                # A daemon, as a render that hangs must not keep the process.
-                self._thread = threading.Thread(
-                    target=self._work, name="mplstream-background", daemon=True
-                )
-                self._thread.start()
             return True
+
+    def _start(self) -> bool:
+        """Whether there is a thread; it finds its jobs when the lock is free."""
+        # A daemon, as a render that hangs must not keep the process.
+        thread = threading.Thread(
+            target=self._work, name="mplstream-background", daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError:
+            logger.warning("Cannot start a thread to renew pictures.", exc_info=True)
+            return False
+        self._thread = thread
+        return True
 
     def _work(self) -> None:
         while True:

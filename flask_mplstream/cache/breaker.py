@@ -57,10 +57,14 @@ class Breaker:
             if self._thread is not None:
                 return
             logger.warning("The cache is down; going on without.", exc_info=True)
-            self._thread = threading.Thread(
+            thread = threading.Thread(
                 target=self._look, name="mplstream-breaker", daemon=True
             )
-            self._thread.start()
+            try:
+                thread.start()
+            except RuntimeError:
+                return  # No thread to find out when it is back: ask again each time.
+            self._thread = thread
 
     def _look(self) -> None:
         while not self._stopped.wait(RETRY_S):

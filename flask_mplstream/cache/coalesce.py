@@ -59,7 +59,7 @@ class Flights(Generic[T]):
         :return: the value, and whether another caller made it.
         :raises RenderTimeoutError: where a follower has waited long enough.
         """
-        if getattr(self._nested, "is_leading", False):
+        if self.is_nested:
             # A figure function asks for a figure. Waiting could be for itself,
             # or for somebody who waits for the gate that it holds.
             return produce(), False
@@ -70,7 +70,8 @@ class Flights(Generic[T]):
             return flight.result(timeout_s), True
         except TimeoutError:
             if flight.done():
-                raise  # The leader's own TimeoutError.
+                # The leader's own TimeoutError, or it was ready just now.
+                return flight.result(), True
             raise RenderTimeoutError(
                 f"The picture was not ready after {timeout_s:g} seconds of waiting."
             ) from None
@@ -89,7 +90,8 @@ class Flights(Generic[T]):
         with self._lock:
             error = self._error(key)
             if error is not None:
-                raise error
+                # Each raise adds its frames, and a request in them, to what it finds.
+                raise error.with_traceback(None)
             flight = self._flights.get(key)
             if flight is not None:
                 return flight, False
@@ -104,7 +106,7 @@ class Flights(Generic[T]):
         backoff_s: Callable[[Exception], float],
     ) -> T:
         try:
-            with self._leading():
+            with self.leading():
                 value = produce()
         except Exception as error:
             self._forget(key, error, backoff_s(error))
@@ -120,13 +122,19 @@ class Flights(Generic[T]):
         flight.set_result(value)
         return value
 
+    @property
+    def is_nested(self) -> bool:
+        """Whether this thread is making a picture already."""
+        return getattr(self._nested, "is_leading", False)
+
     @contextmanager
-    def _leading(self) -> Iterator[None]:
-        self._nested.is_leading = True
+    def leading(self) -> Iterator[None]:
+        """Make a picture: what is asked for meanwhile waits for nobody."""
+        was_leading, self._nested.is_leading = self.is_nested, True
         try:
             yield
         finally:
-            self._nested.is_leading = False
+            self._nested.is_leading = was_leading
 
     def _forget(
         self, key: str, error: Exception | None = None, backoff_s: float = 0
@@ -134,10 +142,12 @@ class Flights(Generic[T]):
         now = self._clock()
         with self._lock:
             del self._flights[key]
-            if error is None or not backoff_s:
-                self._errors.pop(key, None)
-                return
+            # An error holds its frames, and with them all data of the render.
             kept = {k: e for k, e in self._errors.items() if now < e[0] + e[1]}
+            kept.pop(key, None)
+            self._errors = kept
+            if error is None or not backoff_s:
+                return
             self._errors = dict(list(kept.items())[1 - MAX_ERRORS :])
             self._errors[key] = (now, backoff_s, error)
 

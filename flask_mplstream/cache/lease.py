@@ -13,11 +13,14 @@ Cache layer. The backend decides what is possible:
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from hashlib import blake2b
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -132,7 +135,8 @@ class _Renewal:
         self._thread = threading.Thread(
             target=self._run, name="mplstream-lease", daemon=True
         )
-        self._thread.start()
+        with suppress(RuntimeError):  # No thread to be had: it is not renewed.
+            self._thread.start()
 
     def _run(self) -> None:
         while not self._stopped.wait(RENEW_S):
@@ -142,7 +146,8 @@ class _Renewal:
 
     def stop(self) -> None:
         self._stopped.set()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
 
 
 class FileLeases(Leases):
@@ -156,10 +161,24 @@ class FileLeases(Leases):
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    def _made(self) -> Path:
+        """The folder; a temporary one for this user where it cannot be made."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except PermissionError:
+            # Such as for a cache in /var/cache/app, where only that is ours.
+            user = getattr(os, "getuid", int)()
+            name = blake2b(str(self._folder).encode(), digest_size=8).hexdigest()
+            folder = Path(gettempdir(), f"flask-mplstream-{user}-{name}.locks")
+            folder.mkdir(mode=0o700, exist_ok=True)
+            if folder.stat().st_uid != user:
+                raise  # Somebody else's: they could stop our renders.
+            self._folder = folder
+        return self._folder
+
     def acquire(self, key: str) -> Callable[[], object] | None:
         """A file lock; the file goes with the lease."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / f"{key.rpartition(':')[2]}.lock"
+        path = self._made() / f"{key.rpartition(':')[2]}.lock"
         lock = FileLock(path, thread_local=False)
         try:
             lock.acquire(blocking=False)
@@ -210,7 +229,8 @@ def leases_for(backend: Any, is_down: Callable[[], bool] = lambda: False) -> Lea
     if client is not None and hasattr(client, "lock"):
         return RedisLeases(client, backend._get_prefix(), is_down)
     if "FileSystemCache" in kinds:
-        folder = Path(backend._path)
+        # Not inside of it, where the backend would count them as its own.
+        folder = Path(backend._path).resolve()
         return FileLeases(folder.with_name(f"{folder.name}.locks"))
     if "MemcachedCache" in kinds:
         return MemcachedLeases(backend)

@@ -31,6 +31,8 @@ logger = logging.getLogger("flask_mplstream")
 
 #: Seconds between looks for what another process renders: the first, the longest.
 FIRST_POLL_S, LONGEST_POLL_S = 0.005, 0.05
+#: Seconds that the clocks of two machines may differ.
+CLOCK_SKEW_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,14 @@ class Pictures:
         kept_s = wanted.lifetime.stored_s
         return self.store.read(wanted.key, wanted.names, timeout_s=kept_s)
 
+    def get_while_drawing(self, wanted: Wanted) -> Served:
+        """The picture for a figure function, which others may be waiting for.
+
+        It waits for nobody: that could be somebody who waits for its turn to draw.
+        """
+        with self._flights.leading():
+            return self.get(wanted, self.find(wanted))
+
     def get(self, wanted: Wanted, found: Found) -> Served:
         """The picture: *found*, or from a render.
 
@@ -109,7 +119,8 @@ class Pictures:
         """
         if not wanted.lifetime.stored_s:
             wanted.admit()
-            made = self._entry(wanted, found.generation, wanted.timeout_s)
+            with self._flights.leading():
+                made = self._entry(wanted, found.generation, wanted.timeout_s)
             return Served(made, fwd="bypass")
         entry, freshness = found.entry, self._freshness(wanted, found.entry)
         if entry is not None and freshness is Freshness.FRESH:
@@ -129,6 +140,8 @@ class Pictures:
     def _freshness(self, wanted: Wanted, entry: Entry | None) -> Freshness:
         if entry is None:
             return Freshness.EXPIRED
+        if entry.stored_at > self._clock() + CLOCK_SKEW_S:
+            return Freshness.ON_ERROR  # The clock was set back: how old is unknown.
         return wanted.lifetime.freshness(entry.age_s(self._clock()), wanted.key)
 
     def _kept(self, entry: Entry) -> Served:
@@ -136,6 +149,10 @@ class Pictures:
 
     def _fly(self, wanted: Wanted, found: Found) -> Served:
         fwd = "uri-miss" if found.entry is None else "stale"
+        if self._flights.is_nested:
+            # Who has the lease may be waiting for the one who asks here.
+            deadline = time.monotonic() + wanted.timeout_s
+            return self._render_unless_made(wanted, fwd, deadline)
         # An invalidation begins a new flight: the one under way is too old.
         flight = f"{wanted.key} {found.generation}"
         if not self._flights.is_busy_or_failed(flight):

@@ -83,8 +83,8 @@ class Store:
         self._timer = timer
         # Memory of our own keeps the entry itself, with its ready headers.
         self._is_embedded = isinstance(backend, MemoryCache)
-        keeps_nothing = type(backend).__name__ == "NullCache"
-        has_fast = fast_bytes and not (self._is_embedded or keeps_nothing)
+        self._keeps_nothing = type(backend).__name__ == "NullCache"
+        has_fast = fast_bytes and not (self._is_embedded or self._keeps_nothing)
         self._was_invalidated = False
         self._fast = MemoryCache(fast_bytes, timer=timer) if has_fast else None
         self.breaker = Breaker(lambda: backend.get(f"{PREFIX}probe"))
@@ -177,8 +177,15 @@ class Store:
             return [None] * len(keys)
         try:
             return self.backend.get_many(*keys)
-        except Exception:
-            self.breaker.trip()
+        except Exception as error:
+            if is_outage(error):
+                self.breaker.trip()
+            elif len(keys) > 1:
+                # One value that cannot be read is one miss.
+                return [self._get_many(key)[0] for key in keys]
+            else:
+                self.counts["damaged"] += 1
+                logger.warning("Cannot read %s from the cache: %r", keys[0], error)
             return [None] * len(keys)
 
     def _decoded(self, key: str, stored: object) -> Entry | None:
@@ -195,7 +202,10 @@ class Store:
 
         :return: whether it is kept where all who share the backend find it.
         """
-        self._keep_fast(key, entry, timeout_s)
+        if self._keeps_nothing:
+            return False
+        # It may have been invalidated while it was rendered: ask at the first hit.
+        self._keep_fast(key, entry, timeout_s, is_checked=not self._was_invalidated)
         value = entry if self._is_embedded else entry.to_bytes(key)
         is_kept = self._set(PREFIX + key, value, timeout_s)
         if not is_kept and not self.breaker.is_open:
@@ -212,10 +222,13 @@ class Store:
                 len(entry.image.body),
             )
 
-    def _keep_fast(self, key: str, entry: Entry, timeout_s: int) -> None:
+    def _keep_fast(
+        self, key: str, entry: Entry, timeout_s: int, *, is_checked: bool = True
+    ) -> None:
         if self._fast is not None:
             entry.ready["epoch"] = self._epoch()
-            entry.ready["valid_until"] = self._timer() + COHERENCE_S
+            checked_for_s = COHERENCE_S if is_checked else 0.0
+            entry.ready["valid_until"] = self._timer() + checked_for_s
             self._fast.set(PREFIX + key, entry, timeout_s)
 
     def _epoch(self) -> object:
@@ -243,7 +256,11 @@ class Store:
                 self._fast.clear()
 
     def _write_token(self, name: str) -> None:
-        if not self._set(_token_key(name), uuid4().hex, TOKEN_S):
+        if self._set(_token_key(name), uuid4().hex, TOKEN_S):
+            return
+        if isinstance(self.backend, MemoryCache):
+            self.backend.clear()  # Too small for a token: nothing at all is kept.
+        elif not self._keeps_nothing:
             raise CacheDownError(
                 f"The cache did not take the invalidation of {name}, so that old "
                 f"pictures are still sent. Is its server up, its folder writable? "

@@ -122,11 +122,12 @@ _BEFORE_IF_NONE_MATCH = frozenset(("HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE"))
 
 
 def answer_to(
-    environ: Mapping[str, Any], *, etag: str, stored_at: float, length: int
+    environ: Mapping[str, Any], *, etag: str, stored_at: float | None, length: int
 ) -> Outcome:
     """:func:`evaluate` for a GET or HEAD, short for the two usual requests.
 
-    :param stored_at: Unix time at which the picture was made.
+    :param stored_at: Unix time at which the picture was made; ``None`` where
+        dates say nothing, as each user has another picture.
     """
     given = environ.keys()
     if given.isdisjoint(_CONDITION_KEYS):
@@ -134,12 +135,19 @@ def answer_to(
     is_usual = given.isdisjoint(_BEFORE_IF_NONE_MATCH)
     if is_usual and environ.get("HTTP_IF_NONE_MATCH") == etag:
         return NOT_MODIFIED
+    conditions = Conditions.from_environ(environ)
+    if stored_at is None:
+        conditions = conditions._replace(if_unmodified_since=None)
     return evaluate(
-        Conditions.from_environ(environ),
+        conditions,
         etag=etag,
-        last_modified=utc(stored_at),
+        last_modified=_NEVER if stored_at is None else utc(stored_at),
         length=length,
     )
+
+
+#: Later than any date in a request.
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 def has_copy(environ: Mapping[str, Any], etag: str) -> bool:

@@ -168,7 +168,7 @@ def picture_headers(
     disposition = "attachment" if presentation.is_download else "inline"
     headers = [
         ("Content-Type", image.mimetype),
-        ("Last-Modified", http_date(stored_at)),
+        *([] if policy.is_private else [("Last-Modified", http_date(stored_at))]),
         ("Accept-Ranges", "bytes"),
         (
             "Content-Disposition",

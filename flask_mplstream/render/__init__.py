@@ -17,7 +17,7 @@ from ..image import RenderedImage, Variant, image_format
 from .drawing import Document, Pixels, draw_document, draw_pixels
 from .encoding import encode
 from .figures import as_figure
-from .gate import Style, check_style, gate, use_agg
+from .gate import Style, check_style, gate, is_held_here, use_agg
 from .hostile import mathtext_of
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Style",
     "check_style",
     "gate",
+    "is_held_here",
     "mathtext_of",
     "render",
     "render_variant",

@@ -102,6 +102,8 @@ def draw_document(
     keys = _METADATA_KEYS[format.name]
     sizes: list[tuple[float, float]] = []
     body = LimitedBuffer(max_bytes)
+    # Else Matplotlib would write the images of an SVG beside it, into files.
+    mpl.rcParams["svg.image_inline"] = True
     with _canvas(figure, max_pixels) as canvas, body.limiting():
         width, height = figure.get_size_inches()
         check_size((width * dpi, height * dpi), max_pixels)

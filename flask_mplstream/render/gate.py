@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import gc
 import os
-import sys
 import threading
 import warnings
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import matplotlib as mpl
 import matplotlib.style
+from matplotlib._pylab_helpers import Gcf
 
 from ..errors import ConfigError, OverloadedError
-from .hostile import guarded
+from .hostile import guarded, lift_guards
 
 Style: TypeAlias = str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]]
 
@@ -32,13 +34,38 @@ _RC: dict[Any, Any] = {"svg.hashsalt": "flask-mplstream", "text.usetex": False}
 _lock = threading.RLock()
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a thread found when it took the gate."""
+
+    thread: int
+    is_collecting: bool
+    params: mpl.RcParams
+    figures: OrderedDict[int, Any]
+
+
+_found: _Found | None = None
+
+
 def _renew_lock() -> None:
-    """A thread of the parent may have held the lock; it does not live here."""
-    global _lock
+    """A thread of the parent may have held the gate; it does not live here."""
+    global _lock, _found
     _lock = threading.RLock()
+    if _found is not None and _found.thread != threading.get_ident():
+        dict.update(mpl.rcParams, _found.params)
+        Gcf.figs = _found.figures
+        lift_guards()
+        if _found.is_collecting:
+            gc.enable()
+        _found = None
 
 
 os.register_at_fork(after_in_child=_renew_lock)
+
+
+def is_held_here() -> bool:
+    """Whether this thread builds or draws a figure."""
+    return bool(_lock._is_owned())  # type: ignore[attr-defined]
 
 
 @contextmanager
@@ -51,6 +78,7 @@ def gate(style: Style | None = None, timeout_s: float | None = None) -> Iterator
     """
     with (
         _held(timeout_s),
+        _remembered(),
         _no_collection(),
         mpl.rc_context(_RC),
         _pyplot_as_found(),
@@ -76,6 +104,22 @@ def _held(timeout_s: float | None) -> Iterator[None]:
 
 
 @contextmanager
+def _remembered() -> Iterator[None]:
+    """Keep what was found, for a fork of another thread meanwhile."""
+    global _found
+    if _found is not None:
+        yield  # Held by this thread already.
+        return
+    _found = _Found(
+        threading.get_ident(), gc.isenabled(), mpl.rcParams.copy(), Gcf.figs
+    )
+    try:
+        yield
+    finally:
+        _found = None
+
+
+@contextmanager
 def _no_collection() -> Iterator[None]:
     """Let the cycle collector wait until the figure is gone.
 
@@ -96,21 +140,16 @@ def _no_collection() -> Iterator[None]:
 @contextmanager
 def _pyplot_as_found() -> Iterator[None]:
     # A pyplot figure lives until it is closed, and one left open is what the
-    # next function's plt.gcf() draws on, also when this one raises.
-    before = _open_figures()
+    # next function's plt.gcf() draws on. So each begins with none, not even with
+    # those that other code has open, and leaves none, also when it raises.
+    found, Gcf.figs = Gcf.figs, OrderedDict()
     try:
         yield
     finally:
-        opened = _open_figures() - before
-        if opened:
-            pyplot = sys.modules["matplotlib.pyplot"]
-            for number in opened:
-                pyplot.close(number)
-
-
-def _open_figures() -> set[int]:
-    pyplot = sys.modules.get("matplotlib.pyplot")
-    return set(pyplot.get_fignums()) if pyplot else set()
+        try:
+            Gcf.destroy_all()
+        finally:
+            Gcf.figs = found
 
 
 #: Matplotlib writes the character itself into this warning, and so into a log.

@@ -17,17 +17,10 @@ from matplotlib.backend_bases import GraphicsContextBase
 from matplotlib.texmanager import TexManager
 
 from ..errors import TexError
+from ..links import safe_link
 
-_LINK_SCHEMES = {"http", "https", "mailto"}
-_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
-#: What browsers leave out of a URL before they read it.
-_IGNORED_IN_URL = re.compile(r"^[\x00-\x20]+|[\t\n\r]")
-
-
-def is_safe_link(url: str) -> bool:
-    """Whether *url* leads to a page or a mail, and runs nothing."""
-    scheme = _SCHEME.match(_IGNORED_IN_URL.sub("", url))
-    return scheme is None or scheme[1].lower() in _LINK_SCHEMES
+_MAKE_DVI = TexManager.__dict__["make_dvi"]
+_SET_URL = GraphicsContextBase.set_url
 
 
 @contextmanager
@@ -37,7 +30,7 @@ def guarded() -> Iterator[None]:
     set_url = GraphicsContextBase.set_url
 
     def set_safe_url(context: GraphicsContextBase, url: str | None) -> None:
-        set_url(context, url if url is None or is_safe_link(url) else None)
+        set_url(context, None if url is None else safe_link(url))
 
     # Every way to LaTeX, and every way to a link in SVG and PDF, goes through one
     # of these two. Nobody else draws meanwhile.
@@ -49,6 +42,12 @@ def guarded() -> Iterator[None]:
     finally:
         TexManager.make_dvi = make_dvi  # type: ignore[method-assign]
         GraphicsContextBase.set_url = set_url  # type: ignore[method-assign]
+
+
+def lift_guards() -> None:
+    """Have Matplotlib as it was imported."""
+    TexManager.make_dvi = _MAKE_DVI  # type: ignore[method-assign]
+    GraphicsContextBase.set_url = _SET_URL  # type: ignore[method-assign]
 
 
 def _refuse_tex(*_: Any) -> NoReturn:

@@ -15,7 +15,7 @@ from typing import Any
 
 from werkzeug.exceptions import HTTPException
 
-from ..errors import ArgumentFault, ArgumentsError, cut
+from ..errors import ArgumentFault, ArgumentsError, InnerFigureError, cut
 from ..render import mathtext_of
 
 
@@ -33,6 +33,9 @@ def explained(
         yield
     except HTTPException:
         raise  # An answer, not a fault.
+    except ArgumentsError as error:
+        # Of another figure that this one asks for: not the client's fault.
+        raise InnerFigureError(f"{function.__qualname__}: {error}") from error
     except Exception as error:
         fault = _mathtext_fault(error, from_url)
         if fault is not None:

@@ -7,6 +7,8 @@ process, in a worker and on another machine.
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -20,8 +22,6 @@ from ..errors import ConfigError
 from ..image import RenderedImage, Variant
 from ..render import Style, render_variant
 from .explaining import explained
-
-EnsureSync = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +51,10 @@ class Recipe:
         variant: Variant,
         *,
         timeout_s: float | None = None,
-        ensure_sync: EnsureSync,
     ) -> RenderedImage:
         """The picture of *values* in *variant*.
 
         :param timeout_s: seconds to wait for the gate.
-        :param ensure_sync: makes an ``async def`` callable, as an app does.
         :raises ArgumentsError: where a text from the URL is no mathtext.
         """
         began, loaded, steps = perf_counter(), [], []
@@ -64,12 +62,12 @@ class Recipe:
         with explained(self.function, from_url):
             if self.load is not None:
                 given = {name: values[name] for name in self.load_takes}
-                loaded = [ensure_sync(self.load)(**given)]
+                loaded = [_awaited(self.load(**given))]
                 steps = [("load", perf_counter() - began)]
                 if timeout_s is not None:
                     timeout_s -= steps[0][1]
             image = render_variant(
-                lambda: _no_response(ensure_sync(self.function)(*loaded, **values)),
+                lambda: _no_response(_awaited(self.function(*loaded, **values))),
                 variant,
                 source=self.source,
                 savefig=self.savefig,
@@ -99,7 +97,19 @@ class Recipe:
                 ) from error
 
 
+def _awaited(returned: Any) -> Any:
+    """What a coroutine returns. It runs in this thread, which holds the gate.
+
+    Flask's ``ensure_sync`` runs it in another one; a figure that it asks for would
+    wait for the gate, and the gate for it.
+    """
+    return asyncio.run(returned) if inspect.iscoroutine(returned) else returned
+
+
 def _no_response(returned: object) -> object:
     if isinstance(returned, Response):
+        # Read now, as several requests may wait for it and a stream gives once.
+        returned.direct_passthrough = False
+        returned.get_data()
         abort(returned)  # The user's own answer: sent as it is, and not kept.
     return returned

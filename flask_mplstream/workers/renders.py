@@ -121,12 +121,8 @@ class Renders:
         variant: Variant,
         timeout_s: float,
     ) -> RenderedImage:
-        app = self._app
         return run_without_request(
-            app,
-            lambda: recipe.image(
-                values, variant, timeout_s=timeout_s, ensure_sync=app.ensure_sync
-            ),
+            self._app, lambda: recipe.image(values, variant, timeout_s=timeout_s)
         )
 
     def start(self) -> None:

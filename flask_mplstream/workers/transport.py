@@ -7,10 +7,9 @@ a message and not the end of a worker. Both sides are the app's own.
 
 from __future__ import annotations
 
-import asyncio
 import pickle
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -61,10 +60,7 @@ def _image(payload: bytes) -> RenderedImage:
     recipe: Recipe
     app_name, recipe, values, variant = _unpickled(payload)
     app = None if app_name is None else app_named(app_name)
-    ensure_sync = _synchronous if app is None else app.ensure_sync
-    return run_without_request(
-        app, lambda: recipe.image(values, variant, ensure_sync=ensure_sync)
-    )
+    return run_without_request(app, lambda: recipe.image(values, variant))
 
 
 def unpack(result: bytes) -> RenderedImage:
@@ -138,13 +134,6 @@ def _pickled(error: BaseException) -> bytes | None:
     except Exception:
         return None
     return pickled
-
-
-def _synchronous(function: Callable[..., Any]) -> Callable[..., Any]:
-    """*function* without an app to run its coroutine."""
-    if not asyncio.iscoroutinefunction(function):
-        return function
-    return lambda *args, **kwargs: asyncio.run(function(*args, **kwargs))
 
 
 @cache

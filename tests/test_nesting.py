@@ -1,0 +1,106 @@
+"""A figure function that asks for another figure: nobody waits for it in a circle."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from matplotlib.figure import Figure
+
+from flask_mplstream import FigureBlueprint, figure_data_uri, figure_url, render
+
+Serve = Callable[..., FlaskClient]
+#: Seconds after which something waits that should not.
+TOO_LONG_S = 2.5
+
+
+@pytest.fixture(autouse=True)
+def figures(plots: FigureBlueprint) -> None:
+    """An inner figure, and three ways to ask for it while drawing."""
+
+    @plots.figure_route("/inner", timeout=3)
+    def inner(wait: bool = False) -> Figure:
+        return Figure(figsize=(1, 1))
+
+    @plots.figure_route("/outer", timeout=3)
+    def outer() -> Figure:
+        time.sleep(0.2)
+        figure_data_uri("plots.inner")
+        return Figure(figsize=(1, 1))
+
+    @plots.figure_route("/uncached", timeout=3, max_age=0)
+    def uncached() -> Figure:
+        return outer()
+
+    @plots.figure_route("/async", timeout=3)
+    async def coroutine() -> Figure:
+        render(lambda: Figure(figsize=(1, 1)))
+        return outer()
+
+    @plots.figure_route("/mistaken")
+    def mistaken() -> Figure:
+        figure_url("plots.inner", wait="sideways")
+        return Figure(figsize=(1, 1))
+
+
+def together(app: Flask, *urls: str) -> list[tuple[int, float]]:
+    """Status and seconds of each, asked for a moment after the one before."""
+    answers: dict[str, tuple[int, float]] = {}
+
+    def ask(url: str) -> None:
+        began = time.monotonic()
+        status = app.test_client().get(url).status_code
+        answers[url] = status, time.monotonic() - began
+
+    threads = [threading.Thread(target=ask, args=[url]) for url in urls]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.05)
+    for thread in threads:
+        thread.join(10)
+    return [answers[url] for url in urls]
+
+
+@pytest.mark.parametrize("kind", ["SimpleCache", "FileSystemCache", None])
+@pytest.mark.parametrize("outer", ["outer", "uncached", "async"])
+def test_who_draws_waits_for_nobody_who_waits_to_draw(
+    serve: Serve, tmp_path: Path, outer: str, kind: str | None
+) -> None:
+    """One has the gate and wants the inner figure, whose leader wants the gate."""
+    config = {"CACHE_TYPE": kind, "CACHE_DIR": str(tmp_path)} if kind else {}
+    app = serve(**config).application
+    answers = together(app, f"/plots/{outer}", "/plots/inner")
+    assert [status for status, _ in answers] == [200, 200]
+    assert max(seconds for _, seconds in answers) < TOO_LONG_S
+
+
+def test_a_view_that_renders_waits_for_nobody_either(serve: Serve) -> None:
+    """``render()`` in a view of the app's own draws as well."""
+    app = serve().application
+
+    def build() -> Figure:
+        time.sleep(0.2)
+        figure_data_uri("plots.inner")
+        return Figure(figsize=(1, 1))
+
+    @app.get("/plain")
+    def plain() -> bytes:
+        return render(build).body
+
+    answers = together(app, "/plain", "/plots/inner")
+    assert [status for status, _ in answers] == [200, 200]
+    assert max(seconds for _, seconds in answers) < TOO_LONG_S
+
+
+def test_what_a_figure_function_asks_for_wrongly_is_its_own_fault(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The client gave no argument that could be wrong."""
+    assert serve().get("/plots/mistaken").status_code == 500
+    assert "InnerFigureError" in caplog.text
+    assert "sideways" in caplog.text
