@@ -26,6 +26,12 @@ class ReadyHeaders(Headers):
     def __init__(self, items: _Items) -> None:
         # What Headers keeps; tests/test_serving.py holds it to that.
         self._list = items.copy()
+        self._items = items
+
+    @property
+    def are_untouched(self) -> bool:
+        """Whether no hook and no session has changed them."""
+        return self._list == self._items
 
 
 class PictureResponse(Response):
@@ -47,11 +53,17 @@ class PictureResponse(Response):
         first place that knows them all: a picture sent with one is for one
         browser, and no shared cache may replay the cookie to another.
         """
-        if self._is_for_one(environ):
+        if self._may_be_for_one(environ) and self._is_for_one(environ):
             self.cache_control.private = True
             self.cache_control.public = False
             self.vary.add("Cookie")
         return self.get_app_iter(environ), self.status, self.headers.to_wsgi_list()
+
+    def _may_be_for_one(self, environ: WSGIEnvironment) -> bool:
+        """Whether to look closer: most pictures leave as they were made."""
+        headers = self.headers
+        is_made = isinstance(headers, ReadyHeaders) and headers.are_untouched
+        return not is_made or "HTTP_AUTHORIZATION" in environ
 
     def _is_for_one(self, environ: WSGIEnvironment) -> bool:
         """Whether a cookie is set, or a login or a session may have opened the door.

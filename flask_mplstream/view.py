@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from http import HTTPStatus
 from time import time
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from flask import (
     Flask,
@@ -119,7 +119,7 @@ class _Path:
 
     def __init__(self, values: dict[str, Any]) -> None:
         self.values = values
-        self._text = repr(values) if values else ""
+        self._text = repr(values)
 
     def __hash__(self) -> int:
         return hash(self._text)
@@ -128,8 +128,10 @@ class _Path:
         return isinstance(other, _Path) and self._text == other._text
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+NO_PATH = _Path({})
+
+
+class Shown(NamedTuple):
     """How a picture is shown under one URL, and for how long."""
 
     presentation: http.Presentation
@@ -172,7 +174,7 @@ class FigureView:
                 query,
                 None if _format else environ.get("HTTP_ACCEPT"),
                 _format,
-                _Path(path),
+                _Path(path) if path else NO_PATH,
                 asked_by.path if self._signer else "",
             )
             if asked is None:
