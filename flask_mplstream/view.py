@@ -6,7 +6,6 @@ come by. What a picture is and how it is made is :mod:`flask_mplstream.route`'s.
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,6 @@ from flask import (
     Response,
     after_this_request,
     current_app,
-    got_request_exception,
     request,
 )
 from flask.typing import ResponseReturnValue
@@ -30,7 +28,8 @@ from werkzeug.exceptions import HTTPException
 
 from . import http
 from .cache.lookup import Served
-from .errors import ArgumentFault, ArgumentsError, SignatureError, cut
+from .errors import ArgumentFault, ArgumentsError, SignatureError
+from .failures import answer_of_the_app, problem_of_the_app
 from .image import SCALES, Variant, image_format
 from .parameters import Parameters
 from .render.message import message_image
@@ -38,10 +37,6 @@ from .responses import ReadyHeaders, response_class
 from .route import FigureRoute, Picture
 from .signing import UrlSigner
 
-logger = logging.getLogger("flask_mplstream")
-
-#: Characters of a line in the log about a picture that failed.
-MAX_LOG_LINE = 1000
 #: Exact URLs whose parsing is remembered, for each route.
 REMEMBERED_URLS = 512
 #: Characters of a query that is worth remembering.
@@ -336,33 +331,15 @@ class FigureView:
     def _fail(
         self, request: Request, asked: Asked | None, error: Exception
     ) -> ResponseReturnValue:
-        """Answer for an error of the app's own; call it while handling *error*.
-
-        An error handler that the app has for such errors comes first. Tests see
-        the error itself, as does the debugger where a page is opened.
-        """
+        """Answer for an error of the app's own; call it while handling *error*."""
         app = current_app._get_current_object()  # type: ignore[attr-defined]
         after_this_request(_forbid_storing)
-        is_page = request.headers.get("Sec-Fetch-Dest") == "document"
-        if app.config["PROPAGATE_EXCEPTIONS"] or app.testing or (app.debug and is_page):
-            raise error
-        try:
-            return app.handle_user_exception(error)  # type: ignore[no-any-return]
-        except Exception as unhandled:
-            if unhandled is not error:
-                raise
-        got_request_exception.send(app, _async_wrapper=app.ensure_sync, exception=error)
-        told = [f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())]
-        logger.error("%s", self._log_line(asked, told), exc_info=app.debug)
-        return self._refuse(
-            request, http.fault("\n".join(told)) if app.debug else http.fault()
-        )
-
-    def _log_line(self, asked: Asked | None, told: Sequence[str]) -> str:
-        values = asked.picture.arguments.values if asked else {}
-        given = ", ".join(f"{name}={cut(repr(v))}" for name, v in values.items())
-        line = f"{self._route.endpoint}({given}) failed: {' | '.join(told)}"
-        return "".join(c if c.isprintable() else " " for c in line)[:MAX_LOG_LINE]
+        answer = answer_of_the_app(app, request, error)
+        if answer is not None:
+            return answer
+        given = asked.picture.arguments.values if asked else {}
+        problem = problem_of_the_app(app, error, self._route.endpoint, given)
+        return self._refuse(request, problem)
 
 
 def _file_stem(name: str, picture: Picture) -> str:

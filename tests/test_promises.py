@@ -62,6 +62,7 @@ ALLOWED: dict[str, set[str]] = {
     "links": set(),
     "inlining": {"links"},
     "signing": {"errors", "parameters"},
+    "failures": {"errors", "http"},
     "responses": set(),
     "route": {
         *("image", "settings", "parameters", "render"),
@@ -70,7 +71,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "view": {
         *("errors", "image", "parameters", "http", "render", "responses", "route"),
-        *("cache.lookup", "signing"),
+        *("cache.lookup", "failures", "signing"),
     },
     "caches": {"errors", "cache.memory", "cache.serializer"},
     "state": {
@@ -92,8 +93,8 @@ OUTSIDE = {
     "matplotlib": {"render"},
     "PIL": {"render"},
     "flask": {
-        *("blueprint", "budget", "caches", "cli", "responses", "route", "signing"),
-        *("state", "templating", "view"),
+        *("blueprint", "budget", "caches", "cli", "failures", "responses", "route"),
+        *("signing", "state", "templating", "view"),
         *("workers.inline", "workers.renders", "workers.transport"),
         "cache.memory",  # For the type of a parameter that Flask-Caching gives.
     },
