@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from flask_mplstream import ConfigError, FigureBlueprint, start_workers
 from flask_mplstream.state import AppState
-from flask_mplstream.workers.process import limit_memory
+from flask_mplstream.workers.process import KeptContext, limit_memory
 
 from .conftest import pixels
 from .worker_figures import grey, of_data, other, plots
@@ -32,7 +32,10 @@ def end(*apps: Flask) -> None:
     for app in apps:
         AppState.of(app).stop()
     for thread in threading.enumerate():
-        if thread.name == "worker's end":
+        if thread.name.startswith("mplstream"):
+            thread.join(5)
+    for thread in threading.enumerate():
+        if thread.name == "mplstream-end":
             thread.join(5)
 
 
@@ -309,6 +312,26 @@ def test_a_worker_is_waited_for_and_the_time_is_told(pool: Serve) -> None:
         step.partition(";")[0] for step in answer.headers["Server-Timing"].split(", ")
     ]
     assert steps == ["wait", "build", "draw", "encode"]
+
+
+def test_a_worker_that_is_still_starting_is_not_killed(
+    pool: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a short ``timeout`` would start one after the other, and none in time."""
+    began: list[KeptContext] = []
+    start = KeptContext.Process
+
+    def started(context: KeptContext, *args: Any, **kwargs: Any) -> Any:
+        began.append(context)
+        return start(context, *args, **kwargs)
+
+    monkeypatch.setattr(KeptContext, "Process", started)
+    client = pool(MPLSTREAM_WORKERS=1, MPLSTREAM_APP="tests.worker_figures:slow_app")
+    answers = [client.get("/plots/brief") for _ in range(30)]
+    assert [answer.status_code for answer in answers[:2]] == [503, 503]
+    assert answers[0].headers["Retry-After"] == "1"
+    assert answers[-1].status_code == 200
+    assert len(began) == 1
 
 
 def test_no_worker_free_in_time_is_a_503(pool: Serve) -> None:

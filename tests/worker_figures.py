@@ -30,6 +30,12 @@ def create_app(**config: Any) -> Flask:
     return app
 
 
+def slow_app() -> Flask:
+    """An app that takes its time to start."""
+    time.sleep(1)
+    return create_app()
+
+
 def grey(level: int) -> Figure:
     """One colour, so that a picture tells what it was made of."""
     return Figure(figsize=(0.2, 0.2), facecolor=str(level / 255))
@@ -94,6 +100,11 @@ def _die(pids: str) -> None:
     with open(pids, "a") as file:
         file.write(f"{os.getpid()}\n")
     os.kill(os.getpid(), 9)
+
+
+@plots.figure_route("/brief", timeout=0.1)
+def brief() -> Figure:
+    return grey(1)
 
 
 @plots.figure_route("/dies")

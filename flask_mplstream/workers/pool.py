@@ -12,7 +12,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
@@ -29,6 +29,8 @@ logger = logging.getLogger("flask_mplstream")
 #: Part of a request's time after which its render is not begun any more: it
 #: would only be killed.
 LATEST_START = 0.9
+#: Seconds after which a process that still starts is started anew.
+LONGEST_START_S = 60.0
 
 _all_pools: WeakSet[Pool] = WeakSet()
 
@@ -56,83 +58,125 @@ class Startup:
         limit_memory(self.memory_bytes)
 
 
+@dataclass(frozen=True, slots=True)
+class _Process:
+    """A pebble pool of one process."""
+
+    pool: ProcessPool
+    context: KeptContext
+    #: Done when the process takes renders.
+    ready: Future[None]
+    began: float
+
+
 class _Worker:
-    """One process, and the next one where that has died."""
+    """One process at a time. Whoever takes the worker has it alone."""
 
-    def __init__(self, make: Callable[[KeptContext], ProcessPool]) -> None:
-        self._make = make
-        self._running: tuple[ProcessPool, KeptContext] | None = None
+    def __init__(self, startup: Startup, max_renders: int) -> None:
+        self._startup = startup
+        self._max_renders = max_renders
+        self._process: _Process | None = None
+        self._renders = 0
 
-    def start(self) -> ProcessPool:
+    @property
+    def is_worn(self) -> bool:
+        """Whether it wants a new process before it renders again."""
+        is_used_up = bool(self._max_renders) and self._renders >= self._max_renders
+        return self._process is None or is_used_up
+
+    def start(self) -> _Process:
         """The process, started where there is none that lives."""
-        if self._running is not None and not self._running[0].active:
-            self._replace()
-        if self._running is None:
+        if self._process is None or not self._process.pool.active:
+            self.kill()
             context = KeptContext(start_context())
-            self._running = self._make(context), context
-        pool = self._running[0]
-        _ = pool.active  # Asking starts it.
-        return pool
+            pool = ProcessPool(1, initializer=self._startup, context=context)
+            ready = pool.schedule(_ready)
+            self._process = _Process(pool, context, ready, time.monotonic())
+            self._renders = 0
+        return self._process
 
-    def run(self, payload: bytes, timeout_s: float) -> bytes:
+    def run(self, payload: bytes, deadline: float) -> bytes:
         """What comes back for *payload*.
 
-        :raises SlowRenderError: after *timeout_s*; the process is killed.
+        :param deadline: by the monotonic clock.
+        :raises OverloadedError: where the process is still starting by then.
+        :raises SlowRenderError: where the render lasts until then; it is killed.
         :raises WorkerDiedError: where the process ended by itself.
         """
         try:
-            return self.start().schedule(transport.run, [payload]).result(timeout_s)
-        except TimeoutError:
-            self._replace()
-            raise SlowRenderError(
-                f"The picture took longer than {timeout_s:.1f} seconds; its render "
-                f"was ended."
-            ) from None
+            process = self.start()
+            self._wait_for_start(process, deadline)
+            self._renders += 1
+            return self._rendered(process, payload, deadline)
+        except (OverloadedError, SlowRenderError):
+            raise
         except Exception as error:
             # What the figure function raises comes back as bytes: this is the
             # process, or the pipe to it.
-            self._replace()
+            self.kill()
             code = getattr(error, "exitcode", None)
             raise WorkerDiedError(
                 f"The process that rendered the picture ended"
                 f"{'' if code is None else f' with exit code {code}'}."
             ) from error
         except BaseException:
-            self._replace()  # Who waits is being stopped: nobody wants the rest.
+            self.kill()  # Who waits is being stopped: nobody wants the rest.
             raise
+
+    def _wait_for_start(self, process: _Process, deadline: float) -> None:
+        try:
+            process.ready.result(max(deadline - time.monotonic(), 0))
+        except TimeoutError:
+            # It goes on starting for the next one, or nobody would ever have it.
+            if time.monotonic() - process.began > LONGEST_START_S:
+                self.kill()
+            raise OverloadedError("A worker is still starting.") from None
+
+    def _rendered(self, process: _Process, payload: bytes, deadline: float) -> bytes:
+        remaining_s = max(deadline - time.monotonic(), 0)
+        try:
+            return process.pool.schedule(transport.run, [payload]).result(remaining_s)
+        except TimeoutError:
+            self.kill()
+            raise SlowRenderError(
+                f"The picture took longer than {remaining_s:.1f} seconds; its render "
+                f"was ended."
+            ) from None
 
     def end(self) -> ProcessPool | None:
         """Kill the process with all that it started.
 
         :return: what tended it, whose threads end soon.
         """
-        if self._running is None:
+        if self._process is None:
             return None
-        (pool, context), self._running = self._running, None
-        pool.stop()  # type: ignore[no-untyped-call]
-        context.kill()
-        return pool
+        process, self._process = self._process, None
+        process.pool.stop()  # type: ignore[no-untyped-call]
+        process.context.kill()
+        return process.pool
 
-    def _replace(self) -> None:
-        """Kill the process; the next render has another."""
-        pool = self.end()
-        if pool is not None:
-            # Waiting until its threads have ended is not the request's.
-            threading.Thread(target=pool.join, name="worker's end").start()
+    def kill(self) -> None:
+        """As :meth:`end`, without waiting for the threads that tended it."""
+        tended = self.end()
+        if tended is not None:
+            with suppress(RuntimeError):  # No thread to be had to wait for them.
+                threading.Thread(target=tended.join, name="mplstream-end").start()
+
+
+def _ready() -> None:
+    """What a process does first."""
 
 
 class Pool:
     """Runs payloads in *size* worker processes, started at first use.
 
-    :param max_renders: renders after which a worker is replaced; 0 for never.
+    :param max_renders: renders after which a process is replaced; 0 for never.
     """
 
     def __init__(self, size: int, startup: Startup, *, max_renders: int) -> None:
-        def make(context: KeptContext) -> ProcessPool:
-            return ProcessPool(1, max_renders, startup, (), context)
-
+        # The one that was used last is the one whose memory is warm.
         self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
-        self._workers = [_Worker(make) for _ in range(size)]
+        self._workers = [_Worker(startup, max_renders) for _ in range(size)]
         for worker in self._workers:
             self._idle.put(worker)
         self._pid = os.getpid()
@@ -146,8 +190,7 @@ class Pool:
             while True:
                 idle.append(self._idle.get_nowait())
         for worker in idle:
-            worker.start()
-            self._idle.put(worker)
+            self._renew(worker)
 
     def run(self, payload: bytes, timeout_s: float) -> bytes:
         """What comes back for *payload*, from a worker that lived.
@@ -160,31 +203,53 @@ class Pool:
         worker = self._free(timeout_s * LATEST_START)
         try:
             try:
-                return worker.run(payload, deadline - time.monotonic())
+                return worker.run(payload, deadline)
             except WorkerDiedError:
                 if self._is_stopped:
                     raise
                 logger.warning("A worker died; rendering once more.", exc_info=True)
-                return worker.run(payload, deadline - time.monotonic())
+                return worker.run(payload, deadline)
         finally:
-            self._idle.put(worker)
+            self._give_back(worker)
 
     def _free(self, timeout_s: float) -> _Worker:
         try:
-            return self._idle.get(timeout=timeout_s)
+            return self._idle.get(timeout=max(timeout_s, 0))
         except queue.Empty:
             raise OverloadedError(
                 f"No worker was free for {timeout_s:.1f} seconds."
             ) from None
+
+    def _give_back(self, worker: _Worker) -> None:
+        if worker.is_worn:
+            # A new process takes a while, which is not the request's.
+            renewal = threading.Thread(
+                target=self._renew, args=[worker], name="mplstream-worker"
+            )
+            with suppress(RuntimeError):  # No thread to be had: at the next render.
+                renewal.start()
+                return
+        self._idle.put(worker)
+
+    def _renew(self, worker: _Worker) -> None:
+        try:
+            if worker.is_worn:
+                worker.kill()
+            if not self._is_stopped:
+                worker.start()
+        finally:
+            self._idle.put(worker)
+            if self._is_stopped:
+                worker.kill()
 
     def stop(self) -> None:
         """Kill all workers."""
         if self._pid != os.getpid():
             return  # Those of the parent are the parent's.
         self._is_stopped = True
-        for pool in [worker.end() for worker in self._workers]:
-            if pool is not None:
-                pool.join()
+        for tended in [worker.end() for worker in self._workers]:
+            if tended is not None:
+                tended.join()
 
 
 @atexit.register
