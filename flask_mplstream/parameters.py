@@ -32,6 +32,8 @@ from .errors import ArgumentFault, ArgumentsError, ConfigError, cut, nearest
 MAX_VALUE_LENGTH = 256
 #: Values that a repeated argument may have where it sets no ``max_length``.
 MAX_VALUES = 100
+#: Faults that an error names, so that a short URL makes no long answer.
+MAX_FAULTS = 20
 
 _CONFIG = PydanticConfig(allow_inf_nan=False, str_max_length=MAX_VALUE_LENGTH)
 _UNIONS = (typing.Union, types.UnionType)
@@ -61,6 +63,8 @@ class Parameter:
     def __init__(self, name: str, annotation: Any, default: Any = _EMPTY) -> None:
         self.name = name
         self.default = default
+        #: What :meth:`identity` gives for the default; ``None`` without one.
+        self.default_identity: str | None = None
         core, self.is_nullable = _strip(annotation)
         #: Whether the URL may name it several times.
         self.is_repeated = _is_collection(core)
@@ -132,6 +136,10 @@ class Parameter:
         """*value* as JSON has it; equal sets give equal lists."""
         plain = self._adapter.dump_python(value, mode="json", warnings="none")
         return sorted(plain, key=json.dumps) if self.is_set and plain else plain
+
+    def identity(self, value: Any) -> str:
+        """One text for each value: -0.0 is not 0.0, and nan is nan."""
+        return json.dumps(self.canonical(value), separators=(",", ":"))
 
     def to_texts(self, value: Any) -> str | list[str]:
         """*value* as it stands in a URL: what :meth:`from_texts` reads."""
@@ -215,6 +223,7 @@ class Parameters:
             if not made.is_required:
                 # Canonical like a value from a URL: 5 for a float is 5.0.
                 made.default = made.validated(parameter.default)
+                made.default_identity = made.identity(made.default)
         except ArgumentsError as error:
             raise self._refused(
                 name, f"has a default that it does not accept: {error}", "Mend one."
@@ -280,9 +289,12 @@ class Parameters:
         def read(parameter: Parameter) -> Any:
             # What a URL can carry is decided by what comes back from its text.
             checked = parameter.validated(given[parameter.name])
+            identity = parameter.identity(checked)
+            if identity == parameter.default_identity:
+                return parameter.default  # It does not stand in the URL.
             texts = parameter.to_texts(checked)
             again = parameter.from_texts([texts] if isinstance(texts, str) else texts)
-            if parameter.canonical(again) != parameter.canonical(checked):
+            if parameter.identity(again) != identity:
                 raise parameter.error(checked, "No text in a URL means this value.")
             return again
 
@@ -318,17 +330,18 @@ class Parameters:
             except ArgumentsError as error:
                 faults.extend(error.faults)
         if faults:
-            raise ArgumentsError(faults)
+            raise ArgumentsError(faults[:MAX_FAULTS])
         return self._arguments(values)
 
     def _arguments(self, values: dict[str, Any]) -> Arguments:
-        canonical = {p.name: p.canonical(values[p.name]) for p in self}
+        identities = {p.name: p.identity(values[p.name]) for p in self}
         query = {
             p.name: p.to_texts(values[p.name])
             for p in self
-            if p.is_required or canonical[p.name] != p.canonical(p.default)
+            if identities[p.name] != p.default_identity
         }
-        return Arguments(values, json.dumps(canonical, separators=(",", ":")), query)
+        pairs = (f"{json.dumps(name)}:{text}" for name, text in identities.items())
+        return Arguments(values, f"{{{','.join(pairs)}}}", query)
 
 
 def describe(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from functools import lru_cache, partial
 from http import HTTPStatus
 from time import time
 from typing import Annotated, Any, NamedTuple
+from urllib.parse import quote
 
 from flask import (
     Flask,
@@ -164,10 +165,11 @@ class FigureView:
             after_this_request(_keep_private)
         try:
             query = environ.get("QUERY_STRING", "")
-            read = self._read_url if len(query) > LONGEST_REMEMBERED else self._asked
-            asked = read(
+            accept = None if _format else environ.get("HTTP_ACCEPT")
+            is_long = len(query) + len(accept or "") > LONGEST_REMEMBERED
+            asked = (self._read_url if is_long else self._asked)(
                 query,
-                None if _format else environ.get("HTTP_ACCEPT"),
+                accept,
                 _format,
                 _Path(path) if path else NO_PATH,
                 asked_by.path if self._signer else "",
@@ -324,7 +326,7 @@ class FigureView:
             body = message_image(problem.title, problem.detail)
             mimetype = "image/png"
         else:
-            body, mimetype = problem.body(request.path), http.PROBLEM_TYPE
+            body, mimetype = problem.body(quote(request.path)), http.PROBLEM_TYPE
         own = http.problem_headers(problem, mimetype)
         return self._response(body, problem.status, [*own, *headers])
 

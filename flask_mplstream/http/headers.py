@@ -122,11 +122,9 @@ class Policy:
             ttl_s=None if fwd else self.max_age - age_s,
         )
         timing = HIT_TIMING if fwd is None or is_fallback else server_timing(timings_s)
-        return [
-            ("Cache-Control", control),
-            ("Cache-Status", status),
-            ("Server-Timing", timing),
-        ]
+        headers = [("Cache-Control", control), ("Cache-Status", status)]
+        # Nothing is known of a render that another process did.
+        return [*headers, ("Server-Timing", timing)] if timing else headers
 
     def _whose(self, *directives: str) -> str:
         return ", ".join(["private"] * self.is_private + list(directives))

@@ -49,11 +49,13 @@ def _mathtext_fault(
     error: Exception, from_url: Mapping[str, Any]
 ) -> ArgumentFault | None:
     found = mathtext_of(error)
-    if found is None:
-        return None
+    if found is None or type(error) is RuntimeError:
+        return None  # A RuntimeError is FreeType's: the text was read.
     for name, value in from_url.items():
         for text in [value] if isinstance(value, str) else _texts(value):
-            if text in found and _MARKUP.search(text):
+            # Matplotlib reads each line by itself.
+            lines = text.split("\n")
+            if any(line in found and _MARKUP.search(line) for line in lines):
                 reason = f"Matplotlib cannot read it as mathtext: {_reason(error)}."
                 return ArgumentFault(name, cut(text), reason, _ACCEPTED)
     return None

@@ -1,0 +1,568 @@
+"""Hostile requests never hurt: a clean answer, no memory kept, no broken picture.
+
+Rendering is stubbed, so that what is tested is all that happens around it; the
+last tests draw. A failure shows a request that can be sent again as it is.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import json
+import sys
+import tracemalloc
+import xml.etree.ElementTree as ET
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, time, timedelta, timezone
+from enum import Enum
+from hashlib import blake2b
+from io import BytesIO
+from pathlib import Path
+from random import Random
+from typing import Annotated, Any, Literal
+from urllib.parse import quote, urlencode
+from wsgiref.validate import validator
+
+import pytest
+from flask import Flask
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from matplotlib.colors import is_color_like
+from matplotlib.figure import Figure
+from PIL import Image
+from pydantic import AfterValidator, Field
+
+from example_app import create_app
+from flask_mplstream import ArgumentsError, FigureBlueprint
+from flask_mplstream.cache.memory import MemoryCache
+from flask_mplstream.image import RenderedImage
+from flask_mplstream.parameters import MAX_VALUE_LENGTH, Parameters
+from flask_mplstream.route import FigureRoute, Picture
+from flask_mplstream.state import AppState
+
+from .fuzzing import (
+    BODY,
+    Answer,
+    Asked,
+    Fuzz,
+    complaint,
+    hostile_text,
+    send,
+    targets,
+)
+
+SEED = 20240229
+REQUESTS, WARM_UP = 100_000, 20_000
+CACHE_BYTES = 2**20
+ETAG = f'"{blake2b(BODY, digest_size=16).hexdigest()}"'
+
+Note = Callable[[str, Picture], object]
+
+
+@contextmanager
+def stubbed(note: Note = lambda *_: None) -> Iterator[None]:
+    """Every picture is ``BODY``; *note* is told which route renders which."""
+
+    def render(
+        self: FigureRoute, picture: Picture, *_: object, **__: object
+    ) -> RenderedImage:
+        note(self.endpoint, picture)
+        picture.arguments.copy()  # What a figure function would be given.
+        return RenderedImage(BODY, picture.variant.format, 10, 10, (("draw", 0.0),))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FigureRoute, "_render", render)
+        yield
+
+
+def dashboard(**config: Any) -> Flask:
+    """The example app; an error in it is an exception here."""
+    common = {"PROPAGATE_EXCEPTIONS": True, "SECRET_KEY": "not told"}
+    return create_app({**common, **config})
+
+
+def backend_of(app: Flask) -> MemoryCache:
+    backend = AppState.of(app).pictures(None).store.backend
+    assert isinstance(backend, MemoryCache)
+    return backend
+
+
+def tried(app: Flask, asked: Asked, *, is_figure: bool) -> tuple[str, Answer | None]:
+    """What is wrong with the answer to *asked*, or nothing; and the answer."""
+    try:
+        answer = send(app, asked)
+        return complaint(asked, answer, is_figure=is_figure), answer
+    except Exception as error:
+        return f"raised {error!r}", None
+
+
+def resident_bytes() -> int | None:
+    """Memory of this process that is in use; ``None`` where nobody can say."""
+    gc.collect()
+    try:
+        ctypes.CDLL(None).malloc_trim(0)  # Freed memory is not in use.
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except (OSError, AttributeError, TypeError):
+        return None
+    return pages * 4096
+
+
+@dataclass
+class Flood:
+    """What came of a hundred thousand requests."""
+
+    complaints: list[str] = field(default_factory=list)
+    #: How often each status was a figure's, by GET or HEAD, or else Flask's own.
+    statuses: Counter[str] = field(default_factory=Counter)
+    #: How often each URL path of a figure got a picture, and a problem.
+    pictures: Counter[str] = field(default_factory=Counter)
+    problems: Counter[str] = field(default_factory=Counter)
+    renders: int = 0
+    largest_cache_bytes: int = 0
+    entries: int = 0
+    grown_blocks: int = 0
+    grown_bytes: int | None = None
+
+    def note(self, asked: Asked, answer: Answer, *, is_figure: bool) -> None:
+        if not is_figure or asked.method not in ("GET", "HEAD"):
+            self.statuses[f"{answer.status} of Flask's"] += 1
+            return
+        self.statuses[str(answer.status)] += 1
+        counts = self.problems if answer.status >= 400 else self.pictures
+        counts[asked.path] += 1
+
+    def count_render(self, *_: object) -> None:
+        self.renders += 1
+
+
+@pytest.fixture(scope="module")
+def flood() -> Flood:
+    """The example app under all of it, once, with a cache of 1 MiB."""
+    flood, app = Flood(), dashboard(MPLSTREAM_CACHE_BYTES=CACHE_BYTES)
+    fuzz = Fuzz(SEED, targets(app), ETAG)
+    paths = {path for target in targets(app) for path in target.paths}
+    backend = backend_of(app)
+    blocks, resident = 0, None
+    with stubbed(flood.count_render):
+        for number in range(REQUESTS):
+            if number == WARM_UP:
+                resident, blocks = resident_bytes(), sys.getallocatedblocks()
+            asked = fuzz.asked()
+            # Werkzeug takes any number of slashes in front for one.
+            is_figure = f"/{asked.path.lstrip('/')}" in paths
+            wrong, answer = tried(app, asked, is_figure=is_figure)
+            if wrong:
+                flood.complaints.append(f"seed {SEED}, no. {number}: {wrong}\n{asked}")
+            if answer is not None:
+                flood.note(asked, answer, is_figure=is_figure)
+            size_bytes = backend.size_bytes
+            flood.largest_cache_bytes = max(flood.largest_cache_bytes, size_bytes)
+    flood.entries = len(backend._items)
+    now_resident = resident_bytes()
+    flood.grown_blocks = sys.getallocatedblocks() - blocks
+    if resident is not None and now_resident is not None:
+        flood.grown_bytes = now_resident - resident
+    return flood
+
+
+def test_every_answer_is_clean(flood: Flood) -> None:
+    """No 5xx, no exception, well-formed headers, problems as RFC 9457 has them."""
+    shortest = min(flood.complaints, key=len, default="")
+    assert not shortest, f"{len(flood.complaints)} such, the shortest: {shortest}"
+
+
+def test_the_flood_gets_everywhere(flood: Flood) -> None:
+    """Every rule sends pictures and problems, and every status is there often."""
+    paths = {path for target in targets(dashboard()) for path in target.paths}
+    assert len(paths) == 4 * (1 + 6)
+    assert min(flood.pictures[path] for path in paths) > 500
+    assert min(flood.problems[path] for path in paths) > 500
+    own = ["200", "206", "304", "400", "406", "412", "416"]
+    others = ["200 of Flask's", "404 of Flask's", "405 of Flask's"]
+    assert min(flood.statuses[status] for status in (*own, *others)) > 500
+
+
+def test_the_cache_stays_in_its_bound(flood: Flood) -> None:
+    """It was full, dropped most of what it had, and never held more."""
+    assert CACHE_BYTES * 0.9 < flood.largest_cache_bytes <= CACHE_BYTES
+    assert flood.renders > 5 * flood.entries
+
+
+def test_memory_stays_flat(flood: Flood) -> None:
+    """80,000 requests leave less than 5 MB behind, and an object for ten of them."""
+    assert flood.grown_blocks < (REQUESTS - WARM_UP) / 10
+    if flood.grown_bytes is not None:
+        assert flood.grown_bytes < 5_000_000
+
+
+def test_long_headers_are_not_kept() -> None:
+    """The URLs whose parsing is remembered are short ones; some servers allow any."""
+    app = dashboard(MPLSTREAM_CACHE_BYTES=CACHE_BYTES)
+    tracemalloc.start()
+    try:
+        with stubbed():
+            for number in range(600):
+                headers = {"HTTP_ACCEPT": f"image/png;a={number:060000}"}
+                asked = Asked("/plots/scatter", headers=headers)
+                assert send(app, asked).status == 200
+        assert tracemalloc.get_traced_memory()[0] < 5_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("unknown", ["error", "ignore"])
+def test_an_entry_for_each_picture_and_no_other(unknown: str) -> None:
+    """Order, spelling, ``_v``, ``_download`` and unknown names make no second one."""
+    renders: Counter[object] = Counter()
+
+    def note(endpoint: str, picture: Picture) -> None:
+        # By the values that the function gets, and not by their canonical text.
+        values = tuple(picture.arguments.values.items())
+        renders[endpoint, values, picture.variant] += 1
+
+    app = dashboard(MPLSTREAM_UNKNOWN_ARGS=unknown, MPLSTREAM_CACHE_BYTES=2**30)
+    fuzz = Fuzz(SEED, targets(app), ETAG)
+    answers: Counter[int] = Counter()
+    with stubbed(note):
+        for _ in range(10_000):
+            answers[send(app, replace(fuzz.asked(), method="GET")).status] += 1
+    assert set(renders.values()) == {1}
+    assert len(backend_of(app)._items) == len(renders)
+    # A third of what was accepted was asked for before, by another URL.
+    assert answers[200] > 1.5 * len(renders)
+
+
+def test_the_answers_are_wsgi() -> None:
+    """The standard library's own judge of PEP 3333 has nothing to say."""
+    app = dashboard()
+    judged, fuzz = validator(app), Fuzz(SEED, targets(app), ETAG)
+    with stubbed():
+        for _ in range(3000):
+            send(judged, fuzz.asked())
+
+
+def test_the_page_takes_the_same_queries() -> None:
+    """The dashboard shows what it can, and says what it was not."""
+    app = dashboard()
+    fuzz = Fuzz(SEED, targets(app), ETAG)
+    for _ in range(300):
+        asked = replace(fuzz.asked(), path="/", method="GET")
+        # Bytes that are no UTF-8 are Werkzeug's, in request.args.
+        asked = replace(asked, query=quote(asked.query, safe="%&=;+"))
+        assert send(app, asked).status in (200, 400), asked
+
+
+class Unit(Enum):
+    METRE = "m"
+    FOOT = "ft"
+
+
+def kinds(
+    count: int = 1,
+    ratio: float = 0.5,
+    log: bool = False,
+    title: str = "A title",
+    day: date = date(2024, 2, 29),
+    moment: datetime | None = None,
+    clock: time | None = None,
+    unit: Unit = Unit.METRE,
+    side: Literal["left", "right", 3] = "left",
+    numbers: list[int] = [1],
+    words: set[str] = set(),
+    code: Annotated[str, Field(pattern=r"^[a-z]{2}\d*$")] = "ab",
+    maybe: int | None = None,
+    maybe_numbers: list[int] | None = None,
+    wild: Annotated[float, Field(allow_inf_nan=True)] = 0.0,
+) -> Figure:
+    """A parameter of every kind."""
+    raise AssertionError("It is never drawn.")
+
+
+def version(count: int = 1) -> Figure:
+    """A figure whose data have a version, which is in its ``ETag``."""
+    raise AssertionError("It is never drawn.")
+
+
+def secret(text: str = "") -> Figure:
+    """A figure that only signed URLs get."""
+    raise AssertionError("It is never drawn.")
+
+
+def named(name: str, year: int) -> Figure:
+    """A figure whose arguments stand in the path."""
+    raise AssertionError("It is never drawn.")
+
+
+@pytest.fixture(scope="module")
+def own_app() -> Flask:
+    """A figure route of each kind."""
+    plots = FigureBlueprint("plots", __name__)
+    plots.figure_route("/kinds")(kinds)
+    plots.figure_route("/version", version=lambda count: count % 3)(version)
+    plots.figure_route("/secret", signed=True)(secret)
+    plots.figure_route("/named/<name>/<int:year>")(named)
+    app = Flask(__name__)
+    app.config.update(SECRET_KEY="not told", PROPAGATE_EXCEPTIONS=True)
+    app.register_blueprint(plots)
+    return app
+
+
+KINDS = Parameters(kinds)
+
+integers = st.integers().map(str)
+floats = st.floats(allow_nan=False, allow_infinity=False).map(repr)
+dates = st.dates().map(str)
+zones = st.integers(-1439, 1439).map(lambda m: timezone(timedelta(minutes=m)))
+moments = st.datetimes(timezones=st.none() | zones).map(datetime.isoformat)
+#: Texts that each parameter of ``kinds`` mostly accepts.
+GOOD_TEXTS: dict[str, st.SearchStrategy[str]] = {
+    "count": integers,
+    "ratio": floats,
+    "log": st.sampled_from(["true", "0", "On", "no"]),
+    "title": st.text(max_size=20),
+    "day": dates,
+    "moment": moments | dates,
+    "clock": st.times().map(time.isoformat),
+    "unit": st.sampled_from(["m", "ft"]),
+    "side": st.sampled_from(["left", "right", "3"]),
+    "numbers": integers,
+    "words": st.text(max_size=20),
+    "code": st.from_regex(r"\A[a-z]{2}\d*\Z"),
+    "maybe": integers | st.just(""),
+    "maybe_numbers": integers | st.just(""),
+    "wild": st.floats().map(repr),
+}
+NAMES = st.sampled_from(list(GOOD_TEXTS))
+
+good_pair = NAMES.flatmap(lambda name: st.tuples(st.just(name), GOOD_TEXTS[name]))
+good_pairs = st.lists(good_pair, max_size=5, unique_by=lambda pair: pair[0])
+any_pair = st.tuples(NAMES | st.text(), st.one_of(*GOOD_TEXTS.values()) | st.text())
+any_pairs = st.lists(good_pair | any_pair, max_size=5)
+latin_1 = st.binary(max_size=300).map(lambda data: data.decode("latin-1"))
+queries = st.one_of(
+    latin_1,
+    good_pairs.map(urlencode),
+    any_pairs.map(lambda given: urlencode(given, errors="surrogatepass")),
+    st.text(max_size=300).map(
+        lambda text: text.encode("utf-8", "surrogatepass").decode("latin-1")
+    ),
+)
+header_values = latin_1 | st.sampled_from(["image", ETAG, "*", "bytes=0-9", "image/*"])
+header_names = st.sampled_from(
+    [
+        *("ACCEPT", "RANGE", "IF_NONE_MATCH", "IF_MODIFIED_SINCE"),
+        *("IF_UNMODIFIED_SINCE", "IF_MATCH", "IF_RANGE", "SEC_FETCH_DEST", "COOKIE"),
+    ]
+)
+headers = st.dictionaries(header_names.map("HTTP_{}".format), header_values, max_size=3)
+paths = st.sampled_from(
+    [
+        f"{path}{extension}"
+        for path in ("/kinds", "/version", "/secret", "/named/a/1")
+        for extension in ("", ".png", ".svg")
+    ]
+)
+repeatable = settings(max_examples=500, deadline=None, derandomize=True)
+often = settings(repeatable, max_examples=1500)
+
+
+@often
+@given(path=paths, query=queries, headers=headers, is_head=st.booleans())
+def test_any_query_and_header_is_answered(
+    own_app: Flask, path: str, query: str, headers: dict[str, str], is_head: bool
+) -> None:
+    """Whatever the bytes, and whatever the kinds of the parameters."""
+    asked = Asked(path, query, "HEAD" if is_head else "GET", headers)
+    with stubbed():
+        wrong, _ = tried(own_app, asked, is_figure=True)
+    assert not wrong, asked
+
+
+@repeatable
+@given(
+    name=st.binary(max_size=300)
+    | st.text("a\xe9", min_size=250, max_size=260).map(str.encode),
+    year=st.text("0123456789", min_size=1),
+)
+def test_any_path_is_answered(own_app: Flask, name: bytes, year: str) -> None:
+    """What stands in the path is checked like what stands in the query."""
+    asked = Asked(f"/named/{name.decode('latin-1')}/{year}")
+    is_figure = name != b"" and b"/" not in name
+    with stubbed():
+        wrong, answer = tried(own_app, asked, is_figure=is_figure)
+    assert not wrong, asked
+    if is_figure:
+        assert answer is not None
+        is_short = len(name.decode("utf-8", "replace")) <= MAX_VALUE_LENGTH
+        assert answer.status == (200 if is_short else 400), asked
+
+
+@repeatable
+@given(query=queries)
+def test_no_signature_is_guessed(own_app: Flask, query: str) -> None:
+    """A signed figure is not sent, and nothing is told of its arguments."""
+    with stubbed():
+        answer = send(own_app, Asked("/secret", query))
+    assert answer.status in (400, 403)
+    assert b"text" not in answer.body
+
+
+@often
+@given(given=good_pairs | any_pairs)
+@example(given=[("wild", "-0.0")])
+@example(given=[("wild", "nan")])
+def test_what_is_accepted_has_one_url(given: list[tuple[str, str]]) -> None:
+    """It means the same arguments again, and ``figure_url`` makes no other."""
+    try:
+        accepted = KINDS.parse(given)
+    except ArgumentsError:
+        return
+    again = KINDS.parse(
+        (name, text)
+        for name, texts in accepted.query.items()
+        for text in ([texts] if isinstance(texts, str) else texts)
+    )
+    bound = KINDS.bind(accepted.copy())
+    for other in (again, bound):
+        assert (other.canonical, other.query) == (accepted.canonical, accepted.query)
+
+
+def a_color(text: str) -> str:
+    if not is_color_like(text):
+        raise ValueError("it is no colour")
+    return text
+
+
+#: Where a text stands. In the figure itself it costs a tenth of what axes cost.
+Place = Literal["figure", "title", "label", "legend", "annotation", "tick"]
+PLACES: tuple[Place, ...] = ("title", "label", "legend", "annotation", "tick")
+WIDTH_PX, HEIGHT_PX = 120, 80
+
+
+def drawn(
+    text: str = "",
+    place: Place = "figure",
+    color: Annotated[str, AfterValidator(a_color)] = "k",
+    size: Annotated[float, Field(ge=1, le=100)] = 10,
+    alpha: Annotated[float, Field(ge=0, le=1)] = 1,
+    low: Annotated[float, Field(ge=-1e300, le=1e300)] = 0,
+    high: Annotated[float, Field(ge=-1e300, le=1e300)] = 1,
+    marker: Literal["", "o", "1", "$x$", "None"] = "",
+    line: Literal["-", "--", ":", "None"] = "-",
+) -> Figure:
+    """A small picture of what it is given."""
+    figure = Figure(figsize=(WIDTH_PX / 100, HEIGHT_PX / 100), dpi=100)
+    if place == "figure":
+        figure.text(0.1, 0.4, text, color=color, size=size, alpha=alpha)
+        return figure
+    axes = figure.subplots()
+    axes.plot([0, 1], [low, high], line, marker=marker, color=color, label=text)
+    axes.set_ylim(low, high)
+    match place:
+        case "title":
+            axes.set_title(text, size=size, alpha=alpha)
+        case "label":
+            axes.set_xlabel(text, size=size, color=color)
+        case "legend":
+            axes.legend(fontsize=size)
+        case "annotation":
+            axes.annotate(text, (0, low), size=size, alpha=alpha)
+        case "tick":
+            axes.set_xticks([0], [text], size=size)
+    return figure
+
+
+class Drawings:
+    """Queries for :func:`drawn` from a seed, most of them accepted."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = Random(seed)
+
+    def query(self) -> dict[str, str]:
+        random = self._random
+        query = {"text": hostile_text(random)}
+        if random.random() < 0.15:
+            query["place"] = random.choice(PLACES)
+        for name, values in self._values().items():
+            if random.random() < 0.15:
+                query[name] = random.choice(values)
+        return query
+
+    def _values(self) -> dict[str, tuple[str, ...]]:
+        number = repr(
+            self._random.uniform(-1, 1) * 10 ** self._random.randint(-310, 300)
+        )
+        return {
+            "color": ("r", "#123", "0.5", "none", "C99", "xkcd:red", "", "\0"),
+            "size": ("1", "100", "7.5", "12", "30", "nan", "1.0000001"),
+            "alpha": ("0", "1", "0.5", "5e-324", "-0.0", "1.0000001"),
+            "low": (number, "0", "-0.0", "1", "1e300", "-1e300", "1e16", "5e-324"),
+            "high": (number, "0", "-0.0", "1", "1e300", "-1e300", "1e-16", "1e308"),
+            "marker": ("", "o", "1", "$x$", "None", "$\\foo$"),
+            "line": ("-", "--", ":", "None", "x"),
+        }
+
+
+def complaint_of_drawing(query: dict[str, str], extension: str, answer: Answer) -> str:
+    if answer.status == 400:
+        blamed = {error["name"] for error in json.loads(answer.body)["errors"]}
+        if not blamed <= query.keys():
+            return f"{blamed} are not to blame"
+        is_plain = "$" not in query["text"] and len(query["text"]) <= MAX_VALUE_LENGTH
+        return "the text is good" if "text" in blamed and is_plain else ""
+    if answer.status != 200:
+        return f"status {answer.status}"
+    check = complaint_of_svg if extension == "svg" else complaint_of_png
+    try:
+        return check(answer.body)
+    except Exception as error:
+        return f"no {extension}: {error!r}"
+
+
+def complaint_of_png(body: bytes) -> str:
+    with Image.open(BytesIO(body)) as image:
+        image.verify()
+    with Image.open(BytesIO(body)) as image:
+        image.load()
+        return "" if image.size == (WIDTH_PX, HEIGHT_PX) else f"of size {image.size}"
+
+
+def complaint_of_svg(body: bytes) -> str:
+    for element in ET.fromstring(body).iter():
+        space, _, tag = element.tag.rpartition("}")
+        is_known = space.endswith(("2000/svg", "elements/1.1/", "ns#"))
+        if tag in ("script", "foreignObject", "a") or not is_known:
+            return f"text became <{element.tag}>"
+        if any(name.startswith("on") for name in element.attrib):
+            return f"text became {element.attrib}"
+    return ""
+
+
+@pytest.mark.filterwarnings(
+    "ignore:Glyph .* missing from font:UserWarning",
+    "ignore:Attempting to set identical low and high:UserWarning",
+)
+@pytest.mark.parametrize("extension", ["png", "svg"])
+def test_any_value_is_drawn_or_refused(extension: str) -> None:
+    """A picture that others can read, or a 400 that names the argument."""
+    plots, app = FigureBlueprint("plots", __name__), Flask(__name__)
+    plots.figure_route("/drawn")(drawn)
+    app.config["PROPAGATE_EXCEPTIONS"] = True
+    app.register_blueprint(plots)
+    drawings, complaints = Drawings(SEED), []
+    statuses: Counter[int] = Counter()
+    for _ in range(1000):
+        query = drawings.query()
+        asked = Asked(f"/drawn.{extension}", urlencode(query, errors="surrogatepass"))
+        wrong, answer = tried(app, asked, is_figure=True)
+        if answer is not None:
+            statuses[answer.status] += 1
+            wrong = wrong or complaint_of_drawing(query, extension, answer)
+        if wrong:
+            complaints.append(f"{wrong}\n{query}")
+    shortest = min(complaints, key=len, default="")
+    assert not shortest, f"{len(complaints)} such, the shortest: {shortest}"
+    assert min(statuses[200], statuses[400]) > 200
