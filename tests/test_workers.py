@@ -327,7 +327,9 @@ def test_a_worker_that_is_still_starting_is_not_killed(
 
     monkeypatch.setattr(KeptContext, "Process", started)
     client = pool(MPLSTREAM_WORKERS=1, MPLSTREAM_APP="tests.worker_figures:slow_app")
-    answers = [client.get("/plots/brief") for _ in range(30)]
+    answers = [client.get("/plots/brief")]
+    while answers[-1].status_code != 200 and len(answers) < 200:
+        answers.append(client.get("/plots/brief"))
     assert [answer.status_code for answer in answers[:2]] == [503, 503]
     assert answers[0].headers["Retry-After"] == "1"
     assert answers[-1].status_code == 200

@@ -64,7 +64,7 @@ def _forget_broken_mathtext() -> None:
     which may be in another person's picture.
     """
     parser = getattr(mathtext.MathTextParser, "_parser", None)
-    if getattr(parser, "_needs_space_after_subsuper", False):
+    if getattr(parser, "_state_stack", None):  # Emptied by every parse that ends.
         mathtext.MathTextParser._parser = None  # type: ignore[attr-defined]
 
 
