@@ -154,7 +154,7 @@ class FigureBlueprint(Blueprint):
         state = current_state()
         if figure is not None or not tags:
             for route in state.routes_of(self, figure):
-                route.invalidate(route.parameters.bind(given) if given else None)
+                route.invalidate(route.bind(given) if given else None)
         if tags:
             state.invalidate_tags(tags)
 
@@ -188,7 +188,8 @@ class FigureBlueprint(Blueprint):
             state.add_url_rule(rule, declared.endpoint, view, methods=["GET"])
         rules = list(state.app.url_map.iter_rules(route.endpoint))
         for found in rules:
-            route.rule_defaults.update(found.defaults or {})
+            fixed = found.defaults or {}
+            route.rule_defaults |= {n: fixed[n] for n in fixed if n in parameters}
         route.path_names = _path_names(state, route, rules)
         route.rule_names = {*route.path_names, *route.rule_defaults}
         app_state.add(route, self, declared.endpoint)

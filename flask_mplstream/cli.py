@@ -50,7 +50,10 @@ def purge(
     try:
         if endpoint:
             route = state.route(endpoint)
-            route.invalidate(route.parameters.parse(pairs) if pairs else None)
+            given = None
+            if pairs:
+                given = route.parameters.parse(pairs, route.rule_defaults)
+            route.invalidate(given)
         for route in state.routes.values() if every else ():
             route.invalidate()
         if tags:
@@ -130,7 +133,8 @@ def _jobs(
         try:
             if route.options.inject:
                 raise ConfigError("It has inject=…, which wants a request.")
-            values = route.parameters.parse(map(_pair, arguments))
+            pairs = map(_pair, arguments)
+            values = route.parameters.parse(pairs, route.rule_defaults)
             variants = [
                 named_variant(route, {**format, "_scale": scale})
                 for format in asked

@@ -20,6 +20,7 @@ from werkzeug.exceptions import HTTPException
 from .cache.freshness import Lifetime
 from .cache.key import digest, fingerprint
 from .cache.lookup import Pictures, Served, Wanted
+from .errors import ArgumentFault, ArgumentsError, cut
 from .image import RenderedImage, Variant
 from .parameters import Arguments, Parameters
 from .render import MATPLOTLIB_VERSION, is_held_here
@@ -112,7 +113,23 @@ class FigureRoute:
 
         :raises ArgumentsError: with a fault for every argument not accepted.
         """
-        return self.parameters.bind({**self.rule_defaults, **given})
+        if not self.rule_defaults:
+            return self.parameters.bind(given)
+        asked = self.parameters.bind({**self.rule_defaults, **given}).values
+        served = self.parameters.bind({**given, **self.rule_defaults})
+        faults = [
+            ArgumentFault(
+                name,
+                cut(str(given[name])),
+                "The rule of the URL gives another value.",
+                str(fixed),
+            )
+            for name, fixed in self.rule_defaults.items()
+            if asked[name] != served.values[name]
+        ]
+        if faults:
+            raise ArgumentsError(faults)
+        return served
 
     def picture(self, arguments: Arguments, variant: Variant) -> Picture:
         """The picture of *arguments* in *variant*."""

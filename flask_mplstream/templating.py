@@ -82,7 +82,8 @@ def figure(endpoint: str, /, **values: Any) -> Markup:
     if not named_variant(route, options).format.is_vector and "_scale" not in options:
         dense = _url(route, given, {**options, "_scale": 2})
         # A comma at the end of a URL would be read as the end of its entry.
-        shown["srcset"] = f"{re.sub(',$', '%2C', src)} 1x, {dense} 2x"
+        one, two = (re.sub(",$", "%2C", url) for url in (src, dense))
+        shown["srcset"] = f"{one} 1x, {two} 2x"
     shown |= {"alt": _alt(route), **_size(route, given, options), "loading": "lazy"}
     return Markup("<img{}>").format(Markup("").join(_html(shown | attributes)))
 
@@ -139,8 +140,9 @@ def figure_arguments(endpoint: str, query: MultiDict[str, str]) -> dict[str, Any
     :raises ArgumentsError: with a fault for each that is not accepted.
     """
     pairs = list(query.items(multi=True))
-    parameters = _route(endpoint).parameters
-    return parameters.parse(pairs, ignore_unknown=True).copy()
+    route = _route(endpoint)
+    read = route.parameters.parse(pairs, route.rule_defaults, ignore_unknown=True)
+    return read.copy()
 
 
 #: What templates find under these names.
@@ -194,7 +196,11 @@ def _url(
 ) -> str:
     arguments = route.bind(given)
     variant = named_variant(route, options)
-    query: dict[str, Any] = dict(arguments.query)
+    query: dict[str, Any] = {
+        name: texts
+        for name, texts in arguments.query.items()
+        if name not in route.rule_defaults  # The rule says it already.
+    }
     for name in route.path_names:
         value = arguments.values[name]
         query[name] = value.value if isinstance(value, Enum) else value

@@ -14,6 +14,7 @@ from http import HTTPStatus
 from time import time
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import quote
+from uuid import UUID
 
 from flask import (
     Flask,
@@ -42,6 +43,8 @@ from .signing import UrlSigner
 REMEMBERED_URLS = 512
 #: Characters of a query that is worth remembering.
 LONGEST_REMEMBERED = 512
+#: Values of a path that show all that they are; others are read each time.
+_SHOWN_WHOLE = (str, int, float, UUID)
 
 
 def _known_scale(scale: float) -> float:
@@ -166,8 +169,10 @@ class FigureView:
         try:
             query = environ.get("QUERY_STRING", "")
             accept = None if _format else environ.get("HTTP_ACCEPT")
-            is_long = len(query) + len(accept or "") > LONGEST_REMEMBERED
-            asked = (self._read_url if is_long else self._asked)(
+            is_odd = len(query) + len(accept or "") > LONGEST_REMEMBERED or (
+                path and any(type(v) not in _SHOWN_WHOLE for v in path.values())
+            )
+            asked = (self._read_url if is_odd else self._asked)(
                 query,
                 accept,
                 _format,

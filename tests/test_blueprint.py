@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from enum import Enum
 from typing import Any
 
 import pytest
-from flask import Blueprint, Flask, g
+from flask import Blueprint, Flask, g, request
 from flask.testing import FlaskClient
 from matplotlib.figure import Figure
+from werkzeug.routing import BaseConverter
 
-from flask_mplstream import ConfigError, FigureBlueprint
+from flask_mplstream import (
+    ArgumentsError,
+    ConfigError,
+    FigureBlueprint,
+    figure,
+    figure_arguments,
+    figure_data_uri,
+    figure_url,
+)
 
 from .conftest import Counter
 
@@ -121,6 +132,134 @@ def test_a_converter_in_the_rule_is_an_argument(
     assert renders.calls == [(2024, "eu", True), (2024, "eu", False)]
 
 
+class Numbers(BaseConverter):
+    """``1,2`` is a list, which has no hash."""
+
+    regex = "[0-9,]+"
+
+    def to_python(self, value: str) -> list[int]:
+        return [int(number) for number in value.split(",")]
+
+    def to_url(self, value: Sequence[int]) -> str:
+        return ",".join(map(str, value))
+
+
+class Moment(BaseConverter):
+    """A point in time, in the zone that it was told in."""
+
+    def to_python(self, value: str) -> datetime:
+        return datetime.fromisoformat(value)
+
+
+class Token(str):
+    """Hides what it is, as secrets do."""
+
+    def __repr__(self) -> str:
+        return "Token(***)"
+
+
+class TokenConverter(BaseConverter):
+    """Whoever has it is let in."""
+
+    def to_python(self, value: str) -> Token:
+        return Token(value)
+
+
+@pytest.fixture
+def converting(plots: FigureBlueprint, renders: Counter) -> FlaskClient:
+    """Figures whose paths hold more than text and numbers."""
+
+    @plots.figure_route("/sum/<numbers:terms>")
+    def total(terms: list[int]) -> Figure:
+        renders(terms)
+        return small()
+
+    @plots.figure_route("/zero/<float(signed=True):x>")
+    def zero(x: float) -> Figure:
+        renders(str(x))
+        return small()
+
+    @plots.figure_route("/clock/<moment:now>")
+    def clock(now: datetime) -> Figure:
+        renders(str(now))
+        return small()
+
+    @plots.figure_route("/of/<token:owner>")
+    def mine(owner: str) -> Figure:
+        renders(str(owner))
+        return small()
+
+    app = Flask(__name__)
+    app.url_map.converters |= {
+        "numbers": Numbers,
+        "moment": Moment,
+        "token": TokenConverter,
+    }
+    app.register_blueprint(plots)
+    return app.test_client()
+
+
+def test_a_converter_may_give_a_list(converting: FlaskClient, renders: Counter) -> None:
+    """Whatever it makes need not be hashable; equal ones are one picture."""
+    for _ in range(2):
+        assert converting.get("/plots/sum/1,2").status_code == 200
+    assert renders.calls == [[1, 2]]
+    with converting.application.test_request_context():
+        assert figure_url("plots.total", terms=[1, 2]) == "/plots/sum/1,2"
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        pytest.param("zero/0.0", "zero/-0.0", id="zeros"),
+        pytest.param(
+            "clock/2024-01-01T12:00:00+00:00",
+            "clock/2024-01-01T13:00:00+01:00",
+            id="one-instant-in-two-zones",
+        ),
+        pytest.param(
+            "of/alice",
+            "of/bob",
+            id="masked",
+        ),
+    ],
+)
+def test_path_values_that_look_alike_are_two_pictures(
+    converting: FlaskClient, renders: Counter, first: str, second: str
+) -> None:
+    """Equal ones, and those that show as equal: none is sent for the other."""
+    for path in (first, second):
+        assert converting.get(f"/plots/{path}").status_code == 200
+    assert len(set(renders.calls)) == 2
+
+
+class Region(Enum):
+    NORTH = "north"
+
+
+class Level(Enum):
+    HIGH = 2
+
+
+def test_an_enum_stands_in_the_path_by_its_value(
+    plots: FigureBlueprint, serve: Serve, renders: Counter
+) -> None:
+    """``figure_url`` makes the URL that means the member."""
+
+    @plots.figure_route("/regions/<region>/<level>")
+    def sales(region: Region, level: Level) -> Figure:
+        renders(region, level)
+        return small()
+
+    client = serve()
+    with client.application.test_request_context():
+        url = figure_url("plots.sales", region=Region.NORTH, level=Level.HIGH)
+        again = figure_url("plots.sales", region="north", level=Level.HIGH)
+    assert url == again == "/plots/regions/north/2"
+    assert client.get(url).status_code == 200
+    assert renders.calls == [(Region.NORTH, Level.HIGH)]
+
+
 def test_a_converter_that_nobody_takes_stops_the_app(plots: FigureBlueprint) -> None:
     """A variable in the rule without a parameter is a mistake of the author."""
     plots.figure_route("/small/<int:year>")(small)
@@ -169,9 +308,163 @@ def test_a_rule_that_ends_in_a_slash_has_extensions_too(
     assert client.get("/plots/small.svg").mimetype == "image/svg+xml"
 
 
+def test_the_root_of_a_blueprint_has_extensions_too(
+    plots: FigureBlueprint, serve: Serve
+) -> None:
+    """``/`` is also ``/index.svg``, as in any web server."""
+    plots.figure_route("/")(small)
+    client = serve()
+    assert client.get("/plots/").mimetype == "image/png"
+    with client.application.test_request_context():
+        url = figure_url("plots.small", _format="svg")
+    assert url == "/plots/index.svg"
+    assert client.get(url).mimetype == "image/svg+xml"
+
+
+@pytest.mark.parametrize(
+    ("options", "command"),
+    [
+        pytest.param({}, ["plots", "hello"], id="default"),
+        pytest.param({"cli_group": "pictures"}, ["pictures", "hello"], id="named"),
+        pytest.param({"cli_group": None}, ["hello"], id="none"),
+    ],
+)
+def test_commands_of_a_blueprint_are_where_flask_puts_them(
+    options: dict[str, Any], command: list[str]
+) -> None:
+    """``cli_group`` means what it means for every blueprint."""
+    plots = FigureBlueprint("plots", __name__, **options)
+    plots.cli.command("hello")(lambda: print("hello"))
+    app = Flask(__name__)
+    app.register_blueprint(plots)
+    assert app.test_cli_runner().invoke(args=command).output == "hello\n"
+
+
 def test_a_global_of_the_app_is_left_alone(plots: FigureBlueprint) -> None:
     """An app that has its own ``figure`` in templates keeps it."""
     app = Flask(__name__)
     app.jinja_env.globals["figure"] = "mine"
     app.register_blueprint(plots)
     assert app.jinja_env.globals["figure"] == "mine"
+
+
+# --- Arguments that the rule gives -----------------------------------------
+
+
+@pytest.fixture
+def sevens(renders: Counter) -> FlaskClient:
+    """A blueprint whose ``url_defaults`` give an argument."""
+    plots = FigureBlueprint(
+        "plots", __name__, url_prefix="/plots", url_defaults={"n": 7}
+    )
+
+    @plots.figure_route("/walk")
+    def walk(n: int = 1, seed: int = 0) -> Figure:
+        renders(n, seed)
+        return small()
+
+    app = Flask(__name__)
+    app.register_blueprint(plots)
+    return app.test_client()
+
+
+def test_an_argument_of_the_rule_reaches_the_function(
+    sevens: FlaskClient, renders: Counter
+) -> None:
+    """Whatever its own default is; the query cannot say otherwise."""
+    assert sevens.get("/plots/walk").status_code == 200
+    assert sevens.get("/plots/walk?n=3").status_code == 400
+    assert renders.calls == [(7, 0)]
+
+
+def test_an_argument_of_the_rule_is_part_of_the_key_in_templates(
+    sevens: FlaskClient, renders: Counter
+) -> None:
+    """What a template draws is what the URL gives."""
+    with sevens.application.test_request_context():
+        figure_data_uri("plots.walk")
+    assert "hit" in sevens.get("/plots/walk.png").headers["Cache-Status"]
+    assert renders.calls == [(7, 0)]
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        pytest.param({}, "/plots/walk", id="not-given"),
+        pytest.param({"n": 7}, "/plots/walk", id="given"),
+        pytest.param({"seed": 2}, "/plots/walk?seed=2", id="another"),
+    ],
+)
+def test_an_argument_of_the_rule_is_not_in_the_query(
+    sevens: FlaskClient, given: dict[str, int], url: str
+) -> None:
+    """The canonical URL is served, as the path says it already."""
+    with sevens.application.test_request_context():
+        assert figure_url("plots.walk", **given) == url
+    assert sevens.get(url).status_code == 200
+
+
+@pytest.mark.parametrize("n", [1, 3], ids=["the-functions-default", "other"])
+def test_what_the_rule_does_not_say_is_refused(sevens: FlaskClient, n: int) -> None:
+    """No URL gives it, so none is made that shows another picture."""
+    with (
+        sevens.application.test_request_context(),
+        pytest.raises(ArgumentsError, match=f"n = '{n}'"),
+    ):
+        figure_url("plots.walk", n=n)
+
+
+def test_the_size_is_that_of_what_the_rule_gives(sevens: FlaskClient) -> None:
+    """``figure()`` knows it once the URL was asked for."""
+    sevens.get("/plots/walk")
+    with sevens.application.test_request_context():
+        assert 'width="100" height="100"' in figure("plots.walk")
+
+
+def test_an_invalidation_is_of_what_the_rule_gives(
+    sevens: FlaskClient, renders: Counter
+) -> None:
+    """``invalidate("walk", seed=2)`` means the picture at that URL."""
+    app = sevens.application
+    sevens.get("/plots/walk?seed=2")
+    with app.app_context():
+        app.blueprints["plots"].invalidate("walk", seed=2)  # type: ignore[attr-defined]
+    sevens.get("/plots/walk?seed=2")
+    assert len(renders) == 2
+
+
+def test_the_shell_means_what_the_rule_gives(
+    sevens: FlaskClient, renders: Counter
+) -> None:
+    """``warm`` renders the picture at that URL, ``purge`` drops it."""
+    run = sevens.application.test_cli_runner().invoke
+    for command in ("warm", "purge"):
+        run(args=["figures", command, "plots.walk", "seed=2"])
+        sevens.get("/plots/walk.png?seed=2")
+    assert [values for values in renders.calls if values != (7, 2)] == []
+    assert len(renders) == 3  # Two scales at first, and the one that is asked for.
+
+
+def test_a_page_reads_what_the_rule_gives(sevens: FlaskClient) -> None:
+    """Its own query says nothing of it."""
+    with sevens.application.test_request_context("/?n=3&seed=2"):
+        assert figure_arguments("plots.walk", request.args) == {"n": 7, "seed": 2}
+
+
+def test_a_default_of_the_prefix_may_be_for_a_preprocessor() -> None:
+    """A language in the prefix may have its default in ``url_defaults``."""
+    plots = FigureBlueprint(
+        "plots", __name__, url_prefix="/<lang>", url_defaults={"lang": "en"}
+    )
+    plots.figure_route("/small")(small)
+
+    @plots.url_value_preprocessor
+    def pull(endpoint: str | None, values: dict[str, Any] | None) -> None:
+        assert values is not None
+        g.lang = values.pop("lang")
+
+    app = Flask(__name__)
+    app.register_blueprint(plots)
+    assert app.test_client().get("/en/small").status_code == 200
+    with app.test_request_context():
+        assert figure_url("plots.small") == "/en/small"

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import weakref
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from traceback import walk_tb
 from typing import Any
 
 import pytest
 
 from flask_mplstream import MplStreamError
+from flask_mplstream.cache import coalesce
 from flask_mplstream.cache.background import Background
 from flask_mplstream.cache.breaker import Breaker
 from flask_mplstream.cache.coalesce import MAX_ERRORS, Flights
@@ -124,6 +129,30 @@ def test_a_follower_waits_no_longer_than_its_timeout(flights: Flights[str]) -> N
         assert leader.result(10) == ("made", False)
 
 
+def test_a_value_at_the_last_moment_is_no_timeout(
+    flights: Flights[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the leader ends just as a follower has waited enough, both have it."""
+
+    class LastMoment(Future[str]):
+        """Ready right after the first timeout."""
+
+        def result(self, timeout: float | None = None) -> str:
+            try:
+                return super().result(timeout)
+            except TimeoutError:
+                held.go.set()
+                leader.result(10)
+                raise
+
+    monkeypatch.setattr(coalesce, "Future", LastMoment)
+    held = Held()
+    with ThreadPoolExecutor(1) as pool:
+        leader = pool.submit(fly, flights, held)
+        held.began.wait(10)
+        assert fly(flights, held, timeout_s=0.01) == ("made", True)
+
+
 def test_a_timeout_of_the_figure_function_is_its_own(flights: Flights[str]) -> None:
     """A ``TimeoutError`` from a database is not mistaken for ours."""
     held = Held(TimeoutError("the database"))
@@ -184,6 +213,66 @@ def test_remembered_errors_are_bounded(flights: Flights[str]) -> None:
     assert len(flights._errors) == MAX_ERRORS
 
 
+class Visit:
+    """What a request has in its frames, such as its environ."""
+
+
+def failed_visit(
+    flights: Flights[str], key: str = "a", backoff_s: float = 100
+) -> tuple[weakref.ref[Visit], int]:
+    """A request that gets an error; and how many frames its traceback had."""
+    visit = Visit()
+
+    def fails() -> str:
+        raise LookupError("no data")
+
+    try:
+        fly(flights, fails, key, backoff_s=backoff_s)
+    except LookupError as error:
+        return weakref.ref(visit), len(list(walk_tb(error.__traceback__)))
+    raise AssertionError("it did not fail")
+
+
+def test_the_traceback_of_a_remembered_error_does_not_grow(
+    flights: Flights[str],
+) -> None:
+    """A thousand requests in the backoff do not log a thousand tracebacks each."""
+    lengths = [failed_visit(flights)[1] for _ in range(10)]
+    assert len(set(lengths[1:])) == 1
+
+
+def test_a_remembered_error_keeps_no_requests(flights: Flights[str]) -> None:
+    """Whoever got it is forgotten when the next one does."""
+    visits = [failed_visit(flights)[0] for _ in range(10)]
+    gc.collect()
+    assert [visit() for visit in visits[:-1]] == [None] * 9
+
+
+def test_an_error_that_ran_out_is_forgotten_with_the_next_flight(
+    flights: Flights[str], clock: Clock
+) -> None:
+    """Its frames hold all the data of its render; a success ends them as well."""
+    visit, _ = failed_visit(flights, "a", backoff_s=1)
+    clock.now = 0.5
+    fly(flights, lambda: "well", key="b")
+    assert flights.is_busy_or_failed("a")
+    clock.now = 1.5
+    fly(flights, lambda: "well", key="b")
+    gc.collect()
+    assert visit() is None
+
+
+def test_a_picture_within_a_picture_does_not_end_the_outer_one(
+    flights: Flights[str],
+) -> None:
+    """``leading()`` is re-entrant: what is asked for afterwards waits for nobody."""
+    with flights.leading():
+        with flights.leading():
+            pass
+        assert flights.is_nested
+    assert not flights.is_nested
+
+
 def test_a_figure_inside_a_figure_does_not_wait(flights: Flights[str]) -> None:
     """A render that asks for a picture makes it, also one that is under way."""
     outer = fly(flights, lambda: fly(flights, lambda: "inner")[0])
@@ -202,6 +291,18 @@ def test_a_fork_forgets_the_flights_of_the_parent(flights: Flights[str]) -> None
         held.go.set()
         leader.result(10)
     assert os.waitpid(pid, 0)[1] == 0
+
+
+@contextmanager
+def no_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The machine has no thread left to give."""
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        yield
 
 
 # --- Background -----------------------------------------------------------
@@ -255,6 +356,18 @@ def test_stopping_drops_what_waits_and_finishes_what_runs() -> None:
     assert not background.submit("c", held)
 
 
+def test_a_job_without_a_thread_is_refused_and_may_come_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It neither waits for a thread that never began nor is an error."""
+    background, done = Background(), threading.Event()
+    with no_threads(monkeypatch):
+        assert not background.submit("a", done.set)
+    assert background.submit("a", done.set)
+    background.join()
+    assert done.is_set()
+
+
 # --- Breaker --------------------------------------------------------------
 
 
@@ -291,3 +404,16 @@ def test_a_breaker_can_be_stopped() -> None:
     breaker.trip()
     breaker.stop()
     assert not breaker.is_open
+
+
+def test_a_breaker_that_cannot_look_stays_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody would find out that the backend is back: it is asked each time."""
+    breaker = Breaker(lambda: 1 / 0)
+    with no_threads(monkeypatch):
+        breaker.trip()
+    assert not breaker.is_open
+    breaker.trip()
+    assert breaker.is_open
+    breaker.stop()

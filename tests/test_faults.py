@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from typing import Any
 
 import numpy as np
@@ -526,6 +526,36 @@ def test_damaged_files_are_replaced(
     assert len(renders) == 2
 
 
+#: Pickle of a class that nobody registered: one flipped bit makes it of bytes.
+UNREADABLE = b"\x82\x05."
+
+
+@pytest.mark.usefixtures("walk")
+def test_a_value_that_cannot_be_read_is_one_miss(
+    plots: FigureBlueprint, serve: Serve, tmp_path: Path
+) -> None:
+    """In a cache of the app's own, which raises: others stay hits, it is replaced."""
+    with pytest.raises(ValueError, match="unregistered extension"):
+        pickle.loads(UNREADABLE)
+    client = serve(MPLSTREAM_FAST_BYTES=0)
+    folder = str(tmp_path)
+    Cache(
+        client.application,
+        config={"CACHE_TYPE": "FileSystemCache", "CACHE_DIR": folder},
+    )
+    with client.application.app_context():
+        plots.invalidate()  # From now on a token is asked for with each value.
+    client.get("/plots/walk?n=1")
+    (path,) = (path for path in tmp_path.iterdir() if MAGIC in path.read_bytes())
+    client.get("/plots/walk?n=2")
+    path.write_bytes(path.read_bytes()[:4] + UNREADABLE)
+    assert is_hit(client, "/plots/walk?n=2")
+    response = client.get("/plots/walk?n=1")
+    assert "fwd=uri-miss; stored" in response.headers["Cache-Status"]
+    assert is_hit(client, "/plots/walk?n=1")
+    assert not store_of(client).breaker.is_open
+
+
 def test_a_damaged_count_of_files_does_not_end_caching(
     file_client: FlaskClient, tmp_path: Path
 ) -> None:
@@ -849,6 +879,38 @@ def test_a_clock_set_back_does_not_keep_an_error(
     clock.now -= DAY_S
     wait_until(lambda: client.get("/plots/shaky").status_code == 200, 3)
     assert len(calls) == 2
+
+
+# --- Threads that cannot be had --------------------------------------------
+
+
+def test_a_stale_picture_is_sent_where_nothing_can_renew_it(
+    plots: FigureBlueprint,
+    serve: Serve,
+    clock: HeldClock,
+    renders: Counter,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The next request renews it, once there are threads again."""
+
+    @plots.figure_route("/data", max_age=60, stale_while_revalidate=600)
+    def data() -> Figure:
+        renders()
+        return Figure(figsize=(1, 1))
+
+    def refuse(thread: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    client = serve()
+    body = client.get("/plots/data").data
+    clock.now += 61
+    with monkeypatch.context() as patch:
+        patch.setattr(Thread, "start", refuse)
+        assert seconds_of(client, "/plots/data", body) < FIRST_S
+    assert len(renders) == 1
+    client.get("/plots/data")
+    client.application.extensions["mplstream"].pictures(None).background.join()
+    assert len(renders) == 2
 
 
 # --- A leader that is killed ----------------------------------------------

@@ -9,11 +9,15 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib import pyplot as plt
+from matplotlib.backend_bases import GraphicsContextBase
 from matplotlib.figure import Figure
+from matplotlib.texmanager import TexManager
 
 from flask_mplstream import render
 from flask_mplstream.render.gate import gate
@@ -157,3 +161,71 @@ def test_a_fork_while_the_gate_is_held_does_not_hang() -> None:
         holder.join(30)
         child.join(30)
         assert child.pid != os.getpid()
+
+
+def methods() -> tuple[object, ...]:
+    """Those of Matplotlib's that are guarded while somebody draws."""
+    return TexManager.__dict__["make_dvi"], GraphicsContextBase.set_url
+
+
+#: What is another one while the gate is held.
+HELD_STATE = [
+    pytest.param(gc.isenabled, id="collector"),
+    pytest.param(lambda: dict(mpl.rcParams), id="rcParams"),
+    pytest.param(methods, id="guards"),
+    pytest.param(plt.get_fignums, id="pyplot"),
+]
+
+
+def holds_in_a_fork(is_so: Callable[[], bool]) -> bool:
+    """What *is_so* says in a child that is forked here."""
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    child = context.Process(target=lambda: sender.send(is_so()))
+    child.start()
+    sender.close()
+    with closing(receiver):
+        assert receiver.poll(30)
+        answer = bool(receiver.recv())
+    child.join(30)
+    return answer
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+@pytest.mark.parametrize("state", HELD_STATE)
+def test_a_fork_while_another_thread_draws_has_nothing_of_it(
+    state: Callable[[], object],
+) -> None:
+    """Nobody in the child would put back what the render found."""
+    drawing, done = threading.Event(), threading.Event()
+
+    def draw_for_long() -> None:
+        with gate("dark_background"):
+            plt.figure(3)
+            drawing.set()
+            done.wait(30)
+
+    artist = threading.Thread(target=draw_for_long)
+    try:
+        plt.figure(7)
+        before = state()
+        artist.start()
+        assert drawing.wait(30)
+        assert state() != before
+        assert holds_in_a_fork(lambda: state() == before)
+    finally:
+        done.set()
+        artist.join(30)
+        plt.close("all")
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+@pytest.mark.parametrize("state", HELD_STATE)
+def test_a_fork_by_who_draws_keeps_its_state(state: Callable[[], object]) -> None:
+    """A figure function that forks goes on drawing in both."""
+    before = state()
+    with gate("dark_background"):
+        plt.figure(3)
+        meanwhile = state()
+        assert meanwhile != before
+        assert holds_in_a_fork(lambda: state() == meanwhile)

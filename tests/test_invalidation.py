@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -96,8 +97,13 @@ def test_a_wrong_invalidation_is_an_error(
             plots.invalidate("walk", nn=5)
 
 
+@pytest.mark.parametrize("kind", [None, "SimpleCache", "FileSystemCache"])
 def test_what_is_invalidated_while_it_is_rendered_is_not_stored_as_fresh(
-    plots: FigureBlueprint, serve: Serve, renders: Counter
+    plots: FigureBlueprint,
+    serve: Serve,
+    renders: Counter,
+    tmp_path: Path,
+    kind: str | None,
 ) -> None:
     """The render saw the old data; who asks afterwards gets a new one."""
     began, go = threading.Event(), threading.Event()
@@ -109,7 +115,8 @@ def test_what_is_invalidated_while_it_is_rendered_is_not_stored_as_fresh(
         go.wait(10)
         return Figure(figsize=(1, 1))
 
-    client = serve()
+    config = {"CACHE_TYPE": kind, "CACHE_DIR": str(tmp_path)} if kind else {}
+    client = serve(**config)
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(client.application.test_client().get, "/plots/slow")
         began.wait(10)
@@ -118,6 +125,24 @@ def test_what_is_invalidated_while_it_is_rendered_is_not_stored_as_fresh(
         go.set()
         assert asked.result(30).status_code == 200
     client.get("/plots/slow")
+    assert len(renders) == 2
+
+
+def test_an_invalidation_where_nothing_is_kept_is_no_error(
+    plots: FigureBlueprint, serve: Serve, renders: Counter
+) -> None:
+    """There is no old picture that could still be sent."""
+
+    @plots.figure_route("/walk")
+    def walk() -> Figure:
+        renders(None)
+        return Figure(figsize=(1, 1))
+
+    client = serve(MPLSTREAM_CACHE_BYTES=0)
+    for _ in range(2):
+        assert client.get("/plots/walk").status_code == 200
+        with client.application.app_context():
+            plots.invalidate("walk")
     assert len(renders) == 2
 
 
@@ -312,6 +337,23 @@ def test_the_url_of_a_version_is_kept_for_a_year(
     assert outdated.cache_control.max_age == 10
     with versioned.application.test_request_context():
         assert figure_url("plots.draw", n=5) != url
+
+
+def test_an_invalidation_makes_another_url_of_a_version(
+    versioned: FlaskClient, plots: FigureBlueprint
+) -> None:
+    """Nobody asks again for what is kept for a year; the old URL is outdated."""
+    app = versioned.application
+    with app.test_request_context():
+        old = figure_url("plots.draw")
+    assert "immutable" in versioned.get(old).headers["Cache-Control"]
+    with app.app_context():
+        plots.invalidate("draw")
+    with app.test_request_context():
+        new = figure_url("plots.draw")
+    assert new != old
+    assert versioned.get(old).headers["Cache-Control"] == "max-age=10"
+    assert "immutable" in versioned.get(new).headers["Cache-Control"]
 
 
 def test_a_version_that_cannot_be_had_costs_one_picture_and_not_the_page(

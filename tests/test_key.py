@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -115,3 +118,25 @@ def test_a_digest_tells_where_one_text_ends() -> None:
     """Two texts are not the same as their concatenation."""
     assert digest("ab", "c") != digest("a", "bc") != digest("abc")
     assert len(digest("a")) == 40
+
+
+#: A function without source: its text is made of its code.
+PROGRAM = """
+from flask_mplstream.route import _text_of
+print(_text_of(compile("x in {'p', 'q', 'r', 's', 't', 'u', 'v'}", "", "eval")))
+"""
+
+
+def test_the_text_of_code_is_the_same_in_every_process() -> None:
+    """A set among its constants has the order of the process's hashes."""
+    (text,) = {
+        subprocess.run(
+            [sys.executable, "-c", PROGRAM],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert all(letter in text for letter in "pqrstuv")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import pickle
+import tempfile
 import threading
 from collections.abc import Iterator
 from io import BytesIO
@@ -17,7 +20,13 @@ from hypothesis import strategies as st
 
 from flask_mplstream import BytesSerializer, redis_options
 from flask_mplstream.cache import lease
-from flask_mplstream.cache.lease import Leases, ProcessLeases, held, leases_for
+from flask_mplstream.cache.lease import (
+    FileLeases,
+    Leases,
+    ProcessLeases,
+    held,
+    leases_for,
+)
 
 
 def backend_of(config: dict[str, Any]) -> Any:
@@ -82,6 +91,152 @@ def test_a_file_lease_leaves_no_file(tmp_path: Path) -> None:
         assert list((tmp_path / "c.locks").iterdir())
         release()
     assert not list((tmp_path / "c.locks").iterdir())
+
+
+def test_a_cache_in_the_folder_of_the_process_has_its_locks_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``CACHE_DIR = "."`` is a folder with a name, too."""
+    (tmp_path / "c").mkdir()
+    monkeypatch.chdir(tmp_path / "c")
+    release = leases_for(
+        backend_of({"CACHE_TYPE": "FileSystemCache", "CACHE_DIR": "."})
+    ).acquire("0123")
+    assert release is not None
+    assert list((tmp_path / "c.locks").iterdir())
+    release()
+
+
+# --- A cache that nothing can be made beside -------------------------------
+
+
+class Lonely:
+    """A cache in a folder that is not ours, such as ``/var/cache/app``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.beside, self.temporary = folder / "c.locks", folder / "tmp"
+        self.temporary.mkdir()
+
+    def leases(self) -> FileLeases:
+        """Those of one process."""
+        return FileLeases(self.beside)
+
+    @property
+    def folders(self) -> list[Path]:
+        """What was made for locks instead."""
+        return list(self.temporary.iterdir())
+
+
+REFUSALS = [
+    pytest.param(errno.EACCES, id="not-allowed"),
+    pytest.param(
+        errno.EROFS,
+        id="read-only",
+    ),
+]
+
+
+@pytest.fixture(params=REFUSALS)
+def lonely(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Lonely:
+    """The tests may run as root, who may do everything."""
+    made = Lonely(tmp_path)
+    mkdir = Path.mkdir
+
+    def refuse(path: Path, *args: Any, **kwargs: Any) -> None:
+        if path == made.beside:
+            raise OSError(request.param, os.strerror(request.param))
+        mkdir(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    monkeypatch.setattr(tempfile, "tempdir", str(made.temporary))
+    return made
+
+
+def test_locks_may_be_in_a_temporary_folder_of_the_users_own(lonely: Lonely) -> None:
+    """Nobody else can take one, and hold up our renders."""
+    release = lonely.leases().acquire("0123")
+    assert release is not None
+    (folder,) = lonely.folders
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert list(folder.iterdir())
+    release()
+
+
+def test_two_processes_find_the_same_temporary_folder(lonely: Lonely) -> None:
+    """One leads at a time, there as well."""
+    first, second = lonely.leases(), lonely.leases()
+    release = first.acquire("0123")
+    assert release is not None
+    assert second.acquire("0123") is None
+    release()
+    again = second.acquire("0123")
+    assert again is not None
+    again()
+
+
+def test_two_caches_have_two_temporary_folders(lonely: Lonely) -> None:
+    """A picture of one app holds up none of another."""
+    release = lonely.leases().acquire("0123")
+    assert release is not None
+    lonely.beside = lonely.beside.with_name("d.locks")
+    other = FileLeases(lonely.beside).acquire("0123")
+    assert other is not None
+    assert len(lonely.folders) == 2
+    release()
+    other()
+
+
+def be(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Be somebody else, as far as *names* of :mod:`os` tell."""
+    somebody_else = os.geteuid() + 1
+    for name in names:
+        monkeypatch.setattr(os, name, lambda: somebody_else)
+
+
+def test_a_temporary_folder_of_somebody_else_is_refused(
+    lonely: Lonely, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who made it could stop our renders, or put links into it."""
+    be(monkeypatch, "getuid", "geteuid")
+    with pytest.raises(OSError, match=r"\[Errno"):
+        lonely.leases().acquire("0123")
+    (folder,) = lonely.folders
+    assert not list(folder.iterdir())
+
+
+def test_the_temporary_folder_is_the_effective_users(
+    lonely: Lonely, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files belong to who the process is now, not to who started it."""
+    be(monkeypatch, "getuid")
+    release = lonely.leases().acquire("0123")
+    assert release is not None
+    release()
+
+
+# --- Renewing and giving back ----------------------------------------------
+
+
+def test_a_lease_that_cannot_be_renewed_is_still_given_back(
+    redis_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is no thread to be had, it is a short one."""
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    backend = backend_of({"CACHE_TYPE": "RedisCache", "CACHE_REDIS_PORT": redis_port})
+    client = backend._write_client
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        release = leases_for(backend).acquire("cdef")
+    assert release is not None
+    assert client.exists("flask_cache_cdef:lease")
+    release()
+    assert not client.exists("flask_cache_cdef:lease")
+    client.close()
 
 
 def test_a_lease_is_renewed_while_the_render_runs(

@@ -75,6 +75,8 @@ def test_one_blueprint_has_other_options_on_another_app() -> None:
         pytest.param({"version": 3}, "callable", id="version"),
         pytest.param({"inject": {"a": 3}}, "callable", id="inject"),
         pytest.param({"resource_policy": "all"}, "'cross-origin'", id="policy"),
+        pytest.param({"timeout": float("inf")}, "inf.*equal to 86400", id="for-ever"),
+        pytest.param({"timeout": 0.0}, r"0\.0.*greater than 0", id="no-time"),
     ],
 )
 def test_a_bad_option_is_refused_where_it_is_written(
@@ -96,6 +98,7 @@ def test_a_bad_option_is_refused_where_it_is_written(
         pytest.param({"MPLSTREAM_CACHE_BYTES": -1}, "-1", id="range"),
         pytest.param({"MPLSTREAM_UNKNOWN_ARGS": "drop"}, "'ignore'", id="choice"),
         pytest.param({"MPLSTREAM_STYLE": "seborn"}, "seborn", id="style"),
+        pytest.param({"MPLSTREAM_TIMEOUT": float("inf")}, "86400", id="for-ever"),
     ],
 )
 def test_a_bad_setting_stops_the_app(config: dict[str, Any], message: str) -> None:

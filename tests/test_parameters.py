@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import DirectoryPath, Field, FilePath
+from pydantic import DirectoryPath, Field, FilePath, SecretBytes, SecretStr
 
 from flask_mplstream import ArgumentsError, ConfigError
 from flask_mplstream.http import parse_query
@@ -312,6 +312,25 @@ def test_a_value_from_the_path_is_checked_too() -> None:
         parse(sales, "year=2024", year=2024)
 
 
+@pytest.mark.parametrize(
+    ("annotation", "text"),
+    [
+        pytest.param(int, "2", id="int"),
+        pytest.param(bool, "off", id="bool"),
+        pytest.param(Color, "red", id="enum"),
+        pytest.param(Level, "2", id="enum-of-numbers"),
+        pytest.param(Literal[1, 2], "2", id="literal-of-numbers"),
+        pytest.param(Literal[1, 2] | None, "1", id="optional"),
+    ],
+)
+def test_text_from_the_path_means_what_it_means_in_the_query(
+    annotation: Any, text: str
+) -> None:
+    """Most converters leave it a text, which has no other type than there."""
+    figure = one(annotation)
+    assert parse(figure, x=text) == parse(figure, f"x={text}")
+
+
 def no_annotation(n=3, name="a", other=None, text=None): ...  # type: ignore[no-untyped-def]
 
 
@@ -335,6 +354,8 @@ def existing_file(path: FilePath | None = None) -> None: ...
 
 
 def existing_directories(paths: list[DirectoryPath]) -> None: ...
+def secret(code: SecretStr) -> None: ...
+def secrets(codes: list[SecretBytes] | None = None) -> None: ...
 def nested(rows: list[list[int]]) -> None: ...
 def mapping(options: dict[str, int]) -> None: ...
 def anything(value: Any) -> None: ...
@@ -354,6 +375,8 @@ def unresolved(when: "Nowhere") -> None: ...  # type: ignore[name-defined] # noq
         pytest.param(file, "no URL can give", id="file"),
         pytest.param(existing_file, "no URL can give", id="existing-file"),
         pytest.param(existing_directories, "no URL can give", id="directories"),
+        pytest.param(secret, "no URL can give", id="secret"),
+        pytest.param(secrets, "no URL can give", id="secrets"),
         pytest.param(nested, "no URL can give", id="nested-list"),
         pytest.param(mapping, "no URL can give", id="mapping"),
         pytest.param(anything, "no URL can give", id="any"),

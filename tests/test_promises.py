@@ -65,7 +65,7 @@ ALLOWED: dict[str, set[str]] = {
     "failures": {"errors", "http"},
     "responses": set(),
     "route": {
-        *("image", "settings", "parameters", "render"),
+        *("errors", "image", "settings", "parameters", "render"),
         *("cache.freshness", "cache.key", "cache.lookup"),
         *("workers.recipe", "workers.renders"),
     },

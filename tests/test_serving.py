@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import wraps
+from threading import Semaphore
 from typing import Any
 
 import http_sf
@@ -18,7 +19,9 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import NotFound
 
 from flask_mplstream import ConfigError, FigureBlueprint, ImageTooLargeError
+from flask_mplstream.cache import coalesce
 from flask_mplstream.responses import ReadyHeaders
+from flask_mplstream.view import LONGEST_REMEMBERED
 
 from .conftest import Clock, Counter, pixels
 
@@ -301,6 +304,26 @@ def test_what_nobody_accepts_is_406(serve: Serve, renders: Counter) -> None:
     assert not renders.calls
 
 
+@pytest.mark.parametrize(
+    ("length", "remembered"),
+    [
+        pytest.param(LONGEST_REMEMBERED, 1, id="as-long-as-can-be"),
+        pytest.param(LONGEST_REMEMBERED + 1, 0, id="too-long"),
+    ],
+)
+def test_a_long_query_is_served_and_not_remembered(
+    serve: Serve, renders: Counter, length: int, remembered: int
+) -> None:
+    """What is kept for each URL is bounded, whatever strangers ask for."""
+    client = serve(MPLSTREAM_UNKNOWN_ARGS="ignore")
+    query = "n=3&utm=".ljust(length, "x")
+    for _ in range(2):
+        assert client.get(f"/plots/walk?{query}").status_code == 200
+    assert renders.calls == [(3, 0)]
+    view: Any = client.application.view_functions["plots.walk"]
+    assert view.__self__._asked.cache_info().currsize == remembered
+
+
 def test_a_request_with_bad_bytes_is_answered(serve: Serve) -> None:
     """A query string that is no UTF-8 is a 400, not an exception."""
     client = serve()
@@ -348,6 +371,38 @@ def test_an_error_is_never_stored(
         assert response.status_code == status
         assert response.headers["Cache-Control"] == "no-store"
     assert len(calls) == 2
+
+
+@pytest.mark.parametrize("passes", [False, True], ids=["stream", "file"])
+def test_a_streamed_response_reaches_all_who_wait(
+    plots: FigureBlueprint,
+    serve: Serve,
+    monkeypatch: pytest.MonkeyPatch,
+    passes: bool,
+) -> None:
+    """A stream gives once, so it is read before anybody gets it."""
+    waiting = Semaphore(0)
+
+    class Watched(Future[Any]):
+        def result(self, timeout: float | None = None) -> Any:
+            waiting.release()
+            return super().result(timeout)
+
+    monkeypatch.setattr(coalesce, "Future", Watched)
+
+    @plots.figure_route("/streamed")
+    def streamed() -> Response:
+        for _ in range(2):
+            assert waiting.acquire(timeout=10)
+        return Response(iter([b"some ", b"text"]), direct_passthrough=passes)
+
+    app = serve().application
+    with ThreadPoolExecutor(3) as pool:
+        asked = [
+            pool.submit(app.test_client().get, "/plots/streamed") for _ in range(3)
+        ]
+        bodies = [response.result(10).data for response in asked]
+    assert bodies == [b"some text"] * 3
 
 
 def test_an_exception_reaches_the_apps_own_handlers(
@@ -609,6 +664,12 @@ def test_a_failing_cache_costs_a_render_and_no_request(
     assert len(renders) == rendered
     assert caplog.text.count("The cache is down; going on without.") == 1
     client.application.extensions["mplstream"].pictures(None).store.breaker.stop()
+
+
+def test_a_null_cache_stores_nothing_and_says_so(serve: Serve) -> None:
+    """No ``stored`` where the next request renders again."""
+    client = serve(CACHE_TYPE="NullCache", CACHE_NO_NULL_WARNING=True)
+    assert cache_status(client.get("/plots/walk"))[1] == {"fwd": "uri-miss"}
 
 
 def test_the_apps_own_cache_is_used(serve: Serve, renders: Counter) -> None:

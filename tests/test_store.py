@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cachelib import SimpleCache
 from flask import Flask
 from flask_caching import Cache
 from flask_caching.backends import MemcachedCache
@@ -108,6 +109,24 @@ def test_a_null_cache_keeps_nothing_and_fails_nothing() -> None:
     store.write(KEY, entry(), 60)
     assert get(store) is None
     store.invalidate(NAMES)
+
+
+class ClusterCache(SimpleCache):
+    """Takes one key at a time, as a cluster may have each on another server."""
+
+    def get_many(self, *keys: str) -> list[Any]:
+        if len(keys) > 1:
+            raise LookupError("Keys in request don't hash to the same slot")
+        return super().get_many(*keys)
+
+
+def test_a_cluster_is_asked_key_by_key() -> None:
+    """What it refuses for several keys it gives for each, and it is not down."""
+    store, stored = Store(ClusterCache()), entry()
+    assert store.write(KEY, stored, 60)
+    assert same(get(store), stored)
+    assert not store.breaker.is_open
+    assert not store.counts
 
 
 def test_the_newest_entry_stands(backend: Any) -> None:
@@ -240,6 +259,15 @@ def test_add_keeps_what_is_there(memory: MemoryCache, timer: Timer) -> None:
     assert memory.get("a") == b"1"
     timer.now = 11
     assert memory.add("a", b"2", timeout=10)
+
+
+def test_memory_that_is_too_small_for_an_invalidation_drops_all() -> None:
+    """Rather too much is rendered again than an old picture sent."""
+    store = Store(MemoryCache(OVERHEAD_BYTES + 50))
+    assert store.write(KEY, entry(b"old"), 60)
+    assert get(store) is not None
+    store.invalidate(NAMES)
+    assert get(store) is None
 
 
 def test_deleting_and_clearing(memory: MemoryCache) -> None:

@@ -181,6 +181,26 @@ def test_a_figure_is_an_image_sharp_on_dense_screens(app: Flask) -> None:
         }
 
 
+@pytest.mark.parametrize(
+    ("title", "first"),
+    [
+        pytest.param("a,", "title=a%2C", id="one"),
+        pytest.param("a,,", "title=a,%2C", id="two"),
+        pytest.param("a,b", "title=a,b", id="inside"),
+    ],
+)
+def test_a_comma_does_not_end_an_entry_of_srcset(
+    app: Flask, title: str, first: str
+) -> None:
+    """The last one of a URL would be taken off it, and its ``1x`` be a URL."""
+    with app.test_request_context():
+        found = attributes(figure("plots.sales", year=1, title=title, _format="png"))
+    assert found["srcset"] == (
+        f"/plots/sales/1.png?{first} 1x, /plots/sales/1.png?title={title}&_scale=2 2x"
+    )
+    assert found["src"] == f"/plots/sales/1.png?title={title}"
+
+
 def test_shapes_need_no_srcset(app: Flask) -> None:
     """SVG is sharp by itself; so is a picture of one chosen scale."""
     with app.test_request_context():
@@ -239,6 +259,25 @@ def test_html_attributes_are_escaped(
     assert shown.items() <= found.items()
 
 
+@pytest.mark.parametrize("inline", [False, True], ids=["img", "svg"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("vmn", "onse", "datas", "xlim", "voltage", "arial"),
+        *("onload", "onclick", "onerror_"),
+    ],
+)
+def test_what_only_begins_like_an_attribute_is_an_error(
+    app: Flask, name: str, inline: bool
+) -> None:
+    """A misspelt parameter is found, and no attribute runs anything."""
+    with (
+        app.test_request_context(),
+        pytest.raises(ArgumentsError, match=f"{name} = .*no such argument"),
+    ):
+        figure("plots.walk", **{name: "alert(1)", "inline": inline})
+
+
 def test_a_parameter_comes_before_an_attribute_of_its_name(app: Flask) -> None:
     """``title`` is the figure function's; ``title_`` is always the attribute."""
     with app.test_request_context():
@@ -268,6 +307,13 @@ def test_a_page_reads_a_figures_arguments_from_its_own_query(app: Flask) -> None
         assert figure_url("plots.walk", **read) == "/plots/walk?n=5&tags="
     with app.test_request_context("/?n=b"), pytest.raises(ArgumentsError, match="n = "):
         figure_arguments("plots.walk", request.args)
+
+
+def test_a_page_may_change_the_arguments_that_it_read(app: Flask) -> None:
+    """Its lists are its own: neither a default nor the next page changes."""
+    with app.test_request_context("/"):
+        figure_arguments("plots.walk", request.args)["tags"].append("mine")
+        assert figure_arguments("plots.walk", request.args)["tags"] == ["a"]
 
 
 def test_a_data_uri_comes_from_the_cache(app: Flask, renders: Counter) -> None:

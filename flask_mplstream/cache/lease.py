@@ -13,6 +13,7 @@ Cache layer. The backend decides what is possible:
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections import deque
@@ -165,13 +166,15 @@ class FileLeases(Leases):
         """The folder; a temporary one for this user where it cannot be made."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-        except PermissionError:
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise
             # Such as for a cache in /var/cache/app, where only that is ours.
-            user = getattr(os, "getuid", int)()
+            user = getattr(os, "geteuid", int)()
             name = blake2b(str(self._folder).encode(), digest_size=8).hexdigest()
             folder = Path(gettempdir(), f"flask-mplstream-{user}-{name}.locks")
             folder.mkdir(mode=0o700, exist_ok=True)
-            if folder.stat().st_uid != user:
+            if folder.lstat().st_uid != user:
                 raise  # Somebody else's: they could stop our renders.
             self._folder = folder
         return self._folder
