@@ -41,9 +41,25 @@ class _Found:
     thread: int
     is_collecting: bool
     params: mpl.RcParams
+    #: pyplot's open figures, by number.
     figures: OrderedDict[int, Any]
 
+    @classmethod
+    def now(cls) -> _Found:
+        """What there is, to be restored."""
+        params = mpl.rcParams.copy()
+        dict.pop(params, "backend", None)  # Whoever switches it means to.
+        return cls(threading.get_ident(), gc.isenabled(), params, Gcf.figs)
 
+    def restore(self) -> None:
+        """Leave it so."""
+        dict.update(mpl.rcParams, self.params)
+        Gcf.figs = self.figures
+        if self.is_collecting:
+            gc.enable()
+
+
+#: What who holds the gate found.
 _found: _Found | None = None
 
 
@@ -52,11 +68,8 @@ def _renew_lock() -> None:
     global _lock, _found
     _lock = threading.RLock()
     if _found is not None and _found.thread != threading.get_ident():
-        dict.update(mpl.rcParams, _found.params)
-        Gcf.figs = _found.figures
+        _found.restore()
         lift_guards()
-        if _found.is_collecting:
-            gc.enable()
         _found = None
 
 
@@ -76,14 +89,7 @@ def gate(style: Style | None = None, timeout_s: float | None = None) -> Iterator
     :param timeout_s: seconds to wait for it; ``None`` for ever.
     :raises OverloadedError: where it is not free in time.
     """
-    with (
-        _held(timeout_s),
-        _remembered(),
-        _no_collection(),
-        mpl.rc_context(_RC),
-        _pyplot_as_found(),
-        guarded(),
-    ):
+    with _held(timeout_s), _as_found(), guarded():
         if style is not None:
             mpl.style.use(style)  # type: ignore[arg-type]  # stubs want no Mapping
         yield
@@ -104,52 +110,35 @@ def _held(timeout_s: float | None) -> Iterator[None]:
 
 
 @contextmanager
-def _remembered() -> Iterator[None]:
-    """Keep what was found, for a fork of another thread meanwhile."""
-    global _found
-    if _found is not None:
-        yield  # Held by this thread already.
-        return
-    _found = _Found(
-        threading.get_ident(), gc.isenabled(), mpl.rcParams.copy(), Gcf.figs
-    )
-    try:
-        yield
-    finally:
-        _found = None
+def _as_found() -> Iterator[None]:
+    """Begin with no pyplot figure and our rcParams; leave what was found.
 
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Let the cycle collector wait until the figure is gone.
-
-    A figure is some 100,000 objects that all live until it is drawn. Collecting
-    meanwhile frees none of them and moves them among the old ones, and then all
-    that is old, NumPy and Matplotlib included, has to be looked through to free
-    them: 80 ms in which no thread of the process runs (benchmarks/expiry.py).
+    The cycle collector waits meanwhile. A figure is some 100,000 objects that all
+    live until it is drawn: collecting frees none of them and moves them among the
+    old ones, and then all that is old, NumPy and Matplotlib included, has to be
+    looked through to free them: 80 ms in which no thread of the process runs
+    (benchmarks/expiry.py).
     """
-    was_enabled = gc.isenabled()
+    global _found
+    found = _Found.now()
+    is_outermost = _found is None
+    if is_outermost:
+        _found = found
     gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
-@contextmanager
-def _pyplot_as_found() -> Iterator[None]:
-    # A pyplot figure lives until it is closed, and one left open is what the
-    # next function's plt.gcf() draws on. So each begins with none, not even with
-    # those that other code has open, and leaves none, also when it raises.
-    found, Gcf.figs = Gcf.figs, OrderedDict()
+    mpl.rcParams.update(_RC)
+    # A pyplot figure lives until it is closed, and one left open is what the next
+    # function's plt.gcf() draws on. So each begins with none, not even with those
+    # that other code has open, and leaves none, also when it raises.
+    Gcf.figs = OrderedDict()
     try:
         yield
     finally:
         try:
             Gcf.destroy_all()
         finally:
-            Gcf.figs = found
+            found.restore()
+            if is_outermost:
+                _found = None
 
 
 #: Matplotlib writes the character itself into this warning, and so into a log.
