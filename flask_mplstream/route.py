@@ -25,6 +25,7 @@ from .image import RenderedImage, Variant
 from .parameters import Arguments, Parameters
 from .render import MATPLOTLIB_VERSION, is_held_here
 from .settings import RouteOptions
+from .workers.inline import is_rendering
 from .workers.recipe import Recipe
 from .workers.renders import Renders
 
@@ -165,7 +166,7 @@ class FigureRoute:
         """
         wanted, _ = self.wanted(picture)
         pictures = self.pictures()
-        if is_held_here():
+        if is_held_here() or is_rendering.get():
             return pictures.get_while_drawing(wanted)
         return pictures.get(wanted, pictures.find(wanted))
 

@@ -222,6 +222,11 @@ class Settings(RouteOptions):
                 "MPLSTREAM_WORKERS and MPLSTREAM_EXECUTOR are both set. Choose one: "
                 "workers of this machine, or an executor."
             )
+        if settings.executor is not None and not settings.max_pending:
+            raise ConfigError(
+                "MPLSTREAM_MAX_PENDING is 0, so that MPLSTREAM_EXECUTOR would be given "
+                "nothing: on an executor every render counts as pending."
+            )
         for name in cls.model_fields:
             config.setdefault(_config_key(name), getattr(settings, name))
         return settings

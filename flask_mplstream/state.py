@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable
+from concurrent.futures import Executor
 from time import time as clock
 
 from flask import Flask, current_app
@@ -17,7 +18,7 @@ from .budget import Budget, remote_address
 from .cache.lookup import Pictures
 from .cache.store import Store
 from .caches import find_cache
-from .errors import UnknownFigureError, nearest
+from .errors import ConfigError, UnknownFigureError, nearest
 from .route import FigureRoute, tag_name
 from .settings import Settings
 from .workers.renders import Renders, check_extras
@@ -34,6 +35,7 @@ class AppState:
         self.routes: dict[str, FigureRoute] = {}
         self._declared: dict[int, dict[str, list[FigureRoute]]] = {}
         self._app = app
+        self._pid = os.getpid()
         self._pictures: dict[Cache | None, Pictures] = {}
         self._renders: tuple[int, Renders] | None = None
         self._lock = threading.Lock()  # guards _pictures and _renders
@@ -117,6 +119,12 @@ class AppState:
 
     def _new_renders(self) -> Renders:
         settings, budget = self.settings, None
+        if isinstance(settings.executor, Executor) and os.getpid() != self._pid:
+            raise ConfigError(
+                "MPLSTREAM_EXECUTOR is an executor that was made before this process "
+                "was forked, and its threads are not here. Give a callable that makes "
+                "one: it is called in each process."
+            )
         if settings.client_budget is not None:
             client = settings.client or remote_address
             budget = Budget(settings.client_budget, client, self._first_store)

@@ -67,7 +67,7 @@ ALLOWED: dict[str, set[str]] = {
     "route": {
         *("errors", "image", "settings", "parameters", "render"),
         *("cache.freshness", "cache.key", "cache.lookup"),
-        *("workers.recipe", "workers.renders"),
+        *("workers.inline", "workers.recipe", "workers.renders"),
     },
     "view": {
         *("errors", "image", "parameters", "http", "render", "responses", "route"),

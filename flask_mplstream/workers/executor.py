@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, CancelledError, Executor
+from contextlib import suppress
 
-from ..errors import ConfigError, SlowRenderError, WorkerDiedError
+from ..errors import ConfigError, OverloadedError, SlowRenderError, WorkerDiedError
 from . import transport
 
 logger = logging.getLogger("flask_mplstream")
@@ -30,28 +32,30 @@ class OnExecutor:
 
     def start(self) -> None:
         """Make the executor now."""
-        self._current()
+        self._current(threading.TIMEOUT_MAX)
 
     def run(self, payload: bytes, timeout_s: float) -> bytes:
         """What comes back for *payload*.
 
+        :raises OverloadedError: where no executor is made in *timeout_s*.
         :raises SlowRenderError: after *timeout_s*.
         :raises WorkerDiedError: where the executor does not work.
         """
-        executor = self._current()
+        deadline = time.monotonic() + timeout_s
+        executor = self._current(timeout_s)
         try:
-            return self._run_on(executor, payload, timeout_s)
+            return self._run_on(executor, payload, deadline - time.monotonic())
         except WorkerDiedError:
             if isinstance(self._given, Executor):
                 raise
             logger.warning("The executor broke; making another.", exc_info=True)
-            self._drop(executor)
-            return self._run_on(self._current(), payload, timeout_s)
+            executor = self._current(deadline - time.monotonic(), broken=executor)
+            return self._run_on(executor, payload, deadline - time.monotonic())
 
     def _run_on(self, executor: Executor, payload: bytes, timeout_s: float) -> bytes:
         try:
             future = executor.submit(transport.run, payload)
-        except RuntimeError as error:  # Broken, or shut down.
+        except Exception as error:  # Broken, shut down, or its connection closed.
             raise WorkerDiedError(f"The executor takes no render: {error}.") from error
         try:
             return future.result(timeout_s)
@@ -63,17 +67,32 @@ class OnExecutor:
             ) from None
         except (BrokenExecutor, CancelledError) as error:
             raise WorkerDiedError(
-                f"The process that rendered the picture ended: {error}"
+                f"The process that rendered the picture ended: "
+                f"{str(error) or 'the executor gave the render up.'}"
             ) from error
 
-    def _current(self) -> Executor:
-        with self._lock:
+    def _current(self, timeout_s: float, broken: Executor | None = None) -> Executor:
+        """The executor, made where there is none, or only the *broken* one."""
+        if not self._lock.acquire(timeout=max(timeout_s, 0)):
+            raise OverloadedError(
+                f"The executor was not made in {timeout_s:.1f} seconds."
+            )
+        try:
+            if broken is not None and self._executor is broken:
+                self._executor = None
+                _end(broken)
             if self._executor is None:
                 self._executor = self._made()
             return self._executor
+        finally:
+            self._lock.release()
 
     def _made(self) -> Executor:
-        made = self._given if isinstance(self._given, Executor) else self._given()
+        try:
+            made = self._given if isinstance(self._given, Executor) else self._given()
+        except Exception as error:
+            error.add_note("It comes from the callable in MPLSTREAM_EXECUTOR.")
+            raise
         if not isinstance(made, Executor):
             raise ConfigError(
                 f"MPLSTREAM_EXECUTOR made {made!r}, which is no "
@@ -82,15 +101,18 @@ class OnExecutor:
             )
         return made
 
-    def _drop(self, broken: Executor) -> None:
-        with self._lock:
-            if self._executor is broken:
-                self._executor = None
-        broken.shutdown(wait=False)
-
     def stop(self) -> None:
         """Shut down what was made here; an executor that was given is its owner's."""
         with self._lock:
             executor, self._executor = self._executor, None
         if executor is not None and not isinstance(self._given, Executor):
+            _end(executor)
+
+
+def _end(executor: Executor) -> None:
+    """Shut *executor* down without waiting, as far as one that is broken can be."""
+    with suppress(Exception):
+        try:
             executor.shutdown(wait=False, cancel_futures=True)
+        except TypeError:  # Dask's has no cancel_futures, and always cancels.
+            executor.shutdown(wait=False)

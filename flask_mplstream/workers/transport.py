@@ -8,6 +8,7 @@ a message and not the end of a worker. Both sides are the app's own.
 from __future__ import annotations
 
 import pickle
+import threading
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -49,10 +50,19 @@ def run(payload: bytes) -> bytes:
     try:
         result: RenderedImage | _Failure = _image(payload)
     except BaseException as error:  # sys.exit() must not end the worker.
-        if isinstance(error, MemoryError):
-            error.add_note("MPLSTREAM_WORKER_BYTES is what a worker may take.")
+        if hint := _hint(error):
+            error.add_note(hint)
         result = _Failure.of(error)
     return pickle.dumps(result)
+
+
+def _hint(error: BaseException) -> str | None:
+    """The setting that an error in a worker is about."""
+    if isinstance(error, MemoryError):
+        return "MPLSTREAM_WORKER_BYTES is what a worker may take."
+    if isinstance(error, RuntimeError) and "outside of application" in str(error):
+        return "MPLSTREAM_APP names the app whose context there is in a worker."
+    return None
 
 
 def _image(payload: bytes) -> RenderedImage:
@@ -136,12 +146,21 @@ def _pickled(error: BaseException) -> bytes | None:
     return pickled
 
 
-@cache
+_apps_lock = threading.Lock()  # guards what app_named has made
+
+
 def app_named(name: str) -> Flask:
-    """The app, or what the factory makes, named ``module:name``.
+    """The app called *name*, made once for all threads of the worker.
 
     :raises ConfigError: where there is none.
     """
+    with _apps_lock:
+        return _made(name)
+
+
+@cache
+def _made(name: str) -> Flask:
+    """The app, or what the factory makes, named ``module:name``."""
     try:
         found = import_string(name)
     except ImportError as error:

@@ -1,0 +1,217 @@
+"""Figures that run on executors, whose processes import them by name."""
+
+from __future__ import annotations
+
+import os
+import time
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import Any
+
+from flask import Flask, Response, abort, current_app, request
+from matplotlib.figure import Figure
+
+from flask_mplstream import FigureBlueprint, figure_data_uri
+
+plots = FigureBlueprint("plots", __name__, url_prefix="/plots", formats=["png"])
+
+
+def create_app(**config: Any) -> Flask:
+    """What ``MPLSTREAM_APP`` names."""
+    app = Flask(__name__)
+    app.config.from_mapping(SECRET_KEY="not secret", GREETING="hello")
+    app.config.from_mapping(config)
+    app.register_blueprint(plots)
+    return app
+
+
+def one_process() -> Executor:
+    """An executor whose processes import what they run, and nothing else."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["flask_mplstream.workers.transport"])
+    return ProcessPoolExecutor(1, context)
+
+
+def create_served_app() -> Flask:
+    """For a server: an app that renders in a process of each of its workers."""
+    return create_app(MPLSTREAM_EXECUTOR=one_process)
+
+
+def note(renders: str) -> None:
+    """Add this process to the file *renders*; whole lines, whoever else does."""
+    if renders:
+        file = os.open(renders, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+        os.write(file, b"%d\n" % os.getpid())
+        os.close(file)
+
+
+def grey(level: int) -> Figure:
+    """One colour, so that a picture tells what it was made of."""
+    return Figure(figsize=(0.2, 0.2), facecolor=str(level / 255))
+
+
+@plots.figure_route("/grey")
+def one_colour(level: int = 0, renders: str = "") -> Figure:
+    note(renders)
+    return grey(level)
+
+
+@plots.figure_route("/slow", timeout=20)
+def slow(seconds: float = 0.3, level: int = 0, renders: str = "") -> Figure:
+    note(renders)
+    time.sleep(seconds)
+    return grey(level)
+
+
+@plots.figure_route("/brief", timeout=1)
+def brief(seconds: float = 0, level: int = 0, renders: str = "") -> Figure:
+    note(renders)
+    time.sleep(seconds)
+    return grey(level)
+
+
+@plots.figure_route("/walk")
+def walk(n: int = 50) -> Figure:
+    """Lines and text, whose pixels a difference in anything would change."""
+    figure = Figure(figsize=(3, 2))
+    ax = figure.subplots()
+    ax.plot([(step * 7919) % 101 for step in range(n)])
+    ax.set_title(rf"{n} steps, $\sqrt{{n}}$")
+    return figure
+
+
+@plots.figure_route("/greeting")
+def greeting() -> Response:
+    return Response(current_app.config["GREETING"])
+
+
+@plots.figure_route("/request")
+def asks_for_the_request() -> Response:
+    return Response(request.path)
+
+
+def fetched(level: int) -> tuple[int, int]:
+    return level, os.getpid()
+
+
+@plots.figure_route("/loaded", load=fetched)
+def of_data(data: tuple[int, int], level: int = 0) -> Figure:
+    """The data was fetched by the process that draws it."""
+    assert data == (level, os.getpid())
+    return grey(level)
+
+
+@plots.figure_route("/async")
+async def coroutine(level: int = 7) -> Figure:
+    return grey(level)
+
+
+def kill_this_process(renders: str) -> None:
+    note(renders)
+    os.kill(os.getpid(), 9)
+
+
+@plots.figure_route("/dies")
+def dies(renders: str) -> Figure:
+    kill_this_process(renders)
+    return grey(0)
+
+
+@plots.figure_route("/dies-once")
+def dies_once(renders: str) -> Figure:
+    if not os.path.exists(renders):
+        kill_this_process(renders)
+    note(renders)
+    return grey(5)
+
+
+@plots.figure_route("/dies-late", timeout=2)
+def dies_late(renders: str) -> Figure:
+    """Uses up most of its time and dies; its second render takes long as well."""
+    is_first = not os.path.exists(renders)
+    note(renders)
+    time.sleep(1.5 if is_first else 3)
+    if is_first:
+        os.kill(os.getpid(), 9)
+    return grey(0)
+
+
+class ChartError(Exception):
+    """An app's own error, which can be pickled."""
+
+
+class OddError(Exception):
+    """Cannot be pickled, as its arguments are not those of its class."""
+
+    def __init__(self, one: int, two: int) -> None:
+        super().__init__(f"{one} and {two}")
+
+
+@plots.figure_route("/fails")
+def fails(kind: str = "own", renders: str = "") -> Figure | Response | None:
+    note(renders)
+    match kind:
+        case "own":
+            raise ChartError("no such chart")
+        case "odd":
+            raise OddError(1, 2)
+        case "timeout":
+            raise TimeoutError("the database")
+        case "broken":
+            raise BrokenExecutor("one of its own")
+        case "abort":
+            abort(404)
+        case "returned":
+            return Response("gone fishing", 410, {"X-Why": "fish"})
+    return None
+
+
+@plots.figure_route("/titled")
+def titled(title: str = "") -> Figure:
+    figure = Figure(figsize=(2, 1))
+    figure.text(0.1, 0.5, title)
+    return figure
+
+
+@plots.figure_route("/nested", timeout=5)
+def nested(seconds: float = 0, level: int = 9) -> Response:
+    """A picture with another one in it."""
+    time.sleep(seconds)
+    return Response(figure_data_uri("plots.one_colour", level=level)[:15])
+
+
+def embedded(seconds: float, level: int) -> str:
+    time.sleep(seconds)
+    return figure_data_uri("plots.one_colour", level=level)[:15]
+
+
+@plots.figure_route("/nested-load", load=embedded, timeout=5)
+def of_an_embedded_one(uri: str, seconds: float = 0, level: int = 9) -> Response:
+    """The other one is a part of its data."""
+    return Response(uri)
+
+
+@dataclass(frozen=True)
+class Person:
+    """Travels, as its class has a name."""
+
+    level: int
+
+
+def _local_person() -> object:
+    @dataclass(frozen=True)
+    class LocalPerson:
+        level: int = 1
+
+    return LocalPerson()
+
+
+@plots.figure_route("/injected", inject={"person": lambda: Person(8)})
+def injected(person: Any) -> Figure:
+    return grey(person.level)
+
+
+@plots.figure_route("/unpicklable", inject={"person": _local_person})
+def of_a_local_class(person: Any) -> Figure:
+    return grey(person.level)

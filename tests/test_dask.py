@@ -1,0 +1,361 @@
+"""Renders on a Dask cluster, whose scheduler and workers are killed meanwhile.
+
+The executor is made by the code in docs/executors.md, with the address of a
+scheduler of our own.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from flask_mplstream.state import AppState
+
+from .conftest import free_port, pixels, wait_for_port
+from .executor_figures import create_app, plots
+
+# A client that has lost its scheduler closes and leaves its event loop running,
+# in a daemon thread with nothing to do.
+pytestmark = pytest.mark.keeps_threads
+
+ROOT = Path(__file__).parent.parent
+DOCUMENT = ROOT.joinpath("docs", "executors.md").read_text("utf-8")
+#: The files that the document tells to write, by name.
+FILES = dict(re.findall(r"```python\n# (myapp/\S+)\n(.*?)```", DOCUMENT, re.S))
+
+
+class Cluster:
+    """A scheduler and workers on this machine, each with processes of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        #: Where the workers find modules, besides this project's.
+        self.folder = folder
+        self.scheduler: subprocess.Popen[bytes]
+        self._started: list[subprocess.Popen[bytes]] = []
+
+    def start_scheduler(self) -> None:
+        """Start the scheduler, whose workers may come and go."""
+        # Two workers that die of a task are enough to know it. Where this process is
+        # killed the cluster ends itself.
+        self.scheduler = self._start(
+            *("dask_scheduler", "--host", "127.0.0.1", "--port", str(self.port)),
+            *("--idle-timeout", "300s"),
+            DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="1",
+        )
+        wait_for_port(self.port, self.scheduler)
+
+    def start_worker(self, *options: str) -> subprocess.Popen[bytes]:
+        return self._start(
+            *("dask_worker", f"tcp://127.0.0.1:{self.port}", "--host", "127.0.0.1"),
+            *("--nthreads", "1", "--local-directory", str(self.folder), *options),
+            *("--preload", "flask_mplstream.workers.transport"),
+            PYTHONPATH=f"{ROOT}{os.pathsep}{self.folder}",
+        )
+
+    def _start(
+        self, program: str, *options: str, **more: str
+    ) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", f"distributed.cli.{program}", *options]
+        with open(self.folder / f"{len(self._started)}.log", "wb") as log:
+            process = subprocess.Popen(
+                [*command, "--no-dashboard", "--dashboard-address", "127.0.0.1:0"],
+                env={**os.environ, **more},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._started.append(process)
+        return process
+
+    def stop(self) -> None:
+        """End all processes, and what they have started."""
+        for process in self._started:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        for process in self._started:
+            process.wait(10)
+        wait_until(lambda: not any(map(is_a_group, self._started)))
+
+
+def is_a_group(process: subprocess.Popen[bytes]) -> bool:
+    """Whether a process lives that *process* has started, or one of those."""
+    try:
+        os.killpg(process.pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@contextmanager
+def running(folder: Path, *workers: str) -> Iterator[Cluster]:
+    """A cluster with a worker for each of *workers*, which are options."""
+    cluster = Cluster(folder)
+    try:
+        cluster.start_scheduler()
+        for option in workers:
+            cluster.start_worker(option)
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+@contextmanager
+def served_by(cluster: Cluster, workers: int = 2) -> Iterator[Flask]:
+    """An app as docs/executors.md sets it up, once *workers* are there."""
+    recipe = recipe_for(cluster)
+    app = create_app(
+        MPLSTREAM_EXECUTOR=recipe["executor"],
+        MPLSTREAM_APP="tests.executor_figures:create_app",
+    )
+    try:
+        AppState.of(app).renders().start()
+        app.config["CLIENTS"] = recipe["clients"]
+        app.config["CLIENTS"][0].wait_for_workers(workers, timeout=30)
+        yield app
+    finally:
+        AppState.of(app).stop()
+        for client in recipe["clients"]:
+            client.close()
+
+
+def for_cluster(code: str, cluster: Cluster) -> str:
+    """*code* of the document with the address of *cluster*."""
+    return code.replace('"dask.example", 8786', f'"127.0.0.1", {cluster.port}')
+
+
+def recipe_for(cluster: Cluster) -> dict[str, Any]:
+    """What the document defines, for the scheduler of *cluster*."""
+    code = for_cluster(FILES["myapp/cluster.py"], cluster)
+    namespace: dict[str, Any] = {}
+    exec(compile(code, "executors.md", "exec"), namespace)
+    return namespace
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A scheduler and two workers, which come back when they die."""
+    folder = tmp_path_factory.mktemp("cluster")
+    with running(folder, "--nanny", "--nanny") as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def app(cluster: Cluster) -> Iterator[Flask]:
+    with served_by(cluster) as app:
+        yield app
+
+
+@pytest.fixture
+def renders(tmp_path: Path) -> Path:
+    """A file with one line for each render, whichever process it is in."""
+    return tmp_path / "renders"
+
+
+def noted(renders: Path) -> list[int]:
+    return [int(n) for n in renders.read_text().split()] if renders.exists() else []
+
+
+def level(answer: TestResponse) -> int:
+    assert answer.status_code == 200, answer.text
+    return int(pixels(answer.data)[0, 0, 0])
+
+
+def ask(app: Flask, path: str, **query: Any) -> TestResponse:
+    return app.test_client().get(f"/plots/{path}", query_string=query)
+
+
+def wait_until(is_so: Callable[[], object], timeout_s: float = 20) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not is_so():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.01)
+
+
+def test_a_picture_is_what_the_web_process_would_draw(
+    app: Flask, renders: Path
+) -> None:
+    """The same pixels, drawn in a worker of the cluster."""
+    drawn, right = ask(app, "walk").data, ask(create_app(), "walk").data
+    assert np.array_equal(pixels(drawn), pixels(right))
+    assert level(ask(app, "grey", renders=renders)) == 0
+    assert noted(renders) != [os.getpid()]
+
+
+def test_the_worker_has_the_app_and_fetches_the_data(app: Flask) -> None:
+    """``load`` runs in the process that draws."""
+    assert ask(app, "greeting").text == "hello"
+    assert level(ask(app, "loaded", level=40)) == 40
+    assert ask(app, "nested").text == "data:image/png;"
+
+
+def test_each_picture_is_rendered_once(app: Flask, renders: Path) -> None:
+    """20 pictures, each asked for five times by eight threads."""
+    with ThreadPoolExecutor(8) as threads:
+        asked = [
+            threads.submit(ask, app, "slow", seconds=0.05, level=n, renders=renders)
+            for n in sorted([*range(20)] * 5)
+        ]
+        levels = [level(future.result()) for future in asked]
+    assert levels == sorted([*range(20)] * 5)
+    assert len(noted(renders)) == 20
+
+
+def test_an_invalidated_picture_is_not_that_of_the_render_under_way(
+    app: Flask, renders: Path
+) -> None:
+    """Equal tasks are two renders: that is why ``pure=False``."""
+    with ThreadPoolExecutor(1) as threads:
+        query = {"seconds": 0.8, "level": 50, "renders": renders}
+        first = threads.submit(ask, app, "slow", **query)
+        wait_until(lambda: len(noted(renders)) == 1)
+        with app.app_context():
+            plots.invalidate("slow")
+        assert level(ask(app, "slow", **query)) == 50
+        assert level(first.result()) == 50
+    assert len(noted(renders)) == 2
+
+
+def test_an_error_travels(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+    """And an answer of the user's own."""
+    assert ask(app, "fails").status_code == 500
+    assert "ChartError: no such chart" in caplog.text
+    assert ask(app, "fails", kind="abort").status_code == 404
+    assert ask(app, "titled", title=r"$\no$").status_code == 400
+
+
+def test_a_render_that_takes_too_long_is_let_go(app: Flask) -> None:
+    """504 in time; the cluster is whole again when it has ended."""
+    began = time.monotonic()
+    answer = ask(app, "brief", seconds=2)
+    assert answer.status_code == 504
+    assert 1 <= time.monotonic() - began < 2
+    assert level(ask(app, "slow", seconds=0, level=60)) == 60
+
+
+def test_a_figure_that_kills_its_workers_is_an_error(
+    app: Flask, renders: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After two of them, which come back and serve others."""
+    began = time.monotonic()
+    answer = ask(app, "dies", renders=renders)
+    assert time.monotonic() - began < 10
+    assert answer.status_code == 500
+    assert len(set(noted(renders))) == 2
+    errors = [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR]
+    assert len(errors) == 1
+    assert "KilledWorker: Attempted to run task" in errors[0]
+    assert "those workers died" in errors[0]
+    assert level(ask(app, "grey", level=61)) == 61
+
+
+def test_no_picture_is_lost_with_a_worker(tmp_path: Path, renders: Path) -> None:
+    """100 of them, one of two workers killed in the middle."""
+    with running(tmp_path, "--nanny") as cluster:
+        victim = cluster.start_worker("--no-nanny")
+        with served_by(cluster) as app, ThreadPoolExecutor(8) as threads:
+            asked = [
+                threads.submit(ask, app, "slow", seconds=0.05, level=n, renders=renders)
+                for n in range(100)
+            ]
+            wait_until(lambda: len(noted(renders)) >= 30)
+            assert victim.pid in noted(renders)
+            victim.kill()
+            answers = [future.result() for future in asked]
+    assert [level(answer) for answer in answers] == [*range(100)]
+    assert noted(renders).count(victim.pid) < 90
+
+
+def test_a_scheduler_that_is_gone_costs_no_hit(
+    tmp_path: Path, renders: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Renders fail in time, the one under way as well, until there is one again."""
+    with (
+        running(tmp_path, "--no-nanny") as cluster,
+        served_by(cluster, 1) as app,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        assert level(ask(app, "grey", level=70)) == 70
+        query = {"seconds": 15, "renders": renders}
+        under_way = threads.submit(ask, app, "slow", **query)
+        wait_until(lambda: noted(renders))
+        cluster.scheduler.kill()
+        cluster.scheduler.wait()
+        began = time.monotonic()
+        assert under_way.result().status_code == 500
+        for n in range(3):
+            assert ask(app, "grey", level=71 + n).status_code == 500
+        assert time.monotonic() - began < 5
+        assert "ConnectionRefusedError" in caplog.text
+        assert "MPLSTREAM_EXECUTOR" in caplog.text
+        hit = ask(app, "grey", level=70)
+        assert "; hit" in hit.headers["Cache-Status"]
+        cluster.start_scheduler()
+        cluster.start_worker("--no-nanny")
+        assert level(ask(app, "slow", seconds=0, level=75)) == 75
+
+        # Where nothing was under way, nothing tells that the client has closed.
+        cluster.scheduler.kill()
+        wait_until(lambda: app.config["CLIENTS"][0].status == "closed")
+        cluster.start_scheduler()
+        cluster.start_worker("--no-nanny")
+        assert level(ask(app, "slow", seconds=0, level=76)) == 76
+
+
+def test_an_executor_of_dask_is_shut_down(cluster: Cluster) -> None:
+    """It takes fewer arguments than the others; the next render makes another."""
+    recipe = recipe_for(cluster)
+    made: list[Executor] = []
+
+    def make() -> Executor:
+        made.append(recipe["executor"]())
+        return made[-1]
+
+    app = create_app(MPLSTREAM_EXECUTOR=make)
+    assert level(ask(app, "grey", level=80)) == 80
+    AppState.of(app).stop()
+    with pytest.raises(RuntimeError):
+        made[0].submit(abs, -1)
+    assert level(ask(app, "grey", level=81)) == 81
+    AppState.of(app).stop()
+    for client in recipe["clients"]:
+        client.close()
+
+
+def test_the_documents_app_renders_on_the_cluster(
+    cluster: Cluster, renders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All its files together, as they stand."""
+    for name, code in FILES.items():
+        path = cluster.folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(for_cluster(code, cluster))
+    monkeypatch.syspath_prepend(cluster.folder)
+    myapp = import_module("myapp")
+    try:
+        app = myapp.create_app()
+        assert pixels(ask(app, "walk").data).shape == (480, 640, 4)
+        del app.config["STEP"]  # The worker has an app of its own.
+        assert ask(app, "walk", n=60).status_code == 200
+    finally:
+        AppState.of(app).stop()
+        for client in import_module("myapp.cluster").clients:
+            client.close()
+        for name in [name for name in sys.modules if name.startswith("myapp")]:
+            del sys.modules[name]

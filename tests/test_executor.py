@@ -1,0 +1,728 @@
+"""Renders on a ``concurrent.futures.Executor``, the app's own or one made here."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import re
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import (
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+)
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from matplotlib.figure import Figure
+from werkzeug.test import TestResponse
+
+from flask_mplstream import ConfigError, FigureBlueprint, start_workers
+from flask_mplstream.state import AppState
+from flask_mplstream.workers import transport
+
+from .conftest import free_port, pixels, server
+from .executor_figures import create_app, grey, of_data, one_process
+
+Serve = Callable[..., FlaskClient]
+Make = Callable[[], Executor]
+FACTORY = "tests.executor_figures:create_app"
+
+
+def one_thread() -> Executor:
+    return ThreadPoolExecutor(1, "render")
+
+
+def one_spawned_process() -> Executor:
+    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+
+
+class Counted(ThreadPoolExecutor):
+    """Threads that know how much they have been given."""
+
+    given = 0
+
+    def submit(  # type: ignore[override]
+        self, function: Callable[..., Any], *args: Any
+    ) -> Future[Any]:
+        self.given += 1
+        return super().submit(function, *args)
+
+
+def wait_until(is_so: Callable[[], object], timeout_s: float = 5) -> bool:
+    """Whether *is_so* becomes true in *timeout_s*."""
+    deadline = time.monotonic() + timeout_s
+    while not is_so() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return bool(is_so())
+
+
+@pytest.fixture
+def on() -> Iterator[Serve]:
+    """A client of an app with the figures, on an executor or a maker of one."""
+    before = set(threading.enumerate())
+    apps = []
+
+    def make(executor: Executor | Make | None, **config: Any) -> FlaskClient:
+        app = create_app(MPLSTREAM_EXECUTOR=executor, **config)
+        apps.append(app)
+        return app.test_client()
+
+    yield make
+    for app in apps:
+        AppState.of(app).stop()
+        given = app.config["MPLSTREAM_EXECUTOR"]
+        if isinstance(given, Executor):
+            given.shutdown()
+    # An executor that was made by the app is not waited for when it stops.
+    wait_until(lambda: set(threading.enumerate()) <= before)
+    wait_until(lambda: not multiprocessing.active_children())
+
+
+@pytest.fixture
+def renders(tmp_path: Path) -> Path:
+    """A file with one line for each render, whichever process it is in."""
+    return tmp_path / "renders"
+
+
+def noted(renders: Path) -> list[int]:
+    """The processes of the renders so far."""
+    return [int(line) for line in renders.read_text().split()]
+
+
+def level(answer: TestResponse) -> int:
+    return int(pixels(answer.data)[0, 0, 0])
+
+
+def told_once(caplog: pytest.LogCaptureFixture) -> str:
+    """The one line in the log about a picture that failed."""
+    errors = [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR]
+    assert len(errors) == 1
+    return errors[0]
+
+
+@pytest.mark.parametrize(
+    ("make", "is_given"),
+    [
+        pytest.param(one_thread, True, id="threads"),
+        pytest.param(one_thread, False, id="threads-made"),
+        pytest.param(one_spawned_process, True, id="processes-spawned"),
+        pytest.param(one_process, True, id="processes"),
+        pytest.param(one_process, False, id="processes-made"),
+    ],
+)
+def test_a_picture_is_what_the_web_process_would_draw(
+    on: Serve, make: Make, is_given: bool, renders: Path
+) -> None:
+    """The same pixels, drawn where the executor runs things."""
+    client = on(make() if is_given else make)
+    drawn, right = client.get("/plots/walk").data, on(None).get("/plots/walk").data
+    assert np.array_equal(pixels(drawn), pixels(right))
+    client.get("/plots/grey", query_string={"renders": renders})
+    is_here = noted(renders) == [os.getpid()]
+    assert is_here == (make is one_thread)
+
+
+@pytest.mark.parametrize("make", [one_thread, one_process])
+def test_eight_requests_are_one_render(on: Serve, make: Make, renders: Path) -> None:
+    """Who comes while the executor renders waits for it."""
+    app = on(make).application
+    query = {"seconds": 0.5, "level": 30, "renders": renders}
+    with ThreadPoolExecutor(8) as threads:
+        asked = [
+            threads.submit(app.test_client().get, "/plots/slow", query_string=query)
+            for _ in range(8)
+        ]
+        answers = [future.result() for future in asked]
+    assert len(noted(renders)) == 1
+    assert {level(answer) for answer in answers} == {30}
+    collapsed = ["collapsed" in a.headers["Cache-Status"] for a in answers]
+    assert collapsed.count(False) == 1
+
+
+def test_two_processes_render_at_once(on: Serve) -> None:
+    """Two slow pictures take as long as one: the gate is each process's own."""
+    context = multiprocessing.get_context("forkserver")
+    client = on(ProcessPoolExecutor(2, context))
+    warm_up(client, 2)
+    began = time.monotonic()
+    with ThreadPoolExecutor(2) as threads:
+        urls = [f"/plots/slow?seconds=1&level={n}" for n in (1, 2)]
+        answers = list(threads.map(client.application.test_client().get, urls))
+    assert [level(answer) for answer in answers] == [1, 2]
+    assert time.monotonic() - began < 1.9
+
+
+def warm_up(client: FlaskClient, processes: int) -> None:
+    """Have each process render once, so that it has imported everything."""
+    with ThreadPoolExecutor(processes) as threads:
+        urls = [f"/plots/slow?level={100 + n}" for n in range(processes)]
+        list(threads.map(client.application.test_client().get, urls))
+
+
+def test_data_is_loaded_where_the_picture_is_drawn(on: Serve) -> None:
+    """And a coroutine is awaited there, with an app and without."""
+    for config in ({}, {"MPLSTREAM_APP": FACTORY}):
+        client = on(one_process, **config)
+        assert level(client.get("/plots/loaded?level=40")) == 40
+        assert level(client.get("/plots/async?level=41")) == 41
+
+
+@pytest.mark.parametrize("make", [one_thread, one_process])
+def test_the_app_is_there_and_no_request(
+    on: Serve, make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As it is in the web process."""
+    client = on(make, MPLSTREAM_APP=FACTORY)
+    assert client.get("/plots/greeting").text == "hello"
+    assert client.get("/plots/request").status_code == 500
+    assert "Working outside of request context" in caplog.text
+
+
+@pytest.mark.parametrize("make", [one_thread, one_process])
+def test_without_an_app_the_error_names_the_setting(
+    on: Serve, make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Flask's own words send the reader to the wrong place."""
+    assert on(make).get("/plots/greeting").status_code == 500
+    told = told_once(caplog)
+    assert "Working outside of application context" in told
+    assert "MPLSTREAM_APP" in told
+
+
+def test_the_wait_is_told_from_the_render(on: Serve) -> None:
+    """What was not spent on a step was spent on the way, or in a queue."""
+    answer = on(one_process).get("/plots/grey")
+    steps = answer.headers["Server-Timing"].split(", ")
+    assert [s.partition(";")[0] for s in steps] == ["wait", "build", "draw", "encode"]
+
+
+def test_an_executor_that_broke_is_made_again(
+    on: Serve, renders: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The killed process costs one more render, and one line in the log."""
+    made: list[Executor] = []
+
+    def make() -> Executor:
+        made.append(one_process())
+        return made[-1]
+
+    client = on(make)
+    answer = client.get("/plots/dies-once", query_string={"renders": renders})
+    assert level(answer) == 5
+    assert len(noted(renders)) == 2
+    assert len(made) == 2
+    assert "The executor broke; making another." in caplog.text
+    assert "terminated abruptly" in caplog.text
+    assert level(client.get("/plots/grey?level=6")) == 6
+    assert len(made) == 2
+
+
+def test_a_figure_that_kills_each_process_is_an_error(
+    on: Serve, renders: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After two of them, and others are served."""
+    client = on(one_process)
+    answer = client.get("/plots/dies", query_string={"renders": renders})
+    assert answer.status_code == 500
+    assert len(noted(renders)) == 2
+    assert "WorkerDiedError" in told_once(caplog)
+    assert level(client.get("/plots/grey?level=6")) == 6
+
+
+def test_an_executor_of_the_apps_own_that_broke_is_an_error(
+    on: Serve, renders: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The cause is in the log; what is in the cache goes on being served."""
+    client = on(one_process())
+    assert level(client.get("/plots/grey?level=4")) == 4
+    answer = client.get("/plots/dies-once", query_string={"renders": renders})
+    assert answer.status_code == 500
+    assert answer.json is not None
+    assert answer.json["detail"] == "The picture cannot be drawn."
+    assert len(noted(renders)) == 1
+    assert "terminated abruptly" in told_once(caplog)
+    assert "making another" not in caplog.text
+    hit = client.get("/plots/grey?level=4")
+    assert hit.headers["Cache-Status"].startswith("flask-mplstream; hit")
+    assert client.get("/plots/grey?level=5").status_code == 500
+    assert "takes no render" in caplog.text
+
+
+def test_an_executor_that_was_shut_down_is_an_error(
+    on: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is its owner's: no other is made in its place."""
+    executor = one_thread()
+    executor.shutdown()
+    assert on(executor).get("/plots/grey").status_code == 500
+    assert "cannot schedule new futures after shutdown" in told_once(caplog)
+
+
+def test_an_executor_made_here_that_was_shut_down_is_made_again(on: Serve) -> None:
+    """Whoever did it; there is nobody else to make one."""
+    made: list[Executor] = []
+
+    def make() -> Executor:
+        made.append(one_thread())
+        return made[-1]
+
+    client = on(make)
+    client.get("/plots/grey")
+    made[0].shutdown()
+    assert level(client.get("/plots/grey?level=3")) == 3
+    assert len(made) == 2
+
+
+class Connection(Executor):
+    """An executor over a connection, which fails in ways of its own, as Dask's."""
+
+    def __init__(self) -> None:
+        self.is_closed = False
+        self.loses_all = False
+        self.shut_down = 0
+
+    def submit(  # type: ignore[override]
+        self, function: Callable[..., Any], *args: Any
+    ) -> Future[Any]:
+        if self.is_closed:
+            raise ConnectionError("The connection is closed.")
+        future: Future[Any] = Future()
+        if self.loses_all:
+            future.cancel()
+            future.set_running_or_notify_cancel()
+        else:
+            future.set_result(function(*args))
+        return future
+
+    def shutdown(self, wait: bool = True) -> None:  # type: ignore[override]
+        """As Dask's it knows no ``cancel_futures``, and fails where it is closed."""
+        self.shut_down += 1
+        if self.is_closed:
+            raise ConnectionError("The connection is closed.")
+
+
+def test_an_executor_whose_connection_closed_is_made_again(on: Serve) -> None:
+    """Whatever class of error it has for that, and cannot be shut down either."""
+    made: list[Connection] = []
+
+    def make() -> Executor:
+        made.append(Connection())
+        return made[-1]
+
+    client = on(make)
+    assert level(client.get("/plots/grey?level=1")) == 1
+    made[0].is_closed = True
+    assert level(client.get("/plots/grey?level=2")) == 2
+    assert [one.shut_down for one in made] == [1, 0]
+
+
+def test_a_render_that_is_lost_is_tried_on_another_executor(
+    on: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once; where that one loses it as well the log says so."""
+    made: list[Connection] = []
+
+    def make() -> Executor:
+        made.append(Connection())
+        return made[-1]
+
+    client = on(make)
+    client.get("/plots/grey?level=1")
+    made[0].loses_all = True
+    assert level(client.get("/plots/grey?level=2")) == 2
+    assert len(made) == 2
+
+    lost = Connection()
+    lost.loses_all = True
+    assert on(lost).get("/plots/grey").status_code == 500
+    assert "the executor gave the render up" in told_once(caplog)
+
+
+@pytest.mark.parametrize("is_closed", [False, True])
+def test_an_executor_that_takes_fewer_arguments_is_shut_down(
+    on: Serve, is_closed: bool
+) -> None:
+    """``cancel_futures`` is newer than some; and what is closed is closed."""
+    executor = Connection()
+    client = on(lambda: executor)
+    client.get("/plots/grey")
+    executor.is_closed = is_closed
+    AppState.of(client.application).stop()
+    assert executor.shut_down == 1
+
+
+def test_a_connection_that_cannot_be_made_is_an_error(
+    on: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is tried again with the next picture."""
+    errors: list[Exception] = [ConnectionRefusedError("no scheduler there")]
+
+    def make() -> Executor:
+        if errors:
+            raise errors.pop()
+        return one_thread()
+
+    client = on(make)
+    assert client.get("/plots/grey").status_code == 500
+    told = told_once(caplog)
+    assert "ConnectionRefusedError: no scheduler there" in told
+    assert "MPLSTREAM_EXECUTOR" in told
+    assert level(client.get("/plots/grey?level=2")) == 2
+
+
+def test_nobody_waits_for_ever_for_an_executor_to_be_made(on: Serve) -> None:
+    """A request that finds another one at it waits for its own ``timeout``."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def make() -> Executor:
+        begun.set()
+        go_on.wait(10)
+        return one_thread()
+
+    app = on(make).application
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(app.test_client().get, "/plots/slow?seconds=0&level=1")
+        begun.wait(10)
+        began = time.monotonic()
+        answer = app.test_client().get("/plots/brief")
+        took_s = time.monotonic() - began
+        go_on.set()
+        assert level(first.result()) == 1
+    assert answer.status_code == 503
+    assert took_s < 2
+
+
+def test_what_makes_no_executor_is_told_how(
+    on: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A Dask client is none, though it has a method ``submit``."""
+    client = on(lambda: object())
+    assert client.get("/plots/grey").status_code == 500
+    assert "ConfigError" in told_once(caplog)
+    assert "client.get_executor()" in caplog.text
+    with pytest.raises(ConfigError, match=r"client\.get_executor\(\)"):
+        start_workers(client.application)
+
+
+def refusal(blueprint: FigureBlueprint, **config: Any) -> str:
+    app = Flask(__name__)
+    app.config.from_mapping(config)
+    with pytest.raises(ConfigError) as refused:
+        app.register_blueprint(blueprint)
+    return str(refused.value)
+
+
+def test_workers_and_an_executor_are_refused(plots: FigureBlueprint) -> None:
+    """Which of them is meant must be said."""
+    told = refusal(plots, MPLSTREAM_WORKERS=1, MPLSTREAM_EXECUTOR=one_thread)
+    assert "MPLSTREAM_WORKERS and MPLSTREAM_EXECUTOR are both set" in told
+
+
+def test_a_setting_that_is_no_executor_is_refused(plots: FigureBlueprint) -> None:
+    """Such as a scheduler's address."""
+    told = refusal(plots, MPLSTREAM_EXECUTOR="tcp://127.0.0.1:8786")
+    assert "MPLSTREAM_EXECUTOR" in told
+
+
+def test_an_executor_that_may_take_nothing_is_refused(plots: FigureBlueprint) -> None:
+    """All that it has been given counts as pending, so there is at least one."""
+    told = refusal(plots, MPLSTREAM_EXECUTOR=one_thread, MPLSTREAM_MAX_PENDING=0)
+    assert "MPLSTREAM_MAX_PENDING" in told
+
+
+def test_a_closure_is_refused_at_start(plots: FigureBlueprint) -> None:
+    """No other process can import it; without an executor it is welcome."""
+
+    @plots.figure_route("/closure")
+    def closure() -> Figure:
+        return grey(0)
+
+    told = refusal(plots, MPLSTREAM_EXECUTOR=one_thread)
+    assert "'test_a_closure_is_refused_at_start.<locals>.closure'" in told
+    assert "Define it with def at the top level of a module" in told
+    Flask(__name__).register_blueprint(plots)
+
+
+def test_a_lambda_is_refused_at_start(plots: FigureBlueprint) -> None:
+    """As a figure function and as one that loads."""
+    figure_of: Callable[[], Figure] = lambda: grey(0)  # noqa: E731
+    plots.figure_route("/lambda", endpoint="unnamed")(figure_of)
+    assert "The figure function '" in refusal(plots, MPLSTREAM_EXECUTOR=one_thread)
+    loads = FigureBlueprint("loads", __name__)
+    loads.figure_route("/loaded", load=lambda level: level)(of_data)
+    told = refusal(loads, MPLSTREAM_EXECUTOR=one_thread)
+    assert "The load '" in told
+    assert "not as a lambda" in told
+
+
+@pytest.mark.parametrize("make", [one_thread, one_process])
+def test_a_render_that_takes_too_long_is_let_go(on: Serve, make: Make) -> None:
+    """504 in time. It runs on, but the thread that asked answers others."""
+    client = on(make)
+    client.get("/plots/grey")
+    began = time.monotonic()
+    answer = client.get("/plots/brief?seconds=2")
+    took_s = time.monotonic() - began
+    assert answer.status_code == 504
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert 1 <= took_s < 2
+    hit = client.get("/plots/grey")
+    assert hit.status_code == 200
+    assert time.monotonic() - began < 2
+    # The only place of the executor is taken until the render ends by itself.
+    assert level(client.get("/plots/slow?seconds=0&level=3")) == 3
+
+
+def test_what_was_not_begun_in_time_is_never_rendered(on: Serve, renders: Path) -> None:
+    """Nobody waits for it any more."""
+    executor = Counted(1)
+    app = on(executor).application
+    with ThreadPoolExecutor(1) as threads:
+        slow = threads.submit(app.test_client().get, "/plots/slow?seconds=2")
+        wait_until(lambda: executor.given)
+        query = {"renders": renders}
+        answer = app.test_client().get("/plots/brief", query_string=query)
+        assert answer.status_code in (503, 504)
+        assert slow.result().status_code == 200
+    app.test_client().get("/plots/grey")
+    assert not renders.exists()
+
+
+def test_a_second_render_has_what_is_left_of_the_time(on: Serve, renders: Path) -> None:
+    """Not all of ``timeout`` once more."""
+    client = on(one_process)
+    warm_up(client, 1)
+    began = time.monotonic()
+    answer = client.get("/plots/dies-late", query_string={"renders": renders})
+    assert time.monotonic() - began < 3
+    assert answer.status_code == 504
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        pytest.param("own", "ChartError: no such chart", id="own-class"),
+        pytest.param("odd", "RemoteError: OddError: 1 and 2", id="unpicklable"),
+        pytest.param("timeout", "TimeoutError: the database", id="timeout"),
+        pytest.param("broken", "BrokenExecutor: one of its own", id="broken"),
+        pytest.param("none", "FigureTypeError", id="no-figure"),
+    ],
+)
+def test_an_error_travels(
+    on: Serve, caplog: pytest.LogCaptureFixture, renders: Path, kind: str, told: str
+) -> None:
+    """It is told in one line, and is never taken for an error of the executor."""
+    client = on(one_process)
+    query = {"kind": kind, "renders": renders}
+    assert client.get("/plots/fails", query_string=query).status_code == 500
+    assert told in told_once(caplog)
+    assert len(noted(renders)) == 1
+
+
+def test_an_error_has_its_line_and_its_class(on: Serve) -> None:
+    """An app that handles its own errors gets them, with the far traceback."""
+    app = on(one_process).application
+    caught: list[Exception] = []
+
+    @app.errorhandler(Exception)
+    def handle(error: Exception) -> str:
+        caught.append(error)
+        return "handled"
+
+    assert app.test_client().get("/plots/fails").text == "handled"
+    assert type(caught[0]).__name__ == "ChartError"
+    assert 'raise ChartError("no such chart")' in str(caught[0].__notes__)
+    assert "Traceback" in str(caught[0].__cause__)
+
+
+def test_an_answer_of_the_users_own_travels(on: Serve) -> None:
+    """``abort(404)``, and a ``flask.Response`` that is returned."""
+    client = on(one_process)
+    assert client.get("/plots/fails?kind=abort").status_code == 404
+    answer = client.get("/plots/fails?kind=returned")
+    assert (answer.status_code, answer.text) == (410, "gone fishing")
+    assert answer.headers["X-Why"] == "fish"
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_bad_mathtext_from_the_url_is_the_clients_fault(on: Serve) -> None:
+    """The argument is named, as if it had been drawn here."""
+    answer = on(one_process).get("/plots/titled", query_string={"title": r"$\no$"})
+    assert answer.status_code == 400
+    assert answer.json is not None
+    assert answer.json["errors"][0]["name"] == "title"
+
+
+def test_an_injected_value_travels(on: Serve) -> None:
+    """Where its class has a name; else the log says what to do."""
+    assert level(on(one_process).get("/plots/injected")) == 8
+
+
+@pytest.mark.parametrize("make", [one_thread, one_process])
+def test_an_injected_value_that_cannot_travel_is_told(
+    on: Serve, make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    """On threads as well, so that changing the executor changes nothing else."""
+    assert on(make).get("/plots/unpicklable").status_code == 500
+    told = told_once(caplog)
+    assert "of_a_local_class cannot be sent to a worker" in told
+    assert "define their classes at the top level of a module" in told
+
+
+def test_an_executor_that_was_given_is_left_alone(on: Serve) -> None:
+    """It goes on running what its owner submits."""
+    executor = one_thread()
+    client = on(executor)
+    client.get("/plots/grey")
+    AppState.of(client.application).stop()
+    assert executor.submit(abs, -1).result() == 1
+    assert level(client.get("/plots/grey?level=2")) == 2
+
+
+def test_an_executor_that_was_made_here_is_shut_down_here(on: Serve) -> None:
+    """With what waits in it; the next render makes another."""
+    made: list[Executor] = []
+
+    def make() -> Executor:
+        made.append(one_thread())
+        return made[-1]
+
+    client = on(make)
+    client.get("/plots/grey")
+    waiting = [made[0].submit(time.sleep, 0.2) for _ in range(3)]
+    AppState.of(client.application).stop()
+    assert waiting[-1].cancelled()
+    with pytest.raises(RuntimeError):
+        made[0].submit(abs, -1)
+    assert level(client.get("/plots/grey?level=2")) == 2
+    assert len(made) == 2
+
+
+def test_an_executor_is_made_with_the_first_render_only(on: Serve) -> None:
+    """Not when the app is made, which may be before a server forks."""
+    made: list[Executor] = []
+
+    def make() -> Executor:
+        made.append(one_thread())
+        return made[-1]
+
+    client = on(make)
+    client.get("/no/such/page")
+    assert not made
+    start_workers(client.application)
+    client.get("/plots/grey")
+    assert len(made) == 1
+
+
+@pytest.mark.parametrize("make", [one_thread, one_process])
+def test_a_figure_in_a_figure_does_not_wait_for_its_own_thread(
+    on: Serve, make: Make
+) -> None:
+    """It is rendered in its place."""
+    client = on(make, MPLSTREAM_APP=FACTORY)
+    assert client.get("/plots/nested").text == "data:image/png;"
+
+
+@pytest.mark.parametrize("path", ["nested", "nested-load"])
+def test_a_figure_in_a_figure_that_is_asked_for_meanwhile(
+    on: Serve, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Its request waits for the only thread, which must not wait for it."""
+    executor = Counted(1)
+    app = on(executor, MPLSTREAM_APP="web:app").application
+    # As if it stood in a module: threads have the very app that serves.
+    monkeypatch.setattr(transport, "app_named", {"web:app": app}.__getitem__)
+    began = time.monotonic()
+    with ThreadPoolExecutor(2) as threads:
+        outer = threads.submit(app.test_client().get, f"/plots/{path}?seconds=1")
+        wait_until(lambda: executor.given)
+        inner = threads.submit(app.test_client().get, "/plots/grey?level=9")
+        assert outer.result().text == "data:image/png;"
+        assert level(inner.result()) == 9
+    assert time.monotonic() - began < 4
+
+
+def test_all_that_is_submitted_counts_as_pending(on: Serve) -> None:
+    """How much an executor runs at once is its own affair; a hit is not counted."""
+    executor = Counted(4)
+    app = on(executor, MPLSTREAM_MAX_PENDING=2).application
+    app.test_client().get("/plots/grey")
+    with ThreadPoolExecutor(2) as threads:
+        urls = [f"/plots/slow?seconds=1&level={n}" for n in (1, 2)]
+        asked = [threads.submit(app.test_client().get, url) for url in urls]
+        wait_until(lambda: executor.given == 3)
+        refused = app.test_client().get("/plots/slow?level=3")
+        assert app.test_client().get("/plots/grey").status_code == 200
+        assert [level(future.result()) for future in asked] == [1, 2]
+    assert refused.status_code == 503
+    assert refused.headers["Retry-After"] == "1"
+    assert level(app.test_client().get("/plots/slow?level=3")) == 3
+
+
+def test_each_forked_web_process_makes_its_own(renders: Path) -> None:
+    """An app that is loaded before gunicorn forks renders in every worker."""
+    port = free_port()
+    command = [sys.executable, "-m", "gunicorn", "--preload", "--workers", "2"]
+    command += ["--bind", f"127.0.0.1:{port}"]
+    command += ["tests.executor_figures:create_served_app()"]
+    with server(*command, port=port):
+        for number in range(12):
+            connection = HTTPConnection("127.0.0.1", port, timeout=20)
+            connection.request("GET", f"/plots/grey?level={number}&renders={renders}")
+            answer = connection.getresponse()
+            assert answer.status == 200
+            assert int(pixels(answer.read())[0, 0, 0]) == number
+            connection.close()
+    assert len(noted(renders)) == 12
+    assert wait_until(lambda: not any(map(is_running, set(noted(renders)))))
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+DOCUMENT = Path(__file__).parent.parent.joinpath("docs", "executors.md")
+
+
+@pytest.mark.parametrize("name", ["processes", "threads", "security"])
+def test_the_documents_other_code_runs(on: Serve, name: str) -> None:
+    """Its executors render; tests/test_dask.py has the cluster's."""
+    blocks = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text("utf-8"), re.S)
+    namespace: dict[str, Any] = {}
+    code = next(code for code in blocks if re.search(rf"^(def )?{name}\b", code, re.M))
+    exec(compile(code, "executors.md", "exec"), namespace)
+    if name != "security":
+        assert level(on(namespace[name]).get("/plots/grey?level=90")) == 90
+
+
+def test_an_executor_from_before_a_fork_is_told(on: Serve) -> None:
+    """Its threads live in the parent: renders would hang, and nobody knew why."""
+    client = on(one_thread())
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            AppState.of(client.application).renders()
+        except ConfigError as error:
+            os.write(writing, str(error).encode())
+        os._exit(0)
+    os.close(writing)
+    os.waitpid(pid, 0)
+    with open(reading) as told:
+        assert "a callable that makes one" in told.read()
+    assert level(client.get("/plots/grey?level=2")) == 2
