@@ -44,13 +44,17 @@ ALLOWED: dict[str, set[str]] = {
     "cache": set(),
     "workers.admission": {"errors"},
     "workers.inline": set(),
-    "workers.process": set(),
+    "workers.process": {"workers.reaper"},
+    "workers.reaper": set(),
     "workers.explaining": {"errors", "render"},
     "workers.recipe": {"errors", "image", "render", "workers.explaining"},
     "workers.transport": {
         *("errors", "image", "render", "workers.inline", "workers.recipe"),
     },
-    "workers.pool": {"errors", "workers", "workers.process", "workers.transport"},
+    "workers.pool": {
+        *("errors", "workers", "workers.process", "workers.reaper"),
+        "workers.transport",
+    },
     "workers.executor": {"errors", "workers", "workers.transport"},
     "workers.renders": {
         *("budget", "errors", "image", "settings", "workers"),

@@ -139,6 +139,10 @@ def _as_found() -> Iterator[None]:
             found.restore()
             if is_outermost:
                 _found = None
+                if not found.is_collecting:
+                    # The app does without its pauses; but a figure is only ever
+                    # freed by it, and this one is among the youngest.
+                    gc.collect(0)
 
 
 #: Matplotlib writes the character itself into this warning, and so into a log.

@@ -23,6 +23,7 @@ from pebble import ProcessPool
 from ..errors import OverloadedError, SlowRenderError, WorkerDiedError
 from . import transport
 from .process import KeptContext, limit_memory, settle, start_context
+from .reaper import reaper
 
 logger = logging.getLogger("flask_mplstream")
 
@@ -91,6 +92,7 @@ class _Worker:
             context = KeptContext(start_context())
             pool = ProcessPool(1, initializer=self._startup, context=context)
             ready = pool.schedule(_ready)
+            context.watch()
             self._process = _Process(pool, context, ready, time.monotonic())
             self._renders = 0
         return self._process
@@ -256,3 +258,4 @@ class Pool:
 def _stop_all() -> None:
     for pool in _all_pools:
         pool.stop()
+    reaper.stop()

@@ -13,12 +13,13 @@ import multiprocessing
 import os
 import signal
 import sys
-import threading
 from contextlib import suppress
-from multiprocessing import connection, forkserver
+from multiprocessing import forkserver
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from typing import Any
+
+from .reaper import reaper
 
 #: From linux/prctl.h.
 _PR_SET_PDEATHSIG = 1
@@ -53,18 +54,20 @@ class KeptContext:
 
     def Process(self, *args: Any, **kwargs: Any) -> BaseProcess:  # noqa: N802
         """A process as ``multiprocessing`` makes it."""
-        ended = [p for p in self._processes if not p.is_alive()]
-        for one in ended:
-            _kill_group(one)  # What it started and left behind.
         process: BaseProcess = self._context.Process(*args, **kwargs)  # type: ignore[attr-defined]
-        self._processes = [p for p in self._processes if p not in ended] + [process]
+        self._processes.append(process)
         return process
+
+    def watch(self) -> None:
+        """Have what was started killed when this process is."""
+        for process in self._processes:
+            if process.pid is not None:
+                reaper.watch(process.pid)
 
     def kill(self) -> None:
         """End every process that was started, with its whole group, at once."""
         for process in self._processes:
             _kill_group(process)
-        self._processes = []
 
 
 def _kill_group(process: BaseProcess) -> None:
@@ -75,32 +78,20 @@ def _kill_group(process: BaseProcess) -> None:
             os.killpg(process.pid, signal.SIGKILL)
     # Where it has not come to leading its group yet, or there are no groups.
     process.kill()
+    reaper.leave(process.pid)
 
 
 def settle() -> None:
     """Make this process a worker: the head of its group, and nobody's orphan."""
     if hasattr(os, "setpgid"):
         os.setpgid(0, 0)
-    _end_with_parent()
-
-
-def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
-    if parent is None:  # pragma: no cover - a worker always has one
-        return
-    if sys.platform == "linux" and os.getppid() != parent.pid:
-        # A child of the fork server, whose end follows the parent's. The kernel
-        # does it even where native code keeps the thread below from running. Not
-        # where the parent is direct: there it would be the end of its *thread*.
+    is_from_server = parent is not None and os.getppid() != parent.pid
+    if sys.platform == "linux" and is_from_server:
+        # A child of the fork server, which ends with the web process: the kernel
+        # sees to it should the reaper be gone. Not where the web process is the
+        # parent: there it would be the end of the *thread* that started this.
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-    def watch(sentinel: int = parent.sentinel) -> None:
-        connection.wait([sentinel])
-        if hasattr(os, "killpg"):
-            os.killpg(0, signal.SIGKILL)
-        os._exit(1)  # pragma: no cover - Windows
-
-    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 def limit_memory(memory_bytes: int) -> None:

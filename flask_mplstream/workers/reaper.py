@@ -1,0 +1,86 @@
+"""What ends the workers of a web process that was killed.
+
+Only the standard library. A process that is killed can end nothing itself, and a
+worker may hang in native code. So a small process of its own is told each group of
+processes that there is, and kills what is left when its pipe is closed.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess  # nosec B404
+import sys
+import threading
+from contextlib import suppress
+
+#: Reads the number of a group that there is, or that is gone, one a line.
+_PROGRAM = """
+import os, signal, sys
+groups = set()
+for line in sys.stdin:
+    number = int(line)
+    groups.add(number) if number > 0 else groups.discard(-number)
+for group in groups:
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except OSError:
+        pass
+"""
+
+
+class Reaper:
+    """The process, started with the first group that it is told."""
+
+    def __init__(self) -> None:
+        self._reset()
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()  # guards the rest
+        self._process: subprocess.Popen[str] | None = None
+
+    def forget(self) -> None:
+        """After a fork: it is the parent's, and must notice when that ends."""
+        if self._process is not None and self._process.stdin is not None:
+            with suppress(OSError):
+                self._process.stdin.close()
+            self._process.returncode = 0  # Not a child of this process.
+        self._reset()
+
+    def watch(self, group: int) -> None:
+        """Kill *group* when this process ends."""
+        self._tell(group)
+
+    def leave(self, group: int) -> None:
+        """Let *group* be: it is gone."""
+        self._tell(-group)
+
+    def _tell(self, number: int) -> None:
+        with self._lock, suppress(BrokenPipeError):
+            if self._process is None or self._process.poll() is not None:
+                self._process = _started()
+            assert self._process.stdin is not None  # noqa: S101 - it is a pipe
+            self._process.stdin.write(f"{number}\n")
+            self._process.stdin.flush()
+
+    def stop(self) -> None:
+        """End the process, and with it what it still watches."""
+        with self._lock:
+            process, self._process = self._process, None
+        if process is not None:
+            process.communicate()
+
+
+def _started() -> subprocess.Popen[str]:
+    return subprocess.Popen(  # noqa: S603 - our own text  # nosec B603
+        [sys.executable, "-I", "-S", "-c", _PROGRAM],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        # Out of reach of a Ctrl-C, which is for this process to answer.
+        start_new_session=True,
+    )
+
+
+reaper = Reaper()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=reaper.forget)
