@@ -52,7 +52,8 @@ ALLOWED: dict[str, set[str]] = {
         *("errors", "image", "render", "workers.inline", "workers.recipe"),
     },
     "workers.pool": {
-        *("errors", "workers", "workers.process", "workers.reaper"),
+        *("errors", "workers", "workers.inline", "workers.process"),
+        "workers.reaper",
         "workers.transport",
     },
     "workers.executor": {"errors", "workers", "workers.transport"},

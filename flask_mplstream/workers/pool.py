@@ -22,14 +22,15 @@ from pebble import ProcessPool
 
 from ..errors import OverloadedError, SlowRenderError, WorkerDiedError
 from . import transport
+from .inline import run_without_request
 from .process import KeptContext, limit_memory, settle, start_context
 from .reaper import reaper
 
 logger = logging.getLogger("flask_mplstream")
 
-#: Part of a request's time after which its render is not begun any more: it
-#: would only be killed.
-LATEST_START = 0.9
+#: Part of a request's time after which its render is not begun any more: what is
+#: left would be too short for many, and their workers killed for nothing.
+LATEST_START = 0.5
 #: Seconds after which a process that still starts is started anew.
 LONGEST_START_S = 60.0
 
@@ -50,13 +51,16 @@ class Startup:
     def __call__(self) -> None:
         """Begin a worker's life; what fails here is told by its first render."""
         settle()
+        run_without_request(None, self._import)
+        limit_memory(self.memory_bytes)
+
+    def _import(self) -> None:
         for module in self.modules:
             with suppress(Exception):
                 import_module(module)
         if self.app_name is not None:
             with suppress(Exception):
                 transport.app_named(self.app_name)
-        limit_memory(self.memory_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +101,18 @@ class _Worker:
             self._renders = 0
         return self._process
 
-    def run(self, payload: bytes, deadline: float) -> bytes:
+    def run(self, payload: bytes, latest_start: float, deadline: float) -> bytes:
         """What comes back for *payload*.
 
-        :param deadline: by the monotonic clock.
-        :raises OverloadedError: where the process is still starting by then.
-        :raises SlowRenderError: where the render lasts until then; it is killed.
+        :param latest_start: by the monotonic clock, as is the next.
+        :param deadline: when to be done.
+        :raises OverloadedError: where the process is starting until *latest_start*.
+        :raises SlowRenderError: where the render lasts until *deadline*; it is killed.
         :raises WorkerDiedError: where the process ended by itself.
         """
         try:
             process = self.start()
-            self._wait_for_start(process, deadline)
+            self._wait_for_start(process, latest_start)
             self._renders += 1
             return self._rendered(process, payload, deadline)
         except (OverloadedError, SlowRenderError):
@@ -125,9 +130,9 @@ class _Worker:
             self.kill()  # Who waits is being stopped: nobody wants the rest.
             raise
 
-    def _wait_for_start(self, process: _Process, deadline: float) -> None:
+    def _wait_for_start(self, process: _Process, latest_start: float) -> None:
         try:
-            process.ready.result(max(deadline - time.monotonic(), 0))
+            process.ready.result(max(latest_start - time.monotonic(), 0))
         except TimeoutError:
             # It goes on starting for the next one, or nobody would ever have it.
             if time.monotonic() - process.began > LONGEST_START_S:
@@ -201,16 +206,17 @@ class Pool:
         :raises SlowRenderError: where the render takes longer than what is left.
         :raises WorkerDiedError: where two workers died of it.
         """
+        latest_start = time.monotonic() + timeout_s * LATEST_START
         deadline = time.monotonic() + timeout_s
         worker = self._free(timeout_s * LATEST_START)
         try:
             try:
-                return worker.run(payload, deadline)
+                return worker.run(payload, latest_start, deadline)
             except WorkerDiedError:
                 if self._is_stopped:
                     raise
                 logger.warning("A worker died; rendering once more.", exc_info=True)
-                return worker.run(payload, deadline)
+                return worker.run(payload, deadline, deadline)
         finally:
             self._give_back(worker)
 

@@ -18,11 +18,15 @@ from multiprocessing import forkserver
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from typing import Any
+from weakref import WeakSet
 
 from .reaper import reaper
 
 #: From linux/prctl.h.
 _PR_SET_PDEATHSIG = 1
+
+
+_all_contexts: WeakSet[KeptContext] = WeakSet()
 
 
 def start_context() -> BaseContext:
@@ -48,6 +52,17 @@ class KeptContext:
     def __init__(self, context: BaseContext) -> None:
         self._context = context
         self._processes: list[BaseProcess] = []
+        _all_contexts.add(self)
+
+    def forget(self) -> None:
+        """After a fork: these are the parent's, and end with that.
+
+        Both multiprocessing and pebble stop all children that they know of when a
+        process exits, and know them by a list that a fork copies.
+        """
+        known: set[BaseProcess] = multiprocessing.process._children  # type: ignore[attr-defined]
+        known.difference_update(self._processes)
+        self._processes = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._context, name)
@@ -108,3 +123,12 @@ def limit_memory(memory_bytes: int) -> None:
     if hard != resource.RLIM_INFINITY:
         limit = min(limit, hard)
     resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+
+
+def _forget_all() -> None:
+    for context in _all_contexts:
+        context.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)

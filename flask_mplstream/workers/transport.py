@@ -48,7 +48,10 @@ def pack(
 def run(payload: bytes) -> bytes:
     """Render what *payload* says, in the worker; the result goes to :func:`unpack`."""
     try:
-        result: RenderedImage | _Failure = _image(payload)
+        # As part of a render: a module that renders when it is imported does it here.
+        result: RenderedImage | _Failure = run_without_request(
+            None, lambda: _image(payload)
+        )
     except BaseException as error:  # sys.exit() must not end the worker.
         if hint := _hint(error):
             error.add_note(hint)

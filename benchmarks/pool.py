@@ -1,0 +1,222 @@
+"""Worker processes against the web process: throughput, latency, cold start.
+
+The same app renders in two workers and in the web process, in turns, and asked
+through WSGI by test clients. A result is the median over the rounds of what is
+compared *within* a round.
+
+* 60 different heavy figures, asked for by 4 threads: time of two workers divided
+  by that of the web process. Target: 1 / 1.7, so 1.7 times the throughput. By the
+  wall's clock, and, as two workers need two cores that nobody else uses, by the
+  processor time of all processes: what it would take on two free cores.
+* A small figure, one at a time: what a worker takes longer. Target: 8 ms.
+* The first picture of a new process, asked for at once or a second after the
+  first page, with and without ``MPLSTREAM_PRELOAD``. No target.
+
+    python -m benchmarks.pool [--rounds 7]
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from flask import Flask, Response
+from matplotlib.figure import Figure
+
+from benchmarks._figures import grid_constrained
+from benchmarks._pairs import Result, rounds_from_command_line, show
+from flask_mplstream import FigureBlueprint, start_workers
+from flask_mplstream.state import AppState
+
+WORKERS, CLIENTS = 2, 4
+HEAVY, SMALL = 60, 100
+#: Time of two workers at the most, for 1.7 times the throughput.
+SHORTEST = 0.588
+#: Seconds between a page and its picture, where a reader's browser needs some.
+PAUSES_S = (0.0, 1.0)
+
+plots = FigureBlueprint("plots", __name__, max_age=0, formats=["png"])
+_numbers = count()
+
+
+@plots.figure_route("/heavy", timeout=60.0)
+def heavy(n: int = 0) -> Figure:
+    figure = grid_constrained()
+    figure.suptitle(f"Four views, {n}")
+    return figure
+
+
+@plots.figure_route("/small", timeout=60.0)
+def small(n: int = 0) -> Figure:
+    figure = Figure(figsize=(2, 1.5))
+    figure.subplots().plot([n, n + 2, n + 1])
+    return figure
+
+
+@plots.figure_route("/clock")
+def clock() -> Response:
+    """The processor time of the process that renders, which is busy for a moment."""
+    time.sleep(0.05)
+    return Response(f"{os.getpid()} {time.process_time()}")
+
+
+def make_app(workers: int, **config: Any) -> Flask:
+    """The app; with 0 *workers* it renders in this process."""
+    app = Flask(__name__)
+    app.config.from_mapping({"MPLSTREAM_WORKERS": workers, **config})
+    app.register_blueprint(plots)
+    app.add_url_rule("/page", view_func=lambda: "a page")
+    return app
+
+
+@contextmanager
+def contenders() -> Iterator[dict[str, Flask]]:
+    """The app in two forms, each of which has rendered."""
+    apps = {"workers": make_app(WORKERS), "inline": make_app(0)}
+    start_workers(apps["workers"])
+    try:
+        for app in apps.values():
+            seconds_for_all(app, ["/heavy"] * CLIENTS)
+        yield apps
+    finally:
+        AppState.of(apps["workers"]).stop()
+
+
+def ask(app: Flask, path: str) -> None:
+    """One picture that was never asked for."""
+    answer = app.test_client().get(f"{path}?n={next(_numbers)}")
+    if answer.status_code != 200:
+        raise RuntimeError(f"{path}: {answer.status}")
+
+
+def seconds_for_all(app: Flask, paths: Iterable[str]) -> float:
+    """What all *paths* take, asked for by some threads."""
+    began = time.perf_counter()
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        list(pool.map(lambda path: ask(app, path), paths))
+    return time.perf_counter() - began
+
+
+def in_turns(apps: dict[str, Flask], number: int) -> list[tuple[str, Flask]]:
+    """The contenders, the other way round in every other round."""
+    return list(apps.items())[:: 1 if number % 2 else -1]
+
+
+def processor_seconds(app: Flask) -> dict[int, float]:
+    """The processor time so far of this process and of the workers of *app*."""
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        asked = pool.map(lambda _: app.test_client().get("/clock").text, range(20))
+        told = dict(map(str.split, asked))
+    times = {int(pid): float(seconds) for pid, seconds in told.items()}
+    return times | {os.getpid(): time.process_time()}
+
+
+@dataclass(frozen=True, slots=True)
+class Took:
+    """What many figures took."""
+
+    wall_s: float
+    #: On two cores that nobody else uses: half of the work, or one process's.
+    free_s: float
+
+    @classmethod
+    def of(cls, app: Flask) -> Took:
+        before = processor_seconds(app)
+        wall_s = seconds_for_all(app, ["/heavy"] * HEAVY)
+        worked = [s - before[pid] for pid, s in processor_seconds(app).items()]
+        return cls(wall_s, max(*worked, sum(worked) / 2))
+
+
+def throughput(apps: dict[str, Flask], rounds: int) -> list[Result]:
+    """Time for many heavy figures, by two workers and here."""
+    walls, frees = [], []
+    for number in range(rounds):
+        took = {name: Took.of(app) for name, app in in_turns(apps, number)}
+        ours, theirs = took["workers"], took["inline"]
+        walls.append(ours.wall_s / theirs.wall_s)
+        frees.append(ours.free_s / theirs.free_s)
+        print(f"  wall {ours.wall_s:.2f} and inline {theirs.wall_s:.2f} s", end=", ")
+        print(f"on free cores {ours.free_s:.2f} and {theirs.free_s:.2f} s")
+    return [
+        Result(
+            "on two free cores, workers / inline", statistics.median(frees), SHORTEST
+        ),
+        Result("by the wall, workers / inline", statistics.median(walls), SHORTEST),
+        Result("  in the best round", min(walls)),
+    ]
+
+
+def latency(apps: dict[str, Flask], rounds: int) -> list[Result]:
+    """What a small figure takes longer in a worker, asked for one after another."""
+    times: dict[str, list[float]] = {name: [] for name in apps}
+    for number in range(rounds * SMALL):
+        for name, app in in_turns(apps, number):
+            began = time.perf_counter()
+            ask(app, "/small")
+            times[name].append((time.perf_counter() - began) * 1000)
+    pairs = zip(times["workers"], times["inline"], strict=True)
+    extra = statistics.median(ours - theirs for ours, theirs in pairs)
+    return [
+        Result("ms longer in a worker", extra, 8.0, ".2f"),
+        Result("  ms inline", statistics.median(times["inline"]), form=".2f"),
+    ]
+
+
+def first_picture(workers: int, preload: bool, pause_s: float) -> float:
+    """Seconds that the first picture takes, in this new process."""
+    app = make_app(workers, MPLSTREAM_PRELOAD=preload)
+    try:
+        app.test_client().get("/page")
+        time.sleep(pause_s)
+        began = time.perf_counter()
+        ask(app, "/small")
+        return time.perf_counter() - began
+    finally:
+        AppState.of(app).stop()
+
+
+def in_new_process(*arguments: object) -> float:
+    """What :func:`first_picture` returns for *arguments* there."""
+    command = [sys.executable, "-m", "benchmarks.pool", json.dumps(arguments)]
+    ended = subprocess.run(command, check=True, capture_output=True, timeout=120)
+    return float(ended.stdout)
+
+
+def cold_start(rounds: int) -> list[Result]:
+    """The first picture of processes that have just begun."""
+    cases = {"inline": (0, False), "workers": (2, False), "preloaded": (2, True)}
+    times: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        for pause_s in PAUSES_S:
+            for name, case in cases.items():
+                title = f"{name}, {pause_s:g} s after a page"
+                times.setdefault(title, []).append(in_new_process(*case, pause_s))
+    return [
+        Result(title, statistics.median(t), form=".2f") for title, t in times.items()
+    ]
+
+
+def main() -> None:
+    """Run and print."""
+    if len(sys.argv) == 2 and sys.argv[1].startswith("["):
+        print(first_picture(*json.loads(sys.argv[1])))
+        return
+    rounds = rounds_from_command_line(__doc__, 7)
+    with contenders() as apps:
+        show(f"{HEAVY} heavy figures, {CLIENTS} clients", throughput(apps, rounds))
+        show(f"{rounds * SMALL} small figures", latency(apps, rounds))
+    show("seconds for the first picture", cold_start(rounds))
+
+
+if __name__ == "__main__":
+    main()

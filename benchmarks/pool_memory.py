@@ -1,0 +1,154 @@
+"""Whether memory stays flat: 10,000 renders in workers, 2,000 without a collector.
+
+The web process hands 10,000 pictures to two workers, which are replaced after
+1,000 renders each. Its memory after the first 500 is compared with that at the
+end: resident (RSS), and what it shares with nobody (USS). Target: under 10 MB
+more, and no more threads or file descriptors. What the workers take is reported.
+
+Then a new process renders 2,000 pictures itself, with the garbage collector
+switched off by the app. Target: under 50 MB more.
+
+It reads /proc, so it needs Linux.
+
+    python -m benchmarks.pool_memory [--count 10000] [--rounds 1]
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from flask import Flask, Response
+
+from benchmarks._pairs import Result, parser, show
+from benchmarks.memory import MB, open_files, resident_bytes, with_figure, with_pyplot
+from flask_mplstream import FigureBlueprint
+from flask_mplstream.state import AppState
+
+WARM, WORKERS, CLIENTS = 500, 2, 4
+INLINE = 2000
+
+plots = FigureBlueprint("plots", __name__, max_age=0, formats=["png", "svg", "jpg"])
+plots.figure_route("/figure", timeout=60.0)(with_figure)
+plots.figure_route("/pyplot", timeout=60.0)(with_pyplot)
+
+
+@plots.figure_route("/worker")
+def worker() -> Response:
+    """The resident memory of the process that renders."""
+    return Response(f"{os.getpid()} {resident_bytes()}")
+
+
+def make_app(workers: int) -> Flask:
+    app = Flask(__name__)
+    app.config["MPLSTREAM_WORKERS"] = workers
+    app.register_blueprint(plots)
+    return app
+
+
+def unshared_bytes() -> int:
+    """Memory that this process shares with no other (USS)."""
+    text = Path("/proc/self/smaps_rollup").read_text()
+    return 1024 * sum(map(int, re.findall(r"^Private_\w+: +(\d+) kB", text, re.M)))
+
+
+def render(app: Flask, numbers: range) -> None:
+    """One picture for each of *numbers*, in every format, by some threads."""
+
+    def ask(number: int) -> None:
+        name = ("figure", "pyplot")[number % 2]
+        format = ("png", "svg", "jpg", "png")[number % 4]
+        answer = app.test_client().get(f"/{name}.{format}?seed={number}")
+        if answer.status_code != 200:
+            raise RuntimeError(f"{name}.{format}: {answer.status}")
+
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        list(pool.map(ask, numbers))
+
+
+def worker_sizes(app: Flask) -> dict[str, int]:
+    """The resident memory of the workers, as far as they answer, by process."""
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        asked = pool.map(lambda _: app.test_client().get("/worker").text, range(40))
+        return {pid: int(size) for pid, size in map(str.split, asked)}
+
+
+def state() -> tuple[int, int, int, int]:
+    """RSS, USS, threads and file descriptors of this process."""
+    gc.collect()
+    return resident_bytes(), unshared_bytes(), threading.active_count(), open_files()
+
+
+def in_workers(count: int) -> list[Result]:
+    """Hand *count* pictures to workers; what grew after the first 500."""
+    app = make_app(WORKERS)
+    warm = min(WARM, count // 2)
+    try:
+        render(app, range(warm))
+        before, first = state(), worker_sizes(app)
+        for start in range(warm, count, 1000):
+            render(app, range(start, min(start + 1000, count)))
+            rss, uss, *_ = state()
+            print(f"  to {start + 1000:,}: RSS {rss / MB:.1f}, USS {uss / MB:.1f} MB")
+        # Those that are being replaced have their threads for a moment.
+        time.sleep(2)
+        after, last = state(), worker_sizes(app)
+    finally:
+        AppState.of(app).stop()
+    rss, uss, threads, files = (b - a for a, b in zip(before, after, strict=True))
+    return [
+        Result("MB more, RSS", rss / MB, 10, ".1f"),
+        Result("MB more, USS", uss / MB, 10, ".1f"),
+        Result("more threads", threads, 0, "d"),
+        Result("more file descriptors", files, 0, "d"),
+        Result("MB of the web process", after[0] / MB, form=".1f"),
+        Result("MB of the largest worker, then", max(first.values()) / MB, form=".1f"),
+        Result("MB of the largest worker, now", max(last.values()) / MB, form=".1f"),
+    ]
+
+
+def grown_without_collector() -> float:
+    """Bytes more after 2,000 renders in this process, whose collector is off."""
+    gc.disable()
+    app = make_app(0)
+    render(app, range(CLIENTS))
+    before = resident_bytes()
+    render(app, range(INLINE))
+    return resident_bytes() - before
+
+
+def inline() -> list[Result]:
+    """As :func:`grown_without_collector`, in a new process."""
+    command = [sys.executable, "-m", "benchmarks.pool_memory", "--inline"]
+    ended = subprocess.run(command, check=True, capture_output=True, timeout=3600)
+    return [Result("MB more, gc off", json.loads(ended.stdout) / MB, 50, ".1f")]
+
+
+def main() -> None:
+    """Run and print."""
+    options = parser(__doc__)
+    options.add_argument("--count", type=int, default=10_000, help="in a round")
+    options.add_argument("--rounds", type=int, default=1)
+    options.add_argument("--inline", action="store_true", help="only that, as bytes")
+    chosen = options.parse_args()
+    if chosen.inline:
+        print(grown_without_collector())
+        return
+    for _ in range(chosen.rounds):
+        began = time.perf_counter()
+        results = in_workers(chosen.count)
+        seconds = time.perf_counter() - began
+        show(f"{chosen.count:,} renders in workers, {seconds:.0f} s", results)
+        show(f"{INLINE:,} renders in the web process", inline())
+
+
+if __name__ == "__main__":
+    main()
