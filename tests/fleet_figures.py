@@ -91,7 +91,7 @@ def quick(n: int = 0) -> Figure:
 
 
 @plots.figure_route("/slow", timeout=20)
-def slow(n: int = 0, seconds: float = 0.5) -> Figure:
+def slow(n: int = 0, seconds: float = 0.3) -> Figure:
     record("slow", n)
     time.sleep(seconds)
     return coloured(n)
@@ -123,13 +123,13 @@ def hang(n: int = 0) -> Figure:
 
 
 @plots.figure_route("/wait", timeout=60)
-def wait(native: bool = False) -> Figure:
+def wait(native: bool = False, n: int = 0) -> Figure:
     """As ``hang``, but nobody ends it for a minute."""
     record("wait", breed())
     if native:
         hold_everything()
     time.sleep(100)
-    return coloured(0)
+    return coloured(n)
 
 
 @plots.figure_route("/die")

@@ -212,6 +212,7 @@ def gunicorn(
     try:
         with server(*command, port=fleet.port, cwd=ROOT, **environment) as running:
             fleet.master = running.pid
+            wait_until(fleet.webs)
             yield fleet
         wait_until(lambda: not fleet.left(), GONE_S)
     finally:
@@ -406,6 +407,8 @@ def main(end):
         case "exit":
             sys.exit(3)
         case "SIGINT" | "SIGTERM" | "SIGKILL":
+            # A shell has it ignored in what it runs in the background.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             os.kill(os.getpid(), getattr(signal, end))
             time.sleep(10)
 
@@ -510,7 +513,7 @@ def numbers() -> Numbers:
 
 def assert_whole(fleet: Fleet, numbers: Numbers) -> None:
     """The pool renders as many pictures at once as it has workers, and is no larger."""
-    paths = [f"/slow?n={n}" for n in numbers.take(POOL)]
+    paths = [f"/slow?seconds=0.5&n={n}" for n in numbers.take(POOL)]
     answers = fleet.ask_all(paths)
     assert {answer.status for answer in answers} == {200}
     assert len({record.pid for record in fleet.records("slow")[-POOL:]}) == POOL
@@ -553,7 +556,7 @@ def test_a_helper_that_is_killed_costs_one_retry(
     helpers = [p.pid for p in fleet.left() if p.parent == web and name in p.command]
     before = len(fleet.records("slow"))
     with ThreadPoolExecutor(POOL) as pool:
-        answers = [pool.submit(fleet.ask, f"/slow?n={n}") for n in asked]
+        answers = [pool.submit(fleet.ask, f"/slow?seconds=1&n={n}") for n in asked]
         wait_until(lambda: len(fleet.records("slow")) == before + POOL)
         os.kill(helpers[0], signal.SIGKILL)
         assert [answer.result().colour for answer in answers] == asked
@@ -650,7 +653,7 @@ def test_a_figure_that_kills_its_workers_is_an_error(
 # --- Overload -------------------------------------------------------------
 
 #: Seconds of each of the phases, which take turns: a noisy machine is noisy in all.
-PHASE_S = 2.5
+PHASE_S = 2.0
 
 
 def capacity(fleet: Fleet, numbers: Numbers) -> float:
@@ -726,7 +729,7 @@ def test_four_times_too_much_is_refused_and_not_waited_for(
 def test_no_render_is_begun_that_must_be_killed(fleet: Fleet, numbers: Numbers) -> None:
     """Who has waited for long is refused: a worker's time is for those it can serve."""
     [web] = fleet.webs()
-    workers, until = fleet.workers(web), time.monotonic() + 6
+    workers, until = fleet.workers(web), time.monotonic() + 5
 
     def client(_: int) -> Counter[int]:
         statuses: Counter[int] = Counter()
