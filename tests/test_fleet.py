@@ -340,6 +340,8 @@ def asked(fleet: Fleet, paths: Iterable[str]) -> Iterator[None]:
 
 #: One holds the interpreter's lock; both have started a process.
 ENDLESS = ("/wait", "/wait?native=1")
+#: As those, but both hold it.
+NATIVE = ("/wait?native=1&n=1", "/wait?native=1&n=2")
 MASTERS = [
     pytest.param((), "create_app()", id=""),
     pytest.param(("--preload",), RENDERED, id="rendered"),
@@ -377,6 +379,25 @@ def test_nobody_survives_a_server_that_is_killed(
             for pid in (fleet.master, *fleet.webs()):
                 os.kill(pid, signal.SIGKILL)
         wait_until(lambda: not fleet.left(), GONE_S)
+
+
+def test_nobody_survives_whose_helpers_were_killed_before(tmp_path: Path) -> None:
+    """SIGKILL of all but the fork server, and later of the web process."""
+    with gunicorn(tmp_path, *THREADS, MPLSTREAM_WORKERS=2) as fleet:
+        numbers = Numbers(iter(range(100)))
+        assert_whole(fleet, numbers)
+        [web] = fleet.webs()
+        helpers = [process for process in fleet.left() if process.parent == web]
+        for helper in helpers:
+            if "forkserver" not in helper.command:
+                os.kill(helper.pid, signal.SIGKILL)
+        os.kill(min(fleet.workers(web)), signal.SIGKILL)
+        assert_whole(fleet, numbers)  # One is new, and one is older than its helpers.
+        with asked(fleet, NATIVE):
+            wait_until(lambda: len(fleet.records("wait")) == 2)
+            its_own = fleet.descendants(web)
+            os.kill(web, signal.SIGKILL)
+            wait_until(lambda: not its_own & {p.pid for p in fleet.left()}, GONE_S)
 
 
 def test_nobody_survives_a_stop_that_takes_too_long(tmp_path: Path) -> None:

@@ -37,29 +37,41 @@ class Reaper:
     def _reset(self) -> None:
         self._lock = threading.Lock()  # guards the rest
         self._process: subprocess.Popen[str] | None = None
+        self._groups: set[int] = set()
 
     def forget(self) -> None:
         """After a fork: it is the parent's, and must notice when that ends."""
-        if self._process is not None and self._process.stdin is not None:
-            with suppress(OSError):
-                self._process.stdin.close()
+        self._close()
+        if self._process is not None:
             self._process.returncode = 0  # Not a child of this process.
         self._reset()
 
+    def _close(self) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            with suppress(OSError):
+                self._process.stdin.close()
+
     def watch(self, group: int) -> None:
         """Kill *group* when this process ends."""
-        self._tell(group)
+        with self._lock:
+            self._groups.add(group)
+            self._tell(group)
 
     def leave(self, group: int) -> None:
         """Let *group* be: it is gone."""
-        self._tell(-group)
+        with self._lock:
+            self._groups.discard(group)
+            self._tell(-group)
 
-    def _tell(self, number: int) -> None:
-        with self._lock, suppress(BrokenPipeError):
-            if self._process is None or self._process.poll() is not None:
-                self._process = _started()
-            assert self._process.stdin is not None  # noqa: S101 - it is a pipe
-            self._process.stdin.write(f"{number}\n")
+    def _tell(self, *numbers: int) -> None:
+        if self._process is None or self._process.poll() is not None:
+            self._close()
+            self._process = _started()
+            numbers = tuple(self._groups)  # The one before may have been killed.
+        assert self._process.stdin is not None  # noqa: S101 - it is a pipe
+        with suppress(BrokenPipeError):
+            for number in numbers:
+                self._process.stdin.write(f"{number}\n")
             self._process.stdin.flush()
 
     def stop(self) -> None:
