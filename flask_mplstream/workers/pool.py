@@ -196,8 +196,12 @@ class Pool:
         with suppress(queue.Empty):
             while True:
                 idle.append(self._idle.get_nowait())
-        for worker in idle:
-            self._renew(worker)
+        try:
+            while idle:
+                self._renew(idle.pop())
+        finally:
+            for worker in idle:  # Those after one that did not start.
+                self._idle.put(worker)
 
     def run(self, payload: bytes, timeout_s: float) -> bytes:
         """What comes back for *payload*, from a worker that lived.
