@@ -19,6 +19,8 @@ from flask.blueprints import BlueprintSetupState
 from flask_caching import Cache
 from werkzeug.routing import Rule
 
+from .assets import ENDPOINT as ASSETS
+from .assets import send_asset
 from .cli import figures
 from .errors import ConfigError
 from .image import ALT_FORMAT
@@ -96,6 +98,7 @@ class FigureBlueprint(Blueprint):
         self.figure_options = options
         self._endpoints: set[str] = set()
         self.record(_prepare_app)
+        self.record(_serve_assets)
 
     def figure_route(
         self,
@@ -209,6 +212,11 @@ def _prepare_app(state: BlueprintSetupState) -> None:
     for name, function in GLOBALS.items():
         # An app that has a global of this name keeps it.
         app.jinja_env.globals.setdefault(name, function)
+
+
+def _serve_assets(state: BlueprintSetupState) -> None:
+    rule = f"/{ASSETS}/<path:filename>"
+    state.add_url_rule(rule, ASSETS, send_asset, methods=["GET"])
 
 
 def _read_signature(function: Callable[..., Any], options: RouteOptions) -> Parameters:
