@@ -127,15 +127,12 @@ def write(picture: Picture, body: bytes) -> None:
 @contextmanager
 def serving(app: str) -> Iterator[str]:
     """The URL of a server of *app*, on a free port."""
-    with tempfile.TemporaryDirectory() as folder, socket.socket() as probe:
+    with tempfile.TemporaryDirectory() as folder:
         if app.endswith(".md"):
             app = written_app(DOCS / app, Path(folder))
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
-        command = [sys.executable, "-m", "flask", "--app", app, "run", "-p", str(port)]
+        port = free_port()
         process = subprocess.Popen(
-            command,
+            [sys.executable, "-m", "flask", "--app", app, "run", "-p", str(port)],
             cwd=DOCS.parent,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -156,6 +153,13 @@ def written_app(page: Path, folder: Path) -> str:
     path = folder / "app.py"
     path.write_text(found[1], "utf-8")
     return str(path)
+
+
+def free_port() -> int:
+    """A port that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
