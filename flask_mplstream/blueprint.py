@@ -58,7 +58,7 @@ class FigureBlueprint(Blueprint):
 
     :param cache: the Flask-Caching ``Cache`` to keep pictures in, where the app
         has several. By default the app's own, else an embedded one.
-    :param options: defaults for its routes; see :class:`RouteOptions`.
+    :param options: defaults for its routes; see :class:`FigureOptions`.
     :raises ConfigError: for an option that is unknown or cannot work.
 
     The other parameters are those of :class:`flask.Blueprint`.
@@ -115,7 +115,7 @@ class FigureBlueprint(Blueprint):
         :param rule: a URL rule as for ``Flask.route``. Each format is served at
             the rule with its extension as well: ``/walk.svg``.
         :param endpoint: the route's name, by default the function's.
-        :param options: see :class:`RouteOptions`.
+        :param options: see :class:`FigureOptions`.
         :raises ConfigError: where an option or the signature cannot work.
         """
 
