@@ -21,8 +21,9 @@ from werkzeug.routing import Rule
 
 from .cli import figures
 from .errors import ConfigError
+from .image import ALT_FORMAT
 from .parameters import Parameters
-from .render import check_style, use_agg
+from .render import Look, check_style, use_agg
 from .route import FigureRoute, taken_by
 from .settings import FigureOptions, RouteOptions
 from .state import AppState, current_state
@@ -164,8 +165,8 @@ class FigureBlueprint(Blueprint):
             self.figure_options, declared.options
         )
         parameters = _read_signature(declared.function, options)
-        names = (state.name_prefix, state.name, declared.endpoint)
-        endpoint = ".".join(name for name in names if name)
+        parts = (state.name_prefix, state.name, declared.endpoint)
+        endpoint = ".".join(part for part in parts if part)
         route = FigureRoute(
             _app(state),
             endpoint,
@@ -182,7 +183,8 @@ class FigureBlueprint(Blueprint):
         view = FigureView(_app(state), route, ignore_unknown=ignore_unknown).view
         for decorator in options.decorators:
             view = decorator(view)
-        formats = ",".join(format.name for format in options.formats)
+        names = dict.fromkeys(map(str, (*options.formats, ALT_FORMAT)))
+        formats = ",".join(names)
         stem = declared.rule.rstrip("/") or "/index"
         for rule in (declared.rule, f"{stem}.<any({formats}):_format>"):
             state.add_url_rule(rule, declared.endpoint, view, methods=["GET"])
@@ -211,6 +213,7 @@ def _prepare_app(state: BlueprintSetupState) -> None:
 
 def _read_signature(function: Callable[..., Any], options: RouteOptions) -> Parameters:
     check_style(options.style)
+    check_style(Look(options.style).in_the_dark(options.dark_style).style)
     parameters = Parameters(
         function, options.inject, skip_first=options.load is not None
     )

@@ -7,11 +7,23 @@ exists is valid.
 from __future__ import annotations
 
 from base64 import b64encode
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from types import MappingProxyType
 
 from .errors import ConfigError, nearest
+
+
+class Kind(Enum):
+    """What a format is made of."""
+
+    PIXELS = "pixels"
+    #: SVG and PDF: sharp at every size, so that scales and widths are one picture.
+    SHAPES = "shapes"
+    #: What the figure shows, in words or numbers: no theme changes it either.
+    TEXT = "text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +33,26 @@ class ImageFormat:
     #: The name, which is also the extension in URLs and file names.
     name: str
     mimetype: str
-    #: Whether it is drawn as shapes (SVG, PDF) and not as pixels.
-    is_vector: bool = False
+    kind: Kind = Kind.PIXELS
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_raster(self) -> bool:
+        """Whether it holds pixels."""
+        return self.kind is Kind.PIXELS
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it holds words or numbers and no picture."""
+        return self.kind is Kind.TEXT
+
+    @property
+    def content_type(self) -> str:
+        """The value of ``Content-Type``."""
+        is_plain = self.mimetype.startswith("text/")
+        return f"{self.mimetype}; charset=utf-8" if is_plain else self.mimetype
 
 
 #: Every format, by name. The order is the default order of preference.
@@ -37,11 +64,17 @@ FORMATS: Mapping[str, ImageFormat] = MappingProxyType(
             ImageFormat("webp", "image/webp"),
             ImageFormat("avif", "image/avif"),
             ImageFormat("jpg", "image/jpeg"),
-            ImageFormat("svg", "image/svg+xml", is_vector=True),
-            ImageFormat("pdf", "application/pdf", is_vector=True),
+            ImageFormat("svg", "image/svg+xml", Kind.SHAPES),
+            ImageFormat("pdf", "application/pdf", Kind.SHAPES),
+            ImageFormat("csv", "text/csv", Kind.TEXT),
+            ImageFormat("json", "application/json", Kind.TEXT),
+            ImageFormat("txt", "text/plain", Kind.TEXT),
         )
     }
 )
+
+#: The alternative text, which every route has, listed among its formats or not.
+ALT_FORMAT = FORMATS["txt"]
 
 #: Other names by which people ask for a format.
 ALIASES: Mapping[str, str] = MappingProxyType({"jpeg": "jpg"})
@@ -49,6 +82,25 @@ ALIASES: Mapping[str, str] = MappingProxyType({"jpeg": "jpg"})
 #: The scales that ``_scale`` may have. A short list, so that a stranger cannot
 #: fill the cache with one picture per number.
 SCALES = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
+
+#: The widths in pixels that ``_width`` is snapped to, for the same reason.
+WIDTHS_PX = (
+    *(120, 160, 240, 320, 400, 480, 640, 800, 960),
+    *(1280, 1600, 1920, 2560, 3200, 3840),
+)
+
+
+def snapped_width(width_px: int) -> int:
+    """The step of the ladder that is at least *width_px*, or else the widest."""
+    index = bisect_left(WIDTHS_PX, width_px)
+    return WIDTHS_PX[min(index, len(WIDTHS_PX) - 1)]
+
+
+class Theme(Enum):
+    """The page that a picture is for."""
+
+    LIGHT = "light"
+    DARK = "dark"
 
 
 def image_format(name: str) -> ImageFormat:
@@ -69,16 +121,32 @@ def image_format(name: str) -> ImageFormat:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """What was asked for besides the figure function's arguments."""
+    """What was asked for besides the figure function's arguments.
+
+    What does not change a format is dropped, so that one picture has one variant.
+
+    :raises ConfigError: where both a scale and a width are given.
+    """
 
     format: ImageFormat
-    #: Pixels per pixel of the figure's own size. Shapes have none: for SVG and
-    #: PDF it is always 1, so that every scale is one picture.
+    #: Pixels per pixel of the figure's own size.
     scale: float = 1.0
+    #: Width of the picture in pixels; ``None`` where the scale decides.
+    width_px: int | None = None
+    theme: Theme = Theme.LIGHT
 
     def __post_init__(self) -> None:
-        if self.format.is_vector:
+        if not self.format.is_raster:
             object.__setattr__(self, "scale", 1.0)
+            object.__setattr__(self, "width_px", None)
+        elif self.width_px is not None and self.scale != 1:
+            raise ConfigError("A picture has either a scale or a width.")
+        if self.format.is_text:
+            object.__setattr__(self, "theme", Theme.LIGHT)
+
+    def __str__(self) -> str:
+        size = f"{self.scale:g}x" if self.width_px is None else f"{self.width_px}w"
+        return f"{self.format} {size}" + " dark" * (self.theme is Theme.DARK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +155,14 @@ class RenderedImage:
 
     body: bytes = field(repr=False)
     format: ImageFormat
-    #: Width in pixels. For SVG and PDF the width that a PNG of it would have.
+    #: Width in pixels. For all but pixels the width that a PNG of it would have.
     width_px: int
     #: Height in pixels, likewise.
     height_px: int
-    #: Seconds that each step took, in order: ``build``, ``draw``, ``encode``.
+    #: What it shows, in words; empty where nothing is known.
+    alt: str = field(default="", kw_only=True, repr=False)
+    #: Seconds that each step took, in order: ``load``, ``wait``, ``build``,
+    #: ``layout``, ``draw``, ``encode``; those that there were.
     timings_s: tuple[tuple[str, float], ...] = field(default=(), compare=False)
 
     @property

@@ -21,9 +21,9 @@ from .cache.freshness import Lifetime
 from .cache.key import digest, fingerprint
 from .cache.lookup import Pictures, Served, Wanted
 from .errors import ArgumentFault, ArgumentsError, cut
-from .image import RenderedImage, Variant
+from .image import RenderedImage, Theme, Variant
 from .parameters import Arguments, Parameters
-from .render import MATPLOTLIB_VERSION, is_held_here
+from .render import MATPLOTLIB_VERSION, Limits, Look, Meaning, is_held_here
 from .settings import RouteOptions
 from .workers.inline import is_rendering
 from .workers.recipe import Recipe
@@ -74,10 +74,9 @@ class FigureRoute:
             options.load,
             taken_by(options.load, parameters.names) if options.load else (),
             tuple(parameter.name for parameter in parameters),
-            options.savefig,
-            options.style,
-            options.max_pixels,
-            options.max_bytes,
+            _looks(options),
+            Limits(options.max_pixels, options.max_bytes),
+            Meaning(summary_of(function), options.alt),
         )
         self._renders = renders
         #: Names that stand in the URL's path, set once the rules are known.
@@ -97,7 +96,9 @@ class FigureRoute:
         }
         # What changes the picture without being asked for in the URL.
         code = [_code_of(call) for call in (function, options.load) if call]
-        look = (sorted(options.savefig.items()), options.style, MATPLOTLIB_VERSION)
+        styles = (options.style, options.dark_style)
+        savefig = sorted(options.savefig.items())
+        look = (savefig, styles, options.alt, MATPLOTLIB_VERSION)
         # User 7 of this app is not user 7 of another one on the same Redis.
         owner = app.config.get("SECRET_KEY") if options.is_private else None
         self._identity = digest(repr((self._source, endpoint, look, code, owner)))
@@ -134,8 +135,7 @@ class FigureRoute:
 
     def picture(self, arguments: Arguments, variant: Variant) -> Picture:
         """The picture of *arguments* in *variant*."""
-        shown = f"{variant.format.name} {variant.scale}"
-        key = digest(self._identity, arguments.canonical, shown)
+        key = digest(self._identity, arguments.canonical, str(variant))
         names = self._names_of(arguments)
         picture = Picture(arguments, variant, key, names)
         if self._inject or self._version:
@@ -245,6 +245,17 @@ def taken_by(call: Callable[..., Any], names: Iterable[str]) -> tuple[str, ...]:
     if inspect.Parameter.VAR_KEYWORD in kinds:
         return tuple(names)
     return tuple(name for name in names if name in parameters)
+
+
+def _looks(options: RouteOptions) -> Mapping[Theme, Look]:
+    light = Look(options.style, options.savefig)
+    return {Theme.LIGHT: light, Theme.DARK: light.in_the_dark(options.dark_style)}
+
+
+def summary_of(function: Callable[..., object]) -> str:
+    """The first line of the docstring of *function*; nothing without one."""
+    lines = (function.__doc__ or "").strip().splitlines()
+    return lines[0] if lines else ""
 
 
 def tag_name(tag: str) -> str:

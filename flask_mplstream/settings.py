@@ -11,7 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Annotated, Any, Literal, Self, TypedDict
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
 
 from .errors import ConfigError, nearest
 from .image import FORMATS, ImageFormat, image_format
@@ -38,6 +45,12 @@ def _formats(value: object) -> object:
         return names
     formats = (image_format(name) if isinstance(name, str) else name for name in names)
     return tuple(dict.fromkeys(formats))
+
+
+def _with_a_picture(formats: tuple[ImageFormat, ...]) -> tuple[ImageFormat, ...]:
+    if all(format.is_text for format in formats):
+        raise ValueError("At least one format must be a picture, such as png or svg")
+    return formats
 
 
 def _tags(value: object) -> object:
@@ -73,6 +86,7 @@ class FigureOptions(TypedDict, total=False):
     private: bool
     savefig: Mapping[str, Any]
     style: str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]]
+    dark_style: bool | str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]]
     alt: str
     max_pixels: int
     max_bytes: int
@@ -90,10 +104,14 @@ class RouteOptions(BaseModel):
         frozen=True, strict=True, extra="forbid", arbitrary_types_allowed=True
     )
 
-    #: Names of the formats offered; the first answers ``Accept: */*``.
+    #: Names of the formats offered; the first answers ``Accept: */*``. ``csv`` and
+    #: ``json``, the data behind the picture, are offered only where named here.
     formats: Annotated[
-        tuple[ImageFormat, ...], BeforeValidator(_formats), Field(min_length=1)
-    ] = tuple(FORMATS.values())
+        tuple[ImageFormat, ...],
+        BeforeValidator(_formats),
+        Field(min_length=1),
+        AfterValidator(_with_a_picture),
+    ] = tuple(format for format in FORMATS.values() if not format.is_text)
     #: Seconds that a picture is fresh, in the cache and in the browser. 0 keeps
     #: nothing: each request renders.
     max_age: Annotated[int, Field(ge=0)] = 300
@@ -126,7 +144,12 @@ class RouteOptions(BaseModel):
     )
     #: Matplotlib style: a name, a dict of rcParams, or a list of those.
     style: str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]] | None = None
-    #: Alternative text; ``None`` takes the docstring's first line.
+    #: Laid over ``style`` for ``_theme=dark``; a bool stands for the package's own
+    #: ``DARK_STYLE``. Where it is not ``False``, ``figure()`` offers browsers both.
+    dark_style: bool | str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]] = (
+        False
+    )
+    #: Alternative text; ``None`` reads it from each figure, ``""`` is for decoration.
     alt: str | None = None
     #: Pixels that a picture may have, width times height.
     max_pixels: Annotated[int, Field(ge=1)] = 16_000_000

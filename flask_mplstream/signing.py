@@ -9,9 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
 from time import time
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from flask import Flask, has_request_context, request
@@ -38,29 +36,27 @@ class UrlSigner:
         self,
         url: str,
         arguments: Arguments,
-        extra: Mapping[str, Any],
+        reserved: Arguments,
         expires_in_s: float | None,
     ) -> str:
-        """The value of ``_sig`` for *url*, which means *arguments* and *extra*.
+        """The value of ``_sig`` for *url*, which means *arguments* and *reserved*.
 
         :raises ConfigError: where the app has no ``SECRET_KEY``.
         """
         path = unquote(urlsplit(url).path).removeprefix(self._root())
         expires = "" if expires_in_s is None else str(_expires_at(expires_in_s))
-        message = _message(path, arguments, extra, expires)
+        message = _message(path, arguments, reserved, expires)
         signature = self._signer().get_signature(message).decode("ascii")
         return f"{expires}.{signature}"
 
-    def check(
-        self, path: str, arguments: Arguments, extra: Mapping[str, Any]
-    ) -> int | None:
+    def check(self, path: str, arguments: Arguments, reserved: Arguments) -> int | None:
         """When the URL expires, Unix time; ``None`` where it never does.
 
         :param path: the request's, below the app's root.
-        :raises SignatureError: where ``_sig`` in *extra* is not ours.
+        :raises SignatureError: where ``_sig`` in *reserved* is not ours.
         """
-        expires, _, signature = extra["_sig"].partition(".")
-        message = _message(path, arguments, extra, expires)
+        expires, _, signature = reserved.values["_sig"].partition(".")
+        message = _message(path, arguments, reserved, expires)
         if not self._signer().verify_signature(message, signature.encode()):
             raise SignatureError("The URL is not signed, or was changed.")
         return int(expires) if expires else None
@@ -85,11 +81,16 @@ class UrlSigner:
         )
 
 
+#: Not under the signature: itself, and the version, which chooses no picture and
+#: which a page's script changes to reload one.
+_UNSIGNED = ("_sig", "_v")
+
+
 def _message(
-    path: str, arguments: Arguments, extra: Mapping[str, Any], expires: str
+    path: str, arguments: Arguments, reserved: Arguments, expires: str
 ) -> bytes:
-    reserved = {name: value for name, value in extra.items() if name != "_sig"}
-    signed = [path, arguments.canonical, reserved, expires]
+    named = {n: text for n, text in reserved.query.items() if n not in _UNSIGNED}
+    signed = [path, arguments.canonical, named, expires]
     return json.dumps(signed, sort_keys=True).encode()
 
 

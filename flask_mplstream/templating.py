@@ -79,7 +79,7 @@ def figure(endpoint: str, /, **values: Any) -> Markup:
     given, options = _split(arguments)
     src = _url(route, given, options)
     shown: dict[str, Any] = {"src": src}
-    if not named_variant(route, options).format.is_vector and "_scale" not in options:
+    if named_variant(route, options).format.is_raster and "_scale" not in options:
         dense = _url(route, given, {**options, "_scale": 2})
         # A comma at the end of a URL would be read as the end of its entry.
         one, two = (re.sub(",$", "%2C", url) for url in (src, dense))
@@ -229,7 +229,7 @@ def _signature(
     return UrlSigner(app).sign(
         url_for(route.endpoint, **query),
         arguments,
-        RESERVED.bind(reserved).values,
+        RESERVED.bind(reserved),
         options.get("_expires_in", route.options.expires_in),
     )
 

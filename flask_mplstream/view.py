@@ -32,7 +32,16 @@ from . import http
 from .cache.lookup import Served
 from .errors import ArgumentFault, ArgumentsError, SignatureError
 from .failures import answer_of_the_app, problem_of_the_app
-from .image import SCALES, Variant, image_format
+from .image import (
+    ALT_FORMAT,
+    SCALES,
+    WIDTHS_PX,
+    ImageFormat,
+    Theme,
+    Variant,
+    image_format,
+    snapped_width,
+)
 from .parameters import Parameters
 from .render.message import message_image
 from .responses import ReadyHeaders, response_class
@@ -57,6 +66,9 @@ def _reserved(
     _scale: Annotated[
         float, AfterValidator(_known_scale), Field(json_schema_extra={"enum": SCALES})
     ] = 1.0,
+    _width: Annotated[int, Field(ge=1, le=WIDTHS_PX[-1]), AfterValidator(snapped_width)]
+    | None = None,
+    _theme: Theme = Theme.LIGHT,
     _download: bool = False,
     _v: Annotated[str, Field(max_length=64)] = "",
     _sig: Annotated[str, Field(max_length=128)] = "",
@@ -65,22 +77,35 @@ def _reserved(
 
 
 RESERVED = Parameters(_reserved, are_reserved=True)
+#: Those that choose a variant, besides ``_format``.
+_OF_A_VARIANT = ("_scale", "_width", "_theme")
 
 
 def named_variant(route: FigureRoute, options: Mapping[str, Any]) -> Variant:
-    """The variant of *route* that ``_format`` and ``_scale`` in *options* name.
+    """The variant of *route* that *options* name.
 
+    :param options: ``_format``, ``_scale``, ``_width`` and ``_theme``; others are
+        left alone.
     :raises ArgumentsError: where the route does not offer it.
     :raises ConfigError: where there is no such format.
     """
     formats = route.options.formats
     format = image_format(options["_format"]) if "_format" in options else formats[0]
-    if format not in formats:
+    if format not in (*formats, ALT_FORMAT):
         accepted = ", ".join(format.name for format in formats)
         reason = f"{route.endpoint} is not offered in this format."
         raise ArgumentsError([ArgumentFault("_format", format.name, reason, accepted)])
-    scale = RESERVED.bind({"_scale": options.get("_scale", 1.0)}).values["_scale"]
-    return Variant(format, scale)
+    named = {name: options[name] for name in _OF_A_VARIANT if name in options}
+    return _variant(format, RESERVED.bind(named).values)
+
+
+def _variant(format: ImageFormat, reserved: Mapping[str, Any]) -> Variant:
+    scale, width_px = reserved["_scale"], reserved["_width"]
+    if width_px is not None and scale != 1:
+        reason = "A picture has either a width or a scale."
+        fault = ArgumentFault("_width", str(width_px), reason, "_width or _scale")
+        raise ArgumentsError([fault])
+    return Variant(format, scale, width_px, reserved["_theme"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,21 +243,22 @@ class FigureView:
         read = partial(Parameters.parse, ignore_unknown=self._ignore_unknown)
         expires_at = None
         try:
-            extra = read(RESERVED, reserved).values
+            extra = read(RESERVED, reserved)
             arguments = read(route.parameters, own, path.values)
+            variant = _variant(format, extra.values)
         except ArgumentsError:
             if self._signer:  # Which arguments there are is not told either.
                 raise SignatureError("The URL is not signed, or was changed.") from None
             raise
         if self._signer:
             expires_at = self._signer.check(signed_path, arguments, extra)
-        picture = route.picture(arguments, Variant(format, extra["_scale"]))
+        picture = route.picture(arguments, variant)
         presentation = http.Presentation(
             stem=_file_stem(route.function.__name__, picture),
             is_negotiated=format_name is None,
-            is_download=extra["_download"],
+            is_download=extra.values["_download"],
         )
-        return Asked(picture, presentation, extra["_v"], expires_at)
+        return Asked(picture, presentation, extra.values["_v"], expires_at)
 
     def _answer(self, request: Request, asked: Asked) -> Response:
         ends_in_s = asked.ends_in_s
@@ -353,7 +379,10 @@ def _file_stem(name: str, picture: Picture) -> str:
     words = [name]
     for argument, text in picture.arguments.query.items():
         words += [argument, *([text] if isinstance(text, str) else text)]
-    words += [f"{picture.variant.scale:g}x"] if picture.variant.scale != 1 else []
+    variant = picture.variant
+    words += [f"{variant.scale:g}x"] if variant.scale != 1 else []
+    words += [f"{variant.width_px}w"] if variant.width_px else []
+    words += ["dark"] if variant.theme is Theme.DARK else []
     return http.file_stem(*words)
 
 

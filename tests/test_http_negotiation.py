@@ -214,7 +214,7 @@ def test_nothing_better_is_on_offer(
     """No format of pixels has a higher quality, or the same and comes first."""
     found = negotiate(spelled(preferences), offered)
     ranks = {f: (quality(f, preferences), -offered.index(f)) for f in offered}
-    pixels = [format for format in offered if not format.is_vector]
+    pixels = [format for format in offered if format.is_raster]
     if found and preferences:
         assert all(ranks[format] <= ranks[found] for format in pixels)
     elif preferences:

@@ -89,8 +89,8 @@ ALLOWED: dict[str, set[str]] = {
     },
     "cli": {"errors", "route", "state", "view", "cache.lookup"},
     "blueprint": {
-        *("cli", "errors", "parameters", "render", "route", "settings", "state"),
-        *("templating", "view"),
+        *("cli", "errors", "image", "parameters", "render", "route", "settings"),
+        *("state", "templating", "view"),
     },
 }
 #: Who may import what from outside the package.

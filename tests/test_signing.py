@@ -93,7 +93,8 @@ def test_a_url_of_a_path_is_served(serve: Serve) -> None:
         pytest.param({"n": "many"}, id="not-accepted"),
         pytest.param({"_scale": "2"}, id="scale"),
         pytest.param({"_download": "1"}, id="download"),
-        pytest.param({"_v": "1"}, id="version"),
+        pytest.param({"_width": "320"}, id="width"),
+        pytest.param({"_theme": "dark"}, id="theme"),
         pytest.param({"_sig": None}, id="unsigned"),
         pytest.param({"_sig": ""}, id="empty"),
         pytest.param({"_sig": "."}, id="nothing"),
@@ -113,6 +114,14 @@ def test_a_changed_url_is_refused(
     assert answer.json is not None
     assert answer.json["detail"] == "The URL is not signed, or was changed."
     assert not renders.calls
+
+
+def test_the_version_may_change(serve: Serve, renders: Counter) -> None:
+    """A script in the page reloads a picture by it; it is the same picture."""
+    client = serve()
+    url = signed(client, n=7)
+    bodies = {client.get(u).data for u in (url, changed(url, _v="1"))}
+    assert len(bodies) == len(renders) == 1
 
 
 @pytest.mark.parametrize("ending", ["", ".svg"])

@@ -19,7 +19,7 @@ from typing import Any, Self
 from ..image import FORMATS, RenderedImage
 
 #: Changes with the layout of the bytes, so that older ones are misses.
-MAGIC = b"mplstream1\n"
+MAGIC = b"mplstream2\n"
 _DIGEST_SIZE = 16
 _LENGTH_SIZE = 4
 
@@ -68,6 +68,7 @@ class Entry:
                 "format": image.format.name,
                 "width_px": image.width_px,
                 "height_px": image.height_px,
+                "alt": image.alt,
                 "etag": self.etag,
                 "stored_at": self.stored_at,
                 "generation": self.generation,
@@ -93,6 +94,7 @@ class Entry:
             FORMATS[header["format"]],
             header["width_px"],
             header["height_px"],
+            alt=header["alt"],
         )
         return cls(image, header["etag"], header["stored_at"], header["generation"])
 

@@ -139,7 +139,7 @@ _POLICY_SVG = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; san
 def _content_security_policy(format: ImageFormat) -> str | None:
     if format.name == "pdf":
         return None  # Browsers refuse to show a sandboxed PDF at all.
-    return _POLICY_SVG if format.is_vector else POLICY_PIXELS
+    return _POLICY_SVG if format.name == "svg" else POLICY_PIXELS
 
 
 def validator_headers(etag: str, policy: Policy, presentation: Presentation) -> Headers:
@@ -165,7 +165,7 @@ def picture_headers(
     """
     disposition = "attachment" if presentation.is_download else "inline"
     headers = [
-        ("Content-Type", image.mimetype),
+        ("Content-Type", image.format.content_type),
         *([] if policy.is_private else [("Last-Modified", http_date(stored_at))]),
         ("Accept-Ranges", "bytes"),
         (
@@ -220,7 +220,8 @@ _STEPS = {
     "load": "load data",
     "wait": "wait for a turn",
     "build": "figure function",
-    "draw": "layout and draw",
+    "layout": "layout",
+    "draw": "draw",
     "encode": "encode",
 }
 

@@ -47,8 +47,8 @@ def negotiate(accept: str | None, formats: Sequence[ImageFormat]) -> ImageFormat
 
     The most specific range decides a format's quality, the highest quality
     wins, and ties go to the order of *formats*. A wildcard stands for pixels:
-    SVG and PDF are chosen only where they are named, or where the route names
-    one of them first.
+    SVG, PDF and data are chosen only where they are named, or where the route
+    names one of them first.
 
     :param accept: the header's value; ``None``, and one too long to be a
         browser's, accepts anything.
@@ -75,7 +75,7 @@ def _quality(
 ) -> float:
     if format.mimetype in qualities:
         return qualities[format.mimetype]
-    if format.is_vector and not is_default:
+    if not format.is_raster and not is_default:
         return 0.0
     family = format.mimetype.partition("/")[0]
     return qualities.get(f"{family}/*", qualities.get("*/*", 0.0))

@@ -8,20 +8,37 @@ configuration key, and it imports pyplot only where a figure function did.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.figure import Figure
 
 from ..image import RenderedImage, Variant, image_format
-from .drawing import Document, Pixels, draw_document, draw_pixels
+from .data import data_csv, data_json
+from .description import describe
+from .drawing import (
+    Document,
+    Pixels,
+    draw_document,
+    draw_pixels,
+    natural_size,
+    timed_layout,
+)
 from .encoding import encode
 from .figures import as_figure
-from .gate import Style, check_style, gate, is_held_here, use_agg
+from .gate import check_style, gate, is_held_here, use_agg
 from .hostile import mathtext_of
+from .styles import DARK_STYLE, Look, Style
+from .titling import titled
 
 __all__ = [
+    "DARK_STYLE",
     "MATPLOTLIB_VERSION",
+    "Limits",
+    "Look",
+    "Meaning",
     "Style",
     "check_style",
     "gate",
@@ -33,6 +50,30 @@ __all__ = [
 ]
 
 MATPLOTLIB_VERSION = mpl.__version__
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How large a picture may be."""
+
+    #: Width times height.
+    max_pixels: int = 16_000_000
+    #: Once encoded.
+    max_bytes: int = 8 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What is known of what a figure shows before it is drawn."""
+
+    #: What to call a figure that has no title.
+    name: str = ""
+    #: The whole alternative text, where it is not to be read from the figure.
+    alt: str | None = None
+
+    def of(self, figure: Figure) -> str:
+        """The alternative text of *figure*."""
+        return describe(figure, self.name) if self.alt is None else self.alt
 
 
 def render(
@@ -56,13 +97,14 @@ def render(
 
     :param figure: a ``Figure``, ``Axes`` or other object that belongs to one
         figure, or a function without arguments that returns such an object.
-    :param format: ``png``, ``webp``, ``avif``, ``jpg``, ``svg`` or ``pdf``.
+    :param format: ``png``, ``webp``, ``avif``, ``jpg``, ``svg`` or ``pdf``; or
+        ``txt`` for the alternative text, ``csv`` or ``json`` for the data.
     :param scale: pixels per pixel of the figure's own size, default 1.
     :param savefig: keyword arguments as for ``Figure.savefig``.
     :param style: a Matplotlib style; it reaches a figure function as well.
     :param max_pixels: pixels that the picture may have, width times height.
     :param max_bytes: bytes that the picture may have once encoded.
-    :return: the picture, with ``body`` and ``mimetype``.
+    :return: the picture, with ``body``, ``mimetype`` and ``alt``.
     :raises FigureTypeError: where there is no figure in *figure*.
     :raises ImageTooLargeError: where a limit is passed.
     :raises ConfigError: where *format* is not known.
@@ -74,10 +116,8 @@ def render(
         figure if callable(figure) else lambda: figure,
         Variant(image_format(format), scale),
         source=source,
-        savefig=savefig or {},
-        style=style,
-        max_pixels=max_pixels,
-        max_bytes=max_bytes,
+        look=Look(style, savefig or {}),
+        limits=Limits(max_pixels, max_bytes),
     )
 
 
@@ -86,10 +126,9 @@ def render_variant(
     variant: Variant,
     *,
     source: str,
-    savefig: Mapping[str, Any],
-    style: Style | None,
-    max_pixels: int,
-    max_bytes: int,
+    look: Look,
+    limits: Limits,
+    meaning: Meaning = Meaning(),
     timeout_s: float | None = None,
 ) -> RenderedImage:
     """Build a figure and draw it inside the gate, encode it outside.
@@ -100,44 +139,107 @@ def render_variant(
     :raises OverloadedError: where the gate is not free in time.
     """
     asked = perf_counter()
-    with gate(style, timeout_s):
+    with gate(look.style, timeout_s):
         entered = perf_counter()
-        drawn, built = _drawn(build, variant, source, savefig, max_pixels, max_bytes)
-        done = perf_counter()
-    if isinstance(drawn, Document):
-        body = drawn.body
-    else:
-        body = encode(
-            drawn,
-            variant.format,
-            metadata=savefig.get("metadata"),
-            pil_kwargs=savefig.get("pil_kwargs"),
-            max_bytes=max_bytes,
-        )
-    timings = (
-        ("wait", entered - asked),
-        ("build", built - entered),
-        ("draw", done - built),
-        ("encode", perf_counter() - done),
+        made = _made(build, variant, source, look.savefig, limits, meaning)
+    left = perf_counter()
+    body = _body(made, variant, look.savefig, limits)
+    steps = {"wait": entered - asked, **made.steps_s, "encode": perf_counter() - left}
+    return RenderedImage(
+        body,
+        variant.format,
+        made.drawn.width_px,
+        made.drawn.height_px,
+        tuple(steps.items()),
+        alt=made.alt,
     )
-    return RenderedImage(body, variant.format, drawn.width_px, drawn.height_px, timings)
 
 
-def _drawn(
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What came out of the gate."""
+
+    drawn: Pixels | Document
+    alt: str
+    steps_s: Mapping[str, float]
+
+
+def _made(
     build: Callable[[], object],
     variant: Variant,
     source: str,
     savefig: Mapping[str, Any],
-    max_pixels: int,
-    max_bytes: int,
-) -> tuple[Pixels | Document, float]:
-    """What was drawn, and when the figure was built; the figure ends here."""
+    limits: Limits,
+    meaning: Meaning,
+) -> _Made:
+    """Build and draw; the figure ends here."""
+    began = perf_counter()
     figure = as_figure(build(), source)
     built = perf_counter()
-    if variant.format.is_vector:
-        return draw_document(
-            figure, variant.format, savefig, max_pixels=max_pixels, max_bytes=max_bytes
-        ), built
-    return draw_pixels(
-        figure, savefig, scale=variant.scale, max_pixels=max_pixels
-    ), built
+    with timed_layout(figure) as layout:
+        drawn = _drawn(figure, variant, savefig, limits)
+    done = perf_counter()
+    steps = {"build": built - began, "draw": done - built - layout.seconds}
+    if layout.seconds:
+        steps = {"build": steps["build"], "layout": layout.seconds, **steps}
+    # After the draw, so that it cannot change a pixel.
+    return _Made(drawn, meaning.of(figure), steps)
+
+
+def _drawn(
+    figure: Figure, variant: Variant, savefig: Mapping[str, Any], limits: Limits
+) -> Pixels | Document:
+    if variant.format.is_text:
+        return _text(figure, variant, savefig, limits)
+    if variant.format.is_raster:
+        return draw_pixels(
+            figure,
+            savefig,
+            scale=variant.scale,
+            width_px=variant.width_px,
+            max_pixels=limits.max_pixels,
+        )
+    return draw_document(
+        figure,
+        variant.format,
+        savefig,
+        max_pixels=limits.max_pixels,
+        max_bytes=limits.max_bytes,
+    )
+
+
+_DATA: Mapping[str, Callable[[Figure, int], bytes]] = {
+    "csv": data_csv,
+    "json": data_json,
+}
+
+
+def _text(
+    figure: Figure, variant: Variant, savefig: Mapping[str, Any], limits: Limits
+) -> Document:
+    """What *figure* shows in numbers; the words are read from every figure."""
+    write = _DATA.get(variant.format.name)
+    body = write(figure, limits.max_bytes) if write else b""
+    width, height = natural_size(figure, savefig, max_pixels=limits.max_pixels)
+    return Document(body, int(width), int(height))
+
+
+def _body(
+    made: _Made, variant: Variant, savefig: Mapping[str, Any], limits: Limits
+) -> bytes:
+    """The bytes of the picture; nothing of Matplotlib is touched."""
+    drawn = made.drawn
+    if isinstance(drawn, Pixels):
+        return encode(
+            drawn,
+            variant.format,
+            metadata=savefig.get("metadata"),
+            pil_kwargs=savefig.get("pil_kwargs"),
+            max_bytes=limits.max_bytes,
+        )
+    match variant.format.name:
+        case "txt":
+            return made.alt.encode("utf-8", "replace")
+        case "svg":
+            return titled(drawn.body, made.alt)
+    return drawn.body

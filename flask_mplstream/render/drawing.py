@@ -13,11 +13,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
+from time import perf_counter
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import LayoutEngine
 
 from ..errors import ImageTooLargeError
 from ..image import ImageFormat
@@ -61,27 +63,87 @@ class Pixels:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A figure drawn as shapes: the bytes of an SVG or PDF."""
+    """A figure as shapes or as text: bytes that are finished."""
 
     body: bytes
     width_px: int
     height_px: int
 
 
+@dataclass(slots=True)
+class LayoutTime:
+    """Seconds that the layout of a figure has taken so far."""
+
+    seconds: float = 0.0
+
+
+@contextmanager
+def timed_layout(figure: Figure) -> Iterator[LayoutTime]:
+    """Time what the figure's layout engine does."""
+    spent = LayoutTime()
+    engine: LayoutEngine | None = figure.get_layout_engine()
+    if engine is None:
+        yield spent
+        return
+    execute = engine.execute
+
+    def timed(fig: Figure) -> None:
+        began = perf_counter()
+        try:
+            execute(fig)
+        finally:
+            spent.seconds += perf_counter() - began
+
+    # Of this engine alone, until its figure is drawn.
+    engine.execute = timed  # type: ignore[method-assign]
+    try:
+        yield spent
+    finally:
+        del engine.execute
+
+
 def draw_pixels(
-    figure: Figure, options: Mapping[str, Any], *, scale: float, max_pixels: int
+    figure: Figure,
+    options: Mapping[str, Any],
+    *,
+    scale: float = 1.0,
+    width_px: int | None = None,
+    max_pixels: int,
 ) -> Pixels:
     """Draw *figure* once, as ``savefig`` would.
 
     :param options: keyword arguments for ``savefig``.
     :param scale: factor on the dpi.
+    :param width_px: width of the picture, instead of *scale*. Where the bounding
+        box is tight, which only a draw can tell, it may be one pixel off.
     :raises ImageTooLargeError: before the memory for the pixels is taken.
     """
+    if width_px is not None:
+        # A hair more, as Agg cuts off what is less than a pixel.
+        natural = natural_size(figure, options, max_pixels=max_pixels)
+        scale = width_px / natural[0] * (1 + 1e-9)
     dpi = _dpi(figure, options) * scale
     drawn: list[Pixels] = []
     with _canvas(figure, max_pixels) as canvas, _layout_once(canvas, options):
         figure.savefig(drawn, format="pixels", **{**options, "dpi": dpi})  # type: ignore[arg-type]
     return drawn[0]
+
+
+def natural_size(
+    figure: Figure, options: Mapping[str, Any], *, max_pixels: int
+) -> tuple[float, float]:
+    """Width and height in pixels that *figure* has at scale 1.
+
+    It is drawn only where its bounding box depends on that.
+
+    :raises ImageTooLargeError: where it is over a limit.
+    """
+    if options.get("bbox_inches", mpl.rcParams["savefig.bbox"]):
+        drawn = draw_pixels(figure, options, max_pixels=max_pixels)
+        return drawn.width_px, drawn.height_px
+    width, height = figure.get_size_inches() * _dpi(figure, options)
+    check_size((width, height), max_pixels)
+    return width, height
 
 
 def draw_document(

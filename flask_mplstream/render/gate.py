@@ -12,10 +12,10 @@ import os
 import threading
 import warnings
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.style
@@ -23,8 +23,7 @@ from matplotlib._pylab_helpers import Gcf
 
 from ..errors import ConfigError, OverloadedError
 from .hostile import guarded, lift_guards
-
-Style: TypeAlias = str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]]
+from .styles import Style
 
 #: Fixed ids in SVG, so that equal figures give equal bytes on every machine. No
 #: LaTeX, whatever the server's own matplotlibrc says.

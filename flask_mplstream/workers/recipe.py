@@ -19,8 +19,8 @@ from werkzeug.exceptions import abort
 from werkzeug.wrappers import Response
 
 from ..errors import ConfigError
-from ..image import RenderedImage, Variant
-from ..render import Style, render_variant
+from ..image import RenderedImage, Theme, Variant
+from ..render import Limits, Look, Meaning, render_variant
 from .explaining import explained
 
 
@@ -35,10 +35,9 @@ class Recipe:
     load_takes: tuple[str, ...]
     #: Arguments that come from the URL.
     url_names: tuple[str, ...]
-    savefig: Mapping[str, Any]
-    style: Style | None
-    max_pixels: int
-    max_bytes: int
+    looks: Mapping[Theme, Look]
+    limits: Limits
+    meaning: Meaning
 
     @property
     def source(self) -> str:
@@ -70,10 +69,9 @@ class Recipe:
                 lambda: _no_response(_awaited(self.function(*loaded, **values))),
                 variant,
                 source=self.source,
-                savefig=self.savefig,
-                style=self.style,
-                max_pixels=self.max_pixels,
-                max_bytes=self.max_bytes,
+                look=self.looks[variant.theme],
+                limits=self.limits,
+                meaning=self.meaning,
                 timeout_s=timeout_s,
             )
         return replace(image, timings_s=(*steps, *image.timings_s))
