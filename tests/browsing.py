@@ -13,7 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserType, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserType,
+    ConsoleMessage,
+    Page,
+    sync_playwright,
+)
 
 from .conftest import free_port, need, server
 
@@ -74,13 +80,15 @@ def open_page(
     :param options: of Playwright's ``Browser.new_context``, such as ``viewport``,
         ``device_scale_factor`` and ``color_scheme``.
     """
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            complaints.append(message.text)
+
     context = browser.new_context(**options)
     context.add_init_script(COLLECT_SHIFTS)
     page = context.new_page()
-    page.on(
-        "console",
-        lambda said: said.type in ("error", "warning") and complaints.append(said.text),
-    )
+    page.on("console", note)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     try:
         yield page
@@ -88,29 +96,33 @@ def open_page(
         context.close()
 
 
-LOOK_THROUGH = """async () => {
+SCROLL = """async () => {
     const frame = () => new Promise(requestAnimationFrame);
     for (let y = 0; y < document.documentElement.scrollHeight; y += innerHeight / 2) {
         scrollTo({top: y, behavior: 'instant'});
         await frame();
     }
-    await Promise.all([...document.images].map(image => image.decode()));
     scrollTo({top: 0, behavior: 'instant'});
-    await frame();
 }"""
+LOADED = "() => [...document.images].every(image => image.complete)"
+DECODE = "() => Promise.all([...document.images].map(image => image.decode()))"
 
 
 def look_through(page: Page) -> None:
     """Scroll to the end and back, until each image is there, also the lazy ones.
 
-    :raises playwright.sync_api.Error: where an image cannot be decoded.
+    :raises playwright.sync_api.Error: where an image is not there in half a minute
+        or cannot be decoded.
     """
-    page.evaluate(LOOK_THROUGH)
+    page.evaluate(SCROLL)
+    page.wait_for_function(LOADED)
+    page.evaluate(DECODE)
 
 
 SHIFTS = """async () => {
     const frame = () => new Promise(requestAnimationFrame);
     await frame(); await frame();
+    // Those that the observer has not been told of yet.
     layoutShifts.push(...layoutShiftObserver.takeRecords());
     return layoutShifts.filter(shift => !shift.hadRecentInput)
         .map(shift => [shift.startTime / 1000, shift.value]);

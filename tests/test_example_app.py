@@ -58,7 +58,7 @@ def test_controls_change_the_picture_as_they_move(
         page.goto(url)
         page.get_by_label("Logarithmic scale").check()
         page.wait_for_function(
-            "document.querySelector('#prices img').currentSrc.includes('log=true')"
+            "() => document.querySelector('#prices img').currentSrc.includes('log=')"
         )
         page.wait_for_url("**log=true**")
         page.goto(f"{url}/?n=700")
