@@ -38,7 +38,12 @@ STYLE = {
 }
 
 plots = FigureBlueprint(
-    "plots", __name__, url_prefix="/plots", style=["petroff10", STYLE], max_age=3600
+    "plots",
+    __name__,
+    url_prefix="/plots",
+    gallery=True,
+    style=["petroff10", STYLE],
+    max_age=3600,
 )
 
 
