@@ -146,8 +146,8 @@ class Parameter:
         """*value* as it stands in a URL: what :meth:`from_texts` reads."""
         plain = self.canonical(value)
         if self.is_repeated and plain is not None:
-            return [plain_text(item) for item in plain] or ""
-        return plain_text(plain)
+            return [_text(item) for item in plain] or ""
+        return _text(plain)
 
     def error(self, value: Any, reason: str) -> ArgumentsError:
         """The error that *value* is not accepted, for *reason*, a full sentence."""
@@ -347,11 +347,11 @@ class Parameters:
 
 def describe(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> str:
     """What a JSON Schema accepts, in words: ``an integer from 10 to 5000``."""
-    schema = resolved(schema, defs)
+    schema = _resolved(schema, defs)
     if "anyOf" in schema:
         return " or ".join(describe(option, defs) for option in schema["anyOf"])
     if "enum" in schema or "const" in schema:
-        values = [plain_text(value) for value in schema.get("enum", [schema.get("const")])]
+        values = [_text(value) for value in schema.get("enum", [schema.get("const")])]
         return values[0] if len(values) == 1 else f"one of {', '.join(values)}"
     match schema.get("type"):
         case "integer":
@@ -369,9 +369,9 @@ def describe(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> str:
 
 
 def _describe_array(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> str:
-    places = [describe(item, defs) for item in schema.get("prefixItems", ())]
-    if places:
-        return f"{len(places)} values: {', '.join(places)}"
+    if "prefixItems" in schema:  # A tuple of one type for each place.
+        words = [describe(item, defs) for item in schema["prefixItems"]]
+        return f"{len(words)} values: {', '.join(words)}"
     return f"any number of values, each {describe(schema['items'], defs)}"
 
 
@@ -410,8 +410,7 @@ def _range(schema: Mapping[str, Any]) -> str:
     return " " + " and ".join(bounds) if bounds else ""
 
 
-def resolved(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> Mapping[str, Any]:
-    """*schema*, or what it refers to in *defs*."""
+def _resolved(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> Mapping[str, Any]:
     reference = schema.get("$ref")
     return defs[reference.rpartition("/")[2]] if reference else schema
 
@@ -420,7 +419,7 @@ def _fits_in_text(
     schema: Mapping[str, Any], defs: Mapping[str, Any], *, nested: bool = False
 ) -> bool:
     """Whether every value that *schema* accepts can be written in a URL."""
-    schema = resolved(schema, defs)
+    schema = _resolved(schema, defs)
     if schema.get("writeOnly"):  # A secret shows no text: all would be one key.
         return False
     if "anyOf" in schema:
@@ -464,9 +463,9 @@ def _choices(leaf: Any) -> dict[str, Any]:
     """Text -> value for an ``Enum`` or ``Literal``, which pydantic takes as it is."""
     core = _strip(leaf)[0]
     if get_origin(core) is Literal:
-        return {plain_text(value): value for value in get_args(core)}
+        return {_text(value): value for value in get_args(core)}
     if isinstance(core, type) and issubclass(core, Enum):
-        return {plain_text(member.value): member for member in core}
+        return {_text(member.value): member for member in core}
     return {}
 
 
@@ -516,8 +515,7 @@ def _annotation(parameter: inspect.Parameter) -> Any:
     return type(parameter.default)
 
 
-def plain_text(plain: Any) -> str:
-    """A value as JSON has it, as it stands in a URL."""
+def _text(plain: Any) -> str:
     if plain is None:
         return ""
     return json.dumps(plain) if isinstance(plain, bool) else str(plain)

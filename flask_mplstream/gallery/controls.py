@@ -6,6 +6,7 @@ Neither Flask nor HTML.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,7 @@ from enum import Enum
 from typing import Any
 
 from ..errors import ArgumentsError
-from ..parameters import MAX_VALUE_LENGTH, Parameter, plain_text, resolved
+from ..parameters import MAX_VALUE_LENGTH, Parameter
 
 #: Choices that are all shown at once, as radio buttons.
 MOST_RADIOS = 3
@@ -139,15 +140,15 @@ _Schema = Mapping[str, Any]
 
 def _core(schema: _Schema, defs: _Schema) -> _Schema:
     """*schema* with references followed and without ``None``."""
-    schema = resolved(schema, defs)
-    options = [resolved(option, defs) for option in schema.get("anyOf", ())]
-    given = [option for option in options if option.get("type") != "null"]
+    if "$ref" in schema:
+        return _core(defs[schema["$ref"].rpartition("/")[2]], defs)
+    given = [o for o in schema.get("anyOf", ()) if o.get("type") != "null"]
     return _core(given[0], defs) if len(given) == 1 else schema
 
 
 def _shape(name: str, schema: _Schema, defs: _Schema) -> Control:
     if "enum" in schema or "const" in schema:
-        choices = [plain_text(v) for v in schema.get("enum", [schema.get("const")])]
+        choices = [_spelled(v) for v in schema.get("enum", [schema.get("const")])]
         kind = Kind.RADIOS if 1 < len(choices) <= MOST_RADIOS else Kind.SELECT
         return Control(name, kind, choices=tuple(choices))
     match schema.get("type"):
@@ -203,6 +204,13 @@ def _bound(schema: _Schema, end: str, is_whole: bool) -> Any:
     if excluded is not None and is_whole:
         return excluded + 1 if end == "Minimum" else excluded - 1
     return schema.get(end.lower(), excluded)
+
+
+def _spelled(value: Any) -> str:
+    """A choice as it stands in a URL."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _list(name: str, schema: _Schema, defs: _Schema) -> Control:

@@ -67,8 +67,8 @@ class Field:
 
     @property
     def error(self) -> str:
-        """Why it is not accepted, or nothing."""
-        return words(self.fault) if self.fault else ""
+        """Why it is not accepted, or nothing; what is accepted stands beside it."""
+        return self.fault.reason if self.fault else ""
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -95,12 +95,6 @@ class Field:
         kind = control.item if control.kind is Kind.LIST else control.kind
         type, shown = _INPUTS.get(kind, ("text", ""))
         return type if not text or re.fullmatch(shown, text, re.ASCII) else "text"
-
-
-def words(fault: ArgumentFault) -> str:
-    """*fault* for who sees which argument it is."""
-    hint = f" Did you mean {fault.nearest!r}?" if fault.nearest else ""
-    return f"{fault.reason} Accepted: {fault.accepted}.{hint}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +154,7 @@ _Pairs = Sequence[tuple[str, str]]
 
 def _pairs_of(controls: Sequence[Control], sent: _Pairs) -> list[tuple[str, str]]:
     """What a form that was sent means as a figure's query."""
-    pairs = []
+    pairs: list[tuple[str, str]] = []
     for control in controls:
         texts = [text.replace("\r\n", "\n") for n, text in sent if n == control.name]
         pairs += control.pairs(texts)

@@ -1,6 +1,6 @@
 """What the pages of the gallery show: cards of the index, and one figure's page.
 
-Flask side, as it makes URLs; nothing of the request but where it is asked for.
+Flask side, as it makes URLs. It reads nothing of the request.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import current_app, request, url_for
+from flask import current_app
 from markupsafe import Markup
 from werkzeug.routing import BuildError
 
-from ..image import ImageFormat, Theme, Variant
+from ..image import ALT_FORMAT, ImageFormat, Theme, Variant
 from ..parameters import Arguments
 from ..route import FigureRoute, summary_of
 from ..templating import figure
-from ..urls import FigureUrls
-from .forms import Form, words
+from ..urls import FigureUrls, url_near
+from .forms import Form
 from .shelves import Shelf, shelves_of
 from .snippets import jinja_line, markdown_line
 
@@ -40,17 +40,6 @@ THUMBNAIL_SIZES = "(min-width: 44rem) 24rem, 92vw"
 THUMBNAIL_WIDTHS_PX = (320, 480, 640, 960)
 #: Thumbnails that are seen without scrolling.
 EAGER_THUMBNAILS = 3
-
-
-def own_url(endpoint: str, **values: Any) -> str:
-    """The URL of *endpoint*, with what the current URL says of the same variables.
-
-    :raises BuildError: where it has variables that the current URL has not.
-    """
-    for name, value in (request.view_args or {}).items():
-        if current_app.url_map.is_endpoint_expecting(endpoint, name):
-            values[name] = value
-    return url_for(endpoint, **values)
 
 
 def title_of(route: FigureRoute) -> str:
@@ -142,7 +131,7 @@ def sections_for(own: Shelf, query: str) -> list[Section]:
 def _card(own: Shelf, shelf: Shelf, route: FigureRoute, *, is_eager: bool) -> Card:
     is_closed = not own.may_tell(shelf, route)
     thumbnail = None if is_closed else _thumbnail(route, is_eager)
-    return Card(route, own_url(shelf.page(route)), is_closed, thumbnail)
+    return Card(route, url_near(shelf.page(route)), is_closed, thumbnail)
 
 
 def _thumbnail(route: FigureRoute, is_eager: bool) -> Markup | None:
@@ -179,6 +168,8 @@ class Links:
     pictures: Mapping[str, Mapping[str, str]]
     #: Format -> URL.
     downloads: Mapping[str, str]
+    #: Of what the picture shows, in words.
+    words: str
     #: Name -> what to copy.
     snippets: Mapping[str, str]
 
@@ -208,7 +199,11 @@ def links_of(route: FigureRoute, page: str, arguments: Arguments, alt: str) -> L
         for format in route.options.formats
     }
     return Links(
-        f"{page}?{query}" if query else page, _pictures(route, urls), downloads, snippets
+        f"{page}?{query}" if query else page,
+        _pictures(route, urls),
+        downloads,
+        urls.of_variant(Variant(ALT_FORMAT)),
+        snippets,
     )
 
 
@@ -271,7 +266,7 @@ class FigurePage:
     @classmethod
     def of(cls, route: FigureRoute, url: str, form: Form) -> FigurePage:
         """The page of *route* at *url*, as *form* was filled in."""
-        problems = [f"{fault.name}: {words(fault)}" for fault in form.faults]
+        problems = [str(fault) for fault in form.faults]
         if form.arguments is None:
             return cls(route, url, form, None, None, problems)
         try:
@@ -279,7 +274,9 @@ class FigurePage:
             picture = picture_of(route, form.arguments)
         except (BuildError, ValueError) as error:
             # A converter of the rule that takes less than the annotation.
-            return cls(route, url, form, None, None, [f"There is no URL for it: {error}"])
+            return cls(
+                route, url, form, None, None, [f"There is no URL for it: {error}"]
+            )
         return cls(route, url, form, links, picture, problems)
 
     @property

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask import Flask, current_app
+from flask import current_app
+from flask.sansio.app import App
 
 from ..route import FigureRoute
 
@@ -59,12 +60,10 @@ class Shelf:
         Not where the figure has a door that nobody passed who sees the index.
         """
         doors = self.doors
-        return all(
-            door in doors for door in (*other.doors, *figure.options.decorators)
-        )
+        return all(door in doors for door in (*other.doors, *figure.options.decorators))
 
 
-def shelves_of(app: Flask) -> dict[str, Shelf]:
+def shelves_of(app: App) -> dict[str, Shelf]:
     """The shelves of *app* by the full name of the blueprint."""
     shelves: dict[str, Shelf] = app.extensions.setdefault(EXTENSION, {})
     return shelves

@@ -18,9 +18,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from ..assets import asset_url
 from ..route import FigureRoute
 from ..state import current_state
+from ..urls import url_near
 from .controls import Kind
 from .forms import FORM, read_form
-from .pages import FigurePage, own_url, sections_for
+from .pages import FigurePage, sections_for
 from .shelves import Shelf
 
 #: What a page may load: the files of the package and the pictures, nothing inline.
@@ -69,6 +70,7 @@ def _index(shelf: Shelf) -> Response:
     return _html(
         shelf,
         "index.html",
+        app_name=current_app.name,
         query=query,
         sections=sections,
         count=len(cards),
@@ -77,7 +79,7 @@ def _index(shelf: Shelf) -> Response:
 
 
 def _page(shelf: Shelf, route: FigureRoute) -> ResponseReturnValue:
-    url = own_url(shelf.page(route))
+    url = url_near(shelf.page(route))
     form = read_form(
         route.parameters,
         route.rule_defaults,
@@ -103,14 +105,25 @@ def _wants_json() -> bool:
 
 
 def _html(shelf: Shelf, template: str, **values: Any) -> Response:
-    html = _templates().get_template(template).render(
-        asset=partial(asset_url, blueprint=shelf.blueprint),
-        index=own_url(shelf.index),
-        shelf=shelf,
-        Kind=Kind,
-        **values,
+    html = (
+        _templates()
+        .get_template(template)
+        .render(
+            asset=partial(asset_url, blueprint=shelf.blueprint),
+            index=url_near(shelf.index),
+            openapi=_openapi_url(shelf),
+            shelf=shelf,
+            Kind=Kind,
+            **values,
+        )
     )
     return _secured(current_app.make_response(html))
+
+
+def _openapi_url(shelf: Shelf) -> str | None:
+    """The URL of the document for other tools, where there is one."""
+    endpoint = f"{shelf.blueprint}._openapi"
+    return url_near(endpoint) if endpoint in current_app.view_functions else None
 
 
 def _secured(response: Any) -> Response:

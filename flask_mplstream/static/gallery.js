@@ -21,10 +21,10 @@ function setUpTheme(changed) {
       } catch {
         // It holds for this page only.
       }
-      changed?.();
+      changed();
     });
   }
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => changed?.());
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", changed);
 }
 
 function themeNow() {
@@ -103,6 +103,7 @@ function showErrors(form, errors) {
 }
 
 function showLinks(state) {
+  for (const panel of document.querySelectorAll("[data-of-picture]")) panel.hidden = false;
   for (const field of document.querySelectorAll("[data-snippet]")) {
     field.value = state.snippets[field.dataset.snippet];
   }
@@ -161,27 +162,41 @@ function cacheWords(header) {
 const inBytes = (bytes) =>
   bytes < 10_000 ? `${bytes} bytes` : `${(bytes / 1000).toFixed(bytes < 100_000 ? 1 : 0)} kB`;
 
+/** What `response`, whose body is `blob`, says of how `image` was made. */
 function showMaking(response, blob, image) {
+  const density = Number(new URL(response.url).searchParams.get("_scale") ?? 1);
+  const [width, height] = [image.naturalWidth, image.naturalHeight].map((px) => px * density);
+  showSteps(timingsOf(response.headers.get("Server-Timing")));
+  showFacts({
+    cache: cacheWords(response.headers.get("Cache-Status")),
+    size: `${width} × ${height}, ${inBytes(blob.size)}`,
+    etag: response.headers.get("ETag"),
+  });
+}
+
+function showNothingMade() {
+  showSteps(new Map());
+  showFacts({});
+}
+
+function showSteps(timings) {
   const panel = byId("timings");
-  const timings = timingsOf(response.headers.get("Server-Timing"));
-  const bar = panel.querySelector(".bar");
-  bar.replaceChildren();
-  for (const row of panel.querySelectorAll("[data-step]")) {
+  const parts = [];
+  for (const row of panel.querySelectorAll("[data-step]:not(span)")) {
     const duration = timings.get(row.dataset.step);
     row.querySelector("dd").textContent = duration === undefined ? "–" : `${duration.toFixed(1)} ms`;
     if (!duration) continue;
     const part = document.createElement("span");
     part.dataset.step = row.dataset.step;
     part.style.flexGrow = duration;
-    bar.append(part);
+    parts.push(part);
   }
-  const facts = {
-    cache: cacheWords(response.headers.get("Cache-Status")),
-    size: `${image.naturalWidth} × ${image.naturalHeight}, ${inBytes(blob.size)}`,
-    etag: response.headers.get("ETag") ?? "–",
-  };
-  for (const [name, text] of Object.entries(facts)) {
-    panel.querySelector(`[data-fact=${name}]`).textContent = text;
+  panel.querySelector(".bar").replaceChildren(...parts);
+}
+
+function showFacts(facts) {
+  for (const place of document.querySelectorAll("[data-fact]")) {
+    place.textContent = facts[place.dataset.fact] ?? "–";
   }
 }
 
@@ -221,67 +236,74 @@ function unreadable(form) {
 function setUpFigure(form) {
   const frame = byId("frame");
   const status = byId("status");
+  const words = byId("words");
   let running = new AbortController();
   let timer;
   let state;
 
-  function fail(error, signal) {
-    if (signal.aborted) return;
-    fill(frame, failureOf(error.message));
+  /** Do *work* instead of what is going on: an older answer comes too late. */
+  async function begin(work) {
+    clearTimeout(timer);
+    running.abort();
+    running = new AbortController();
+    const { signal } = running;
+    frame.setAttribute("aria-busy", "true");
+    try {
+      await work(signal);
+    } catch (error) {
+      if (!signal.aborted) {
+        fill(frame, failureOf(error.message));
+        showNothingMade();
+      }
+    }
+    if (!signal.aborted) frame.removeAttribute("aria-busy");
   }
 
-  async function showPicture(url, density, signal) {
+  async function update(signal) {
+    const next = await stateOf(form, signal);
+    const errors = { ...next.errors, ...unreadable(form) };
+    showErrors(form, errors);
+    if (next.problems.length) throw new Error(next.problems.join("\n"));
+    if (!next.pictures || Object.keys(errors).length) return;
+    state = next;
+    showLinks(state);
+    await paint(signal);
+  }
+
+  async function paint(signal) {
+    const density = devicePixelRatio > 1 ? 2 : 1;
+    const url = state.pictures[themeNow()]?.[density];
+    if (!url) return;
     const response = await fetch(url, { signal });
     if (!response.ok) throw new Error(await reasonOf(response));
     const blob = await response.blob();
     const image = await imageOf(blob, density, frame.dataset.alt);
-    if (signal.aborted) return URL.revokeObjectURL(image.dataset.blob);
+    signal.throwIfAborted();
     fill(frame, image);
     showMaking(response, blob, image);
     status.textContent = "The picture has been drawn.";
+    await describe(image, state.words, signal);
   }
 
-  function start() {
-    clearTimeout(timer);
-    running.abort(); // an older answer comes too late
-    running = new AbortController();
-    frame.setAttribute("aria-busy", "true");
-    return running.signal;
+  /** The first picture is the page's own; its headers come from the same answer. */
+  async function tellFirst(signal) {
+    const image = frame.querySelector("img");
+    if (!image) return;
+    await image.decode().catch(() => {}); // the answer says why not
+    const response = await fetch(image.currentSrc, { signal });
+    if (!response.ok) throw new Error(await reasonOf(response));
+    showMaking(response, await response.blob(), image);
+    await describe(image, words.querySelector("a").href, signal);
   }
 
-  function end(signal) {
-    if (!signal.aborted) frame.removeAttribute("aria-busy");
-  }
-
-  async function paint(signal) {
-    const density = devicePixelRatio > 1 ? "2" : "1";
-    const url = state.pictures[themeNow()]?.[density];
-    if (url) await showPicture(url, Number(density), signal);
-  }
-
-  async function update() {
-    const signal = start();
-    try {
-      const errors = unreadable(form);
-      const next = await stateOf(form, signal);
-      showErrors(form, { ...next.errors, ...errors });
-      if (next.problems.length) throw new Error(next.problems.join("\n"));
-      if (next.pictures && Object.keys(errors).length === 0) {
-        state = next;
-        showLinks(state);
-        await paint(signal);
-      }
-    } catch (error) {
-      fail(error, signal);
-    }
-    end(signal);
-  }
-
-  async function repaint() {
-    if (!state) return update();
-    const signal = start();
-    await paint(signal).catch((error) => fail(error, signal));
-    end(signal);
+  /** What a screen reader says of the picture, for everybody to read. */
+  async function describe(image, url, signal) {
+    const response = await fetch(url, { signal });
+    if (!response.ok) return;
+    const text = await response.text();
+    signal.throwIfAborted();
+    words.textContent = text;
+    image.alt = text;
   }
 
   form.noValidate = true; // what is wrong is told beside the field
@@ -289,23 +311,14 @@ function setUpFigure(form) {
   for (const list of form.querySelectorAll("[data-grows]")) growList(list);
   form.addEventListener("input", () => {
     clearTimeout(timer);
-    timer = setTimeout(update, DEBOUNCE_MS);
+    timer = setTimeout(() => begin(update), DEBOUNCE_MS);
   });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    update();
+    begin(update);
   });
-  return { update, repaint };
-}
-
-/** The first picture is the page's own; how it was made is read from the same answer. */
-async function tellFirst(frame) {
-  const image = frame.querySelector("img");
-  if (!image) return;
-  await image.decode().catch(() => {});
-  const response = await fetch(image.currentSrc);
-  if (response.ok) showMaking(response, await response.blob(), image);
-  else fill(frame, failureOf(await reasonOf(response)));
+  setUpTheme(() => begin(state ? paint : update));
+  begin(tellFirst);
 }
 
 // --- Copying ------------------------------------------------------------------------
@@ -332,10 +345,9 @@ function setUpCopying(button) {
 
 // --- Whichever page it is -----------------------------------------------------------
 
-const search = byId("search");
 const controls = byId("controls");
-const figure = controls && setUpFigure(controls);
-setUpTheme(figure?.repaint);
+const search = byId("search");
+if (controls) setUpFigure(controls);
+else setUpTheme(() => {});
 if (search) setUpSearch(search);
 for (const button of document.querySelectorAll("[data-copies]")) setUpCopying(button);
-if (controls) tellFirst(byId("frame"));
