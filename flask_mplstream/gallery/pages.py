@@ -91,11 +91,11 @@ class Card:
         """What a search looks through."""
         doc = "" if self.is_closed else self.route.function.__doc__ or ""
         parts = (self.title, self.route.endpoint, " ".join(doc.split()), *self.names)
-        return " ".join(parts).casefold()
+        return " ".join(parts).lower()
 
     def matches(self, query: str) -> bool:
         """Whether it has every word of *query*."""
-        return all(word in self.text for word in query.casefold().split())
+        return all(word in self.text for word in query.lower().split())
 
 
 @dataclass(frozen=True, slots=True)
