@@ -68,7 +68,7 @@ def sales(year: int, region: Literal["north", "south"] = "north") -> Figure:
 
 
 @shown.figure_route("/broken")
-def broken(n: int = 1) -> Figure:
+def broken(n: int) -> Figure:
     """Nothing but an error."""
     raise RuntimeError(f"nothing for {n}")
 

@@ -250,7 +250,7 @@ def test_thumbnails_are_light_and_dark_and_of_a_width(client: FlaskClient) -> No
     (dark, *_) = page.all("source")
     assert "_theme=dark" in (dark["srcset"] or "")
     images = list(page.all("img"))
-    assert [image["loading"] for image in images] == ["eager", "eager"]
+    assert [image["loading"] for image in images] == ["eager"]
     assert "_width=320 320w" in (images[0]["srcset"] or "")
     for image in images:
         assert image["alt"] == ""  # The link beside it says what it is.
@@ -396,8 +396,8 @@ def test_variables_of_the_rule_are_controls(client: FlaskClient) -> None:
     state = client.get(sent.location, headers=JSON).json
     assert state is not None
     assert state["snippets"]["url"] == "/shown/sales/2020?region=south"
-    assert state["pictures"]["dark"]["2"] == (
-        "/shown/sales/2020.png?region=south&_scale=2&_theme=dark"
+    assert state["pictures"]["dark"]["960"] == (
+        "/shown/sales/2020?region=south&_width=960&_theme=dark"
     )
 
 
@@ -472,7 +472,7 @@ def test_a_signed_figure_has_signed_links() -> None:
     client = serve(blueprint(gallery=True, signed=True))
     state = client.get("/plots/_gallery/walk?n=3", headers=JSON).json
     assert state is not None
-    for url in (state["pictures"]["dark"]["2"], state["downloads"]["svg"]):
+    for url in (state["pictures"]["dark"]["960"], state["downloads"]["svg"]):
         assert "_sig=" in url
         assert client.get(url).status_code == 200
 
