@@ -36,9 +36,10 @@ class Boxes:
 def find_boxes(lines: Sequence[Line2D]) -> Boxes | None:
     """The boxes that *lines*, in the order of drawing, are parts of."""
     for across, along in ("xy", "yx"):
-        starts = [i for i in range(len(lines)) if _is_box(lines[i:], across)]
+        windows = [lines[i : i + _PARTS] for i in range(len(lines) - _PARTS + 1)]
+        starts = [i for i, parts in enumerate(windows) if _is_box(parts, across)]
         if starts:
-            rows = [_statistics(lines[i:], across) for i in starts]
+            rows = [_statistics(windows[i], across) for i in starts]
             names = (across, *(f"{along}_{name}" for name in _STATISTICS))
             artists = {line for i in starts for line in _lines(lines, i)}
             columns = dict(zip(names, np.array(rows, float).T, strict=True))
@@ -51,9 +52,8 @@ def _points(line: Any, across: str = "x") -> tuple[Values, Values]:
     return (x, y) if across == "x" else (y, x)
 
 
-def _is_box(lines: Sequence[Line2D], across: str) -> bool:
-    parts = lines[:_PARTS]
-    if len(parts) < _PARTS or any(
+def _is_box(parts: Sequence[Line2D], across: str) -> bool:
+    if any(
         len(_points(part)[0]) != 2 or not str(part.get_label()).startswith("_")
         for part in parts
     ):
@@ -69,9 +69,9 @@ def _is_box(lines: Sequence[Line2D], across: str) -> bool:
     )
 
 
-def _statistics(lines: Sequence[Line2D], across: str) -> list[float]:
+def _statistics(parts: Sequence[Line2D], across: str) -> list[float]:
     (places, lower), (_, upper), *_, (_, median) = (
-        _points(part, across) for part in lines[:_PARTS]
+        _points(part, across) for part in parts
     )
     return [places[0], lower[1], lower[0], median[0], upper[0], upper[1]]
 

@@ -85,7 +85,7 @@ class Chart:
         order = {kind: number for number, kind in enumerate(_KINDS)}
         ordered = sorted(axes.series, key=lambda series: order[series.kind])
         groups = [list(group) for _, group in groupby(ordered, lambda s: s.kind)]
-        across, along = "yx" if _is_horizontal(axes, ordered[0]) else "xy"
+        across, along = "yx" if ordered[0].across == "y" else "xy"
         return cls(axes, groups, across, "z" if "z" in axes.dimensions else along)
 
     @property
@@ -151,8 +151,11 @@ class Chart:
         return listing([f"{main} ({names})", *others]) if others else f"{main}: {names}"
 
     def _range(self) -> Iterator[str]:
-        if span := self._span(self.along):
-            name = self._label(self.along) or self.along
+        span = self._span(self.along)
+        name = self._label(self.along) or self.along
+        if span.startswith("at"):
+            yield f"{name} is {span.removeprefix('at ')}."
+        elif span:
             yield f"The range of {name} is {span.removeprefix('from ')}."
 
     def _span(self, direction: str) -> str:
@@ -160,8 +163,9 @@ class Chart:
         between = extent(dimension)
         if between is None or self.main.kind == "pie" or self._is_named(direction):
             return ""
+        low, high = between
         scale = " on a logarithmic scale" if dimension.scale == "log" else ""
-        return f"from {between[0]} to {between[1]}{scale}"
+        return f"at {low}" if low == high else f"from {low} to {high}{scale}"
 
     def _colours(self) -> Iterator[str]:
         column = self.main.columns.get("value") or self.main.columns.get("level")
@@ -169,13 +173,13 @@ class Chart:
             return
         values = column.values[np.isfinite(column.values)]
         low, high = numbers_apart(values.min(), values.max())
-        yield f"The colours stand for {low} to {high}."
+        if low != high:
+            yield f"The colours stand for {low} to {high}."
 
     def _is_named(self, direction: str) -> bool:
         """Whether things have names in that direction, and not numbers."""
         column = self.main.columns.get(direction)
-        has_names = self.axes.dimensions[direction].names is not None
-        return column is not None and (has_names or column.values.dtype == object)
+        return column is not None and column.is_named
 
     def _names(self) -> list[str]:
         """The names of the series, where those are few and all have one."""
@@ -254,19 +258,6 @@ def short(label: object) -> str:
     if len(text) <= _MOST_CHARACTERS:
         return text
     return f"{text[: _MOST_CHARACTERS - 1]}…"
-
-
-def _is_horizontal(axes: AxesContent, main: Series) -> bool:
-    """Whether its things stand one above the other."""
-    columns = main.columns
-    if main.kind == "box":
-        return "x_median" in columns
-    if main.kind == "histogram":
-        return "y_from" in columns
-    names = axes.dimensions["y"].names
-    return main.kind == "bar" and (
-        names is not None or columns["y"].values.dtype == object
-    )
 
 
 def _things(group: Sequence[Series]) -> str:

@@ -48,13 +48,13 @@ class Dimension:
 
 
 def dimension(axis: Axis, label: str) -> Dimension:
-    """What *axis* measures, to be called *label* where it has no label."""
+    """What *axis*, to be called *label*, measures."""
     low, high = _shown(axis)
     converter = axis.get_converter()
     units: Any = axis.get_units()  # type: ignore[no-untyped-call]
     is_category = isinstance(converter, StrCategoryConverter)
     return Dimension(
-        label=plain(axis.get_label_text()) or label,
+        label=label,
         scale=axis.get_scale(),
         low=low,
         high=high,

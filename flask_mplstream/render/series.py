@@ -58,8 +58,14 @@ class Column:
 
     #: Numbers, or names. Those of a grid have two dimensions, rows first.
     values: Values
-    #: What numbers are measured on; ``None`` for sizes, colours and names.
+    #: What they are measured on; ``None`` for sizes, colours and shares.
     dimension: Dimension | None = None
+
+    @property
+    def is_named(self) -> bool:
+        """Whether they are names, or stand for some."""
+        is_category = self.dimension is not None and self.dimension.names is not None
+        return is_category or self.values.dtype == object
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,6 +84,15 @@ class Series:
     columns: Mapping[str, Column]
     #: What its colours stand for, by its colorbar.
     value_label: str = ""
+
+    @property
+    def across(self) -> str:
+        """The direction in which its things stand side by side, ``x`` or ``y``."""
+        is_bar_of_name = self.kind == "bar" and self.columns["y"].is_named
+        is_horizontal = {"y_from", "x_median"} & self.columns.keys() or (
+            self.kind == "area" and "x_low" in self.columns
+        )
+        return "y" if is_horizontal or is_bar_of_name else "x"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,10 +163,11 @@ class _Reader:
     @classmethod
     def of(cls, axes: Axes, most: int | None) -> _Reader:
         names = getattr(axes, "_axis_names", ("x", "y"))
-        dimensions = {
-            name: dimension(getattr(axes, f"{name}axis"), _shared_label(axes, name))
-            for name in names
-        }
+        dimensions = {}
+        for name in names:
+            axis = getattr(axes, f"{name}axis")
+            label = plain(axis.get_label_text()) or _shared_label(axes, name)
+            dimensions[name] = dimension(axis, label)
         return cls(axes, most, dimensions, legend_names(axes))
 
     def content(self) -> AxesContent:
@@ -200,13 +216,10 @@ class _Reader:
         value_label: str = "",
     ) -> Series:
         """A series; columns are measured on what their names begin with."""
-        measured = {}
-        for name, values in columns.items():
-            direction = name.partition("_")[0]
-            is_number = values.dtype != object
-            measured[name] = Column(
-                values, self.dimensions.get(direction) if is_number else None
-            )
+        measured = {
+            name: Column(values, self.dimensions.get(name.partition("_")[0]))
+            for name, values in columns.items()
+        }
         return Series(kind, label, count, measured, value_label)
 
     def _label(self, artist: Any) -> str:
@@ -337,7 +350,7 @@ class _Reader:
             columns["value"] = numbers(colours[picked])
         if isinstance(collection, PathCollection) and "z" not in columns:
             sizes = collection.get_sizes()
-            if len(sizes) == count and np.ptp(sizes):
+            if len(sizes) == count and np.ptp(sizes[picked]):
                 columns["size"] = numbers(sizes[picked])
         kind = kind_of_collection(collection)
         yield self._coloured(kind, collection, count, columns)
@@ -374,14 +387,16 @@ class _Reader:
         is_smooth = np.shape(values)[:2] == corners.shape[:2]
         cells = 0 if is_smooth else 1
         shape = (corners.shape[0] - cells, corners.shape[1] - cells)
-        if np.size(values) != shape[0] * shape[1]:
+        if values is None or np.size(values) != shape[0] * shape[1]:
             return self._made("picture", self._label(mesh), 1, {})
         values = values.reshape(shape)
         rows, columns = self._pick_grid(shape)
-        if not is_smooth:
-            corners = (corners[:-1] + corners[1:]) / 2
-            corners = (corners[:, :-1] + corners[:, 1:]) / 2
-        x, y = np.moveaxis(np.ma.filled(corners, np.nan)[rows][:, columns], 2, 0)
+        if is_smooth:
+            centres = corners[rows][:, columns]
+        else:
+            middle = (corners[:-1][rows] + corners[1:][rows]) / 2
+            centres = (middle[:, :-1][:, columns] + middle[:, 1:][:, columns]) / 2
+        x, y = np.moveaxis(np.ma.filled(centres, np.nan), 2, 0)
         if (x == x[:1]).all() and (y == y[:, :1]).all():
             x, y = x[0], y[:, 0]
         return self._grid("mesh", mesh, x, y, values[rows][:, columns])
@@ -444,7 +459,13 @@ def _title(axes: Axes) -> str:
 
 
 def _shared_label(axes: Axes, name: str) -> str:
-    """The label that all axes of a figure have together."""
+    """The label that axes have together: along shared axes, or on the figure."""
+    if name == "z":
+        return ""  # Matplotlib shares those, but tells nobody.
+    siblings = getattr(axes, f"get_shared_{name}_axes")().get_siblings(axes)
+    labels = {plain(getattr(other, f"get_{name}label")()) for other in siblings} - {""}
+    if len(labels) == 1:
+        return labels.pop()
     root: Any = axes.get_figure(root=True)
     part: FigureBase | None = axes.get_figure(root=False)
     for figure in (part, root):
