@@ -58,12 +58,13 @@ ALLOWED: dict[str, set[str]] = {
     },
     "workers.executor": {"errors", "workers", "workers.transport"},
     "workers.renders": {
-        *("budget", "errors", "image", "settings", "workers"),
-        *("workers.admission", "workers.executor", "workers.inline"),
-        *("workers.pool", "workers.recipe", "workers.transport"),
+        *("budget", "errors", "image", "settings", "signals", "workers"),
+        *("workers.admission", "workers.executor", "workers.explaining"),
+        *("workers.inline", "workers.pool", "workers.recipe", "workers.transport"),
     },
     "workers": set(),
     "budget": {"errors", "cache.store"},
+    "signals": set(),
     "links": set(),
     "inlining": {"links"},
     "signing": {"errors", "parameters"},
@@ -72,11 +73,12 @@ ALLOWED: dict[str, set[str]] = {
     "route": {
         *("errors", "image", "settings", "parameters", "render"),
         *("cache.freshness", "cache.key", "cache.lookup"),
-        *("workers.inline", "workers.recipe", "workers.renders"),
+        *("workers.explaining", "workers.inline", "workers.recipe"),
+        "workers.renders",
     },
     "view": {
         *("errors", "image", "parameters", "http", "render", "responses", "route"),
-        *("cache.lookup", "failures", "signing"),
+        *("cache.lookup", "failures", "signals", "signing"),
     },
     "caches": {"errors", "cache.memory", "cache.serializer"},
     "state": {
@@ -90,6 +92,7 @@ ALLOWED: dict[str, set[str]] = {
         *("assets", "errors", "image", "inlining", "markup", "parameters", "route"),
         *("urls", "view"),
     },
+    "prometheus": {"errors", "image", "signals"},
     "cli": {"errors", "route", "state", "view", "cache.lookup"},
     "blueprint": {
         *(
@@ -109,9 +112,12 @@ ALLOWED: dict[str, set[str]] = {
 OUTSIDE = {
     "matplotlib": {"render"},
     "PIL": {"render"},
+    "blinker": {"signals"},
+    "prometheus_client": {"prometheus"},
     "flask": {
         *("blueprint", "budget", "caches", "cli", "failures", "responses", "route"),
-        *("assets", "signing", "state", "templating", "urls", "view"),
+        *("assets", "prometheus", "signals", "signing", "state", "templating"),
+        *("urls", "view"),
         *("workers.inline", "workers.renders", "workers.transport"),
         "cache.memory",  # For the type of a parameter that Flask-Caching gives.
     },
