@@ -61,7 +61,8 @@ def _redis_config(url: str) -> dict[str, str]:
 
 def _secure(response: Response) -> Response:
     if response.mimetype == "text/html":
-        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+        # The gallery has a policy of its own.
+        response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
     return response
 
 

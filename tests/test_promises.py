@@ -85,7 +85,7 @@ ALLOWED: dict[str, set[str]] = {
         *("budget", "caches", "errors", "settings", "route"),
         *("cache.lookup", "cache.store", "workers.renders"),
     },
-    "assets": {"state"},
+    "assets": {"state", "urls"},
     "markup": {"image"},
     "urls": {*("errors", "image", "parameters", "route", "signing", "state", "view")},
     "templating": {
@@ -93,12 +93,26 @@ ALLOWED: dict[str, set[str]] = {
         *("urls", "view"),
     },
     "prometheus": {"errors", "image", "signals"},
+    "gallery.controls": {"errors", "parameters"},
+    "gallery.forms": {"errors", "http", "parameters", "gallery.controls"},
+    "gallery.snippets": {"parameters"},
+    "gallery.shelves": {"route"},
+    "gallery.pages": {
+        *("image", "parameters", "route", "templating", "urls"),
+        *("gallery.forms", "gallery.shelves", "gallery.snippets"),
+    },
+    "gallery.views": {
+        *("assets", "route", "state", "urls"),
+        *("gallery.controls", "gallery.forms", "gallery.pages", "gallery.shelves"),
+    },
+    "gallery": {"route", "gallery.shelves", "gallery.views"},
     "cli": {"errors", "route", "state", "view", "cache.lookup"},
     "blueprint": {
         *(
             "assets",
             "cli",
             "errors",
+            "gallery",
             "image",
             "parameters",
             "render",
@@ -119,6 +133,7 @@ OUTSIDE = {
         *("assets", "prometheus", "signals", "signing", "state", "templating"),
         *("urls", "view"),
         *("workers.inline", "workers.renders", "workers.transport"),
+        *("gallery", "gallery.pages", "gallery.shelves", "gallery.views"),
         "cache.memory",  # For the type of a parameter that Flask-Caching gives.
     },
 }
