@@ -120,7 +120,12 @@ def _why_empty(tickers: frozenset[Ticker], start: date | None, end: date | None)
     return "No prices in this range.\nThe data go from January 1990 to June 2022."
 
 
-@plots.figure_route("/relief", load=data.terrain)
+@plots.figure_route(
+    "/relief",
+    load=data.terrain,
+    alt="A shaded relief map, about 30 by 32 kilometres: ridges in the south-west, a "
+    "straight fault line and lowland in the north-east.",
+)
 def relief(
     terrain: data.Terrain,
     ve: Annotated[float, Field(ge=0.1, le=20)] = 5,
@@ -180,9 +185,10 @@ def answers(sent: Mapping[str, int]) -> Figure:
     """Pictures that this server has sent, by where they came from."""
     fig = Figure(figsize=(5, 2), layout="constrained")
     ax = fig.subplots()
-    bars = ax.barh(list(sent), list(sent.values()), color=["C0", "C1", "C2"])
+    bars = ax.barh(list(sent), list(sent.values()))
     ax.bar_label(bars, padding=3)
     ax.margins(x=0.12)
+    ax.locator_params("x", integer=True)
     ax.invert_yaxis()
     ax.grid(False)
     ax.set(title="Answers of this server", xlabel="Pictures")
