@@ -123,7 +123,6 @@ class Policy:
         )
         timing = HIT_TIMING if fwd is None or is_fallback else server_timing(timings_s)
         headers = [("Cache-Control", control), ("Cache-Status", status)]
-        # Nothing is known of a render that another process did.
         return [*headers, ("Server-Timing", timing)] if timing else headers
 
     def _whose(self, *directives: str) -> str:
