@@ -9,7 +9,8 @@ import pytest
 from flask.testing import FlaskClient
 from matplotlib.figure import Figure
 
-from flask_mplstream import FigureBlueprint, cli
+from flask_mplstream import FigureBlueprint
+from flask_mplstream.cli import running
 from flask_mplstream.state import AppState
 
 from . import worker_figures
@@ -131,7 +132,7 @@ def test_a_cache_of_this_process_alone_is_told(
 
 def test_workers_warm_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And the time until they had started is told."""
-    monkeypatch.setattr(cli, "SHOWN_WAIT_S", 0.0)
+    monkeypatch.setattr(running, "SHOWN_WAIT_S", 0.0)
     app = worker_figures.create_app(
         CACHE_TYPE="FileSystemCache", CACHE_DIR=str(tmp_path)
     )

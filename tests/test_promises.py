@@ -87,7 +87,10 @@ ALLOWED: dict[str, set[str]] = {
         *("errors", "image", "inlining", "parameters", "route", "signing"),
         *("state", "view"),
     },
-    "cli": {"errors", "route", "state", "view", "cache.lookup"},
+    "cli": {
+        *("errors", "http", "image", "parameters", "route", "state", "templating"),
+        *("view", "cache.lookup", "workers.inline"),
+    },
     "blueprint": {
         *("cli", "errors", "image", "parameters", "render", "route", "settings"),
         *("state", "templating", "view"),
