@@ -23,10 +23,11 @@ from .errors import (
     WorkerDiedError,
 )
 from .image import ImageFormat, RenderedImage
-from .render import render
+from .render import DARK_STYLE, render
 from .settings import FigureOptions
 from .state import start_workers
-from .templating import figure, figure_arguments, figure_data_uri, figure_url
+from .templating import figure, figure_arguments, figure_data_uri, figure_script
+from .urls import figure_url
 
 __all__ = [
     "ArgumentFault",
@@ -35,6 +36,7 @@ __all__ = [
     "BytesSerializer",
     "CacheDownError",
     "ConfigError",
+    "DARK_STYLE",
     "FigureBlueprint",
     "FigureOptions",
     "FigureTypeError",
@@ -54,6 +56,7 @@ __all__ = [
     "figure",
     "figure_arguments",
     "figure_data_uri",
+    "figure_script",
     "figure_url",
     "redis_options",
     "render",

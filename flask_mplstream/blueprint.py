@@ -19,6 +19,8 @@ from flask.blueprints import BlueprintSetupState
 from flask_caching import Cache
 from werkzeug.routing import Rule
 
+from .assets import ENDPOINT as ASSETS
+from .assets import send_asset
 from .cli import figures
 from .errors import ConfigError
 from .image import ALT_FORMAT
@@ -56,7 +58,7 @@ class FigureBlueprint(Blueprint):
 
     :param cache: the Flask-Caching ``Cache`` to keep pictures in, where the app
         has several. By default the app's own, else an embedded one.
-    :param options: defaults for its routes; see :class:`RouteOptions`.
+    :param options: defaults for its routes; see :class:`FigureOptions`.
     :raises ConfigError: for an option that is unknown or cannot work.
 
     The other parameters are those of :class:`flask.Blueprint`.
@@ -96,6 +98,7 @@ class FigureBlueprint(Blueprint):
         self.figure_options = options
         self._endpoints: set[str] = set()
         self.record(_prepare_app)
+        self.record(_serve_assets)
 
     def figure_route(
         self,
@@ -112,7 +115,7 @@ class FigureBlueprint(Blueprint):
         :param rule: a URL rule as for ``Flask.route``. Each format is served at
             the rule with its extension as well: ``/walk.svg``.
         :param endpoint: the route's name, by default the function's.
-        :param options: see :class:`RouteOptions`.
+        :param options: see :class:`FigureOptions`.
         :raises ConfigError: where an option or the signature cannot work.
         """
 
@@ -209,6 +212,11 @@ def _prepare_app(state: BlueprintSetupState) -> None:
     for name, function in GLOBALS.items():
         # An app that has a global of this name keeps it.
         app.jinja_env.globals.setdefault(name, function)
+
+
+def _serve_assets(state: BlueprintSetupState) -> None:
+    rule = f"/{ASSETS}/<path:filename>"
+    state.add_url_rule(rule, ASSETS, send_asset, methods=["GET"])
 
 
 def _read_signature(function: Callable[..., Any], options: RouteOptions) -> Parameters:

@@ -21,7 +21,7 @@ from .cache.freshness import Lifetime
 from .cache.key import digest, fingerprint
 from .cache.lookup import Pictures, Served, Wanted
 from .errors import ArgumentFault, ArgumentsError, cut
-from .image import RenderedImage, Theme, Variant
+from .image import ALT_FORMAT, RenderedImage, Theme, Variant
 from .parameters import Arguments, Parameters
 from .render import MATPLOTLIB_VERSION, Limits, Look, Meaning, is_held_here
 from .settings import RouteOptions
@@ -170,10 +170,19 @@ class FigureRoute:
             return pictures.get_while_drawing(wanted)
         return pictures.get(wanted, pictures.find(wanted))
 
-    def size_px(self, picture: Picture) -> tuple[int, int] | None:
-        """Width and height of *picture* where it has been rendered, else ``None``."""
-        entry = self.pictures().find(self.wanted(picture)[0]).entry
-        return None if entry is None else (entry.image.width_px, entry.image.height_px)
+    @property
+    def blueprint(self) -> str:
+        """The full name of the blueprint that it belongs to."""
+        return self.endpoint.rpartition(".")[0]
+
+    def described(self, arguments: Arguments) -> RenderedImage:
+        """What the picture of *arguments* shows, and its size at scale 1.
+
+        Where that is not known the figure is built for it, but not drawn.
+
+        :raises MplStreamError: where it cannot be made.
+        """
+        return self.fetch(self.picture(arguments, Variant(ALT_FORMAT))).entry.image
 
     def version_of(self, arguments: Arguments) -> str:
         """What stands for the data's version in a URL; nothing without ``version``."""

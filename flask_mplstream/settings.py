@@ -71,7 +71,7 @@ def _savefig(value: object) -> object:
 class FigureOptions(TypedDict, total=False):
     """Keyword arguments of ``figure_route``, all of them optional.
 
-    :class:`RouteOptions` has their meaning and defaults.
+    What each means, and its default, stands below.
     """
 
     formats: Sequence[str]

@@ -1,34 +1,43 @@
-"""Figures in templates: ``figure()``, ``figure_url()``, ``figure_data_uri()``.
+"""Figures in templates: ``figure()`` and what belongs to it.
 
 Flask side. A wrong argument is an error when the template is rendered, not a
-broken picture in the page. Names that begin with ``_`` are for the package and
-for ``url_for``; the others are the figure function's.
+broken picture in the page. A figure's size and alternative text are read from the
+figure itself, which is built once for them where nobody has asked for it yet.
 """
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
-from enum import Enum
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Annotated, Any, Literal
 
-from flask import current_app, g, has_request_context, request, url_for
-from markupsafe import Markup, escape
+from flask import current_app, g
+from markupsafe import Markup
+from pydantic import Field
 from werkzeug.datastructures import MultiDict
 
-from .errors import ArgumentFault, ArgumentsError, nearest
+from . import markup
+from .assets import asset_url
+from .errors import ArgumentFault, ArgumentsError
+from .image import (
+    SCALES,
+    WIDTHS_PX,
+    ImageFormat,
+    RenderedImage,
+    Theme,
+    Variant,
+    snapped_width,
+)
 from .inlining import inline_svg
-from .parameters import Arguments
-from .route import FigureRoute, Picture
-from .signing import UrlSigner
-from .state import current_state
-from .view import RESERVED, named_variant
+from .parameters import Arguments, Parameters
+from .route import FigureRoute, summary_of
+from .urls import FigureUrls, figure_url, route_named, split, unknown_argument
+from .view import named_variant
 
 logger = logging.getLogger("flask_mplstream")
-
-#: What ``url_for`` itself understands.
-_URL_FOR_OPTIONS = ("_external", "_scheme", "_anchor")
 
 #: Attributes of ``<img>``, besides ``data-*``, ``aria-*`` and the like.
 _ATTRIBUTES = frozenset(
@@ -41,91 +50,95 @@ _ATTRIBUTES = frozenset(
 )
 _ATTRIBUTE_FAMILIES = re.compile(r"(data|aria|hx|x|v)-[a-z][a-z0-9:.-]*")
 
+#: Small and sharp: what a browser that knows them shall take, best first.
+_PREFERRED = ("avif", "webp")
+#: What every browser knows.
+_KNOWN_TO_ALL = ("png", "jpg")
+#: Densities of screens that there is a picture for.
+_DENSITIES = (1, 2, 3)
+#: Widths where a figure's own is not known, and times its own where it is.
+_USUAL_WIDTHS_PX = (320, 480, 640, 960, 1280, 1920)
+_WIDEST_DENSITY = 3
 
-def figure_url(endpoint: str, /, **values: Any) -> str:
-    """The canonical URL of a figure: only what differs from the defaults.
 
-    :param endpoint: the route's name as for ``url_for``: ``plots.walk``, or
-        ``.walk`` inside the blueprint.
-    :param values: the figure function's arguments; ``_format="svg"``,
-        ``_scale=2``, ``_download=True``, ``_expires_in=600`` (seconds, of a
-        signed URL); ``url_for``'s ``_external``,
-        ``_scheme`` and ``_anchor``.
-    :raises ArgumentsError: naming what is wrong, as a request would.
-    :raises UnknownFigureError: where there is no such figure.
-    """
-    route = _route(endpoint)
-    return _url(route, *_split(values))
+def _words(
+    inline: bool = False,
+    downloads: list[str] = [],
+    refresh: Annotated[float, Field(ge=1, le=86_400)] | None = None,
+    theme: Literal["auto", "light", "dark"] | None = None,
+    widths: list[Annotated[int, Field(ge=1, le=WIDTHS_PX[-1])]] = [],
+) -> None:
+    """What ``figure()`` takes besides arguments, attributes and ``caption``."""
+
+
+_WORDS = Parameters(_words)
 
 
 def figure(endpoint: str, /, **values: Any) -> Markup:
-    """A finished ``<img>`` of a figure, sharp on dense screens.
+    """Finished markup of a figure: an ``<img>``, or a ``<picture>`` around it.
 
-    ``alt`` comes from the argument, the route's option or the docstring's first
-    line. ``width`` and ``height`` are there once the picture has been rendered,
-    so that the page does not jump.
+    Browsers choose among AVIF, WebP and PNG, as far as the route offers them, and
+    among densities. ``alt``, ``width`` and ``height`` are read from the figure; where
+    all three are given, nothing is rendered for the page.
 
-    ``inline=True`` puts the SVG itself into the page instead: its text can be
-    selected and its links followed. It is reduced to what Matplotlib draws, and
-    rendered before the page is sent.
+    :param values: as for :func:`figure_url`, and
 
-    :param values: as for :func:`figure_url`, and HTML attributes: ``class_``,
-        ``data_id``, ``loading``. A trailing ``_`` always means an attribute.
+        * HTML attributes of the ``<img>``: ``class_``, ``data_id``,
+          ``loading="eager"``, ``fetchpriority="high"``. A trailing ``_`` always means
+          one of these, or of the words below, and no argument of the figure function;
+        * ``sizes="(max-width: 40rem) 100vw, 40rem"``: pictures by width, not density;
+          ``widths=[320, 640]`` chooses them, snapped to :data:`WIDTHS_PX`;
+        * ``theme``: ``"light"``, ``"dark"`` or ``"auto"``, which is both and the
+          default where the route has a ``dark_style``;
+        * ``caption="…"``: a ``<figure>`` with a ``<figcaption>``;
+        * ``downloads=True``, or a list of formats: links under the picture, which stay
+          light;
+        * ``refresh=5``: seconds after which the picture is asked for again, by a small
+          script, and replaced where it has changed;
+        * ``inline=True``: the SVG itself in the page, where its text can be selected
+          and its links followed, reduced to what Matplotlib draws.
+
+    :raises ArgumentsError: naming what is wrong, as a request would.
+    :raises UnknownFigureError: where there is no such figure.
     """
-    route = _route(endpoint)
-    if "inline" not in route.parameters and values.pop("inline", False):
-        return _inlined(route, values)
-    arguments, attributes = _attributes(route, values)
-    given, options = _split(arguments)
-    src = _url(route, given, options)
-    shown: dict[str, Any] = {"src": src}
-    if named_variant(route, options).format.is_raster and "_scale" not in options:
-        dense = _url(route, given, {**options, "_scale": 2})
-        # A comma at the end of a URL would be read as the end of its entry.
-        one, two = (re.sub(",$", "%2C", url) for url in (src, dense))
-        shown["srcset"] = f"{one} 1x, {two} 2x"
-    shown |= {"alt": _alt(route), **_size(route, given, options), "loading": "lazy"}
-    return Markup("<img{}>").format(Markup("").join(_html(shown | attributes)))
+    call = _Call.of(endpoint, values)
+    shown = _inlined(call) if call.words["inline"] else _image(call)
+    links = _downloads(call)
+    if call.caption is not None or links:
+        shown = markup.framed(shown, call.caption, links, call.name)
+    if call.needs_script:
+        shown += figure_script(blueprint=call.route.blueprint)
+    return shown
 
 
-def _inlined(route: FigureRoute, values: Mapping[str, Any]) -> Markup:
-    arguments, attributes = _attributes(route, values)
-    given, options = _split(arguments)
-    picture = _picture(route, given, {"_format": "svg", **options})
-    image = route.fetch(picture).entry.image
-    if image.format.name != "svg":
-        fault = ArgumentFault("_format", image.format.name, "It is inline.", "svg")
-        raise ArgumentsError([fault])
-    # The same figure may stand in a page twice, and ids only once.
-    number = g._mplstream_inlined = g.get("_mplstream_inlined", 0) + 1
-    shown: dict[str, Any] = {
-        "width": image.width_px,
-        "height": image.height_px,
-        "role": "img",
-        "aria-label": attributes.pop("alt", _alt(route)),
-        **attributes,
-    }
-    svg = inline_svg(
-        image.body,
-        f"m{picture.key[:8]}-{number}-",
-        attributes={
-            name: "" if value is True else str(value)
-            for name, value in shown.items()
-            if value is not None and value is not False
-        },
-    )
-    # Written anew by inline_svg from a list of what may stand in a page.
-    return Markup(svg)  # noqa: S704  # nosec B704
+def figure_script(*, nonce: str | None = None, blueprint: str | None = None) -> Markup:
+    """The ``<script>`` for ``refresh`` and for pages with a ``data-theme``.
+
+    ``figure()`` adds it by itself where it is needed, once in a page. Call it in the
+    page's head where figures stand in cached fragments, or for a *nonce*.
+
+    :param nonce: for a Content-Security-Policy that asks for one.
+    :param blueprint: name of the figure blueprint to load it from; by default the
+        app's first.
+    """
+    if g.get("_mplstream_has_script"):
+        return Markup("")
+    g._mplstream_has_script = True
+    src = asset_url("mplstream.js", blueprint)
+    attributes = {"type": "module", "src": src, "nonce": nonce}
+    return markup.tag("script", attributes) + Markup("</script>")
 
 
 def figure_data_uri(endpoint: str, /, **values: Any) -> str:
     """A figure as a ``data:`` URI, for e-mail and other pages without a server.
 
-    :param values: the figure function's arguments, ``_format`` and ``_scale``.
+    :param values: the figure function's arguments, ``_format``, ``_scale``,
+        ``_width`` and ``_theme``.
     """
-    route = _route(endpoint)
-    given, options = _split(values)
-    return route.fetch(_picture(route, given, options)).entry.image.data_uri()
+    route = route_named(endpoint)
+    given, options = split(values)
+    picture = route.picture(route.bind(given), named_variant(route, options))
+    return route.fetch(picture).entry.image.data_uri()
 
 
 def figure_arguments(endpoint: str, query: MultiDict[str, str]) -> dict[str, Any]:
@@ -140,7 +153,7 @@ def figure_arguments(endpoint: str, query: MultiDict[str, str]) -> dict[str, Any
     :raises ArgumentsError: with a fault for each that is not accepted.
     """
     pairs = list(query.items(multi=True))
-    route = _route(endpoint)
+    route = route_named(endpoint)
     read = route.parameters.parse(pairs, route.rule_defaults, ignore_unknown=True)
     return read.copy()
 
@@ -150,97 +163,126 @@ GLOBALS: Mapping[str, Callable[..., object]] = {
     "figure": figure,
     "figure_arguments": figure_arguments,
     "figure_data_uri": figure_data_uri,
+    "figure_script": figure_script,
     "figure_url": figure_url,
 }
 
 
-def _route(endpoint: str) -> FigureRoute:
-    if endpoint.startswith(".") and has_request_context():
-        blueprint = request.blueprint
-        endpoint = f"{blueprint}{endpoint}" if blueprint else endpoint[1:]
-    return current_state().route(endpoint)
+@dataclass(frozen=True)
+class _Call:
+    """What a template asked ``figure()`` for."""
+
+    route: FigureRoute
+    arguments: Arguments
+    #: Names with ``_`` in front, as for ``figure_url``.
+    options: Mapping[str, Any]
+    #: Values of :data:`_WORDS`.
+    words: Mapping[str, Any]
+    caption: str | None
+    #: HTML attributes.
+    attributes: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, endpoint: str, values: dict[str, Any]) -> _Call:
+        """What *values* mean for the figure *endpoint*; an argument's name is first."""
+        route = route_named(endpoint)
+        rest = dict(values)
+        words = {word.name: rest.pop(name) for word, name in _named(route, rest)}
+        caption = rest.pop(
+            "caption_" if "caption" in route.parameters else "caption", None
+        )
+        if words.get("downloads") is True:
+            words["downloads"] = [format.name for format in route.options.formats]
+        arguments, attributes = _attributes(route, rest)
+        given, options = split(arguments)
+        read = _WORDS.bind(words).values
+        return cls(route, route.bind(given), options, read, caption, attributes)
+
+    @cached_property
+    def variant(self) -> Variant:
+        """The one that the call names, or the route's first."""
+        return named_variant(self.route, self.options)
+
+    @cached_property
+    def urls(self) -> FigureUrls:
+        """The URLs of the figure."""
+        return FigureUrls.of(self.route, self.arguments, self.options)
+
+    @property
+    def theme(self) -> str:
+        """``light``, ``dark`` or ``auto``."""
+        if "_theme" in self.options:
+            return self.variant.theme.value
+        has_dark = self.route.options.dark_style is not False
+        return self.words["theme"] or ("auto" if has_dark else "light")
+
+    @property
+    def needs_script(self) -> bool:
+        """Whether something in the markup is for the script."""
+        is_image = not self.words["inline"]
+        return is_image and (self.theme == "auto" or bool(self.words["refresh"]))
+
+    @property
+    def name(self) -> str:
+        """What to call the figure in a few words."""
+        name = summary_of(self.route.function) or _spoken(self.route)
+        return name.removesuffix(".")
+
+    @cached_property
+    def described(self) -> RenderedImage | None:
+        """The figure's text and size, where the call leaves them open."""
+        known = {name for name in ("alt", "width", "height") if name in self.attributes}
+        if self.route.options.alt is not None:
+            known.add("alt")
+        return None if len(known) == 3 else _described(self.route, self.arguments)
+
+    @property
+    def alt(self) -> str:
+        """The alternative text."""
+        route, described = self.route, self.described
+        if "alt" in self.attributes:
+            return str(self.attributes["alt"])
+        if route.options.alt is not None:
+            return route.options.alt
+        text = (described and described.alt) or summary_of(route.function)
+        if not text and current_app.debug:
+            logger.warning(
+                "The figure %s has no alternative text but its name. Give it a title, "
+                "its function a docstring, or figure() an alt=….",
+                route.endpoint,
+            )
+        return text or _spoken(route)
+
+    @property
+    def size_px(self) -> tuple[int, int] | None:
+        """Width and height in the page, in CSS pixels, where they are known."""
+        if self.described is None:
+            return None
+        width, height = self.described.width_px, self.described.height_px
+        shown = self.variant.width_px or width
+        return shown, round(height * shown / width)
 
 
-def _split(
-    values: Mapping[str, Any],
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """*values* as the figure function's and the package's, each checked by name."""
-    options = {name: value for name, value in values.items() if name.startswith("_")}
-    known = [parameter.name for parameter in RESERVED if parameter.name != "_sig"]
-    known += ["_format", "_expires_in", *_URL_FOR_OPTIONS]
-    for name, value in options.items():
-        if name not in known:
-            raise _unknown(name, value, known)
-    return {k: v for k, v in values.items() if k not in options}, options
+def _named(route: FigureRoute, values: Mapping[str, Any]) -> Iterator[tuple[Any, str]]:
+    """The words that are in *values*, and their names there."""
+    for word in _WORDS:
+        for name in (word.name, f"{word.name}_"):
+            if name in values and name not in route.parameters:
+                yield word, name
 
 
-def _unknown(name: str, value: object, known: list[str]) -> ArgumentsError:
-    fault = ArgumentFault(
-        name,
-        str(value),
-        "There is no such argument.",
-        ", ".join(known),
-        nearest(name, known),
-    )
-    return ArgumentsError([fault])
+def _spoken(route: FigureRoute) -> str:
+    return route.function.__name__.replace("_", " ")
 
 
-def _picture(
-    route: FigureRoute, given: Mapping[str, Any], options: Mapping[str, Any]
-) -> Picture:
-    return route.picture(route.bind(given), named_variant(route, options))
-
-
-def _url(
-    route: FigureRoute, given: Mapping[str, Any], options: Mapping[str, Any]
-) -> str:
-    arguments = route.bind(given)
-    variant = named_variant(route, options)
-    query: dict[str, Any] = {
-        name: texts
-        for name, texts in arguments.query.items()
-        if name not in route.rule_defaults  # The rule says it already.
-    }
-    for name in route.path_names:
-        value = arguments.values[name]
-        query[name] = value.value if isinstance(value, Enum) else value
-    if "_format" in options:
-        query["_format"] = variant.format.name
-    if variant.scale != 1:
-        query["_scale"] = f"{variant.scale:g}"
-    if version := _version(route, arguments):
-        query["_v"] = version
-    if options.get("_download"):
-        query["_download"] = "1"
-    if route.options.signed:
-        query["_sig"] = _signature(route, arguments, query, options)
-    query |= {name: options[name] for name in _URL_FOR_OPTIONS if name in options}
-    return url_for(route.endpoint, **query)
-
-
-def _signature(
-    route: FigureRoute,
-    arguments: Arguments,
-    query: Mapping[str, Any],
-    options: Mapping[str, Any],
-) -> str:
-    app = current_app._get_current_object()  # type: ignore[attr-defined]
-    reserved = {name: query[name] for name in query if name in RESERVED}
-    return UrlSigner(app).sign(
-        url_for(route.endpoint, **query),
-        arguments,
-        RESERVED.bind(reserved),
-        options.get("_expires_in", route.options.expires_in),
-    )
-
-
-def _version(route: FigureRoute, arguments: Arguments) -> str:
+def _described(route: FigureRoute, arguments: Arguments) -> RenderedImage | None:
     try:
-        return route.version_of(arguments)
+        return route.described(arguments)
     except Exception:
-        # Data that cannot be reached must cost one picture, not the page.
-        logger.warning("Cannot tell the version of %s.", route.endpoint, exc_info=True)
-        return ""
+        # The picture will say what is wrong; it must not cost the page. inject and
+        # version are the app's, and may need a login or a database.
+        logger.warning("Cannot describe %s.", route.endpoint, exc_info=True)
+        return None
 
 
 def _attributes(
@@ -256,33 +298,161 @@ def _attributes(
             attributes[attribute] = value
         else:
             known = [parameter.name for parameter in route.parameters]
-            raise _unknown(name, value, [*known, "alt", "class_", "id", "loading"])
+            words = [word.name for word in _WORDS]
+            usual = ["alt", "class_", "id", "loading", "caption", *words]
+            raise unknown_argument(name, value, [*known, *usual])
     return arguments, attributes
 
 
-def _alt(route: FigureRoute) -> str:
-    if route.options.alt is not None:
-        return route.options.alt
-    lines = (route.function.__doc__ or "").strip().splitlines()
-    return lines[0] if lines else route.function.__name__.replace("_", " ")
+def _image(call: _Call) -> Markup:
+    *preferred, last = _formats(call)
+    theme = Theme.DARK if call.theme == "dark" else Theme.LIGHT
+    sources = [_source(call, format, theme) for format in preferred]
+    if call.theme == "auto":
+        dark = [_source(call, f, Theme.DARK) for f in (*preferred, last)]
+        sources += [replace(source, is_for_dark=True) for source in dark]
+    names_format = not _is_canonical(call, last)
+    fallback = _source(call, last, theme, names_format=names_format)
+    width, height = call.size_px or (None, None)
+    shown = {
+        "alt": call.alt,
+        "width": width,
+        "height": height,
+        "loading": "lazy",
+        "decoding": "async",
+        "data-mplstream-refresh": _number(call.words["refresh"]),
+    }
+    one = _one_of(call, last, theme)
+    src = call.urls.of_variant(one, names_format=names_format)
+    srcset = fallback.srcset if len(fallback.candidates) > 1 else None
+    return markup.picture(src, srcset, sources, {**shown, **call.attributes})
 
 
-def _size(
-    route: FigureRoute, given: Mapping[str, Any], options: Mapping[str, Any]
-) -> dict[str, int]:
-    try:
-        size_px = route.size_px(_picture(route, given, {**options, "_scale": 1}))
-    except Exception:
-        # A hint for the browser must not cost the page: inject and version are
-        # the app's, and may need a login or a database.
-        logger.warning("Cannot tell the size of %s.", route.endpoint, exc_info=True)
-        return {}
-    return dict(zip(("width", "height"), size_px, strict=True)) if size_px else {}
+def _is_canonical(call: _Call, format: ImageFormat) -> bool:
+    """Whether the URL that leaves the format to negotiation gives *format*.
+
+    A script that looks for a newer picture accepts other formats than an ``<img>``.
+    """
+    is_first = format is call.route.options.formats[0]
+    return is_first and "_format" not in call.options and not call.words["refresh"]
 
 
-def _html(attributes: Mapping[str, Any]) -> Iterator[Markup]:
-    for name, value in attributes.items():
-        if value is True:
-            yield Markup(" {}").format(name)
-        elif value is not None and value is not False:
-            yield Markup(' {}="{}"').format(name, escape(value))
+def _formats(call: _Call) -> list[ImageFormat]:
+    """What browsers may choose from, best first; the last is for all of them."""
+    offered, first = call.route.options.formats, call.variant.format
+    if first.is_text:
+        fault = ArgumentFault("_format", first.name, "It is no picture.", "png, svg, …")
+        raise ArgumentsError([fault])
+    if "_format" in call.options or not first.is_raster:
+        return [first]
+    usual = [format for format in offered if format.name in _KNOWN_TO_ALL]
+    last = usual[0] if usual else first
+    names = {format.name: format for format in offered if format is not last}
+    return [*(names[name] for name in _PREFERRED if name in names), last]
+
+
+def _source(
+    call: _Call, format: ImageFormat, theme: Theme, *, names_format: bool = True
+) -> markup.Source:
+    candidates = [
+        markup.Candidate(
+            call.urls.of_variant(variant, names_format=names_format), descriptor
+        )
+        for variant, descriptor in _sizes(call, format, theme)
+    ]
+    return markup.Source(format, candidates)
+
+
+def _one_of(call: _Call, format: ImageFormat, theme: Theme) -> Variant:
+    """The picture for browsers that do not choose."""
+    return Variant(format, call.variant.scale, call.variant.width_px, theme)
+
+
+def _sizes(call: _Call, format: ImageFormat, theme: Theme) -> list[tuple[Variant, str]]:
+    """The variants that differ in size alone, each with its descriptor."""
+    one = _one_of(call, format, theme)
+    if not format.is_raster or one.scale != 1:
+        return [(one, "")]
+    if "sizes" in call.attributes:
+        widths = {px: f"{px}w" for px in _widths(call)}
+    elif one.width_px is not None:
+        steps = {d: snapped_width(one.width_px * d) for d in _DENSITIES}
+        widths = {px: f"{d}x" for d, px in reversed(steps.items())}
+    else:
+        scales = [d for d in _DENSITIES if d in SCALES and _fits(call, d)]
+        return [(Variant(format, d, theme=theme), f"{d}x") for d in scales or [1]]
+    return [
+        (Variant(format, width_px=px, theme=theme), descriptor)
+        for px, descriptor in sorted(widths.items())
+    ]
+
+
+def _widths(call: _Call) -> Sequence[int]:
+    """Widths for ``sizes``, ascending."""
+    if call.words["widths"]:
+        return sorted({snapped_width(px) for px in call.words["widths"]})
+    if call.described is None:
+        return _USUAL_WIDTHS_PX
+    own = call.described.width_px
+    widest = snapped_width(own * _WIDEST_DENSITY)
+    usual = [px for px in WIDTHS_PX if _USUAL_WIDTHS_PX[0] <= px <= widest]
+    return [px for px in usual if _fits(call, px / own)] or [snapped_width(own)]
+
+
+def _fits(call: _Call, scale: float) -> bool:
+    """Whether the picture may have that many pixels."""
+    if call.described is None:
+        return True
+    pixels = call.described.width_px * call.described.height_px * scale**2
+    return pixels <= call.route.options.max_pixels
+
+
+def _number(value: float | None) -> str | None:
+    return None if value is None else f"{value:g}"
+
+
+def _downloads(call: _Call) -> list[markup.Download]:
+    variants = [
+        named_variant(call.route, {"_format": name}) for name in call.words["downloads"]
+    ]
+    return [
+        markup.Download(variant.format, call.urls.of_variant(variant, is_download=True))
+        for variant in variants
+    ]
+
+
+def _inlined(call: _Call) -> Markup:
+    if call.words["refresh"]:
+        reason = "An inline figure is part of the page."
+        fault = ArgumentFault("refresh", str(call.words["refresh"]), reason, "nothing")
+        raise ArgumentsError([fault])
+    theme = "dark" if call.theme == "dark" else "light"
+    options = {"_format": "svg", **call.options, "_theme": theme}
+    variant = named_variant(call.route, options)
+    if variant.format.name != "svg":
+        fault = ArgumentFault("_format", variant.format.name, "It is inline.", "svg")
+        raise ArgumentsError([fault])
+    picture = call.route.picture(call.arguments, variant)
+    image = call.route.fetch(picture).entry.image
+    # The same figure may stand in a page twice, and ids only once.
+    number = g._mplstream_inlined = g.get("_mplstream_inlined", 0) + 1
+    alt = call.attributes.get("alt", image.alt or call.alt)
+    spoken = {"role": "img", "aria-label": alt} if alt else {"aria-hidden": "true"}
+    attributes = {k: v for k, v in call.attributes.items() if k != "alt"}
+    shown = {
+        "width": image.width_px,
+        "height": image.height_px,
+        **spoken,
+        **attributes,
+    }
+    svg = inline_svg(
+        image.body,
+        f"m{picture.key[:8]}-{number}-",
+        attributes={
+            name: "" if value is True else str(value)
+            for name, value in shown.items()
+            if value is not None and value is not False
+        },
+    )
+    # Written anew by inline_svg from a list of what may stand in a page.
+    return Markup(svg)  # noqa: S704  # nosec B704

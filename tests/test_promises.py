@@ -83,16 +83,28 @@ ALLOWED: dict[str, set[str]] = {
         *("budget", "caches", "errors", "settings", "route"),
         *("cache.lookup", "cache.store", "workers.renders"),
     },
+    "assets": {"state"},
+    "markup": {"image"},
+    "urls": {*("errors", "image", "parameters", "route", "signing", "state", "view")},
     "templating": {
-        *("errors", "image", "inlining", "parameters", "route", "signing"),
-        *("state", "view"),
+        *("assets", "errors", "image", "inlining", "markup", "parameters", "route"),
+        *("urls", "view"),
     },
     "cli": {
         *("errors", "http", "image", "parameters", "route", "state", "templating"),
         *("view", "cache.lookup", "workers.inline"),
     },
     "blueprint": {
-        *("cli", "errors", "image", "parameters", "render", "route", "settings"),
+        *(
+            "assets",
+            "cli",
+            "errors",
+            "image",
+            "parameters",
+            "render",
+            "route",
+            "settings",
+        ),
         *("state", "templating", "view"),
     },
 }
@@ -102,7 +114,7 @@ OUTSIDE = {
     "PIL": {"render"},
     "flask": {
         *("blueprint", "budget", "caches", "cli", "failures", "responses", "route"),
-        *("signing", "state", "templating", "view"),
+        *("assets", "signing", "state", "templating", "urls", "view"),
         *("workers.inline", "workers.renders", "workers.transport"),
         "cache.memory",  # For the type of a parameter that Flask-Caching gives.
     },

@@ -54,17 +54,21 @@ def app(plots: FigureBlueprint, serve: Serve, renders: Counter) -> Flask:
     return serve().application
 
 
-def attributes(markup: str, name: str = "img") -> dict[str, str | None]:
-    """The attributes of the one tag in *markup*, which is a *name*."""
-    found: list[dict[str, str | None]] = []
+def elements(markup: str) -> list[tuple[str, dict[str, str | None]]]:
+    """Each tag in *markup* and its attributes, in their order."""
+    found: list[tuple[str, dict[str, str | None]]] = []
 
     class Parser(HTMLParser):
         def handle_starttag(self, tag: str, attrs: Any) -> None:
-            assert tag == name
-            found.append(dict(attrs))
+            found.append((tag, dict(attrs)))
 
     Parser().feed(markup)
-    (only,) = found
+    return found
+
+
+def attributes(markup: str, name: str = "img") -> dict[str, str | None]:
+    """The attributes of the one *name* in *markup*."""
+    (only,) = (found for tag, found in elements(markup) if tag == name)
     return only
 
 
@@ -171,13 +175,17 @@ def test_a_leading_dot_means_this_blueprint(app: Flask) -> None:
 
 
 def test_a_figure_is_an_image_sharp_on_dense_screens(app: Flask) -> None:
-    """``src`` and ``srcset``, the docstring's first line, lazy loading."""
+    """``src`` and ``srcset``, a text, a size, and no hurry."""
     with app.test_request_context():
         assert attributes(figure("plots.walk", n=500)) == {
             "src": "/plots/walk?n=500",
-            "srcset": "/plots/walk?n=500 1x, /plots/walk?n=500&_scale=2 2x",
+            "srcset": "/plots/walk?n=500 1x, /plots/walk?n=500&_scale=2 2x, "
+            "/plots/walk?n=500&_scale=3 3x",
             "alt": "A random walk.",
+            "width": "200",
+            "height": "100",
             "loading": "lazy",
+            "decoding": "async",
         }
 
 
@@ -196,7 +204,9 @@ def test_a_comma_does_not_end_an_entry_of_srcset(
     with app.test_request_context():
         found = attributes(figure("plots.sales", year=1, title=title, _format="png"))
     assert found["srcset"] == (
-        f"/plots/sales/1.png?{first} 1x, /plots/sales/1.png?title={title}&_scale=2 2x"
+        f"/plots/sales/1.png?{first} 1x, "
+        f"/plots/sales/1.png?title={title}&_scale=2 2x, "
+        f"/plots/sales/1.png?title={title}&_scale=3 3x"
     )
     assert found["src"] == f"/plots/sales/1.png?title={title}"
 
@@ -205,25 +215,28 @@ def test_shapes_need_no_srcset(app: Flask) -> None:
     """SVG is sharp by itself; so is a picture of one chosen scale."""
     with app.test_request_context():
         assert "srcset" not in figure("plots.sales", year=2024)
-        assert "srcset" not in figure("plots.walk", _scale=3)
+        assert "srcset" not in attributes(figure("plots.walk", _scale=3))
 
 
-def test_width_and_height_are_there_once_they_are_known(
-    app: Flask, renders: Counter
-) -> None:
-    """The page does not jump, and making it renders nothing."""
+def test_width_and_height_are_always_there(app: Flask, renders: Counter) -> None:
+    """The page does not jump; the figure is built for them once."""
     with app.test_request_context():
-        assert "width" not in attributes(figure("plots.walk"))
-        assert not renders.calls
-        figure_data_uri("plots.walk")
         known = attributes(figure("plots.walk"))
         assert (known["width"], known["height"]) == ("200", "100")
         dense = attributes(figure("plots.walk", _scale=2))
         assert (dense["width"], dense["height"]) == ("200", "100")
-        assert "width" not in attributes(figure("plots.walk", n=3))
+        assert renders.calls == [200]
         given = attributes(figure("plots.walk", width=50, height=None))
         assert given["width"] == "50"
         assert "height" not in given
+
+
+def test_what_is_given_is_not_asked_for(app: Flask, renders: Counter) -> None:
+    """With a size and a text nothing is rendered for the page."""
+    with app.test_request_context():
+        figure("plots.walk", width=200, height=100, alt="A walk")
+        figure("plots.sales", year=1, width=200, height=100)
+    assert not renders.calls
 
 
 def test_the_size_is_a_hint_and_never_an_error(
@@ -233,7 +246,8 @@ def test_the_size_is_a_hint_and_never_an_error(
     with app.test_request_context():
         shown = attributes(figure("plots.my_own_figure"))
     assert shown["alt"] == "my own figure"
-    assert "Cannot tell the size of plots.my_own_figure" in caplog.text
+    assert "width" not in shown
+    assert "Cannot describe plots.my_own_figure" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -403,6 +417,7 @@ def test_a_parameter_called_inline_is_the_figure_s(plots: FigureBlueprint) -> No
     app.register_blueprint(plots)
     with app.test_request_context():
         assert "?inline=true" in figure("plots.traced", inline=True)
+        assert "<svg" in figure("plots.traced", inline_=True)
 
 
 def test_an_inline_figure_is_of_the_one_who_asks(app: Flask) -> None:

@@ -1,0 +1,60 @@
+"""How the documentation is built. ::
+
+    python -m sphinx -W --keep-going -n -b html docs docs/_build/html
+    python -m sphinx -W --keep-going -n -b doctest docs docs/_build/doctest
+
+The second runs its examples. Neither needs the network.
+"""
+
+from __future__ import annotations
+
+import doctest
+import sys
+from importlib.metadata import version as version_of
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parent / "_ext"))
+
+project = "flask_mplstream"
+author = "the flask_mplstream contributors"
+release = version_of("flask-mplstream")
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.doctest",
+    "option_lists",
+]
+exclude_patterns = ["_build"]
+
+myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+default_role = "literal"
+# Names as a reader writes them: RenderedImage, not flask_mplstream.image.RenderedImage.
+add_module_names = False
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+maximum_signature_line_length = 72
+
+# What is not of this package is not looked up: that would need the network.
+nitpick_ignore_regex = [
+    (
+        "py:.*",
+        r"(cachelib|collections|concurrent|flask|flask_caching|markupsafe|os|pathlib"
+        r"|pydantic|typing|werkzeug)\..*",
+    ),
+    ("py:class", r"flask_mplstream\.blueprint\.F"),  # A type variable.
+]
+
+# A code block that should run says so, as {testcode} or {doctest}.
+doctest_test_doctest_blocks = ""
+doctest_default_flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+doctest_global_setup = "__name__ = 'app'"
+
+html_theme = "furo"
+html_title = f"flask_mplstream {release}"
+html_copy_source = False
+html_show_copyright = False
+html_show_sphinx = False

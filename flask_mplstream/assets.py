@@ -1,0 +1,45 @@
+"""The package's own scripts and styles, served from the app itself.
+
+Flask side. No CDN and no build step: a page with a strict Content-Security-Policy
+needs nothing but ``'self'``.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from hashlib import blake2b
+from pathlib import Path
+
+from flask import Response, send_from_directory, url_for
+
+from .state import current_state
+
+_FOLDER = Path(__file__).parent / "static"
+#: The endpoint of a figure blueprint that serves them.
+ENDPOINT = "_static"
+_YEAR_S = 31_536_000
+
+
+def asset_url(filename: str, blueprint: str | None = None) -> str:
+    """The URL of *filename*, which changes with what is in it.
+
+    :param blueprint: name of the figure blueprint that serves it; by default the
+        app's first.
+    """
+    if blueprint is None:
+        blueprint = next(iter(current_state().routes.values())).blueprint
+    endpoint = f"{blueprint}.{ENDPOINT}"
+    return url_for(endpoint, filename=filename, v=_version(filename))
+
+
+def send_asset(filename: str) -> Response:
+    """*filename* of the package, or 404."""
+    response = send_from_directory(_FOLDER, filename, max_age=_YEAR_S, etag=True)
+    response.cache_control.immutable = True
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+@cache
+def _version(filename: str) -> str:
+    return blake2b((_FOLDER / filename).read_bytes(), digest_size=6).hexdigest()

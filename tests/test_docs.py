@@ -1,0 +1,154 @@
+"""The documentation's promises: it is built, complete, and its code runs."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sphinx.util.inventory import InventoryFile
+
+import flask_mplstream
+from flask_mplstream.settings import PREFIX, RouteOptions, Settings
+
+DOCS = Path(__file__).parent.parent / "docs"
+PAGES = sorted(DOCS.glob("*.md"))
+PICTURES = sorted(DOCS.glob("pictures/*"))
+#: Bytes of a picture that everybody who clones the repository can bear.
+MAX_PICTURE_BYTES = 150_000
+
+APP_SETTINGS = Settings.model_fields.keys() - RouteOptions.model_fields.keys()
+
+
+def build(builder: str, folder: Path) -> Path:
+    """What Sphinx makes of the docs; a warning of any kind is an error."""
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-n", "-q"]
+    target = folder / builder
+    # Both builders read the pages; the second takes what the first has read.
+    shared = ["-d", str(folder / "doctrees")]
+    result = subprocess.run(
+        [*command, "-b", builder, *shared, DOCS, target],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=DOCS.parent,
+    )
+    assert result.returncode == 0, result.stderr
+    return target
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("docs")
+
+
+@pytest.fixture(scope="module")
+def html(folder: Path) -> Path:
+    """The pages as a reader gets them; no link within them leads nowhere."""
+    return build("html", folder)
+
+
+@pytest.fixture(scope="module")
+def documented(html: Path) -> set[str]:
+    """Names and settings that have an entry."""
+    content = html.joinpath("objects.inv").read_bytes()
+    inventory = InventoryFile.loads(content, uri="").data
+    kinds = ("py:class", "py:exception", "py:function", "py:attribute", "std:confval")
+    return {name for kind in kinds for name in inventory[kind]}
+
+
+def test_the_examples_in_the_pages_run(html: Path, folder: Path) -> None:
+    """What they show is what comes out."""
+    build("doctest", folder)
+    shown = folder.joinpath("doctest", "output.txt").read_text("utf-8")
+    assert "parameters" in shown
+    assert "quickstart" in shown
+
+
+def test_a_page_loads_nothing_from_elsewhere(html: Path) -> None:
+    """It works from a disk, and tells nobody who reads it."""
+    for page in html.glob("*.html"):
+        loaded = re.findall(r"<(?:script|link|img)[^>]*", page.read_text("utf-8"))
+        assert not [tag for tag in loaded if re.search(r"(src|href)=\"(\w+:)?//", tag)]
+
+
+@pytest.mark.parametrize("name", flask_mplstream.__all__)
+def test_every_public_name_is_documented(name: str, documented: set[str]) -> None:
+    """None can be imported and not be looked up."""
+    assert f"flask_mplstream.{name}" in documented
+
+
+@pytest.mark.parametrize("name", RouteOptions.model_fields)
+def test_every_option_is_documented(name: str, documented: set[str]) -> None:
+    """With its type and default, under the name that an editor completes."""
+    assert f"flask_mplstream.FigureOptions.{name}" in documented
+
+
+@pytest.mark.parametrize("name", sorted(APP_SETTINGS))
+def test_every_setting_is_documented(name: str, documented: set[str]) -> None:
+    """Those of the app alone, as they stand in ``app.config``."""
+    assert f"{PREFIX}{name.upper()}" in documented
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_index_leads_to_every_page(page: Path, html: Path) -> None:
+    """In its own text, with a word about it, and in the list beside each page."""
+    if page.stem == "index":
+        return
+    assert f"]({page.name})" in DOCS.joinpath("index.md").read_text("utf-8")
+    tree = re.search(
+        r'<div class="sidebar-tree">.*?</div>',
+        html.joinpath("index.html").read_text("utf-8"),
+        re.S,
+    )
+    assert tree is not None
+    assert f'href="{page.stem}.html"' in tree[0]
+
+
+@pytest.mark.parametrize("picture", PICTURES, ids=lambda picture: picture.name)
+def test_every_picture_is_shown_and_small(picture: Path) -> None:
+    """Nobody clones what nobody sees, and the program that makes it is there."""
+    pages = [*PAGES, DOCS.parent / "README.md"]
+    assert any(f"pictures/{picture.name}" in page.read_text("utf-8") for page in pages)
+    assert picture.stat().st_size <= MAX_PICTURE_BYTES
+    program = DOCS.joinpath("make_pictures.py").read_text("utf-8")
+    assert f'"{picture.stem}"' in program
+
+
+def rows() -> list[Any]:
+    """The rows of the table "What a URL gets" that begin with a query."""
+    text = DOCS.joinpath("parameters.md").read_text("utf-8")
+    found = re.findall(r"^\| (`\?.*?`) \| (\d+) \| (.*?) \|$", text, re.M)
+    return [
+        pytest.param(query, int(status), words, id=query)
+        for queries, status, words in found
+        for query in re.findall(r"`\?(.*?)`", queries)
+    ]
+
+
+@pytest.fixture(scope="module")
+def client() -> FlaskClient:
+    """Of the app that stands above the table."""
+    page = DOCS.joinpath("parameters.md").read_text("utf-8")
+    code = page.partition("```{testcode}\n")[2].partition("```")[0]
+    namespace: dict[str, Any] = {"__name__": "parameters"}
+    exec(compile(code, "parameters.md", "exec"), namespace)
+    app: Flask = namespace["app"]
+    return app.test_client()
+
+
+@pytest.mark.parametrize(("query", "status", "words"), rows())
+def test_a_url_gets_what_the_table_says(
+    client: FlaskClient, query: str, status: int, words: str
+) -> None:
+    """Its status; and where it is refused, the words stand in the answer."""
+    response = client.get(f"/plots/prices?{quote(query, safe='=&')}")
+    assert response.status_code == status
+    if response.json:
+        assert words in response.json["detail"]

@@ -1,0 +1,346 @@
+"""What ``figure()`` puts into a page besides the ``<img>``."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from matplotlib.figure import Figure
+
+from flask_mplstream import (
+    ArgumentsError,
+    FigureBlueprint,
+    figure,
+    figure_script,
+    figure_url,
+)
+
+from .conftest import Counter
+from .test_templating import attributes, elements
+
+Serve = Callable[..., FlaskClient]
+
+
+@pytest.fixture
+def app(plots: FigureBlueprint, serve: Serve, renders: Counter) -> Flask:
+    @plots.figure_route("/walk", formats=["png", "avif", "webp", "svg", "csv"])
+    def walk(n: int = 200) -> Figure:
+        """A random walk."""
+        renders(n)
+        return Figure(figsize=(6.4, 3.2))
+
+    @plots.figure_route("/night", formats=["png", "webp"], dark_style=True)
+    def night() -> Figure:
+        """Stars."""
+        return Figure(figsize=(4, 2))
+
+    @plots.figure_route("/shapes", formats=["svg", "png"], dark_style="grayscale")
+    def shapes() -> Figure:
+        return Figure(figsize=(4, 2))
+
+    @plots.figure_route("/large", formats=["png"], max_pixels=1_000_000)
+    def large() -> Figure:
+        return Figure(figsize=(8, 6))
+
+    @plots.figure_route("/caption", formats=["png"])
+    def titled(caption: str = "none", theme: str = "x") -> Figure:
+        return Figure(figsize=(1, 1))
+
+    return serve().application
+
+
+def sources(markup: str) -> list[dict[str, str | None]]:
+    return [found for tag, found in elements(markup) if tag == "source"]
+
+
+def test_browsers_choose_among_formats(app: Flask) -> None:
+    """AVIF, then WebP, each in three densities; PNG for all others."""
+    with app.test_request_context():
+        shown = figure("plots.walk", n=5)
+    assert [tag for tag, _ in elements(shown)] == ["picture", "source", "source", "img"]
+    avif, webp = sources(shown)
+    assert (avif["type"], webp["type"]) == ("image/avif", "image/webp")
+    assert avif["srcset"] == (
+        "/plots/walk.avif?n=5 1x, /plots/walk.avif?n=5&_scale=2 2x, "
+        "/plots/walk.avif?n=5&_scale=3 3x"
+    )
+    assert attributes(shown)["src"] == "/plots/walk?n=5"
+
+
+def test_a_format_that_is_named_is_the_only_one(app: Flask) -> None:
+    """Nothing is left to the browser."""
+    with app.test_request_context():
+        assert not sources(figure("plots.walk", _format="webp"))
+
+
+def test_every_url_in_the_markup_is_served(app: Flask) -> None:
+    """In all formats, densities, widths and themes."""
+    client = app.test_client()
+    with app.test_request_context():
+        markup = figure("plots.walk", sizes="100vw", downloads=True)
+        markup += figure("plots.night", _width=320) + figure("plots.shapes")
+    urls = set()
+    for tag, found in elements(markup):
+        if tag == "script":
+            continue  # Of the package, not of the figure.
+        urls |= {found[name] for name in ("src", "href") if found.get(name)}
+        urls |= {
+            entry.split()[0]
+            for entry in (found.get("srcset") or "").split(", ")
+            if entry
+        }
+    assert len(urls) > 20
+    assert {client.get(url or "").status_code for url in urls} == {200}
+
+
+def test_widths_by_sizes(app: Flask) -> None:
+    """Steps of the ladder up to three times the figure's own width, for each source."""
+    with app.test_request_context():
+        shown = figure("plots.walk", sizes="(max-width: 40rem) 100vw, 40rem")
+    avif = sources(shown)[0]
+    widths = [320, 400, 480, 640, 800, 960, 1280, 1600, 1920]
+    expected = ", ".join(f"/plots/walk.avif?_width={w} {w}w" for w in widths)
+    assert avif["srcset"] == expected
+    assert (
+        avif["sizes"] == attributes(shown)["sizes"] == "(max-width: 40rem) 100vw, 40rem"
+    )
+
+
+def test_widths_of_ones_own_are_snapped(app: Flask) -> None:
+    """So that caches hit: two pages that differ by a pixel share their pictures."""
+    with app.test_request_context():
+        for widths in ([300, 650], [310, 655, 640.0 + 1]):
+            shown = attributes(figure("plots.walk", sizes="50vw", widths=widths))
+            assert shown["srcset"] == (
+                "/plots/walk?_width=320 320w, /plots/walk?_width=800 800w"
+            )
+
+
+def test_a_width_is_the_width_in_the_page(app: Flask) -> None:
+    """It keeps the figure's proportions, and is sharp on dense screens."""
+    with app.test_request_context():
+        shown = attributes(figure("plots.walk", _width=320))
+    assert (shown["width"], shown["height"]) == ("320", "160")
+    assert shown["srcset"] == (
+        "/plots/walk?_width=320 1x, /plots/walk?_width=640 2x, "
+        "/plots/walk?_width=960 3x"
+    )
+
+
+def test_no_picture_is_offered_that_would_be_refused(app: Flask) -> None:
+    """``max_pixels`` bounds densities and widths."""
+    with app.test_request_context():
+        assert "srcset" not in attributes(figure("plots.large"))
+        shown = attributes(figure("plots.large", sizes="100vw"))
+    assert shown["srcset"] is not None
+    assert shown["srcset"].endswith("960w")
+
+
+def test_dark_pages_get_dark_pictures(app: Flask) -> None:
+    """First the dark sources of every format, then the light ones."""
+    with app.test_request_context():
+        shown = figure("plots.night")
+    dark_webp, dark_png, webp = sources(shown)
+    assert dark_webp["media"] == dark_png["media"] == "(prefers-color-scheme: dark)"
+    assert dark_png["srcset"] == (
+        "/plots/night.png?_theme=dark 1x, /plots/night.png?_scale=2&_theme=dark 2x, "
+        "/plots/night.png?_scale=3&_theme=dark 3x"
+    )
+    assert "media" not in webp
+    assert attributes(shown)["src"] == "/plots/night"
+    assert "mplstream.js" in shown
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "values", "src", "media"),
+    [
+        pytest.param(
+            "plots.night", {"theme": "light"}, "/plots/night", [None], id="light"
+        ),
+        pytest.param(
+            "plots.night",
+            {"theme": "dark"},
+            "/plots/night?_theme=dark",
+            [None],
+            id="dark",
+        ),
+        pytest.param(
+            "plots.night",
+            {"_theme": "dark"},
+            "/plots/night?_theme=dark",
+            [None],
+            id="as-for-a-url",
+        ),
+        pytest.param(
+            "plots.walk", {}, "/plots/walk", [None, None], id="none-by-default"
+        ),
+        pytest.param(
+            "plots.shapes",
+            {},
+            "/plots/shapes",
+            ["(prefers-color-scheme: dark)"],
+            id="shapes",
+        ),
+    ],
+)
+def test_a_theme_can_be_chosen(
+    app: Flask, endpoint: str, values: dict[str, Any], src: str, media: list[str | None]
+) -> None:
+    """By the call, for pages that know; ``dark_style`` makes both the default."""
+    with app.test_request_context():
+        shown = figure(endpoint, **values)
+    assert attributes(shown)["src"] == src
+    assert [source.get("media") for source in sources(shown)] == media
+
+
+def test_a_caption_and_downloads_make_a_figure(app: Flask) -> None:
+    """The links name the figure and the format, and stay light."""
+    with app.test_request_context():
+        shown = figure(
+            "plots.night", theme="dark", caption="<Stars>", downloads=["png", "webp"]
+        )
+    assert shown.startswith('<figure class="mplstream-figure"><picture>')
+    assert shown.endswith("<figcaption>&lt;Stars&gt;</figcaption></figure>")
+    links = [found for tag, found in elements(shown) if tag == "a"]
+    assert links[0] == {
+        "href": "/plots/night.png?_download=1",
+        "download": None,
+        "aria-label": "Stars as PNG",
+    }
+    assert links[1]["href"] == "/plots/night.webp?_download=1"
+
+
+def test_all_formats_can_be_downloaded(app: Flask) -> None:
+    """The data too, where the route lists it."""
+    with app.test_request_context():
+        shown = figure("plots.walk", downloads=True)
+    hrefs = [found["href"] for tag, found in elements(shown) if tag == "a"]
+    assert [str(href).split("?")[0].rpartition(".")[2] for href in hrefs] == [
+        *("png", "avif", "webp", "svg", "csv")
+    ]
+
+
+def test_a_refreshed_picture_brings_its_script(app: Flask) -> None:
+    """Once in a page, however many pictures; its URLs name their format."""
+    with app.test_request_context():
+        one, two = (figure("plots.walk", n=n, refresh=5) for n in (1, 2))
+    assert attributes(one)["data-mplstream-refresh"] == "5"
+    assert str(attributes(one)["src"]).startswith("/plots/walk.png?")
+    assert attributes(one, "script")["type"] == "module"
+    assert "<script" not in two
+    src = str(attributes(one, "script")["src"])
+    script = app.test_client().get(src)
+    assert script.mimetype == "text/javascript"
+    assert "immutable" in script.headers["Cache-Control"]
+    script.close()
+
+
+def test_the_script_can_stand_in_the_head(app: Flask) -> None:
+    """With a nonce; then no figure adds it again."""
+    with app.test_request_context():
+        script = attributes(figure_script(nonce="abc"), "script")
+        assert script["nonce"] == "abc"
+        assert "<script" not in figure("plots.walk", refresh=5)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        pytest.param(
+            {"theme": "drak"}, "theme = 'drak'.*one of auto, light", id="theme"
+        ),
+        pytest.param({"refresh": 0}, "refresh = '0'", id="refresh"),
+        pytest.param({"refresh": 5, "inline": True}, "part of the page", id="inline"),
+        pytest.param(
+            {"downloads": ["pdf"]}, "not offered in this format", id="formats"
+        ),
+        pytest.param({"widths": [0]}, "widths", id="widths"),
+        pytest.param({"_width": 9999}, "_width = '9999'", id="width"),
+        pytest.param({"_width": 320, "_scale": 2}, "either a width or a", id="both"),
+        pytest.param({"_theme": "sepia"}, "one of light, dark", id="option"),
+        pytest.param({"_format": "txt"}, "It is no picture", id="text"),
+        pytest.param({"captoin": "x"}, "Did you mean 'caption'", id="word"),
+    ],
+)
+def test_a_wrong_word_is_an_error_in_the_template(
+    app: Flask, values: dict[str, Any], message: str
+) -> None:
+    """It names what was given and what is accepted."""
+    with app.test_request_context(), pytest.raises(ArgumentsError, match=message):
+        figure("plots.walk", **values)
+
+
+def test_a_parameter_comes_before_a_word_of_its_name(app: Flask) -> None:
+    """With a trailing ``_`` it is the word."""
+    with app.test_request_context():
+        shown = figure("plots.titled", caption="a", caption_="b", theme_="dark")
+    assert attributes(shown)["src"] == "/plots/caption?caption=a&_theme=dark"
+    assert "<figcaption>b</figcaption>" in shown
+
+
+@pytest.mark.parametrize(
+    ("values", "spoken"),
+    [
+        pytest.param({}, {"role": "img", "aria-label": "A random walk."}, id="own"),
+        pytest.param({"alt": "X"}, {"role": "img", "aria-label": "X"}, id="given"),
+        pytest.param({"alt": ""}, {"aria-hidden": "true"}, id="decorative"),
+    ],
+)
+def test_an_inline_figure_has_one_name(
+    app: Flask, values: dict[str, Any], spoken: Mapping[str, str]
+) -> None:
+    """Or none at all, where it is decoration."""
+    with app.test_request_context():
+        found = attributes(figure("plots.walk", inline=True, **values), "svg")
+    names = ("role", "aria-label", "aria-hidden")
+    assert {name: found[name] for name in names if name in found} == spoken
+
+
+def test_an_inline_figure_can_be_dark(app: Flask) -> None:
+    """One SVG cannot be both, so that it is light where nothing is said."""
+    with app.test_request_context():
+        light, dark = (
+            figure("plots.shapes", inline=True, **theme)
+            for theme in ({}, {"theme": "dark"})
+        )
+    assert light != dark
+    assert "script" not in light
+
+
+def test_a_picture_without_a_text_is_a_warning_in_debug(
+    plots: FigureBlueprint, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The figure says nothing and its function neither: only its name is left."""
+    plots.figure_route("/bare", endpoint="bare")(bare_figure)
+    app = Flask(__name__)
+    app.register_blueprint(plots)
+    with app.test_request_context():
+        assert attributes(figure("plots.bare"))["alt"] == "bare figure"
+        assert not caplog.records
+        app.debug = True
+        with caplog.at_level(logging.WARNING):
+            figure("plots.bare")
+            assert "plots.bare has no alternative text" in caplog.text
+            caplog.clear()
+            figure("plots.bare", alt="")  # Decoration, on purpose.
+            assert not caplog.records
+
+
+def bare_figure() -> Figure:
+    return Figure(figsize=(1, 1))
+
+
+def test_widths_in_a_url_are_snapped(app: Flask, renders: Counter) -> None:
+    """Every width has an answer, and few of them a picture of their own."""
+    client = app.test_client()
+    answers = [client.get(f"/plots/walk?_width={w}") for w in (701, 800, 799)]
+    assert len({answer.headers["ETag"] for answer in answers}) == 1
+    assert len(renders) == 1
+    assert client.get("/plots/walk?_width=0").status_code == 400
+    assert client.get("/plots/walk?_width=800&_scale=2").status_code == 400
+    with app.test_request_context():
+        assert figure_url("plots.walk", _width=701) == "/plots/walk?_width=800"
