@@ -156,7 +156,7 @@ def test_inject_that_wants_a_request_is_told(tmp_path: Path) -> None:
     """Nobody has asked, so that it is nobody's picture."""
     path = tmp_path / "theirs.png"
     result = invoke(create_app(), "render", "plots.theirs", "-o", path)
-    assert "plots.theirs: It has inject=…, which wants a request" in result.stderr
+    assert "inject=… of plots.theirs wants a request" in result.stderr
     assert result.exit_code == 1
     assert not path.exists()
 

@@ -29,6 +29,11 @@ from .cli_figures import create_app, invoke
         pytest.param(
             ["plots.walk", "--scale", "2"], "/plots/walk?_scale=2", id="scale"
         ),
+        pytest.param(
+            ["plots.sales", "--theme", "dark", "--width", "700"],
+            "/plots/sales?_width=800&_theme=dark",
+            id="theme and width",
+        ),
         pytest.param(["plots.theirs"], "/plots/theirs", id="inject"),
     ],
 )

@@ -91,8 +91,8 @@ ALLOWED: dict[str, set[str]] = {
         *("urls", "view"),
     },
     "cli": {
-        *("errors", "http", "image", "parameters", "route", "state", "templating"),
-        *("view", "cache.lookup", "workers.inline"),
+        *("errors", "http", "image", "markup", "parameters", "route", "state"),
+        *("urls", "view", "cache.key", "cache.lookup", "workers.inline"),
     },
     "blueprint": {
         *(

@@ -81,6 +81,6 @@ def check_inject(route: FigureRoute) -> None:
     except Exception as error:
         reason = (str(error).strip().splitlines() or [""])[0]
         raise click.ClickException(
-            f"{route.endpoint}: It has inject=…, which wants a request, and here is "
-            f"none: {type(error).__name__}: {reason}"
+            f"inject=… of {route.endpoint} wants a request, and here is none: "
+            f"{type(error).__name__}: {reason}"
         ) from error

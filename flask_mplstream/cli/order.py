@@ -17,7 +17,7 @@ from ..view import named_variant
 from .grid import Axes, from_texts, points
 from .job import Job
 
-#: Scales at which ``figure()`` puts pictures into a page.
+#: Scales that are wanted where none is named: for most screens.
 PAGE_SCALES = (1.0, 2.0)
 
 
@@ -44,7 +44,7 @@ class Looks:
         )
 
     def of(self, route: FigureRoute) -> list[Variant]:
-        """The variants of *route*: by default what ``figure()`` puts into a page.
+        """The variants of *route*, each once.
 
         :raises ArgumentsError: where *route* does not offer one.
         :raises ConfigError: where there is no such format.
@@ -68,7 +68,8 @@ class Looks:
 
 
 def _page_themes(route: FigureRoute) -> list[str]:
-    themes = [Theme.LIGHT, *([Theme.DARK] if route.options.dark_style else [])]
+    has_dark = route.options.dark_style is not False
+    themes = (Theme.LIGHT, Theme.DARK) if has_dark else (Theme.LIGHT,)
     return [theme.value for theme in themes]
 
 

@@ -11,7 +11,7 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
-from ..templating import figure_url
+from ..urls import figure_url
 from .faults import as_failure, as_usage
 from .job import Job
 from .options import arguments_argument, figure_argument, named, variant_options

@@ -39,7 +39,7 @@ def command(jobs: int | None, fail_fast: bool, **chosen: Any) -> None:
     flask figures warm --from warm.json         what the file lists
 
     By default in the first format, at scales 1 and 2, and with its dark twin where
-    the figure has a dark_style: what figure() puts into a page.
+    the figure has a dark_style.
 
     NAME=VALUE is a value as it stands in a URL, whatever is in it. Given several
     times it is a picture for each, or the list where the parameter is a list.
