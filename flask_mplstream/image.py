@@ -81,7 +81,7 @@ ALIASES: Mapping[str, str] = MappingProxyType({"jpeg": "jpg"})
 
 #: The scales that ``_scale`` may have. A short list, so that a stranger cannot
 #: fill the cache with one picture per number.
-SCALES = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
+SCALES: tuple[float, ...] = (0.5, 1, 1.5, 2, 3, 4)
 
 #: The widths in pixels that ``_width`` is snapped to, for the same reason.
 WIDTHS_PX = (

@@ -129,7 +129,8 @@ class Parameter:
         except ValidationError as error:
             fault = error.errors(include_url=False)[0]
             is_choice = fault["type"] in ("literal_error", "enum")
-            reason = "It is none of the choices" if is_choice else fault["msg"]
+            told = fault["msg"].removeprefix("Value error, ")  # A validator's own.
+            reason = "It is none of the choices" if is_choice else told
             raise self.error(fault["input"], f"{reason}.") from None
 
     def canonical(self, value: Any) -> Any:

@@ -87,7 +87,7 @@ def figure(endpoint: str, /, **values: Any) -> Markup:
           ``loading="eager"``, ``fetchpriority="high"``. A trailing ``_`` always means
           one of these, or of the words below, and no argument of the figure function;
         * ``sizes="(max-width: 40rem) 100vw, 40rem"``: pictures by width, not density;
-          ``widths=[320, 640]`` chooses them, snapped to :data:`WIDTHS_PX`;
+          ``widths=[320, 640]`` chooses them, snapped as ``_width`` is;
         * ``theme``: ``"light"``, ``"dark"`` or ``"auto"``, which is both and the
           default where the route has a ``dark_style``;
         * ``caption="…"``: a ``<figure>`` with a ``<figcaption>``;

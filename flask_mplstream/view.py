@@ -58,7 +58,7 @@ _SHOWN_WHOLE = (str, int, float, UUID)
 
 def _known_scale(scale: float) -> float:
     if scale not in SCALES:
-        raise ValueError("there is no such scale")
+        raise ValueError("There is no such scale")
     return scale
 
 

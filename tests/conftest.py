@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import pytest
@@ -24,6 +24,12 @@ from PIL import Image
 
 from flask_mplstream import FigureBlueprint
 from flask_mplstream import state as state_module
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+#: What a run leaves for people to look at, and for the next run to find.
+OUTPUT = Path(__file__).parent.parent / "test-output"
 
 
 @pytest.fixture(autouse=True)
@@ -143,11 +149,31 @@ def need(program: str) -> str:
     """The path of *program*; a test that needs it fails under ``CI=true`` without."""
     path = shutil.which(program)
     if path is None:
-        message = f"{program} is not installed: apt-get install it to run this test"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
+        lacking(f"{program} is not installed: apt-get install it to run this test")
     return path
+
+
+def lacking(message: str) -> NoReturn:
+    """Skip the test for something that the machine lacks; under ``CI=true`` fail it."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A real Chromium. While it runs, no test can have an asyncio loop of its own."""
+    # Playwright is not there where the oldest dependencies are tested.
+    from .browsing import chromium
+
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What the console of each page opened with it says."""
+    return []
 
 
 @pytest.fixture(scope="session")

@@ -7,25 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser
 
 from example_app import create_app
 
-from .conftest import free_port, need, server
+from .browsing import open_page
+from .conftest import free_port, server
 
 # The browser's driver has some for as long as it runs.
 pytestmark = pytest.mark.keeps_threads
 
 ROOT = Path(__file__).parent.parent
-#: Screenshots of each run, for whoever wants to look at them.
-OUTPUT = ROOT / "test-output"
-
-DECODED = """async () => {
-    for (const image of document.images) image.loading = 'eager';
-    await Promise.all([...document.images].map(image => image.decode()));
-    return [...document.images].map(image => image.naturalWidth);
-}"""
-OVERFLOW = "document.documentElement.scrollWidth - window.innerWidth"
 
 
 @pytest.fixture(scope="module")
@@ -37,75 +29,24 @@ def url() -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = need("chromium")
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=arguments)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def complaints() -> list[str]:
-    return []
-
-
-def open_page(browser: Browser, complaints: list[str], **options: object) -> Page:
-    context = browser.new_context(**options)  # type: ignore[arg-type]
-    page = context.new_page()
-
-    def note(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            complaints.append(message.text)
-
-    page.on("console", note)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    return page
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 360])
-def test_every_picture_is_there_and_nothing_is_cut(
-    browser: Browser, url: str, complaints: list[str], width: int, scheme: str
-) -> None:
-    """On a desk and on a phone, by day and by night, with a silent console."""
-    page = open_page(
-        browser,
-        complaints,
-        viewport={"width": width, "height": 800},
-        color_scheme=scheme,
-        device_scale_factor=2,
-    )
-    page.goto(url)
-    widths = page.evaluate(DECODED)
-    assert len(widths) == 4
-    assert min(widths) > 600
-    assert page.evaluate(OVERFLOW) <= 0
-    OUTPUT.mkdir(exist_ok=True)
-    page.screenshot(path=OUTPUT / f"example-{width}-{scheme}.png", full_page=True)
-    page.context.close()
-    assert complaints == []
-
-
 def test_the_button_brings_another_picture(
     browser: Browser, url: str, complaints: list[str]
 ) -> None:
     """The seed's button, without a new page."""
-    page = open_page(browser, complaints)
-    page.goto(url)
-    page.evaluate("window.isTheSamePage = true")
-    picture = page.locator("#scatter img")
-    before = picture.evaluate("image => image.currentSrc")
-    page.get_by_role("button", name="New scatter").click()
-    page.wait_for_function(
-        "before => document.querySelector('#scatter img').currentSrc != before",
-        arg=before,
-    )
-    assert picture.evaluate("async image => (await image.decode(), image.naturalWidth)")
-    assert page.evaluate("window.isTheSamePage")
-    page.context.close()
+    with open_page(browser, complaints) as page:
+        page.goto(url)
+        page.evaluate("window.isTheSamePage = true")
+        picture = page.locator("#scatter img")
+        before = picture.evaluate("image => image.currentSrc")
+        page.get_by_role("button", name="New scatter").click()
+        page.wait_for_function(
+            "before => document.querySelector('#scatter img').currentSrc != before",
+            arg=before,
+        )
+        assert picture.evaluate(
+            "async image => (await image.decode(), image.naturalWidth)"
+        )
+        assert page.evaluate("window.isTheSamePage")
     assert complaints == []
 
 
@@ -113,16 +54,16 @@ def test_controls_change_the_picture_as_they_move(
     browser: Browser, url: str, complaints: list[str]
 ) -> None:
     """The address keeps what is shown, and a mistake is told beside its form."""
-    page = open_page(browser, complaints)
-    page.goto(url)
-    page.get_by_label("Logarithmic scale").check()
-    page.wait_for_function(
-        "() => document.querySelector('#prices img').currentSrc.includes('log=true')"
-    )
-    page.wait_for_url("**log=true**")
-    page.goto(f"{url}/?n=700")
-    assert "an integer from 1 to 50" in page.locator("#identity .message").inner_text()
-    page.context.close()
+    with open_page(browser, complaints) as page:
+        page.goto(url)
+        page.get_by_label("Logarithmic scale").check()
+        page.wait_for_function(
+            "() => document.querySelector('#prices img').currentSrc.includes('log=')"
+        )
+        page.wait_for_url("**log=true**")
+        page.goto(f"{url}/?n=700")
+        message = page.locator("#identity .message").inner_text()
+        assert "an integer from 1 to 50" in message
     # The browser itself notes the 400 of the page.
     assert all("400" in complaint for complaint in complaints)
 
@@ -131,20 +72,19 @@ def test_everything_works_without_javascript(
     browser: Browser, url: str, complaints: list[str]
 ) -> None:
     """The button and the forms load the page again with their picture."""
-    page = open_page(browser, complaints, java_script_enabled=False)
-    page.goto(url)
-    before = page.locator("#scatter img").get_attribute("src")
-    page.get_by_role("button", name="New scatter").click()
-    after = page.locator("#scatter img").get_attribute("src")
-    assert before != after
-    page.locator("#prices").get_by_label("Adobe").check()
-    page.locator("#prices").get_by_role("button", name="Show").click()
-    shown = page.locator("#prices img").get_attribute("src")
-    assert shown is not None
-    assert "tickers=ADBE" in shown
-    # The other figures keep what they show.
-    assert page.locator("#scatter img").get_attribute("src") == after
-    page.context.close()
+    with open_page(browser, complaints, java_script_enabled=False) as page:
+        page.goto(url)
+        before = page.locator("#scatter img").get_attribute("src")
+        page.get_by_role("button", name="New scatter").click()
+        after = page.locator("#scatter img").get_attribute("src")
+        assert before != after
+        page.locator("#prices").get_by_label("Adobe").check()
+        page.locator("#prices").get_by_role("button", name="Show").click()
+        shown = page.locator("#prices img").get_attribute("src")
+        assert shown is not None
+        assert "tickers=ADBE" in shown
+        # The other figures keep what they show.
+        assert page.locator("#scatter img").get_attribute("src") == after
     assert complaints == []
 
 

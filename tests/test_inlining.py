@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from matplotlib import patheffects
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
-from playwright.sync_api import Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route
 
 from flask_mplstream.inlining import inline_svg
 
-from .conftest import need, pixels
+from .conftest import pixels
 
 # The browser's driver has some for as long as it runs.
 pytestmark = pytest.mark.keeps_threads
@@ -666,13 +666,8 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
-    program = need("chromium")
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=arguments)
-        yield Site(chromium.new_page(viewport={"width": 500, "height": 400}))
-        chromium.close()
+def site(browser: Browser) -> Site:
+    return Site(browser.new_page(viewport={"width": 500, "height": 400}))
 
 
 def picture(body: bytes) -> str:

@@ -1,0 +1,165 @@
+"""Judges of pages from outside: axe-core and Lighthouse, installed by npm."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock
+from playwright.sync_api import Browser, Page
+
+from .browsing import launch
+from .conftest import OUTPUT, free_port, lacking, need
+
+#: The judges, with their exact versions.
+WANTED = Path(__file__).parent / "package.json"
+INSTALL_TIMEOUT_S = 300
+#: A round takes some ten on two idle cores.
+LIGHTHOUSE_TIMEOUT_S = 120
+
+
+@cache
+def node_modules() -> Path:
+    """The folder of the judges, installed when it is first asked for.
+
+    It stays from run to run. Without npm, or where npm has no network, a test
+    fails under ``CI=true`` and is skipped otherwise.
+    """
+    npm = need("npm")
+    folder = OUTPUT / "npm"
+    folder.mkdir(parents=True, exist_ok=True)
+    installed = folder / "installed.json"
+    with FileLock(folder / "lock"):
+        if not installed.exists() or installed.read_text() != WANTED.read_text():
+            (folder / "package.json").write_text(WANTED.read_text())
+            _install(npm, folder)
+            # Last, so that an install that was cut short is done again.
+            installed.write_text(WANTED.read_text())
+    return folder / "node_modules"
+
+
+def _install(npm: str, folder: Path) -> None:
+    options = ["--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock"]
+    done = subprocess.run(
+        [npm, "install", *options],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=INSTALL_TIMEOUT_S,
+    )
+    if done.returncode:
+        lacking(f"npm could not install what {WANTED} names: {done.stderr}")
+
+
+#: WCAG 2.2 at level AA, and what axe-core recommends beyond it.
+RULES = [
+    *("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"),
+]
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A rule of axe-core's that the page breaks."""
+
+    rule: str
+    #: ``minor``, ``moderate``, ``serious`` or ``critical``.
+    impact: str
+    #: What must be so, in axe-core's words.
+    advice: str
+    #: The HTML of each element that breaks it.
+    elements: tuple[str, ...]
+
+
+def violations(page: Page) -> list[Violation]:
+    """What axe-core finds wrong with the page as it is now."""
+    page.evaluate((node_modules() / "axe-core" / "axe.min.js").read_text())
+    found = page.evaluate("tags => axe.run({runOnly: tags})", RULES)
+    return [_violation(broken) for broken in found["violations"]]
+
+
+def _violation(broken: dict[str, Any]) -> Violation:
+    elements = tuple(node["html"] for node in broken["nodes"])
+    return Violation(broken["id"], broken["impact"], broken["help"], elements)
+
+
+CATEGORIES = ("performance", "accessibility", "best-practices")
+#: A busy machine makes a page look slower than it is, and never faster.
+ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Score:
+    """What Lighthouse says of a page in one category."""
+
+    #: 0 to 100.
+    points: int
+    #: The titles of what is not perfect, each with its measure; not all cost points.
+    faults: tuple[str, ...]
+
+
+def lighthouse_scores(
+    browser: Browser, url: str, *, form_factor: Literal["desktop", "mobile"]
+) -> dict[str, Score]:
+    """Lighthouse's scores of the page at *url*, by category.
+
+    Its network and its processor are simulated. Performance is the best of three
+    rounds, or of as many as it takes to be perfect; all else is the same in each.
+
+    :param browser: has the driver; Lighthouse gets a Chromium of its own.
+    """
+    port = free_port()
+    # Lighthouse, which may be killed, has no browser to leave behind.
+    fresh = launch(browser.browser_type, f"--remote-debugging-port={port}")
+    try:
+        scores = _judge(url, port, form_factor, CATEGORIES)
+        for _ in range(ROUNDS - 1):
+            if scores["performance"].points < 100:
+                again = _judge(url, port, form_factor, ["performance"])
+                both = (scores["performance"], again["performance"])
+                scores["performance"] = max(both, key=attrgetter("points"))
+    finally:
+        fresh.close()
+    return scores
+
+
+def _judge(
+    url: str, port: int, form_factor: str, categories: Sequence[str]
+) -> dict[str, Score]:
+    """One round of Lighthouse in the Chromium that listens on *port*."""
+    script = node_modules() / "lighthouse" / "cli" / "index.js"
+    options = [f"--port={port}", f"--only-categories={','.join(categories)}"]
+    options += ["--output=json", "--output-path=stdout", "--quiet", "--locale=en"]
+    options += ["--no-enable-error-reporting", "--disable-full-page-screenshot"]
+    options += ["--skip-audits=bf-cache"]  # Playwright switches that cache off
+    if form_factor == "desktop":
+        options += ["--preset=desktop"]  # a phone is what it simulates otherwise
+    done = subprocess.run(
+        [need("node"), str(script), url, *options],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LIGHTHOUSE_TIMEOUT_S,
+    )
+    if done.returncode:
+        raise RuntimeError(f"Lighthouse cannot judge {url}: {done.stderr}")
+    report = json.loads(done.stdout)
+    return {name: _score(report, name) for name in categories}
+
+
+def _score(report: dict[str, Any], name: str) -> Score:
+    category = report["categories"][name]
+    audits = [report["audits"][reference["id"]] for reference in category["auditRefs"]]
+    faults = tuple(
+        f"{audit['title']} {audit.get('displayValue', '')}".strip()
+        for audit in audits
+        if audit["scoreDisplayMode"] == "error" or audit["score"] not in (1, None)
+    )
+    # No score is that of a category with an audit that failed itself.
+    return Score(round(100 * (category["score"] or 0)), faults)

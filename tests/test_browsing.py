@@ -1,0 +1,157 @@
+"""What looks at pages sees what is wrong with them: each fault, made on purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from io import BytesIO
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Error, Page, Route
+
+from .browsing import (
+    Shift,
+    blurry_images,
+    images,
+    layout_shift,
+    look_through,
+    open_page,
+    overflow,
+    worst_window,
+)
+from .page_judges import violations
+
+# The browser's driver has some for as long as it runs.
+pytestmark = pytest.mark.keeps_threads
+
+ORIGIN = "http://page.test"
+HEAD = '<!doctype html><html lang="en"><title>A page</title>'
+POLICY = {"Content-Security-Policy": "default-src 'none'; img-src 'self'"}
+Show = Callable[[str], Page]
+SQUARE = '<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"/>'
+
+
+def picture(route: Route) -> None:
+    """A PNG of the width that the URL names, the square, or what is no picture."""
+    name = route.request.url.rpartition("/")[2]
+    body = BytesIO(SQUARE.encode() if name == "square" else b"broken")
+    if name.isdigit():
+        Image.new("RGB", (int(name), 10)).save(body, "png")
+    kind = "svg+xml" if name == "square" else "png"
+    route.fulfill(body=body.getvalue(), content_type=f"image/{kind}")
+
+
+@pytest.fixture
+def show(browser: Browser, complaints: list[str]) -> Iterator[Show]:
+    """Open a page with the given body, 500 pixels wide, on a screen of density 2."""
+    size = {"width": 500, "height": 400}
+    with open_page(browser, complaints, viewport=size, device_scale_factor=2) as page:
+
+        def opened(body: str) -> Page:
+            page.route("**/*", picture)
+            page.route(
+                f"{ORIGIN}/",
+                lambda route: route.fulfill(
+                    body=HEAD + body, content_type="text/html", headers=POLICY
+                ),
+            )
+            page.goto(ORIGIN)
+            return page
+
+        yield opened
+
+
+INSERT = """() => {
+    const late = document.createElement('h1');
+    late.textContent = 'Late';
+    document.body.prepend(late);
+}"""
+
+
+def test_what_jumps_is_seen(show: Show) -> None:
+    """A line that comes late pushes the text down."""
+    page = show("<p>Text")
+    assert layout_shift(page) == 0
+    page.evaluate(INSERT)
+    assert layout_shift(page) > 0
+
+
+def test_what_somebody_asked_for_is_no_jump(show: Show) -> None:
+    """A click may move things."""
+    page = show("<button>More</button><p>Text")
+    page.evaluate(
+        f"document.querySelector('button').addEventListener('click', {INSERT})"
+    )
+    page.get_by_role("button").click()
+    page.get_by_text("Late").wait_for()
+    assert layout_shift(page) == 0
+
+
+@pytest.mark.parametrize(
+    ("shifts", "worst"),
+    [
+        pytest.param([], 0, id="none"),
+        pytest.param([(0, 1), (0.9, 2)], 3, id="one-window"),
+        pytest.param([(0, 1), (1, 2), (2, 1)], 2, id="a-second-ends-it"),
+        pytest.param([(s * 0.9, 1) for s in range(8)], 6, id="five-seconds-end-it"),
+    ],
+)
+def test_the_worst_window_counts(
+    shifts: list[tuple[float, float]], worst: float
+) -> None:
+    """As web-vitals adds them up, not over the whole life of a page."""
+    assert worst_window(Shift(*shift) for shift in shifts) == worst
+
+
+def test_what_is_too_wide_is_measured(show: Show) -> None:
+    """An image of 600 pixels and a margin of 8, in a window of 500."""
+    page = show("<img src=600>")
+    look_through(page)
+    assert overflow(page) == 108
+
+
+@pytest.mark.parametrize(
+    ("attributes", "is_blurry"),
+    [
+        pytest.param("src=100 width=100", True, id="a-pixel-for-four"),
+        pytest.param("src=200 width=100", False, id="a-pixel-each"),
+        pytest.param("src=100 srcset='200 2x' width=100", False, id="by-density"),
+        pytest.param("src=100 srcset='100 2x' width=100", True, id="a-false-density"),
+        pytest.param("src=square width=100", False, id="vector"),
+    ],
+)
+def test_blurry_images_are_found(show: Show, attributes: str, is_blurry: bool) -> None:
+    """By the pixels in the file, whatever density it is said to have."""
+    page = show(f"<img {attributes}>")
+    look_through(page)
+    assert bool(blurry_images(page)) == is_blurry
+
+
+def test_a_lazy_image_is_waited_for(show: Show) -> None:
+    """Also one that is far below what the browser would load."""
+    page = show(f"{'<p>Text' * 1000}<img loading=lazy src=100>")
+    look_through(page)
+    assert [image.width_px for image in images(page)] == [100]
+
+
+def test_a_broken_image_is_an_error(show: Show) -> None:
+    """It has no size that could be judged."""
+    page = show("<img src=broken>")
+    with pytest.raises(Error, match="cannot be decoded"):
+        look_through(page)
+
+
+def test_what_a_policy_forbids_is_a_complaint(
+    show: Show, complaints: list[str]
+) -> None:
+    """The console says which."""
+    show("<script>1</script>")
+    assert "Content Security Policy" in "".join(complaints)
+
+
+def test_axe_core_names_rule_and_element(show: Show) -> None:
+    """Though the page's policy allows no script at all."""
+    page = show("<main><h1>Title</h1><img src=100></main>")
+    (violation,) = violations(page)
+    assert (violation.rule, violation.impact) == ("image-alt", "critical")
+    assert violation.elements == ('<img src="100">',)

@@ -1,0 +1,192 @@
+"""Dark and light from one function: styles, contrast, what stays as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from matplotlib import style as mpl_style
+from matplotlib.colors import to_rgb, to_rgba
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from flask_mplstream import DARK_STYLE, ConfigError, FigureBlueprint, render
+from flask_mplstream.render import Look
+
+from .conftest import Counter, pixels
+
+Serve = Callable[..., FlaskClient]
+PAGE = to_rgb(DARK_STYLE["figure.facecolor"])
+
+
+def contrast(one: Any, other: Any) -> float:
+    """The contrast ratio of two colours (WCAG 2.2, relative luminance)."""
+    darker, lighter = sorted(map(luminance, (one, other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def luminance(color: Any) -> float:
+    channels = np.array(to_rgb(color))
+    linear = np.where(
+        channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4
+    )
+    return float(linear @ (0.2126, 0.7152, 0.0722))
+
+
+def busy_figure() -> Figure:
+    """Text in every place that a style colours, and every colour of the cycle."""
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    figure.suptitle("Title of all")
+    left, right = figure.subplots(1, 2)
+    for number in range(10):
+        left.plot([0, 1], [number, number + 1], label=f"line {number}")
+    left.set(title="Title", xlabel="x", ylabel="y")
+    left.legend(title="Legend")
+    left.annotate("note", (0, 0))
+    right.boxplot([[1, 2, 3, 9]])
+    figure.colorbar(right.imshow([[0, 1], [1, 0]]), ax=right, label="bar")
+    return figure
+
+
+@pytest.mark.parametrize("base", [None, *mpl_style.available])
+def test_text_can_be_read_on_every_style(base: str | None) -> None:
+    """4.5 to 1 for each text and 3 to 1 for each line, whatever lies beneath."""
+    seen: list[tuple[str, float]] = []
+    lines: list[float] = []
+
+    def build() -> Figure:
+        figure = busy_figure()
+        figure.draw_without_rendering()  # Only then have ticks their labels.
+        for text in figure.findobj(Text):
+            axes = getattr(text, "axes", None)
+            ground = axes.get_facecolor() if axes in figure.axes else PAGE
+            if isinstance(text, Text) and text.get_text():
+                seen.append((text.get_text(), contrast(text.get_color(), ground)))
+        axes = figure.axes[0]
+        lines.extend(contrast(x.get_color(), axes.get_facecolor()) for x in axes.lines)
+        return figure
+
+    render(build, style=Look(base).in_the_dark(True).style)
+    assert len(seen) > 20
+    assert min(ratio for _, ratio in seen) >= 4.5, sorted(seen, key=lambda s: s[1])[:3]
+    assert min(lines) >= 3
+
+
+def test_text_is_drawn_as_light_as_it_says() -> None:
+    """In the picture itself: its lightest pixels on its commonest one."""
+
+    def build() -> Figure:
+        figure = Figure(figsize=(3, 1))
+        figure.text(0.5, 0.5, "M" * 6, ha="center", va="center", size=30)
+        return figure
+
+    image = render(build, style=Look().in_the_dark(True).style)
+    found = pixels(image.body)[..., :3].reshape(-1, 3) / 255
+    assert contrast(found[found.sum(axis=1).argmax()], np.median(found, axis=0)) >= 4.5
+
+
+@pytest.fixture
+def client(plots: FigureBlueprint, serve: Serve, renders: Counter) -> FlaskClient:
+    @plots.figure_route("/walk", style={"figure.facecolor": "white"})
+    def walk() -> Figure:
+        renders(mpl.rcParams["text.color"])
+        return Figure(figsize=(1, 1))
+
+    @plots.figure_route(
+        "/own",
+        savefig={"facecolor": "yellow", "transparent": False},
+        dark_style=[DARK_STYLE, {"figure.facecolor": "navy"}],
+    )
+    def own() -> Figure:
+        return Figure(figsize=(1, 1))
+
+    @plots.figure_route("/clear", savefig={"transparent": True})
+    def clear() -> Figure:
+        return Figure(figsize=(1, 1))
+
+    return serve()
+
+
+def corner(client: FlaskClient, url: str) -> tuple[int, ...]:
+    """The colour of the picture's first pixel, RGBA."""
+    answer = client.get(url)
+    assert answer.status_code == 200, answer.text
+    return tuple(int(channel) for channel in pixels(answer.data)[0, 0])
+
+
+def as_bytes(color: str) -> tuple[int, ...]:
+    return tuple(round(channel * 255) for channel in to_rgba(color))
+
+
+@pytest.mark.parametrize(
+    ("url", "color"),
+    [
+        pytest.param("/plots/walk", (255, 255, 255, 255), id="light"),
+        pytest.param("/plots/walk?_theme=light", (255, 255, 255, 255), id="by-name"),
+        pytest.param(
+            "/plots/walk?_theme=dark",
+            as_bytes(DARK_STYLE["figure.facecolor"]),
+            id="over-the-style",
+        ),
+        pytest.param("/plots/own", as_bytes("yellow"), id="savefig"),
+        pytest.param("/plots/own?_theme=dark", as_bytes("navy"), id="own-dark"),
+        pytest.param("/plots/clear?_theme=dark", (0, 0, 0, 0), id="transparent"),
+    ],
+)
+def test_the_background_is_the_theme_s(
+    client: FlaskClient, url: str, color: tuple[int, ...]
+) -> None:
+    """A light facecolor gives way on a dark page, transparency does not."""
+    found = corner(client, url)
+    assert found[3] == color[3]
+    if color[3]:
+        assert found == color
+
+
+def test_two_entries_of_one_function(client: FlaskClient, renders: Counter) -> None:
+    """Each theme is rendered once, under an ETag of its own."""
+    urls = ["/plots/walk", "/plots/walk?_theme=dark"]
+    tags = [[client.get(url).headers["ETag"] for url in urls] for _ in range(2)]
+    assert tags[0] == tags[1]
+    assert len(set(tags[0])) == 2
+    assert renders.calls == ["black", DARK_STYLE["text.color"]]
+
+
+def test_data_and_text_have_no_theme(client: FlaskClient) -> None:
+    """The alternative text of the dark picture is that of the light one."""
+    tags = {
+        client.get(f"/plots/walk.txt{q}").headers["ETag"] for q in ("", "?_theme=dark")
+    }
+    assert len(tags) == 1
+
+
+@pytest.mark.parametrize("suffix", ["svg", "pdf", "webp", "jpg", "avif"])
+def test_every_format_has_a_theme(client: FlaskClient, suffix: str) -> None:
+    """Also what is drawn as shapes."""
+    bodies = {client.get(f"/plots/walk.{suffix}{q}").data for q in ("", "?_theme=dark")}
+    assert len(bodies) == 2
+
+
+def test_the_name_of_a_dark_download_says_so(client: FlaskClient) -> None:
+    """Beside the light one in the same folder."""
+    answer = client.get("/plots/walk.png?_theme=dark&_download=1")
+    assert "walk-dark.png" in answer.headers["Content-Disposition"]
+
+
+def test_a_dark_style_that_cannot_be_is_refused(plots: FigureBlueprint) -> None:
+    """When the app starts, as for ``style``."""
+    blueprint = FigureBlueprint("bad", __name__, dark_style="no such style")
+    blueprint.figure_route("/a", endpoint="a")(busy_figure)
+    with pytest.raises(ConfigError, match="no such style"):
+        Flask(__name__).register_blueprint(blueprint)
+
+
+def test_rcparams_are_left_as_found(client: FlaskClient) -> None:
+    """The next light picture is light."""
+    client.get("/plots/walk?_theme=dark")
+    assert mpl.rcParams["text.color"] == "black"

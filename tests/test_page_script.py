@@ -1,0 +1,208 @@
+"""The package's small script in real pages: newer pictures, and the page's theme."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, Request
+
+from .browsing import open_page, serving
+
+# The browser's driver has some for as long as it runs.
+pytestmark = pytest.mark.keeps_threads
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    with serving("tests.page_app:create_app()") as url:
+        yield url
+
+
+@pytest.fixture
+def complaints() -> Iterator[list[str]]:
+    found: list[str] = []
+    yield found
+    assert found == []
+
+
+@pytest.fixture
+def page(browser: Browser, complaints: list[str]) -> Iterator[Page]:
+    with open_page(browser, complaints, viewport={"width": 800, "height": 600}) as page:
+        yield page
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    path = tmp_path / "color"
+    path.write_text("red")
+    return path
+
+
+#: The colour in the middle of what the page shows now.
+COLOR = """() => {
+    const image = document.querySelector('img');
+    const canvas = document.createElement('canvas');
+    [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
+    const context = canvas.getContext('2d');
+    context.drawImage(image, 0, 0);
+    return [...context.getImageData(9, 9, 1, 1).data].slice(0, 3).join();
+}"""
+SHOWS_DARK = "document.querySelector('img').currentSrc.includes('_theme=dark')"
+DECODE = "async () => { await document.querySelector('img').decode(); }"
+RED, BLUE = "255,0,0", "0,0,255"
+
+
+def watch(page: Page) -> list[Request]:
+    """The requests for pictures from now on."""
+    seen: list[Request] = []
+    page.on("request", lambda r: seen.append(r) if "/plots/" in r.url else None)
+    return seen
+
+
+def near(color: str, page: Page) -> None:
+    """Assert that the page shows *color*, as far as a lossy picture can."""
+    shown = [int(channel) for channel in page.evaluate(COLOR).split(",")]
+    wanted = [int(channel) for channel in color.split(",")]
+    assert all(abs(a - b) < 12 for a, b in zip(shown, wanted, strict=True)), shown
+
+
+def until_blue(page: Page) -> None:
+    is_blue = f"() => Number(({COLOR})().split(',')[2]) > 200"
+    page.wait_for_function(is_blue, timeout=20_000)
+    near(BLUE, page)
+
+
+@pytest.mark.parametrize("figure", ["live", "plain"])
+def test_a_picture_is_replaced_when_it_has_changed(
+    page: Page, site: str, data: Path, figure: str
+) -> None:
+    """With a version and a signature or without; the page was not written for it."""
+    page.goto(f"{site}/{figure}?path={data}")
+    page.evaluate(DECODE)
+    near(RED, page)
+    page.evaluate("document.querySelector('img').isTheSame = true")
+    data.write_text("blue")
+    until_blue(page)
+    assert page.evaluate("document.querySelector('img').isTheSame")
+
+
+def test_nothing_is_loaded_while_nothing_changes(
+    page: Page, site: str, data: Path
+) -> None:
+    """Only headers are asked for, and answered with 304."""
+    page.goto(f"{site}/live?path={data}")
+    page.evaluate(DECODE)
+    seen = watch(page)
+    answers: list[int] = []
+    page.on(
+        "response", lambda r: answers.append(r.status) if "/plots/" in r.url else None
+    )
+    with page.expect_response(lambda r: r.request.method == "HEAD"):
+        pass
+    with page.expect_response(lambda r: r.request.method == "HEAD"):
+        pass
+    asked = [request for request in seen if request.method == "HEAD"]
+    assert len(asked) >= 2
+    assert all(request.headers.get("if-none-match") for request in asked)
+    assert set(answers[1:]) <= {200, 304}
+    assert 304 in answers
+    # The copy that the browser has is looked at, and comes from its cache.
+    gets = [request for request in seen if request.method == "GET"]
+    assert len(gets) <= 1
+
+
+HIDE = """hidden => {
+    Object.defineProperty(document, 'hidden', {value: hidden, configurable: true});
+    document.dispatchEvent(new Event('visibilitychange'));
+}"""
+
+
+def test_nobody_is_asked_in_a_hidden_tab(page: Page, site: str, data: Path) -> None:
+    """And at once when it is seen again."""
+    page.goto(f"{site}/plain?path={data}")
+    page.evaluate(DECODE)
+    with page.expect_response(lambda r: r.request.method == "HEAD"):
+        pass
+    page.evaluate(HIDE, True)
+    page.wait_for_timeout(1200)  # What was under way has come.
+    seen = watch(page)
+    page.wait_for_timeout(2500)
+    assert seen == []
+    with page.expect_response(lambda r: r.request.method == "HEAD"):
+        page.evaluate(HIDE, False)
+
+
+def test_a_server_that_fails_keeps_the_picture(
+    browser: Browser, site: str, data: Path
+) -> None:
+    """It is asked less often, and the old picture stays."""
+    complaints: list[str] = []
+    with open_page(browser, complaints) as page:
+        page.goto(f"{site}/plain?path={data}")
+        page.evaluate(DECODE)
+        data.write_text("no colour")
+        with page.expect_response(
+            lambda r: r.request.method == "HEAD" and r.status == 500
+        ):
+            pass
+        page.wait_for_timeout(500)
+        near(RED, page)
+        data.write_text("blue")
+        until_blue(page)
+    assert all("500" in complaint for complaint in complaints)
+
+
+def test_a_picture_that_comes_later_is_refreshed(
+    page: Page, site: str, data: Path
+) -> None:
+    """A page's own script puts it there, and takes it away again."""
+    page.goto(f"{site}/plain?path={data}")
+    page.evaluate(DECODE)
+    page.evaluate("""() => {
+        const old = document.querySelector('img');
+        const next = old.cloneNode();
+        (old.closest('picture') ?? old).replaceWith(next);
+    }""")
+    with page.expect_response(lambda r: r.request.method == "HEAD"):
+        pass
+    page.evaluate("document.querySelector('img').remove()")
+    page.wait_for_timeout(1500)
+    seen = watch(page)
+    page.wait_for_timeout(2000)
+    assert seen == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_browser_s_theme_decides(
+    browser: Browser, complaints: list[str], site: str, scheme: Any
+) -> None:
+    """Where the page says nothing of its own."""
+    with open_page(browser, complaints, color_scheme=scheme) as page:
+        page.goto(f"{site}/night")
+        page.evaluate(DECODE)
+        assert is_dark(page) is (scheme == "dark")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_data_theme_wins(
+    browser: Browser, complaints: list[str], site: str, scheme: Any
+) -> None:
+    """On the root or nearer, set now or later, whatever the browser prefers."""
+    with open_page(browser, complaints, color_scheme=scheme) as page:
+        page.goto(f"{site}/night")
+        for theme in ("dark", "light", "dark"):
+            page.evaluate(
+                "theme => document.documentElement.dataset.theme = theme", theme
+            )
+            page.wait_for_function(f"dark => {SHOWS_DARK} == dark", arg=theme == "dark")
+            page.evaluate(DECODE)
+            assert is_dark(page) is (theme == "dark")
+        page.evaluate("document.body.dataset.theme = 'light'")
+        page.wait_for_function(f"() => !{SHOWS_DARK}")
+
+
+def is_dark(page: Page) -> bool:
+    return sum(int(channel) for channel in page.evaluate(COLOR).split(",")) < 200

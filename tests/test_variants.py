@@ -1,0 +1,175 @@
+"""Widths and texts: the variants of a picture that are not scales."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+from matplotlib.figure import Figure
+
+from flask_mplstream import ConfigError, FigureBlueprint, render
+from flask_mplstream.image import FORMATS, WIDTHS_PX, Theme, Variant, snapped_width
+from flask_mplstream.render import Limits, Look, Meaning, render_variant
+from flask_mplstream.render.titling import titled
+
+from .conftest import Counter, pixels
+
+Serve = Callable[..., FlaskClient]
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def drawn(figure: Figure, variant: Variant, look: Look | None = None) -> bytes:
+    image = render_variant(
+        lambda: figure,
+        variant,
+        source="test",
+        look=look or Look(),
+        limits=Limits(),
+        meaning=Meaning("A walk."),
+    )
+    return image.body
+
+
+def walk(width: float = 6.4, dpi: float = 100) -> Figure:
+    figure = Figure(figsize=(width, 3.3), dpi=dpi, layout="constrained")
+    figure.subplots().plot([1, 3, 2])
+    return figure
+
+
+@pytest.mark.parametrize("width_px", WIDTHS_PX[:-2])
+@pytest.mark.parametrize(("inches", "dpi"), [(6.4, 100), (5, 128), (3.37, 72.27)])
+def test_a_width_is_met_to_the_pixel(width_px: int, inches: float, dpi: float) -> None:
+    """Whatever the figure's own size; its proportions stay."""
+    figure = Figure(figsize=(inches, inches / 2), dpi=dpi)
+    shape = pixels(drawn(figure, Variant(FORMATS["png"], width_px=width_px))).shape
+    assert shape[1] == width_px
+    assert abs(shape[0] - width_px / 2) <= 1
+
+
+def test_a_width_with_a_tight_box_is_met(renders: Counter) -> None:
+    """To a pixel, as only a draw tells how large the box is."""
+    look = Look(None, {"bbox_inches": "tight"})
+    figure = Figure(figsize=(4, 3))
+    figure.subplots().set_ylabel("label")
+    body = drawn(figure, Variant(FORMATS["png"], width_px=640), look)
+    assert abs(pixels(body).shape[1] - 640) <= 1
+
+
+def test_the_same_width_is_the_same_picture() -> None:
+    """At the figure's own width it is what scale 1 gives."""
+    one = drawn(walk(), Variant(FORMATS["png"]))
+    other = drawn(walk(), Variant(FORMATS["png"], width_px=640))
+    assert np.array_equal(pixels(one), pixels(other))
+
+
+@pytest.mark.parametrize(
+    ("asked", "step"), [(1, 120), (120, 120), (121, 160), (3840, 3840), (9999, 3840)]
+)
+def test_widths_go_up_to_the_next_step(asked: int, step: int) -> None:
+    """A larger picture is sharp, a smaller one is not."""
+    assert snapped_width(asked) == step
+
+
+@pytest.mark.parametrize("name", ["svg", "pdf", "csv", "json", "txt"])
+def test_what_has_no_pixels_has_one_size(name: str) -> None:
+    """One variant, and so one entry in the cache."""
+    plain = Variant(FORMATS[name])
+    assert Variant(FORMATS[name], 2.0) == plain
+    assert Variant(FORMATS[name], 1.0, 640) == plain
+
+
+def test_text_has_no_theme() -> None:
+    """Words are not dark."""
+    assert Variant(FORMATS["txt"], theme=Theme.DARK) == Variant(FORMATS["txt"])
+    assert Variant(FORMATS["svg"], theme=Theme.DARK) != Variant(FORMATS["svg"])
+
+
+def test_a_picture_has_a_scale_or_a_width() -> None:
+    """Both cannot be kept."""
+    with pytest.raises(ConfigError, match="either"):
+        Variant(FORMATS["png"], 2.0, 640)
+
+
+@pytest.mark.parametrize(
+    ("layout", "has_layout"),
+    [("constrained", True), ("tight", True), (None, False)],
+)
+def test_the_layout_has_a_time_of_its_own(layout: str | None, has_layout: bool) -> None:
+    """Where there is one; it is not counted as drawing."""
+    figure = Figure(layout=layout)  # type: ignore[arg-type]
+    figure.subplots().plot([1, 2])
+    steps = dict(render(figure).timings_s)
+    assert ("layout" in steps) is has_layout
+    assert list(steps) == [
+        step for step in ("wait", "build", "layout", "draw", "encode") if step in steps
+    ]
+    assert all(seconds >= 0 for seconds in steps.values())
+
+
+@pytest.fixture
+def client(plots: FigureBlueprint, serve: Serve, renders: Counter) -> FlaskClient:
+    @plots.figure_route("/walk", formats=["png", "csv"])
+    def served(n: int = 3) -> Figure:
+        """A walk."""
+        renders(n)
+        return walk()
+
+    @plots.figure_route("/told", alt="What <it> & shows", formats=["svg"])
+    def told() -> Figure:
+        return walk()
+
+    return serve()
+
+
+def test_every_route_tells_what_it_shows(client: FlaskClient) -> None:
+    """As text, listed among the formats or not; negotiation never gives it."""
+    answer = client.get("/plots/walk.txt")
+    assert answer.content_type == "text/plain; charset=utf-8"
+    assert answer.text.startswith("A walk.")
+    assert client.get("/plots/told.txt").text == "What <it> & shows"
+    accept = {"Accept": "text/plain"}
+    assert client.get("/plots/walk", headers=accept).status_code == 406
+
+
+def test_data_is_there_where_it_is_listed(client: FlaskClient) -> None:
+    """Asked for by extension or by name, and never through a wildcard."""
+    answer = client.get("/plots/walk.csv")
+    assert answer.content_type == "text/csv; charset=utf-8"
+    assert client.get("/plots/walk", headers={"Accept": "text/csv"}).data == answer.data
+    assert client.get("/plots/walk", headers={"Accept": "text/*"}).status_code == 406
+    assert client.get("/plots/walk.json").status_code == 404
+
+
+def test_an_svg_says_what_it_shows(client: FlaskClient) -> None:
+    """``<title>`` and ``<desc>`` come first, and its text is escaped."""
+    root = ElementTree.fromstring(client.get("/plots/told.svg").data)
+    assert root.get("role") == "img"
+    assert [child.tag for child in root][:2] == [f"{SVG}title", f"{SVG}desc"]
+    assert root[0].text == root[1].text == "What <it> & shows"
+
+
+def test_the_title_is_the_first_sentence() -> None:
+    """The description is all of it."""
+    svg = titled(b"<svg a='1'>\n</svg>", "A walk. It goes up.")
+    root = ElementTree.fromstring(svg)
+    assert [child.text for child in root] == ["A walk", "A walk. It goes up."]
+    assert root.get("a") == "1"
+
+
+def test_text_that_xml_cannot_hold_is_replaced() -> None:
+    """Whatever is in it, the SVG is well-formed; without text it is as it was."""
+    ElementTree.fromstring(titled(b"<svg >\n</svg>", "A\x00\x1b\ud800\ufffe]]><b>."))
+    assert titled(b"<svg >", "") == b"<svg >"
+
+
+def test_the_text_is_kept_with_every_entry(
+    client: FlaskClient, renders: Counter
+) -> None:
+    """Built once for the text, drawn once for the picture."""
+    for _ in range(2):
+        client.get("/plots/walk.txt")
+        client.get("/plots/walk.png")
+    assert renders.calls == [3, 3]
