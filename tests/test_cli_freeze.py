@@ -5,20 +5,18 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import pytest
 from flask import Flask, request
 from flask.testing import FlaskClient
-from playwright.sync_api import Browser, sync_playwright
 
 from flask_mplstream import FigureBlueprint
 
 from .cli_figures import create_app, drawn, invoke, mine, theirs, walk, year
-from .conftest import need, pixels
+from .conftest import pixels
 
 
 @pytest.fixture
@@ -32,16 +30,6 @@ def site(tmp_path: Path) -> Path:
     parent = tmp_path / "here"
     parent.mkdir()
     return parent / "site"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = need("chromium")
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=arguments)
-        yield chromium
-        chromium.close()
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -116,105 +104,6 @@ def test_what_figures_say_is_escaped(app: Flask, site: Path) -> None:
     assert "<p>Sales &amp; more &lt;by country&gt;.</p>" in page
     assert "<h2>plots.sales country=&lt;b&gt;&amp;</h2>" in page
     assert "<b>" not in page
-
-
-def test_the_html_to_copy_is_that_of_the_page(
-    app: Flask, site: Path, browser: Browser
-) -> None:
-    """Letter by letter."""
-    invoke(app, "freeze", site, "plots.walk", "n=7")
-    page = browser.new_page()
-    page.goto((site / "index.html").as_uri())
-    snippet = page.locator("pre").inner_text()
-    page.close()
-    assert snippet.startswith('<img src="figures/plots-walk-n=7.png" srcset=')
-    assert snippet in (site / "index.html").read_text()
-
-
-DECODED = """
-async () => {
-  const images = [...document.images];
-  for (const image of images) image.loading = "eager";
-  await Promise.all(images.map((image) => image.decode()));
-  return images.map((image) => ({
-    shown: image.currentSrc.split("/").pop(),
-    natural: image.naturalWidth,
-    alt: image.alt,
-    width: image.getAttribute("width"),
-    height: image.getAttribute("height"),
-  }));
-}
-"""
-
-
-@pytest.mark.parametrize(
-    ("options", "suffix"),
-    [
-        pytest.param({}, ".png", id="plain"),
-        pytest.param({"device_scale_factor": 2}, "@2x.png", id="dense"),
-    ],
-)
-def test_a_browser_shows_every_picture_from_the_disk(
-    app: Flask, site: Path, browser: Browser, options: dict[str, Any], suffix: str
-) -> None:
-    """Under names that hold whatever the arguments are, with alt, width and height."""
-    titles = ["plain", "a, b", "Größe 50%", "x/../y", "#?&=", "trailing,"]
-    arguments = [f"title={title}" for title in titles]
-    result = invoke(app, "freeze", site, "plots.walk", *arguments)
-    assert result.exit_code == 0, result.output
-    context = browser.new_context(**options)
-    page = context.new_page()
-    page.goto((site / "index.html").as_uri())
-    shown = page.evaluate(DECODED)
-    links = page.eval_on_selector_all("a", "all => all.map((a) => a.href)")
-    context.close()
-    assert len(shown) == len(titles)
-    for image in shown:
-        assert image["shown"].endswith(suffix)
-        assert image["natural"] == 100
-        assert image["alt"]
-        assert (image["width"], image["height"]) == ("100", "50")
-    assert len(links) == 2 * len(titles)
-    names = {unquote(link).rpartition("/")[2] for link in links}
-    assert names == {path.name for path in (site / "figures").iterdir()}
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_page_at_night_has_dark_pictures(
-    app: Flask, site: Path, browser: Browser, scheme: str
-) -> None:
-    """Chosen by the browser."""
-    invoke(app, "freeze", site, "plots.sales")
-    context = browser.new_context(color_scheme=scheme)  # type: ignore[arg-type]
-    page = context.new_page()
-    page.goto((site / "index.html").as_uri())
-    (image,) = page.evaluate(DECODED)
-    context.close()
-    assert ("@dark" in image["shown"]) is (scheme == "dark")
-
-
-def test_browsers_choose_by_width_where_widths_are_named(
-    app: Flask, site: Path, browser: Browser
-) -> None:
-    """And among formats: the small one where they know it."""
-    options = (
-        "--width",
-        "320",
-        "--width",
-        "120",
-        "--format",
-        "png",
-        "--format",
-        "webp",
-    )
-    result = invoke(app, "freeze", site, "plots.mine", *options)
-    assert result.exit_code == 0, result.output
-    context = browser.new_context(device_scale_factor=3)
-    page = context.new_page()
-    page.goto((site / "index.html").as_uri())
-    (image,) = page.evaluate(DECODED)
-    context.close()
-    assert image["shown"] == "plots-mine@320w.webp"
 
 
 def test_a_freeze_replaces_an_earlier_one(app: Flask, site: Path) -> None:
