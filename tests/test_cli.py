@@ -219,4 +219,4 @@ def test_an_older_picture_does_not_hide_a_failure(
 def test_what_is_not_kept_is_told(plots: FigureBlueprint, serve: Serve) -> None:
     """With ``max_age=0`` there is nothing to warm."""
     plots.figure_route("/plain", max_age=0)(worker_figures.grey_of_nothing)
-    assert "ms, not kept in the cache" in warm(serve(), "--all")[1]
+    assert "ms, not kept\n" in warm(serve(), "--all")[1]

@@ -82,6 +82,24 @@ def test_the_manifest_says_what_there_is(app: Flask, site: Path) -> None:
     }
 
 
+def test_a_figure_has_its_own_size_in_the_page(app: Flask, site: Path) -> None:
+    """At whatever scale it was frozen."""
+    invoke(app, "freeze", site, "plots.walk", "--scale", "2")
+    (picture,) = pictures(site)
+    assert (picture["width"], picture["height"]) == (100, 50)
+    assert 'width="100" height="50"' in (site / "index.html").read_text()
+
+
+def test_decoration_has_no_alternative_text(
+    plots: FigureBlueprint, serve: Callable[..., FlaskClient], site: Path
+) -> None:
+    """Where the route says that it is."""
+    plots.figure_route("/walk", alt="")(walk)
+    invoke(serve().application, "freeze", site, "plots.walk")
+    assert pictures(site)[0]["alt"] == ""
+    assert ' alt=""' in (site / "index.html").read_text()
+
+
 def test_dark_twins_and_data_come_along(app: Flask, site: Path) -> None:
     """Where the figure has them; the page shows one and links to the other."""
     invoke(app, "freeze", site, "plots.sales", "--scale", "1")
@@ -112,6 +130,7 @@ def test_a_freeze_replaces_an_earlier_one(app: Flask, site: Path) -> None:
     result = invoke(app, "freeze", site, "plots.walk", "n=8", "--format", "svg")
     assert result.exit_code == 0, result.output
     assert files(site / "figures").keys() == {"plots-walk-n=8.svg"}
+    assert [path.name for path in site.parent.iterdir()] == ["site"]
 
 
 def test_a_figure_that_fails_leaves_the_folder_as_it_was(

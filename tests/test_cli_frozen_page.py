@@ -104,22 +104,13 @@ def test_a_page_at_night_has_dark_pictures(
 def test_browsers_choose_by_width_where_widths_are_named(
     app: Flask, site: Path, browser: Browser
 ) -> None:
-    """And among formats: the small one where they know it."""
-    options = (
-        "--width",
-        "320",
-        "--width",
-        "120",
-        "--format",
-        "png",
-        "--format",
-        "webp",
-    )
-    result = invoke(app, "freeze", site, "plots.mine", *options)
+    """Of the width in the page, and among formats: the small one if they know it."""
+    widths = ("--width", "120", "--width", "320", "--width", "640")
+    formats = ("--format", "png", "--format", "webp")
+    result = invoke(app, "freeze", site, "plots.mine", *widths, *formats)
     assert result.exit_code == 0, result.output
-    context = browser.new_context(device_scale_factor=3)
-    page = context.new_page()
+    page = browser.new_page()
     page.goto((site / "index.html").as_uri())
     (image,) = page.evaluate(DECODED)
-    context.close()
-    assert image["shown"] == "plots-mine@320w.webp"
+    page.close()
+    assert image["shown"] == "plots-mine@120w.webp"

@@ -134,6 +134,24 @@ def test_a_figure_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["year.png"]
 
 
+def test_a_full_disk_leaves_the_file_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nothing beside it."""
+
+    def full(source: Path, target: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    path = tmp_path / "walk.png"
+    path.write_text("old")
+    monkeypatch.setattr(os, "replace", full)
+    result = invoke(create_app(), "render", "plots.walk", "-o", path)
+    assert f"{path}: OSError: [Errno 28] No space left on device" in result.stderr
+    assert result.exit_code == 1
+    assert path.read_text() == "old"
+    assert [file.name for file in tmp_path.iterdir()] == ["walk.png"]
+
+
 def test_in_debug_mode_the_way_to_the_error_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,7 +54,7 @@ class Outcome:
         if waited_s > SHOWN_WAIT_S:
             took += f" after {waited_s:.1f} s of waiting"
         is_kept = self.served.is_stored or self.served.is_collapsed
-        return f"{self.job}: {took}{'' if is_kept else ', not kept in the cache'}"
+        return f"{self.job}: {took}{'' if is_kept else ', not kept'}"
 
 
 def run(
