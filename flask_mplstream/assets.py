@@ -10,9 +10,10 @@ from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 
-from flask import Response, send_from_directory, url_for
+from flask import Response, send_from_directory
 
 from .state import current_state
+from .urls import url_near
 
 _FOLDER = Path(__file__).parent / "static"
 #: The endpoint of a figure blueprint that serves them.
@@ -29,11 +30,11 @@ def asset_url(filename: str, blueprint: str | None = None) -> str:
     if blueprint is None:
         blueprint = next(iter(current_state().routes.values())).blueprint
     endpoint = f"{blueprint}.{ENDPOINT}"
-    return url_for(endpoint, filename=filename, v=_version(filename))
+    return url_near(endpoint, filename=filename, v=_version(filename))
 
 
-def send_asset(filename: str) -> Response:
-    """*filename* of the package, or 404."""
+def send_asset(filename: str, **_prefix: object) -> Response:
+    """*filename* of the package, or 404, whatever stands in the blueprint's prefix."""
     response = send_from_directory(_FOLDER, filename, max_age=_YEAR_S, etag=True)
     response.cache_control.immutable = True
     response.headers["X-Content-Type-Options"] = "nosniff"

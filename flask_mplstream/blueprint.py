@@ -23,6 +23,7 @@ from .assets import ENDPOINT as ASSETS
 from .assets import send_asset
 from .cli import figures
 from .errors import ConfigError
+from .gallery import add_page, open_gallery
 from .image import ALT_FORMAT
 from .parameters import Parameters
 from .render import Look, check_style, use_agg
@@ -70,6 +71,7 @@ class FigureBlueprint(Blueprint):
         import_name: str,
         *,
         cache: Cache | None = None,
+        gallery: bool | None = None,
         static_folder: str | os.PathLike[str] | None = None,
         static_url_path: str | None = None,
         template_folder: str | os.PathLike[str] | None = None,
@@ -81,6 +83,11 @@ class FigureBlueprint(Blueprint):
         **options: Unpack[FigureOptions],
     ) -> None:
         RouteOptions.checked(options, f"FigureBlueprint({name!r}, {{}}=…)".format)
+        if not isinstance(gallery, bool | None):
+            raise ConfigError(
+                f"FigureBlueprint({name!r}, gallery=…) is {gallery!r}. Choose True, "
+                f"False, or None for in debug mode only."
+            )
         super().__init__(
             name,
             import_name,
@@ -95,10 +102,13 @@ class FigureBlueprint(Blueprint):
             **({} if cli_group == "" else {"cli_group": cli_group}),
         )
         self.cache = cache
+        self.gallery = gallery
         self.figure_options = options
         self._endpoints: set[str] = set()
         self.record(_prepare_app)
         self.record(_serve_assets)
+        if gallery is not False:
+            self.record(self._open_gallery)
 
     def figure_route(
         self,
@@ -162,14 +172,20 @@ class FigureBlueprint(Blueprint):
         if tags:
             state.invalidate_tags(tags)
 
+    def _open_gallery(self, state: BlueprintSetupState) -> None:
+        settings = AppState.of(_app(state)).settings
+        decorators = settings.route_options(self.figure_options).decorators
+        open_gallery(
+            state, _full_name(state), gallery=self.gallery, decorators=decorators
+        )
+
     def _register_route(self, declared: _Declared, state: BlueprintSetupState) -> None:
         app_state = AppState.of(_app(state))
         options = app_state.settings.route_options(
             self.figure_options, declared.options
         )
         parameters = _read_signature(declared.function, options)
-        parts = (state.name_prefix, state.name, declared.endpoint)
-        endpoint = ".".join(part for part in parts if part)
+        endpoint = f"{_full_name(state)}.{declared.endpoint}"
         route = FigureRoute(
             _app(state),
             endpoint,
@@ -198,10 +214,17 @@ class FigureBlueprint(Blueprint):
         route.path_names = _path_names(state, route, rules)
         route.rule_names = {*route.path_names, *route.rule_defaults}
         app_state.add(route, self, declared.endpoint)
+        if self.gallery is not False:
+            add_page(state, _full_name(state), route)
 
 
 def _app(state: BlueprintSetupState) -> Flask:
     return cast(Flask, state.app)
+
+
+def _full_name(state: BlueprintSetupState) -> str:
+    """The blueprint's name in the app, with those that it is nested in."""
+    return f"{state.name_prefix}.{state.name}".lstrip(".")
 
 
 def _prepare_app(state: BlueprintSetupState) -> None:

@@ -363,9 +363,16 @@ def describe(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> str:
         case "null":
             return "nothing"
         case "array":
-            return f"any number of values, each {describe(schema['items'], defs)}"
+            return _describe_array(schema, defs)
         case _:
             return _describe_string(schema)
+
+
+def _describe_array(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> str:
+    if "prefixItems" in schema:  # A tuple of one type for each place.
+        words = [describe(item, defs) for item in schema["prefixItems"]]
+        return f"{len(words)} values: {', '.join(words)}"
+    return f"any number of values, each {describe(schema['items'], defs)}"
 
 
 def _describe_string(schema: Mapping[str, Any]) -> str:

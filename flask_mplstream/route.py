@@ -15,7 +15,6 @@ from types import CodeType
 from typing import Any
 
 from flask import Flask
-from werkzeug.exceptions import HTTPException
 
 from .cache.freshness import Lifetime
 from .cache.key import digest, fingerprint
@@ -25,6 +24,7 @@ from .image import ALT_FORMAT, RenderedImage, Theme, Variant
 from .parameters import Arguments, Parameters
 from .render import MATPLOTLIB_VERSION, Limits, Look, Meaning, is_held_here
 from .settings import RouteOptions
+from .workers.explaining import is_failure
 from .workers.inline import is_rendering
 from .workers.recipe import Recipe
 from .workers.renders import Renders
@@ -70,6 +70,7 @@ class FigureRoute:
         self.options = options
         self.pictures = pictures
         self.recipe = Recipe(
+            endpoint,
             function,
             options.load,
             taken_by(options.load, parameters.names) if options.load else (),
@@ -271,14 +272,6 @@ def summary_of(function: Callable[..., object]) -> str:
 def tag_name(tag: str) -> str:
     """What the pictures with *tag* belong to, for invalidation."""
     return f"tag {tag}"
-
-
-def is_failure(error: Exception) -> bool:
-    """Whether *error* is a fault, and no answer such as 404 (RFC 5861 section 4)."""
-    if not isinstance(error, HTTPException):
-        return True
-    status = error.get_response().status_code
-    return status >= 500
 
 
 def _etag(key: str, generation: str) -> str:

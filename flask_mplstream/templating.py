@@ -63,10 +63,10 @@ _WIDEST_DENSITY = 3
 
 def _words(
     inline: bool = False,
-    downloads: list[str] = [],
+    downloads: Sequence[str] = (),
     refresh: Annotated[float, Field(ge=1, le=86_400)] | None = None,
     theme: Literal["auto", "light", "dark"] | None = None,
-    widths: list[Annotated[int, Field(ge=1, le=WIDTHS_PX[-1])]] = [],
+    widths: Sequence[Annotated[int, Field(ge=1, le=WIDTHS_PX[-1])]] = (),
 ) -> None:
     """What ``figure()`` takes besides arguments, attributes and ``caption``."""
 

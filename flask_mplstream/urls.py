@@ -50,6 +50,20 @@ def figure_url(endpoint: str, /, **values: Any) -> str:
     )
 
 
+def url_near(endpoint: str, **values: Any) -> str:
+    """The URL of *endpoint*, with what the current one says of the same variables.
+
+    For a blueprint whose prefix has variables: ``/<language>/plots``.
+
+    :raises BuildError: where it has others, which are not in *values*.
+    """
+    given = (request.view_args or {}) if has_request_context() else {}
+    for name, value in given.items():
+        if current_app.url_map.is_endpoint_expecting(endpoint, name):
+            values.setdefault(name, value)
+    return url_for(endpoint, **values)
+
+
 def route_named(endpoint: str) -> FigureRoute:
     """The figure route *endpoint*; ``.walk`` is one of the current blueprint.
 

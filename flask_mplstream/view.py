@@ -46,6 +46,7 @@ from .parameters import Parameters
 from .render.message import message_image
 from .responses import ReadyHeaders, response_class
 from .route import FigureRoute, Picture
+from .signals import figure_served, tell
 from .signing import UrlSigner
 
 #: Exact URLs whose parsing is remembered, for each route.
@@ -183,9 +184,12 @@ class FigureView:
         self._ignore_unknown = ignore_unknown and self._signer is None
         self._asked = lru_cache(REMEMBERED_URLS)(self._read_url)
         self._response = response_class(app)
+        self._app = app
 
     def view(self, _format: str | None = None, **path: Any) -> ResponseReturnValue:
         """Answer the current request."""
+        if figure_served.receivers:
+            after_this_request(self._tell)
         asked_by: Request = request._get_current_object()  # type: ignore[attr-defined]
         environ = asked_by.environ
         asked = None
@@ -360,6 +364,19 @@ class FigureView:
             body, mimetype = problem.body(quote(request.path)), http.PROBLEM_TYPE
         own = http.problem_headers(problem, mimetype)
         return self._response(body, problem.status, [*own, *headers])
+
+    def _tell(self, response: Response) -> Response:
+        """Tell of an answer, whoever made it: an error handler of the app may have."""
+        sent = None if request.method == "HEAD" else response.content_length
+        tell(
+            figure_served,
+            self._app,
+            figure=self._route.endpoint,
+            status=response.status_code,
+            cache=http.cache_word(response.headers.get("Cache-Status")),
+            body_bytes=sent or 0,
+        )
+        return response
 
     def _fail(
         self, request: Request, asked: Asked | None, error: Exception

@@ -58,12 +58,13 @@ ALLOWED: dict[str, set[str]] = {
     },
     "workers.executor": {"errors", "workers", "workers.transport"},
     "workers.renders": {
-        *("budget", "errors", "image", "settings", "workers"),
-        *("workers.admission", "workers.executor", "workers.inline"),
-        *("workers.pool", "workers.recipe", "workers.transport"),
+        *("budget", "errors", "image", "settings", "signals", "workers"),
+        *("workers.admission", "workers.executor", "workers.explaining"),
+        *("workers.inline", "workers.pool", "workers.recipe", "workers.transport"),
     },
     "workers": set(),
     "budget": {"errors", "cache.store"},
+    "signals": set(),
     "links": set(),
     "inlining": {"links"},
     "signing": {"errors", "parameters"},
@@ -72,18 +73,19 @@ ALLOWED: dict[str, set[str]] = {
     "route": {
         *("errors", "image", "settings", "parameters", "render"),
         *("cache.freshness", "cache.key", "cache.lookup"),
-        *("workers.inline", "workers.recipe", "workers.renders"),
+        *("workers.explaining", "workers.inline", "workers.recipe"),
+        "workers.renders",
     },
     "view": {
         *("errors", "image", "parameters", "http", "render", "responses", "route"),
-        *("cache.lookup", "failures", "signing"),
+        *("cache.lookup", "failures", "signals", "signing"),
     },
     "caches": {"errors", "cache.memory", "cache.serializer"},
     "state": {
         *("budget", "caches", "errors", "settings", "route"),
         *("cache.lookup", "cache.store", "workers.renders"),
     },
-    "assets": {"state"},
+    "assets": {"state", "urls"},
     "markup": {"image"},
     "urls": {*("errors", "image", "parameters", "route", "signing", "state", "view")},
     "templating": {
@@ -94,11 +96,26 @@ ALLOWED: dict[str, set[str]] = {
         *("errors", "http", "image", "markup", "parameters", "route", "state"),
         *("urls", "view", "cache.key", "cache.lookup", "workers.inline"),
     },
+    "prometheus": {"errors", "image", "signals"},
+    "gallery.controls": {"errors", "parameters"},
+    "gallery.forms": {"errors", "http", "parameters", "gallery.controls"},
+    "gallery.snippets": {"parameters"},
+    "gallery.shelves": {"route"},
+    "gallery.pages": {
+        *("image", "parameters", "route", "templating", "urls"),
+        *("gallery.forms", "gallery.shelves", "gallery.snippets"),
+    },
+    "gallery.views": {
+        *("assets", "route", "state", "urls"),
+        *("gallery.controls", "gallery.forms", "gallery.pages", "gallery.shelves"),
+    },
+    "gallery": {"route", "gallery.shelves", "gallery.views"},
     "blueprint": {
         *(
             "assets",
             "cli",
             "errors",
+            "gallery",
             "image",
             "parameters",
             "render",
@@ -112,10 +129,14 @@ ALLOWED: dict[str, set[str]] = {
 OUTSIDE = {
     "matplotlib": {"render"},
     "PIL": {"render"},
+    "blinker": {"signals"},
+    "prometheus_client": {"prometheus"},
     "flask": {
         *("blueprint", "budget", "caches", "cli", "failures", "responses", "route"),
-        *("assets", "signing", "state", "templating", "urls", "view"),
+        *("assets", "prometheus", "signals", "signing", "state", "templating"),
+        *("urls", "view"),
         *("workers.inline", "workers.renders", "workers.transport"),
+        *("gallery", "gallery.pages", "gallery.shelves", "gallery.views"),
         "cache.memory",  # For the type of a parameter that Flask-Caching gives.
     },
 }

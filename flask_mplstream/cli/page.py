@@ -25,7 +25,7 @@ SHOWN_BY_ALL = ("png", "jpg", "svg")
 def page(figures: Sequence[FrozenFigure]) -> str:
     """The HTML document that shows *figures*."""
     environment = Environment(
-        loader=PackageLoader("flask_mplstream.cli", "."),
+        loader=PackageLoader("flask_mplstream", "templates/mplstream"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -216,6 +216,21 @@ def cache_status(
     return "; ".join(parts)
 
 
+def cache_word(status: str | None) -> str | None:
+    """What :func:`cache_status` says of where a picture came from, in one word.
+
+    :return: ``hit``, the reason of a render, ``collapsed``, or ``stale-if-error``
+        for an older picture; ``None`` for what is not ours.
+    """
+    name, *parts = (status or "").split("; ")
+    if name != CACHE_NAME:
+        return None
+    said = dict(part.partition("=")[::2] for part in parts)
+    if "fwd-status" in said:
+        return "stale-if-error"
+    return "collapsed" if "collapsed" in said else said.get("fwd", "hit")
+
+
 #: The steps of a render in their order, and what they are.
 STEPS = {
     "load": "load data",

@@ -1,0 +1,148 @@
+"""The views of the gallery: an index for each blueprint, a page for each figure.
+
+Flask side. Each reads the request, has the page put together, and sends it under a
+policy that lets nothing run but the package's own files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, partial, wraps
+from http import HTTPStatus
+from typing import Any
+
+from flask import Response, abort, current_app, jsonify, redirect, request
+from flask.typing import ResponseReturnValue
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from ..assets import asset_url
+from ..route import FigureRoute
+from ..state import current_state
+from ..urls import url_near
+from .controls import Kind
+from .forms import FORM, read_form
+from .pages import FigurePage, sections_for
+from .shelves import Shelf
+
+#: What a page may load: the files of the package and the pictures, nothing inline.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self' data: blob:; connect-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+
+View = Callable[..., ResponseReturnValue]
+
+
+def index_view(shelf: Shelf) -> View:
+    """The view of the index of *shelf*."""
+    return _guarded(shelf, shelf.decorators, partial(_index, shelf))
+
+
+def page_view(shelf: Shelf, route: FigureRoute) -> View:
+    """The view of the page of *route*, which stands on *shelf*."""
+    return _guarded(shelf, route.options.decorators, partial(_page, shelf, route))
+
+
+def _guarded(shelf: Shelf, decorators: Any, view: View) -> View:
+    """*view* behind what stands before the pictures, and only where it is open."""
+
+    def shown(**_path: Any) -> ResponseReturnValue:
+        return view()
+
+    decorated: View = shown
+    for decorator in decorators:
+        decorated = decorator(decorated)
+
+    @wraps(decorated)
+    def guarded(**path: Any) -> ResponseReturnValue:
+        if not shelf.is_open:
+            abort(HTTPStatus.NOT_FOUND)
+        return decorated(**path)
+
+    return guarded
+
+
+def _index(shelf: Shelf) -> Response:
+    query = request.args.get("q", "").strip()
+    sections = sections_for(shelf, query)
+    cards = [card for section in sections for card in section.cards]
+    return _html(
+        shelf,
+        "index.html",
+        app_name=current_app.name,
+        query=query,
+        sections=sections,
+        count=len(cards),
+        matching=sum(card.is_shown for card in cards),
+    )
+
+
+def _page(shelf: Shelf, route: FigureRoute) -> ResponseReturnValue:
+    url = url_near(shelf.page(route))
+    form = read_form(
+        route.parameters,
+        route.rule_defaults,
+        request.environ.get("QUERY_STRING", ""),
+        ignore_unknown=current_state().settings.unknown_args == "ignore",
+    )
+    page = FigurePage.of(route, url, form)
+    if _wants_json():
+        # Always 200: a form that is wrong has a state as well, and a browser would
+        # note each other status in its console while somebody types.
+        return _secured(jsonify(page.state()))
+    if form.was_sent and page.links is not None:
+        return _secured(redirect(page.links.page, HTTPStatus.SEE_OTHER))
+    response = _html(shelf, "figure.html", page=page, form_field=FORM)
+    if page.is_faulty:
+        response.status_code = HTTPStatus.BAD_REQUEST
+    return response
+
+
+def _wants_json() -> bool:
+    types = ("text/html", "application/json")
+    return request.accept_mimetypes.best_match(types) == types[1]
+
+
+def _html(shelf: Shelf, template: str, **values: Any) -> Response:
+    html = (
+        _templates()
+        .get_template(template)
+        .render(
+            asset=partial(asset_url, blueprint=shelf.blueprint),
+            index=url_near(shelf.index),
+            openapi=_openapi_url(shelf),
+            shelf=shelf,
+            Kind=Kind,
+            **values,
+        )
+    )
+    return _secured(current_app.make_response(html))
+
+
+def _openapi_url(shelf: Shelf) -> str | None:
+    """The URL of the document for other tools, where there is one."""
+    endpoint = f"{shelf.blueprint}._openapi"
+    return url_near(endpoint) if endpoint in current_app.view_functions else None
+
+
+def _secured(response: Any) -> Response:
+    answer: Response = current_app.make_response(response)
+    answer.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    answer.headers["X-Content-Type-Options"] = "nosniff"
+    answer.headers["Referrer-Policy"] = "same-origin"
+    answer.headers["Cache-Control"] = "private, no-cache"
+    answer.vary.update(("Accept", "Cookie", "Authorization"))
+    return answer
+
+
+@cache
+def _templates() -> Environment:
+    """The package's own templates, which nothing of the app's reaches into."""
+    return Environment(
+        loader=PackageLoader("flask_mplstream", "templates/mplstream"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
