@@ -180,6 +180,17 @@ def test_several_jobs_tell_in_order(client: FlaskClient, renders: Counter) -> No
     assert len(renders) == 20
 
 
+def test_more_jobs_than_there_is_room_for_are_none_refused(
+    plots: FigureBlueprint, serve: Serve
+) -> None:
+    """A queue without places is for requests, which can come again."""
+    plots.figure_route("/one", endpoint="one")(worker_figures.one_colour)
+    grid = ("--grid", "level=0..9", "--scale", "1", "--jobs", "8")
+    code, told, errors = warm(serve(MPLSTREAM_MAX_PENDING=0), "plots.one", *grid)
+    assert code == 0, errors
+    assert len(told.splitlines()) == 10
+
+
 def test_what_is_too_old_is_rendered_though_a_page_would_get_it(
     plots: FigureBlueprint, renders: Counter, serve: Serve, clock: Clock
 ) -> None:

@@ -231,6 +231,17 @@ def test_the_folder_where_one_is_is_never_replaced(
         assert result.exit_code == 2
 
 
+def test_home_is_never_replaced(
+    app: Flask, site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor what it is in; by nobody's force."""
+    monkeypatch.setenv("HOME", str(site / "home"))
+    (site / "home").mkdir(parents=True)
+    result = invoke(app, "freeze", site, "plots.walk", "--force")
+    assert "or at home in it" in result.stderr
+    assert result.exit_code == 2
+
+
 def test_an_empty_folder_is_taken(app: Flask, site: Path) -> None:
     """Also through a symbolic link, which stays one."""
     site.mkdir()

@@ -27,8 +27,11 @@ def started(*arguments: object, **options: object) -> subprocess.Popen[bytes]:
     )
 
 
-def on_a_terminal(*arguments: object, columns: int = 80) -> str:
-    """What a terminal with that many columns shows."""
+def on_a_terminal(*arguments: object, columns: int = 80, ends: int = 0) -> str:
+    """What a terminal with that many columns shows.
+
+    :param ends: the exit code.
+    """
     ours, theirs = pty.openpty()
     ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     environment = {k: v for k, v in os.environ.items() if k != "COLUMNS"}
@@ -42,7 +45,7 @@ def on_a_terminal(*arguments: object, columns: int = 80) -> str:
         pass  # EIO: the other side is closed.
     finally:
         os.close(ours)
-    assert process.wait(30) == 0, shown
+    assert process.wait(30) == ends, shown
     return shown.decode()
 
 
@@ -53,6 +56,15 @@ def test_a_terminal_shows_a_bar() -> None:
     assert "100%" in shown
     assert "n=1" not in shown
     assert "4 rendered" in shown
+
+
+def test_failures_stand_below_the_bar() -> None:
+    """Each on a line of its own."""
+    years = ("year=1999", "year=2001")
+    shown = on_a_terminal("warm", "plots.year", *years, "--scale", "1", ends=1)
+    lines = shown.splitlines()
+    assert "plots.year year=1999 png 1x: ValueError: no data" in lines
+    assert "100%" in shown
 
 
 @pytest.mark.parametrize("columns", [60, 200])

@@ -6,6 +6,7 @@ Flask side.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,9 @@ def command(
 def _check_target(target: Path, force: bool) -> None:
     if not target.parent.is_dir():
         raise click.UsageError(f"There is no folder {target.parent}.")
-    if any(place.is_relative_to(target) for place in (Path.cwd(), Path.home())):
+    # Path.home() raises where a container gives nobody a home.
+    places = (Path.cwd(), Path(os.path.expanduser("~")))
+    if any(place.resolve().is_relative_to(target) for place in places):
         raise click.UsageError(
             f"{target} would be replaced, and you are in it, or at home in it. Name a "
             f"folder for the pictures alone."

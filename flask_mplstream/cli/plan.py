@@ -46,10 +46,6 @@ class Chosen:
         :param with_data: whether the data behind a picture is wanted, too.
         :raises click.UsageError: with everything that is wrong.
         """
-        if [bool(self.endpoint), self.every, bool(self.files)].count(True) != 1:
-            raise click.UsageError("Name a figure, or say --all or --from FILE.")
-        if self.grid and not self.endpoint:
-            raise click.UsageError("--grid is for one figure: name it.")
         with as_usage():
             state = current_state()
             orders = self._orders(state)
@@ -61,15 +57,23 @@ class Chosen:
                 jobs = list(order.jobs(state, looks, admit))
                 found |= {job.picture.key: job for job in jobs}
             except (MplStreamError, click.ClickException) as error:
-                if self.every:
-                    click.echo(f"{order.figure}: left out. {error}", err=True)
-                else:
-                    faults.append(": ".join(filter(None, (order.place, str(error)))))
+                faults += self._fault(order, error)
         if faults:
             raise click.UsageError("\n".join(faults[:MAX_FAULTS]))
         return list(found.values())
 
+    def _fault(self, order: Order, error: Exception) -> list[str]:
+        """What is wrong with *order*; of all figures, one may be left out."""
+        if self.every:
+            click.echo(f"{order.figure}: left out. {error}", err=True)
+            return []
+        return [f"{order.place}: {error}" if order.place else str(error)]
+
     def _orders(self, state: AppState) -> list[Order]:
+        if [bool(self.endpoint), self.every, bool(self.files)].count(True) != 1:
+            raise click.UsageError("Name a figure, or say --all or --from FILE.")
+        if self.grid and not self.endpoint:
+            raise click.UsageError("--grid is for one figure: name it.")
         if self.every:
             return [Order(endpoint) for endpoint in state.routes]
         if self.files:

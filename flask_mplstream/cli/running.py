@@ -72,40 +72,46 @@ def run(
     """
     began = perf_counter()
     counts: Counter[str] = Counter()
-    failures: list[str] = []
-    threads = threads or current_state().settings.workers or 1
-    with closing(_outcomes(jobs, threads, fail_fast)) as outcomes:
+    with closing(_outcomes(jobs, _threads(threads), fail_fast)) as outcomes:
         for outcome in _shown(outcomes, len(jobs)):
             counts[outcome.state] += 1
-            if outcome.served is None:
-                failures.append(outcome.failure)
-            elif keep is not None:
+            if outcome.served is not None and keep is not None:
                 keep(outcome.job, outcome.served.entry.image)
-    if _is_terminal():
-        click.echo("".join(f"{text}\n" for text in failures), nl=False, err=True)
-    told = [
-        f"{counts[state]} {state}" for state in ("rendered", "in the cache", "failed")
-    ]
-    if untried := len(jobs) - counts.total():
-        told.append(f"{untried} not tried")
-    click.echo(f"{', '.join(told)}, {perf_counter() - began:.1f} s.", err=True)
-    if failures:
-        raise click.ClickException(f"{len(failures)} of {len(jobs)} pictures failed.")
+    click.echo(
+        f"{_summary(counts, len(jobs))}, {perf_counter() - began:.1f} s.", err=True
+    )
+    if failed := counts["failed"]:
+        raise click.ClickException(f"{failed} of {len(jobs)} pictures failed.")
 
 
-def _is_terminal() -> bool:
-    return sys.stdout.isatty()
+def _threads(asked: int | None) -> int:
+    """Renders at once: not more than the app has room for."""
+    settings = current_state().settings
+    slots = 0 if settings.executor else max(settings.workers, 1)
+    return min(asked or settings.workers or 1, slots + settings.max_pending)
+
+
+def _summary(counts: Counter[str], asked: int) -> str:
+    states = ("rendered", "in the cache", "failed")
+    told = [f"{counts[state]} {state}" for state in states]
+    untried = asked - counts.total()
+    return ", ".join([*told, *([f"{untried} not tried"] if untried else [])])
 
 
 def _shown(outcomes: Iterable[Outcome], count: int) -> Iterator[Outcome]:
-    """*outcomes*, each shown as it comes."""
-    if _is_terminal():
-        with click.progressbar(outcomes, length=count, label="Pictures") as bar:
-            yield from bar
+    """*outcomes*, each shown as it comes; below a bar, the failures at its end."""
+    if not sys.stdout.isatty():
+        for outcome in outcomes:
+            click.echo(str(outcome), err=outcome.served is None)
+            yield outcome
         return
-    for outcome in outcomes:
-        click.echo(str(outcome), err=outcome.served is None)
-        yield outcome
+    failures: list[str] = []
+    with click.progressbar(outcomes, length=count, label="Pictures") as bar:
+        for outcome in bar:
+            failures += [outcome.failure] if outcome.failure else []
+            yield outcome
+    for text in failures:
+        click.echo(text, err=True)
 
 
 def _outcomes(
