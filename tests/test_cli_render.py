@@ -35,7 +35,7 @@ def test_data_can_be_written(tmp_path: Path) -> None:
     path = tmp_path / "sales.csv"
     result = invoke(create_app(), "render", "plots.sales", "-o", path)
     assert result.exit_code == 0, result.output
-    assert path.is_file()
+    assert path.read_text().splitlines()[0] == "x,y"
     assert "pixels" not in result.stderr
 
 
