@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from collections.abc import Set as AbstractSet
 from copy import deepcopy
 from dataclasses import dataclass
+from datetime import date
 from enum import Enum
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -73,6 +74,7 @@ class Parameter:
         self._choices = {
             text: value for leaf in leaves for text, value in _choices(leaf).items()
         }
+        self._is_date = all(_is_date(leaf) for leaf in leaves if leaf is not ...)
         self._max_text = max(MAX_VALUE_LENGTH, *map(_max_length, leaves))
         self._max_values = _max_length(annotation) or MAX_VALUES
         self._adapter: TypeAdapter[Any] = TypeAdapter(annotation, config=_CONFIG)
@@ -102,6 +104,8 @@ class Parameter:
                 raise self.error(
                     text, f"It is longer than {self._max_text} characters."
                 )
+            if self._is_date and _is_number(text):
+                raise self.error(text, "It is a number.")
         values = [self._choices.get(text, text) for text in texts]
         if self.is_repeated:
             # An empty text is no item, so that a URL can say "none of them".
@@ -375,6 +379,13 @@ def _describe_array(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> str:
     return f"any number of values, each {describe(schema['items'], defs)}"
 
 
+def _describe_array(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> str:
+    if "prefixItems" in schema:  # A tuple of one type for each place.
+        words = [describe(item, defs) for item in schema["prefixItems"]]
+        return f"{len(words)} values: {', '.join(words)}"
+    return f"any number of values, each {describe(schema['items'], defs)}"
+
+
 def _describe_string(schema: Mapping[str, Any]) -> str:
     if schema.get("format") in _FORMAT_WORDS:
         return _FORMAT_WORDS[schema["format"]]
@@ -463,10 +474,32 @@ def _choices(leaf: Any) -> dict[str, Any]:
     """Text -> value for an ``Enum`` or ``Literal``, which pydantic takes as it is."""
     core = _strip(leaf)[0]
     if get_origin(core) is Literal:
-        return {_text(value): value for value in get_args(core)}
+        return _by_spelling((value, value) for value in get_args(core))
     if isinstance(core, type) and issubclass(core, Enum):
-        return {_text(member.value): member for member in core}
+        return _by_spelling((member.value, member) for member in core)
     return {}
+
+
+def _by_spelling(choices: Iterable[tuple[Any, Any]]) -> dict[str, Any]:
+    """Text -> value from plain values; 2.0 is 2 in JSON, so it is here as well."""
+    texts = [(_text(plain), plain, value) for plain, value in choices]
+    return {
+        f"{text}.0": value for text, plain, value in texts if type(plain) is int
+    } | {text: value for text, _, value in texts}
+
+
+def _is_date(leaf: Any) -> bool:
+    core = _strip(leaf)[0]
+    return isinstance(core, type) and issubclass(core, date)
+
+
+def _is_number(text: str) -> bool:
+    """Whether pydantic would take *text* for seconds: 20240101 is in August 1970."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _max_length(annotation: Any) -> int:
