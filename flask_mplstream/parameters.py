@@ -28,6 +28,7 @@ from pydantic.fields import FieldInfo
 from typing_extensions import TypeAliasType
 
 from .errors import ArgumentFault, ArgumentsError, ConfigError, cut, nearest
+from .schemas import DIALECT, Sayable, is_json, resolved, sayable_schema
 
 #: Characters that one value may have where its parameter sets no ``max_length``.
 MAX_VALUE_LENGTH = 256
@@ -89,6 +90,24 @@ class Parameter:
     def accepted(self) -> str:
         """What it accepts, in words."""
         return describe(self.schema, self.schema.get("$defs", {}))
+
+    def json_schema(self) -> dict[str, Any]:
+        """The JSON Schema of those of its values that a URL can say, as JSON has them.
+
+        Exact but for unions of text and something else, and for numbers of more
+        digits than a text may have.
+        """
+        sayable = Sayable(
+            MAX_VALUE_LENGTH,
+            self._max_values,
+            # No text tells None from an empty list; the default needs none.
+            has_null=not self.is_repeated or self.default is None,
+            has_empty=not self.is_nullable or self.default == "",
+        )
+        schema = sayable_schema(self.schema, self.schema.get("$defs", {}), sayable)
+        if not self.is_required and is_json(plain := self.canonical(self.default)):
+            schema["default"] = plain
+        return schema
 
     def from_texts(self, texts: Sequence[str]) -> Any:
         """The value that *texts*, all values of this name in a URL, mean.
@@ -180,6 +199,9 @@ class Parameters:
         are_reserved: bool = False,
     ) -> None:
         self._label = f"{function.__module__}.{function.__qualname__}"
+        self._name = function.__name__
+        #: The function's docstring; empty without one.
+        self.description = inspect.getdoc(function) or ""
         self._are_reserved = are_reserved
         try:
             signature = list(_signature(function).parameters.values())
@@ -251,6 +273,25 @@ class Parameters:
 
     def __contains__(self, name: object) -> bool:
         return name in self._parameters
+
+    def json_schema(self, without: Collection[str] = ()) -> dict[str, Any]:
+        """The JSON Schema (2020-12) of the arguments, as one object.
+
+        What it accepts, :meth:`bind` accepts.
+
+        :param without: names to leave out.
+        """
+        shown = [parameter for parameter in self if parameter.name not in without]
+        described = {"description": self.description} if self.description else {}
+        return {
+            "$schema": DIALECT,
+            "title": self._name,
+            **described,
+            "type": "object",
+            "properties": {p.name: p.json_schema() for p in shown},
+            "required": [p.name for p in shown if p.is_required],
+            "additionalProperties": False,
+        }
 
     def parse(
         self,
@@ -351,7 +392,7 @@ class Parameters:
 
 def describe(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> str:
     """What a JSON Schema accepts, in words: ``an integer from 10 to 5000``."""
-    schema = _resolved(schema, defs)
+    schema = resolved(schema, defs)
     if "anyOf" in schema:
         return " or ".join(describe(option, defs) for option in schema["anyOf"])
     if "enum" in schema or "const" in schema:
@@ -370,13 +411,6 @@ def describe(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> str:
             return _describe_array(schema, defs)
         case _:
             return _describe_string(schema)
-
-
-def _describe_array(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> str:
-    if "prefixItems" in schema:  # A tuple of one type for each place.
-        words = [describe(item, defs) for item in schema["prefixItems"]]
-        return f"{len(words)} values: {', '.join(words)}"
-    return f"any number of values, each {describe(schema['items'], defs)}"
 
 
 def _describe_array(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> str:
@@ -421,16 +455,11 @@ def _range(schema: Mapping[str, Any]) -> str:
     return " " + " and ".join(bounds) if bounds else ""
 
 
-def _resolved(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> Mapping[str, Any]:
-    reference = schema.get("$ref")
-    return defs[reference.rpartition("/")[2]] if reference else schema
-
-
 def _fits_in_text(
     schema: Mapping[str, Any], defs: Mapping[str, Any], *, nested: bool = False
 ) -> bool:
     """Whether every value that *schema* accepts can be written in a URL."""
-    schema = _resolved(schema, defs)
+    schema = resolved(schema, defs)
     if schema.get("writeOnly"):  # A secret shows no text: all would be one key.
         return False
     if "anyOf" in schema:
