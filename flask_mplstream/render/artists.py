@@ -45,15 +45,15 @@ def _has_points(line: Any) -> bool:
 
 def colour_of(artist: Any) -> tuple[float, ...] | None:
     """The one colour of *artist*, without alpha; ``None`` where it has none."""
+    colour: Any = None
     if isinstance(artist, Line2D):
-        *colour, alpha = to_rgba(artist.get_color())
+        colour = artist.get_color()
     elif isinstance(artist, Patch):
-        *colour, alpha = artist.get_facecolor()
+        colour = artist.get_facecolor()
     elif isinstance(artist, Collection) and np.shape(artist.get_facecolor()) == (1, 4):
-        *colour, alpha = np.asarray(artist.get_facecolor())[0].tolist()
-    else:
-        return None
-    return tuple(colour) if alpha else None
+        colour = tuple(np.asarray(artist.get_facecolor())[0])
+    rgba = (0, 0, 0, 0) if colour is None else to_rgba(colour)
+    return rgba[:3] if rgba[3] else None
 
 
 def own_label(artist: Any) -> str:
