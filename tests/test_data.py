@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from flask_mplstream import ImageTooLargeError
-from flask_mplstream.render.data import data_csv, data_json
 from flask_mplstream.render.gate import gate, use_agg
+from flask_mplstream.render.reading.data import data_csv, data_json
 
 from .shown_figures import FIGURES, drawn_by, with_axes
 

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from flask_mplstream import render
-from flask_mplstream.render.description import MOST_CHARACTERS, describe
 from flask_mplstream.render.gate import gate, use_agg
-from flask_mplstream.render.wording import listing, number, numbers_apart
+from flask_mplstream.render.reading.description import MOST_CHARACTERS, describe
+from flask_mplstream.render.reading.wording import listing, number, numbers_apart
 
 from .conftest import pixels
 from .shown_figures import FIGURES, drawn_by, with_axes

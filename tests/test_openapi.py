@@ -398,5 +398,5 @@ def test_the_command_writes_the_document(tmp_path: Path) -> None:
 def test_the_command_tells_which_blueprints_there_are() -> None:
     """A typing error is an exit code, and no file is touched."""
     code, told, errors = run("--blueprint", "plot")
-    assert (code, told) == (1, "")
+    assert (code, told) == (2, "")
     assert "Did you mean 'plots'" in errors

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from flask_mplstream.render.gate import gate, use_agg
-from flask_mplstream.render.plain import plain
-from flask_mplstream.render.series import AxesContent, Series, read
+from flask_mplstream.render.reading.plain import plain
+from flask_mplstream.render.reading.series import AxesContent, Series, read
 
 from .shown_figures import FIGURES, drawn_by, with_axes
 

@@ -13,6 +13,7 @@ from flask.cli import with_appcontext
 
 from ..documents import document_text
 from ..openapi import openapi_document
+from .faults import as_usage
 
 
 @click.command("openapi")

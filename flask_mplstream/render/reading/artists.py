@@ -1,7 +1,7 @@
 """What single artists tell: their places, colours, labels, and of what kind they are.
 
 Render layer. It knows the artists of Matplotlib that stand for data, and keeps
-what is odd about them from :mod:`~flask_mplstream.render.series`.
+what is odd about them from :mod:`~flask_mplstream.render.reading.series`.
 """
 
 from __future__ import annotations
