@@ -42,8 +42,8 @@ maximum_signature_line_length = 72
 nitpick_ignore_regex = [
     (
         "py:.*",
-        r"(cachelib|collections|concurrent|flask|flask_caching|markupsafe|os|pathlib"
-        r"|pydantic|typing|werkzeug)\..*",
+        r"(blinker|cachelib|collections|concurrent|flask|flask_caching|markupsafe|os"
+        r"|pathlib|prometheus_client|pydantic|typing|werkzeug)\..*",
     ),
     ("py:class", r"flask_mplstream\.blueprint\.F"),  # A type variable.
 ]

@@ -1,4 +1,4 @@
-"""A small dashboard of four figures, with and without JavaScript. ::
+"""A small dashboard of five figures, with and without JavaScript. ::
 
     flask --app example_app run
 
@@ -22,7 +22,7 @@ from werkzeug.datastructures import MultiDict
 
 from flask_mplstream import ArgumentsError, figure_arguments, figure_url
 
-from . import data, figures
+from . import data, figures, traffic
 
 #: What a page may load: its own files, and nothing inline.
 CONTENT_SECURITY_POLICY = (
@@ -42,6 +42,7 @@ def create_app(test_config: Mapping[str, Any] | None = None) -> Flask:
     app.config.from_mapping(_redis_config(os.environ.get("REDIS_URL", "")))
     app.config.from_mapping(test_config)
     app.register_blueprint(figures.plots)
+    traffic.count(app)
     app.add_url_rule("/", view_func=index)
     app.after_request(_secure)
     return app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated
 
@@ -13,9 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 from pydantic import Field
 
-from flask_mplstream import FigureBlueprint
+from flask_mplstream import DARK_STYLE, FigureBlueprint
 
-from . import data
+from . import data, traffic
 from .data import Ticker
 
 #: Small figures with large dots: their text is readable on a phone, too.
@@ -37,13 +38,18 @@ STYLE = {
     "legend.frameon": False,
 }
 
+#: On a dark page: the package's own style, on the colour of the page's cards.
+DARK = {"figure.facecolor": "#1c212a", "axes.facecolor": "#1c212a"}
+
 plots = FigureBlueprint(
     "plots",
     __name__,
     url_prefix="/plots",
-    gallery=True,
+    formats=["png", "avif", "webp", "svg", "pdf", "csv", "json"],
     style=["petroff10", STYLE],
+    dark_style=[DARK_STYLE, DARK],
     max_age=3600,
+    gallery=True,
 )
 
 
@@ -114,7 +120,12 @@ def _why_empty(tickers: frozenset[Ticker], start: date | None, end: date | None)
     return "No prices in this range.\nThe data go from January 1990 to June 2022."
 
 
-@plots.figure_route("/relief", load=data.terrain)
+@plots.figure_route(
+    "/relief",
+    load=data.terrain,
+    alt="A shaded relief map, about 30 by 32 kilometres: ridges in the south-west, a "
+    "straight fault line and lowland in the north-east.",
+)
 def relief(
     terrain: data.Terrain,
     ve: Annotated[float, Field(ge=0.1, le=20)] = 5,
@@ -169,5 +180,20 @@ def identity(n: Annotated[int, Field(ge=1, le=50)] = 5) -> Figure:
     return fig
 
 
-#: In the order of the page.
+@plots.figure_route("/answers", max_age=1, inject={"sent": traffic.sent})
+def answers(sent: Mapping[str, int]) -> Figure:
+    """Pictures that this server has sent, by where they came from."""
+    fig = Figure(figsize=(5, 2), layout="constrained")
+    ax = fig.subplots()
+    bars = ax.barh(list(sent), list(sent.values()))
+    ax.bar_label(bars, padding=3)
+    ax.margins(x=0.12)
+    ax.locator_params("x", integer=True)
+    ax.invert_yaxis()
+    ax.grid(False)
+    ax.set(title="Answers of this server", xlabel="Pictures")
+    return fig
+
+
+#: Those with controls, in the order of the page.
 ALL = (scatter, prices, relief, identity)

@@ -25,18 +25,26 @@ from .errors import (
 from .image import ImageFormat, RenderedImage
 from .render import DARK_STYLE, render
 from .settings import FigureOptions
+from .signals import (
+    figure_failed,
+    figure_rendered,
+    figure_served,
+    render_began,
+    render_ended,
+    worker_killed,
+)
 from .state import start_workers
 from .templating import figure, figure_arguments, figure_data_uri, figure_script
 from .urls import figure_url
 
 __all__ = [
+    "DARK_STYLE",
     "ArgumentFault",
     "ArgumentsError",
     "BudgetError",
     "BytesSerializer",
     "CacheDownError",
     "ConfigError",
-    "DARK_STYLE",
     "FigureBlueprint",
     "FigureOptions",
     "FigureTypeError",
@@ -56,9 +64,15 @@ __all__ = [
     "figure",
     "figure_arguments",
     "figure_data_uri",
+    "figure_failed",
+    "figure_rendered",
     "figure_script",
+    "figure_served",
     "figure_url",
     "redis_options",
     "render",
+    "render_began",
+    "render_ended",
     "start_workers",
+    "worker_killed",
 ]

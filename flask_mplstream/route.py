@@ -15,7 +15,6 @@ from types import CodeType
 from typing import Any
 
 from flask import Flask
-from werkzeug.exceptions import HTTPException
 
 from .cache.freshness import Lifetime
 from .cache.key import digest, fingerprint
@@ -25,6 +24,7 @@ from .image import ALT_FORMAT, RenderedImage, Theme, Variant
 from .parameters import Arguments, Parameters
 from .render import MATPLOTLIB_VERSION, Limits, Look, Meaning, is_held_here
 from .settings import RouteOptions
+from .workers.explaining import is_failure
 from .workers.inline import is_rendering
 from .workers.recipe import Recipe
 from .workers.renders import Renders
@@ -70,6 +70,7 @@ class FigureRoute:
         self.options = options
         self.pictures = pictures
         self.recipe = Recipe(
+            endpoint,
             function,
             options.load,
             taken_by(options.load, parameters.names) if options.load else (),
@@ -188,7 +189,7 @@ class FigureRoute:
         """What stands for the data's version in a URL; nothing without ``version``."""
         if self._version is None:
             return ""
-        version = self._versioned(arguments, self._injected())
+        version = self._versioned(arguments, self.injected())
         return self.url_version(version, self._names_of(arguments))
 
     def url_version(self, version: str, names: Sequence[str]) -> str:
@@ -202,7 +203,7 @@ class FigureRoute:
         """
         if picture.wanted is not None:
             return picture.wanted, ""
-        injected = self._injected()
+        injected = self.injected()
         texts = [
             f"{name}={fingerprint(value, f'inject[{name!r}] of {self._source}')}"
             for name, value in injected.items()
@@ -228,7 +229,8 @@ class FigureRoute:
             lambda: self._renders().admit(),
         )
 
-    def _injected(self) -> dict[str, object]:
+    def injected(self) -> dict[str, object]:
+        """What ``inject`` gives, in the request that it may want."""
         return {name: call() for name, call in self._inject.items()}
 
     def _versioned(self, arguments: Arguments, injected: Mapping[str, object]) -> str:
@@ -270,14 +272,6 @@ def summary_of(function: Callable[..., object]) -> str:
 def tag_name(tag: str) -> str:
     """What the pictures with *tag* belong to, for invalidation."""
     return f"tag {tag}"
-
-
-def is_failure(error: Exception) -> bool:
-    """Whether *error* is a fault, and no answer such as 404 (RFC 5861 section 4)."""
-    if not isinstance(error, HTTPException):
-        return True
-    status = error.get_response().status_code
-    return status >= 500
 
 
 def _etag(key: str, generation: str) -> str:

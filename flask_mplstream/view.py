@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from http import HTTPStatus
 from time import time
 from typing import Annotated, Any, NamedTuple
@@ -30,6 +30,7 @@ from werkzeug.exceptions import HTTPException
 
 from . import http
 from .cache.lookup import Served
+from .documents import SCHEMA_NAME, SCHEMA_TYPE, document_response, document_text
 from .errors import ArgumentFault, ArgumentsError, SignatureError
 from .failures import answer_of_the_app, problem_of_the_app
 from .image import (
@@ -46,6 +47,7 @@ from .parameters import Parameters
 from .render.message import message_image
 from .responses import ReadyHeaders, response_class
 from .route import FigureRoute, Picture
+from .signals import figure_served, tell
 from .signing import UrlSigner
 
 #: Exact URLs whose parsing is remembered, for each route.
@@ -183,10 +185,15 @@ class FigureView:
         self._ignore_unknown = ignore_unknown and self._signer is None
         self._asked = lru_cache(REMEMBERED_URLS)(self._read_url)
         self._response = response_class(app)
+        self._app = app
 
     def view(self, _format: str | None = None, **path: Any) -> ResponseReturnValue:
         """Answer the current request."""
+        if figure_served.receivers:
+            after_this_request(self._tell)
         asked_by: Request = request._get_current_object()  # type: ignore[attr-defined]
+        if _format == SCHEMA_NAME:
+            return document_response(asked_by, self._schema, SCHEMA_TYPE)
         environ = asked_by.environ
         asked = None
         if path and not path.keys() <= self._route.rule_names:
@@ -220,6 +227,12 @@ class FigureView:
             if found is None:
                 return self._fail(asked_by, asked, error)
             return self._refuse(asked_by, found)
+
+    @cached_property
+    def _schema(self) -> str:
+        """The JSON Schema of what may stand in the query."""
+        route = self._route
+        return document_text(route.parameters.json_schema(route.rule_names))
 
     def _read_url(
         self,
@@ -360,6 +373,19 @@ class FigureView:
             body, mimetype = problem.body(quote(request.path)), http.PROBLEM_TYPE
         own = http.problem_headers(problem, mimetype)
         return self._response(body, problem.status, [*own, *headers])
+
+    def _tell(self, response: Response) -> Response:
+        """Tell of an answer, whoever made it: an error handler of the app may have."""
+        sent = None if request.method == "HEAD" else response.content_length
+        tell(
+            figure_served,
+            self._app,
+            figure=self._route.endpoint,
+            status=response.status_code,
+            cache=http.cache_word(response.headers.get("Cache-Status")),
+            body_bytes=sent or 0,
+        )
+        return response
 
     def _fail(
         self, request: Request, asked: Asked | None, error: Exception

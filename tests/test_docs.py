@@ -59,8 +59,8 @@ def documented(html: Path) -> set[str]:
     """Names and settings that have an entry."""
     content = html.joinpath("objects.inv").read_bytes()
     inventory = InventoryFile.loads(content, uri="").data
-    kinds = ("py:class", "py:exception", "py:function", "py:attribute", "std:confval")
-    return {name for kind in kinds for name in inventory[kind]}
+    kinds = ("py:class", "py:exception", "py:function", "py:attribute", "py:data")
+    return {name for kind in (*kinds, "std:confval") for name in inventory[kind]}
 
 
 def test_the_examples_in_the_pages_run(html: Path, folder: Path) -> None:

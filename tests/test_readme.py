@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 from flask import Flask, render_template_string
 
-from flask_mplstream import FigureBlueprint
+from flask_mplstream import FigureBlueprint, figure_failed, signals
+from flask_mplstream.prometheus import export_metrics
 from flask_mplstream.settings import PREFIX, RouteOptions, Settings
 
 ROOT = Path(__file__).parent.parent
 README = ROOT.joinpath("README.md").read_text("utf-8")
 WORKERS = ROOT.joinpath("docs", "workers.md").read_text("utf-8")
+METRICS = ROOT.joinpath("docs", "metrics.md").read_text("utf-8")
 CACHING = ROOT.joinpath("docs", "caching.md").read_text("utf-8")
 
 
@@ -56,6 +58,34 @@ def test_a_block_about_workers_is_accepted(code: str) -> None:
     exec(compile(dedent(code), "workers.md", "exec"), namespace)
     if "app" in namespace:
         namespace["app"].register_blueprint(FigureBlueprint("plots", __name__))
+
+
+def test_the_blocks_about_metrics_run(caplog: pytest.LogCaptureFixture) -> None:
+    """The receivers receive, the metrics are told, the hook can be imported."""
+    receivers, export, hook = (block.values[0] for block in blocks("python", METRICS))
+    namespace: dict[str, Any] = {"__name__": "metrics"}
+    exec(compile(receivers, "metrics.md", "exec"), namespace)
+    app: Flask = namespace["app"]
+    assert app.test_client().get("/plots/walk").status_code == 200
+    error = ValueError("no")
+    signals.tell(figure_failed, app, figure="plots.walk", exception=error, arguments={})
+    figure_failed.disconnect(namespace["alarm"])  # Other tests have failures, too.
+    assert "plots.walk failed: ValueError('no')" in caplog.text
+    exec(compile(export, "metrics.md", "exec"), namespace)
+    assert namespace["app"].test_client().get("/metrics").status_code == 200
+    exec(compile(hook, "metrics.md", "exec"), namespace)
+
+
+def test_each_signal_and_metric_is_in_the_docs() -> None:
+    """With the arguments that are sent."""
+    for signal in signals._signals.values():
+        name = signal.name.replace("-", "_")
+        [row] = re.findall(rf"^\| `{name}` \|.*", METRICS, re.M)
+        for argument in re.findall(r":param (\w+):", signal.__doc__ or ""):
+            assert f"`{argument}`" in row
+    for family in export_metrics(Flask("metrics"), path=None).collect():
+        total = "_total" if family.type == "counter" else ""
+        assert f"| `{family.name}{total}` |" in METRICS
 
 
 def test_the_template_block_makes_pictures() -> None:

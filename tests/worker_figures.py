@@ -90,6 +90,9 @@ def hang(pids: str) -> Figure:
     return grey(0)
 
 
+plots.figure_route("/hang-long", timeout=4, endpoint="hang_long")(hang)
+
+
 @plots.figure_route("/slow", timeout=10)
 def slow(seconds: float = 0.5, n: int = 0) -> Figure:
     time.sleep(seconds)

@@ -3,65 +3,33 @@
 
 const DEBOUNCE_MS = 200;
 
-/** What a form asks of its own figure; blank values are left out. */
-function queryOf(form) {
-  const query = new URLSearchParams();
-  for (const [name, text] of new FormData(form)) {
-    if (text !== "") query.append(name, text);
-  }
-  for (const { name } of form.querySelectorAll("fieldset[name]")) {
-    if (!query.has(name)) query.append(name, ""); // none of them
-  }
-  return query;
-}
-
-function withQuery(path, query, more = {}) {
-  const all = new URLSearchParams([...query, ...Object.entries(more)]);
-  return all.size ? `${path}?${all}` : path;
-}
-
-/** Why the server refused, in its own words. */
-async function problemOf(response) {
-  const type = response.headers.get("Content-Type") ?? "";
-  if (!type.includes("json")) return `The server answered ${response.status}.`;
-  return (await response.json()).detail;
-}
-
-/** A decoded copy of `image` with the picture that `query` asks for. */
-async function pictureOf(image, path, query, signal) {
-  const plain = withQuery(path, query);
-  const dense = withQuery(path, query, { _scale: 2 });
-  // The answer waits in the browser's cache for the image to take it.
-  const response = await fetch(devicePixelRatio > 1 ? dense : plain, { signal });
-  if (!response.ok) throw new Error(await problemOf(response));
-  await response.blob();
-  const next = image.cloneNode();
-  next.srcset = `${plain} 1x, ${dense} 2x`;
-  next.src = plain;
-  next.loading = "eager";
-  await next.decode();
-  signal.throwIfAborted();
-  return next;
-}
-
-/** Keep the page's own address in step, so that it can be shared and reloaded. */
-function updateAddress(form, query) {
+/** The page's address with what `form` says; other figures keep what they show. */
+function addressOf(form) {
   const address = new URL(location);
   for (const { name } of form.elements) address.searchParams.delete(name);
-  for (const [name, text] of query) address.searchParams.append(name, text);
-  history.replaceState(null, "", address);
+  for (const [name, text] of new FormData(form)) {
+    if (text !== "") address.searchParams.append(name, text);
+  }
+  for (const { name } of form.querySelectorAll("fieldset[name]")) {
+    if (!address.searchParams.has(name)) address.searchParams.append(name, ""); // none
+  }
+  return address;
 }
 
-function updateDownloads(card, query) {
-  for (const link of card.querySelectorAll(".downloads a")) {
-    const path = link.getAttribute("href").split("?")[0];
-    link.setAttribute("href", withQuery(path, query, { _download: 1 }));
-  }
+/** The card as the server makes it for `address`, its picture loaded and decoded. */
+async function cardAt(address, id, signal) {
+  const response = await fetch(address, { signal });
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  const card = document.adoptNode(page.getElementById(id));
+  const image = card.querySelector("img");
+  image.loading = "eager";
+  await image.decode();
+  signal.throwIfAborted();
+  return card;
 }
 
 function setUp(form) {
   const card = form.closest(".card");
-  const frame = card.querySelector(".picture");
   const message = form.querySelector(".message");
   let running = new AbortController();
   let timer;
@@ -71,23 +39,23 @@ function setUp(form) {
     running.abort(); // an older answer comes too late
     running = new AbortController();
     const { signal } = running;
-    const query = queryOf(form);
+    const address = addressOf(form);
+    const frame = card.querySelector(".picture");
     frame.setAttribute("aria-busy", "true");
     try {
-      const image = frame.querySelector("img");
-      image.replaceWith(await pictureOf(image, form.dataset.picture, query, signal));
-      message.textContent = "";
-      updateAddress(form, query);
-      updateDownloads(card, query);
+      const next = await cardAt(address, card.id, signal);
+      message.textContent = next.querySelector(".message").textContent;
+      if (message.textContent) return;
+      frame.replaceChildren(...next.querySelector(".picture").childNodes);
       for (const output of form.querySelectorAll("output[data-shows]")) {
-        output.value = query.get(output.dataset.shows);
+        output.value = address.searchParams.get(output.dataset.shows);
       }
-    } catch (error) {
-      if (signal.aborted) return;
-      const isOffline = error instanceof TypeError;
-      message.textContent = isOffline ? "The server cannot be reached." : error.message;
+      history.replaceState(null, "", address);
+    } catch {
+      if (!signal.aborted) message.textContent = "The picture cannot be loaded.";
+    } finally {
+      if (!signal.aborted) frame.removeAttribute("aria-busy");
     }
-    frame.removeAttribute("aria-busy");
   }
 
   for (const other of form.querySelectorAll("[data-other]")) other.remove();
@@ -106,4 +74,4 @@ function setUp(form) {
   });
 }
 
-document.querySelectorAll("form[data-picture]").forEach(setUp);
+document.querySelectorAll("form[data-live]").forEach(setUp);

@@ -18,11 +18,14 @@ from .conditions import (
 )
 from .headers import (
     CACHE_NAME,
+    DOCUMENT_HEADERS,
+    STEPS,
     Freshness,
     Headers,
     Policy,
     Presentation,
     cache_status,
+    cache_word,
     content_disposition,
     content_range,
     file_stem,
@@ -44,6 +47,7 @@ from .requests import MAX_ARGUMENTS, MAX_HEADER_LENGTH, negotiate, parse_query
 
 __all__ = [
     "CACHE_NAME",
+    "DOCUMENT_HEADERS",
     "MAX_ARGUMENTS",
     "MAX_HEADER_LENGTH",
     "NOT_MODIFIED",
@@ -51,6 +55,7 @@ __all__ = [
     "PRECONDITION_FAILED",
     "PROBLEM_TYPE",
     "RANGE_NOT_SATISFIABLE",
+    "STEPS",
     "Conditions",
     "Freshness",
     "Headers",
@@ -60,6 +65,7 @@ __all__ = [
     "Problem",
     "answer_to",
     "cache_status",
+    "cache_word",
     "content_disposition",
     "content_range",
     "evaluate",

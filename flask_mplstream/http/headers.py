@@ -123,7 +123,6 @@ class Policy:
         )
         timing = HIT_TIMING if fwd is None or is_fallback else server_timing(timings_s)
         headers = [("Cache-Control", control), ("Cache-Status", status)]
-        # Nothing is known of a render that another process did.
         return [*headers, ("Server-Timing", timing)] if timing else headers
 
     def _whose(self, *directives: str) -> str:
@@ -199,6 +198,14 @@ def content_disposition(disposition: str, stem: str, format: ImageFormat) -> str
     return dump_options_header(disposition, {"filename": safe, "filename*": extended})
 
 
+#: Of a document about figures: kept, but not sent before it was asked for again.
+DOCUMENT_HEADERS = [
+    ("Cache-Control", "no-cache"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Content-Security-Policy", POLICY_PIXELS),
+]
+
+
 def cache_status(
     *,
     fwd: str | None = None,
@@ -216,7 +223,23 @@ def cache_status(
     return "; ".join(parts)
 
 
-_STEPS = {
+def cache_word(status: str | None) -> str | None:
+    """What :func:`cache_status` says of where a picture came from, in one word.
+
+    :return: ``hit``, the reason of a render, ``collapsed``, or ``stale-if-error``
+        for an older picture; ``None`` for what is not ours.
+    """
+    name, *parts = (status or "").split("; ")
+    if name != CACHE_NAME:
+        return None
+    said = dict(part.partition("=")[::2] for part in parts)
+    if "fwd-status" in said:
+        return "stale-if-error"
+    return "collapsed" if "collapsed" in said else said.get("fwd", "hit")
+
+
+#: The steps of a render in their order, and what they are.
+STEPS = {
     "load": "load data",
     "wait": "wait for a turn",
     "build": "figure function",
@@ -229,7 +252,7 @@ _STEPS = {
 def server_timing(timings_s: Sequence[tuple[str, float]]) -> str:
     """``Server-Timing`` of a render's steps, in milliseconds."""
     return ", ".join(
-        f'{step};desc="{_STEPS[step]}";dur={seconds * 1e3:.1f}'
+        f'{step};desc="{STEPS[step]}";dur={seconds * 1e3:.1f}'
         for step, seconds in timings_s
     )
 

@@ -191,18 +191,23 @@ def draw_document(
 
 
 class LimitedBuffer(BytesIO):
-    """Takes at most *max_bytes*; refuses the write that goes over."""
+    """Takes at most *max_bytes*; refuses the write that goes over.
 
-    def __init__(self, max_bytes: int) -> None:
+    :param what: what is written, for the error.
+    """
+
+    def __init__(self, max_bytes: int, *, what: str = "The picture has") -> None:
         super().__init__()
         self._max_bytes = max_bytes
+        self._what = what
         self._refusal: ImageTooLargeError | None = None
 
     def write(self, data: Any, /) -> int:
         if self.tell() + len(data) > self._max_bytes:
             self._refusal = ImageTooLargeError(
-                f"The picture has more than {self._max_bytes:,} bytes, the most that "
-                f"max_bytes allows. Draw fewer points, rasterize them, or raise it."
+                f"{self._what} more than {self._max_bytes:,} bytes, the most that "
+                f"max_bytes allows. Draw fewer points, rasterize those of an SVG or "
+                f"PDF, or raise it."
             )
             raise self._refusal
         return super().write(data)

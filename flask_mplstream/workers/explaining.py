@@ -19,6 +19,14 @@ from ..errors import ArgumentFault, ArgumentsError, InnerFigureError, cut
 from ..render import mathtext_of
 
 
+def is_failure(error: Exception) -> bool:
+    """Whether *error* is a fault, and no answer such as 404 (RFC 5861 section 4)."""
+    if not isinstance(error, HTTPException):
+        return True
+    status = error.get_response().status_code
+    return status >= 500
+
+
 @contextmanager
 def explained(
     function: Callable[..., object], from_url: Mapping[str, Any]

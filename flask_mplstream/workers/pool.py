@@ -12,6 +12,7 @@ import os
 import queue
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -77,9 +78,12 @@ class _Process:
 class _Worker:
     """One process at a time. Whoever takes the worker has it alone."""
 
-    def __init__(self, startup: Startup, max_renders: int) -> None:
+    def __init__(
+        self, startup: Startup, max_renders: int, on_killed: Callable[[str], object]
+    ) -> None:
         self._startup = startup
         self._max_renders = max_renders
+        self._on_killed = on_killed
         self._process: _Process | None = None
         self._renders = 0
 
@@ -120,7 +124,7 @@ class _Worker:
         except Exception as error:
             # What the figure function raises comes back as bytes: this is the
             # process, or the pipe to it.
-            self.kill()
+            self._lose("died")
             code = getattr(error, "exitcode", None)
             raise WorkerDiedError(
                 f"The process that rendered the picture ended"
@@ -136,7 +140,7 @@ class _Worker:
         except TimeoutError:
             # It goes on starting for the next one, or nobody would ever have it.
             if time.monotonic() - process.began > LONGEST_START_S:
-                self.kill()
+                self._lose("start")
             raise OverloadedError("A worker is still starting.") from None
 
     def _rendered(self, process: _Process, payload: bytes, deadline: float) -> bytes:
@@ -144,7 +148,7 @@ class _Worker:
         try:
             return process.pool.schedule(transport.run, [payload]).result(remaining_s)
         except TimeoutError:
-            self.kill()
+            self._lose("timeout")
             raise SlowRenderError(
                 f"The picture took longer than {remaining_s:.1f} seconds; its render "
                 f"was ended."
@@ -162,6 +166,11 @@ class _Worker:
         process.context.kill()
         return process.pool
 
+    def _lose(self, reason: str) -> None:
+        if self._process is not None:  # Else it was ended on purpose meanwhile.
+            self.kill()
+            self._on_killed(reason)
+
     def kill(self) -> None:
         """As :meth:`end`, without waiting for the threads that tended it."""
         tended = self.end()
@@ -178,12 +187,21 @@ class Pool:
     """Runs payloads in *size* worker processes, started at first use.
 
     :param max_renders: renders after which a process is replaced; 0 for never.
+    :param on_killed: told of each process that is lost: ``"timeout"``, ``"died"`` or
+        ``"start"``.
     """
 
-    def __init__(self, size: int, startup: Startup, *, max_renders: int) -> None:
+    def __init__(
+        self,
+        size: int,
+        startup: Startup,
+        *,
+        max_renders: int,
+        on_killed: Callable[[str], object],
+    ) -> None:
         # The one that was used last is the one whose memory is warm.
         self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
-        self._workers = [_Worker(startup, max_renders) for _ in range(size)]
+        self._workers = [_Worker(startup, max_renders, on_killed) for _ in range(size)]
         for worker in self._workers:
             self._idle.put(worker)
         self._pid = os.getpid()

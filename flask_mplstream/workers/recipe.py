@@ -28,6 +28,8 @@ from .explaining import explained
 class Recipe:
     """A figure function, and how what it returns is drawn."""
 
+    #: Full name of the route.
+    endpoint: str
     function: Callable[..., object]
     #: Fetches the data, outside the gate.
     load: Callable[..., Any] | None

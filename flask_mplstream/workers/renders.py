@@ -5,7 +5,8 @@ Flask side; one :class:`Renders` for each app and process.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
 from time import perf_counter
@@ -14,14 +15,31 @@ from typing import Any, Protocol
 from flask import Flask
 
 from ..budget import Budget
-from ..errors import ConfigError, OverloadedError
+from ..errors import (
+    ArgumentsError,
+    ConfigError,
+    ImageTooLargeError,
+    OverloadedError,
+)
 from ..image import RenderedImage, Variant
 from ..settings import Settings
+from ..signals import (
+    figure_failed,
+    figure_rendered,
+    render_began,
+    render_ended,
+    tell,
+    worker_killed,
+)
 from . import transport
 from .admission import Admission
 from .executor import OnExecutor
+from .explaining import is_failure
 from .inline import is_rendering, run_without_request
 from .recipe import Recipe
+
+#: There is no room for a render, or the URL asks for what cannot be had: no fault.
+_REFUSALS = (OverloadedError, ArgumentsError, ImageTooLargeError)
 
 
 class Elsewhere(Protocol):
@@ -58,7 +76,7 @@ class Renders:
         # runs at once is its own affair.
         slots = 0 if settings.executor else max(settings.workers, 1)
         self._admission = Admission(slots + settings.max_pending)
-        self._elsewhere = _elsewhere(settings, modules)
+        self._elsewhere = _elsewhere(app, settings, modules)
 
     def image(
         self,
@@ -73,6 +91,25 @@ class Renders:
         :raises SlowRenderError: where its render takes too long and can be ended.
         :raises WorkerDiedError: where no worker survived it.
         """
+        told = {"figure": recipe.endpoint, "arguments": values, "variant": variant}
+        try:
+            image = self._charged(recipe, values, variant, timeout_s)
+        except _REFUSALS:
+            raise
+        except Exception as error:
+            if is_failure(error):
+                tell(figure_failed, self._app, **told, exception=error)
+            raise
+        tell(figure_rendered, self._app, **told, image=image)
+        return image
+
+    def _charged(
+        self,
+        recipe: Recipe,
+        values: Mapping[str, Any],
+        variant: Variant,
+        timeout_s: float,
+    ) -> RenderedImage:
         if is_rendering.get():
             # Asked for by a figure function, which has its turn.
             return self._here(recipe, values, variant, timeout_s)
@@ -106,13 +143,22 @@ class Renders:
         variant: Variant,
         timeout_s: float,
     ) -> RenderedImage:
-        with self._admission:
+        with self._pending(recipe.endpoint):
             if self._elsewhere is None:
                 return self._here(recipe, values, variant, timeout_s)
             began = perf_counter()
             payload = transport.pack(self._app_name, recipe, values, variant)
             image = transport.unpack(self._elsewhere.run(payload, timeout_s))
         return _with_wait(image, perf_counter() - began)
+
+    @contextmanager
+    def _pending(self, figure: str) -> Iterator[None]:
+        with self._admission:
+            tell(render_began, self._app, figure=figure)
+            try:
+                yield
+            finally:
+                tell(render_ended, self._app, figure=figure)
 
     def _here(
         self,
@@ -152,7 +198,9 @@ def check_extras(settings: Settings) -> None:
             )
 
 
-def _elsewhere(settings: Settings, modules: tuple[str, ...]) -> Elsewhere | None:
+def _elsewhere(
+    app: Flask, settings: Settings, modules: tuple[str, ...]
+) -> Elsewhere | None:
     if settings.executor is not None:
         return OnExecutor(settings.executor)
     if not settings.workers:
@@ -160,7 +208,12 @@ def _elsewhere(settings: Settings, modules: tuple[str, ...]) -> Elsewhere | None
     from .pool import Pool, Startup
 
     startup = Startup(settings.worker_bytes, settings.app, modules)
-    return Pool(settings.workers, startup, max_renders=settings.worker_renders)
+    return Pool(
+        settings.workers,
+        startup,
+        max_renders=settings.worker_renders,
+        on_killed=lambda reason: tell(worker_killed, app, reason=reason),
+    )
 
 
 def _with_wait(image: RenderedImage, elapsed_s: float) -> RenderedImage:

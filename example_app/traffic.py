@@ -1,0 +1,31 @@
+"""What the server has sent, counted by a signal of the package."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from flask import Flask, current_app
+
+from flask_mplstream.signals import figure_served
+
+#: What the states of ``Cache-Status`` are called in the figure.
+NAMES = {"hit": "from the cache", "unchanged": "not changed", "drawn": "drawn anew"}
+
+
+def count(app: Flask) -> None:
+    """Count the pictures that *app* sends from now on, in this process."""
+    app.extensions["traffic"] = Counter()
+    figure_served.connect(_note, app)
+
+
+def sent() -> dict[str, int]:
+    """How many pictures were sent, by where they came from."""
+    counted = current_app.extensions["traffic"]
+    return {name: counted[state] for state, name in NAMES.items()}
+
+
+def _note(app: Flask, *, status: int, cache: str | None, **_: Any) -> None:
+    if cache is not None:
+        fresh = "hit" if cache == "hit" else "drawn"
+        app.extensions["traffic"]["unchanged" if status == 304 else fresh] += 1

@@ -1,0 +1,122 @@
+"""What a text of a figure says, without its mathtext, on one line.
+
+Render layer. For readers that do not draw: alternative text, headings of data.
+It asks Matplotlib nothing and believes no text.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+#: Characters of a text that are read; a title is no book.
+_MOST_CHARACTERS = 1000
+#: Passes for commands inside commands, such as a fraction of fractions.
+_MOST_NESTED = 8
+
+#: Commands and what they show; Greek letters have their names from Unicode.
+_SYMBOLS = dict(
+    re.findall(
+        r"(\w+) (\S)",
+        """
+    approx ≈  cdot ·  circ °  deg °  degree °  div ÷  dots …  equiv ≡  ge ≥  geq ≥
+    in ∈  infty ∞  int ∫  langle ⟨  ldots …  le ≤  leq ≤  nabla ∇  ne ≠  neq ≠
+    partial ∂  pm ±  prime ′  prod ∏  propto ∝  rangle ⟩  rightarrow →  sim ~  sum ∑
+    times ×  to →  varepsilon ε  varphi φ
+    """,
+    )
+)
+#: Commands about the look of what follows, or its size.
+_LOOKS = re.compile(
+    r"(math(rm|it|bf|sf|tt|cal|bb|frak|scr|regular|default|bfit)|boldsymbol|text|rm"
+    r"|it|bf|operatorname|left|right|big|Big|bigg|Bigg|limits|displaystyle)"
+)
+_RAISED = str.maketrans("0123456789+-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻")
+_LOWERED = str.maketrans("0123456789+-−", "₀₁₂₃₄₅₆₇₈₉₊₋₋")
+
+_MATH = re.compile(r"(?<!\\)\$((?:\\.|[^$\\])*)\$", re.DOTALL)
+_ARGUMENT = r"\s*(?:\{([^{}]*)\}|([^\s{}\\^_]))"
+_FRACTION = re.compile(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
+_ROOT = re.compile(r"\\sqrt\s*(?:\[[^\]]*\])?\s*\{([^{}]*)\}")
+_LIMITS = re.compile(rf"([∑∫∏])\s*_{_ARGUMENT}\s*\^{_ARGUMENT}")
+_RAISE = re.compile(rf"\^{_ARGUMENT}")
+_LOWER = re.compile(rf"_{_ARGUMENT}")
+_SPACE = re.compile(r"\\(?:[,;:! ]|q?quad\b)")
+_COMMAND = re.compile(r"\\([A-Za-z]+) ?")
+
+
+def plain(text: object) -> str:
+    """*text* on one line: mathtext in words, no control characters."""
+    read = str(text)[:_MOST_CHARACTERS]
+    if "$" in read:
+        read = _MATH.sub(lambda found: _without_markup(found[1]), read)
+        read = read.replace(r"\$", "$")
+    return " ".join(_printable(read).split())
+
+
+def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
+    # Neither controls nor lone surrogates nor what is no character.
+    return "".join(
+        " " if c.isspace() else c
+        for c in text
+        if c.isspace() or unicodedata.category(c) not in {"Cc", "Cs", "Cn"}
+    )
+
+
+def _without_markup(math: str) -> str:
+    math = _COMMAND.sub(_command, _SPACE.sub(" ", math))
+    for _ in range(_MOST_NESTED):
+        simpler = _without_innermost(math)
+        if simpler == math:
+            break
+        math = simpler
+    return re.sub(r"[{}]|\\(?=[%&#_|])", "", math)
+
+
+def _command(found: re.Match[str]) -> str:
+    name = found[1]
+    if name in {"frac", "dfrac", "tfrac", "sqrt"}:
+        return f"\\{name}"
+    if _LOOKS.fullmatch(name):
+        return ""
+    return _SYMBOLS.get(name) or _greek(name) or f" {name} "
+
+
+def _greek(name: str) -> str:
+    size = "SMALL" if name.islower() else "CAPITAL"
+    try:
+        # Unicode calls it so, without the b.
+        letter = name.upper().replace("LAMBDA", "LAMDA")
+        return unicodedata.lookup(f"GREEK {size} LETTER {letter}")
+    except KeyError:
+        return ""
+
+
+def _without_innermost(math: str) -> str:
+    math = _FRACTION.sub(lambda m: f"{_grouped(m[1])}/{_grouped(m[2])}", math)
+    math = _ROOT.sub(lambda m: f"√{_grouped(m[1])}", math)
+    math = _LIMITS.sub(lambda m: f"{m[1]} from {m[2] or m[3]} to {m[4] or m[5]} ", math)
+    math = _RAISE.sub(lambda m: _raised(m[1] or m[2] or ""), math)
+    return _LOWER.sub(lambda m: _lowered(m[1] or m[2] or ""), math)
+
+
+def _grouped(math: str) -> str:
+    """In parentheses where it would fall apart without its braces."""
+    math = math.strip()
+    return f"({math})" if re.search(r"[\s+\-−/]", math) else math
+
+
+def _raised(math: str) -> str:
+    math = math.strip()
+    if all(ord(c) in _RAISED for c in math):
+        return math.translate(_RAISED)
+    return math if math in {"°", "′", "*"} else f" to the {math} "
+
+
+def _lowered(math: str) -> str:
+    math = math.strip()
+    if all(ord(c) in _LOWERED for c in math):
+        return math.translate(_LOWERED)
+    return f" {math} "

@@ -1,0 +1,210 @@
+"""Figures of every kind, for the tests of what is read back from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+from example_app import data, figures
+
+FRAME = pd.DataFrame(
+    {"a": [1.0, 2.0, 3.0, 4.0, 5.0], "b": [1, 2, 1, 2, 3], "c": list("uvuvu")}
+)
+
+
+def drawn_by(method: str, *args: Any, **options: Any) -> Callable[[], Figure]:
+    """A function for a figure with one axes, on which *method* drew."""
+
+    def build() -> Figure:
+        figure = Figure()
+        getattr(figure.subplots(), method)(*args, **options)
+        return figure
+
+    return build
+
+
+def with_axes(draw: Callable[[Any], object], **options: Any) -> Callable[[], Figure]:
+    """A function for a figure with one axes, on which *draw* drew."""
+
+    def build() -> Figure:
+        figure = Figure()
+        draw(figure.add_subplot(**options))
+        return figure
+
+    return build
+
+
+def by_pyplot(draw: Callable[[], Any]) -> Callable[[], Figure]:
+    """A function for the figure that *draw* made with pyplot, which forgets it."""
+
+    def build() -> Figure:
+        drawn = draw()
+        figure: Figure = drawn.figure
+        plt.close(figure)
+        return figure
+
+    return build
+
+
+def seaborn(name: str, **options: Any) -> Callable[[], Figure]:
+    """A figure of seaborn's."""
+
+    def draw() -> Any:
+        import seaborn as sns
+
+        return getattr(sns, name)(FRAME, **options)
+
+    return by_pyplot(draw)
+
+
+def ggplot(geom: str, x: str, y: str) -> Callable[[], Figure]:
+    """A figure of plotnine's."""
+
+    def build() -> Figure:
+        import plotnine as p9
+
+        x_and_y = p9.aes(x, y)  # type: ignore[no-untyped-call]  # It has no types.
+        plot = p9.ggplot(FRAME, x_and_y) + getattr(p9, geom)()
+        return (plot + p9.labs(title="By plotnine")).draw()  # type: ignore[no-any-return]
+
+    return build
+
+
+def three_dimensions(axes: Any) -> None:
+    axes.plot([1, 2], [3, 4], [5, 6])
+    axes.scatter([1, 2], [3, 4], [5, 6], c=[1, 2])
+    axes.plot_surface(*np.meshgrid([0, 1], [0, 1]), np.eye(2))
+    axes.bar3d(1, 1, 1, 1, 1, 1)
+
+
+def guides(axes: Any) -> None:
+    axes.plot([0, 1, 2], [1, 2, 3])
+    axes.axhline(5)
+    axes.axvline(1)
+    axes.axline((0, 0), slope=1)
+    axes.axhspan(1, 2)
+    axes.axvspan(1, 2)
+    axes.fill_between([0, 1], 0, 1, transform=axes.get_xaxis_transform())
+
+
+def odd_lines(axes: Any) -> None:
+    axes.plot([], [])
+    axes.plot([1], [1])
+    axes.plot([np.nan, np.nan], [np.nan, np.nan])
+    axes.plot([1, 2, 3], [np.inf, 1, -np.inf])
+    axes.plot(np.array([3, 2, 1], "uint8"), np.array([1, 2, 3], "uint8"))
+    axes.plot([1, 2], [1, 2], visible=False)
+
+
+def colourful() -> Figure:
+    figure = Figure()
+    axes = figure.subplots(2, 3).ravel()
+    mesh = axes[0].pcolormesh([0, 1, 2, 3], [0, 1, 2], np.arange(6).reshape(2, 3))
+    figure.colorbar(mesh, label="T (K)")
+    axes[1].imshow(np.ma.masked_equal(np.eye(2), 0), extent=(0, 4, 10, 20))
+    axes[2].imshow(np.zeros((2, 2, 3)))
+    axes[3].pcolormesh(np.arange(9).reshape(3, 3), shading="gouraud")
+    axes[4].contourf(np.arange(9).reshape(3, 3))
+    axes[5].pcolormesh([[0, 1], [0.5, 1.5]], [[0, 0], [1, 2]], [[7]])
+    return figure
+
+
+def subfigures() -> Figure:
+    figure = Figure()
+    parts: Any = figure.subfigures(1, 2)
+    parts[0].subplots().plot([1, 2])
+    parts[0].suptitle("Left")
+    parts[1].supxlabel("Time")
+    parts[1].subplots().plot([2, 1])
+    return figure
+
+
+def twins(axes: Any) -> None:
+    axes.plot([1, 2], label="rain")
+    axes.twinx().plot([20, 10], label="sun")
+    axes.inset_axes([0.5, 0.5, 0.2, 0.2]).plot([1, 2])
+
+
+def huge_text(axes: Any) -> None:
+    axes.plot([1, 2], label="l" * 5000)
+    axes.set(title="t" * 5000, xlabel="x " * 5000, ylabel=r"$\frac{1}{2}$" * 500)
+
+
+START = datetime(2020, 1, 1, 12)
+FIGURES: dict[str, Callable[[], Figure]] = {
+    "nothing": Figure,
+    "empty-axes": with_axes(lambda axes: None),
+    "odd-lines": with_axes(odd_lines),
+    "guides": with_axes(guides),
+    "dates": drawn_by("plot", [START, START + timedelta(1)], [1, 2]),
+    "far-dates": with_axes(lambda a: (a.xaxis_date(), a.plot([-5e5, 2.7e6], [1, 2]))),
+    "categories": drawn_by("plot", ["a", "b", "a"], [1, 2, 3]),
+    "category-bars": drawn_by("barh", ["a", "b"], [1, 2], left=1),
+    "error-bars": drawn_by("errorbar", [1, 2], [3, 4], xerr=1, yerr=2, capsize=3),
+    "bare-error-bars": drawn_by("errorbar", [1, 2], [3, 4], yerr=2, fmt="none"),
+    "bars-with-errors": drawn_by("bar", [1, 3], [5, 6], yerr=0.5, capsize=2),
+    "hist": drawn_by("hist", [1, 2, 2, 3], bins=3),
+    "hist-across": drawn_by("hist", [1, 2, 2, 3], bins=3, orientation="horizontal"),
+    "hist-step": drawn_by("hist", [1, 2, 2, 3], histtype="step"),
+    "hist-2d": drawn_by("hist2d", [1, 2, 2, 3], [1, 2, 2, 3]),
+    "stairs": drawn_by("stairs", [1, 2, 1], [0, 1, 3, 4]),
+    "boxes": drawn_by("boxplot", [[1, 2, 3, 9], [2, 3, 4, 5]]),
+    "boxes-across": drawn_by("boxplot", [[1, 2, 3, 9]], orientation="horizontal"),
+    "violins": drawn_by("violinplot", [[1, 2, 3, 9], [2, 3, 4, 5]]),
+    "pie": drawn_by("pie", [1, 3], labels=["one", "three"]),
+    "stem": drawn_by("stem", [1, 2, 3]),
+    "hexbin": drawn_by("hexbin", [1, 2, 3], [1, 2, 3]),
+    "quiver": drawn_by("quiver", [1, 2], [1, 2], [1, 1], [1, 1]),
+    "barbs": drawn_by("barbs", [1, 2], [1, 2], [9, 9], [9, 9]),
+    "stream": drawn_by(
+        "streamplot", *np.meshgrid([0, 1, 2], [0, 1, 2]), *np.ones((2, 3, 3))
+    ),
+    "triangles": drawn_by("tripcolor", [0, 1, 0], [0, 0, 1], [1, 2, 3]),
+    "events": drawn_by("eventplot", [1, 2, 3]),
+    "stack": drawn_by("stackplot", [1, 2, 3], [1, 2, 3], [3, 2, 1]),
+    "across": drawn_by("fill_betweenx", [1, 2, 3], [1, 2, 3]),
+    "spy": drawn_by("spy", np.eye(3)),
+    "masked": drawn_by("scatter", np.ma.masked_equal([1, 2, 3], 2), [1, 2, 3]),
+    "bool-image": drawn_by("imshow", np.eye(3, dtype=bool)),
+    "log": drawn_by("loglog", [1, 10, 100], [1, 10, 100]),
+    "polar": with_axes(lambda a: a.plot([0, 1, 2], [1, 2, 1]), projection="polar"),
+    "3d": with_axes(three_dimensions, projection="3d"),
+    "inverted": with_axes(lambda axes: (axes.plot([1, 2]), axes.invert_xaxis())),
+    "twins": with_axes(twins),
+    "huge-text": with_axes(huge_text),
+    "colourful": colourful,
+    "subfigures": subfigures,
+    "pandas-periods": by_pyplot(
+        lambda: pd.Series(
+            range(3), pd.date_range("2020-01-31", periods=3, freq="ME")
+        ).plot()
+    ),
+    "pandas-dates": by_pyplot(
+        lambda: pd.Series(
+            range(3), pd.DatetimeIndex(["2020-01-01", "2020-01-03", "2020-03-01"])
+        ).plot()
+    ),
+    "pandas-bars": by_pyplot(lambda: FRAME.plot.bar(x="c")),
+    "pandas-box": by_pyplot(lambda: FRAME[["a", "b"]].plot.box()),
+    "pandas-area": by_pyplot(lambda: FRAME[["a", "b"]].plot.area()),
+    "pandas-pie": by_pyplot(lambda: FRAME["a"].plot.pie()),
+    "seaborn-grid": seaborn("relplot", x="a", y="b", col="c"),
+    "seaborn-line": seaborn("lineplot", x="b", y="a", hue="c"),
+    "seaborn-bar": seaborn("barplot", x="c", y="a"),
+    "seaborn-box": seaborn("boxplot", x="c", y="a"),
+    "seaborn-strip": seaborn("stripplot", x="c", y="a"),
+    "seaborn-pairs": seaborn("pairplot"),
+    "ggplot-line": ggplot("geom_line", "a", "b"),
+    "ggplot-bars": ggplot("geom_col", "c", "a"),
+    "example-scatter": figures.scatter,
+    "example-prices": figures.prices,
+    "example-no-prices": lambda: figures.prices(tickers=frozenset()),
+    "example-relief": lambda: figures.relief(data.terrain()),
+    "example-identity": figures.identity,
+}

@@ -1,0 +1,251 @@
+"""The data of a figure as CSV and JSON: complete, exact, harmless, bounded."""
+
+from __future__ import annotations
+
+import csv
+import json
+import tracemalloc
+import warnings
+from collections.abc import Callable, Iterator
+from io import StringIO
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.figure import Figure
+
+from flask_mplstream import ImageTooLargeError
+from flask_mplstream.render.gate import gate, use_agg
+from flask_mplstream.render.reading.data import data_csv, data_json
+
+from .shown_figures import FIGURES, drawn_by, with_axes
+
+use_agg()
+
+MOST_BYTES = 50_000_000
+
+
+@pytest.fixture(autouse=True)
+def inside_the_gate() -> Iterator[None]:
+    """As in a render; what pandas and others warn of is not ours."""
+    with gate(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def table(figure: Figure) -> list[list[str]]:
+    text = data_csv(figure, MOST_BYTES).decode()
+    return list(csv.reader(StringIO(text, newline=""), strict=True))
+
+
+def tree(figure: Figure) -> dict[str, Any]:
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} is not JSON")
+
+    text = data_json(figure, MOST_BYTES).decode()
+    read: dict[str, Any] = json.loads(text, parse_constant=refuse)
+    return read
+
+
+def two_lines(axes: Any) -> None:
+    axes.plot([1, 2, 3], [0.1, np.nan, 0.3], label="a")
+    axes.plot([1, 2, 3], [4, 5, 6], label="b")
+    axes.plot([1, 9], [7, 8], label="b")
+    axes.set(title="Both", xlabel="Time (s)", ylabel="Speed", yscale="log")
+
+
+def test_series_at_the_same_places_share_a_column() -> None:
+    """Headings are labels and unique; shorter columns end with empty cells."""
+    assert table(with_axes(two_lines)()) == [
+        ["Time (s)", "a", "b", "Time (s) (2)", "b (2)"],
+        ["1", "0.1", "4", "1", "7"],
+        ["2", "", "5", "9", "8"],
+        ["3", "0.3", "6", "", ""],
+    ]
+
+
+def test_json_has_axes_and_their_series() -> None:
+    """With titles, labels and scales; what is no number is null."""
+    assert tree(with_axes(two_lines)()) == {
+        "title": "",
+        "axes": [
+            {
+                "title": "Both",
+                "x": {"label": "Time (s)", "scale": "linear"},
+                "y": {"label": "Speed", "scale": "log"},
+                "series": [
+                    {
+                        "kind": "line",
+                        "label": "a",
+                        "x": [1, 2, 3],
+                        "y": [0.1, None, 0.3],
+                    },
+                    {"kind": "line", "label": "b", "x": [1, 2, 3], "y": [4, 5, 6]},
+                    {"kind": "line", "label": "b", "x": [1, 9], "y": [7, 8]},
+                ],
+            }
+        ],
+    }
+
+
+def test_lines_end_as_rfc_4180_wants() -> None:
+    """With CR and LF, the last one as well."""
+    written = data_csv(drawn_by("plot", [1, 2])(), MOST_BYTES)
+    assert written == b"x,y\r\n0.0,1\r\n1.0,2\r\n"
+
+
+def test_an_image_is_a_tidy_table() -> None:
+    """One row for each pixel; masked ones have an empty cell, and null in JSON."""
+    image = drawn_by("imshow", np.ma.masked_equal([[1, 2], [3, 4]], 3))
+    assert table(image()) == [
+        ["x", "y", "value"],
+        ["0.0", "0.0", "1.0"],
+        ["1.0", "0.0", "2.0"],
+        ["0.0", "1.0", ""],
+        ["1.0", "1.0", "4.0"],
+    ]
+    (series,) = tree(image())["axes"][0]["series"]
+    assert series["value"] == [[1.0, 2.0], [None, 4.0]]
+
+
+def test_axes_with_titles_have_those_in_their_headings() -> None:
+    """Where there are several."""
+    assert table(FIGURES["seaborn-grid"]())[0] == [
+        *("c = u: a", "c = u: b", "c = v: a", "c = v: b")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        pytest.param("category-bars", ["a", "b"], id="categories"),
+        pytest.param(
+            "dates", ["2020-01-01T12:00:00", "2020-01-02T12:00:00"], id="times"
+        ),
+        pytest.param(
+            "pandas-periods", ["2020-01-01", "2020-02-01", "2020-03-01"], id="periods"
+        ),
+        pytest.param(
+            "pandas-dates", ["2020-01-01", "2020-01-03", "2020-03-01"], id="dates"
+        ),
+        pytest.param("pandas-bars", list("uvuvu"), id="ticks"),
+    ],
+)
+def test_names_and_dates_are_written_as_such(name: str, expected: list[str]) -> None:
+    """And not as the numbers that Matplotlib has for them."""
+    series = tree(FIGURES[name]())["axes"][0]["series"][0]
+    assert expected in (series["x"], series["y"])
+    rows = table(FIGURES[name]())
+    assert expected in [list(column)[1:] for column in zip(*rows, strict=True)]
+
+
+def test_dates_with_a_zone_are_in_utc() -> None:
+    """And say so."""
+    import pandas as pd
+
+    dates = pd.date_range("2020-01-01 12:00", periods=2, tz="Europe/Berlin")
+    (series,) = tree(drawn_by("plot", dates, [1, 2])())["axes"][0]["series"]
+    assert series["x"] == ["2020-01-01T11:00:00Z", "2020-01-02T11:00:00Z"]
+
+
+def test_what_is_no_date_is_empty() -> None:
+    """On an axis of dates: before the year 1, after 9999, or no number."""
+
+    def draw(axes: Any) -> None:
+        axes.xaxis_date()
+        axes.plot([-1e6, 0, np.nan, 1e12], [1, 2, 3, 4])
+        axes.set_xlim(0, 1)
+
+    (series,) = tree(with_axes(draw)())["axes"][0]["series"]
+    assert series["x"] == [None, "1970-01-01", None, None]
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@a", " =1+1"])
+def test_no_text_is_a_formula(text: str) -> None:
+    """Neither a heading nor a name; numbers stay what they are."""
+
+    def draw(axes: Any) -> None:
+        axes.bar([text, "b"], [-1, 2], label=text)
+
+    assert table(with_axes(draw)())[:2] == [
+        ["x", f"'{text.strip()}"],
+        [f"'{text.strip()}", "-1"],
+    ]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.floats(allow_infinity=False), min_size=1, max_size=20))
+def test_numbers_come_back_exactly(values: list[float]) -> None:
+    """From both formats, bit for bit."""
+    figure = drawn_by("plot", values)()
+    (series,) = tree(figure)["axes"][0]["series"]
+    cells = [row[1] for row in table(figure)[1:]]
+    np.testing.assert_array_equal(
+        [np.nan if v is None else v for v in series["y"]], values
+    )
+    np.testing.assert_array_equal([float(cell or "nan") for cell in cells], values)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_has_data(name: str) -> None:
+    """A rectangle of cells with headings that differ, and valid JSON."""
+    figure = FIGURES[name]()
+    rows = table(figure)
+    assert len({len(row) for row in rows}) <= 1
+    headings = rows[0] if rows else []
+    assert all(headings)
+    assert len(set(headings)) == len(headings)
+    assert tree(figure).keys() == {"title", "axes"}
+
+
+@pytest.mark.parametrize("write", [data_csv, data_json])
+def test_no_more_than_the_limit_is_held(
+    write: Callable[[Figure, int], bytes],
+) -> None:
+    """A million points are refused at the thousandth byte, in words."""
+    figure = drawn_by("plot", np.arange(1e6), np.arange(1e6))()
+    tracemalloc.start()
+    try:
+        with pytest.raises(ImageTooLargeError, match="The data have more than 1,000"):
+            write(figure, 1000)
+        held = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert held < 20_000_000  # Not the 100 MB of a million Python numbers.
+
+
+@pytest.mark.parametrize("write", [data_csv, data_json])
+def test_what_is_as_long_as_the_limit_is_written(
+    write: Callable[[Figure, int], bytes],
+) -> None:
+    """The limit is the most, not the first too many."""
+    figure = drawn_by("plot", [1, 2])()
+    written = write(figure, MOST_BYTES)
+    assert write(figure, len(written)) == written
+
+
+def many_lines(axes: Any) -> None:
+    for number in range(4000):
+        axes.plot([number, number + 1], [1, 2], label="same")
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        pytest.param(drawn_by("plot", np.random.rand(10**6)), id="points"),
+        pytest.param(drawn_by("imshow", np.random.rand(700, 700)), id="pixels"),
+        pytest.param(with_axes(many_lines), id="lines"),
+    ],
+)
+@pytest.mark.parametrize("write", [data_csv, data_json])
+def test_much_data_is_written_in_seconds(
+    write: Callable[[Figure, int], bytes], build: Callable[[], Figure]
+) -> None:
+    """It takes as long as there is more of it, and no longer."""
+    figure = build()
+    started = perf_counter()
+    write(figure, MOST_BYTES)
+    assert perf_counter() - started < 10

@@ -1,0 +1,388 @@
+"""Metrics: what Prometheus reads is what happened, in all processes, and bounded."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import NamedTuple
+from weakref import ref
+
+import pytest
+from flask import Flask, Response
+from flask.testing import FlaskClient
+from matplotlib.figure import Figure
+from prometheus_client import CollectorRegistry, Counter
+from prometheus_client.openmetrics import parser as openmetrics
+from prometheus_client.parser import text_string_to_metric_families
+
+from flask_mplstream import ConfigError, FigureBlueprint, figure_served
+from flask_mplstream.prometheus import export_metrics
+
+from .conftest import Clock, free_port, server
+from .test_workers import end
+from .worker_figures import plots as worker_plots
+
+ROOT = Path(__file__).parent.parent
+PATIENCE_S = 20.0
+
+Serve = Callable[..., FlaskClient]
+Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+def samples_in(text: str) -> Samples:
+    """Each value by its name and labels."""
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+class Metrics(NamedTuple):
+    """What an app tells."""
+
+    client: FlaskClient
+
+    def value(self, name: str, **labels: str) -> float | None:
+        """The value of the series *name*, nothing where there is none."""
+        text = self.client.get("/metrics").text
+        return samples_in(text).get((f"mplstream_{name}", frozenset(labels.items())))
+
+    def requests(self, status: int, cache: str, figure: str = "plots.walk") -> float:
+        """Answers with that status and word."""
+        labels = {"figure": figure, "status": str(status), "cache": cache}
+        return self.value("requests_total", **labels) or 0.0
+
+
+@pytest.fixture
+def metrics(plots: FigureBlueprint, serve: Serve) -> Metrics:
+    """An app that exports, with a figure that fails where it is told to."""
+
+    @plots.figure_route("/walk", max_age=60, stale_if_error=600, error_backoff=0)
+    def walk(n: int = 0, fails: str = "") -> Figure:
+        if fails and os.path.exists(fails):
+            raise ValueError("no data")
+        return Figure(figsize=(1, 1))
+
+    client = serve()
+    export_metrics(client.application)
+    return Metrics(client)
+
+
+def test_answers_are_counted_by_status_and_cache(metrics: Metrics) -> None:
+    """A miss, two hits, a 304 and a 400."""
+    first = metrics.client.get("/plots/walk")
+    for _ in range(2):
+        metrics.client.get("/plots/walk")
+    etag = first.headers["ETag"]
+    metrics.client.get("/plots/walk", headers={"If-None-Match": etag})
+    metrics.client.get("/plots/walk?n=x")
+    assert metrics.requests(200, "uri-miss") == 1
+    assert metrics.requests(200, "hit") == 2
+    assert metrics.requests(304, "hit") == 1
+    assert metrics.requests(400, "none") == 1
+
+
+def test_bytes_are_those_that_were_sent(metrics: Metrics) -> None:
+    """A picture twice; nothing for a 304 and for a HEAD."""
+    first = metrics.client.get("/plots/walk")
+    metrics.client.get("/plots/walk")
+    metrics.client.head("/plots/walk")
+    metrics.client.get("/plots/walk", headers={"If-None-Match": "*"})
+    told = metrics.value("response_bytes_total", figure="plots.walk")
+    assert told == 2 * len(first.data)
+
+
+def test_a_failure_and_an_older_picture_are_counted(
+    plots: FigureBlueprint, clock: Clock, metrics: Metrics, tmp_path: Path
+) -> None:
+    """500 where there is no picture, ``stale-if-error`` where there is one."""
+    switch = tmp_path / "fails"
+    url = f"/plots/walk?fails={switch}"
+    metrics.client.get(url)
+    switch.touch()
+    clock.now += 100
+    assert metrics.client.get(url).status_code == 200
+    assert metrics.client.get(f"{url}&n=1").status_code == 500
+    assert metrics.requests(200, "stale-if-error") == 1
+    assert metrics.requests(500, "none") == 1
+    assert metrics.value("render_failures_total", figure="plots.walk") == 2
+    assert metrics.value("render_seconds_count", figure="plots.walk") == 1
+
+
+def test_renders_are_timed(metrics: Metrics) -> None:
+    """From 5 ms to a minute, once each; a hit is no render."""
+    for url in ("/plots/walk", "/plots/walk", "/plots/walk?n=1"):
+        metrics.client.get(url)
+    walk = {"figure": "plots.walk"}
+    assert metrics.value("render_seconds_count", **walk) == 2
+    assert metrics.value("render_seconds_bucket", **walk, le="0.005") is not None
+    assert metrics.value("render_seconds_bucket", **walk, le="60.0") == 2
+    seconds = metrics.value("render_seconds_sum", **walk)
+    assert seconds
+    steps = [
+        metrics.value("render_step_seconds_total", **walk, step=step) or 0.0
+        for step in ("build", "draw", "encode")
+    ]
+    assert sum(steps) == pytest.approx(seconds)
+    assert metrics.value("render_step_seconds_total", **walk, step="wait") is not None
+
+
+def test_pending_renders_and_collapsed_requests_are_counted(
+    plots: FigureBlueprint, serve: Serve
+) -> None:
+    """One runs and one waits for its turn; who waits for a picture is no render."""
+    began, go_on = threading.Event(), threading.Event()
+
+    @plots.figure_route("/slow")
+    def slow(n: int = 0) -> Figure:
+        began.set()
+        go_on.wait(PATIENCE_S)
+        return Figure(figsize=(1, 1))
+
+    app = serve().application
+    export_metrics(app)
+    metrics = Metrics(app.test_client())
+
+    def pending() -> float:
+        return metrics.value("renders_pending", figure="plots.slow") or 0.0
+
+    with ThreadPoolExecutor(3) as threads:
+        try:
+            paths = ["/plots/slow?n=1", "/plots/slow?n=2", "/plots/slow?n=1"]
+            asked = [
+                threads.submit(lambda p: app.test_client().get(p), p) for p in paths
+            ]
+            began.wait(PATIENCE_S)
+            wait_until(lambda: pending() == 2)
+            wait_until(lambda: waits_for_another(app))
+            assert pending() == 2
+        finally:
+            go_on.set()
+        assert [answer.result().status_code for answer in asked] == [200] * 3
+    assert pending() == 0
+    assert metrics.requests(200, "uri-miss", "plots.slow") == 2
+    assert metrics.requests(200, "collapsed", "plots.slow") == 1
+
+
+def waits_for_another(app: Flask) -> bool:
+    """Whether a request waits for the render of another."""
+    flights = app.extensions["mplstream"].pictures(None)._flights._flights
+    return any(flight._condition._waiters for flight in [*flights.values()])
+
+
+def wait_until(claim: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not claim():
+        assert time.monotonic() < deadline, "it does not come true"
+        time.sleep(0.01)
+
+
+def test_killed_workers_are_counted_by_reason(tmp_path: Path) -> None:
+    """One for its time; two died of one render."""
+    app = Flask(__name__)
+    app.config.from_mapping(MPLSTREAM_WORKERS=1, MPLSTREAM_TIMEOUT=60)
+    app.register_blueprint(worker_plots)
+    export_metrics(app)
+    metrics = Metrics(app.test_client())
+    metrics.client.get("/plots/grey")
+    for path in ("hang", "dies"):
+        metrics.client.get(f"/plots/{path}", query_string={"pids": tmp_path / path})
+    end(app)
+    assert metrics.value("workers_killed_total", reason="timeout") == 1
+    assert metrics.value("workers_killed_total", reason="died") == 2
+    assert metrics.requests(504, "none", "plots.hang") == 1
+    assert metrics.value("render_failures_total", figure="plots.hang") == 1
+    assert metrics.value("render_seconds_count", figure="plots.one_colour") == 1
+
+
+def test_a_stranger_makes_no_series(metrics: Metrics) -> None:
+    """Labels are endpoints and words of ours, whatever a URL says."""
+    metrics.client.get("/plots/walk?n=1")
+    metrics.client.get("/plots/walk?bad=1")
+    before = len(samples_in(metrics.client.get("/metrics").text))
+    for n in range(2, 20):
+        metrics.client.get(f"/plots/walk?n={n}")
+        metrics.client.get(f"/plots/walk?bad={n}")
+        metrics.client.get(f"/plots/nothing{n}")
+    assert len(samples_in(metrics.client.get("/metrics").text)) == before
+
+
+def test_the_metrics_are_not_kept(metrics: Metrics) -> None:
+    """Text for Prometheus, in the form that it asks for."""
+    plain = metrics.client.get("/metrics")
+    assert plain.headers["Cache-Control"] == "no-store"
+    assert plain.mimetype == "text/plain"
+    wanted = {"Accept": "application/openmetrics-text; version=1.0.0"}
+    openly = metrics.client.get("/metrics", headers=wanted)
+    assert openly.mimetype == "application/openmetrics-text"
+    families = openmetrics.text_string_to_metric_families
+    assert [*families(openly.text)]  # type: ignore[no-untyped-call]  # not typed
+
+
+def test_two_apps_count_for_themselves(plots: FigureBlueprint, serve: Serve) -> None:
+    """In registries of their own."""
+
+    @plots.figure_route("/walk")
+    def walk() -> Figure:
+        return Figure(figsize=(1, 1))
+
+    one, two = Metrics(serve()), Metrics(serve())
+    for metrics in (one, two):
+        export_metrics(metrics.client.application)
+    one.client.get("/plots/walk")
+    assert (one.requests(200, "uri-miss"), two.requests(200, "uri-miss")) == (1, 0)
+
+
+def test_a_second_call_is_refused(metrics: Metrics) -> None:
+    """Else all would be counted twice."""
+    with pytest.raises(ConfigError, match="before for the app"):
+        export_metrics(metrics.client.application, path="/other")
+
+
+def test_a_registry_may_be_the_app_s_own() -> None:
+    """Beside what else it counts, and with no route where none is wanted."""
+    app, registry = Flask(__name__), CollectorRegistry()
+    Counter("visits", "Visits.", registry=registry).inc()
+    assert export_metrics(app, registry=registry, path=None) is registry
+    assert app.test_client().get("/metrics").status_code == 404
+    other = Flask("other")
+    assert export_metrics(other, path="/inner/metrics") is not registry
+    assert other.test_client().get("/inner/metrics").status_code == 200
+
+
+def test_an_app_that_is_gone_listens_no_more() -> None:
+    """The signals keep neither it nor its metrics."""
+    app = Flask(__name__)
+    export_metrics(app)
+    gone = ref(app)
+    assert figure_served.has_receivers_for(app)
+    del app
+    gc.collect()
+    assert gone() is None
+    assert not figure_served.receivers
+
+
+def test_without_the_extra_it_is_named() -> None:
+    """The error says what to install; the rest of the package works without."""
+    program = (
+        "import sys; sys.modules['prometheus_client'] = None\n"
+        "import flask_mplstream\n"
+        "import flask_mplstream.prometheus\n"
+    )
+    command = [sys.executable, "-c", program]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    told = result.stderr.splitlines()[-1]
+    assert told.startswith("ImportError: ")
+    assert "pip install 'flask-mplstream[metrics]'" in told
+
+
+def figures() -> Flask:
+    """The app that two processes of a server run."""
+    app = Flask(__name__)
+    plots = FigureBlueprint("plots", __name__)
+
+    @plots.figure_route("/walk")
+    def walk(n: int = 0, wait_for: str = "") -> Figure:
+        while wait_for and not os.path.exists(wait_for):
+            time.sleep(0.01)
+        return Figure(figsize=(1, 1))
+
+    @app.after_request
+    def name_process(response: Response) -> Response:
+        response.headers["X-Process"] = str(os.getpid())
+        return response
+
+    app.register_blueprint(plots)
+    export_metrics(app)
+    return app
+
+
+#: What docs/metrics.md shows.
+HOOK = """
+from prometheus_client.multiprocess import mark_process_dead
+
+def child_exit(server, worker):
+    mark_process_dead(worker.pid)
+"""
+
+
+class Served(NamedTuple):
+    """What one of the processes said."""
+
+    process: int
+    text: str
+
+
+def ask(connection: HTTPConnection, path: str) -> Served:
+    connection.request("GET", path)
+    response = connection.getresponse()
+    body = response.read().decode("latin-1")
+    return Served(int(response.headers["X-Process"]), body)
+
+
+def connect_to_both(port: int, stack: ExitStack) -> dict[int, HTTPConnection]:
+    """A connection to each of two processes, which stays with it."""
+    found: dict[int, HTTPConnection] = {}
+    deadline = time.monotonic() + PATIENCE_S
+    while len(found) < 2:
+        assert time.monotonic() < deadline, f"only {list(found)} answer"
+        connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+        stack.callback(connection.close)
+        found.setdefault(ask(connection, "/nothing").process, connection)
+    return found
+
+
+@pytest.fixture
+def gunicorn_port(tmp_path: Path) -> Iterator[int]:
+    """A gunicorn with two processes that count together."""
+    counts, hooks, port = tmp_path / "counts", tmp_path / "hooks.py", free_port()
+    counts.mkdir()
+    hooks.write_text(HOOK)
+    command = [sys.executable, "-m", "gunicorn", "--config", str(hooks)]
+    command += ["--worker-class", "gthread", "--threads", "4", "--workers", "2"]
+    command += ["--keep-alive", "30", "--bind", f"127.0.0.1:{port}"]
+    command += ["--graceful-timeout", "1", f"{__name__}:figures()"]
+    environment = {"PROMETHEUS_MULTIPROC_DIR": str(counts)}
+    with server(*command, port=port, cwd=ROOT, **environment):
+        yield port
+
+
+WALK = ("figure", "plots.walk")
+MISSES = (
+    "mplstream_requests_total",
+    frozenset({WALK, ("status", "200"), ("cache", "uri-miss")}),
+)
+RENDERS = ("mplstream_render_seconds_count", frozenset({WALK}))
+PENDING = ("mplstream_renders_pending", frozenset({WALK}))
+
+
+def test_two_processes_count_together(gunicorn_port: int, tmp_path: Path) -> None:
+    """Either tells the sum; what a killed one had pending is gone with it."""
+    with ExitStack() as stack:
+        both = connect_to_both(gunicorn_port, stack)
+        (killed, here), (_, there) = both.items()
+        for n, connection in enumerate([here, there, here, there]):
+            ask(connection, f"/walk?n={n}")
+        for connection in (here, there):
+            told = samples_in(ask(connection, "/metrics").text)
+            assert (told[MISSES], told[RENDERS], told[PENDING]) == (4, 4, 0)
+
+        def pending() -> float:
+            return samples_in(ask(there, "/metrics").text)[PENDING]
+
+        here.request("GET", f"/walk?wait_for={tmp_path / 'never'}")
+        wait_until(lambda: pending() == 1)
+        os.kill(killed, signal.SIGKILL)
+        wait_until(lambda: pending() == 0)
+        assert samples_in(ask(there, "/metrics").text)[MISSES] == 4

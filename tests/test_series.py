@@ -1,0 +1,321 @@
+"""What is read back from a figure: series, their values, what those mean."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from flask_mplstream.render.gate import gate, use_agg
+from flask_mplstream.render.reading.plain import plain
+from flask_mplstream.render.reading.series import AxesContent, Series, read
+
+from .shown_figures import FIGURES, drawn_by, with_axes
+
+use_agg()
+
+
+@pytest.fixture(autouse=True)
+def inside_the_gate() -> Iterator[None]:
+    """As in a render; what pandas and others warn of is not ours."""
+    with gate(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def axes_of(name: str) -> AxesContent:
+    (axes,) = read(FIGURES[name]()).axes
+    return axes
+
+
+def only(build: Callable[[], Figure]) -> Series:
+    (axes,) = read(build()).axes
+    (series,) = axes.series
+    return series
+
+
+def values(series: Series) -> dict[str, Any]:
+    return {name: column.values.tolist() for name, column in series.columns.items()}
+
+
+def kinds(axes: AxesContent) -> list[str]:
+    return [series.kind for series in axes.series]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "expected"),
+    [
+        pytest.param(
+            "category-bars",
+            "bar",
+            {"x": [1, 2], "x_base": [1, 1], "y": [0, 1]},
+            id="bars-across",
+        ),
+        pytest.param(
+            "error-bars",
+            "errorbar",
+            {
+                "x": [1, 2],
+                "y": [3, 4],
+                "x_low": [0, 1],
+                "x_high": [2, 3],
+                "y_low": [1, 2],
+                "y_high": [5, 6],
+            },
+            id="error-bars",
+        ),
+        pytest.param(
+            "bars-with-errors",
+            "bar",
+            {"x": [1, 3], "y": [5, 6], "y_low": [4.5, 5.5], "y_high": [5.5, 6.5]},
+            id="bars-with-error-bars",
+        ),
+        pytest.param(
+            "stairs",
+            "histogram",
+            {
+                "x": [0.5, 2, 3.5],
+                "x_from": [0, 1, 3],
+                "x_to": [1, 3, 4],
+                "y": [1, 2, 1],
+            },
+            id="stairs",
+        ),
+        pytest.param(
+            "pie", "pie", {"name": ["one", "three"], "share": [0.25, 0.75]}, id="pie"
+        ),
+        pytest.param("stem", "stem", {"x": [0, 1, 2], "y": [1, 2, 3]}, id="stem"),
+        pytest.param(
+            "across",
+            "area",
+            {"y": [1, 2, 3], "x_low": [0, 0, 0], "x_high": [1, 2, 3]},
+            id="area-across",
+        ),
+        pytest.param(
+            "masked", "scatter", {"x": [1, np.nan, 3], "y": [1, np.nan, 3]}, id="masked"
+        ),
+        pytest.param("quiver", "arrow", {"x": [1, 2], "y": [1, 2]}, id="arrows"),
+    ],
+)
+def test_a_series_has_its_kind_and_values(
+    name: str, kind: str, expected: dict[str, list[float]]
+) -> None:
+    """What was drawn is what is read, each kind as one series."""
+    series = only(FIGURES[name])
+    assert series.kind == kind
+    assert series.columns.keys() == expected.keys()
+    for column, numbers in expected.items():
+        found = series.columns[column].values
+        if found.dtype == object:
+            assert found.tolist() == numbers
+        else:
+            np.testing.assert_allclose(found, numbers)
+
+
+def test_a_histogram_has_the_edges_of_its_bins() -> None:
+    """Bars that touch are one, unless they have names."""
+    series = only(FIGURES["hist"])
+    assert series.kind == "histogram"
+    np.testing.assert_allclose(series.columns["x_from"].values, [1, 5 / 3, 7 / 3])
+    np.testing.assert_allclose(series.columns["y"].values, [1, 2, 1])
+    assert "y_from" in only(FIGURES["hist-across"]).columns
+    assert only(drawn_by("bar", ["a", "b"], [1, 2], width=1)).kind == "bar"
+
+
+def test_bars_in_groups_have_the_names_of_their_ticks() -> None:
+    """Also where they stand beside the tick, as pandas draws them."""
+    axes = axes_of("pandas-bars")
+    assert [series.label for series in axes.series] == ["a", "b"]
+    for series in axes.series:
+        assert series.columns["x"].values.tolist() == list("uvuvu")
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "medians"),
+    [
+        pytest.param("boxes", "y_median", [2.5, 3.5], id="matplotlib"),
+        pytest.param("boxes-across", "x_median", [2.5], id="across"),
+        pytest.param("pandas-box", "y_median", [3, 2], id="pandas"),
+        pytest.param("seaborn-box", "y_median", [3, 3], id="seaborn"),
+    ],
+)
+def test_a_box_plot_is_read_from_its_lines(
+    name: str, column: str, medians: list[float]
+) -> None:
+    """Whiskers, caps and medians are no lines of their own."""
+    boxes, *others = axes_of(name).series
+    assert boxes.kind == "box"
+    assert boxes.columns[column].values.tolist() == medians
+    assert {series.kind for series in others} <= {"scatter"}  # The fliers.
+
+
+def test_guides_are_no_series() -> None:
+    """Lines and spans that mark a place are not data."""
+    assert kinds(axes_of("guides")) == ["line"]
+
+
+def test_error_bars_of_seaborn_are_no_lines() -> None:
+    """They are lines of two points on bars."""
+    assert kinds(axes_of("seaborn-bar")) == ["bar"]
+
+
+def test_an_image_has_the_centres_of_its_pixels() -> None:
+    """From its extent, the first row at the top; masked values are nan."""
+    image = read(FIGURES["colourful"]()).axes[1].series[0]
+    assert values(image)["x"] == [1, 3]
+    assert values(image)["y"] == [17.5, 12.5]
+    np.testing.assert_array_equal(
+        image.columns["value"].values, [[1, np.nan], [np.nan, 1]]
+    )
+
+
+def test_a_mesh_has_the_centres_of_its_cells() -> None:
+    """And what its colours stand for, from the colorbar, which is no axes."""
+    mesh, _, picture, smooth, contour, skewed = read(FIGURES["colourful"]()).axes
+    assert mesh.series[0].value_label == "T (K)"
+    assert values(mesh.series[0]) == {
+        "x": [0.5, 1.5, 2.5],
+        "y": [0.5, 1.5],
+        "value": [[0, 1, 2], [3, 4, 5]],
+    }
+    assert values(smooth.series[0])["x"] == [0, 1, 2]
+    assert values(skewed.series[0]) == {"x": [0.75], "y": [0.75], "value": [[7]]}
+    assert kinds(picture) == ["picture"]
+    assert kinds(contour) == ["contour"]
+
+
+def test_a_scatter_has_colours_and_sizes_where_they_vary() -> None:
+    """Sizes that are all the same say nothing."""
+    one = drawn_by("scatter", [1, 2], [3, 4], c=[5, 6], s=[7, 8])
+    assert values(only(one)) == {
+        "x": [1, 2],
+        "y": [3, 4],
+        "value": [5, 6],
+        "size": [7, 8],
+    }
+    same = drawn_by("scatter", [1, 2], [3, 4], s=[7, 7])
+    assert values(only(same)) == {"x": [1, 2], "y": [3, 4]}
+
+
+@pytest.mark.parametrize("is_drawn", [False, True], ids=["before-draw", "after-draw"])
+def test_three_dimensions_are_read_as_they_were_given(is_drawn: bool) -> None:
+    """Not as they are projected, which a draw does in place."""
+    figure = FIGURES["3d"]()
+    if is_drawn:
+        figure.draw_without_rendering()
+    (axes,) = read(figure).axes
+    line, scatter, *surfaces = axes.series
+    assert values(line) == {"x": [1, 2], "y": [3, 4], "z": [5, 6]}
+    assert values(scatter)["z"] == [5, 6]
+    assert [surface.kind for surface in surfaces] == ["surface", "surface"]
+
+
+def test_twins_and_insets_are_axes_of_their_own() -> None:
+    """Each has its series."""
+    labels = [axes.series[0].label for axes in read(FIGURES["twins"]()).axes]
+    assert labels == ["rain", "", "sun"]
+
+
+def test_labels_that_begin_with_an_underscore_are_none() -> None:
+    """Matplotlib names so what is to have no name."""
+    assert only(drawn_by("plot", [1, 2], label="_mine")).label == ""
+
+
+def test_an_unnamed_series_has_the_name_of_its_colour_in_the_legend() -> None:
+    """seaborn labels the legend and not the lines."""
+    labels = [s.label for s in axes_of("seaborn-line").series if s.kind == "line"]
+    assert labels == ["u", "v"]
+
+
+def test_a_name_in_the_legend_is_used_once() -> None:
+    """A line that has only the colour of a named one has no name."""
+
+    def draw(axes: Any) -> None:
+        axes.plot([1, 2], "C0", label="mine")
+        axes.plot([2, 3], "C0")
+        axes.legend()
+
+    (axes,) = read(with_axes(draw)()).axes
+    assert [series.label for series in axes.series] == ["mine", ""]
+
+
+def test_shared_labels_are_those_of_every_axes() -> None:
+    """Of a figure, of a part of it, and of a plot of plotnine's."""
+    left, right = read(FIGURES["subfigures"]()).axes
+    assert (left.title, right.dimensions["x"].label) == ("Left", "Time")
+    content = read(FIGURES["ggplot-line"]())
+    assert content.title == "By plotnine"
+    assert content.axes[0].dimensions["x"].label == "a"
+
+
+def test_ranges_are_those_of_the_data_within_the_limits() -> None:
+    """Margins are not data, and what is outside is not seen."""
+    (axes,) = read(drawn_by("plot", [0, 10], [5, 6])()).axes
+    assert (axes.dimensions["x"].low, axes.dimensions["x"].high) == (0, 10)
+
+    def zoomed(axes: Any) -> None:
+        axes.plot([0, 10])
+        axes.set_ylim(8, 2)
+
+    y = read(with_axes(zoomed)()).axes[0].dimensions["y"]
+    assert (y.low, y.high, y.is_inverted) == (2, 8, True)
+
+
+def test_only_some_values_are_read_on_request() -> None:
+    """The first and the last among them; the count stays that of all."""
+    (axes,) = read(drawn_by("plot", np.arange(1000))(), most=3).axes
+    series = axes.series[0]
+    assert values(series)["x"] == [0, 499, 999]
+    assert series.count == 1000
+
+
+def test_reading_copies_no_values_of_a_line() -> None:
+    """Ten million points are not looked at."""
+    figure = drawn_by("plot", np.arange(1000.0), np.arange(1000.0))()
+    line: Line2D = figure.axes[0].lines[0]
+    (axes,) = read(figure).axes
+    drawn = np.asarray(line.get_ydata(orig=False))
+    assert np.shares_memory(axes.series[0].columns["y"].values, drawn)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(r"Area (m$^2$)", "Area (m²)", id="raised"),
+        pytest.param(r"$\mathrm{CO_2}$", "CO₂", id="lowered"),
+        pytest.param(r"$\frac{1}{2}\,\pi$", "1/2 π", id="fraction"),
+        pytest.param(r"$\frac{a+b}{\sqrt{x}}$", "(a+b)/√x", id="grouped"),
+        pytest.param(r"$\sum_{k=1}^{n} x_k$", "∑ from k=1 to n x k", id="sum"),
+        pytest.param(r"$\Lambda \leq 90^\circ$", "Λ≤90°", id="symbols"),
+        pytest.param(r"$e^{-t}\sin x$", "e to the -t sin x", id="functions"),
+        pytest.param(r"cost \$5", "cost $5", id="escaped"),
+        pytest.param("$5", "$5", id="one-dollar"),
+        pytest.param("two\nlines\x00\x1b\ud800", "two lines", id="control"),
+        pytest.param("", "", id="nothing"),
+    ],
+)
+def test_a_text_is_read_as_it_looks(text: str, expected: str) -> None:
+    """Mathtext in words, on one line, without control characters."""
+    assert plain(text) == expected
+
+
+def test_a_huge_text_is_read_in_part() -> None:
+    """Nested braces included."""
+    assert len(plain("a" * 5000)) == 1000
+    assert len(plain("$" + "{" * 100_000 + "}" * 100_000 + "$")) <= 1000
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_can_be_read(name: str) -> None:
+    """Before and after a draw, with the same result."""
+    figure = FIGURES[name]()
+    before = read(figure)
+    if name not in {"huge-text"}:  # Drawing that takes minutes.
+        figure.draw_without_rendering()
+    after = read(figure)
+    assert [kinds(axes) for axes in before.axes] == [kinds(axes) for axes in after.axes]

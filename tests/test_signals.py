@@ -1,0 +1,519 @@
+"""Signals: what happens to figures is told once, truly, and harms nobody."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from blinker import NamedSignal
+from flask import Flask, Response, abort
+from flask.testing import FlaskClient
+from matplotlib.figure import Figure
+
+from flask_mplstream import (
+    FigureBlueprint,
+    SlowRenderError,
+    WorkerDiedError,
+    figure_data_uri,
+    figure_failed,
+    figure_rendered,
+    figure_served,
+    render_began,
+    render_ended,
+    worker_killed,
+)
+from flask_mplstream import signals as signals_module
+from flask_mplstream.state import AppState
+
+from . import executor_figures, worker_figures
+from .conftest import Clock
+from .test_workers import end
+
+Serve = Callable[..., FlaskClient]
+Told = list[dict[str, Any]]
+
+
+@contextmanager
+def heard(signal: NamedSignal) -> Iterator[Told]:
+    """What *signal* tells while the block runs, with its ``sender``."""
+    told: Told = []
+    with signal.connected_to(
+        lambda sender, **more: told.append({"sender": sender, **more})
+    ):
+        yield told
+
+
+@pytest.fixture
+def served() -> Iterator[Told]:
+    with heard(figure_served) as told:
+        yield told
+
+
+@pytest.fixture
+def rendered() -> Iterator[Told]:
+    with heard(figure_rendered) as told:
+        yield told
+
+
+@pytest.fixture
+def failed() -> Iterator[Told]:
+    with heard(figure_failed) as told:
+        yield told
+
+
+@pytest.fixture
+def client(plots: FigureBlueprint, serve: Serve) -> FlaskClient:
+    """A figure that does what its URL says."""
+
+    @plots.figure_route("/walk", max_age=60, stale_if_error=60, formats=["png", "svg"])
+    def walk(n: int = 0, how: str = "") -> Figure:
+        match how:
+            case "fails":
+                raise ValueError("no")
+            case "missing":
+                abort(404)
+            case "closed":
+                abort(503)
+            case "by itself":
+                return Response("so")  # type: ignore[return-value]
+        figure = Figure(figsize=(1, 1))
+        figure.text(0, 0, how)
+        return figure
+
+    plots.figure_route("/new", max_age=0, endpoint="new")(walk)
+    plots.figure_route("/dated", version=lambda: 1, endpoint="dated")(walk)
+    plots.figure_route("/small", max_pixels=10, endpoint="small")(walk)
+    return serve()
+
+
+def test_a_miss_and_a_hit_are_told(client: FlaskClient, served: Told) -> None:
+    """With the app itself, the endpoint, the status, the word and the bytes."""
+    size = len(client.get("/plots/walk").data)
+    client.get("/plots/walk")
+    told = {"sender": client.application, "figure": "plots.walk", "status": 200}
+    assert served == [
+        {**told, "cache": "uri-miss", "body_bytes": size},
+        {**told, "cache": "hit", "body_bytes": size},
+    ]
+    assert type(served[0]["sender"]) is Flask
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status", "cache"),
+    [
+        pytest.param("walk", {"Range": "bytes=0-9"}, 206, "hit", id="206"),
+        pytest.param("walk", {"If-None-Match": "*"}, 304, "hit", id="304"),
+        pytest.param("walk", {"Range": "bytes=9999999-"}, 416, None, id="416"),
+        pytest.param("walk", {"If-Match": '"x"'}, 412, None, id="412"),
+        pytest.param("walk", {"Accept": "image/gif"}, 406, None, id="406"),
+        pytest.param("walk?n=x", {}, 400, None, id="400"),
+        pytest.param("walk?how=fails", {}, 500, None, id="500"),
+        pytest.param("walk?how=missing", {}, 404, None, id="abort"),
+        pytest.param("walk?how=by+itself", {}, 200, None, id="response"),
+        pytest.param("new", {}, 200, "bypass", id="nothing-kept"),
+    ],
+)
+def test_every_answer_is_told(
+    client: FlaskClient,
+    served: Told,
+    path: str,
+    headers: dict[str, str],
+    status: int,
+    cache: str | None,
+) -> None:
+    """With the bytes of its body, and no word of the cache without a picture."""
+    client.get("/plots/walk")
+    served.clear()
+    answer = client.get(f"/plots/{path}", headers=headers)
+    assert answer.status_code == status
+    [told] = served
+    assert (told["status"], told["cache"]) == (status, cache)
+    assert told["body_bytes"] == len(answer.data)
+
+
+def test_a_304_that_follows_from_the_version_is_a_hit(
+    client: FlaskClient, served: Told
+) -> None:
+    """Nothing is looked for, and nothing rendered."""
+    etag = client.get("/plots/dated").headers["ETag"]
+    client.get("/plots/dated", headers={"If-None-Match": etag})
+    assert [(told["status"], told["cache"]) for told in served] == [
+        (200, "uri-miss"),
+        (304, "hit"),
+    ]
+
+
+def test_a_head_has_no_body(client: FlaskClient, served: Told) -> None:
+    """``Content-Length`` is that of the GET, and is not sent."""
+    assert client.head("/plots/walk").content_length
+    assert served[0]["body_bytes"] == 0
+
+
+def test_an_answer_of_the_app_s_error_handler_is_told(
+    client: FlaskClient, served: Told
+) -> None:
+    """Its status, not the one that there would have been."""
+    client.application.register_error_handler(ValueError, lambda error: ("sorry", 418))
+    assert client.get("/plots/walk?how=fails").status_code == 418
+    assert (served[0]["status"], served[0]["body_bytes"]) == (418, 5)
+
+
+def test_an_older_picture_is_told_from_a_new_one(
+    plots: FigureBlueprint, serve: Serve, clock: Clock, served: Told, failed: Told
+) -> None:
+    """``stale`` was rendered again; ``stale-if-error`` could not be."""
+    broken: list[bool] = []
+
+    @plots.figure_route("/walk", max_age=60, error_backoff=0)
+    def walk() -> Figure:
+        if broken:
+            raise ValueError("no data")
+        return Figure(figsize=(1, 1))
+
+    client = serve()
+    for is_broken in (False, False, True):
+        broken[:] = [True] * is_broken
+        assert client.get("/plots/walk").status_code == 200
+        clock.now += 100
+    assert [told["cache"] for told in served] == ["uri-miss", "stale", "stale-if-error"]
+    assert len(failed) == 1
+
+
+def test_who_waited_for_another_s_render_is_told(
+    plots: FigureBlueprint, serve: Serve, served: Told, rendered: Told
+) -> None:
+    """One render, one miss; the other request is collapsed."""
+    began, both = threading.Event(), threading.Event()
+
+    @plots.figure_route("/walk")
+    def walk() -> Figure:
+        began.set()
+        both.wait(10)
+        return Figure(figsize=(1, 1))
+
+    app = serve().application
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(lambda: app.test_client().get("/plots/walk"))
+        began.wait(10)
+        second = threads.submit(lambda: app.test_client().get("/plots/walk"))
+        while not _waits(app):
+            time.sleep(0.01)
+        both.set()
+        assert {first.result().status_code, second.result().status_code} == {200}
+    assert sorted(told["cache"] for told in served) == ["collapsed", "uri-miss"]
+    assert len(rendered) == 1
+
+
+def _waits(app: Flask) -> bool:
+    """Whether a request waits for the render of another."""
+    pictures = app.extensions["mplstream"].pictures(None)
+    flights = pictures._flights._flights.values()
+    return any(flight._condition._waiters for flight in flights)
+
+
+def test_a_render_is_told_with_its_picture(
+    plots: FigureBlueprint, serve: Serve, rendered: Told
+) -> None:
+    """And with all that the figure function got; a hit is no render."""
+
+    @plots.figure_route("/walk", inject={"user": lambda: 7})
+    def walk(user: int, n: int = 2) -> Figure:
+        return Figure(figsize=(1, 1))
+
+    client = serve()
+    body = client.get("/plots/walk.png?n=3&_scale=2").data
+    client.get("/plots/walk.png?n=3&_scale=2")
+    [told] = rendered
+    assert told["sender"] is client.application
+    assert told["figure"] == "plots.walk"
+    assert told["arguments"] == {"n": 3, "user": 7}
+    assert (told["variant"].format.name, told["variant"].scale) == ("png", 2)
+    assert told["image"].body == body
+    steps = dict(told["image"].timings_s)
+    assert steps.keys() == {"wait", "build", "draw", "encode"}
+
+
+def test_a_figure_in_a_figure_is_two_renders(
+    plots: FigureBlueprint, serve: Serve, rendered: Told
+) -> None:
+    """The inner one first; only the outer one was ever pending."""
+
+    @plots.figure_route("/inner")
+    def inner() -> Figure:
+        return Figure(figsize=(1, 1))
+
+    @plots.figure_route("/outer")
+    def outer() -> Figure:
+        figure_data_uri("plots.inner")
+        return Figure(figsize=(1, 1))
+
+    with heard(render_began) as began, heard(render_ended) as ended:
+        serve().get("/plots/outer")
+    figures = [told["figure"] for told in rendered]
+    assert figures == ["plots.inner", "plots.outer"]
+    assert [told["figure"] for told in began] == ["plots.outer"]
+    assert [told["figure"] for told in ended] == ["plots.outer"]
+
+
+def test_a_renewal_in_the_background_is_told(
+    plots: FigureBlueprint, serve: Serve, clock: Clock, rendered: Told
+) -> None:
+    """By the thread that renders, with the app itself."""
+
+    @plots.figure_route("/walk", max_age=60, stale_while_revalidate=60)
+    def walk() -> Figure:
+        return Figure(figsize=(1, 1))
+
+    client = serve()
+    client.get("/plots/walk")
+    clock.now += 70
+    client.get("/plots/walk")
+    client.application.extensions["mplstream"].pictures(None).background.join()
+    assert [told["sender"] for told in rendered] == [client.application] * 2
+
+
+def test_a_failure_is_told_with_its_error(client: FlaskClient, failed: Told) -> None:
+    """And with what was asked for."""
+    with heard(figure_rendered) as rendered:
+        client.get("/plots/walk?how=fails&n=4")
+    [told] = failed
+    assert told["sender"] is client.application
+    assert told["figure"] == "plots.walk"
+    assert told["arguments"] == {"n": 4, "how": "fails"}
+    assert told["variant"].format.name == "png"
+    assert repr(told["exception"]) == "ValueError('no')"
+    assert rendered == []
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "failures"),
+    [
+        pytest.param("walk?how=missing", 404, 0, id="abort-404"),
+        pytest.param("walk?how=by+itself", 200, 0, id="response"),
+        pytest.param("walk?how=closed", 503, 1, id="abort-503"),
+        pytest.param("walk?how=$\\nothing$", 400, 0, id="mathtext"),
+        pytest.param("small", 400, 0, id="too-large"),
+    ],
+)
+def test_an_answer_and_a_bad_url_are_no_failures(
+    client: FlaskClient, failed: Told, path: str, status: int, failures: int
+) -> None:
+    """What a stranger can bring about wakes nobody; 503 says that something is."""
+    assert client.get(f"/plots/{path}").status_code == status
+    assert len(failed) == failures
+
+
+def test_a_render_without_room_is_no_failure(
+    plots: FigureBlueprint, serve: Serve, failed: Told, served: Told
+) -> None:
+    """Nothing was tried and nothing is pending: the request got its 503."""
+    began, go_on = threading.Event(), threading.Event()
+
+    @plots.figure_route("/walk")
+    def walk(n: int = 0) -> Figure:
+        began.set()
+        go_on.wait(10)
+        return Figure(figsize=(1, 1))
+
+    app = serve(MPLSTREAM_MAX_PENDING=0).application
+    with (
+        heard(render_began) as begun,
+        heard(render_ended) as ended,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        first = threads.submit(lambda: app.test_client().get("/plots/walk"))
+        began.wait(10)
+        assert app.test_client().get("/plots/walk?n=1").status_code == 503
+        assert (len(begun), len(ended)) == (1, 0)
+        go_on.set()
+        first.result()
+    assert (len(begun), len(ended)) == (1, 1)
+    assert [told["status"] for told in served] == [503, 200]
+    assert failed == []
+
+
+def test_a_render_that_raises_has_ended(client: FlaskClient) -> None:
+    """Else it would be pending for ever."""
+    with heard(render_began) as began, heard(render_ended) as ended:
+        client.get("/plots/walk?how=fails")
+    told = {"sender": client.application, "figure": "plots.walk"}
+    assert (began, ended) == ([told], [told])
+
+
+def one_worker(**config: Any) -> FlaskClient:
+    """An app with one worker, which may take its time to start; end it."""
+    app = Flask(__name__)
+    app.config.from_mapping(MPLSTREAM_WORKERS=1, MPLSTREAM_WORKER_RENDERS=2)
+    app.config.from_mapping({"MPLSTREAM_TIMEOUT": 60, **config})
+    app.register_blueprint(worker_figures.plots)
+    return app.test_client()
+
+
+@pytest.fixture
+def pool() -> Iterator[FlaskClient]:
+    client = one_worker()
+    yield client
+    end(client.application)
+
+
+def test_a_worker_s_render_is_told_here(pool: FlaskClient, rendered: Told) -> None:
+    """With the picture that it made and its seconds, waiting included."""
+    body = pool.get("/plots/grey?level=3").data
+    [told] = rendered
+    assert told["figure"] == "plots.one_colour"
+    assert told["image"].body == body
+    assert dict(told["image"].timings_s)["wait"] > 0
+
+
+def test_an_executor_s_render_is_told_here(rendered: Told) -> None:
+    """Wherever it ran."""
+    with ThreadPoolExecutor(1) as executor:
+        app = executor_figures.create_app(MPLSTREAM_EXECUTOR=executor)
+        assert app.test_client().get("/plots/grey").status_code == 200
+    assert [told["sender"] for told in rendered] == [app]
+
+
+def test_a_worker_killed_for_its_time_is_told(
+    pool: FlaskClient, failed: Told, tmp_path: Path
+) -> None:
+    """And its render failed."""
+    pool.get("/plots/grey")
+    with heard(worker_killed) as killed:
+        answer = pool.get("/plots/hang", query_string={"pids": tmp_path / "pids"})
+    assert answer.status_code == 504
+    assert killed == [{"sender": pool.application, "reason": "timeout"}]
+    assert isinstance(failed[0]["exception"], SlowRenderError)
+
+
+def test_each_worker_that_dies_is_told(
+    pool: FlaskClient, failed: Told, tmp_path: Path
+) -> None:
+    """Two of them died of one render, which failed once."""
+    with heard(worker_killed) as killed:
+        pool.get("/plots/dies", query_string={"pids": tmp_path / "pids"})
+    assert [told["reason"] for told in killed] == ["died", "died"]
+    assert [type(told["exception"]) for told in failed] == [WorkerDiedError]
+
+
+def test_a_worker_that_does_not_start_is_told(
+    failed: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is started anew; the request has no room, and is no failure."""
+    monkeypatch.setattr("flask_mplstream.workers.pool.LONGEST_START_S", 0.0)
+    client = one_worker(MPLSTREAM_APP="tests.worker_figures:slow_app")
+    with heard(worker_killed) as killed:
+        assert client.get("/plots/brief").status_code == 503
+    end(client.application)
+    assert [told["reason"] for told in killed] == ["start"]
+    assert failed == []
+
+
+def test_a_worker_that_is_replaced_is_not_told(pool: FlaskClient) -> None:
+    """Two renders are all that it was to do."""
+    with heard(worker_killed) as killed:
+        pids = {pool.get("/plots/pid").text for _ in range(4)}
+    assert len(pids) == 2
+    assert str(os.getpid()) not in pids
+    assert killed == []
+
+
+def test_a_worker_that_ends_with_the_app_is_not_told(
+    pool: FlaskClient, tmp_path: Path
+) -> None:
+    """Also in the middle of a render, which fails or is not waited for."""
+    pids = tmp_path / "pids"
+    pool.get("/plots/grey")
+    with heard(worker_killed) as killed, ThreadPoolExecutor(1) as threads:
+        query = {"pids": pids}
+        asked = threads.submit(lambda: pool.get("/plots/hang-long", query_string=query))
+        while not pids.exists():
+            time.sleep(0.01)
+        AppState.of(pool.application).stop()
+        assert asked.result().status_code in {500, 504}
+    assert killed == []
+
+
+@pytest.mark.parametrize(
+    "signal",
+    [figure_served, figure_rendered, render_began, render_ended],
+    ids=lambda signal: signal.name,
+)
+def test_a_receiver_that_raises_harms_nobody(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture, signal: NamedSignal
+) -> None:
+    """The user gets the picture, the log gets the error, and the others are told."""
+
+    def wrong(sender: Flask, **told: Any) -> None:
+        raise KeyError("of a receiver")
+
+    other = Flask("other")
+    with heard(signal) as before, signal.connected_to(wrong), heard(signal) as after:
+        assert client.get("/plots/walk").status_code == 200
+        signals_module.tell(signal, other)
+    assert len(before) == len(after) == 2
+    errors = [r for r in caplog.records if r.levelno == logging.ERROR]
+    assert "KeyError: 'of a receiver'" in caplog.text
+    assert f"A receiver of {signal.name} failed" in caplog.text
+    assert len(errors) == 2
+
+
+def test_a_failure_s_receiver_that_raises_hides_no_error(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The figure's own error comes out."""
+
+    def wrong(sender: Flask, **told: Any) -> None:
+        raise KeyError("of a receiver")
+
+    with figure_failed.connected_to(wrong):
+        assert client.get("/plots/walk?how=fails").status_code == 500
+    assert "ValueError: no" in caplog.text
+
+
+@pytest.mark.keeps_threads  # asgiref's, for the event loop.
+def test_a_receiver_may_be_a_coroutine(client: FlaskClient) -> None:
+    """As those of Flask's own signals."""
+    told: list[str] = []
+
+    async def receive(sender: Flask, figure: str, **more: Any) -> None:
+        told.append(figure)
+
+    with figure_served.connected_to(receive):
+        client.get("/plots/walk")
+    assert told == ["plots.walk"]
+
+
+def test_a_muted_signal_tells_nobody(client: FlaskClient, served: Told) -> None:
+    """As blinker has it."""
+    with figure_served.muted():
+        client.get("/plots/walk")
+    assert served == []
+
+
+def test_a_receiver_for_one_app_hears_of_no_other(
+    plots: FigureBlueprint, serve: Serve
+) -> None:
+    """The sender is the app, so blinker can tell them apart."""
+
+    @plots.figure_route("/walk")
+    def walk() -> Figure:
+        return Figure(figsize=(1, 1))
+
+    one, two = serve(), serve()
+    told: list[Flask] = []
+
+    def receive(sender: Flask, **more: Any) -> None:
+        told.append(sender)
+
+    with figure_served.connected_to(receive, one.application):
+        one.get("/plots/walk")
+        two.get("/plots/walk")
+    assert told == [one.application]
