@@ -104,7 +104,7 @@ ALLOWED: dict[str, set[str]] = {
         "view",
     },
     "prometheus": {"errors", "image", "signals"},
-    "gallery.controls": {"errors", "parameters"},
+    "gallery.controls": {"errors", "parameters", "schemas"},
     "gallery.forms": {"errors", "http", "parameters", "gallery.controls"},
     "gallery.snippets": {"parameters"},
     "gallery.shelves": {"route"},

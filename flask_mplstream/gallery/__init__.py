@@ -23,8 +23,9 @@ def open_gallery(
     gallery: bool | None,
     decorators: Sequence[Decorator],
 ) -> None:
-    """Give *blueprint*, which is being registered, the index of a gallery
-    and the OpenAPI document of its figures.
+    """Give *blueprint*, which is being registered, the index of a gallery.
+
+    Beside it stands the OpenAPI document of the blueprint's figures.
 
     :param blueprint: its full name.
     :param gallery: whether it is there; ``None`` for in debug mode only.

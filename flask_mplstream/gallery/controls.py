@@ -15,6 +15,7 @@ from typing import Any
 
 from ..errors import ArgumentsError
 from ..parameters import MAX_VALUE_LENGTH, Parameter
+from ..schemas import resolved
 
 #: Choices that are all shown at once, as radio buttons.
 MOST_RADIOS = 3
@@ -140,8 +141,7 @@ _Schema = Mapping[str, Any]
 
 def _core(schema: _Schema, defs: _Schema) -> _Schema:
     """*schema* with references followed and without ``None``."""
-    if "$ref" in schema:
-        return _core(defs[schema["$ref"].rpartition("/")[2]], defs)
+    schema = resolved(schema, defs)
     given = [o for o in schema.get("anyOf", ()) if o.get("type") != "null"]
     return _core(given[0], defs) if len(given) == 1 else schema
 

@@ -42,6 +42,11 @@ class Shelf:
         """The endpoint of its index."""
         return f"{self.blueprint}._gallery"
 
+    @property
+    def openapi(self) -> str:
+        """The endpoint of the OpenAPI document of its figures."""
+        return f"{self.blueprint}._openapi"
+
     def page(self, figure: FigureRoute) -> str:
         """The endpoint of the page of *figure*."""
         return f"{self.index}_{figure.endpoint.rpartition('.')[2]}"

@@ -128,19 +128,13 @@ def _html(shelf: Shelf, template: str, **values: Any) -> Response:
         .render(
             asset=partial(asset_url, blueprint=shelf.blueprint),
             index=url_near(shelf.index),
-            openapi=_openapi_url(shelf),
+            openapi=url_near(shelf.openapi),
             shelf=shelf,
             Kind=Kind,
             **values,
         )
     )
     return _secured(current_app.make_response(html))
-
-
-def _openapi_url(shelf: Shelf) -> str | None:
-    """The URL of the document for other tools, where there is one."""
-    endpoint = f"{shelf.blueprint}._openapi"
-    return url_near(endpoint) if endpoint in current_app.view_functions else None
 
 
 def _secured(response: Any) -> Response:
