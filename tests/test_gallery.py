@@ -101,7 +101,7 @@ def test_it_is_there_in_debug_mode_or_where_it_is_wanted(
 
 def test_a_gallery_that_is_no_answer_is_refused() -> None:
     """It says what to choose from."""
-    with pytest.raises(ConfigError, match="gallery=…\\) is 'debug'. Choose True"):
+    with pytest.raises(ConfigError, match=r"gallery=…\) is 'debug'\. Choose True"):
         blueprint(gallery="debug")
 
 
@@ -189,7 +189,7 @@ def test_the_answers_to_a_script_and_to_a_form_are_as_private(
 ) -> None:
     """They tell the same."""
     for options in ({"headers": JSON}, {"query_string": "_form=1&pair=1&pair=2"}):
-        response = client.get(PAGE, **options)  # type: ignore[arg-type]
+        response = client.get(PAGE, **options)
         assert response.headers["Cache-Control"] == "private, no-cache"
         assert "Accept" in response.headers["Vary"]
 
@@ -242,6 +242,19 @@ def test_a_prefix_with_a_variable_is_kept() -> None:
     assert page.one("form")["action"] == "/fr/_gallery/walk"
     for script in page.all("script"):
         assert is_served(client, script["src"] or "")
+
+
+def test_figures_without_a_url_from_here_are_left_out() -> None:
+    """Nobody says which language is meant."""
+    french = FigureBlueprint("french", __name__, url_prefix="/<lang>", gallery=True)
+
+    @french.figure_route("/walk")
+    def walk(lang: str) -> Figure:
+        return Figure(figsize=(2, 1))
+
+    client = serve(blueprint(gallery=True), french)
+    assert "1 figure<" in client.get("/plots/_gallery/").text
+    assert "2 figures<" in client.get("/fr/_gallery/").text
 
 
 def test_thumbnails_are_light_and_dark_and_of_a_width(client: FlaskClient) -> None:
@@ -488,7 +501,7 @@ def test_what_the_app_fills_in_is_named_and_not_asked_for() -> None:
     client = serve(plots)
     page = client.get("/_gallery/mine").text
     assert "Filled in by the app: <code>user</code>." in page
-    assert [i for i in Elements(page).all("input", name="user")] == []
+    assert not list(Elements(page).all("input", name="user"))
     assert client.get("/_gallery/mine?user=eve").status_code == 400
 
 

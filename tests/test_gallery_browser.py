@@ -39,7 +39,7 @@ def page(browser: Browser, site: str, complaints: list[str]) -> Iterator[Page]:
 def open_figure(page: Page, path: str = PAGE) -> None:
     """Open a figure's page and wait until its script has told all of it."""
     page.goto(path)
-    expect(page.locator("[data-fact=etag]")).not_to_have_text("–")
+    expect(page.locator("[data-fact=etag]")).not_to_have_text("\N{EN DASH}")
     expect(page.locator("#frame")).not_to_have_attribute("aria-busy", "true")
 
 

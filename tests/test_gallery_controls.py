@@ -136,6 +136,7 @@ def test_choices_are_the_texts_of_a_url() -> None:
     assert control(Colour).choices == ("red", "green", "blue", "4")
     assert control(Literal[True, False]).choices == ("true", "false")
     assert control(list[Literal[1, 2]]).choices == ("1", "2")
+    assert control(Literal[None, "a"]).choices == ("", "a")
 
 
 def test_it_tells_what_it_is_for() -> None:

@@ -21,9 +21,10 @@ from ..openapi import openapi_document
 from ..route import FigureRoute
 from ..state import current_state
 from ..urls import url_near
+from .cards import sections_for
 from .controls import Kind
 from .forms import FORM, read_form
-from .pages import FigurePage, sections_for
+from .pages import FigurePage
 from .shelves import Shelf
 
 #: What a page may load: the files of the package and the pictures, nothing inline.
@@ -72,7 +73,7 @@ def _guarded(shelf: Shelf, decorators: Any, view: View) -> View:
 
 def _index(shelf: Shelf) -> Response:
     query = request.args.get("q", "").strip()
-    sections = sections_for(shelf, query)
+    sections = sections_for(shelf)
     cards = [card for section in sections for card in section.cards]
     return _html(
         shelf,
@@ -81,7 +82,7 @@ def _index(shelf: Shelf) -> Response:
         query=query,
         sections=sections,
         count=len(cards),
-        matching=sum(card.is_shown for card in cards),
+        matching=sum(card.matches(query) for card in cards),
     )
 
 
