@@ -480,6 +480,13 @@ def test_the_jinja_line_gives_the_same_picture(client: FlaskClient, query: str) 
     assert url == state["snippets"]["url"]
 
 
+def test_the_jinja_line_names_only_what_differs(client: FlaskClient) -> None:
+    """As the URL does."""
+    state = client.get(f"{PAGE}?n=300&title=A+title", headers=JSON).json
+    assert state is not None
+    assert state["snippets"]["jinja"] == "{{ figure('shown.every_kind', n=300) }}"
+
+
 def test_a_signed_figure_has_signed_links() -> None:
     """The page may be told what ``figure_url`` may make."""
     client = serve(blueprint(gallery=True, signed=True))

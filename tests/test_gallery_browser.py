@@ -146,6 +146,14 @@ def test_a_figure_that_fails_says_why(
     assert all("500" in complaint for complaint in complaints)
 
 
+def test_a_login_that_ended_is_told(page: Page) -> None:
+    """Its page comes in place of an answer."""
+    open_figure(page)
+    page.route("**/every_kind?_form=1*", lambda route: route.fulfill(body="Log in."))
+    page.get_by_label("n", exact=True).fill("300")
+    expect(page.get_by_role("alert")).to_contain_text("load it again")
+
+
 def test_a_first_argument_brings_the_first_picture(page: Page) -> None:
     """Where the figure needs one, its page waits for it."""
     page.goto("/shown/_gallery/sales")

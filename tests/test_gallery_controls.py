@@ -160,6 +160,7 @@ def everything(
     title: str = "A title",
     mark: str | None = "o",
     start: date | None = None,
+    end: date | None = date(2024, 12, 31),
     grid: bool = True,
     style: Literal["", "dashed"] = "dashed",
     tickers: frozenset[Literal["A", "B", "C"]] = frozenset({"A"}),
@@ -178,6 +179,7 @@ def read(*pairs: tuple[str, str], sent: bool = True) -> Form:
     if sent:
         given = [name for name, _ in pairs]
         defaults = [("n", "200"), ("title", "A title"), ("mark", "o"), ("start", "")]
+        defaults += [("end", "2024-12-31")]
         defaults += [("grid", "true"), ("style", "dashed"), ("tickers", "A")]
         defaults += [("levels", "1.0"), ("levels", ""), ("extra", "")]
         query += [pair for pair in defaults if pair[0] not in given]
@@ -199,6 +201,7 @@ def test_a_form_as_it_is_means_the_defaults() -> None:
     ("pairs", "meant"),
     [
         pytest.param([("n", "")], {}, id="blank-number-is-the-default"),
+        pytest.param([("end", "")], {"end": None}, id="blank-date-is-none"),
         pytest.param([("mark", "")], {"mark": None}, id="blank-is-none-where-allowed"),
         pytest.param([("title", "")], {"title": ""}, id="blank-text-is-a-text"),
         pytest.param([("style", "")], {"style": ""}, id="blank-choice-is-a-choice"),

@@ -80,13 +80,16 @@ async function stateOf(form, signal) {
   const address = `${form.getAttribute("action")}?${query}`;
   const response = await fetch(address, { headers, signal, cache: "no-store" });
   if (!response.ok) throw new Error(await reasonOf(response));
+  if (!isJson(response)) throw new Error("This is another page now: load it again.");
   return response.json();
 }
 
+const isJson = (response) => response.headers.get("Content-Type")?.includes("json");
+
+
 /** Why the server refused, in its own words. */
 async function reasonOf(response) {
-  const type = response.headers.get("Content-Type") ?? "";
-  if (type.includes("json")) return (await response.json()).detail;
+  if (isJson(response)) return (await response.json()).detail;
   return `The server answered ${response.status}.`;
 }
 
