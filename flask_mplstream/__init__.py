@@ -38,13 +38,13 @@ from .templating import figure, figure_arguments, figure_data_uri, figure_script
 from .urls import figure_url
 
 __all__ = [
+    "DARK_STYLE",
     "ArgumentFault",
     "ArgumentsError",
     "BudgetError",
     "BytesSerializer",
     "CacheDownError",
     "ConfigError",
-    "DARK_STYLE",
     "FigureBlueprint",
     "FigureOptions",
     "FigureTypeError",

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from flask import Flask
+from flask import Flask, render_template_string
 from flask.testing import FlaskClient
 from sphinx.util.inventory import InventoryFile
 
@@ -121,6 +121,42 @@ def test_every_picture_is_shown_and_small(picture: Path) -> None:
     assert f'"{picture.stem}"' in program
 
 
+def app_of(page: Path) -> Flask:
+    """The app that the first block of *page* makes."""
+    code = page.read_text("utf-8").partition("```{testcode}\n")[2].partition("```")[0]
+    namespace: dict[str, Any] = {"__name__": page.stem}
+    exec(compile(code, page.name, "exec"), namespace)
+    app: Flask = namespace["app"]
+    return app
+
+
+def templates() -> list[Any]:
+    """Each template that a page shows, with the markup that follows it there."""
+    pair = r"^```jinja\n((?:(?!```).)*)```((?:(?!```).)*)```html\n(.*?)^```"
+    return [
+        pytest.param(page, jinja, html, id=f"{page.stem}-{number}")
+        for page in PAGES
+        for number, (jinja, _, html) in enumerate(
+            re.findall(pair, page.read_text("utf-8"), re.M | re.S)
+        )
+    ]
+
+
+def on_one_line(html: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r">\s+<", "><", html.strip()))
+
+
+@pytest.mark.parametrize(("page", "jinja", "html"), templates())
+def test_a_template_makes_the_markup_that_is_shown(
+    page: Path, jinja: str, html: str
+) -> None:
+    """But for line breaks, and for what ``…`` leaves out."""
+    with app_of(page).test_request_context():
+        made = on_one_line(render_template_string(jinja))
+    shown = ".*".join(re.escape(part) for part in on_one_line(html).split("…"))
+    assert re.fullmatch(shown, made), made
+
+
 def rows() -> list[Any]:
     """The rows of the table "What a URL gets" that begin with a query."""
     text = DOCS.joinpath("parameters.md").read_text("utf-8")
@@ -135,12 +171,7 @@ def rows() -> list[Any]:
 @pytest.fixture(scope="module")
 def client() -> FlaskClient:
     """Of the app that stands above the table."""
-    page = DOCS.joinpath("parameters.md").read_text("utf-8")
-    code = page.partition("```{testcode}\n")[2].partition("```")[0]
-    namespace: dict[str, Any] = {"__name__": "parameters"}
-    exec(compile(code, "parameters.md", "exec"), namespace)
-    app: Flask = namespace["app"]
-    return app.test_client()
+    return app_of(DOCS / "parameters.md").test_client()
 
 
 @pytest.mark.parametrize(("query", "status", "words"), rows())
