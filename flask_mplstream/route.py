@@ -189,7 +189,7 @@ class FigureRoute:
         """What stands for the data's version in a URL; nothing without ``version``."""
         if self._version is None:
             return ""
-        version = self._versioned(arguments, self._injected())
+        version = self._versioned(arguments, self.injected())
         return self.url_version(version, self._names_of(arguments))
 
     def url_version(self, version: str, names: Sequence[str]) -> str:
@@ -203,7 +203,7 @@ class FigureRoute:
         """
         if picture.wanted is not None:
             return picture.wanted, ""
-        injected = self._injected()
+        injected = self.injected()
         texts = [
             f"{name}={fingerprint(value, f'inject[{name!r}] of {self._source}')}"
             for name, value in injected.items()
@@ -229,7 +229,8 @@ class FigureRoute:
             lambda: self._renders().admit(),
         )
 
-    def _injected(self) -> dict[str, object]:
+    def injected(self) -> dict[str, object]:
+        """What ``inject`` gives, in the request that it may want."""
         return {name: call() for name, call in self._inject.items()}
 
     def _versioned(self, arguments: Arguments, injected: Mapping[str, object]) -> str:

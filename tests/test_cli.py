@@ -9,11 +9,12 @@ import pytest
 from flask.testing import FlaskClient
 from matplotlib.figure import Figure
 
-from flask_mplstream import FigureBlueprint, cli
+from flask_mplstream import FigureBlueprint
+from flask_mplstream.cli import running
 from flask_mplstream.state import AppState
 
 from . import worker_figures
-from .conftest import Counter
+from .conftest import Clock, Counter
 
 Serve = Callable[..., FlaskClient]
 
@@ -131,7 +132,7 @@ def test_a_cache_of_this_process_alone_is_told(
 
 def test_workers_warm_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And the time until they had started is told."""
-    monkeypatch.setattr(cli, "SHOWN_WAIT_S", 0.0)
+    monkeypatch.setattr(running, "SHOWN_WAIT_S", 0.0)
     app = worker_figures.create_app(
         CACHE_TYPE="FileSystemCache", CACHE_DIR=str(tmp_path)
     )
@@ -139,3 +140,94 @@ def test_workers_warm_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     AppState.of(app).stop()
     assert code == 0, errors
     assert "s of waiting" in told
+
+
+def test_the_summary_tells_how_it_went(client: FlaskClient) -> None:
+    """What was rendered, what was there, what failed."""
+    warm(client, "plots.year", "year=2001")
+    summary = warm(client, "plots.year", "year=2001", "year=2002", "year=1999")[2]
+    assert "2 rendered, 2 in the cache, 2 failed, " in summary
+
+
+def test_the_first_failure_may_be_the_last(
+    client: FlaskClient, renders: Counter
+) -> None:
+    """``--fail-fast``; what is not tried is told."""
+    years = ("year=2001", "year=1999", "year=2002")
+    options = ("--scale", "1", "--fail-fast")
+    code, _, errors = warm(client, "plots.year", *years, *options)
+    assert code == 1
+    assert renders.calls == [("year", 2001), ("year", 1999)]
+    assert "1 failed, 1 not tried, " in errors
+
+
+def test_a_failure_shows_no_traceback(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But in debug mode."""
+    assert "Traceback" not in warm(client, "plots.year", "year=1999")[2]
+    monkeypatch.setenv("FLASK_DEBUG", "1")
+    assert 'raise ValueError("no data")' in warm(client, "plots.year", "year=1998")[2]
+
+
+def test_several_jobs_tell_in_order(client: FlaskClient, renders: Counter) -> None:
+    """Whichever is ready first."""
+    options = ("--grid", "n=1..20", "--scale", "1", "--jobs", "4")
+    code, told, _ = warm(client, "plots.walk", *options)
+    assert code == 0
+    numbers = [line.split()[1] for line in told.splitlines()]
+    assert numbers == [f"n={n}" if n != 5 else "png" for n in range(1, 21)]
+    assert len(renders) == 20
+
+
+def test_more_jobs_than_there_is_room_for_are_none_refused(
+    plots: FigureBlueprint, serve: Serve
+) -> None:
+    """A queue without places is for requests, which can come again."""
+    plots.figure_route("/one", endpoint="one")(worker_figures.one_colour)
+    grid = ("--grid", "level=0..9", "--scale", "1", "--jobs", "8")
+    code, told, errors = warm(serve(MPLSTREAM_MAX_PENDING=0), "plots.one", *grid)
+    assert code == 0, errors
+    assert len(told.splitlines()) == 10
+
+
+def test_what_is_too_old_is_rendered_though_a_page_would_get_it(
+    plots: FigureBlueprint, renders: Counter, serve: Serve, clock: Clock
+) -> None:
+    """A request is sent the stale picture at once, and ``warm`` is for the next."""
+
+    @plots.figure_route("/walk", max_age=60, stale_while_revalidate=600)
+    def walk() -> Figure:
+        renders()
+        return Figure(figsize=(1, 1))
+
+    client = serve()
+    warm(client, "plots.walk", "--scale", "1")
+    clock.now += 100
+    told = warm(client, "plots.walk", "--scale", "1")[1]
+    assert "in the cache" not in told
+    assert len(renders) == 2
+
+
+def test_an_older_picture_does_not_hide_a_failure(
+    plots: FigureBlueprint, serve: Serve, clock: Clock
+) -> None:
+    """A page is sent it, and whoever warms wants to know."""
+    answers = iter([Figure(figsize=(1, 1))])
+
+    @plots.figure_route("/walk", max_age=60)
+    def walk() -> Figure:
+        return next(answers)
+
+    client = serve()
+    warm(client, "plots.walk", "--scale", "1")
+    clock.now += 100
+    code, _, errors = warm(client, "plots.walk", "--scale", "1")
+    assert code == 1
+    assert "plots.walk png 1x: StopIteration" in errors
+
+
+def test_what_is_not_kept_is_told(plots: FigureBlueprint, serve: Serve) -> None:
+    """With ``max_age=0`` there is nothing to warm."""
+    plots.figure_route("/plain", max_age=0)(worker_figures.grey_of_nothing)
+    assert "ms, not kept\n" in warm(serve(), "--all")[1]

@@ -92,6 +92,10 @@ ALLOWED: dict[str, set[str]] = {
         *("assets", "errors", "image", "inlining", "markup", "parameters", "route"),
         *("urls", "view"),
     },
+    "cli": {
+        *("errors", "http", "image", "markup", "parameters", "route", "state"),
+        *("urls", "view", "cache.key", "cache.lookup", "workers.inline"),
+    },
     "prometheus": {"errors", "image", "signals"},
     "gallery.controls": {"errors", "parameters"},
     "gallery.forms": {"errors", "http", "parameters", "gallery.controls"},
@@ -106,7 +110,6 @@ ALLOWED: dict[str, set[str]] = {
         *("gallery.controls", "gallery.forms", "gallery.pages", "gallery.shelves"),
     },
     "gallery": {"route", "gallery.shelves", "gallery.views"},
-    "cli": {"errors", "route", "state", "view", "cache.lookup"},
     "blueprint": {
         *(
             "assets",

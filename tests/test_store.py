@@ -316,3 +316,15 @@ def test_the_embedded_store_works_after_a_fork(memory: MemoryCache) -> None:
         if pid == 0:
             os._exit(0 if memory.get("a") == b"1" else 1)
     assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_text_and_timings_are_kept_with_the_picture() -> None:
+    """Another process reads them with the bytes."""
+    image = RenderedImage(
+        b"x", FORMATS["png"], 1, 2, (("build", 0.25), ("draw", 0.5)), alt="A ✓ walk"
+    )
+    stored = Entry.of(image, 0.0).to_bytes("key")
+    again = Entry.from_bytes("key", stored)
+    assert again is not None
+    assert again.image == image
+    assert again.image.timings_s == image.timings_s

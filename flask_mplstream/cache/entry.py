@@ -69,6 +69,7 @@ class Entry:
                 "width_px": image.width_px,
                 "height_px": image.height_px,
                 "alt": image.alt,
+                "timings_s": image.timings_s,
                 "etag": self.etag,
                 "stored_at": self.stored_at,
                 "generation": self.generation,
@@ -94,6 +95,7 @@ class Entry:
             FORMATS[header["format"]],
             header["width_px"],
             header["height_px"],
+            tuple((step, seconds) for step, seconds in header["timings_s"]),
             alt=header["alt"],
         )
         return cls(image, header["etag"], header["stored_at"], header["generation"])

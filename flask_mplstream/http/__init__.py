@@ -18,6 +18,7 @@ from .conditions import (
 )
 from .headers import (
     CACHE_NAME,
+    STEPS,
     Freshness,
     Headers,
     Policy,
@@ -52,6 +53,7 @@ __all__ = [
     "PRECONDITION_FAILED",
     "PROBLEM_TYPE",
     "RANGE_NOT_SATISFIABLE",
+    "STEPS",
     "Conditions",
     "Freshness",
     "Headers",

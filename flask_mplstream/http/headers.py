@@ -123,7 +123,6 @@ class Policy:
         )
         timing = HIT_TIMING if fwd is None or is_fallback else server_timing(timings_s)
         headers = [("Cache-Control", control), ("Cache-Status", status)]
-        # Nothing is known of a render that another process did.
         return [*headers, ("Server-Timing", timing)] if timing else headers
 
     def _whose(self, *directives: str) -> str:
@@ -231,7 +230,8 @@ def cache_word(status: str | None) -> str | None:
     return "collapsed" if "collapsed" in said else said.get("fwd", "hit")
 
 
-_STEPS = {
+#: The steps of a render in their order, and what they are.
+STEPS = {
     "load": "load data",
     "wait": "wait for a turn",
     "build": "figure function",
@@ -244,7 +244,7 @@ _STEPS = {
 def server_timing(timings_s: Sequence[tuple[str, float]]) -> str:
     """``Server-Timing`` of a render's steps, in milliseconds."""
     return ", ".join(
-        f'{step};desc="{_STEPS[step]}";dur={seconds * 1e3:.1f}'
+        f'{step};desc="{STEPS[step]}";dur={seconds * 1e3:.1f}'
         for step, seconds in timings_s
     )
 

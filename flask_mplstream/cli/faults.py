@@ -1,0 +1,46 @@
+"""What went wrong, as the shell is told it.
+
+Flask side.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+from flask import current_app
+
+from ..errors import ArgumentsError, ConfigError, UnknownFigureError
+
+#: What is wrong with what was asked for, and not with the answer.
+USAGE = (ArgumentsError, ConfigError, UnknownFigureError)
+
+
+@contextmanager
+def as_usage() -> Iterator[None]:
+    """What is not accepted here was asked for wrongly: exit code 2."""
+    try:
+        yield
+    except USAGE as error:
+        raise click.UsageError(str(error)) from error
+
+
+@contextmanager
+def as_failure(what: object) -> Iterator[None]:
+    """What fails here is told with the name of *what* failed: exit code 1."""
+    try:
+        yield
+    except click.ClickException:
+        raise
+    except Exception as error:
+        raise click.ClickException(failure(what, error)) from error
+
+
+def failure(what: object, error: Exception) -> str:
+    """That *what* failed with *error*; in debug mode with the way to it."""
+    text = f"{what}: {type(error).__name__}: {error}"
+    if not current_app.debug:
+        return text
+    return f"{text}\n{''.join(traceback.format_exception(error))}".rstrip()

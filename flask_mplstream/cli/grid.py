@@ -1,0 +1,117 @@
+"""NAME=VALUE and ``--grid``: what is to vary, and every combination of it.
+
+Flask side, texts only. NAME=VALUE is a value as a URL has it, whatever stands in
+it. Only in ``--grid`` do commas separate values and do two dots span integers.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from typing import Any
+
+import click
+
+from ..parameters import Arguments
+from ..route import FigureRoute
+from .options import pair_of, pairs_of
+
+#: Values of one argument, or pictures of one figure; more are a slip of the hand.
+MAX_PICTURES = 100_000
+
+#: Name -> what it is to be, each in turn.
+Axes = Mapping[str, Sequence[Any]]
+
+_SPAN = re.compile(r"(-?\d{1,18})\.\.(-?\d{1,18})(?:\.\.(\d{1,18}))?")
+
+
+def axes_of(route: FigureRoute, arguments: Sequence[str], grid: Sequence[str]) -> Axes:
+    """What varies in a command line; each value is what a URL has of the name.
+
+    A name that is given several times has several values, but where the parameter is
+    a list, which a URL says in the same way, it is one list.
+
+    :raises click.UsageError: where something is not of the form it has to be.
+    """
+    lists = {p.name for p in route.parameters if p.is_repeated}
+    given: dict[str, list[str]] = {}
+    for name, text in pairs_of(arguments):
+        given.setdefault(name, []).append(text)
+    axes: dict[str, list[Any]] = {
+        name: [texts] if name in lists else [[text] for text in texts]
+        for name, texts in given.items()
+    }
+    for option in grid:
+        name, text = pair_of(option)
+        if name in given:
+            raise click.UsageError(
+                f"{name} is given as NAME=VALUE and in --grid. Say all in one of them."
+            )
+        axes.setdefault(name, []).extend([[value] for value in spread(text)])
+    return axes
+
+
+def spread(text: str) -> list[str]:
+    """The values that *text* in a ``--grid`` means: ``1,2``, ``0..9``, ``0..90..10``.
+
+    :raises click.UsageError: where a span is empty or has too many.
+    """
+    values: list[str] = []
+    for part in text.split(","):
+        span = _SPAN.fullmatch(part)
+        values += map(str, _integers(part, *span.groups())) if span else [part]
+    return values
+
+
+def _integers(shown: str, first: str, last: str, step: str | None) -> range:
+    if not int(step or 1):
+        raise click.UsageError(f"{shown} has a step of 0.")
+    integers = range(int(first), int(last) + 1, int(step or 1))
+    if not integers:
+        raise click.UsageError(f"{shown} is empty: it counts up, from low to high.")
+    if len(integers) > MAX_PICTURES:
+        raise click.UsageError(f"{shown} are {len(integers):,} values: too many.")
+    return integers
+
+
+def points(axes: Axes) -> Iterator[dict[str, Any]]:
+    """Every combination of *axes*, the last one changing first.
+
+    :raises click.UsageError: where there are too many.
+    """
+    count = math.prod(map(len, axes.values()))
+    if count > MAX_PICTURES:
+        raise click.UsageError(
+            f"That are {count:,} pictures. One command makes {MAX_PICTURES:,} at most."
+        )
+    for values in product(*axes.values()):
+        yield dict(zip(axes, values, strict=True))
+
+
+def from_texts(route: FigureRoute, point: Mapping[str, Sequence[str]]) -> Arguments:
+    """Arguments from what a URL would have of each name.
+
+    :raises ArgumentsError: where *route* does not accept them.
+    """
+    pairs = [(name, text) for name, texts in point.items() for text in texts]
+    return route.parameters.parse(pairs, route.rule_defaults)
+
+
+def from_values(route: FigureRoute, point: Mapping[str, Any]) -> Arguments:
+    """Arguments from values with types; one value for a list is a list of one.
+
+    :raises ArgumentsError: where *route* does not accept them.
+    """
+    lists = {p.name for p in route.parameters if p.is_repeated}
+    return route.bind(
+        {
+            name: [value] if name in lists and not _is_list(value) else value
+            for name, value in point.items()
+        }
+    )
+
+
+def _is_list(value: object) -> bool:
+    return value is None or isinstance(value, list)

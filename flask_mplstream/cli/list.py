@@ -1,0 +1,104 @@
+"""``flask figures list``: every figure of the app and what it takes.
+
+Flask side.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+from flask import current_app
+from flask.cli import with_appcontext
+
+from ..parameters import Parameter
+from ..route import FigureRoute, summary_of
+from ..state import current_state
+from .faults import as_usage
+from .table import GAP, aligned, available_width
+
+
+@click.command("list")
+@click.option("--json", "as_json", is_flag=True, help="For scripts, with JSON Schema.")
+@with_appcontext
+def command(as_json: bool) -> None:
+    """List every figure, and the arguments that it takes.
+
+    \b
+    flask figures list           a table that fits the terminal
+    flask figures list | less    nothing is cut
+    flask figures list --json    with each parameter's JSON Schema
+
+    Under each figure stand its parameters: what they accept and their default.
+    """
+    with as_usage():
+        routes = list(current_state().routes.values())
+    if as_json:
+        click.echo(json.dumps([_as_json(route) for route in routes], indent=2))
+        return
+    for line in _table(routes, available_width()):
+        click.echo(line)
+
+
+def _as_json(route: FigureRoute) -> dict[str, Any]:
+    options = route.options
+    return {
+        "figure": route.endpoint,
+        "rule": _rule(route),
+        "formats": [format.name for format in options.formats],
+        "max_age": options.max_age,
+        "is_signed": options.signed,
+        "is_private": options.is_private,
+        "description": summary_of(route.function),
+        "parameters": [_parameter_as_json(p) for p in route.parameters],
+    }
+
+
+def _parameter_as_json(parameter: Parameter) -> dict[str, Any]:
+    told = {
+        "name": parameter.name,
+        "is_required": parameter.is_required,
+        "accepted": parameter.accepted,
+        "schema": parameter.schema,
+    }
+    if not parameter.is_required:
+        told["default"] = parameter.canonical(parameter.default)
+    return told
+
+
+def _rule(route: FigureRoute) -> str:
+    """The rule of its URL, without that of the formats."""
+    rules = current_app.url_map.iter_rules(route.endpoint)
+    return next(rule.rule for rule in rules if "_format" not in rule.arguments)
+
+
+def _table(routes: list[FigureRoute], width: int | None) -> list[str]:
+    """A line for each figure, and one for each of its parameters under it."""
+    heads = aligned(
+        [("FIGURE", "URL", "FORMATS", "MAX AGE", "DESCRIPTION"), *map(_row, routes)],
+        width,
+    )
+    inner = None if width is None else width - len(GAP)
+    of_all = [_parameter_row(p) for route in routes for p in route.parameters]
+    details = iter(aligned(of_all, inner))
+    lines = [heads[0]]
+    for head, route in zip(heads[1:], routes, strict=True):
+        lines.append(head)
+        lines += [GAP + next(details) for _ in route.parameters]
+    return lines
+
+
+def _row(route: FigureRoute) -> tuple[str, ...]:
+    formats = " ".join(format.name for format in route.options.formats)
+    age = f"{route.options.max_age} s"
+    return route.endpoint, _rule(route), formats, age, summary_of(route.function)
+
+
+def _parameter_row(parameter: Parameter) -> tuple[str, ...]:
+    default = "required"
+    if not parameter.is_required:
+        texts = parameter.to_texts(parameter.default)
+        shown = texts if isinstance(texts, str) else ",".join(texts)
+        default = f"= {shown or 'nothing'}"
+    return parameter.name, default, parameter.accepted

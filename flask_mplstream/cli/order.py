@@ -1,0 +1,104 @@
+"""A figure and what varies in it: one line of a plan.
+
+Flask side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..image import Theme, Variant
+from ..parameters import Arguments
+from ..route import FigureRoute
+from ..state import AppState
+from ..view import named_variant
+from .grid import Axes, from_texts, points
+from .job import Job
+
+#: Scales that are wanted where none is named: for most screens.
+PAGE_SCALES = (1.0, 2.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """The variants that are wanted of each picture; what is empty has a default."""
+
+    formats: Sequence[str] = ()
+    scales: Sequence[Any] = ()
+    widths: Sequence[Any] = ()
+    themes: Sequence[str] = ()
+    #: Whether the data behind a picture is wanted where no format is named.
+    with_data: bool = False
+
+    def over(self, other: Looks) -> Looks:
+        """These, and those of *other* where nothing is said here."""
+        sizes = self if self.scales or self.widths else other
+        return Looks(
+            self.formats or other.formats,
+            sizes.scales,
+            sizes.widths,
+            self.themes or other.themes,
+            other.with_data,
+        )
+
+    def of(self, route: FigureRoute) -> list[Variant]:
+        """The variants of *route*, each once.
+
+        :raises ArgumentsError: where *route* does not offer one.
+        :raises ConfigError: where there is no such format.
+        """
+        widths = [{"_width": width} for width in self.widths]
+        scales = self.scales or (() if widths else PAGE_SCALES)
+        sizes = [*({"_scale": scale} for scale in scales), *widths]
+        return list(
+            dict.fromkeys(  # Shapes have one size.
+                named_variant(route, {"_format": format, "_theme": theme, **size})
+                for format in self.formats or self._default_formats(route)
+                for theme in self.themes or _page_themes(route)
+                for size in sizes
+            )
+        )
+
+    def _default_formats(self, route: FigureRoute) -> list[str]:
+        first, *others = route.options.formats
+        data = [format for format in others if format.is_text and self.with_data]
+        return [format.name for format in (first, *data)]
+
+
+def _page_themes(route: FigureRoute) -> list[str]:
+    has_dark = route.options.dark_style is not False
+    themes = (Theme.LIGHT, Theme.DARK) if has_dark else (Theme.LIGHT,)
+    return [theme.value for theme in themes]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A figure and what varies, as it was written down."""
+
+    figure: str
+    axes: Axes = field(default_factory=dict)
+    #: Reads one combination of *axes*.
+    read: Callable[[FigureRoute, Mapping[str, Any]], Arguments] = from_texts
+    looks: Looks = field(default_factory=Looks)
+    #: Where it was written down, for errors: ``warm.json, entry 2``.
+    place: str = ""
+
+    def jobs(
+        self, state: AppState, looks: Looks, admit: Callable[[FigureRoute], None]
+    ) -> Iterator[Job]:
+        """Its pictures.
+
+        :param looks: the variants where it says nothing of them.
+        :param admit: refuses a route that the command cannot do.
+        :raises MplStreamError: where something is not accepted.
+        :raises click.ClickException: likewise.
+        """
+        route = state.route(self.figure)
+        admit(route)
+        variants = self.looks.over(looks).of(route)
+        for point in points(self.axes):
+            arguments = self.read(route, point)
+            for variant in variants:
+                yield Job(route, route.picture(arguments, variant))

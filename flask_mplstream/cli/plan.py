@@ -1,0 +1,83 @@
+"""What ``warm`` and ``freeze`` are asked for, as a list of pictures.
+
+Flask side. Everything is checked before anything is rendered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import click
+
+from ..errors import MplStreamError
+from ..route import FigureRoute
+from ..state import AppState, current_state
+from .faults import as_usage
+from .grid import axes_of
+from .job import Job
+from .order import Looks, Order
+from .plan_file import orders_in
+
+#: Faults that are told at once.
+MAX_FAULTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What the options of a command line say of pictures."""
+
+    endpoint: str | None
+    arguments: Sequence[str]
+    grid: Sequence[str]
+    every: bool
+    files: Sequence[str]
+    formats: Sequence[str]
+    scales: Sequence[float]
+    widths: Sequence[int]
+    themes: Sequence[str]
+
+    def jobs(
+        self, admit: Callable[[FigureRoute], None], *, with_data: bool = False
+    ) -> list[Job]:
+        """The pictures, each once.
+
+        :param admit: refuses a route that the command cannot do.
+        :param with_data: whether the data behind a picture is wanted, too.
+        :raises click.UsageError: with everything that is wrong.
+        """
+        with as_usage():
+            state = current_state()
+            orders = self._orders(state)
+        looks = Looks(self.formats, self.scales, self.widths, self.themes, with_data)
+        found: dict[str, Job] = {}
+        faults: list[str] = []
+        for order in orders:
+            try:
+                jobs = list(order.jobs(state, looks, admit))
+                found |= {job.picture.key: job for job in jobs}
+            except (MplStreamError, click.ClickException) as error:
+                faults += self._fault(order, error)
+        if faults:
+            raise click.UsageError("\n".join(faults[:MAX_FAULTS]))
+        return list(found.values())
+
+    def _fault(self, order: Order, error: Exception) -> list[str]:
+        """What is wrong with *order*; of all figures, one may be left out."""
+        if self.every:
+            click.echo(f"{order.figure}: left out. {error}", err=True)
+            return []
+        return [f"{order.place}: {error}" if order.place else str(error)]
+
+    def _orders(self, state: AppState) -> list[Order]:
+        if [bool(self.endpoint), self.every, bool(self.files)].count(True) != 1:
+            raise click.UsageError("Name a figure, or say --all or --from FILE.")
+        if self.grid and not self.endpoint:
+            raise click.UsageError("--grid is for one figure: name it.")
+        if self.every:
+            return [Order(endpoint) for endpoint in state.routes]
+        if self.files:
+            return [order for file in self.files for order in orders_in(file)]
+        assert self.endpoint is not None  # noqa: S101 - for the type checker
+        route = state.route(self.endpoint)
+        return [Order(self.endpoint, axes_of(route, self.arguments, self.grid))]

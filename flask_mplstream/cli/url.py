@@ -1,0 +1,63 @@
+"""``flask figures url``: the canonical URL of a picture.
+
+Flask side.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from flask import current_app
+from flask.cli import with_appcontext
+
+from ..urls import figure_url
+from .faults import as_failure, as_usage
+from .job import Job
+from .options import arguments_argument, figure_argument, named, variant_options
+
+
+@click.command("url")
+@figure_argument
+@arguments_argument
+@variant_options
+@click.option("--download", "_download", is_flag=True, help="Saved and not shown.")
+@click.option("--external", "_external", is_flag=True, help="With scheme and host.")
+@click.option(
+    "--expires-in",
+    "_expires_in",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="For which a signed URL is served.",
+)
+@with_appcontext
+def command(
+    endpoint: str, arguments: tuple[str, ...], _external: bool, **options: Any
+) -> None:
+    """Print the URL of a picture, as figure_url() makes it.
+
+    \b
+    flask figures url plots.walk n=500                 /plots/walk?n=500
+    flask figures url plots.walk --format svg          /plots/walk.svg
+    flask figures url plots.walk --external            https://example.org/plots/walk
+    flask figures url plots.secret --expires-in 3600   a signed one, for an hour
+
+    It names only what differs from the defaults. A host is known where the app has
+    SERVER_NAME, its scheme from PREFERRED_URL_SCHEME.
+    """
+    chosen = named(options)
+    with as_usage():
+        job = Job.named(endpoint, arguments, chosen)
+    if "_expires_in" in chosen and not job.route.options.signed:
+        raise click.UsageError(f"{endpoint} is not signed: its URLs do not expire.")
+    if _external and not current_app.config["SERVER_NAME"]:
+        raise click.UsageError(
+            "--external wants to know the host, and there is no request that says it. "
+            'Set SERVER_NAME, such as app.config["SERVER_NAME"] = "example.org".'
+        )
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    values = job.picture.arguments.values
+    # Without a request Flask makes no URL that is relative.
+    with as_failure(job), app.test_request_context():
+        url = figure_url(endpoint, **values, **chosen, _external=_external)
+    click.echo(url)

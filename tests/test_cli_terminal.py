@@ -1,0 +1,156 @@
+"""``flask figures …`` in a real shell: pipes, terminals and Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import struct
+import subprocess
+import termios
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fcntl import ioctl
+from pathlib import Path
+
+import pytest
+
+from .cli_figures import ROOT, shell
+
+
+def started(*arguments: object, **options: object) -> subprocess.Popen[bytes]:
+    """``flask figures …`` in a process of its own."""
+    return subprocess.Popen(  # type: ignore[call-overload,no-any-return]
+        shell(*arguments),
+        **{"cwd": ROOT, "stderr": subprocess.PIPE, **options},
+    )
+
+
+def on_a_terminal(*arguments: object, columns: int = 80, ends: int = 0) -> str:
+    """What a terminal with that many columns shows.
+
+    :param ends: the exit code.
+    """
+    ours, theirs = pty.openpty()
+    ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    environment = {k: v for k, v in os.environ.items() if k != "COLUMNS"}
+    process = started(*arguments, stdout=theirs, stderr=theirs, env=environment)
+    os.close(theirs)
+    shown = b""
+    try:
+        while piece := os.read(ours, 65_536):
+            shown += piece
+    except OSError:
+        pass  # EIO: the other side is closed.
+    finally:
+        os.close(ours)
+    assert process.wait(30) == ends, shown
+    return shown.decode()
+
+
+def test_a_terminal_shows_a_bar() -> None:
+    """And no line for each picture; the summary is there."""
+    shown = on_a_terminal("warm", "plots.walk", "n=1", "n=2")
+    assert "Pictures" in shown
+    assert "100%" in shown
+    assert "n=1" not in shown
+    assert "4 rendered" in shown
+
+
+def test_failures_stand_below_the_bar() -> None:
+    """Each on a line of its own."""
+    years = ("year=1999", "year=2001")
+    shown = on_a_terminal("warm", "plots.year", *years, "--scale", "1", ends=1)
+    lines = shown.splitlines()
+    assert "plots.year year=1999 png 1x: ValueError: no data" in lines
+    assert "100%" in shown
+
+
+@pytest.mark.parametrize("columns", [60, 200])
+def test_a_table_fits_the_terminal(columns: int) -> None:
+    """And nothing is cut where there is room."""
+    shown = on_a_terminal("list", columns=columns)
+    lines = shown.replace("\r", "").splitlines()
+    assert max(map(len, lines)) <= columns
+    assert ("…" in shown) is (columns == 60)
+
+
+def test_a_reader_who_has_seen_enough_is_no_error() -> None:
+    """``flask figures … | head -1`` shows no traceback."""
+    for arguments in (
+        ("list", "--json"),
+        ("render", "plots.walk", "-o", "-", "--scale", "4"),
+    ):
+        reader, writer = os.pipe()
+        os.close(reader)
+        process = started(*arguments, stdout=writer)
+        os.close(writer)
+        errors = process.communicate(timeout=60)[1].decode()
+        assert "Traceback" not in errors
+        assert "Exception ignored" not in errors
+
+
+def test_the_picture_alone_goes_into_a_pipe() -> None:
+    """Byte by byte, whatever the platform does to texts."""
+    process = started(
+        "render", "plots.walk", "-o", "-", "--format", "png", stdout=subprocess.PIPE
+    )
+    body, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert body.startswith(b"\x89PNG\r\n")
+    assert body.endswith(b"IEND\xaeB`\x82")
+
+
+@contextmanager
+def interrupted(
+    tmp_path: Path, *arguments: object
+) -> Iterator[subprocess.Popen[bytes]]:
+    """``flask figures …``, which gets Ctrl-C while ``plots.stuck`` is drawn."""
+    marker = tmp_path / "marker"
+    environment = {**os.environ, "MPLSTREAM_TEST_MARKER": str(marker)}
+    process = started(*arguments, env=environment, stdout=subprocess.DEVNULL)
+    try:
+        while not marker.exists():
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(("render", "plots.stuck", "-o", "out/stuck.png"), id="render"),
+        pytest.param(("freeze", "out/site", "plots.stuck"), id="freeze"),
+    ],
+)
+def test_ctrl_c_leaves_nothing_half_written(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    """And ends the render that is under way."""
+    out = tmp_path / "out"
+    out.mkdir()
+    arguments = [word.replace("out/", f"{out}/") for word in command]
+    with interrupted(tmp_path, *arguments) as process:
+        errors = process.communicate(timeout=20)[1].decode()
+    assert process.returncode == 1
+    assert "Aborted!" in errors
+    assert "Traceback" not in errors
+    assert list(out.iterdir()) == []
+
+
+def test_ctrl_c_leaves_the_earlier_freeze(tmp_path: Path) -> None:
+    """As it was."""
+    site = tmp_path / "site"
+    subprocess.run(
+        shell("freeze", site, "plots.walk"), cwd=ROOT, check=True, capture_output=True
+    )
+    before = sorted(path.name for path in site.rglob("*"))
+    with interrupted(tmp_path, "freeze", site, "plots.stuck") as process:
+        process.communicate(timeout=20)
+    assert sorted(path.name for path in site.rglob("*")) == before
+    assert {path.name for path in tmp_path.iterdir()} == {"site", "marker"}
