@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -155,6 +156,39 @@ def test_a_template_makes_the_markup_that_is_shown(
         made = on_one_line(render_template_string(jinja))
     shown = ".*".join(re.escape(part) for part in on_one_line(html).split("…"))
     assert re.fullmatch(shown, made), made
+
+
+#: What is not the same each time: numbers with these units, and those of a table.
+MEASURED = re.compile(r"\d[\d.,]*(?= (?:ms|s|bytes)\b)|(?<=  )\d[\d.,]*")
+
+
+def words(output: str) -> str:
+    return " ".join(MEASURED.sub("0", output).split())
+
+
+def test_each_command_says_what_is_shown(tmp_path: Path) -> None:
+    """One after the other in one folder, as whoever follows the page types them."""
+    page = DOCS.joinpath("cli.md").read_text("utf-8")
+    files = {"app.py": r"\{testcode\}", "warm.toml": "toml"}
+    for name, language in files.items():
+        [content] = re.findall(rf"^```{language}\n(.*?)^```", page, re.M | re.S)
+        tmp_path.joinpath(name).write_text(content, "utf-8")
+    blocks = re.findall(r"^```console\n(.*?)^```", page, re.M | re.S)
+    commands = re.findall(r"^\$ flask (.*)\n([^$]*)", "".join(blocks), re.M)
+    assert len(commands) > 10
+    for command, shown in commands:
+        made = subprocess.run(
+            [sys.executable, "-m", "flask", *command.split()],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(DOCS.parent)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        ).stdout
+        said = words(made.replace("python -m flask", "flask"))
+        expected = ".*".join(re.escape(part) for part in words(shown).split("…"))
+        assert re.fullmatch(expected, said), f"{command}\n{made}"
 
 
 def rows() -> list[Any]:
