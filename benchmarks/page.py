@@ -15,6 +15,8 @@ Then the bytes that a browser loads for the example app's figures, by format.
 
 from __future__ import annotations
 
+from functools import partial
+
 from flask import Flask, render_template_string
 from matplotlib.figure import Figure
 
@@ -35,16 +37,16 @@ LEAST = """{% for n in range(20) %}
 BY_HAND = """
 {%- macro srcset(n, format, theme=none) -%}
 {%- for scale in (1, 2, 3) -%}
-{{ url_for('plots.walk', n=n, _format=format, _scale=scale, _theme=theme) }} {{ scale }}x
-{{- ', ' if not loop.last }}{%- endfor -%}
+{{ url_for('plots.walk', n=n, _format=format, _scale=scale, _theme=theme) }}
+{{- ' ' }}{{ scale }}x{{ ', ' if not loop.last }}{%- endfor -%}
 {%- endmacro -%}
 {% for n in range(20) %}<picture>
 {%- for theme in ('dark', none) %}{% for format in ('avif', 'webp', 'png') %}
 <source type="image/{{ format }}" srcset="{{ srcset(n, format, theme) }}"
   {%- if theme %} media="(prefers-color-scheme: dark)"{% endif %}>
 {%- endfor %}{% endfor -%}
-<img src="{{ url_for('plots.walk', n=n) }}" alt="A walk" loading="lazy" decoding="async">
-</picture>{% endfor %}"""
+<img src="{{ url_for('plots.walk', n=n) }}" alt="A walk" loading="lazy"
+  decoding="async"></picture>{% endfor %}"""
 
 
 def page_app() -> Flask:
@@ -69,14 +71,8 @@ def main() -> None:
     app = page_app()
     pages = {"figure": OURS, "by hand": BY_HAND, "img": LEAST}
     with app.test_request_context():
-        times = interleaved(
-            {
-                name: lambda page=page: render_template_string(page)
-                for name, page in pages.items()
-            },  # type: ignore[misc]
-            rounds,
-            calls=3,
-        )
+        contenders = {n: partial(render_template_string, p) for n, p in pages.items()}
+        times = interleaved(contenders, rounds, calls=3)
     show(
         f"A page of {COUNT} figures, times within a round",
         [

@@ -22,6 +22,7 @@ from werkzeug.routing import Rule
 from .assets import ENDPOINT as ASSETS
 from .assets import send_asset
 from .cli import figures
+from .documents import SCHEMA_NAME
 from .errors import ConfigError
 from .gallery import add_page, open_gallery
 from .image import ALT_FORMAT
@@ -123,7 +124,8 @@ class FigureBlueprint(Blueprint):
         tested without Flask.
 
         :param rule: a URL rule as for ``Flask.route``. Each format is served at
-            the rule with its extension as well: ``/walk.svg``.
+            the rule with its extension as well: ``/walk.svg``. ``/walk.schema.json``
+            is the JSON Schema of the query, but not where URLs are signed.
         :param endpoint: the route's name, by default the function's.
         :param options: see :class:`FigureOptions`.
         :raises ConfigError: where an option or the signature cannot work.
@@ -203,7 +205,9 @@ class FigureBlueprint(Blueprint):
         for decorator in options.decorators:
             view = decorator(view)
         names = dict.fromkeys(map(str, (*options.formats, ALT_FORMAT)))
-        formats = ",".join(names)
+        # Of a signed route it is not told which arguments there are.
+        described = [] if options.signed else [f'"{SCHEMA_NAME}"']
+        formats = ",".join([*names, *described])
         stem = declared.rule.rstrip("/") or "/index"
         for rule in (declared.rule, f"{stem}.<any({formats}):_format>"):
             state.add_url_rule(rule, declared.endpoint, view, methods=["GET"])

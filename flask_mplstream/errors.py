@@ -86,7 +86,7 @@ class FigureTypeError(MplStreamError, TypeError):
 
 
 class ImageTooLargeError(MplStreamError, ValueError):
-    """A picture has more pixels or bytes than its limit allows."""
+    """A picture, or the data in it, is larger than its limit allows."""
 
 
 class TexError(MplStreamError, ValueError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
@@ -76,6 +76,11 @@ FORMATS: Mapping[str, ImageFormat] = MappingProxyType(
 #: The alternative text, which every route has, listed among its formats or not.
 ALT_FORMAT = FORMATS["txt"]
 
+#: Small and sharp: what a browser that knows them shall take, best first.
+_PREFERRED = ("avif", "webp")
+#: What every browser knows.
+_KNOWN_TO_ALL = ("png", "jpg")
+
 #: Other names by which people ask for a format.
 ALIASES: Mapping[str, str] = MappingProxyType({"jpeg": "jpg"})
 
@@ -117,6 +122,21 @@ def image_format(name: str) -> ImageFormat:
         raise ConfigError(
             f"{name!r} is not an image format. Formats are: {', '.join(FORMATS)}.{hint}"
         ) from None
+
+
+def page_formats(offered: Sequence[ImageFormat]) -> list[ImageFormat]:
+    """What a page lets browsers choose from of *offered*, best first.
+
+    :return: at least one, the last of which is for all browsers; shapes alone where
+        they are offered first.
+    """
+    first = offered[0]
+    if not first.is_raster:
+        return [first]
+    usual = [format for format in offered if format.name in _KNOWN_TO_ALL]
+    last = usual[0] if usual else first
+    names = {format.name: format for format in offered if format is not last}
+    return [*(names[name] for name in _PREFERRED if name in names), last]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from collections.abc import Set as AbstractSet
 from copy import deepcopy
 from dataclasses import dataclass
+from datetime import date
 from enum import Enum
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -27,6 +28,7 @@ from pydantic.fields import FieldInfo
 from typing_extensions import TypeAliasType
 
 from .errors import ArgumentFault, ArgumentsError, ConfigError, cut, nearest
+from .schemas import DIALECT, Sayable, is_json, resolved, sayable_schema
 
 #: Characters that one value may have where its parameter sets no ``max_length``.
 MAX_VALUE_LENGTH = 256
@@ -73,6 +75,7 @@ class Parameter:
         self._choices = {
             text: value for leaf in leaves for text, value in _choices(leaf).items()
         }
+        self._is_date = all(_is_date(leaf) for leaf in leaves if leaf is not ...)
         self._max_text = max(MAX_VALUE_LENGTH, *map(_max_length, leaves))
         self._max_values = _max_length(annotation) or MAX_VALUES
         self._adapter: TypeAdapter[Any] = TypeAdapter(annotation, config=_CONFIG)
@@ -88,6 +91,24 @@ class Parameter:
         """What it accepts, in words."""
         return describe(self.schema, self.schema.get("$defs", {}))
 
+    def json_schema(self) -> dict[str, Any]:
+        """The JSON Schema of those of its values that a URL can say, as JSON has them.
+
+        Exact but for unions of text and something else, and for numbers of more
+        digits than a text may have.
+        """
+        sayable = Sayable(
+            MAX_VALUE_LENGTH,
+            self._max_values,
+            # No text tells None from an empty list; the default needs none.
+            has_null=not self.is_repeated or self.default is None,
+            has_empty=not self.is_nullable or self.default == "",
+        )
+        schema = sayable_schema(self.schema, self.schema.get("$defs", {}), sayable)
+        if not self.is_required and is_json(plain := self.canonical(self.default)):
+            schema["default"] = plain
+        return schema
+
     def from_texts(self, texts: Sequence[str]) -> Any:
         """The value that *texts*, all values of this name in a URL, mean.
 
@@ -102,6 +123,8 @@ class Parameter:
                 raise self.error(
                     text, f"It is longer than {self._max_text} characters."
                 )
+            if self._is_date and _is_number(text):
+                raise self.error(text, "It is a number.")
         values = [self._choices.get(text, text) for text in texts]
         if self.is_repeated:
             # An empty text is no item, so that a URL can say "none of them".
@@ -176,6 +199,9 @@ class Parameters:
         are_reserved: bool = False,
     ) -> None:
         self._label = f"{function.__module__}.{function.__qualname__}"
+        self._name = function.__name__
+        #: The function's docstring; empty without one.
+        self.description = inspect.getdoc(function) or ""
         self._are_reserved = are_reserved
         try:
             signature = list(_signature(function).parameters.values())
@@ -247,6 +273,25 @@ class Parameters:
 
     def __contains__(self, name: object) -> bool:
         return name in self._parameters
+
+    def json_schema(self, without: Collection[str] = ()) -> dict[str, Any]:
+        """The JSON Schema (2020-12) of the arguments, as one object.
+
+        What it accepts, :meth:`bind` accepts.
+
+        :param without: names to leave out.
+        """
+        shown = [parameter for parameter in self if parameter.name not in without]
+        described = {"description": self.description} if self.description else {}
+        return {
+            "$schema": DIALECT,
+            "title": self._name,
+            **described,
+            "type": "object",
+            "properties": {p.name: p.json_schema() for p in shown},
+            "required": [p.name for p in shown if p.is_required],
+            "additionalProperties": False,
+        }
 
     def parse(
         self,
@@ -347,7 +392,7 @@ class Parameters:
 
 def describe(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> str:
     """What a JSON Schema accepts, in words: ``an integer from 10 to 5000``."""
-    schema = _resolved(schema, defs)
+    schema = resolved(schema, defs)
     if "anyOf" in schema:
         return " or ".join(describe(option, defs) for option in schema["anyOf"])
     if "enum" in schema or "const" in schema:
@@ -410,16 +455,11 @@ def _range(schema: Mapping[str, Any]) -> str:
     return " " + " and ".join(bounds) if bounds else ""
 
 
-def _resolved(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> Mapping[str, Any]:
-    reference = schema.get("$ref")
-    return defs[reference.rpartition("/")[2]] if reference else schema
-
-
 def _fits_in_text(
     schema: Mapping[str, Any], defs: Mapping[str, Any], *, nested: bool = False
 ) -> bool:
     """Whether every value that *schema* accepts can be written in a URL."""
-    schema = _resolved(schema, defs)
+    schema = resolved(schema, defs)
     if schema.get("writeOnly"):  # A secret shows no text: all would be one key.
         return False
     if "anyOf" in schema:
@@ -463,10 +503,32 @@ def _choices(leaf: Any) -> dict[str, Any]:
     """Text -> value for an ``Enum`` or ``Literal``, which pydantic takes as it is."""
     core = _strip(leaf)[0]
     if get_origin(core) is Literal:
-        return {_text(value): value for value in get_args(core)}
+        return _by_spelling((value, value) for value in get_args(core))
     if isinstance(core, type) and issubclass(core, Enum):
-        return {_text(member.value): member for member in core}
+        return _by_spelling((member.value, member) for member in core)
     return {}
+
+
+def _by_spelling(choices: Iterable[tuple[Any, Any]]) -> dict[str, Any]:
+    """Text -> value from plain values; 2.0 is 2 in JSON, so it is here as well."""
+    texts = [(_text(plain), plain, value) for plain, value in choices]
+    return {
+        f"{text}.0": value for text, plain, value in texts if type(plain) is int
+    } | {text: value for text, _, value in texts}
+
+
+def _is_date(leaf: Any) -> bool:
+    core = _strip(leaf)[0]
+    return isinstance(core, type) and issubclass(core, date)
+
+
+def _is_number(text: str) -> bool:
+    """Whether pydantic would take *text* for seconds: 20240101 is in August 1970."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _max_length(annotation: Any) -> int:

@@ -29,6 +29,7 @@ from .image import (
     RenderedImage,
     Theme,
     Variant,
+    page_formats,
     snapped_width,
 )
 from .inlining import inline_svg
@@ -50,10 +51,6 @@ _ATTRIBUTES = frozenset(
 )
 _ATTRIBUTE_FAMILIES = re.compile(r"(data|aria|hx|x|v)-[a-z][a-z0-9:.-]*")
 
-#: Small and sharp: what a browser that knows them shall take, best first.
-_PREFERRED = ("avif", "webp")
-#: What every browser knows.
-_KNOWN_TO_ALL = ("png", "jpg")
 #: Densities of screens that there is a picture for.
 _DENSITIES = (1, 2, 3)
 #: Widths where a figure's own is not known, and times its own where it is.
@@ -339,16 +336,13 @@ def _is_canonical(call: _Call, format: ImageFormat) -> bool:
 
 def _formats(call: _Call) -> list[ImageFormat]:
     """What browsers may choose from, best first; the last is for all of them."""
-    offered, first = call.route.options.formats, call.variant.format
+    first = call.variant.format
     if first.is_text:
         fault = ArgumentFault("_format", first.name, "It is no picture.", "png, svg, …")
         raise ArgumentsError([fault])
-    if "_format" in call.options or not first.is_raster:
+    if "_format" in call.options:
         return [first]
-    usual = [format for format in offered if format.name in _KNOWN_TO_ALL]
-    last = usual[0] if usual else first
-    names = {format.name: format for format in offered if format is not last}
-    return [*(names[name] for name in _PREFERRED if name in names), last]
+    return page_formats(call.route.options.formats)
 
 
 def _source(

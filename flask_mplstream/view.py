@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from http import HTTPStatus
 from time import time
 from typing import Annotated, Any, NamedTuple
@@ -30,6 +30,7 @@ from werkzeug.exceptions import HTTPException
 
 from . import http
 from .cache.lookup import Served
+from .documents import SCHEMA_NAME, SCHEMA_TYPE, document_response, document_text
 from .errors import ArgumentFault, ArgumentsError, SignatureError
 from .failures import answer_of_the_app, problem_of_the_app
 from .image import (
@@ -191,6 +192,8 @@ class FigureView:
         if figure_served.receivers:
             after_this_request(self._tell)
         asked_by: Request = request._get_current_object()  # type: ignore[attr-defined]
+        if _format == SCHEMA_NAME:
+            return document_response(asked_by, self._schema, SCHEMA_TYPE)
         environ = asked_by.environ
         asked = None
         if path and not path.keys() <= self._route.rule_names:
@@ -224,6 +227,12 @@ class FigureView:
             if found is None:
                 return self._fail(asked_by, asked, error)
             return self._refuse(asked_by, found)
+
+    @cached_property
+    def _schema(self) -> str:
+        """The JSON Schema of what may stand in the query."""
+        route = self._route
+        return document_text(route.parameters.json_schema(route.rule_names))
 
     def _read_url(
         self,

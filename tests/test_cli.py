@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 from matplotlib.figure import Figure
 
-from flask_mplstream import FigureBlueprint
+from flask_mplstream import FigureBlueprint, figure
 from flask_mplstream.cli import running
 from flask_mplstream.state import AppState
 
@@ -231,3 +231,20 @@ def test_what_is_not_kept_is_told(plots: FigureBlueprint, serve: Serve) -> None:
     """With ``max_age=0`` there is nothing to warm."""
     plots.figure_route("/plain", max_age=0)(worker_figures.grey_of_nothing)
     assert "ms, not kept\n" in warm(serve(), "--all")[1]
+
+
+def test_a_page_of_warm_figures_renders_nothing(
+    client: FlaskClient, renders: Counter
+) -> None:
+    """``--page``: what ``figure()`` reads, and every format that a browser may take."""
+    code, told, _ = warm(client, "plots.walk", "--page")
+    assert code == 0
+    assert [line.partition(":")[0].split(" ", 1)[1] for line in told.splitlines()] == [
+        *("avif 1x", "avif 2x", "webp 1x", "webp 2x", "png 1x", "png 2x", "txt 1x")
+    ]
+    rendered = len(renders)
+    with client.application.test_request_context():
+        page = figure("plots.walk")
+    assert 'width="100"' in page
+    assert "hit" in client.get("/plots/walk.avif?_scale=2").headers["Cache-Status"]
+    assert len(renders) == rendered

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from flask_mplstream import ImageTooLargeError
-from flask_mplstream.render.data import data_csv, data_json
 from flask_mplstream.render.gate import gate, use_agg
+from flask_mplstream.render.reading.data import data_csv, data_json
 
 from .shown_figures import FIGURES, drawn_by, with_axes
 
@@ -149,6 +149,18 @@ def test_dates_with_a_zone_are_in_utc() -> None:
     dates = pd.date_range("2020-01-01 12:00", periods=2, tz="Europe/Berlin")
     (series,) = tree(drawn_by("plot", dates, [1, 2])())["axes"][0]["series"]
     assert series["x"] == ["2020-01-01T11:00:00Z", "2020-01-02T11:00:00Z"]
+
+
+def test_what_is_no_date_is_empty() -> None:
+    """On an axis of dates: before the year 1, after 9999, or no number."""
+
+    def draw(axes: Any) -> None:
+        axes.xaxis_date()
+        axes.plot([-1e6, 0, np.nan, 1e12], [1, 2, 3, 4])
+        axes.set_xlim(0, 1)
+
+    (series,) = tree(with_axes(draw)())["axes"][0]["series"]
+    assert series["x"] == [None, "1970-01-01", None, None]
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@a", " =1+1"])

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from flask_mplstream import render
-from flask_mplstream.render.description import MOST_CHARACTERS, describe
 from flask_mplstream.render.gate import gate, use_agg
-from flask_mplstream.render.wording import listing, number, numbers_apart
+from flask_mplstream.render.reading.description import MOST_CHARACTERS, describe
+from flask_mplstream.render.reading.wording import listing, number, numbers_apart
 
 from .conftest import pixels
 from .shown_figures import FIGURES, drawn_by, with_axes
@@ -141,6 +141,7 @@ def x_and_y(values: Any, **settings: Any) -> Callable[[], Figure]:
             id="valley",
         ),
         pytest.param([1, 5, 2, 6, 1, 5, 2, 4, 1], None, id="not-plain"),
+        pytest.param([1, 2, 3, 4] + [9] * 20, None, id="flat-end"),
         pytest.param([1, np.nan, 3], "it rises from 1 to 3.", id="gap"),
         pytest.param([np.nan, np.nan], None, id="no-number"),
         pytest.param([1], None, id="one-point"),
@@ -150,7 +151,10 @@ def test_a_trend_is_told_where_it_is_plain(
     values: list[float], expected: str | None
 ) -> None:
     """And nothing where it is not."""
-    told = describe(x_and_y(values)())
+    figure = x_and_y(values)()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        told = describe(figure)
     assert told.endswith(expected or ("is 1." if len(values) == 1 else ".")), told
     assert expected is not None or " it " not in told
 
@@ -216,10 +220,10 @@ def test_a_list_has_one_and() -> None:
 
 def test_a_long_description_ends_at_a_word() -> None:
     """With an ellipsis, and not in the middle."""
-    title = "word " * 150
+    title = "longer " * 150
     told = describe(x_and_y([1, 2], title=title)())
     assert len(told) <= MOST_CHARACTERS
-    assert told.endswith("word…")
+    assert told.endswith("longer…")
     assert describe(x_and_y([1, 2], title="w" * 999)()).endswith("w…")
 
 

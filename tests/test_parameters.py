@@ -68,6 +68,9 @@ Finite = Annotated[float, Field(ge=-1.5, le=1.5)]
         pytest.param(Level, "x=2", Level.HIGH, id="enum-of-numbers"),
         pytest.param(Literal["a", "b"], "x=b", "b", id="literal"),
         pytest.param(Literal[1, 2], "x=2", 2, id="literal-of-numbers"),
+        pytest.param(Literal[1, 2], "x=2.0", 2, id="literal-as-json-may-write-it"),
+        pytest.param(Level, "x=1.0", Level.LOW, id="enum-as-json-may-write-it"),
+        pytest.param(Literal[2, "2.0"], "x=2.0", "2.0", id="literal-text-wins"),
         pytest.param(list[int], "x=2&x=1&x=2", [2, 1, 2], id="list-keeps-its-order"),
         pytest.param(list[int], "x=", [], id="list-empty"),
         pytest.param(list[int], "x=&x=3", [3], id="list-after-a-hidden-input"),
@@ -138,6 +141,22 @@ def test_text_becomes_a_typed_value(annotation: Any, query: str, value: Any) -> 
             id="too-many-items",
         ),
         pytest.param(int | None, "x=b", "an integer or nothing", id="optional"),
+        pytest.param(date, "x=0", "a date such as 2024-12-31", id="1970"),
+        pytest.param(
+            datetime | None,
+            "x=20240101",
+            "a date and time such as 2024-12-31T23:59:00 or nothing",
+            id="no-seconds-since-1970",
+        ),
+        pytest.param(
+            list[date],
+            "x=2024-01-01&x=86400",
+            "any number of values, each a date such as 2024-12-31",
+            id="no-seconds-in-a-list",
+        ),
+        pytest.param(
+            tuple[float, int], "x=1&x=b", "2 values: a number, an integer", id="pair"
+        ),
     ],
 )
 def test_a_bad_value_is_refused_by_name(

@@ -20,7 +20,8 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "image": {"errors"},
     "settings": VALUES,
-    "parameters": {"errors"},
+    "schemas": set(),
+    "parameters": {"errors", "schemas"},
     "http": VALUES | {"http"},
     "render": VALUES | {"links", "render"},
     "cache.entry": {"image"},
@@ -70,6 +71,7 @@ ALLOWED: dict[str, set[str]] = {
     "signing": {"errors", "parameters"},
     "failures": {"errors", "http"},
     "responses": set(),
+    "documents": {"http", "cache.key"},
     "route": {
         *("errors", "image", "settings", "parameters", "render"),
         *("cache.freshness", "cache.key", "cache.lookup"),
@@ -78,7 +80,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "view": {
         *("errors", "image", "parameters", "http", "render", "responses", "route"),
-        *("cache.lookup", "failures", "signals", "signing"),
+        *("cache.lookup", "documents", "failures", "signals", "signing"),
     },
     "caches": {"errors", "cache.memory", "cache.serializer"},
     "state": {
@@ -94,7 +96,12 @@ ALLOWED: dict[str, set[str]] = {
     },
     "cli": {
         *("errors", "http", "image", "markup", "parameters", "route", "state"),
-        *("urls", "view", "cache.key", "cache.lookup", "workers.inline"),
+        *("documents", "openapi", "urls", "view"),
+        *("cache.key", "cache.lookup", "workers.inline"),
+    },
+    "openapi": {
+        *("errors", "documents", "http", "image", "route", "schemas", "state"),
+        "view",
     },
     "prometheus": {"errors", "image", "signals"},
     "gallery.controls": {"errors", "parameters"},
@@ -106,7 +113,7 @@ ALLOWED: dict[str, set[str]] = {
         *("gallery.forms", "gallery.shelves", "gallery.snippets"),
     },
     "gallery.views": {
-        *("assets", "route", "state", "urls"),
+        *("assets", "documents", "openapi", "route", "state", "urls"),
         *("gallery.controls", "gallery.forms", "gallery.pages", "gallery.shelves"),
     },
     "gallery": {"route", "gallery.shelves", "gallery.views"},
@@ -114,6 +121,7 @@ ALLOWED: dict[str, set[str]] = {
         *(
             "assets",
             "cli",
+            "documents",
             "errors",
             "gallery",
             "image",
@@ -133,8 +141,8 @@ OUTSIDE = {
     "prometheus_client": {"prometheus"},
     "flask": {
         *("blueprint", "budget", "caches", "cli", "failures", "responses", "route"),
-        *("assets", "prometheus", "signals", "signing", "state", "templating"),
-        *("urls", "view"),
+        *("assets", "documents", "openapi", "prometheus"),
+        *("signals", "signing", "state", "templating", "urls", "view"),
         *("workers.inline", "workers.renders", "workers.transport"),
         *("gallery", "gallery.pages", "gallery.shelves", "gallery.views"),
         "cache.memory",  # For the type of a parameter that Flask-Caching gives.

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from flask_mplstream.render.gate import gate, use_agg
-from flask_mplstream.render.plain import plain
-from flask_mplstream.render.series import AxesContent, Series, read
+from flask_mplstream.render.reading.plain import plain
+from flask_mplstream.render.reading.series import AxesContent, Series, read
 
 from .shown_figures import FIGURES, drawn_by, with_axes
 
@@ -232,6 +232,18 @@ def test_an_unnamed_series_has_the_name_of_its_colour_in_the_legend() -> None:
     assert labels == ["u", "v"]
 
 
+def test_a_name_in_the_legend_is_used_once() -> None:
+    """A line that has only the colour of a named one has no name."""
+
+    def draw(axes: Any) -> None:
+        axes.plot([1, 2], "C0", label="mine")
+        axes.plot([2, 3], "C0")
+        axes.legend()
+
+    (axes,) = read(with_axes(draw)()).axes
+    assert [series.label for series in axes.series] == ["mine", ""]
+
+
 def test_shared_labels_are_those_of_every_axes() -> None:
     """Of a figure, of a part of it, and of a plot of plotnine's."""
     left, right = read(FIGURES["subfigures"]()).axes
@@ -294,6 +306,7 @@ def test_a_text_is_read_as_it_looks(text: str, expected: str) -> None:
 
 def test_a_huge_text_is_read_in_part() -> None:
     """Nested braces included."""
+    assert len(plain("a" * 5000)) == 1000
     assert len(plain("$" + "{" * 100_000 + "}" * 100_000 + "$")) <= 1000
 
 

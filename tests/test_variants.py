@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from xml.etree import ElementTree
 
@@ -173,3 +174,17 @@ def test_the_text_is_kept_with_every_entry(
         client.get("/plots/walk.txt")
         client.get("/plots/walk.png")
     assert renders.calls == [3, 3]
+
+
+def test_a_figure_without_words_is_a_picture_all_the_same(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be described keeps its name, and the log says why."""
+
+    def fail(*_: object) -> str:
+        raise ValueError("no words")
+
+    monkeypatch.setattr(sys.modules[render.__module__], "describe", fail)
+    variant = Variant(FORMATS["svg"])
+    assert b"<title>A walk</title>" in drawn(walk(), variant)
+    assert "no words" in caplog.text

@@ -7,10 +7,10 @@ and what went wrong while it was done with 1.
 
 from flask.cli import AppGroup
 
-from . import bench, freeze, list, purge, render, url, warm
+from . import bench, freeze, list, openapi, purge, render, url, warm
 
 __all__ = ["figures"]
 
 figures = AppGroup("figures", help="Figures that Matplotlib draws for this app.")
-for module in (bench, freeze, list, purge, render, url, warm):
+for module in (bench, freeze, list, openapi, purge, render, url, warm):
     figures.add_command(module.command)

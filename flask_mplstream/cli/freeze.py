@@ -25,6 +25,7 @@ from .options import (
     plan_options,
     run_options,
 )
+from .order import first_and_data
 from .page import page
 from .plan import Chosen
 from .running import run
@@ -67,7 +68,7 @@ def command(
     """
     target = Path(folder).resolve()
     _check_target(target, force)
-    planned = Chosen(**chosen).jobs(check_inject, with_data=True)
+    planned = Chosen(**chosen).jobs(check_inject, usual=first_and_data)
     with as_failure(folder), built_beside(target) as draft:
         freeze = _Freeze(draft)
         run(planned, threads=jobs, fail_fast=fail_fast, keep=freeze.add)

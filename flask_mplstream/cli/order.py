@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..image import Theme, Variant
+from ..image import ALT_FORMAT, ImageFormat, Theme, Variant, page_formats
 from ..parameters import Arguments
 from ..route import FigureRoute
 from ..state import AppState
@@ -21,6 +21,22 @@ from .job import Job
 PAGE_SCALES = (1.0, 2.0)
 
 
+def first_format(route: FigureRoute) -> list[ImageFormat]:
+    """The one that answers where none is asked for."""
+    return [route.options.formats[0]]
+
+
+def first_and_data(route: FigureRoute) -> list[ImageFormat]:
+    """The first one, and the data behind the picture."""
+    first, *others = route.options.formats
+    return [first, *(format for format in others if format.is_text)]
+
+
+def formats_of_a_page(route: FigureRoute) -> list[ImageFormat]:
+    """What ``figure()`` lets browsers choose from, and reads for the page itself."""
+    return [*page_formats(route.options.formats), ALT_FORMAT]
+
+
 @dataclass(frozen=True, slots=True)
 class Looks:
     """The variants that are wanted of each picture; what is empty has a default."""
@@ -29,8 +45,8 @@ class Looks:
     scales: Sequence[Any] = ()
     widths: Sequence[Any] = ()
     themes: Sequence[str] = ()
-    #: Whether the data behind a picture is wanted where no format is named.
-    with_data: bool = False
+    #: The formats of a route that are wanted where none is named.
+    usual: Callable[[FigureRoute], Sequence[ImageFormat]] = first_format
 
     def over(self, other: Looks) -> Looks:
         """These, and those of *other* where nothing is said here."""
@@ -40,7 +56,7 @@ class Looks:
             sizes.scales,
             sizes.widths,
             self.themes or other.themes,
-            other.with_data,
+            other.usual,
         )
 
     def of(self, route: FigureRoute) -> list[Variant]:
@@ -55,16 +71,11 @@ class Looks:
         return list(
             dict.fromkeys(  # Shapes have one size.
                 named_variant(route, {"_format": format, "_theme": theme, **size})
-                for format in self.formats or self._default_formats(route)
+                for format in self.formats or map(str, self.usual(route))
                 for theme in self.themes or _page_themes(route)
                 for size in sizes
             )
         )
-
-    def _default_formats(self, route: FigureRoute) -> list[str]:
-        first, *others = route.options.formats
-        data = [format for format in others if format.is_text and self.with_data]
-        return [format.name for format in (first, *data)]
 
 
 def _page_themes(route: FigureRoute) -> list[str]:

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import click
 
 from ..errors import MplStreamError
+from ..image import ImageFormat
 from ..route import FigureRoute
 from ..state import AppState, current_state
 from .faults import as_usage
 from .grid import axes_of
 from .job import Job
-from .order import Looks, Order
+from .order import Looks, Order, first_format
 from .plan_file import orders_in
 
 #: Faults that are told at once.
@@ -38,18 +39,21 @@ class Chosen:
     themes: Sequence[str]
 
     def jobs(
-        self, admit: Callable[[FigureRoute], None], *, with_data: bool = False
+        self,
+        admit: Callable[[FigureRoute], None],
+        *,
+        usual: Callable[[FigureRoute], Sequence[ImageFormat]] = first_format,
     ) -> list[Job]:
         """The pictures, each once.
 
         :param admit: refuses a route that the command cannot do.
-        :param with_data: whether the data behind a picture is wanted, too.
+        :param usual: the formats that are wanted where none is named.
         :raises click.UsageError: with everything that is wrong.
         """
         with as_usage():
             state = current_state()
             orders = self._orders(state)
-        looks = Looks(self.formats, self.scales, self.widths, self.themes, with_data)
+        looks = Looks(self.formats, self.scales, self.widths, self.themes, usual)
         found: dict[str, Job] = {}
         faults: list[str] = []
         for order in orders:

@@ -18,6 +18,7 @@ from .options import (
     plan_options,
     run_options,
 )
+from .order import first_format, formats_of_a_page
 from .plan import Chosen
 from .running import run
 
@@ -27,8 +28,11 @@ from .running import run
 @arguments_argument
 @plan_options
 @run_options
+@click.option(
+    "--page", is_flag=True, help="All formats that figure() offers in a page."
+)
 @with_appcontext
-def command(jobs: int | None, fail_fast: bool, **chosen: Any) -> None:
+def command(jobs: int | None, fail_fast: bool, page: bool, **chosen: Any) -> None:
     """Render pictures before somebody asks for them.
 
     \b
@@ -36,6 +40,7 @@ def command(jobs: int | None, fail_fast: bool, **chosen: Any) -> None:
     flask figures warm plots.walk n=100 n=200   a picture for each
     flask figures warm plots.walk --format svg  another format
     flask figures warm --all                    every figure, arguments default
+    flask figures warm --all --page             all that figure() offers browsers
     flask figures warm --from warm.json         what the file lists
 
     By default in the first format, at scales 1 and 2, and with its dark twin where
@@ -73,7 +78,9 @@ def command(jobs: int | None, fail_fast: bool, **chosen: Any) -> None:
     is 1 where a picture failed, and 2 where something is asked for wrongly, which is
     found before anything is rendered.
     """
-    planned = Chosen(**chosen).jobs(_refuse_inject)
+    planned = Chosen(**chosen).jobs(
+        _refuse_inject, usual=formats_of_a_page if page else first_format
+    )
     try:
         run(planned, threads=jobs, fail_fast=fail_fast)
     finally:

@@ -11,7 +11,7 @@ from flask.blueprints import BlueprintSetupState
 
 from ..route import FigureRoute
 from .shelves import Decorator, Shelf, shelves_of
-from .views import index_view, page_view
+from .views import index_view, openapi_view, page_view
 
 __all__ = ["add_page", "open_gallery"]
 
@@ -23,7 +23,8 @@ def open_gallery(
     gallery: bool | None,
     decorators: Sequence[Decorator],
 ) -> None:
-    """Give *blueprint*, which is being registered, the index of a gallery.
+    """Give *blueprint*, which is being registered, the index of a gallery
+    and the OpenAPI document of its figures.
 
     :param blueprint: its full name.
     :param gallery: whether it is there; ``None`` for in debug mode only.
@@ -32,6 +33,8 @@ def open_gallery(
     shelf = Shelf(blueprint, gallery, decorators)
     shelves_of(state.app)[blueprint] = shelf
     state.add_url_rule("/_gallery/", "_gallery", index_view(shelf), methods=["GET"])
+    view = openapi_view(shelf)
+    state.add_url_rule("/_gallery/openapi.json", "_openapi", view, methods=["GET"])
 
 
 def add_page(state: BlueprintSetupState, blueprint: str, figure: FigureRoute) -> None:

@@ -16,6 +16,8 @@ from flask.typing import ResponseReturnValue
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ..assets import asset_url
+from ..documents import document_response, document_text
+from ..openapi import openapi_document
 from ..route import FigureRoute
 from ..state import current_state
 from ..urls import url_near
@@ -42,6 +44,11 @@ def index_view(shelf: Shelf) -> View:
 def page_view(shelf: Shelf, route: FigureRoute) -> View:
     """The view of the page of *route*, which stands on *shelf*."""
     return _guarded(shelf, route.options.decorators, partial(_page, shelf, route))
+
+
+def openapi_view(shelf: Shelf) -> View:
+    """The view of the OpenAPI document of what the index of *shelf* may tell of."""
+    return _guarded(shelf, shelf.decorators, partial(_openapi, shelf))
 
 
 def _guarded(shelf: Shelf, decorators: Any, view: View) -> View:
@@ -76,6 +83,16 @@ def _index(shelf: Shelf) -> Response:
         count=len(cards),
         matching=sum(card.is_shown for card in cards),
     )
+
+
+def _openapi(shelf: Shelf) -> Response:
+    document = openapi_document(
+        current_app._get_current_object(),  # type: ignore[attr-defined]
+        shelf.blueprint,
+        root=request.script_root,
+        may_tell=partial(shelf.may_tell, shelf),
+    )
+    return document_response(request, document_text(document), "application/json")
 
 
 def _page(shelf: Shelf, route: FigureRoute) -> ResponseReturnValue:

@@ -18,6 +18,7 @@ from .conditions import (
 )
 from .headers import (
     CACHE_NAME,
+    DOCUMENT_HEADERS,
     STEPS,
     Freshness,
     Headers,
@@ -46,6 +47,7 @@ from .requests import MAX_ARGUMENTS, MAX_HEADER_LENGTH, negotiate, parse_query
 
 __all__ = [
     "CACHE_NAME",
+    "DOCUMENT_HEADERS",
     "MAX_ARGUMENTS",
     "MAX_HEADER_LENGTH",
     "NOT_MODIFIED",

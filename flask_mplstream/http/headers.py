@@ -198,6 +198,14 @@ def content_disposition(disposition: str, stem: str, format: ImageFormat) -> str
     return dump_options_header(disposition, {"filename": safe, "filename*": extended})
 
 
+#: Of a document about figures: kept, but not sent before it was asked for again.
+DOCUMENT_HEADERS = [
+    ("Cache-Control", "no-cache"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Content-Security-Policy", POLICY_PIXELS),
+]
+
+
 def cache_status(
     *,
     fwd: str | None = None,

@@ -7,6 +7,7 @@ configuration key, and it imports pyplot only where a figure function did.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
@@ -16,8 +17,6 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from ..image import RenderedImage, Variant, image_format
-from .data import data_csv, data_json
-from .description import describe
 from .drawing import (
     Document,
     Pixels,
@@ -30,6 +29,7 @@ from .encoding import encode
 from .figures import as_figure
 from .gate import check_style, gate, is_held_here, use_agg
 from .hostile import mathtext_of
+from .reading import data_csv, data_json, describe
 from .styles import DARK_STYLE, Look, Style
 from .titling import titled
 
@@ -48,6 +48,8 @@ __all__ = [
     "render_variant",
     "use_agg",
 ]
+
+logger = logging.getLogger("flask_mplstream")
 
 MATPLOTLIB_VERSION = mpl.__version__
 
@@ -73,7 +75,14 @@ class Meaning:
 
     def of(self, figure: Figure) -> str:
         """The alternative text of *figure*."""
-        return describe(figure, self.name) if self.alt is None else self.alt
+        if self.alt is not None:
+            return self.alt
+        try:
+            return describe(figure, self.name)
+        except Exception:
+            # A formatter of the app's own, say. What is drawn is not lost for words.
+            logger.warning("Cannot put %r into words.", self.name, exc_info=True)
+            return self.name
 
 
 def render(

@@ -1,7 +1,7 @@
 """What single artists tell: their places, colours, labels, and of what kind they are.
 
 Render layer. It knows the artists of Matplotlib that stand for data, and keeps
-what is odd about them from :mod:`~flask_mplstream.render.series`.
+what is odd about them from :mod:`~flask_mplstream.render.reading.series`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import Collection, LineCollection, PathCollection
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_rgba
 from matplotlib.container import BarContainer, ErrorbarContainer
 from matplotlib.lines import AxLine, Line2D
 from matplotlib.patches import Patch
@@ -25,28 +25,35 @@ from .plain import plain
 
 
 def legend_names(axes: Axes) -> dict[tuple[float, ...], str]:
-    """Colour -> name, by the legends of *axes* and of its figure."""
+    """Colour -> name, by legends, where no artist with data has the name itself."""
     root: Any = axes.get_figure(root=True)
+    named = (*axes.containers, *axes.collections, *filter(_has_points, axes.lines))
+    taken = {own_label(artist) for artist in named}
     names: dict[tuple[float, ...], set[str]] = {}
     for legend in filter(None, (axes.get_legend(), *root.legends)):
         handles = zip(legend.legend_handles, legend.get_texts(), strict=False)
         for handle, text in handles:
-            if (colour := colour_of(handle)) is not None:
-                names.setdefault(colour, set()).add(plain(text.get_text()))
+            name, colour = plain(text.get_text()), colour_of(handle)
+            if colour is not None and name not in taken:
+                names.setdefault(colour, set()).add(name)
     return {colour: found.pop() for colour, found in names.items() if len(found) == 1}
 
 
+def _has_points(line: Any) -> bool:
+    return len(line.get_xdata(orig=False)) > 0
+
+
 def colour_of(artist: Any) -> tuple[float, ...] | None:
-    """The one colour of *artist*, without alpha."""
+    """The one colour of *artist*, without alpha; ``None`` where it has none."""
+    colour: Any = None
     if isinstance(artist, Line2D):
-        return to_rgb(artist.get_color())
-    if isinstance(artist, Patch):
-        return to_rgb(artist.get_facecolor())
-    if isinstance(artist, Collection):
-        colours = artist.get_facecolor()
-        if np.shape(colours) == (1, 4):
-            return to_rgb(tuple(np.asarray(colours)[0].tolist()))
-    return None
+        colour = artist.get_color()
+    elif isinstance(artist, Patch):
+        colour = artist.get_facecolor()
+    elif isinstance(artist, Collection) and np.shape(artist.get_facecolor()) == (1, 4):
+        colour = tuple(np.asarray(artist.get_facecolor())[0])
+    rgba = (0, 0, 0, 0) if colour is None else to_rgba(colour)
+    return rgba[:3] if rgba[3] else None
 
 
 def own_label(artist: Any) -> str:
@@ -88,7 +95,8 @@ def kind_of_collection(collection: Collection) -> str:
         return "arrow"
     if isinstance(collection, LineCollection):
         return "segment"
-    if type(collection).__name__ == "Poly3DCollection":  # Its import takes 30 ms.
+    # By name, as Matplotlib itself does without mpl_toolkits where it must.
+    if type(collection).__name__ == "Poly3DCollection":
         return "surface"
     if not has_offsets(collection):
         return "shape"

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from ..drawing import LimitedBuffer
 from .dimensions import Values
-from .drawing import LimitedBuffer
 from .series import AxesContent, Column, Content, Series, read
 
 #: Values that are Python objects at a time; as such they take four times the room.

@@ -1,0 +1,40 @@
+"""``flask figures openapi``: the document of the figure routes, for other tools.
+
+Flask side.
+"""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+import click
+from flask import current_app
+from flask.cli import with_appcontext
+
+from ..documents import document_text
+from ..openapi import openapi_document
+from .faults import as_usage
+
+
+@click.command("openapi")
+@click.option("--blueprint", metavar="NAME", help="Its figures alone.")
+@click.option(
+    *("-o", "--output"),
+    type=click.File("w", encoding="utf-8", atomic=True),
+    default="-",
+    help="The file to write, by default the screen.",
+)
+@with_appcontext
+def command(blueprint: str | None, output: TextIO) -> None:
+    """Write an OpenAPI 3.1 document of the figures.
+
+    \b
+    flask figures openapi                       every figure of the app
+    flask figures openapi --blueprint plots     those of one blueprint
+    flask figures openapi -o openapi.json       into a file
+    """
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    root = app.config["APPLICATION_ROOT"]
+    with as_usage():
+        document = openapi_document(app, blueprint, root=root)
+    output.write(document_text(document))
