@@ -72,7 +72,7 @@ BOTH = """
     document.body.replaceChildren(both);
 """
 
-#: What is clicked at is in it, so that it can be told from the defaults.
+#: With arguments that show something of each control.
 GALLERY_PAGE = (
     "/plots/_gallery/prices?tickers=AAPL&tickers=AMZN&tickers=IBM&tickers=MSFT"
     "&start=1998-01-01&log=true"
@@ -160,7 +160,7 @@ def write(picture: Picture, body: bytes) -> None:
     size = path.stat().st_size
     print(f"{path.name}: {size / 1000:.0f} kB")
     if size > MAX_BYTES:
-        print(f"{path.name} has more than {MAX_BYTES / 1000:.0f} kB.")
+        raise SystemExit(f"{path.name} has more than {MAX_BYTES / 1000:.0f} kB.")
 
 
 @contextmanager
