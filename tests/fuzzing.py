@@ -19,6 +19,7 @@ from urllib.parse import quote, quote_plus
 from flask import Flask
 
 from flask_mplstream.http import PROBLEM_TYPE
+from flask_mplstream.image import ALT_FORMAT
 from flask_mplstream.parameters import Parameter, Parameters
 from flask_mplstream.state import AppState
 from flask_mplstream.view import RESERVED
@@ -201,7 +202,8 @@ def targets(app: Flask) -> list[Target]:
         rules = [rule.rule for rule in app.url_map.iter_rules(endpoint)]
         (plain,) = (rule for rule in rules if "<" not in rule)
         assert len(rules) == 2, f"{rules} are not a rule and its extensions"
-        extensions = [f"{plain}.{format.name}" for format in route.options.formats]
+        names = [format.name for format in (*route.options.formats, ALT_FORMAT)]
+        extensions = [f"{plain}.{name}" for name in names]
         found.append(Target(endpoint, (plain, *extensions), route.parameters))
     return found
 

@@ -177,7 +177,7 @@ def test_every_answer_is_clean(flood: Flood) -> None:
 def test_the_flood_gets_everywhere(flood: Flood) -> None:
     """Every rule sends pictures and problems, and every status is there often."""
     paths = {path for target in targets(dashboard()) for path in target.paths}
-    assert len(paths) == 4 * (1 + 6)
+    assert len(paths) == 5 * (1 + 7 + 1)
     assert min(flood.pictures[path] for path in paths) > 500
     assert min(flood.problems[path] for path in paths) > 500
     own = ["200", "206", "304", "400", "406", "412", "416"]
@@ -224,7 +224,9 @@ def test_an_entry_for_each_picture_and_no_other(unknown: str) -> None:
         renders[endpoint, values, picture.variant] += 1
 
     app = dashboard(MPLSTREAM_UNKNOWN_ARGS=unknown, MPLSTREAM_CACHE_BYTES=2**30)
-    fuzz = Fuzz(SEED, targets(app), ETAG)
+    # One of them counts what is sent, and so has another picture each time.
+    lasting = [target for target in targets(app) if target.endpoint != "plots.answers"]
+    fuzz = Fuzz(SEED, lasting, ETAG)
     answers: Counter[int] = Counter()
     with stubbed(note):
         for _ in range(10_000):

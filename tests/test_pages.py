@@ -27,6 +27,8 @@ pytestmark = pytest.mark.keeps_threads
 #: Every page that people see.
 PAGES = [
     pytest.param("/", id="dashboard"),
+    pytest.param("/plots/_gallery/", id="gallery"),
+    pytest.param("/plots/_gallery/relief?azimuth=90", id="figure"),
 ]
 
 

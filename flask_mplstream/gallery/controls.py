@@ -191,7 +191,7 @@ def _number(name: str, schema: _Schema) -> Control:
     if low is not None and high is not None and low < high:
         step = step or 10.0 ** math.floor(math.log10((high - low) / FEWEST_STEPS))
         if "exclusiveMinimum" in schema and not is_whole:
-            low += step
+            low = round(low + step, 12)
         if (high - low) / step <= MOST_STEPS:
             slider = {"min": f"{low}", "max": f"{high}", "step": f"{step:.12g}"}
             return Control(name, Kind.SLIDER, attributes=attributes, slider=slider)

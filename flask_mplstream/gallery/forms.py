@@ -139,7 +139,7 @@ def read_form(
         arguments = parameters.parse(pairs, fixed, ignore_unknown=ignore_unknown)
     except ArgumentsError as error:
         # Nobody has done anything wrong before the first field is filled in.
-        faults = error.faults if pairs else ()
+        faults = error.faults if pairs or was_sent else ()
         fields = _filled(controls, pairs, faults)
         names = [control.name for control in controls]
         others = tuple(fault for fault in faults if fault.name not in names)

@@ -33,13 +33,12 @@ STEPS: Mapping[str, str] = {
     "draw": "Draw",
     "encode": "Encode",
 }
-#: Densities of screens that a page's picture is offered for.
-DENSITIES = (1, 2)
-#: How wide a thumbnail is shown, and the pictures for it.
+#: How wide the picture of a page is at most, and the pictures for it.
+PICTURE_SIZES = "(min-width: 60rem) 60rem, 100vw"
+PICTURE_WIDTHS_PX = (480, 640, 800, 960, 1280, 1920)
+#: The same for a thumbnail.
 THUMBNAIL_SIZES = "(min-width: 44rem) 24rem, 92vw"
-THUMBNAIL_WIDTHS_PX = (320, 480, 640, 960)
-#: Thumbnails that are seen without scrolling.
-EAGER_THUMBNAILS = 3
+THUMBNAIL_WIDTHS_PX = (320, 400, 480, 640, 800, 960)
 
 
 def title_of(route: FigureRoute) -> str:
@@ -49,9 +48,21 @@ def title_of(route: FigureRoute) -> str:
 
 
 def shown_format(route: FigureRoute) -> ImageFormat | None:
-    """The format of *route* that a page can show; ``None`` where it has none."""
+    """The format of *route* that every browser shows; ``None`` where it has none."""
     formats = [f for f in route.options.formats if f.is_raster or f.name == "svg"]
     return next((f for f in formats if f.is_raster), next(iter(formats), None))
+
+
+def _shown(route: FigureRoute, arguments: Mapping[str, Any], **words: Any) -> Markup:
+    """The picture of *route*, light and dark, in formats that browsers choose from.
+
+    Its size is not asked for: the figure would have to be built before the page.
+    """
+    first, format = route.options.formats[0], shown_format(route)
+    # A document comes first: it says of no picture that it may be chosen instead.
+    named = {} if format is None or first.is_raster else {"_format": format.name}
+    size = {"width_": None, "height_": None}
+    return figure(route.endpoint, **arguments, **named, **size, theme_="auto", **words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +102,11 @@ class Card:
         """What a search looks through."""
         doc = "" if self.is_closed else self.route.function.__doc__ or ""
         parts = (self.title, self.route.endpoint, " ".join(doc.split()), *self.names)
-        return " ".join(parts).casefold()
+        return " ".join(parts).lower()
 
     def matches(self, query: str) -> bool:
         """Whether it has every word of *query*."""
-        return all(word in self.text for word in query.casefold().split())
+        return all(word in self.text for word in query.lower().split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +129,7 @@ def sections_for(own: Shelf, query: str) -> list[Section]:
         cards = []
         for route in shelf.figures:
             try:
-                card = _card(own, shelf, route, is_eager=shown < EAGER_THUMBNAILS)
+                card = _card(own, shelf, route, is_first=not shown)
             except BuildError:
                 continue  # Its URL has variables that are not known here.
             cards.append(replace(card, is_shown=card.matches(query)))
@@ -128,27 +139,23 @@ def sections_for(own: Shelf, query: str) -> list[Section]:
     return sections
 
 
-def _card(own: Shelf, shelf: Shelf, route: FigureRoute, *, is_eager: bool) -> Card:
+def _card(own: Shelf, shelf: Shelf, route: FigureRoute, *, is_first: bool) -> Card:
     is_closed = not own.may_tell(shelf, route)
-    thumbnail = None if is_closed else _thumbnail(route, is_eager)
+    thumbnail = None if is_closed else _thumbnail(route, is_first)
     return Card(route, url_near(shelf.page(route)), is_closed, thumbnail)
 
 
-def _thumbnail(route: FigureRoute, is_eager: bool) -> Markup | None:
-    format = shown_format(route)
-    if format is None or needed(route):
+def _thumbnail(route: FigureRoute, is_first: bool) -> Markup | None:
+    if shown_format(route) is None or needed(route):
         return None
-    return figure(
-        route.endpoint,
-        _format=format.name,
-        theme_="auto",
+    return _shown(
+        route,
+        {},
         sizes_=THUMBNAIL_SIZES,
         widths_=list(THUMBNAIL_WIDTHS_PX),
-        loading_="eager" if is_eager else "lazy",
-        # The link beside it says what it is; and its box has a size already.
-        alt_="",
-        width_=None,
-        height_=None,
+        loading_="eager" if is_first else "lazy",
+        fetchpriority_="high" if is_first else None,
+        alt_="",  # The link beside it says what it is.
     )
 
 
@@ -164,7 +171,7 @@ class Links:
 
     #: Of the page itself.
     page: str
-    #: Theme -> density -> URL of the picture; empty where a page can show none.
+    #: Theme -> width -> URL of the picture; empty where a page can show none.
     pictures: Mapping[str, Mapping[str, str]]
     #: Format -> URL.
     downloads: Mapping[str, str]
@@ -218,8 +225,12 @@ def _pictures(route: FigureRoute, urls: FigureUrls) -> dict[str, dict[str, str]]
         return {}
     return {
         theme.value: {
-            str(density): urls.of_variant(Variant(format, density, theme=theme))
-            for density in DENSITIES
+            str(width): urls.of_variant(
+                Variant(format, width_px=width, theme=theme),
+                # Else the browser chooses: it may have AVIF or WebP.
+                names_format=not route.options.formats[0].is_raster,
+            )
+            for width in PICTURE_WIDTHS_PX
         }
         for theme in Theme
     }
@@ -233,17 +244,14 @@ def alt_of(route: FigureRoute) -> str:
 
 def picture_of(route: FigureRoute, arguments: Arguments) -> Markup | None:
     """The picture of the page itself; ``None`` where a page can show none."""
-    format = shown_format(route)
-    if format is None:
+    if shown_format(route) is None:
         return None
-    return figure(
-        route.endpoint,
-        **_own(route, arguments.values),
-        _format=format.name,
-        theme_="auto",
+    return _shown(
+        route,
+        _own(route, arguments.values),
         alt_=alt_of(route),
-        width_=None,
-        height_=None,
+        sizes_=PICTURE_SIZES,
+        widths_=list(PICTURE_WIDTHS_PX),
         loading_="eager",
         fetchpriority_="high",
     )

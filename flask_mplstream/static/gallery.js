@@ -4,6 +4,10 @@
 
 const DEBOUNCE_MS = 150;
 const COPIED_MS = 1500;
+/** Dots for each CSS pixel beyond which nobody sees a difference. */
+const SHARPEST = 2;
+/** As browsers ask for images, and small ones first. */
+const IMAGES = { Accept: "image/avif,image/webp;q=0.9,image/*;q=0.8" };
 const root = document.documentElement;
 const byId = (id) => document.getElementById(id);
 
@@ -113,22 +117,27 @@ function showLinks(state) {
   history.replaceState(null, "", state.page);
 }
 
-/** A decoded image of a picture's bytes, as sharp as the screen. */
-async function imageOf(blob, density, alt) {
+/** The URL of the picture that has at least a pixel for each of the frame's. */
+function urlFor(frame, byWidth) {
+  const needed = frame.clientWidth * Math.min(devicePixelRatio, SHARPEST);
+  const widths = Object.keys(byWidth).map(Number);
+  return byWidth[widths.find((width) => width >= needed) ?? widths.at(-1)];
+}
+
+/** A decoded image of a picture's bytes. */
+async function imageOf(blob, alt) {
   const image = new Image();
-  const url = URL.createObjectURL(blob);
   image.alt = alt;
-  image.srcset = `${url} ${density}x`;
-  image.dataset.blob = url;
+  image.src = URL.createObjectURL(blob);
   await image.decode();
   return image;
 }
 
 /** Put *element* into the frame in place of what is there. */
 function fill(frame, element) {
-  const old = frame.querySelector("img")?.dataset.blob;
+  const old = frame.querySelector("img[src^='blob:']");
   frame.replaceChildren(element);
-  if (old) URL.revokeObjectURL(old);
+  if (old) URL.revokeObjectURL(old.src);
 }
 
 function failureOf(message) {
@@ -152,24 +161,25 @@ function cacheWords(header) {
   const [, ...parts] = (header ?? "").split(";").map((part) => part.trim());
   const value = (name) => parts.find((part) => part.startsWith(`${name}=`))?.slice(name.length + 1);
   const ttl = value("ttl");
-  if (parts.includes("hit")) return `It was in the cache, fresh for ${ttl} s more.`;
-  if (value("fwd-status")) return "It could not be drawn again: an older one from the cache.";
-  if (parts.includes("collapsed")) return "Somebody else had asked for it already: drawn once for both.";
-  if (parts.includes("stored")) return "It was drawn now and is kept for the next one who asks.";
-  return header ? "It was drawn now and is not kept." : "–";
+  if (parts.includes("hit")) return `In the cache, fresh for ${ttl} s more.`;
+  if (value("fwd-status")) return "An older one: drawing it again failed.";
+  if (parts.includes("collapsed")) return "Drawn once for several who asked.";
+  if (parts.includes("stored")) return "Drawn now, and kept for who asks next.";
+  return header ? "Drawn now, and not kept." : "–";
 }
 
 const inBytes = (bytes) =>
   bytes < 10_000 ? `${bytes} bytes` : `${(bytes / 1000).toFixed(bytes < 100_000 ? 1 : 0)} kB`;
 
-/** What `response`, whose body is `blob`, says of how `image` was made. */
-function showMaking(response, blob, image) {
-  const density = Number(new URL(response.url).searchParams.get("_scale") ?? 1);
-  const [width, height] = [image.naturalWidth, image.naturalHeight].map((px) => px * density);
+/** `image/svg+xml` is SVG. */
+const formatOf = (blob) => blob.type.replace(/^image\/|\+xml$/g, "").toUpperCase();
+
+/** What `response`, whose body is `blob`, says of how the picture was made. */
+function showMaking(response, blob) {
   showSteps(timingsOf(response.headers.get("Server-Timing")));
   showFacts({
     cache: cacheWords(response.headers.get("Cache-Status")),
-    size: `${width} × ${height}, ${inBytes(blob.size)}`,
+    size: `${inBytes(blob.size)} of ${formatOf(blob)}`,
     etag: response.headers.get("ETag"),
   });
 }
@@ -271,16 +281,16 @@ function setUpFigure(form) {
   }
 
   async function paint(signal) {
-    const density = devicePixelRatio > 1 ? 2 : 1;
-    const url = state.pictures[themeNow()]?.[density];
-    if (!url) return;
-    const response = await fetch(url, { signal });
+    const byWidth = state.pictures[themeNow()];
+    if (!byWidth) return;
+    const url = urlFor(frame, byWidth);
+    const response = await fetch(url, { headers: IMAGES, signal });
     if (!response.ok) throw new Error(await reasonOf(response));
     const blob = await response.blob();
-    const image = await imageOf(blob, density, frame.dataset.alt);
+    const image = await imageOf(blob, frame.dataset.alt);
     signal.throwIfAborted();
     fill(frame, image);
-    showMaking(response, blob, image);
+    showMaking(response, blob);
     status.textContent = "The picture has been drawn.";
     await describe(image, state.words, signal);
   }
@@ -290,9 +300,9 @@ function setUpFigure(form) {
     const image = frame.querySelector("img");
     if (!image) return;
     await image.decode().catch(() => {}); // the answer says why not
-    const response = await fetch(image.currentSrc, { signal });
+    const response = await fetch(image.currentSrc, { headers: IMAGES, signal });
     if (!response.ok) throw new Error(await reasonOf(response));
-    showMaking(response, await response.blob(), image);
+    showMaking(response, await response.blob());
     await describe(image, words.querySelector("a").href, signal);
   }
 

@@ -1,0 +1,526 @@
+"""The gallery over HTTP: who sees it, what it says, and what a form does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from functools import wraps
+from html import unescape
+from html.parser import HTMLParser
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import pytest
+from flask import Blueprint, Flask, abort, render_template_string, request
+from flask.testing import FlaskClient
+from matplotlib.figure import Figure
+
+from flask_mplstream import ConfigError, FigureBlueprint
+
+from .gallery_figures import create_app
+from .gallery_figures import shown as every_kind
+
+View = Callable[..., Any]
+JSON = {"Accept": "application/json"}
+PAGE = "/shown/_gallery/every_kind"
+
+
+@pytest.fixture(scope="module")
+def client() -> FlaskClient:
+    """One of an app with figures of every kind."""
+    return create_app().test_client()
+
+
+def blueprint(name: str = "plots", **options: Any) -> FigureBlueprint:
+    """One with a figure ``walk``."""
+    made = FigureBlueprint(name, __name__, url_prefix=f"/{name}", **options)
+
+    @made.figure_route("/walk")
+    def walk(n: int = 200) -> Figure:
+        """A random walk."""
+        return Figure(figsize=(2, 1))
+
+    return made
+
+
+def serve(*blueprints: Blueprint, **config: Any) -> FlaskClient:
+    app = Flask(__name__)
+    app.config.update(SECRET_KEY="not secret", **config)
+    for made in blueprints:
+        app.register_blueprint(made)
+    return app.test_client()
+
+
+def is_served(client: FlaskClient, url: str) -> bool:
+    with client.get(url) as response:  # It is a file, to be closed.
+        return response.status_code == 200
+
+
+class Elements(HTMLParser):
+    """Every start tag of a page with its attributes."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def all(self, tag: str, **wanted: str) -> Iterator[dict[str, str | None]]:
+        for found, attributes in self.found:
+            if found == tag and wanted.items() <= attributes.items():
+                yield attributes
+
+    def one(self, tag: str, **wanted: str) -> dict[str, str | None]:
+        (attributes,) = self.all(tag, **wanted)
+        return attributes
+
+
+# Who sees it ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("gallery", "debug", "status"),
+    [
+        pytest.param(None, False, 404, id="default"),
+        pytest.param(None, True, 200, id="default-in-debug"),
+        pytest.param(True, False, 200, id="on"),
+        pytest.param(False, True, 404, id="off-in-debug"),
+    ],
+)
+def test_it_is_there_in_debug_mode_or_where_it_is_wanted(
+    gallery: bool | None, debug: bool, status: int
+) -> None:
+    """Debug mode may come after the blueprint was registered, as in ``app.run``."""
+    client = serve(blueprint(gallery=gallery))
+    client.application.debug = debug
+    for path in ("/plots/_gallery/", "/plots/_gallery/walk"):
+        assert client.get(path).status_code == status
+
+
+def test_a_gallery_that_is_no_answer_is_refused() -> None:
+    """It says what to choose from."""
+    with pytest.raises(ConfigError, match="gallery=…\\) is 'debug'. Choose True"):
+        blueprint(gallery="debug")
+
+
+def with_key(view: View) -> View:
+    """A door: the key opens it."""
+
+    @wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        if request.args.get("key") is None and request.headers.get("Key") is None:
+            abort(401)
+        return view(*args, **kwargs)
+
+    return guarded
+
+
+@pytest.mark.parametrize("path", ["/plots/_gallery/", "/plots/_gallery/walk"])
+def test_decorators_stand_before_it_too(path: str) -> None:
+    """Whoever may not see the pictures sees no page of them."""
+    client = serve(blueprint(gallery=True, decorators=[with_key]))
+    assert client.get(path).status_code == 401
+    assert client.get(path, headers={"Key": "1"}).status_code == 200
+
+
+def test_a_door_is_not_told_of_where_there_is_no_gallery() -> None:
+    """404 and not 401: there is nothing behind it."""
+    client = serve(blueprint(decorators=[with_key]))
+    assert client.get("/plots/_gallery/").status_code == 404
+
+
+def test_a_figures_own_decorators_stand_before_its_page() -> None:
+    """And the index tells no more of it than its name."""
+    plots = blueprint(gallery=True)
+
+    @plots.figure_route("/secret", decorators=[with_key])
+    def secret(salary: int = 0) -> Figure:
+        """What everybody earns."""
+        return Figure(figsize=(1, 1))
+
+    client = serve(plots)
+    assert client.get("/plots/_gallery/secret").status_code == 401
+    index = client.get("/plots/_gallery/").text
+    assert "/plots/_gallery/secret" in index
+    assert "earns" not in index
+    assert "salary" not in index
+    assert "/plots/secret" not in index
+    found = client.get("/plots/_gallery/", query_string={"q": "earns"}).text
+    assert "0 of 2 figures" in found
+
+
+def test_an_open_index_does_not_tell_what_is_behind_another_blueprints_login() -> None:
+    """A hook before all requests of a blueprint is a door as well."""
+    hidden = blueprint("hidden", gallery=True)
+    hidden.before_request(lambda: None)
+    client = serve(blueprint(gallery=True), hidden)
+    assert "/hidden/walk" not in client.get("/plots/_gallery/").text
+    assert "/hidden/walk" in client.get("/hidden/_gallery/").text
+
+
+@pytest.mark.parametrize("path", ["/shown/_gallery/", PAGE, f"{PAGE}?n=1"])
+def test_a_page_may_load_the_packages_own_files_alone(
+    client: FlaskClient, path: str
+) -> None:
+    """Nothing inline, nothing from elsewhere, in no frame, kept by nobody else."""
+    response = client.get(path)
+    policy = response.headers["Content-Security-Policy"]
+    assert "unsafe" not in policy
+    assert {part.split()[0] for part in policy.split("; ")} == {
+        *("default-src", "script-src", "style-src", "img-src", "connect-src"),
+        *("form-action", "base-uri", "frame-ancestors"),
+    }
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Cache-Control"] == "private, no-cache"
+    elements = Elements(response.text)
+    assert all("style" not in attributes for _, attributes in elements.found)
+    scripts = [attributes["src"] for attributes in elements.all("script")]
+    assert len(scripts) >= 3
+    for url in scripts:
+        assert url is not None
+        assert url.startswith("/shown/_static/")
+        assert is_served(client, url)
+
+
+def test_the_answers_to_a_script_and_to_a_form_are_as_private(
+    client: FlaskClient,
+) -> None:
+    """They tell the same."""
+    for options in ({"headers": JSON}, {"query_string": "_form=1&pair=1&pair=2"}):
+        response = client.get(PAGE, **options)  # type: ignore[arg-type]
+        assert response.headers["Cache-Control"] == "private, no-cache"
+        assert "Accept" in response.headers["Vary"]
+
+
+# The index --------------------------------------------------------------------
+
+
+def test_the_index_shows_the_whole_app() -> None:
+    """Each blueprint in a section of its own, whichever index one asks for."""
+    client = serve(blueprint("a", gallery=True), blueprint("b", gallery=True))
+    for path in ("/a/_gallery/", "/b/_gallery/"):
+        page = client.get(path).text
+        assert "/a/_gallery/walk" in page
+        assert "/b/_gallery/walk" in page
+        assert len(list(Elements(page).all("section"))) == 2
+
+
+def test_blueprints_whose_gallery_is_off_are_not_in_it() -> None:
+    """Neither those for debug mode nor those without."""
+    others = [blueprint("b"), blueprint("c", gallery=False)]
+    client = serve(blueprint("a", gallery=True), *others)
+    assert "1 figure<" in client.get("/a/_gallery/").text
+
+
+def test_nested_blueprints_have_one_each() -> None:
+    """Under their whole prefix, and by their whole name."""
+    outer = Blueprint("outer", __name__, url_prefix="/outer")
+    outer.register_blueprint(blueprint(gallery=True))
+    client = serve(outer)
+    page = client.get("/outer/plots/_gallery/").text
+    assert "/outer/plots/_gallery/walk" in page
+    assert "outer.plots" in page
+    state = client.get("/outer/plots/_gallery/walk?n=3", headers=JSON).json
+    assert state is not None
+    assert state["page"] == "/outer/plots/_gallery/walk?n=3"
+    assert state["snippets"]["jinja"] == "{{ figure('outer.plots.walk', n=3) }}"
+
+
+def test_a_prefix_with_a_variable_is_kept() -> None:
+    """Every link of a page leads to the same language."""
+    plots = FigureBlueprint("plots", __name__, url_prefix="/<lang>", gallery=True)
+
+    @plots.figure_route("/walk")
+    def walk(lang: str, n: int = 200) -> Figure:
+        return Figure(figsize=(2, 1))
+
+    client = serve(plots)
+    assert "/fr/_gallery/walk" in client.get("/fr/_gallery/").text
+    page = Elements(client.get("/fr/_gallery/walk?lang=en").text)
+    assert page.one("form")["action"] == "/fr/_gallery/walk"
+    for script in page.all("script"):
+        assert is_served(client, script["src"] or "")
+
+
+def test_thumbnails_are_light_and_dark_and_of_a_width(client: FlaskClient) -> None:
+    """The first ones at once, the others when they come into sight."""
+    page = Elements(client.get("/shown/_gallery/").text)
+    (dark, *_) = page.all("source")
+    assert "_theme=dark" in (dark["srcset"] or "")
+    images = list(page.all("img"))
+    assert [image["loading"] for image in images] == ["eager"]
+    assert "_width=320 320w" in (images[0]["srcset"] or "")
+    for image in images:
+        assert image["alt"] == ""  # The link beside it says what it is.
+
+
+def test_a_figure_that_needs_arguments_says_so(client: FlaskClient) -> None:
+    """In place of a thumbnail that would be an error."""
+    page = client.get("/shown/_gallery/").text
+    assert "Give year to see it." in page
+    assert "Offered as a file only." in page
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        pytest.param("sales", ["sales"], id="name"),
+        pytest.param("SOLD", ["sales"], id="docstring"),
+        pytest.param("region", ["sales"], id="parameter"),
+        pytest.param("year sold", ["sales"], id="all-words"),
+        pytest.param("year alpha", [], id="not-one-figure"),
+        pytest.param("", ["every_kind", "sales", "broken", "file"], id="nothing"),
+    ],
+)
+def test_the_search_works_without_a_script(
+    client: FlaskClient, query: str, names: list[str]
+) -> None:
+    """By name, words of the docstring, and parameters; it says how many there are."""
+    page = client.get("/shown/_gallery/", query_string={"q": query}).text
+    cards = re.findall(r'<li class="card"([^>]*)>.*?href="([^"]*)"', page, re.S)
+    found = [url for attributes, url in cards if not attributes.endswith(" hidden")]
+    assert found == [f"/shown/_gallery/{name}" for name in names]
+    assert (f"{len(names)} of 4 figures" if query else "4 figures") in page
+
+
+# The page of a figure -----------------------------------------------------------
+
+
+def test_each_parameter_has_a_control(client: FlaskClient) -> None:
+    """With its value, its bounds and its hint."""
+    page = Elements(client.get(f"{PAGE}?n=300&title=%22%3E&grid=false").text)
+    number = page.one("input", id="arg-n")
+    assert (number["type"], number["value"]) == ("number", "300")
+    assert (number["min"], number["max"]) == ("10", "500")
+    assert number["aria-describedby"] == "arg-n-hint arg-n-error"
+    slider = page.one("input", type="range", value="300")
+    assert "name" not in slider  # One of the two is sent.
+    assert page.one("input", id="arg-title")["value"] == '">'
+    assert "checked" not in page.one("input", id="arg-grid")
+    checked = [i["value"] for i in page.all("input", name="marks") if "checked" in i]
+    assert checked == ["a", "c"]
+    assert len(list(page.all("input", name="levels"))) == 3
+    assert len(list(page.all("input", name="pair"))) == 2
+    options = [option["value"] for option in page.all("option")]
+    assert options == ["red", "green", "blue", "grey", "", "true", "false"]
+    labels = {label.get("for") for label in page.all("label")}
+    assert {"arg-n", "arg-title", "arg-colour", "arg-when"} <= labels
+
+
+def test_a_text_of_several_lines_has_room(client: FlaskClient) -> None:
+    """An input would lose the ends of the lines."""
+    page = client.get(PAGE, query_string={"title": "\none\ntwo"}).text
+    (text,) = re.findall(
+        r"<textarea id=\"arg-title\"[^>]*>\n(.*?)</textarea>", page, re.S
+    )
+    assert text == "\none\ntwo"
+
+
+def test_hostile_words_are_words(client: FlaskClient) -> None:
+    """Neither a docstring nor a value becomes a tag."""
+    page = client.get(PAGE, query_string={"title": "</textarea>\n<img src=x>"}).text
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert" in page
+    assert "<img src=x>" not in page
+    index = client.get("/shown/_gallery/", query_string={"q": '"><img src=x>'}).text
+    assert "<img src=x>" not in index
+
+
+def test_faults_stand_beside_their_fields(client: FlaskClient) -> None:
+    """The status says that something is wrong, and the values stay."""
+    response = client.get(f"{PAGE}?n=1&colour=mauve&start=soon&style=x&marks=z")
+    assert response.status_code == 400
+    page = Elements(response.text)
+    number = page.one("input", id="arg-n")
+    assert (number["value"], number["aria-invalid"]) == ("1", "true")
+    assert page.one("input", id="arg-start")["value"] == "soon"
+    assert "selected" in page.one("option", value="mauve")
+    assert page.one("fieldset", role="radiogroup")["aria-invalid"] == "true"
+    assert page.one("input", value="z")["aria-invalid"] == "true"
+    assert "aria-invalid" not in page.one("input", id="arg-title")
+    assert "greater than or equal to 10" in response.text
+
+
+def test_an_unknown_argument_is_told_in_place_of_the_picture(
+    client: FlaskClient,
+) -> None:
+    """With the name that it was probably meant to be."""
+    response = client.get(f"{PAGE}?titel=x")
+    assert response.status_code == 400
+    text = unescape(response.text)
+    assert 'role="alert"' in text
+    assert "Did you mean 'title'?" in text
+
+
+def test_unknown_arguments_are_ignored_where_the_figures_ignore_them() -> None:
+    """The page is as strict as its picture."""
+    client = serve(blueprint(gallery=True), MPLSTREAM_UNKNOWN_ARGS="ignore")
+    assert client.get("/plots/_gallery/walk?m=1").status_code == 200
+
+
+def test_a_form_is_answered_with_its_canonical_address(client: FlaskClient) -> None:
+    """It names only what differs from the defaults, and can be shared."""
+    query = "_form=1&n=300&alpha=&even=&title=A+title&colour=red&style=line&start="
+    query += "&when=2024-01-02T03:04:00&noon=12:00:00&pair=1&pair=2&marks=c&marks=a"
+    response = client.get(f"{PAGE}?{query}&levels=1&levels=2.5&levels=")
+    assert response.status_code == 303
+    assert response.location == f"{PAGE}?n=300&grid=false"
+    assert client.get(response.location).status_code == 200
+
+
+def test_a_form_that_is_wrong_comes_back(client: FlaskClient) -> None:
+    """With status 400 and the error at its field."""
+    response = client.get(f"{PAGE}?_form=1&even=3&pair=1&pair=2")
+    assert response.status_code == 400
+    assert "it is odd" in response.text
+    assert Elements(response.text).one("input", id="arg-even")["value"] == "3"
+
+
+def test_a_form_that_lacks_an_argument_comes_back(client: FlaskClient) -> None:
+    """Though the first look at it is no error."""
+    first = client.get("/shown/_gallery/sales")
+    assert first.status_code == 200
+    assert "Give year to see it." in first.text
+    assert "required" in Elements(first.text).one("input", id="arg-year")
+    sent = client.get("/shown/_gallery/sales?_form=1&year=&region=north")
+    assert sent.status_code == 400
+    assert "It is missing." in sent.text
+
+
+def test_variables_of_the_rule_are_controls(client: FlaskClient) -> None:
+    """In the page's query, and in the path of the picture."""
+    sent = client.get("/shown/_gallery/sales?_form=1&year=2020&region=south")
+    assert sent.location == "/shown/_gallery/sales?year=2020&region=south"
+    state = client.get(sent.location, headers=JSON).json
+    assert state is not None
+    assert state["snippets"]["url"] == "/shown/sales/2020?region=south"
+    assert state["pictures"]["dark"]["960"] == (
+        "/shown/sales/2020?region=south&_width=960&_theme=dark"
+    )
+
+
+def test_what_a_converter_refuses_is_told() -> None:
+    """It may take less than the annotation."""
+    plots = FigureBlueprint("plots", __name__, gallery=True)
+
+    @plots.figure_route("/<any(a, b):name>")
+    def letter(name: str) -> Figure:
+        return Figure(figsize=(1, 1))
+
+    response = serve(plots).get("/_gallery/letter?name=c")
+    assert response.status_code == 400
+    assert "There is no URL for it" in response.text
+
+
+def test_the_script_is_told_everything(client: FlaskClient) -> None:
+    """URLs, snippets and downloads; it makes none of them itself."""
+    state = client.get(f"{PAGE}?title=It's&marks=", headers=JSON).json
+    assert state is not None
+    assert state["errors"] == {}
+    assert state["problems"] == []
+    for url in (
+        *state["downloads"].values(),
+        *(u for by_density in state["pictures"].values() for u in by_density.values()),
+        state["snippets"]["url"],
+        state["page"],
+        state["words"],
+    ):
+        assert client.get(url).status_code == 200, url
+    assert set(state["downloads"]) == {"png", "svg", "pdf"}
+    assert 'src="/shown/every-kind?' in state["snippets"]["html"]
+    target = re.fullmatch(
+        r"!\[Every kind of control\.\]\((.*)\)", state["snippets"]["markdown"]
+    )
+    assert target is not None
+    assert urlsplit(target[1]).netloc == "localhost"
+
+
+def test_the_script_is_told_what_is_wrong(client: FlaskClient) -> None:
+    """By field, and as an answer that is no error in the console."""
+    response = client.get(f"{PAGE}?n=1&m=2", headers=JSON)
+    assert response.status_code == 200
+    state = response.json
+    assert state is not None
+    assert list(state["errors"]) == ["n"]
+    assert "There is no such argument" in state["problems"][0]
+    assert "pictures" not in state
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "title=It's+%22{{}}%22+%5C+%0A+%E2%82%AC",
+        "colour=grey&style=dots&grid=false&log=true&start=2024-02-29",
+        "levels=-1e-7&levels=3&pair=4&pair=5&marks=",
+        "when=2024-12-31T23:59:00&noon=08:15:30&least=7&alpha=0.25",
+    ],
+)
+def test_the_jinja_line_gives_the_same_picture(client: FlaskClient, query: str) -> None:
+    """Copied into a template as it is."""
+    state = client.get(f"{PAGE}?{query}", headers=JSON).json
+    assert state is not None
+    line = state["snippets"]["jinja"].replace("{{ figure(", "{{ figure_url(")
+    with client.application.test_request_context():
+        url = unescape(render_template_string(line))
+    assert url == state["snippets"]["url"]
+
+
+def test_a_signed_figure_has_signed_links() -> None:
+    """The page may be told what ``figure_url`` may make."""
+    client = serve(blueprint(gallery=True, signed=True))
+    state = client.get("/plots/_gallery/walk?n=3", headers=JSON).json
+    assert state is not None
+    for url in (state["pictures"]["dark"]["960"], state["downloads"]["svg"]):
+        assert "_sig=" in url
+        assert client.get(url).status_code == 200
+
+
+def test_what_the_app_fills_in_is_named_and_not_asked_for() -> None:
+    """An injected parameter is nobody's to choose."""
+    plots = FigureBlueprint("plots", __name__, gallery=True)
+
+    @plots.figure_route("/mine", inject={"user": lambda: "ada"})
+    def mine(user: str, n: int = 1) -> Figure:
+        return Figure(figsize=(1, 1))
+
+    client = serve(plots)
+    page = client.get("/_gallery/mine").text
+    assert "Filled in by the app: <code>user</code>." in page
+    assert [i for i in Elements(page).all("input", name="user")] == []
+    assert client.get("/_gallery/mine?user=eve").status_code == 400
+
+
+def test_a_figure_without_parameters_has_a_page(client: FlaskClient) -> None:
+    """And one that no browser shows can be downloaded from it."""
+    page = client.get("/shown/_gallery/file").text
+    assert "It takes none." in page
+    assert "No browser shows its formats." in page
+    assert Elements(page).one("a", href="/shown/file.pdf?_download=1")
+
+
+def test_every_document_is_well_formed(client: FlaskClient) -> None:
+    """No id stands twice in a page, and each that is named is there."""
+    for path in ("/shown/_gallery/", PAGE, f"{PAGE}?n=1", "/shown/_gallery/sales"):
+        found = Elements(client.get(path).text).found
+        ids = [attributes["id"] for _, attributes in found if "id" in attributes]
+        assert len(ids) == len(set(ids)), path
+        for _, attributes in found:
+            for name in ("for", "aria-describedby", "aria-labelledby"):
+                for id in (attributes.get(name) or "").split():
+                    assert id in ids, (path, id)
+
+
+def test_registering_it_costs_the_figures_nothing() -> None:
+    """A figure may have any name, and a URL that only looks like the gallery's."""
+    plots = FigureBlueprint("plots", __name__, gallery=True)
+
+    @plots.figure_route("/<path:place>")
+    def anything(place: str, size: Literal["s", "m"] = "s") -> Figure:
+        return Figure(figsize=(1, 1))
+
+    client = serve(plots)
+    assert client.get("/_gallery/other").mimetype == "image/png"
+    assert client.get("/_gallery/").mimetype == "text/html"
+    assert every_kind.gallery is True
