@@ -103,9 +103,9 @@ PICTURES = [
         before=BOTH.format("/plots/prices.png?_scale=2"),
     ),
     Picture("gallery-index", "/plots/_gallery/", viewport=(1280, 645), dots=1.5),
-    Picture("gallery-light", GALLERY_PAGE, viewport=(1280, 930), dots=1.5),
+    Picture("gallery-light", GALLERY_PAGE, viewport=(1280, 952), dots=1.5),
     Picture(
-        "gallery-dark", GALLERY_PAGE, viewport=(1280, 930), dots=1.5, scheme="dark"
+        "gallery-dark", GALLERY_PAGE, viewport=(1280, 952), dots=1.5, scheme="dark"
     ),
     Picture("gallery-phone", GALLERY_PAGE, viewport=(390, 844)),
 ]

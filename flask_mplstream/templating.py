@@ -92,8 +92,8 @@ def figure(endpoint: str, /, **values: Any) -> Markup:
           light;
         * ``refresh=5``: seconds after which the picture is asked for again, by a small
           script, and replaced where it has changed;
-        * ``inline=True``: the SVG itself in the page, where its text can be selected
-          and its links followed, reduced to what Matplotlib draws.
+        * ``inline=True``: the SVG itself in the page, reduced to what Matplotlib draws.
+          Its links can be followed, and with ``svg.fonttype: none`` its text selected.
 
     :raises ArgumentsError: naming what is wrong, as a request would.
     :raises UnknownFigureError: where there is no such figure.
