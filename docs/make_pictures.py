@@ -53,14 +53,34 @@ class Picture:
     full_page: bool = False
     #: JavaScript that is run in the page before.
     before: str = ""
+    #: Dots for each CSS pixel; fewer for wide pages, which nobody sees as wide.
+    dots: float = 2
 
 
 #: An ``<img>`` alone in the page, one of its pixels on each dot.
 ALONE = "document.body.replaceChildren(Object.assign(new Image(320), {{src: '{}'}}))"
 
+#: The light picture of a figure and the dark one, side by side.
+BOTH = """
+    const both = document.createElement('div');
+    both.style.cssText = 'display: inline-flex; gap: 12px';
+    for (const theme of ['light', 'dark']) {{
+        const image = new Image(440);
+        image.src = '{}&_theme=' + theme;
+        both.append(image);
+    }}
+    document.body.replaceChildren(both);
+"""
+
+#: With arguments that show something of each control.
+GALLERY_PAGE = (
+    "/plots/_gallery/prices?tickers=AAPL&tickers=AMZN&tickers=IBM&tickers=MSFT"
+    "&start=1998-01-01&log=true"
+)
+
 PICTURES = [
-    Picture("example-light", "/", viewport=(1080, 1180)),
-    Picture("example-dark", "/", viewport=(1080, 1180), scheme="dark"),
+    Picture("example-light", "/", viewport=(1080, 1040), dots=1.5),
+    Picture("example-dark", "/", viewport=(1080, 1040), dots=1.5, scheme="dark"),
     Picture("walk", "/plots/walk.png?n=500&_scale=2", app="quickstart.md"),
     Picture(
         "bad-request",
@@ -68,6 +88,26 @@ PICTURES = [
         selector="img",
         before=ALONE.format("/plots/prices?tickers=AAPL&log=maybe"),
     ),
+    Picture("pulse", "/plots/pulse.png?_scale=2", app="alt.md"),
+    Picture(
+        "downloads",
+        "/",
+        selector="#prices .picture",
+        before="document.querySelector('#prices .picture').style.padding = '8px'",
+    ),
+    Picture(
+        "light-and-dark",
+        "/",
+        viewport=(1080, 400),
+        selector="body > div",
+        before=BOTH.format("/plots/prices.png?_scale=2"),
+    ),
+    Picture("gallery-index", "/plots/_gallery/", viewport=(1280, 645), dots=1.5),
+    Picture("gallery-light", GALLERY_PAGE, viewport=(1280, 952), dots=1.5),
+    Picture(
+        "gallery-dark", GALLERY_PAGE, viewport=(1280, 952), dots=1.5, scheme="dark"
+    ),
+    Picture("gallery-phone", GALLERY_PAGE, viewport=(390, 844)),
 ]
 
 #: All images are there, with the pixels that the page chose.
@@ -89,7 +129,7 @@ def main(prefix: str = "") -> None:
 
 
 def seen(picture: Picture, url: str, browser: Browser) -> bytes:
-    """The picture as PNG, two dots for each CSS pixel."""
+    """The picture as PNG."""
     if picture.path.partition("?")[0].endswith(".png"):
         with urlopen(url + picture.path) as response:
             return bytes(response.read())
@@ -97,12 +137,13 @@ def seen(picture: Picture, url: str, browser: Browser) -> bytes:
     page = browser.new_page(
         viewport={"width": width, "height": height},
         color_scheme="dark" if picture.scheme == "dark" else "light",
-        device_scale_factor=2,
+        device_scale_factor=picture.dots,
         reduced_motion="reduce",
     )
     page.goto(url + picture.path)
     if picture.before:
         page.evaluate(picture.before)
+    page.wait_for_load_state("networkidle")  # What scripts fetch is there, too.
     page.evaluate(LOADED)
     if picture.selector:
         body = page.locator(picture.selector).screenshot()
@@ -116,7 +157,7 @@ def write(picture: Picture, body: bytes) -> None:
     """Write *body* with a palette, which is a third of the size."""
     path = PICTURES_FOLDER / f"{picture.name}.png"
     with Image.open(BytesIO(body)) as image:
-        colors = image.convert("RGB").quantize(192, dither=Image.Dither.NONE)
+        colors = image.convert("RGB").quantize(160, kmeans=5, dither=Image.Dither.NONE)
         colors.save(path, optimize=True)
     size = path.stat().st_size
     print(f"{path.name}: {size / 1000:.0f} kB")

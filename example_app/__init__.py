@@ -4,7 +4,7 @@
 
 Set ``REDIS_URL`` to keep the pictures in Redis, where several servers share them;
 ``FLASK_MPLSTREAM_WORKERS=2`` to render in two processes of their own, and so on for
-every setting.
+every setting; ``FLASK_METRICS=true`` to count for Prometheus at ``/metrics``.
 """
 
 from __future__ import annotations
@@ -43,6 +43,10 @@ def create_app(test_config: Mapping[str, Any] | None = None) -> Flask:
     app.config.from_mapping(test_config)
     app.register_blueprint(figures.plots)
     traffic.count(app)
+    if app.config.get("METRICS"):
+        from flask_mplstream.prometheus import export_metrics  # An extra.
+
+        export_metrics(app)
     app.add_url_rule("/", view_func=index)
     app.after_request(_secure)
     return app

@@ -109,7 +109,7 @@ class _Metrics:
         )
         self._step_seconds = counter(
             "mplstream_render_step_seconds_total",
-            "Seconds of all renders by step: wait, load, build, draw, encode.",
+            "Seconds of all renders by step: load, wait, build, layout, draw, encode.",
             ["figure", "step"],
         )
         self._failures = counter(

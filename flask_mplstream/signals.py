@@ -44,9 +44,10 @@ figure_rendered = _signals.signal(
     :param figure: the route's endpoint.
     :param arguments: what the figure function got, by name: what ``inject`` gave is
         among it.
-    :param variant: its ``format`` and ``scale``.
+    :param variant: its ``format``, ``scale``, ``width_px`` and ``theme``.
     :param image: the :class:`RenderedImage`; its ``timings_s`` are the seconds that
-        each step took: ``wait``, ``load``, ``build``, ``draw``, ``encode``.
+        each step took: ``load``, ``wait``, ``build``, ``layout``, ``draw``,
+        ``encode``.
     """,
 )
 
@@ -61,7 +62,8 @@ figure_failed = _signals.signal(
 
     :param figure: the route's endpoint.
     :param arguments: what the figure function got, by name.
-    :param variant: the ``format`` and ``scale`` that were asked for.
+    :param variant: the ``format``, ``scale``, ``width_px`` and ``theme`` that were
+        asked for.
     :param exception: what was raised.
     """,
 )

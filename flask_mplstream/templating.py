@@ -92,8 +92,8 @@ def figure(endpoint: str, /, **values: Any) -> Markup:
           light;
         * ``refresh=5``: seconds after which the picture is asked for again, by a small
           script, and replaced where it has changed;
-        * ``inline=True``: the SVG itself in the page, where its text can be selected
-          and its links followed, reduced to what Matplotlib draws.
+        * ``inline=True``: the SVG itself in the page, reduced to what Matplotlib draws.
+          Its links can be followed, and with ``svg.fonttype: none`` its text selected.
 
     :raises ArgumentsError: naming what is wrong, as a request would.
     :raises UnknownFigureError: where there is no such figure.
@@ -251,13 +251,24 @@ class _Call:
         return text or _spoken(route)
 
     @property
-    def size_px(self) -> tuple[int, int] | None:
-        """Width and height in the page, in CSS pixels, where they are known."""
+    def size_px(self) -> dict[str, Any]:
+        """``width`` and ``height`` in the page, in CSS pixels, as far as known.
+
+        Where the call has one of them, the other keeps the figure's proportions.
+        """
+        given = {n: v for n, v in self.attributes.items() if n in ("width", "height")}
         if self.described is None:
-            return None
+            return given
         width, height = self.described.width_px, self.described.height_px
+        match given:
+            case {"width": _, "height": _}:
+                return given
+            case {"width": int(shown)}:
+                return {"width": shown, "height": round(height * shown / width)}
+            case {"height": int(shown)}:
+                return {"width": round(width * shown / height), "height": shown}
         shown = self.variant.width_px or width
-        return shown, round(height * shown / width)
+        return {"width": shown, "height": round(height * shown / width), **given}
 
 
 def _named(route: FigureRoute, values: Mapping[str, Any]) -> Iterator[tuple[Any, str]]:
@@ -310,11 +321,9 @@ def _image(call: _Call) -> Markup:
         sources += [replace(source, is_for_dark=True) for source in dark]
     names_format = not _is_canonical(call, last)
     fallback = _source(call, last, theme, names_format=names_format)
-    width, height = call.size_px or (None, None)
     shown = {
         "alt": call.alt,
-        "width": width,
-        "height": height,
+        **call.size_px,
         "loading": "lazy",
         "decoding": "async",
         "data-mplstream-refresh": _number(call.words["refresh"]),

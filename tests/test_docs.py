@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from flask import Flask
+from flask import Flask, render_template_string
 from flask.testing import FlaskClient
 from sphinx.util.inventory import InventoryFile
 
@@ -121,6 +122,75 @@ def test_every_picture_is_shown_and_small(picture: Path) -> None:
     assert f'"{picture.stem}"' in program
 
 
+def app_of(page: Path) -> Flask:
+    """The app that the first block of *page* makes."""
+    code = page.read_text("utf-8").partition("```{testcode}\n")[2].partition("```")[0]
+    namespace: dict[str, Any] = {"__name__": page.stem}
+    exec(compile(code, page.name, "exec"), namespace)
+    app: Flask = namespace["app"]
+    return app
+
+
+def templates() -> list[Any]:
+    """Each template that a page shows, with the markup that follows it there."""
+    pair = r"^```jinja\n((?:(?!```).)*)```((?:(?!```).)*)```html\n(.*?)^```"
+    return [
+        pytest.param(page, jinja, html, id=f"{page.stem}-{number}")
+        for page in PAGES
+        for number, (jinja, _, html) in enumerate(
+            re.findall(pair, page.read_text("utf-8"), re.M | re.S)
+        )
+    ]
+
+
+def on_one_line(html: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r">\s+<", "><", html.strip()))
+
+
+@pytest.mark.parametrize(("page", "jinja", "html"), templates())
+def test_a_template_makes_the_markup_that_is_shown(
+    page: Path, jinja: str, html: str
+) -> None:
+    """But for line breaks, and for what ``…`` leaves out."""
+    with app_of(page).test_request_context():
+        made = on_one_line(render_template_string(jinja))
+    shown = ".*".join(re.escape(part) for part in on_one_line(html).split("…"))
+    assert re.fullmatch(shown, made), made
+
+
+#: What is not the same each time: numbers with these units, and those of a table.
+MEASURED = re.compile(r"\d[\d.,]*(?= (?:ms|s|bytes)\b)|(?<=  )\d[\d.,]*")
+
+
+def words(output: str) -> str:
+    return " ".join(MEASURED.sub("0", output).split())
+
+
+def test_each_command_says_what_is_shown(tmp_path: Path) -> None:
+    """One after the other in one folder, as whoever follows the page types them."""
+    page = DOCS.joinpath("cli.md").read_text("utf-8")
+    files = {"app.py": r"\{testcode\}", "warm.toml": "toml"}
+    for name, language in files.items():
+        [content] = re.findall(rf"^```{language}\n(.*?)^```", page, re.M | re.S)
+        tmp_path.joinpath(name).write_text(content, "utf-8")
+    blocks = re.findall(r"^```console\n(.*?)^```", page, re.M | re.S)
+    commands = re.findall(r"^\$ flask (.*)\n([^$]*)", "".join(blocks), re.M)
+    assert len(commands) > 10
+    for command, shown in commands:
+        made = subprocess.run(
+            [sys.executable, "-m", "flask", *command.split()],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(DOCS.parent)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        ).stdout
+        said = words(made.replace("python -m flask", "flask"))
+        expected = ".*".join(re.escape(part) for part in words(shown).split("…"))
+        assert re.fullmatch(expected, said), f"{command}\n{made}"
+
+
 def rows() -> list[Any]:
     """The rows of the table "What a URL gets" that begin with a query."""
     text = DOCS.joinpath("parameters.md").read_text("utf-8")
@@ -135,12 +205,7 @@ def rows() -> list[Any]:
 @pytest.fixture(scope="module")
 def client() -> FlaskClient:
     """Of the app that stands above the table."""
-    page = DOCS.joinpath("parameters.md").read_text("utf-8")
-    code = page.partition("```{testcode}\n")[2].partition("```")[0]
-    namespace: dict[str, Any] = {"__name__": "parameters"}
-    exec(compile(code, "parameters.md", "exec"), namespace)
-    app: Flask = namespace["app"]
-    return app.test_client()
+    return app_of(DOCS / "parameters.md").test_client()
 
 
 @pytest.mark.parametrize(("query", "status", "words"), rows())

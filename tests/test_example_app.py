@@ -133,3 +133,12 @@ def test_a_missing_redis_package_is_named(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("example_app.find_spec", lambda name: None)
     with pytest.raises(RuntimeError, match=r"flask-mplstream\[redis\]"):
         create_app()
+
+
+def test_it_counts_for_prometheus_where_asked() -> None:
+    """What was sent is there, under the figure's name."""
+    client = create_app({"METRICS": True}).test_client()
+    client.get("/plots/scatter")
+    metrics = client.get("/metrics").text
+    assert 'mplstream_requests_total{cache="uri-miss",figure="plots.scatter"' in metrics
+    assert create_app().test_client().get("/metrics").status_code == 404

@@ -37,6 +37,32 @@ def test_a_code_block_runs(code: str) -> None:
         Flask("readme").register_blueprint(namespace["plots"])
 
 
+#: Pages whose blocks tests run, here and where executors are; the code of the others
+#: is in blocks that Sphinx runs.
+PAGES_WITH_TESTS = {"caching", "executors", "metrics", "workers"}
+
+
+def test_no_page_has_code_that_does_not_run() -> None:
+    """Its blocks are ``{testcode}`` or ``{doctest}``, or a test knows the page."""
+    pages = ROOT.joinpath("docs").glob("*.md")
+    found = {
+        p.stem for p in pages if blocks(" *(?:python|pycon)", p.read_text("utf-8"))
+    }
+    assert found == PAGES_WITH_TESTS
+
+
+@pytest.mark.parametrize(
+    "target", sorted(set(re.findall(r"\]\((?!https?:)([^)]+)\)", README)))
+)
+def test_a_link_leads_to_a_file(target: str) -> None:
+    """And to a heading of it, where it names one."""
+    name, _, heading = target.partition("#")
+    text = ROOT.joinpath(name or "README.md").read_bytes()
+    headings = re.findall(rb"^#+ (.*)", text, re.M) if heading else []
+    anchors = [re.sub(r"[^\w -]", "", h.decode()).lower() for h in headings]
+    assert not heading or heading in [anchor.replace(" ", "-") for anchor in anchors]
+
+
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_the_blocks_about_caching_run() -> None:
     """The invalidations drop pictures, and the cache of one's own can be made."""

@@ -231,6 +231,24 @@ def test_width_and_height_are_always_there(app: Flask, renders: Counter) -> None
         assert "height" not in given
 
 
+@pytest.mark.parametrize(
+    ("given", "size"),
+    [
+        pytest.param({"width": 50}, ("50", "25"), id="width"),
+        pytest.param({"height": 50}, ("100", "50"), id="height"),
+        pytest.param({"width": 50, "height": 10}, ("50", "10"), id="both"),
+        pytest.param({"width": "auto"}, ("auto", "100"), id="no-number"),
+    ],
+)
+def test_the_other_side_keeps_the_proportions(
+    app: Flask, given: dict[str, Any], size: tuple[str, str]
+) -> None:
+    """A picture that is given a width is not distorted."""
+    with app.test_request_context():
+        shown = attributes(figure("plots.walk", **given))
+    assert (shown["width"], shown["height"]) == size
+
+
 def test_what_is_given_is_not_asked_for(app: Flask, renders: Counter) -> None:
     """With a size and a text nothing is rendered for the page."""
     with app.test_request_context():

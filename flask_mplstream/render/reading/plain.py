@@ -42,7 +42,8 @@ _LIMITS = re.compile(rf"([∑∫∏])\s*_{_ARGUMENT}\s*\^{_ARGUMENT}")
 _RAISE = re.compile(rf"\^{_ARGUMENT}")
 _LOWER = re.compile(rf"_{_ARGUMENT}")
 _SPACE = re.compile(r"\\(?:[,;:! ]|q?quad\b)")
-_COMMAND = re.compile(r"\\([A-Za-z]+) ?")
+#: A space behind a command ends it; before a sign it is a space as well.
+_COMMAND = re.compile(r"\\([A-Za-z]+)(?: (?=\w))?")
 
 
 def plain(text: object) -> str:
