@@ -95,6 +95,10 @@ WIDTHS_PX = (
 )
 
 
+#: Pixels of one side: what WebP can hold, and far more than a page can show.
+MAX_SIDE_PX = 16_383
+
+
 def snapped_width(width_px: int) -> int:
     """The step of the ladder that is at least *width_px*, or else the widest."""
     index = bisect_left(WIDTHS_PX, width_px)

@@ -7,11 +7,11 @@ of an app and the files of a frozen figure are made by the same lines.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from .image import ImageFormat
 
@@ -46,6 +46,11 @@ class Source:
         """The value of ``srcset``."""
         return ", ".join(map(str, self.candidates))
 
+    @property
+    def is_by_width(self) -> bool:
+        """Whether browsers choose by width, and so want ``sizes``."""
+        return self.candidates[0].descriptor.endswith("w")
+
 
 @dataclass(frozen=True, slots=True)
 class Download:
@@ -62,15 +67,13 @@ def picture(
 
     :param src: URL of the picture for browsers that know no other.
     :param srcset: the same at several sizes, if there are any.
-    :param sources: what a browser may prefer, best first.
+    :param sources: what a browser may prefer: the first that fits is taken.
     :param img: further attributes of the ``<img>``.
     """
     image = tag("img", {"src": src, "srcset": srcset, **img})
     if not sources:
         return image
-    # Dark ones first: the first source that fits is taken.
-    ordered = sorted(sources, key=lambda source: not source.is_for_dark)
-    shown = [_source(source, img.get("sizes")) for source in ordered]
+    shown = [_source(source, img.get("sizes")) for source in sources]
     return Markup("<picture>{}{}</picture>").format(Markup("").join(shown), image)
 
 
@@ -82,7 +85,7 @@ def _source(source: Source, sizes: str | None) -> Markup:
             "type": source.format.mimetype,
             "media": DARK_MEDIA if is_dark else None,
             "srcset": source.srcset,
-            "sizes": sizes,
+            "sizes": sizes if source.is_by_width else None,
             "data-mplstream-theme": "dark" if is_dark else None,
         },
     )
@@ -115,12 +118,36 @@ def framed(
 
 def tag(name: str, attributes: Mapping[str, Any]) -> Markup:
     """A start tag; ``True`` is an attribute alone, ``None`` and ``False`` none."""
-    return Markup("<{}{}>").format(name, Markup("").join(_html(attributes)))
+    pairs = plain_attributes(attributes).items()
+    shown = [
+        Markup(" {}").format(key)
+        if attributes[key] is True and not text
+        else Markup(' {}="{}"').format(key, text)
+        for key, text in pairs
+    ]
+    return Markup("<{}{}>").format(name, Markup("").join(shown))
 
 
-def _html(attributes: Mapping[str, Any]) -> Iterator[Markup]:
-    for name, value in attributes.items():
-        if value is True:
-            yield Markup(" {}").format(name)
-        elif value is not None and value is not False:
-            yield Markup(' {}="{}"').format(name, escape(value))
+def plain_attributes(attributes: Mapping[str, Any]) -> dict[str, str]:
+    """The attributes that there are, and their values as plain text.
+
+    :param attributes: ``None`` is none at all. ``True`` and ``False`` are there or
+        not, but for attributes that have these words as values. ``Markup`` is text
+        that was escaped for somewhere else.
+    """
+    return {
+        name: _plain(name, value)
+        for name, value in attributes.items()
+        if value is not None and (value is not False or _is_worded(name))
+    }
+
+
+def _plain(name: str, value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower() if _is_worded(name) else ""
+    return value.unescape() if isinstance(value, Markup) else str(value)
+
+
+def _is_worded(name: str) -> bool:
+    """Whether *name* has ``true`` and ``false`` as values."""
+    return name.startswith("aria-") or name == "draggable"

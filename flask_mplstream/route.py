@@ -11,6 +11,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib.metadata import version
 from types import CodeType
 from typing import Any
 
@@ -28,6 +29,9 @@ from .workers.explaining import is_failure
 from .workers.inline import is_rendering
 from .workers.recipe import Recipe
 from .workers.renders import Renders
+
+#: A new version of the package may draw or say something else.
+_VERSION = version("flask-mplstream")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +101,9 @@ class FigureRoute:
         }
         # What changes the picture without being asked for in the URL.
         code = [_code_of(call) for call in (function, options.load) if call]
-        styles = (options.style, options.dark_style)
+        styles = [look.style for look in self.recipe.looks.values()]
         savefig = sorted(options.savefig.items())
-        look = (savefig, styles, options.alt, MATPLOTLIB_VERSION)
+        look = (savefig, styles, options.alt, MATPLOTLIB_VERSION, _VERSION)
         # User 7 of this app is not user 7 of another one on the same Redis.
         owner = app.config.get("SECRET_KEY") if options.is_private else None
         self._identity = digest(repr((self._source, endpoint, look, code, owner)))
@@ -179,7 +183,8 @@ class FigureRoute:
     def described(self, arguments: Arguments) -> RenderedImage:
         """What the picture of *arguments* shows, and its size at scale 1.
 
-        Where that is not known the figure is built for it, but not drawn.
+        Where that is not known the figure is built for it, and drawn only where its
+        bounding box is tight.
 
         :raises MplStreamError: where it cannot be made.
         """

@@ -92,7 +92,8 @@ def named_variant(route: FigureRoute, options: Mapping[str, Any]) -> Variant:
     :raises ConfigError: where there is no such format.
     """
     formats = route.options.formats
-    format = image_format(options["_format"]) if "_format" in options else formats[0]
+    name = options.get("_format")
+    format = formats[0] if name is None else image_format(name)
     if format not in (*formats, ALT_FORMAT):
         accepted = ", ".join(format.name for format in formats)
         reason = f"{route.endpoint} is not offered in this format."

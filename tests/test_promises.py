@@ -87,12 +87,13 @@ ALLOWED: dict[str, set[str]] = {
         *("budget", "caches", "errors", "settings", "route"),
         *("cache.lookup", "cache.store", "workers.renders"),
     },
-    "assets": {"state", "urls"},
+    "assets": {"errors", "state", "urls"},
     "markup": {"image"},
     "urls": {*("errors", "image", "parameters", "route", "signing", "state", "view")},
+    "embedding": {*("errors", "image", "parameters", "route", "urls", "view")},
     "templating": {
-        *("assets", "errors", "image", "inlining", "markup", "parameters", "route"),
-        *("urls", "view"),
+        *("assets", "embedding", "errors", "image", "inlining", "markup", "urls"),
+        "view",
     },
     "cli": {
         *("errors", "http", "image", "markup", "parameters", "route", "state"),
@@ -147,7 +148,7 @@ OUTSIDE = {
     "prometheus_client": {"prometheus"},
     "flask": {
         *("blueprint", "budget", "caches", "cli", "failures", "responses", "route"),
-        *("assets", "documents", "openapi", "prometheus"),
+        *("assets", "documents", "embedding", "openapi", "prometheus"),
         *("signals", "signing", "state", "templating", "urls", "view"),
         *("workers.inline", "workers.renders", "workers.transport"),
         *("gallery", "gallery.cards", "gallery.shelves", "gallery.views"),

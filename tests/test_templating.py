@@ -237,16 +237,18 @@ def test_width_and_height_are_always_there(app: Flask, renders: Counter) -> None
         pytest.param({"width": 50}, ("50", "25"), id="width"),
         pytest.param({"height": 50}, ("100", "50"), id="height"),
         pytest.param({"width": 50, "height": 10}, ("50", "10"), id="both"),
-        pytest.param({"width": "auto"}, ("auto", "100"), id="no-number"),
+        pytest.param({"width": "50"}, ("50", "25"), id="text"),
+        pytest.param({"width": 50.0}, ("50.0", "25"), id="float"),
+        pytest.param({"width": "50%"}, ("50%", None), id="no-number"),
     ],
 )
 def test_the_other_side_keeps_the_proportions(
-    app: Flask, given: dict[str, Any], size: tuple[str, str]
+    app: Flask, given: dict[str, Any], size: tuple[str, str | None]
 ) -> None:
     """A picture that is given a width is not distorted."""
     with app.test_request_context():
         shown = attributes(figure("plots.walk", **given))
-    assert (shown["width"], shown["height"]) == size
+    assert (shown.get("width"), shown.get("height")) == size
 
 
 def test_what_is_given_is_not_asked_for(app: Flask, renders: Counter) -> None:

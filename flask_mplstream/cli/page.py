@@ -63,9 +63,8 @@ def _image(figure: FrozenFigure, formats: Sequence[str]) -> Markup:
     first = Theme.LIGHT if Theme.LIGHT in themes else Theme.DARK
     sources = [_source(figure, name, first) for name in formats[:-1]]
     if len(themes) > 1:
-        sources += [
-            _source(figure, name, Theme.DARK, is_for_dark=True) for name in formats
-        ]
+        dark = [_source(figure, name, Theme.DARK, is_for_dark=True) for name in formats]
+        sources = [*dark, *sources]
     files = figure.files_of(formats[-1], first)
     one = min(files, key=lambda file: abs(file.width_px - figure.width_px))
     srcset = _source(figure, formats[-1], first).srcset if len(files) > 1 else None

@@ -230,7 +230,7 @@ def _text(
     write = _DATA.get(variant.format.name)
     body = write(figure, limits.max_bytes) if write else b""
     width, height = natural_size(figure, savefig, max_pixels=limits.max_pixels)
-    return Document(body, int(width), int(height))
+    return Document(body, max(int(width), 1), max(int(height), 1))
 
 
 def _body(

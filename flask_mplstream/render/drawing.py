@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from time import perf_counter
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
@@ -22,11 +22,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import LayoutEngine
 
 from ..errors import ImageTooLargeError
-from ..image import ImageFormat
+from ..image import MAX_SIDE_PX, ImageFormat
 from .hostile import well_formed
-
-#: Pixels of one side: what WebP can hold, and far more than a page can show.
-MAX_SIDE_PX = 16_383
 
 #: Metadata that changes from run to run, switched off: equal figures give
 #: equal bytes. A route's own metadata comes on top.
@@ -59,6 +56,8 @@ class Pixels:
     width_px: int
     height_px: int
     dpi: float
+    #: Width and height before what is less than a pixel was cut off.
+    exact_px: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +94,15 @@ def timed_layout(figure: Figure) -> Iterator[LayoutTime]:
             spent.seconds += perf_counter() - began
 
     # Of this engine alone, until its figure is drawn.
+    # One that was timed before, as two figures may share it, is so again afterwards.
+    found = vars(engine).get("execute")
     engine.execute = timed  # type: ignore[method-assign]
     try:
         yield spent
     finally:
         del engine.execute
+        if found is not None:
+            engine.execute = found  # type: ignore[method-assign]
 
 
 def draw_pixels(
@@ -138,9 +141,8 @@ def natural_size(
 
     :raises ImageTooLargeError: where it is over a limit.
     """
-    if options.get("bbox_inches", mpl.rcParams["savefig.bbox"]):
-        drawn = draw_pixels(figure, options, max_pixels=max_pixels)
-        return drawn.width_px, drawn.height_px
+    if _option(options, "bbox_inches", "savefig.bbox"):
+        return draw_pixels(figure, options, max_pixels=max_pixels).exact_px
     width, height = figure.get_size_inches() * _dpi(figure, options)
     check_size((width, height), max_pixels)
     return width, height
@@ -183,7 +185,8 @@ def draw_document(
                 "metadata": {k: v for k, v in metadata.items() if k in keys},
             },
         )
-    width_px, height_px = (round(inches * dpi) for inches in sizes[-1])
+    # Cut off as Agg does.
+    width_px, height_px = (int(inches * dpi) for inches in sizes[-1])
     written = body.getvalue()
     if format.name == "svg":
         written = well_formed(written)
@@ -231,7 +234,7 @@ def check_size(size_px: tuple[float, float], max_pixels: int) -> None:
     width, height = size_px
     if not (math.isfinite(width) and math.isfinite(height)):
         raise ImageTooLargeError(f"The picture's size is {width} x {height} pixels.")
-    width_px, height_px = math.ceil(width), math.ceil(height)
+    width_px, height_px = int(width), int(height)  # As Agg cuts it off.
     if width_px * height_px > max_pixels or max(width_px, height_px) > MAX_SIDE_PX:
         raise ImageTooLargeError(
             f"The picture would have {width_px} x {height_px} pixels. At most "
@@ -260,7 +263,9 @@ class _PixelCanvas(FigureCanvasAgg):
         self.figure.draw(self.renderer)
         width_px, height_px = self.get_width_height(physical=True)
         rgba = self.buffer_rgba()  # type: ignore[no-untyped-call]
-        drawn.append(Pixels(rgba, width_px, height_px, self.figure.dpi))
+        width, height = self.figure.bbox.size
+        exact_px = float(width), float(height)
+        drawn.append(Pixels(rgba, width_px, height_px, self.figure.dpi, exact_px))
 
 
 @contextmanager
@@ -283,7 +288,7 @@ def _layout_once(canvas: _PixelCanvas, options: Mapping[str, Any]) -> Iterator[N
     """
     figure = canvas.figure
     engine = figure.get_layout_engine()
-    if engine is None or options.get("bbox_inches", mpl.rcParams["savefig.bbox"]):
+    if engine is None or _option(options, "bbox_inches", "savefig.bbox"):
         yield
         return
     # What set_layout_engine(None) falls back on; the gate restores rcParams.
@@ -299,5 +304,15 @@ def _layout_once(canvas: _PixelCanvas, options: Mapping[str, Any]) -> Iterator[N
 
 
 def _dpi(figure: Figure, options: Mapping[str, Any]) -> float:
-    dpi = options.get("dpi", mpl.rcParams["savefig.dpi"])
+    dpi = _option(options, "dpi", "savefig.dpi")
     return float(figure.dpi if dpi == "figure" else dpi)
+
+
+def _option(
+    options: Mapping[str, Any],
+    name: str,
+    param: Literal["savefig.bbox", "savefig.dpi"],
+) -> Any:
+    """What ``savefig`` takes for *name*: ``None`` stands for the rcParam."""
+    value = options.get(name)
+    return mpl.rcParams[param] if value is None else value

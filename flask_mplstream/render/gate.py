@@ -91,6 +91,8 @@ def gate(style: Style | None = None, timeout_s: float | None = None) -> Iterator
     with _held(timeout_s), _as_found(), guarded():
         if style is not None:
             mpl.style.use(style)  # type: ignore[arg-type]  # stubs want no Mapping
+            if mpl.rcParams["svg.hashsalt"] is None:  # "default" resets it.
+                mpl.rcParams["svg.hashsalt"] = _RC["svg.hashsalt"]
         yield
 
 
