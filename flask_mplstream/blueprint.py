@@ -135,6 +135,11 @@ class FigureBlueprint(Blueprint):
             name = endpoint or function.__name__
             label = f"figure_route({rule!r}, {{}}=…) of {function.__qualname__}"
             RouteOptions.checked(options, label.format)
+            if "." in name:
+                raise ConfigError(
+                    f"The endpoint {name!r} has a dot, which separates a blueprint's "
+                    f"name from a route's. Take another character."
+                )
             if name in self._endpoints:
                 raise ConfigError(
                     f"The blueprint {self.name!r} has a figure route {name!r} already. "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -16,6 +17,10 @@ from pydantic import Field
 from flask_mplstream import FigureBlueprint
 
 ROOT = Path(__file__).parent.parent
+
+if "MPLSTREAM_TEST_MARKER" in os.environ:
+    # A shell has Ctrl-C ignored in what it runs in the background.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 plots = FigureBlueprint("plots", __name__, url_prefix="/plots")
 

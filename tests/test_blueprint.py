@@ -468,3 +468,9 @@ def test_a_default_of_the_prefix_may_be_for_a_preprocessor() -> None:
     assert app.test_client().get("/en/small").status_code == 200
     with app.test_request_context():
         assert figure_url("plots.small") == "/en/small"
+
+
+def test_an_endpoint_has_no_dot(plots: FigureBlueprint) -> None:
+    """It would look like a blueprint in a blueprint; Flask refuses it as well."""
+    with pytest.raises(ConfigError, match=r"'a\.b' has a dot"):
+        plots.figure_route("/x", endpoint="a.b")(lambda: Figure())

@@ -157,12 +157,12 @@ def test_two_entries_of_one_function(client: FlaskClient, renders: Counter) -> N
     assert renders.calls == ["black", DARK_STYLE["text.color"]]
 
 
-def test_data_and_text_have_no_theme(client: FlaskClient) -> None:
+def test_data_and_text_have_no_theme(client: FlaskClient, renders: Counter) -> None:
     """The alternative text of the dark picture is that of the light one."""
     tags = {
         client.get(f"/plots/walk.txt{q}").headers["ETag"] for q in ("", "?_theme=dark")
     }
-    assert len(tags) == 1
+    assert len(tags) == len(renders) == 1
 
 
 @pytest.mark.parametrize("suffix", ["svg", "pdf", "webp", "jpg", "avif"])

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from flask_login import login_required
+from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from flask_mplstream import (
+    DARK_STYLE,
     ArgumentsError,
     FigureBlueprint,
     figure,
@@ -38,7 +42,11 @@ def app(plots: FigureBlueprint, serve: Serve, renders: Counter) -> Flask:
         """Stars."""
         return Figure(figsize=(4, 2))
 
-    @plots.figure_route("/shapes", formats=["svg", "png"], dark_style="grayscale")
+    @plots.figure_route(
+        "/shapes",
+        formats=["svg", "png"],
+        dark_style=[DARK_STYLE, {"figure.facecolor": "#1b1b1b"}],
+    )
     def shapes() -> Figure:
         return Figure(figsize=(4, 2))
 
@@ -263,6 +271,7 @@ def test_the_script_can_stand_in_the_head(app: Flask) -> None:
         pytest.param({"_width": 320, "_scale": 2}, "either a width or a", id="both"),
         pytest.param({"_theme": "sepia"}, "one of light, dark", id="option"),
         pytest.param({"_format": "txt"}, "It is no picture", id="text"),
+        pytest.param({"widths": [320]}, "sizes, which is not given", id="no-sizes"),
         pytest.param({"captoin": "x"}, "Did you mean 'caption'", id="word"),
     ],
 )
@@ -303,11 +312,14 @@ def test_an_inline_figure_has_one_name(
 def test_an_inline_figure_can_be_dark(app: Flask) -> None:
     """One SVG cannot be both, so that it is light where nothing is said."""
     with app.test_request_context():
-        light, dark = (
+        light, dark, also_dark = (
             figure("plots.shapes", inline=True, **theme)
-            for theme in ({}, {"theme": "dark"})
+            for theme in ({}, {"theme": "dark"}, {"_theme": "dark"})
         )
-    assert light != dark
+    # The colour of the figure's patch, the first that is filled.
+    fills = [re.findall(r'<path[^>]* fill="([^"]+)"', svg)[0] for svg in (light, dark)]
+    assert fills == ["#ffffff", "#1b1b1b"]
+    assert 'fill="#1b1b1b"' in also_dark
     assert "script" not in light
 
 
@@ -328,6 +340,151 @@ def test_a_picture_without_a_text_is_a_warning_in_debug(
             caplog.clear()
             figure("plots.bare", alt="")  # Decoration, on purpose.
             assert not caplog.records
+
+
+def secret_figure(user: int = 0) -> Figure:
+    """What is known to few."""
+    figure = Figure(figsize=(2, 1))
+    figure.suptitle(f"The secret of {user}")
+    return figure
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param({"decorators": [login_required]}, id="login"),
+        pytest.param({"inject": {"user": lambda: 7}}, id="inject"),
+        pytest.param({"private": True}, id="private"),
+    ],
+)
+def test_a_page_tells_nothing_of_a_private_figure(
+    plots: FigureBlueprint, options: dict[str, Any]
+) -> None:
+    """It may be for others, or be cached: only the figure's own URL tells its text."""
+    plots.figure_route("/secret", endpoint="secret", **options)(secret_figure)
+    app = Flask(__name__)
+    app.register_blueprint(plots)
+    with app.test_request_context():
+        shown = attributes(figure("plots.secret"))
+        assert shown["alt"] == "What is known to few."
+        assert shown["width"] == "200"
+        assert attributes(figure("plots.secret", alt="Mine"))["alt"] == "Mine"
+
+
+def test_what_is_open_is_told(plots: FigureBlueprint) -> None:
+    """The counterpart: without a login the page has the figure's own text."""
+    plots.figure_route("/open", endpoint="open")(secret_figure)
+    app = Flask(__name__)
+    app.register_blueprint(plots)
+    with app.test_request_context():
+        assert "The secret of 0" in figure("plots.open")
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        pytest.param({"alt": Markup("a &amp; <b>")}, "a & <b>", id="markup"),
+        pytest.param({"alt": Markup('The "best"')}, 'The "best"', id="quotes"),
+        pytest.param({"alt": None}, "A random walk.", id="none"),
+        pytest.param({"alt": 5}, "5", id="number"),
+    ],
+)
+@pytest.mark.parametrize("inline", [False, True], ids=["img", "svg"])
+def test_a_value_is_one_attribute(
+    app: Flask, values: dict[str, Any], shown: str, inline: bool
+) -> None:
+    """Text that a template has escaped already is neither broken nor escaped twice."""
+    with app.test_request_context():
+        markup = figure("plots.walk", inline=inline, **values)
+    tag, name = ("svg", "aria-label") if inline else ("img", "alt")
+    assert attributes(markup, tag)[name] == shown
+
+
+def test_true_and_false_are_words_where_they_are_values(app: Flask) -> None:
+    """An attribute that is on by being there is told from one with two values."""
+    with app.test_request_context():
+        shown = attributes(
+            figure(
+                "plots.walk",
+                aria_hidden=True,
+                draggable=False,
+                hidden=False,
+                ismap=True,
+            )
+        )
+    assert (shown["aria-hidden"], shown["draggable"]) == ("true", "false")
+    assert "hidden" not in shown
+    assert shown["ismap"] is None
+
+
+def test_shapes_want_no_sizes(app: Flask) -> None:
+    """``sizes`` without widths is no HTML, nor is ``loading`` of an ``<svg>``."""
+    with app.test_request_context():
+        assert "sizes" not in figure("plots.shapes", sizes="100vw")
+        assert "sizes" not in figure("plots.walk", sizes="100vw", _scale=2)
+        inline = figure("plots.walk", inline=True, sizes="100vw", loading="eager")
+    assert "sizes" not in inline
+    assert "loading" not in inline
+
+
+def test_data_may_be_the_first_format(plots: FigureBlueprint) -> None:
+    """The page shows the first that is a picture."""
+    plots.figure_route("/data", endpoint="data", formats=["csv", "png", "webp"])(
+        secret_figure
+    )
+    app = Flask(__name__)
+    app.register_blueprint(plots)
+    with app.test_request_context():
+        shown = figure("plots.data")
+    assert attributes(shown)["src"] == "/plots/data.png"
+    assert len(sources(shown)) == 1
+
+
+@pytest.mark.parametrize(
+    ("size", "values"),
+    [
+        pytest.param((80, 1), {}, id="side"),
+        pytest.param((6.4, 19.2), {"_width": 1920}, id="width"),
+        pytest.param((6.4, 19.2), {"sizes": "9vw", "widths": [640, 3840]}, id="widths"),
+        pytest.param((16, 12), {"width": 1, "height": 1, "alt": ""}, id="unknown"),
+    ],
+)
+def test_every_size_that_is_offered_is_served(
+    plots: FigureBlueprint, size: tuple[float, float], values: dict[str, Any]
+) -> None:
+    """However large the figure; what is refused is not in the ``srcset``."""
+
+    def large() -> Figure:
+        return Figure(figsize=size)
+
+    plots.figure_route("/large", endpoint="large", formats=["png"])(large)
+    app = Flask(__name__)
+    app.register_blueprint(plots)
+    with app.test_request_context():
+        shown = attributes(figure("plots.large", **values))
+    client = app.test_client()
+    entries = str(shown.get("srcset", shown["src"])).split(", ")
+    assert {client.get(entry.split()[0]).status_code for entry in entries} == {200}
+
+
+@pytest.mark.parametrize(
+    ("max_pixels", "served", "refused"),
+    [
+        pytest.param(200 * 100, "_scale=1", "_scale=1.5", id="scale"),
+        pytest.param(320 * 160, "_width=320", "_width=400", id="width"),
+    ],
+)
+def test_a_limit_is_met_to_the_pixel(
+    plots: FigureBlueprint, max_pixels: int, served: str, refused: str
+) -> None:
+    """A picture of exactly as many pixels as may be is served."""
+    route = plots.figure_route("/exact", endpoint="exact", max_pixels=max_pixels)
+    route(secret_figure)
+    app = Flask(__name__)
+    app.register_blueprint(plots)
+    client = app.test_client()
+    assert client.get(f"/plots/exact?{served}").status_code == 200
+    assert client.get(f"/plots/exact?{refused}").status_code == 400
 
 
 def bare_figure() -> Figure:

@@ -263,6 +263,7 @@ def test_a_registry_may_be_the_app_s_own() -> None:
 
 def test_an_app_that_is_gone_listens_no_more() -> None:
     """The signals keep neither it nor its metrics."""
+    others = set(figure_served.receivers)
     app = Flask(__name__)
     export_metrics(app)
     gone = ref(app)
@@ -270,7 +271,7 @@ def test_an_app_that_is_gone_listens_no_more() -> None:
     del app
     gc.collect()
     assert gone() is None
-    assert not figure_served.receivers
+    assert set(figure_served.receivers) <= others
 
 
 def test_without_the_extra_it_is_named() -> None:

@@ -175,6 +175,41 @@ def test_a_picture_that_comes_later_is_refreshed(
     assert seen == []
 
 
+def test_a_picture_that_could_not_be_loaded_is_looked_for_again(
+    browser: Browser, site: str, data: Path
+) -> None:
+    """A proxy said no for a while; then the picture is there by itself."""
+    complaints: list[str] = []
+    with open_page(browser, complaints) as page:
+        page.route(
+            "**/plots/plain*", lambda route: route.fulfill(status=502, body="no")
+        )
+        page.goto(f"{site}/plain?path={data}")
+        page.wait_for_function("() => document.querySelector('img').complete")
+        page.unroute("**/plots/plain*")
+        page.wait_for_function(
+            "() => document.querySelector('img').naturalWidth > 0", timeout=15_000
+        )
+        near(RED, page)
+    assert all("502" in complaint for complaint in complaints)
+
+
+def test_a_picture_may_begin_to_be_refreshed_later(
+    page: Page, site: str, data: Path
+) -> None:
+    """A page's own script says so by the attribute."""
+    page.goto(f"{site}/plain?path={data}")
+    page.evaluate("document.querySelector('img').dataset.mplstreamRefresh = '600'")
+    page.evaluate("""() => {
+        const next = document.createElement('img');
+        next.src = document.querySelector('img').src;
+        document.body.append(next);
+        setTimeout(() => { next.dataset.mplstreamRefresh = '1'; }, 300);
+    }""")
+    with page.expect_response(lambda r: r.request.method == "HEAD", timeout=10_000):
+        pass
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_browser_s_theme_decides(
     browser: Browser, complaints: list[str], site: str, scheme: Any

@@ -247,3 +247,15 @@ def test_a_data_uri_is_the_whole_picture() -> None:
     import base64
 
     assert base64.b64decode(data) == image.body
+
+
+@pytest.mark.parametrize("style", ["default", ["default", {"lines.linewidth": 3}]])
+def test_a_style_does_not_make_ids_random(style: Any) -> None:
+    """Matplotlib's own default has no salt for them; equal figures are equal bytes."""
+
+    def build() -> Figure:
+        figure = Figure()
+        figure.subplots().plot([1, 2], marker="o")
+        return figure
+
+    assert len({render(build, "svg", style=style).body for _ in range(3)}) == 1

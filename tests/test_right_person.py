@@ -31,7 +31,7 @@ import numpy as np
 import pytest
 from flask import Flask, Response, abort, g, render_template_string, request, session
 from flask.testing import FlaskClient
-from flask_login import (  # type: ignore[import-untyped]
+from flask_login import (
     LoginManager,
     UserMixin,
     current_user,

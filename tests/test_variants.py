@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from xml.etree import ElementTree
 
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
 
 from flask_mplstream import ConfigError, FigureBlueprint, render
 from flask_mplstream.image import FORMATS, WIDTHS_PX, Theme, Variant, snapped_width
@@ -110,6 +113,82 @@ def test_the_layout_has_a_time_of_its_own(layout: str | None, has_layout: bool) 
     assert all(seconds >= 0 for seconds in steps.values())
 
 
+def test_a_slow_layout_is_not_counted_as_drawing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What it takes is told once, also where a figure's layout renders another."""
+    execute = ConstrainedLayoutEngine.execute
+
+    def slow(self: ConstrainedLayoutEngine, fig: Figure) -> None:
+        time.sleep(0.3)
+        execute(self, fig)
+
+    monkeypatch.setattr(ConstrainedLayoutEngine, "execute", slow)
+    steps = dict(render(walk()).timings_s)
+    assert steps["layout"] >= 0.3
+    assert steps["draw"] < 0.3
+
+
+def test_two_figures_may_share_a_layout_engine() -> None:
+    """One drawn while the other is: the engine is as it was afterwards."""
+    outer, inner = walk(), Figure()
+    inner.subplots()
+    engine = outer.get_layout_engine()
+    inner.set_layout_engine(engine)
+
+    class Nested(Line2D):
+        def draw(self, renderer: object) -> None:
+            render(inner)
+
+    outer.axes[0].add_line(Nested([0], [0]))
+    assert "layout" in dict(render(outer).timings_s)
+    assert "execute" not in vars(engine)
+
+
+@pytest.mark.parametrize("name", ["svg", "pdf", "txt"])
+@pytest.mark.parametrize(
+    ("figure", "look"),
+    [
+        pytest.param(Figure(figsize=(3.339, 2.227)), Look(), id="odd"),
+        pytest.param(Figure(figsize=(4, 3)), Look(None, {"dpi": 77.7}), id="dpi"),
+        pytest.param(
+            Figure(figsize=(2, 1)),
+            Look({"savefig.bbox": "tight"}, {"bbox_inches": None}),
+            id="none-is-the-rcparam",
+        ),
+        pytest.param(
+            Figure(figsize=(2, 1)),
+            Look({"savefig.dpi": 50}, {"dpi": None}),
+            id="no-dpi-either",
+        ),
+    ],
+)
+def test_every_format_tells_the_size_of_the_png(
+    figure: Figure, look: Look, name: str
+) -> None:
+    """So that a page keeps the right room, whatever it shows."""
+    if not figure.axes:
+        figure.subplots().set_xlabel("x")
+    png, other = (
+        render_variant(
+            lambda: figure,
+            Variant(FORMATS[format]),
+            source="test",
+            look=look,
+            limits=Limits(),
+        )
+        for format in ("png", name)
+    )
+    assert (other.width_px, other.height_px) == (png.width_px, png.height_px)
+    assert pixels(png.body).shape[1::-1] == (png.width_px, png.height_px)
+
+
+def test_a_figure_of_no_size_is_no_error() -> None:
+    """A page that keeps room for it does not divide by zero."""
+    image = render(Figure(figsize=(0.001, 0.001)), "txt")
+    assert (image.width_px, image.height_px) == (1, 1)
+
+
 @pytest.fixture
 def client(plots: FigureBlueprint, serve: Serve, renders: Counter) -> FlaskClient:
     @plots.figure_route("/walk", formats=["png", "csv"])
@@ -158,6 +237,15 @@ def test_the_title_is_the_first_sentence() -> None:
     root = ElementTree.fromstring(svg)
     assert [child.text for child in root] == ["A walk", "A walk. It goes up."]
     assert root.get("a") == "1"
+
+
+def test_a_title_of_the_figure_s_own_stays() -> None:
+    """From its metadata; the description comes behind it, and no second title."""
+    look = Look(None, {"metadata": {"Title": "Mine & yours"}})
+    root = ElementTree.fromstring(drawn(walk(), Variant(FORMATS["svg"]), look))
+    texts = [child.text for child in root if child.tag in (f"{SVG}title", f"{SVG}desc")]
+    assert texts[0] == "Mine & yours"
+    assert len(texts) == 2
 
 
 def test_text_that_xml_cannot_hold_is_replaced() -> None:

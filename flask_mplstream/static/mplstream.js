@@ -65,7 +65,8 @@ async function replace(image, tag) {
 
 /** Ask for the picture's headers alone, and load it where they tell of another one. */
 async function refresh(image, state) {
-  state.tag ??= await tagOfCopy(image);
+  // What could not be loaded has no tag: whatever there is now is newer.
+  state.tag = image.naturalWidth ? (state.tag ?? (await tagOfCopy(image))) : null;
   const headers = state.tag ? { "If-None-Match": state.tag } : {};
   const method = "HEAD";
   const answer = await fetch(image.currentSrc, { method, headers, cache: "no-store" });
@@ -84,8 +85,6 @@ function identity(url) {
   return absolute.href;
 }
 
-const isShown = (image) => image.complete && image.naturalWidth > 0;
-
 /** Refresh *image* for as long as it is in the page; not while nobody looks. */
 async function keepFresh(image) {
   const state = { tag: null, picture: null };
@@ -94,7 +93,7 @@ async function keepFresh(image) {
     const seconds = Number(image.dataset.mplstreamRefresh) || 60;
     await new Promise((resolve) => setTimeout(resolve, seconds * patience * 1000));
     if (document.hidden) await whenVisible();
-    if (!image.isConnected || !isShown(image)) continue;
+    if (!image.isConnected || !image.complete || !image.currentSrc) continue;
     const picture = identity(image.currentSrc);
     if (state.picture !== picture) Object.assign(state, { picture, tag: null });
     try {
