@@ -341,6 +341,8 @@ class FigureView:
         self, served: Served, shown: Shown, status: HTTPStatus
     ) -> http.Headers:
         image, presentation = served.entry.image, shown.presentation
+        # What an earlier render took is the developer's to know.
+        is_told = served.fwd is not None or current_app.debug
         headers = http.validator_headers(served.entry.etag, self._policy, presentation)
         headers += self._policy.age_headers(
             served.age_s,
@@ -349,7 +351,7 @@ class FigureView:
             is_stored=served.is_stored,
             is_collapsed=served.is_collapsed,
             is_fallback=served.is_fallback,
-            timings_s=image.timings_s,
+            timings_s=image.timings_s if is_told else (),
             url_ends_in_s=shown.ends_in_s,
         )
         if status is not HTTPStatus.NOT_MODIFIED:

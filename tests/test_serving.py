@@ -799,3 +799,22 @@ def test_callbacks_run_when_the_response_is_closed(serve: Serve) -> None:
 
     client.get("/plots/walk").close()
     assert closed == [True]
+
+
+def test_a_hit_tells_the_developer_what_the_render_took(
+    plots: FigureBlueprint, serve: Serve
+) -> None:
+    """In debug mode, under names of their own: this answer did not take it."""
+
+    @plots.figure_route("/small")
+    def small() -> Figure:
+        return Figure(figsize=(1, 1))
+
+    client = serve()
+    client.get("/plots/small.png")
+    assert client.get("/plots/small.png").headers["Server-Timing"] == HIT_TIMING
+    client.application.debug = True
+    client.get("/plots/small.svg")
+    told = client.get("/plots/small.svg").headers["Server-Timing"].split(", ")
+    names = [step.partition(";")[0] for step in told]
+    assert names == ["cache", "was-wait", "was-build", "was-draw", "was-encode"]

@@ -101,6 +101,7 @@ class Policy:
     ) -> Headers:
         """How long a picture may be kept, how it was come by, what that took.
 
+        :param timings_s: of the render; for a hit, what is to be told of an earlier one.
         :param url_ends_in_s: seconds after which the URL is not served any more.
         """
         match freshness:
@@ -121,7 +122,8 @@ class Policy:
             is_collapsed=is_collapsed,
             ttl_s=None if fwd else self.max_age - age_s,
         )
-        timing = HIT_TIMING if fwd is None or is_fallback else server_timing(timings_s)
+        is_hit = fwd is None or is_fallback
+        timing = hit_timing(timings_s) if is_hit else server_timing(timings_s)
         headers = [("Cache-Control", control), ("Cache-Status", status)]
         return [*headers, ("Server-Timing", timing)] if timing else headers
 
@@ -255,6 +257,12 @@ def server_timing(timings_s: Sequence[tuple[str, float]]) -> str:
         f'{step};desc="{STEPS[step]}";dur={seconds * 1e3:.1f}'
         for step, seconds in timings_s
     )
+
+
+def hit_timing(timings_s: Sequence[tuple[str, float]] = ()) -> str:
+    """``Server-Timing`` of a hit, and what the render took when there was one."""
+    steps = [f"was-{part}" for part in server_timing(timings_s).split(", ") if part]
+    return ", ".join([HIT_TIMING, *steps])
 
 
 HIT_TIMING = 'cache;desc="hit";dur=0'
