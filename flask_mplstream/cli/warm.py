@@ -18,8 +18,8 @@ from .options import (
     plan_options,
     run_options,
 )
-from .order import first_format, formats_of_a_page
 from .plan import Chosen
+from .plan_entry import first_format, formats_of_a_page
 from .running import run
 
 
