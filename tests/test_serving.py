@@ -20,6 +20,7 @@ from werkzeug.exceptions import NotFound
 
 from flask_mplstream import ConfigError, FigureBlueprint, ImageTooLargeError
 from flask_mplstream.cache import coalesce
+from flask_mplstream.http.headers import HIT_TIMING
 from flask_mplstream.responses import ReadyHeaders
 from flask_mplstream.view import LONGEST_REMEMBERED
 

@@ -179,7 +179,10 @@ def test_every_format_tells_the_size_of_the_png(
         )
         for format in ("png", name)
     )
-    assert (other.width_px, other.height_px) == (png.width_px, png.height_px)
+    # A tight box depends on how each writer measures text.
+    slack_px = 1 if "savefig.bbox" in (look.style or ()) else 0
+    assert abs(other.width_px - png.width_px) <= slack_px
+    assert abs(other.height_px - png.height_px) <= slack_px
     assert pixels(png.body).shape[1::-1] == (png.width_px, png.height_px)
 
 

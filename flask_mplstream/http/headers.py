@@ -101,7 +101,7 @@ class Policy:
     ) -> Headers:
         """How long a picture may be kept, how it was come by, what that took.
 
-        :param timings_s: of the render; for a hit, what is to be told of an earlier one.
+        :param timings_s: of the render; for a hit, of the one that is told of.
         :param url_ends_in_s: seconds after which the URL is not served any more.
         """
         match freshness:

@@ -43,7 +43,7 @@ _RAISE = re.compile(rf"\^{_ARGUMENT}")
 _LOWER = re.compile(rf"_{_ARGUMENT}")
 _SPACE = re.compile(r"\\(?:[,;:! ]|q?quad\b)")
 #: A space behind a command ends it; before a sign it is a space as well.
-_COMMAND = re.compile(r"\\([A-Za-z]+)(?: (?=\w))?")
+_COMMAND = re.compile(r"\\([A-Za-z]+)(?: (?=[\w\\]))?")
 
 
 def plain(text: object) -> str:
