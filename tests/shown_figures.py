@@ -52,6 +52,12 @@ def by_pyplot(draw: Callable[[], Any]) -> Callable[[], Figure]:
     return build
 
 
+def periods(frequency: str) -> Callable[[], Figure]:
+    """A figure of pandas', with three periods from January 2024 on."""
+    dates = pd.date_range("2024-01-01", periods=3, freq=frequency)
+    return by_pyplot(lambda: pd.Series(range(3), dates).plot())
+
+
 def seaborn(name: str, **options: Any) -> Callable[[], Figure]:
     """A figure of seaborn's."""
 
@@ -81,6 +87,10 @@ def three_dimensions(axes: Any) -> None:
     axes.scatter([1, 2], [3, 4], [5, 6], c=[1, 2])
     axes.plot_surface(*np.meshgrid([0, 1], [0, 1]), np.eye(2))
     axes.bar3d(1, 1, 1, 1, 1, 1)
+
+
+def wireframe(axes: Any) -> None:
+    axes.plot_wireframe(*np.meshgrid([0, 1], [0, 1]), np.eye(2))
 
 
 def guides(axes: Any) -> None:
@@ -175,16 +185,18 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "log": drawn_by("loglog", [1, 10, 100], [1, 10, 100]),
     "polar": with_axes(lambda a: a.plot([0, 1, 2], [1, 2, 1]), projection="polar"),
     "3d": with_axes(three_dimensions, projection="3d"),
+    "wireframe": with_axes(wireframe, projection="3d"),
     "inverted": with_axes(lambda axes: (axes.plot([1, 2]), axes.invert_xaxis())),
     "twins": with_axes(twins),
     "huge-text": with_axes(huge_text),
     "colourful": colourful,
     "subfigures": subfigures,
-    "pandas-periods": by_pyplot(
-        lambda: pd.Series(
-            range(3), pd.date_range("2020-01-31", periods=3, freq="ME")
-        ).plot()
-    ),
+    "pandas-hours": periods("h"),
+    "pandas-days": periods("D"),
+    "pandas-weeks": periods("W"),
+    "pandas-periods": periods("ME"),
+    "pandas-quarters": periods("QE"),
+    "pandas-years": periods("YE"),
     "pandas-dates": by_pyplot(
         lambda: pd.Series(
             range(3), pd.DatetimeIndex(["2020-01-01", "2020-01-03", "2020-03-01"])
@@ -198,6 +210,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "seaborn-line": seaborn("lineplot", x="b", y="a", hue="c"),
     "seaborn-bar": seaborn("barplot", x="c", y="a"),
     "seaborn-box": seaborn("boxplot", x="c", y="a"),
+    "seaborn-hues": seaborn("barplot", x="b", y="a", hue="c"),
     "seaborn-strip": seaborn("stripplot", x="c", y="a"),
     "seaborn-pairs": seaborn("pairplot"),
     "ggplot-line": ggplot("geom_line", "a", "b"),

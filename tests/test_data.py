@@ -126,8 +126,25 @@ def test_axes_with_titles_have_those_in_their_headings() -> None:
             "dates", ["2020-01-01T12:00:00", "2020-01-02T12:00:00"], id="times"
         ),
         pytest.param(
-            "pandas-periods", ["2020-01-01", "2020-02-01", "2020-03-01"], id="periods"
+            "pandas-hours",
+            ["2024-01-01T00:00:00", "2024-01-01T01:00:00", "2024-01-01T02:00:00"],
+            id="hours",
         ),
+        pytest.param(
+            "pandas-days", ["2024-01-01", "2024-01-02", "2024-01-03"], id="days"
+        ),
+        pytest.param(
+            "pandas-weeks",
+            [
+                "2024-01-01/2024-01-07",
+                "2024-01-08/2024-01-14",
+                "2024-01-15/2024-01-21",
+            ],
+            id="weeks",
+        ),
+        pytest.param("pandas-periods", ["2024-01", "2024-02", "2024-03"], id="months"),
+        pytest.param("pandas-quarters", ["2024Q1", "2024Q2", "2024Q3"], id="quarters"),
+        pytest.param("pandas-years", ["2024", "2025", "2026"], id="years"),
         pytest.param(
             "pandas-dates", ["2020-01-01", "2020-01-03", "2020-03-01"], id="dates"
         ),
@@ -140,6 +157,30 @@ def test_names_and_dates_are_written_as_such(name: str, expected: list[str]) -> 
     assert expected in (series["x"], series["y"])
     rows = table(FIGURES[name]())
     assert expected in [list(column)[1:] for column in zip(*rows, strict=True)]
+
+
+def test_a_place_between_names_stays_a_number() -> None:
+    """Bins on an axis of names are ten, and not two names ten times."""
+    rows = table(drawn_by("hist", ["a", "b", "a"], bins=2)())
+    assert rows == [["x", "y"], ["0.25", "2.0"], ["0.75", "1.0"]]
+
+
+def test_what_hexbin_counted_is_written() -> None:
+    """Each hexagon with its place and its count."""
+    build = drawn_by("hexbin", [1, 2, 2], [1, 2, 2], gridsize=2, mincnt=1)
+    heading, *rows = table(build())
+    assert heading == ["x", "y", "value"]
+    np.testing.assert_allclose(np.array(rows, float), [[1, 1, 1], [2, 2, 2]])
+
+
+def test_wedges_have_their_names_from_a_legend() -> None:
+    """Where they have none of their own."""
+
+    def draw(axes: Any) -> None:
+        axes.pie([1, 3])
+        axes.legend(axes.patches, ["one", "three"])
+
+    assert table(with_axes(draw)())[1:] == [["one", "0.25"], ["three", "0.75"]]
 
 
 def test_dates_with_a_zone_are_in_utc() -> None:
@@ -163,7 +204,15 @@ def test_what_is_no_date_is_empty() -> None:
     assert series["x"] == [None, "1970-01-01", None, None]
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@a", " =1+1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("=1+1", "+1", "-1", "@a", " =1+1"),
+        pytest.param("\uff1d1+1", id="full-width"),
+        pytest.param("\ufeff=1+1", id="byte-order-mark"),
+        pytest.param("\u200b \u200b=1+1", id="no-width"),
+    ],
+)
 def test_no_text_is_a_formula(text: str) -> None:
     """Neither a heading nor a name; numbers stay what they are."""
 
@@ -174,6 +223,16 @@ def test_no_text_is_a_formula(text: str) -> None:
         ["x", f"'{text.strip()}"],
         [f"'{text.strip()}", "-1"],
     ]
+
+
+def test_no_table_begins_with_a_byte_order_mark() -> None:
+    """Who reads it would lose it, and a formula behind it would be one."""
+
+    def draw(axes: Any) -> None:
+        axes.plot([1, 2])
+        axes.set_xlabel("\ufeffTime")
+
+    assert data_csv(with_axes(draw)(), MOST_BYTES).startswith(b"Time,")
 
 
 @settings(max_examples=100, deadline=None)

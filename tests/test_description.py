@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from flask_mplstream import render
@@ -99,6 +100,144 @@ def test_a_line_chart_is_told() -> None:
 def test_each_kind_is_told_in_its_own_words(name: str, expected: str) -> None:
     """Full sentences, with few names and values."""
     assert describe(FIGURES[name]()) == expected
+
+
+YEARS = range(2015, 2025)
+DAYS = [datetime(2024, 1, day) for day in range(1, 6)]
+
+
+@pytest.mark.parametrize(
+    ("build", "expected"),
+    [
+        pytest.param(
+            drawn_by("bar", YEARS, range(10)),
+            "Bar chart, x from 2015 to 2024, with 10 bars. The range of y is 0 to 9. "
+            "The highest is 9 at 2024.",
+            id="bars-of-years",
+        ),
+        pytest.param(
+            drawn_by("bar", DAYS, [1] * 5),
+            "Bar chart, x from 1 January 2024 to 5 January 2024, with 5 bars. The "
+            "range of y is 0 to 1.",
+            id="bars-of-days",
+        ),
+        pytest.param(
+            FIGURES["pandas-periods"],
+            "Line chart, x from January 2024 to March 2024, with 1 line. The range of "
+            "y is 0 to 2. It rises from 0 to 2.",
+            id="months",
+        ),
+        pytest.param(
+            FIGURES["pandas-weeks"],
+            "Line chart, x from the week of 2024-01-01 to the week of 2024-01-15, with "
+            "1 line. The range of y is 0 to 2. It rises from 0 to 2.",
+            id="weeks",
+        ),
+        pytest.param(
+            FIGURES["pandas-years"],
+            "Line chart, x from 2024 to 2026, with 1 line. The range of y is 0 to 2. "
+            "It rises from 0 to 2.",
+            id="years",
+        ),
+        pytest.param(
+            drawn_by("hist", ["a", "b", "a"]),
+            "Bar chart with 10 bars. The range of y is 0 to 2. The highest is 2 at "
+            "0.05.",
+            id="bins-of-names",
+        ),
+    ],
+)
+def test_places_are_those_of_the_things(
+    build: Callable[[], Figure], expected: str
+) -> None:
+    """And not of their edges, or rounded to other ones."""
+    assert describe(build()) == expected
+
+
+def drawn(draw: Callable[[Any], object], **settings: Any) -> str:
+    """What is told of axes on which *draw* drew, with *settings*."""
+
+    def both(axes: Any) -> None:
+        draw(axes)
+        axes.set(**settings)
+
+    return describe(with_axes(both)())
+
+
+def test_a_label_is_left_out_only_where_it_was_just_said() -> None:
+    """And not where a word, or another label, ends with it."""
+    labels = {"xlabel": "age", "ylabel": "Average"}
+    assert drawn(lambda a: a.plot([3, 4]), **labels).startswith(
+        "Line chart of Average over age, from 0 to 1, with 1 line. The range of "
+        "Average is 3 to 4."
+    )
+    told = drawn(lambda a: a.plot([3, 4]), ylabel="Number of x")
+    assert told.startswith("Line chart of Number of x, x from 0 to 1, with 1 line.")
+
+
+def test_nothing_read_has_no_range() -> None:
+    """Limits of an axes without a number are not data."""
+    told = drawn(lambda a: a.plot([np.nan] * 3, [np.nan] * 3), xlabel="Year")
+    assert told == "Line chart over Year with 1 line."
+
+
+def test_ranges_are_of_what_is_seen() -> None:
+    """Not of what is beyond the limits, invisible, or has no place on a scale."""
+    assert drawn(lambda a: a.plot(range(100)), xlim=(20, 30)) == (
+        "Line chart, x from 20 to 30, with 1 line. The range of y is 20 to 30. It "
+        "rises from 20 to 30."
+    )
+    assert drawn(lambda a: a.plot([0, 5, 10]), yscale="log").endswith(
+        "The range of y is 5 to 10 on a logarithmic scale."
+    )
+    told = drawn(lambda a: (a.plot([1, 2]), a.plot([1, 99], visible=False)))
+    assert "The range of y is 1 to 2." in told
+
+
+def test_of_many_points_no_range_is_guessed() -> None:
+    """Where some are out of sight, nobody looked which; zeros have no logarithm."""
+    assert drawn(lambda a: a.plot(range(10_000)), xlim=(20, 30)) == (
+        "Line chart, x from 20 to 30, with 1 line."
+    )
+    assert "range of y is 1 to 4999 on" in drawn(
+        lambda a: a.plot(range(5000)), yscale="log"
+    )
+
+
+def test_a_trend_beyond_the_limits_is_not_told() -> None:
+    """It may be another one there."""
+    assert drawn(lambda a: a.plot(range(100)), ylim=(20, 30)).endswith(
+        "The range of y is 20 to 30."
+    )
+
+
+def test_angles_go_on_after_a_turn() -> None:
+    """A spiral is seen as a whole."""
+    build = with_axes(lambda a: a.plot([0, 20], [1, 2]), projection="polar")
+    assert "x from 0 to 20" in describe(build())
+
+
+def test_only_what_was_read_stays() -> None:
+    """A point that nobody looked at may leave the line."""
+    values = np.zeros(3000)
+    values[5] = 50
+    assert "stays" not in drawn(lambda a: a.plot(values))
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "expected"),
+    [
+        pytest.param([[1, 2]], {"vmin": 0, "vmax": 7}, "0 to 7", id="limits"),
+        pytest.param([[1, 999]], {"norm": LogNorm(1, 100)}, "1 to 100", id="norm"),
+        pytest.param(np.eye(1000) + np.eye(1000)[501] * 8, {}, "0 to 9", id="many"),
+    ],
+)
+def test_colours_stand_for_their_scale(
+    values: Any, options: dict[str, Any], expected: str
+) -> None:
+    """Which knows all values, and may have other limits."""
+    told = describe(drawn_by("imshow", values, **options)())
+    assert f"The colours stand for {expected}." in told
 
 
 def test_a_figure_without_a_title_is_called_by_its_name() -> None:
@@ -197,6 +336,8 @@ def test_dates_are_as_exact_as_their_range_is_long(days: float, expected: str) -
         pytest.param(1.5e-9, "1.50e−9", id="tiny"),
         pytest.param(0, "0", id="zero"),
         pytest.param(99.96, "100", id="rounded-up"),
+        pytest.param(2021.75, "2022", id="in-a-year"),
+        pytest.param(-2024.5, "−2024", id="long-ago"),
     ],
 )
 def test_a_number_has_three_digits(value: float, expected: str) -> None:

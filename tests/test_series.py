@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from flask_mplstream.render.gate import gate, use_agg
+from flask_mplstream.render.reading.dimensions import Span
 from flask_mplstream.render.reading.plain import plain
 from flask_mplstream.render.reading.series import AxesContent, Series, read
 
@@ -154,6 +155,45 @@ def test_a_box_plot_is_read_from_its_lines(
     assert {series.kind for series in others} <= {"scatter"}  # The fliers.
 
 
+@pytest.mark.parametrize(
+    ("places", "options"),
+    [
+        pytest.param(range(5), {}, id="rectangular"),
+        pytest.param([2010, 2020, 2030], {"width": 10}, id="decades"),
+        pytest.param(np.arange(4) + 0.5, {"projection": "polar"}, id="polar"),
+    ],
+)
+def test_wide_bars_are_no_histogram(places: Any, options: dict[str, Any]) -> None:
+    """They touch, but stand in the middle of their places, or all around."""
+    width = options.pop("width", 1)
+    build = with_axes(lambda a: a.bar(places, places, width=width), **options)
+    assert only(build).kind == "bar"
+
+
+def test_bars_that_lie_stand_side_by_side_in_y() -> None:
+    """Also where they have no names."""
+    assert only(drawn_by("barh", [1, 2], [5, 6])).across == "y"
+
+
+def test_only_what_is_seen_is_counted() -> None:
+    """Neither points nor bars at no number."""
+    assert only(drawn_by("scatter", [1, 2, np.nan, 4], [1, np.nan, 3, 4])).count == 2
+    assert only(drawn_by("bar", [1, 2, 3], [1, np.nan, 3])).count == 2
+
+
+def test_what_only_decorates_is_no_shape() -> None:
+    """Rectangles of seaborn's for a legend, and shadows of wedges."""
+    assert kinds(axes_of("seaborn-hues")) == ["bar", "bar"]
+    assert only(drawn_by("pie", [1, 3], shadow=True)).kind == "pie"
+
+
+def test_hexagons_are_at_their_places() -> None:
+    """With a colour scale from the least to the greatest count."""
+    series = only(FIGURES["hexbin"])
+    assert series.kind == "hexbin"
+    assert series.colours == Span(0, 1)
+
+
 def test_guides_are_no_series() -> None:
     """Lines and spans that mark a place are not data."""
     assert kinds(axes_of("guides")) == ["line"]
@@ -212,7 +252,12 @@ def test_three_dimensions_are_read_as_they_were_given(is_drawn: bool) -> None:
     line, scatter, *surfaces = axes.series
     assert values(line) == {"x": [1, 2], "y": [3, 4], "z": [5, 6]}
     assert values(scatter)["z"] == [5, 6]
-    assert [surface.kind for surface in surfaces] == ["surface", "surface"]
+    assert [(s.kind, s.count) for s in surfaces] == [("surface", 1), ("block", 1)]
+
+
+def test_a_wireframe_is_its_lines() -> None:
+    """Which Matplotlib projects, and so has, only in a draw."""
+    assert only(FIGURES["wireframe"]).count == 4
 
 
 def test_twins_and_insets_are_axes_of_their_own() -> None:

@@ -17,11 +17,15 @@ from matplotlib.collections import Collection, LineCollection, PathCollection
 from matplotlib.colors import to_rgba
 from matplotlib.container import BarContainer, ErrorbarContainer
 from matplotlib.lines import AxLine, Line2D
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.quiver import Barbs, Quiver
+from matplotlib.transforms import AffineDeltaTransform, Transform
 
-from .dimensions import Values
+from .dimensions import Span, Values
 from .plain import plain
+
+#: Faces of a cuboid.
+_FACES = 6
 
 
 def legend_names(axes: Axes) -> dict[tuple[float, ...], str]:
@@ -97,18 +101,60 @@ def kind_of_collection(collection: Collection) -> str:
         return "segment"
     # By name, as Matplotlib itself does without mpl_toolkits where it must.
     if type(collection).__name__ == "Poly3DCollection":
-        return "surface"
+        return "block" if _is_of_blocks(collection) else "surface"
     if not has_offsets(collection):
         return "shape"
     # Only hexbin has polygons at places.
     return "scatter" if isinstance(collection, PathCollection) else "hexbin"
 
 
+def _is_of_blocks(collection: Any) -> bool:
+    """Whether all of it are faces of upright cuboids, as bar3d makes them."""
+    faces: Any = getattr(collection, "_faces", np.empty(0))
+    if not len(faces) or len(faces) % _FACES or np.shape(faces)[1] != 4:
+        return False
+    sides = np.ptp(faces, axis=1)
+    # Of each, two faces are at one height, two at one depth, two at one breadth.
+    return bool(((sides == 0).sum(axis=0) >= len(faces) // 3).all())
+
+
+def count_of(collection: Any) -> int:
+    """How many bars, lines or shapes it has, also before a 3-D one is projected."""
+    kind = kind_of_collection(collection)
+    if kind == "surface":
+        return 1
+    if kind == "block":
+        return len(collection._faces) // _FACES
+    is_of_lines = hasattr(collection, "_segments3d")
+    return len(collection._segments3d if is_of_lines else collection.get_paths())
+
+
+def count_seen(container: BarContainer) -> int:
+    """How many bars have a place and a height."""
+    bars = ((*bar.get_xy(), bar.get_width(), bar.get_height()) for bar in container)
+    return int(np.isfinite(np.array(list(bars), float)).all(axis=1).sum())
+
+
+def has_extent(patch: Patch) -> bool:
+    """Whether there is something to see; seaborn makes rectangles for a legend only."""
+    return not isinstance(patch, Rectangle) or bool(
+        patch.get_width() or patch.get_height()
+    )
+
+
 def has_offsets(collection: Collection) -> bool:
     """Whether its shapes are the same one at places of the data."""
-    transform = collection.get_offset_transform()
     axes = collection.axes
-    return axes is not None and transform.contains_branch(axes.transData)
+    return axes is not None and offset_transform(collection).contains_branch(
+        axes.transData
+    )
+
+
+def offset_transform(collection: Collection) -> Transform:
+    """The transform of its places, that of hexbin by the one which it wraps."""
+    transform: Any = collection.get_offset_transform()
+    is_wrapped = isinstance(transform, AffineDeltaTransform)
+    return transform._base_transform if is_wrapped else transform  # type: ignore[no-any-return]
 
 
 def places(collection: Any) -> Sequence[Values]:
@@ -174,6 +220,12 @@ def middles(start: float, end: float, count: int) -> Values:
     return start + (np.arange(count) + 0.5) * ((end - start) / count)
 
 
+def span_of_colours(artist: Any) -> Span | None:
+    """From where to where the colour scale of *artist* goes, where that is known."""
+    ends: Values = np.ma.filled(np.ma.array(artist.get_clim(), float), np.nan)
+    return Span.of(ends) if np.isfinite(ends).all() else None
+
+
 def label_of_colours(artist: Any) -> str:
     """The label of the colorbar of *artist*."""
     axes = getattr(getattr(artist, "colorbar", None), "ax", None)
@@ -215,6 +267,12 @@ class Bars:
         return (self.starts + self.ends) / 2
 
     @property
-    def touch(self) -> bool:
-        """Whether there is no room between them, as in a histogram."""
-        return len(self.starts) > 1 and np.allclose(self.ends[:-1], self.starts[1:])
+    def are_bins(self) -> bool:
+        """Whether they look like those of a histogram, with no room between them.
+
+        Bars in the middle of round places, such as years, may only be wide.
+        """
+        if len(self.starts) < 2 or not np.allclose(self.ends[:-1], self.starts[1:]):
+            return False
+        places = np.array([self.middles, self.middles / (self.ends - self.starts)])
+        return not np.allclose(places, places.round(), rtol=0, atol=1e-6)

@@ -13,9 +13,10 @@ from itertools import groupby
 import numpy as np
 
 from .dimensions import Values
+from .extents import span_shown
 from .series import AxesContent, Series
 from .trend import trend
-from .wording import extent, listing, number, numbers_apart, plural, value_on
+from .wording import listing, number, numbers_apart, plural, value_on, values_apart
 
 #: Names, values and trends that are listed; where there are more, none is.
 _MOST_LISTED = 6
@@ -58,6 +59,7 @@ _KINDS = {
     "hexbin": _Kind("Hexagon plot", "hexagon", "hexagons", word="over"),
     "contour": _Kind("Contour plot", "level", "levels", word="over"),
     "area": _Kind("Area chart", "filled area", "filled areas", True, "over"),
+    "block": _Kind("3-D bar chart", "bar", "bars", word="over"),
     "surface": _Kind("Surface plot", "surface", "surfaces", True, "over"),
     "arrow": _Kind("Arrow plot", "arrow", "arrows", word="over"),
     "picture": _Kind("Picture", "image", "images", word="over"),
@@ -120,27 +122,31 @@ class Chart:
 
     def _subject(self) -> str:
         """What is shown over what, by the labels."""
+        shown, places = self._labels()
+        of_what = f" of {shown}" if shown else ""
+        word = _KINDS[self.main.kind].word
+        return f"{of_what} {word} {places}" if places else of_what
+
+    def _labels(self) -> tuple[str, str]:
+        """What is shown, and over what; nothing where that has no label."""
         kind = self.main.kind
         if kind == "pie":
-            return ""
+            return "", ""
         places, shown = self._label(self.across), self._label(self.along)
         if kind == "histogram":
             places, shown = "", places
         elif kind in _COLOURED or self.along == "z":
             places = listing([label for name in "xy" if (label := self._label(name))])
             shown = shown if self.along == "z" else short(self.main.value_label)
-        word = _KINDS[kind].word
-        of_what = f" of {shown}" if shown else ""
-        return f"{of_what} {word} {places}" if places else of_what
+        return shown, places
 
     def _places(self) -> str:
         """From where to where things stand, right after the label of that."""
         span = self._span(self.across)
-        label = self._label(self.across)
-        if label and self._subject().endswith(label):
+        label = self._label(self.across) or self.across
+        shown, places = self._labels()
+        if label == (places or shown):
             label = ""
-        elif not label:
-            label = self.across
         return f", {label} {span},".replace("  ", " ") if span else ""
 
     def _parts(self) -> str:
@@ -160,20 +166,17 @@ class Chart:
 
     def _span(self, direction: str) -> str:
         dimension = self.axes.dimensions[direction]
-        between = extent(dimension)
-        if between is None or self.main.kind == "pie" or self._is_named(direction):
+        if self.main.kind == "pie" or dimension.names or self._is_named(direction):
             return ""
-        low, high = between
+        if (span := span_shown(self.axes, direction)) is None:
+            return ""
+        low, high = values_apart(dimension, span)
         scale = " on a logarithmic scale" if dimension.scale == "log" else ""
         return f"at {low}" if low == high else f"from {low} to {high}{scale}"
 
     def _colours(self) -> Iterator[str]:
-        column = self.main.columns.get("value") or self.main.columns.get("level")
-        if column is None or not np.isfinite(column.values).any():
-            return
-        values = column.values[np.isfinite(column.values)]
-        low, high = numbers_apart(values.min(), values.max())
-        if low != high:
+        if (span := self.main.colours) and span.low < span.high:
+            low, high = numbers_apart(span.low, span.high)
             yield f"The colours stand for {low} to {high}."
 
     def _is_named(self, direction: str) -> bool:
@@ -216,7 +219,7 @@ class Chart:
 
     def _highest(self) -> Iterator[str]:
         values = self._heights()
-        is_exact = len(self.groups[0]) == 1 and len(values) == self.main.count
+        is_exact = len(self.groups[0]) == 1 and self.main.is_whole
         finite = np.flatnonzero(np.isfinite(values))
         if not is_exact or not len(finite):
             return
@@ -238,7 +241,7 @@ class Chart:
         x, y = self.axes.dimensions["x"], self.axes.dimensions["y"]
         if y.dates or y.names is not None or self.along != "y":
             return ""
-        found = trend(line, x)
+        found = trend(line, x, y)
         if found is None:
             return ""
         if found.first == "stays":

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from itertools import zip_longest
 from typing import Any
+from unicodedata import category, normalize
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -127,7 +128,8 @@ def _csv_cells(column: Column) -> Iterator[Any]:
 
 def _text(cell: str) -> str:
     """*cell* so that no spreadsheet runs it."""
-    return f"'{cell}" if cell.lstrip().startswith(_FORMULA) else cell
+    seen = "".join(c for c in normalize("NFKC", cell) if category(c) != "Cf")
+    return f"'{cell}" if seen.lstrip().startswith(_FORMULA) else cell.lstrip("\ufeff")
 
 
 def _tree(content: Content) -> dict[str, Any]:
@@ -191,11 +193,13 @@ def _converter(column: Column) -> Callable[[Values], list[Any]]:
     if column.values.dtype == object:
         return list
     dimension = column.dimension
+    if dimension is not None and (periods := dimension.periods) is not None:
+        return lambda values: [text or None for text in periods(values)]
     if dimension is not None and dimension.dates is not None:
         return _iso_dates(dimension.dates, column.values, dimension.is_zoned)
     if dimension is not None and (names := dimension.names) is not None:
         return lambda values: [
-            None if place is None else names.get(round(place), place)
+            place if place is None else names.get(place, place)
             for place in _numbers(values)
         ]
     return _numbers

@@ -22,9 +22,24 @@ from .plain import plain
 
 Values: TypeAlias = NDArray[Any]
 
+#: Share of the axis that data must go on beyond it, so that it is no rounding.
+_LEAST_CUT = 1e-9
 _DAY_US = 86_400e6
 #: What Python and ISO 8601 have dates for, in days from 1970.
 _FIRST_DAY, _LAST_DAY = -719_162, 2_932_896
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From where to where numbers go."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, ends: Any) -> Span:
+        """The span between *ends*, in either order."""
+        return cls(float(min(ends)), float(max(ends)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,32 +49,61 @@ class Dimension:
     label: str
     #: Matplotlib's name, ``linear`` or ``log`` for example.
     scale: str
-    #: The least and the greatest value of the data within the limits.
-    low: float
-    high: float
+    #: The least and the greatest value of the data, also of those that are not seen;
+    #: infinite where Matplotlib was told none.
+    data: Span
+    #: The limits between which things are seen.
+    view: Span
     #: Whether values fall from left to right, or from below to the top.
     is_inverted: bool = False
     #: Numbers -> ``datetime64[us]``, where they are dates.
     dates: Callable[[Values], Values] | None = None
     #: Whether the dates have a time zone; they are given in UTC then.
     is_zoned: bool = False
+    #: Numbers -> ``2024``, ``2024Q1``, ``2024-01`` or ``2024-01-01/2024-01-07``, where
+    #: they count periods longer than a day.
+    periods: Callable[[Values], list[str]] | None = None
     #: Number -> name, where the axis has categories.
-    names: Mapping[int, str] | None = None
+    names: Mapping[float, str] | None = None
+
+    @property
+    def low(self) -> float:
+        """Where the data begin to be seen, or the limit where there are none."""
+        return max(self.view.low, self.data.low) if self.has_data else self.view.low
+
+    @property
+    def high(self) -> float:
+        """Where the data cease to be seen, or the limit where there are none."""
+        return min(self.view.high, self.data.high) if self.has_data else self.view.high
+
+    @property
+    def has_data(self) -> bool:
+        """Whether some of the data lie within the limits."""
+        data, view = self.data, self.view
+        is_known = bool(np.isfinite([data.low, data.high]).all())
+        return is_known and data.low <= view.high and view.low <= data.high
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether some of the data lie beyond the limits."""
+        least = _LEAST_CUT * (self.view.high - self.view.low)
+        before, after = self.view.low - self.data.low, self.data.high - self.view.high
+        return before > least or after > least
 
 
 def dimension(axis: Axis, label: str) -> Dimension:
     """What *axis*, to be called *label*, measures."""
-    low, high = _shown(axis)
     converter = axis.get_converter()
     units: Any = axis.get_units()  # type: ignore[no-untyped-call]
     is_category = isinstance(converter, StrCategoryConverter)
     return Dimension(
         label=label,
         scale=axis.get_scale(),
-        low=low,
-        high=high,
+        data=_data(axis),
+        view=_view(axis),
         is_inverted=bool(axis.get_inverted()),
         dates=_dates(axis) if _is_of_dates(converter) else None,
+        periods=_periods(axis),
         is_zoned=isinstance(units, tzinfo),
         names=_categories(units) if is_category else None,
     )
@@ -72,20 +116,24 @@ def _is_of_dates(converter: object) -> bool:
     return is_own or isinstance(converter, DateConverter)
 
 
-def _shown(axis: Axis) -> tuple[float, float]:
-    """From where to where there are data within the limits.
+def _data(axis: Axis) -> Span:
+    """From where to where there are data that the scale has a place for.
 
     Data limits are infinite where an artist never told them, as plotnine's.
     """
-    seen = sorted(axis.get_view_interval())
-    data = sorted(axis.get_data_interval())
-    low, high = max(seen[0], data[0]), min(seen[1], data[1])
-    if not (np.isfinite([low, high]).all() and low <= high):
-        low, high = seen
-    return float(low), float(high)
+    data = Span.of(axis.get_data_interval())
+    if axis.get_scale() == "log" and data.low <= 0:
+        return Span(float(axis.get_minpos()), data.high)
+    return data
 
 
-def _categories(units: Any) -> dict[int, str]:
+def _view(axis: Axis) -> Span:
+    if axis.axes.name == "polar" and axis is axis.axes.xaxis:
+        return Span(-np.inf, np.inf)  # Angles go on after a turn.
+    return Span.of(axis.get_view_interval())
+
+
+def _categories(units: Any) -> dict[float, str]:
     mapping = getattr(units, "_mapping", {})  # UnitData has no other way to it.
     return {number: plain(name) for name, number in mapping.items()}
 
@@ -96,6 +144,28 @@ def _dates(axis: Axis) -> Callable[[Values], Values]:
     if frequency is None:
         return _dates_of_days
     return lambda numbers: _dates_of_periods(numbers, frequency)
+
+
+def _periods(axis: Axis) -> Callable[[Values], list[str]] | None:
+    """The names of pandas' periods, where those are longer than a day."""
+    frequency = getattr(axis, "freq", None)
+    if frequency is None:
+        return None
+    from pandas import Period  # Who set the frequency has imported it.
+
+    first = Period(ordinal=0, freq=frequency)
+    if not (first.end_time - first.start_time).days:
+        return None
+    return lambda numbers: [_period(number, frequency) for number in numbers]
+
+
+def _period(number: float, frequency: Any) -> str:
+    from pandas import Period
+
+    try:
+        return str(Period(ordinal=round(number), freq=frequency))
+    except (ValueError, OverflowError):  # Further than pandas' dates go.
+        return ""
 
 
 def _dates_of_days(numbers: Values) -> Values:

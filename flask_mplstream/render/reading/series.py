@@ -8,7 +8,7 @@ be, and on request only some of them are read.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -27,14 +27,17 @@ from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.image import AxesImage, NonUniformImage, PcolorImage
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch, PathPatch, StepPatch, Wedge
+from matplotlib.patches import Patch, PathPatch, Shadow, StepPatch, Wedge
 
 from .artists import (
     Bars,
     colour_of,
     coordinates,
+    count_of,
+    count_seen,
     edges,
     errors,
+    has_extent,
     has_offsets,
     is_guide,
     kind_of_collection,
@@ -43,12 +46,14 @@ from .artists import (
     legend_names,
     middles,
     numbers,
+    offset_transform,
     own_label,
     parts,
     places,
+    span_of_colours,
 )
 from .boxes import Boxes, find_boxes
-from .dimensions import Dimension, Values, dimension, names_of_ticks
+from .dimensions import Dimension, Span, Values, dimension, names_of_ticks
 from .plain import plain
 
 
@@ -74,25 +79,30 @@ class Series:
 
     #: ``line``, ``scatter``, ``stem``, ``bar``, ``histogram``, ``errorbar``, ``box``,
     #: ``image``, ``mesh``, ``hexbin``, ``area``, ``pie``, ``contour``, or without
-    #: values ``picture``, ``arrow``, ``segment``, ``surface`` and ``shape``.
+    #: values ``picture``, ``arrow``, ``segment``, ``surface``, ``block``, ``shape``.
     kind: str
     #: Its name in a legend, or nothing.
     label: str
-    #: How many points, bars, wedges … it has, also where not all were read.
+    #: How many points, bars, wedges … are seen of it, also where not all were read.
     count: int
     #: ``x``, ``y`` and what else it has, by name.
     columns: Mapping[str, Column]
     #: What its colours stand for, by its colorbar.
     value_label: str = ""
+    #: From where to where its colours go, where those stand for something.
+    colours: Span | None = None
+    #: Whether all of its values were read.
+    is_whole: bool = True
+    #: Whether they are bars that lie.
+    is_horizontal: bool = False
 
     @property
     def across(self) -> str:
         """The direction in which its things stand side by side, ``x`` or ``y``."""
-        is_bar_of_name = self.kind == "bar" and self.columns["y"].is_named
         is_horizontal = {"y_from", "x_median"} & self.columns.keys() or (
             self.kind == "area" and "x_low" in self.columns
         )
-        return "y" if is_horizontal or is_bar_of_name else "x"
+        return "y" if self.is_horizontal or is_horizontal else "x"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -201,7 +211,7 @@ class _Reader:
         if artist in contained or not artist.get_visible():
             return False
         if isinstance(artist, Collection) and has_offsets(artist):
-            transform = artist.get_offset_transform()
+            transform = offset_transform(artist)
         else:
             transform = artist.get_transform()
         # By its old name, as Matplotlib 3.10 has no other.
@@ -214,13 +224,16 @@ class _Reader:
         count: int,
         columns: Mapping[str, Values],
         value_label: str = "",
+        colours: Span | None = None,
     ) -> Series:
         """A series; columns are measured on what their names begin with."""
         measured = {
             name: Column(values, self.dimensions.get(name.partition("_")[0]))
             for name, values in columns.items()
         }
-        return Series(kind, label, count, measured, value_label)
+        most = np.inf if self.most is None else self.most
+        is_whole = all(len(values) < most for values in columns.values())
+        return Series(kind, label, count, measured, value_label, colours, is_whole)
 
     def _label(self, artist: Any) -> str:
         label = own_label(artist)
@@ -291,7 +304,8 @@ class _Reader:
         where = self._named(across, bars.middles)
         is_named = where.dtype == object or self.dimensions[across].names is not None
         first = bars if self.most is None else Bars.of(container, slice(self.most))
-        is_histogram = first.touch and not is_named
+        is_round = self.axes.name == "polar"
+        is_histogram = first.are_bins and not is_named and not is_round
         columns = {across: where, along: bars.heights}
         if is_histogram:
             columns |= {f"{across}_from": bars.starts, f"{across}_to": bars.ends}
@@ -302,7 +316,9 @@ class _Reader:
         label = own_label(container) or self._label(container.patches[0])
         kind = "histogram" if is_histogram else "bar"
         # So that x comes before y.
-        return self._made(kind, label, count, dict(sorted(columns.items())))
+        ordered = dict(sorted(columns.items()))
+        made = self._made(kind, label, count_seen(container), ordered)
+        return replace(made, is_horizontal=bars.is_horizontal)
 
     def _boxes(self, boxes: Boxes) -> Series:
         where = boxes.columns[boxes.across]
@@ -326,17 +342,15 @@ class _Reader:
             yield from self._points(collection)
         else:
             kind = kind_of_collection(collection)
-            # A surface has its paths only when it is drawn.
-            count = 1 if kind == "surface" else len(collection.get_paths())
-            if count:
+            if count := count_of(collection):
                 yield self._made(kind, self._label(collection), count, {})
 
     def _coloured(
         self, kind: str, artist: Any, count: int, columns: Mapping[str, Values]
     ) -> Series:
-        return self._made(
-            kind, self._label(artist), count, columns, label_of_colours(artist)
-        )
+        label, value_label = self._label(artist), label_of_colours(artist)
+        colours = span_of_colours(artist)
+        return self._made(kind, label, count, columns, value_label, colours)
 
     def _points(self, collection: Any) -> Iterator[Series]:
         points = places(collection)
@@ -352,8 +366,9 @@ class _Reader:
             sizes = collection.get_sizes()
             if len(sizes) == count and np.ptp(sizes[picked]):
                 columns["size"] = numbers(sizes[picked])
+        seen = np.all([np.ma.filled(np.isfinite(v), False) for v in points], axis=0)
         kind = kind_of_collection(collection)
-        yield self._coloured(kind, collection, count, columns)
+        yield self._coloured(kind, collection, int(seen.sum()), columns)
 
     def _area(self, collection: Any) -> Iterator[Series]:
         is_along_x = collection.t_direction == "x"
@@ -424,12 +439,13 @@ class _Reader:
             yield self._pie(list(ring))
         steps = [patch for patch in patches if isinstance(patch, StepPatch)]
         yield from map(self._steps, steps)
-        if count := len(patches) - len(wedges) - len(steps):
+        others = [p for p in patches if not isinstance(p, Wedge | StepPatch | Shadow)]
+        if count := sum(map(has_extent, others)):
             yield self._made("shape", "", count, {})
 
     def _pie(self, wedges: Sequence[Wedge]) -> Series:
         columns = {
-            "name": np.array([own_label(wedge) for wedge in wedges], object),
+            "name": np.array([self._label(wedge) for wedge in wedges], object),
             "share": np.array([(w.theta2 - w.theta1) / 360 for w in wedges]),
         }
         return self._made("pie", "", len(wedges), columns)

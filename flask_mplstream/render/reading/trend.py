@@ -30,18 +30,22 @@ class Trend:
     turn: tuple[float, float] | None = None
 
 
-def trend(series: Series, x: Dimension) -> Trend | None:
+def trend(series: Series, x: Dimension, y: Dimension) -> Trend | None:
     """What the line *series* does; ``None`` where that is not plain."""
+    if x.is_cut and not series.is_whole:
+        return None  # Where it enters and leaves, nobody looked.
     where, values = (series.columns[name].values.astype(float) for name in "xy")
-    shown = np.isfinite(values) & (where >= x.low) & (where <= x.high)
+    shown = np.isfinite(values) & (where >= x.view.low) & (where <= x.view.high)
     where, values = where[shown], values[shown]
+    if not ((values >= y.view.low) & (values <= y.view.high)).all():
+        return None
     steps = np.diff(where)
     if not len(steps) or not ((steps >= 0).all() or (steps <= 0).all()):
         return None
     if (where[0] > where[-1]) != x.is_inverted:  # So that it is read to the right.
         where, values = where[::-1], values[::-1]
     if (values == values[0]).all():
-        return Trend("stays", values[0], values[-1])
+        return Trend("stays", values[0], values[-1]) if series.is_whole else None
     if direction := _direction(values):
         return Trend(direction, values[0], values[-1])
     return _turning(where, values)

@@ -7,11 +7,12 @@ server's locale is.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from .dimensions import Dimension, Values
+from .dimensions import Dimension, Span, Values
 
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June", "July", "August"),
@@ -19,17 +20,22 @@ _MONTHS = (
 )
 _DAYS_IN_MONTHS = 730  # Days over which months are exact enough.
 _MOST_DIGITS = 8
+#: From here on tens are rounded and thousands have commas; below there are years.
+_FIRST_LARGE = 10_000
 
 
 def number(value: float, digits: int = 3) -> str:
-    """*value* with *digits* significant digits; small integers, as years, exactly."""
+    """*value* with *digits* significant digits, but never less exact than a year is."""
     value = float(value)
-    if value.is_integer() and abs(value) < 10_000:
+    is_small = abs(value) < _FIRST_LARGE
+    if value.is_integer() and is_small:
         return str(int(value)).replace("-", "−")
     magnitude = math.floor(math.log10(abs(value)))
     if -5 < magnitude < 15:
         decimals = digits - 1 - magnitude
-        text = f"{round(value, decimals):,.{max(decimals, 0)}f}"
+        decimals = max(decimals, 0) if is_small else decimals
+        comma = "" if is_small else ","
+        text = f"{round(value, decimals):{comma}.{max(decimals, 0)}f}"
         text = text.rstrip("0").rstrip(".") if "." in text else text
     else:
         mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
@@ -41,19 +47,18 @@ def value_on(dimension: Dimension | None, value: float) -> str:
     """*value* as it is meant on *dimension*."""
     if dimension is None:
         return number(value)
+    if dimension.periods is not None:
+        return _period(*dimension.periods(np.array([value]))) or number(value)
     if dimension.dates is not None:
         return _date(dimension.dates, dimension, value)
-    return (dimension.names or {}).get(round(value)) or number(value)
+    return (dimension.names or {}).get(value) or number(value)
 
 
-def extent(dimension: Dimension) -> tuple[str, str] | None:
-    """From where to where the data go, with enough digits to tell them apart."""
-    if dimension.names is not None:
-        return None
+def values_apart(dimension: Dimension, span: Span) -> tuple[str, str]:
+    """The ends of *span* on *dimension*, with enough digits to tell them apart."""
     if dimension.dates is not None:
-        low, high = dimension.low, dimension.high
-        return value_on(dimension, low), value_on(dimension, high)
-    return numbers_apart(dimension.low, dimension.high)
+        return value_on(dimension, span.low), value_on(dimension, span.high)
+    return numbers_apart(span.low, span.high)
 
 
 def numbers_apart(low: float, high: float) -> tuple[str, str]:
@@ -73,6 +78,15 @@ def listing(words: Sequence[str]) -> str:
 def plural(count: int, one: str, many: str) -> str:
     """``1 line``, ``2 lines``, ``1,000 lines``."""
     return f"{count:,} {one if count == 1 else many}"
+
+
+def _period(text: str) -> str:
+    """``January 2024`` for ``2024-01``, and what else pandas writes of periods."""
+    if "/" in text:
+        return f"the week of {text.partition('/')[0]}"
+    if month := re.fullmatch(r"(\d+)-(\d\d)", text):
+        return f"{_MONTHS[int(month[2]) - 1]} {month[1]}"
+    return text
 
 
 def _date(dates: Callable[[Values], Values], dimension: Dimension, value: float) -> str:
