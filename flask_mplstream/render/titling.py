@@ -6,7 +6,7 @@ Render layer: bytes in, bytes out.
 from __future__ import annotations
 
 import re
-from xml.sax.saxutils import escape
+from html import escape
 
 from .hostile import well_formed
 
@@ -37,5 +37,5 @@ def titled(svg: bytes, alt: str) -> bytes:
 
 
 def _element(name: str, text: str) -> bytes:
-    element = f"\n <{name}>{escape(text)}</{name}>"
+    element = f"\n <{name}>{escape(text, quote=False)}</{name}>"
     return well_formed(element.encode("utf-8", "replace"))
