@@ -148,7 +148,9 @@ def test_a_server_that_fails_keeps_the_picture(
             lambda r: r.request.method == "HEAD" and r.status == 500
         ):
             pass
-        page.wait_for_timeout(500)
+        seen = watch(page)
+        page.wait_for_timeout(3500)  # Once a second, if it were not patient.
+        assert len(seen) <= 2
         near(RED, page)
         data.write_text("blue")
         until_blue(page)
