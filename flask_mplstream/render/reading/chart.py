@@ -166,9 +166,9 @@ class Chart:
 
     def _span(self, direction: str) -> str:
         dimension = self.axes.dimensions[direction]
-        if self.main.kind == "pie" or dimension.names or self._is_named(direction):
-            return ""
-        if (span := span_shown(self.axes, direction)) is None:
+        has_names = dimension.names is not None or self._is_named(direction)
+        span = span_shown(self.axes, direction)
+        if self.main.kind == "pie" or has_names or span is None:
             return ""
         low, high = values_apart(dimension, span)
         scale = " on a logarithmic scale" if dimension.scale == "log" else ""
