@@ -21,8 +21,8 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from annotated_types import MaxLen
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
 from pydantic import ConfigDict as PydanticConfig
-from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 from pydantic.fields import FieldInfo
 from typing_extensions import TypeAliasType
@@ -76,6 +76,7 @@ class Parameter:
             text: value for leaf in leaves for text, value in _choices(leaf).items()
         }
         self._is_date = all(_is_date(leaf) for leaf in leaves if leaf is not ...)
+        self._wants_zone = any(_strip(leaf)[0] is AwareDatetime for leaf in leaves)
         self._max_text = max(MAX_VALUE_LENGTH, *map(_max_length, leaves))
         self._max_values = _max_length(annotation) or MAX_VALUES
         self._adapter: TypeAdapter[Any] = TypeAdapter(annotation, config=_CONFIG)
@@ -103,6 +104,7 @@ class Parameter:
             # No text tells None from an empty list; the default needs none.
             has_null=not self.is_repeated or self.default is None,
             has_empty=not self.is_nullable or self.default == "",
+            wants_zone=self._wants_zone,
         )
         schema = sayable_schema(self.schema, self.schema.get("$defs", {}), sayable)
         if not self.is_required and is_json(plain := self.canonical(self.default)):
@@ -466,7 +468,8 @@ def _fits_in_text(
         return all(_fits_in_text(s, defs, nested=nested) for s in schema["anyOf"])
     if "enum" in schema or "const" in schema:
         values = schema.get("enum", [schema.get("const")])
-        return all(isinstance(value, str | int | float | None) for value in values)
+        plain = str | int | float if nested else str | int | float | None
+        return all(isinstance(value, plain) for value in values)
     if schema.get("type") == "array":
         items = [*schema.get("prefixItems", ()), schema.get("items") or {}]
         if "prefixItems" in schema:
@@ -475,7 +478,9 @@ def _fits_in_text(
     # A path would be a file of the server's that a stranger chooses.
     if schema.get("format") in ("path", "file-path", "directory-path"):
         return False
-    return schema.get("type") in ("integer", "number", "boolean", "string", "null")
+    if schema.get("type") == "null":
+        return not nested  # An empty text is no item.
+    return schema.get("type") in ("integer", "number", "boolean", "string")
 
 
 def _strip(annotation: Any) -> tuple[Any, bool]:

@@ -61,7 +61,8 @@ def export_metrics(
     :param registry: where to count, by default a new one for this app;
         ``prometheus_client.REGISTRY`` is what other code counts in.
     :return: the registry.
-    :raises ConfigError: where it was called for this app before.
+    :raises ConfigError: where it was called for this app before, or for another with
+        the same *registry*.
     """
     if EXTENSION in app.extensions:
         raise ConfigError(
@@ -70,11 +71,21 @@ def export_metrics(
         )
     if registry is None:
         registry = CollectorRegistry()
+    # Receivers are held by the app alone, and end with it.
+    app.extensions[EXTENSION] = _metrics(app, registry)
     if path is not None:
         app.add_url_rule(path, EXTENSION, lambda: _exposition(registry))
-    # Receivers are held by the app alone, and end with it.
-    app.extensions[EXTENSION] = _Metrics(app, registry)
     return registry
+
+
+def _metrics(app: Flask, registry: CollectorRegistry) -> _Metrics:
+    try:
+        return _Metrics(app, registry)
+    except ValueError as error:
+        raise ConfigError(
+            f"The registry has metrics of these names already: {error}. Two apps that "
+            f"export metrics need registries of their own; leave registry=… out."
+        ) from error
 
 
 def _exposition(registry: CollectorRegistry) -> Response:

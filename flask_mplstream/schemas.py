@@ -19,6 +19,23 @@ _Schema = dict[str, Any]
 #: Formats whose texts are short by themselves, and never empty.
 _SHORT_FORMATS = ("date", "date-time", "time", "duration", "uuid")
 
+#: A day that there is, as a pattern: by the length of its month, or in a leap year.
+_DAY = (
+    "((000[1-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-9][0-9]{3})-"
+    "((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])"
+    "|(0[13-9]|1[0-2])-(29|30)"
+    "|(0[13578]|1[02])-31)"
+    "|([0-9]{2}(0[48]|[2468][048]|[13579][26])"
+    "|(0[48]|[2468][048]|[13579][26])00)-02-29)"
+)
+_CLOCK = r"([01][0-9]|2[0-3])(:[0-5][0-9]){2}(\.[0-9]{1,6})?"
+_MAYBE_ZONE = "(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])?"
+#: What stands for a format that demands a time zone (RFC 3339, section 5.6).
+_MAYBE_ZONED = {
+    "date-time": f"^{_DAY}T{_CLOCK}{_MAYBE_ZONE}$",
+    "time": f"^{_CLOCK}{_MAYBE_ZONE}$",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Sayable:
@@ -32,11 +49,13 @@ class Sayable:
     has_null: bool
     #: Whether the empty text is a value of its own.
     has_empty: bool
+    #: Whether a date and time has to have a time zone.
+    wants_zone: bool
 
     @property
     def in_a_list(self) -> Sayable:
         """The same for an item: an empty text is none."""
-        return replace(self, has_null=False, has_empty=False)
+        return replace(self, has_empty=False)
 
 
 def resolved(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -67,6 +86,8 @@ def sayable_schema(
         case "string" if own.get("format") not in _SHORT_FORMATS:
             least = {} if sayable.has_empty else {"minLength": 1}
             return {"maxLength": sayable.max_length, **least, **own}
+        case "string" if own["format"] in _MAYBE_ZONED and not sayable.wants_zone:
+            return {"pattern": _MAYBE_ZONED[own.pop("format")], **own}
         case "array":
             return _array(own, defs, sayable)
     return own

@@ -106,7 +106,8 @@ def _variant(format: ImageFormat, reserved: Mapping[str, Any]) -> Variant:
     scale, width_px = reserved["_scale"], reserved["_width"]
     if width_px is not None and scale != 1:
         reason = "A picture has either a width or a scale."
-        fault = ArgumentFault("_width", str(width_px), reason, "_width or _scale")
+        # No value is told: the one that is here is snapped, and nobody gave it.
+        fault = ArgumentFault("_width", None, reason, "_width or _scale")
         raise ArgumentsError([fault])
     return Variant(format, scale, width_px, reserved["_theme"])
 

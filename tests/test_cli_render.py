@@ -123,6 +123,18 @@ def test_a_link_is_written_through(tmp_path: Path) -> None:
     assert path.read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_link_that_leads_nowhere_is_told(tmp_path: Path) -> None:
+    """With where it leads, and not with a draft that nobody asked for."""
+    link, path = tmp_path / "link.png", tmp_path / "none" / "walk.png"
+    link.symlink_to(path)
+    result = invoke(create_app(), "render", "plots.walk", "-o", link)
+    assert result.stderr == (
+        f"Error: {link}: FileNotFoundError: [Errno 2] No such file or directory: "
+        f"'{path}'\n"
+    )
+    assert result.exit_code == 1
+
+
 def test_a_figure_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     """Its name and the error are told, without a traceback."""
     path = tmp_path / "year.png"

@@ -91,6 +91,31 @@ def test_a_reader_who_has_seen_enough_is_no_error() -> None:
         assert "Exception ignored" not in errors
 
 
+def test_a_full_disk_is_told_without_a_traceback() -> None:
+    """Of what the shell writes to, too."""
+    with Path("/dev/full").open("wb") as full:
+        process = started("render", "plots.walk", "-o", "-", stdout=full)
+        errors = process.communicate(timeout=60)[1].decode()
+    assert errors == "Error: stdout: OSError: [Errno 28] No space left on device\n"
+    assert process.returncode == 1
+
+
+def test_a_closed_stdout_is_told_without_a_traceback() -> None:
+    """``>&-`` in a shell."""
+    words = " ".join(shell("render", "plots.walk", "-o", "-"))
+    result = subprocess.run(
+        ["sh", "-c", f"exec {words} >&-"], cwd=ROOT, capture_output=True, check=False
+    )
+    assert b"Error: stdout is closed. Name a file." in result.stderr
+    assert result.returncode == 2
+
+
+def test_a_text_on_a_terminal_stands_there_alone() -> None:
+    """What was written is told only where it is not seen."""
+    shown = on_a_terminal("render", "plots.walk", "-o", "-", "--format", "svg")
+    assert shown.rstrip().endswith("</svg>")
+
+
 def test_the_picture_alone_goes_into_a_pipe() -> None:
     """Byte by byte, whatever the platform does to texts."""
     process = started(

@@ -83,8 +83,8 @@ def test_an_external_url_has_the_host_of_the_settings() -> None:
         pytest.param(["plots.walk", "--scale", "7"], "one of 0.5", id="scale"),
         pytest.param(["plots.walk", "--theme", "dim"], "'dark'", id="theme"),
         pytest.param(
-            ["plots.walk", "--width", "800", "--scale", "2"],
-            "either a width or a scale",
+            ["plots.walk", "--width", "500", "--scale", "2"],
+            "_width: A picture has either a width or a scale",
             id="width and scale",
         ),
         pytest.param([], "FIGURE", id="nothing"),

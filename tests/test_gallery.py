@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import wraps
 from html import unescape
 from html.parser import HTMLParser
+from http import HTTPMethod
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -129,6 +130,31 @@ def test_a_door_is_not_told_of_where_there_is_no_gallery() -> None:
     """404 and not 401: there is nothing behind it."""
     client = serve(blueprint(decorators=[with_key]))
     assert client.get("/plots/_gallery/").status_code == 404
+
+
+METHODS = [method for method in HTTPMethod if method != "CONNECT"]
+
+
+@pytest.mark.parametrize("path", ["", "walk", "openapi.json"])
+@pytest.mark.parametrize("method", METHODS)
+def test_no_method_tells_what_a_closed_gallery_has(method: str, path: str) -> None:
+    """It answers as where there is nothing."""
+    client = serve(blueprint())
+    asked = client.open(f"/plots/_gallery/{path}", method=method)
+    nothing = client.open("/plots/_gallery/nothing", method=method)
+    assert (asked.status_code, asked.data) == (nothing.status_code, nothing.data)
+    assert "Allow" not in asked.headers
+
+
+@pytest.mark.parametrize("path", ["", "walk", "openapi.json"])
+def test_an_open_gallery_says_which_methods_it_has(path: str) -> None:
+    """To who asks, and to who tries another."""
+    client = serve(blueprint(gallery=True))
+    url = f"/plots/_gallery/{path}"
+    options, refused = client.options(url), client.post(url)
+    assert (options.status_code, refused.status_code) == (200, 405)
+    for answer in (options, refused):
+        assert set(answer.allow) == {"GET", "HEAD", "OPTIONS"}
 
 
 def test_a_figures_own_decorators_stand_before_its_page() -> None:

@@ -114,6 +114,18 @@ def test_the_annotation_decides_the_kind(annotation: Any, kind: Kind) -> None:
             {},
             id="one-bound",
         ),
+        pytest.param(
+            Annotated[float, Limits(ge=-1e308, le=1e308)],
+            {"min": "-1e+308", "max": "1e+308"},
+            {},
+            id="too-far-apart",
+        ),
+        pytest.param(
+            Annotated[int, Limits(ge=0, le=10**400)],
+            {"min": "0", "max": str(10**400)},
+            {},
+            id="more-than-a-float-can-be",
+        ),
     ],
 )
 def test_bounds_become_attributes(
@@ -159,6 +171,7 @@ def everything(
     n: Annotated[int, Limits(ge=10, le=5000)] = 200,
     title: str = "A title",
     mark: str | None = "o",
+    unit: str | None = "",
     start: date | None = None,
     end: date | None = date(2024, 12, 31),
     grid: bool = True,
@@ -178,8 +191,8 @@ def read(*pairs: tuple[str, str], sent: bool = True) -> Form:
     query = [("_form", "1")] if sent else []
     if sent:
         given = [name for name, _ in pairs]
-        defaults = [("n", "200"), ("title", "A title"), ("mark", "o"), ("start", "")]
-        defaults += [("end", "2024-12-31")]
+        defaults = [("n", "200"), ("title", "A title"), ("mark", "o"), ("unit", "")]
+        defaults += [("start", ""), ("end", "2024-12-31")]
         defaults += [("grid", "true"), ("style", "dashed"), ("tickers", "A")]
         defaults += [("levels", "1.0"), ("levels", ""), ("extra", "")]
         query += [pair for pair in defaults if pair[0] not in given]

@@ -162,6 +162,31 @@ def test_the_shell_can_purge(client: FlaskClient, renders: Counter) -> None:
 
 
 @pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["plots.walk"], id="figure"),
+        pytest.param(["--tag", "sales"], id="tag"),
+        pytest.param(["--all"], id="all"),
+    ],
+)
+def test_the_shell_tells_where_no_server_sees_it(
+    plots: FigureBlueprint, serve: Serve, tmp_path: Path, arguments: list[str]
+) -> None:
+    """A cache of this process alone ends with the command."""
+
+    @plots.figure_route("/walk", tags=["sales"])
+    def walk() -> Figure:
+        return Figure(figsize=(1, 1))
+
+    in_files = {"CACHE_TYPE": "FileSystemCache", "CACHE_DIR": str(tmp_path)}
+    for config, is_told in (({}, True), (in_files, False)):
+        runner = serve(**config).application.test_cli_runner()
+        result = runner.invoke(args=["figures", "purge", *arguments])
+        assert result.exit_code == 0
+        assert ("Set CACHE_TYPE" in result.stderr) is is_told
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         pytest.param([], "Name a figure", id="nothing"),

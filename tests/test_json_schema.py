@@ -6,7 +6,7 @@ import json
 import math
 import types
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date, datetime, time
 from enum import Enum
 from typing import Annotated, Any, Literal
 
@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from matplotlib.figure import Figure
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from flask_mplstream import ArgumentsError, FigureBlueprint
 from flask_mplstream.parameters import MAX_VALUE_LENGTH, MAX_VALUES, Parameters
@@ -32,6 +32,21 @@ Words = st.text(st.characters(codec="utf-8", exclude_characters="\n"))
 Dates = st.one_of(
     st.dates().map(date.isoformat), st.sampled_from(["", "2023-02-29", "yesterday"])
 )
+Zones = st.sampled_from(["", "Z", "+01:00", "-23:59", "+24:00", " CET"])
+Clocks = st.builds(
+    "{:%H:%M:%S}{}{}".format,
+    st.times(),
+    st.sampled_from(["", ".5", ".123456", "."]),
+    Zones,
+) | st.sampled_from(["", "24:00:00", "12:60:00", "1:00:00", "noon"])
+#: Between those are the ends of months, and the years that are leap years and not.
+Days = st.builds(
+    "{}-{:02}-{:02}".format,
+    st.sampled_from(["0000", "0001", "0004", "1900", "2000", "2023", "2024", "9999"]),
+    st.integers(0, 13),
+    st.sampled_from([0, 1, 28, 29, 30, 31, 32]),
+)
+Moments = st.builds("{}T{}".format, Days, Clocks)
 Letters = st.text(st.sampled_from("abc"), max_size=300)
 Long = st.integers(0, 500).map(lambda length: "y" * length)
 KINDS = [
@@ -63,7 +78,9 @@ KINDS = [
     ),
     pytest.param(list[str], st.lists(Words), id="list-of-words"),
     pytest.param(list[str] | None, st.lists(Words) | st.none(), id="list-or-none"),
-    pytest.param(list[int | None], st.lists(st.integers() | st.none()), id="gaps"),
+    pytest.param(datetime, Moments, id="datetime"),
+    pytest.param(AwareDatetime, Moments, id="datetime-with-a-zone"),
+    pytest.param(time, Clocks, id="time"),
     pytest.param(
         Annotated[list[int], Field(min_length=2, max_length=3)],
         st.lists(st.integers()),
@@ -130,6 +147,8 @@ def property_of(annotation: Any, *default: Any) -> dict[str, Any]:
         pytest.param(
             datetime, datetime(2024, 1, 2), "2024-01-02T00:00:00", id="datetime"
         ),
+        pytest.param(datetime, datetime.min, "0001-01-01T00:00:00", id="first-day"),
+        pytest.param(time, time(1, 2, 3, 4), "01:02:03.000004", id="time"),
         pytest.param(int | None, None, None, id="none"),
         pytest.param(list[int] | None, None, None, id="list-or-none"),
         pytest.param(str | None, "", "", id="empty"),

@@ -250,6 +250,15 @@ def test_a_second_call_is_refused(metrics: Metrics) -> None:
         export_metrics(metrics.client.application, path="/other")
 
 
+def test_a_registry_of_two_apps_is_refused() -> None:
+    """And the second app has no route that tells the counts of the first."""
+    registry, other = CollectorRegistry(), Flask("other")
+    export_metrics(Flask("one"), registry=registry)
+    with pytest.raises(ConfigError, match="registries of their own"):
+        export_metrics(other, registry=registry)
+    assert other.test_client().get("/metrics").status_code == 404
+
+
 def test_a_registry_may_be_the_app_s_own() -> None:
     """Beside what else it counts, and with no route where none is wanted."""
     app, registry = Flask(__name__), CollectorRegistry()

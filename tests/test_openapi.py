@@ -69,6 +69,7 @@ def times(
     day: date = date(2024, 1, 1),
     until: date | None = None,
     at: datetime | None = None,
+    since: datetime = datetime(2024, 1, 2, 3, 4, 5),
     clock: time = time(1),
     wait: timedelta = timedelta(1),
     run: UUID | None = None,

@@ -67,6 +67,7 @@ ALLOWED: dict[str, set[str]] = {
     "budget": {"errors", "cache.store"},
     "signals": set(),
     "links": set(),
+    "pages": set(),
     "inlining": {"links"},
     "signing": {"errors", "parameters"},
     "failures": {"errors", "http"},
@@ -97,7 +98,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "cli": {
         *("errors", "http", "image", "markup", "parameters", "route", "state"),
-        *("documents", "openapi", "urls", "view"),
+        *("documents", "openapi", "pages", "urls", "view"),
         *("cache.key", "cache.lookup", "workers.inline"),
     },
     "openapi": {
@@ -116,10 +117,10 @@ ALLOWED: dict[str, set[str]] = {
         *("gallery.pictures", "gallery.snippets"),
     },
     "gallery.pages": {
-        *("route", "gallery.forms", "gallery.links", "gallery.pictures"),
+        *("http", "route", "gallery.forms", "gallery.links", "gallery.pictures"),
     },
     "gallery.views": {
-        *("assets", "documents", "openapi", "route", "state", "urls"),
+        *("assets", "documents", "openapi", "pages", "route", "state", "urls"),
         *("gallery.cards", "gallery.controls", "gallery.forms", "gallery.pages"),
         "gallery.shelves",
     },

@@ -6,12 +6,13 @@ Flask side.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import click
 from flask import current_app
 
+from ..cache.lookup import Pictures
 from ..errors import ArgumentsError, ConfigError, UnknownFigureError
 
 #: What is wrong with what was asked for, and not with the answer.
@@ -36,6 +37,17 @@ def as_failure(what: object) -> Iterator[None]:
         raise
     except Exception as error:
         raise click.ClickException(failure(what, error)) from error
+
+
+def warn_of_own_cache(pictures: Iterable[Pictures]) -> None:
+    """Say so where no server sees what a command does to *pictures*."""
+    if not all(each.is_shared for each in pictures):
+        click.echo(
+            "Pictures are kept in this process alone, which ends now: a server sees "
+            "nothing of this. Set CACHE_TYPE to a cache that the server shares, such "
+            "as RedisCache.",
+            err=True,
+        )
 
 
 def failure(what: object, error: Exception) -> str:

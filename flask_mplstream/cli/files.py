@@ -24,9 +24,12 @@ def write_whole(path: Path, body: bytes) -> None:
     try:
         draft.write_bytes(body)
         os.replace(draft, path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+    except OSError as error:
+        # Nobody has asked for the draft.
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    finally:
+        with suppress(OSError):  # It is there only where something went wrong.
+            draft.unlink()
 
 
 @contextmanager

@@ -25,9 +25,9 @@ from .options import (
     plan_options,
     run_options,
 )
-from .order import first_and_data
 from .page import page
 from .plan import Chosen
+from .plan_entry import first_and_data
 from .running import run
 
 PAGE, MANIFEST, PICTURES = "index.html", "manifest.json", "figures"

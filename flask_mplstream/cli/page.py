@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from .. import markup
 from ..image import ImageFormat, Theme
+from ..pages import page_html
 from .frozen import FrozenFigure
 
 #: Small and sharp: what a browser that knows them shall take, best first.
@@ -24,15 +24,8 @@ SHOWN_BY_ALL = ("png", "jpg", "svg")
 
 def page(figures: Sequence[FrozenFigure]) -> str:
     """The HTML document that shows *figures*."""
-    environment = Environment(
-        loader=PackageLoader("flask_mplstream", "templates/mplstream"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        keep_trailing_newline=True,
-    )
-    template = environment.get_template("frozen.html")
-    return template.render(shown=[(figure, html_of(figure)) for figure in figures])
+    shown = [(figure, html_of(figure)) for figure in figures]
+    return page_html("frozen.html", shown=shown)
 
 
 def html_of(figure: FrozenFigure) -> Markup:

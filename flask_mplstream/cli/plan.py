@@ -17,8 +17,8 @@ from ..state import AppState, current_state
 from .faults import as_usage
 from .grid import axes_of
 from .job import Job
-from .order import Looks, Order, first_format
-from .plan_file import orders_in
+from .plan_entry import Looks, PlanEntry, first_format
+from .plan_file import entries_in
 
 #: Faults that are told at once.
 MAX_FAULTS = 20
@@ -52,36 +52,36 @@ class Chosen:
         """
         with as_usage():
             state = current_state()
-            orders = self._orders(state)
+            entries = self._entries(state)
         looks = Looks(self.formats, self.scales, self.widths, self.themes, usual)
         found: dict[str, Job] = {}
         faults: list[str] = []
-        for order in orders:
+        for entry in entries:
             try:
-                jobs = list(order.jobs(state, looks, admit))
+                jobs = list(entry.jobs(state, looks, admit))
                 found |= {job.picture.key: job for job in jobs}
             except (MplStreamError, click.ClickException) as error:
-                faults += self._fault(order, error)
+                faults += self._fault(entry, error)
         if faults:
             raise click.UsageError("\n".join(faults[:MAX_FAULTS]))
         return list(found.values())
 
-    def _fault(self, order: Order, error: Exception) -> list[str]:
-        """What is wrong with *order*; of all figures, one may be left out."""
+    def _fault(self, entry: PlanEntry, error: Exception) -> list[str]:
+        """What is wrong with *entry*; of all figures, one may be left out."""
         if self.every:
-            click.echo(f"{order.figure}: left out. {error}", err=True)
+            click.echo(f"{entry.figure}: left out. {error}", err=True)
             return []
-        return [f"{order.place}: {error}" if order.place else str(error)]
+        return [f"{entry.place}: {error}" if entry.place else str(error)]
 
-    def _orders(self, state: AppState) -> list[Order]:
+    def _entries(self, state: AppState) -> list[PlanEntry]:
         if [bool(self.endpoint), self.every, bool(self.files)].count(True) != 1:
             raise click.UsageError("Name a figure, or say --all or --from FILE.")
         if self.grid and not self.endpoint:
             raise click.UsageError("--grid is for one figure: name it.")
         if self.every:
-            return [Order(endpoint) for endpoint in state.routes]
+            return [PlanEntry(endpoint) for endpoint in state.routes]
         if self.files:
-            return [order for file in self.files for order in orders_in(file)]
+            return [entry for file in self.files for entry in entries_in(file)]
         assert self.endpoint is not None  # noqa: S101 - for the type checker
         route = state.route(self.endpoint)
-        return [Order(self.endpoint, axes_of(route, self.arguments, self.grid))]
+        return [PlanEntry(self.endpoint, axes_of(route, self.arguments, self.grid))]

@@ -19,13 +19,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import nearest
 from .grid import from_values
-from .order import Looks, Order
+from .plan_entry import Looks, PlanEntry
 
 #: Columns of a CSV file that choose variants, as the names in URLs do.
 LOOKS_COLUMNS = ("_format", "_scale", "_width", "_theme")
 
 
-class _Entry(BaseModel):
+class _Written(BaseModel):
     """An entry of a JSON or TOML file."""
 
     model_config = ConfigDict(extra="forbid")
@@ -38,7 +38,7 @@ class _Entry(BaseModel):
     themes: list[str] = Field(default_factory=list)
 
 
-def orders_in(name: str) -> list[Order]:
+def entries_in(name: str) -> list[PlanEntry]:
     """What the file *name* lists.
 
     :raises click.UsageError: naming the file, the entry and the cause.
@@ -54,15 +54,15 @@ def orders_in(name: str) -> list[Order]:
         raise click.UsageError(f"{name}: {error}") from error
 
 
-def _in_json(name: str, text: str) -> Iterator[Order]:
+def _in_json(name: str, text: str) -> Iterator[PlanEntry]:
     return _listed(name, json.loads(text))
 
 
-def _in_toml(name: str, text: str) -> Iterator[Order]:
+def _in_toml(name: str, text: str) -> Iterator[PlanEntry]:
     return _listed(name, tomllib.loads(text))
 
 
-def _listed(name: str, document: object) -> Iterator[Order]:
+def _listed(name: str, document: object) -> Iterator[PlanEntry]:
     if isinstance(document, dict) and [*document] == ["pictures"]:
         document = document["pictures"]
     if not isinstance(document, list):
@@ -72,18 +72,18 @@ def _listed(name: str, document: object) -> Iterator[Order]:
             f"that list under the name pictures (in TOML: [[pictures]])."
         )
     for number, written in enumerate(document, 1):
-        yield _order(f"{name}, entry {number}", written)
+        yield _entry(f"{name}, entry {number}", written)
 
 
-def _order(place: str, written: object) -> Order:
+def _entry(place: str, written: object) -> PlanEntry:
     try:
-        entry = _Entry.model_validate(written)
+        entry = _Written.model_validate(written)
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         where = ".".join(map(str, fault["loc"]))
         reason = f"{fault['msg']}."
         if fault["type"] == "extra_forbidden":
-            reason = f"There is no such key.{_hint(where, list(_Entry.model_fields))}"
+            reason = f"There is no such key.{_hint(where, list(_Written.model_fields))}"
         raise click.UsageError(
             ": ".join(filter(None, (place, where, reason)))
         ) from error
@@ -92,10 +92,10 @@ def _order(place: str, written: object) -> Order:
         if not values:
             raise click.UsageError(f"{place}: {argument} is a list without a value.")
     looks = Looks(entry.formats, entry.scales, entry.widths, entry.themes)
-    return Order(entry.figure, axes, from_values, looks, place)
+    return PlanEntry(entry.figure, axes, from_values, looks, place)
 
 
-def _in_csv(name: str, text: str) -> Iterator[Order]:
+def _in_csv(name: str, text: str) -> Iterator[PlanEntry]:
     rows = csv.reader(StringIO(text, newline=""), strict=True)
     columns = [column.strip() for column in next(rows, [])]
     if "figure" not in columns:
@@ -117,7 +117,7 @@ def _in_csv(name: str, text: str) -> Iterator[Order]:
         yield _row(place, columns, row)
 
 
-def _row(place: str, columns: Sequence[str], row: Sequence[str]) -> Order:
+def _row(place: str, columns: Sequence[str], row: Sequence[str]) -> PlanEntry:
     """The picture in *row*: an empty cell says nothing, a column may come twice."""
     given: dict[str, list[str]] = {}
     for column, text in zip(columns, row, strict=False):
@@ -129,7 +129,7 @@ def _row(place: str, columns: Sequence[str], row: Sequence[str]) -> Order:
     formats, scales, widths, themes = (given.pop(c, []) for c in LOOKS_COLUMNS)
     looks = Looks(formats, scales, widths, themes)
     axes: Mapping[str, Any] = {name: [texts] for name, texts in given.items()}
-    return Order(figure, axes, looks=looks, place=place)
+    return PlanEntry(figure, axes, looks=looks, place=place)
 
 
 def _hint(name: str, known: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from flask.cli import with_appcontext
 
 from ..errors import CacheDownError
 from ..state import current_state
-from .faults import as_usage
+from .faults import as_usage, warn_of_own_cache
 from .options import arguments_argument, maybe_figure_argument, pairs_of
 
 
@@ -51,3 +51,6 @@ def command(
                 state.invalidate_tags(tags)
     except CacheDownError as error:
         raise click.ClickException(str(error)) from error
+    is_one = not (tags or every)
+    routes = [state.route(endpoint)] if endpoint and is_one else state.routes.values()
+    warn_of_own_cache(route.pictures() for route in routes)

@@ -14,7 +14,7 @@ import click
 from flask.cli import with_appcontext
 
 from ..image import RenderedImage, image_format
-from .faults import as_failure, as_usage
+from .faults import as_failure, as_usage, failure
 from .files import write_whole
 from .job import Job, check_inject
 from .options import arguments_argument, figure_argument, named, variant_options
@@ -48,7 +48,9 @@ def command(
     """
     chosen = named(options)
     with as_usage():
-        if output != STDOUT:
+        if output == STDOUT:
+            _check_stdout()
+        else:
             _check_place(Path(output))
             chosen["_format"] = _format_of(Path(output), chosen.get("_format"))
         job = Job.named(endpoint, arguments, chosen)
@@ -58,7 +60,13 @@ def command(
         image = _made_anew(job) if fresh else job.fetch().entry.image
     took_ms = (perf_counter() - began) * 1000
     _write(output, image.body)
-    click.echo(f"{output}: {_described(image)}, {took_ms:.0f} ms", err=True)
+    if output != STDOUT or not sys.stdout.isatty():  # There it would stick to a text.
+        click.echo(f"{output}: {_described(image)}, {took_ms:.0f} ms", err=True)
+
+
+def _check_stdout() -> None:
+    if sys.stdout is None:
+        raise click.UsageError("stdout is closed. Name a file.")
 
 
 def _check_place(path: Path) -> None:
@@ -98,12 +106,21 @@ def _made_anew(job: Job) -> RenderedImage:
 
 def _write(output: str, body: bytes) -> None:
     if output == STDOUT:
-        sys.stdout.buffer.write(body)
-        sys.stdout.buffer.flush()
+        _write_to_stdout(body)
         return
     with as_failure(output):
         # Through a symbolic link: to the file that it names.
         write_whole(Path(output).resolve(), body)
+
+
+def _write_to_stdout(body: bytes) -> None:
+    try:
+        sys.stdout.buffer.write(body)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise  # A reader who has seen enough is no failure: click ends quietly.
+    except OSError as error:
+        raise click.ClickException(failure("stdout", error)) from error
 
 
 def _described(image: RenderedImage) -> str:

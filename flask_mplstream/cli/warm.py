@@ -12,14 +12,15 @@ from flask.cli import with_appcontext
 
 from ..errors import ConfigError
 from ..route import FigureRoute
+from .faults import warn_of_own_cache
 from .options import (
     arguments_argument,
     maybe_figure_argument,
     plan_options,
     run_options,
 )
-from .order import first_format, formats_of_a_page
 from .plan import Chosen
+from .plan_entry import first_format, formats_of_a_page
 from .running import run
 
 
@@ -84,12 +85,7 @@ def command(jobs: int | None, fail_fast: bool, page: bool, **chosen: Any) -> Non
     try:
         run(planned, threads=jobs, fail_fast=fail_fast)
     finally:
-        if planned and not planned[0].route.pictures().is_shared:
-            click.echo(
-                "These pictures are kept in this process alone, which ends now. Set "
-                "CACHE_TYPE to a cache that the server shares, such as RedisCache.",
-                err=True,
-            )
+        warn_of_own_cache(job.route.pictures() for job in planned)
 
 
 def _refuse_inject(route: FigureRoute) -> None:

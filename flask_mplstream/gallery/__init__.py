@@ -6,12 +6,13 @@ Flask side. A blueprint registers it; nothing else imports it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from http import HTTPMethod
 
 from flask.blueprints import BlueprintSetupState
 
 from ..route import FigureRoute
 from .shelves import Decorator, Shelf, shelves_of
-from .views import index_view, openapi_view, page_view
+from .views import View, index_view, openapi_view, page_view
 
 __all__ = ["add_page", "open_gallery"]
 
@@ -33,9 +34,8 @@ def open_gallery(
     """
     shelf = Shelf(blueprint, gallery, decorators)
     shelves_of(state.app)[blueprint] = shelf
-    state.add_url_rule("/_gallery/", "_gallery", index_view(shelf), methods=["GET"])
-    view = openapi_view(shelf)
-    state.add_url_rule("/_gallery/openapi.json", "_openapi", view, methods=["GET"])
+    _add(state, "/_gallery/", "_gallery", index_view(shelf))
+    _add(state, "/_gallery/openapi.json", "_openapi", openapi_view(shelf))
 
 
 def add_page(state: BlueprintSetupState, blueprint: str, figure: FigureRoute) -> None:
@@ -43,5 +43,18 @@ def add_page(state: BlueprintSetupState, blueprint: str, figure: FigureRoute) ->
     shelf = shelves_of(state.app)[blueprint]
     shelf.figures.append(figure)
     name = figure.endpoint.rpartition(".")[2]
-    view = page_view(shelf, figure)
-    state.add_url_rule(f"/_gallery/{name}", f"_gallery_{name}", view, methods=["GET"])
+    _add(state, f"/_gallery/{name}", f"_gallery_{name}", page_view(shelf, figure))
+
+
+def _add(state: BlueprintSetupState, rule: str, endpoint: str, view: View) -> None:
+    """A rule for each method: the view refuses those that are not allowed.
+
+    Flask's own answer would tell that there is something where a gallery is closed.
+    """
+    state.add_url_rule(
+        rule,
+        endpoint,
+        view,
+        methods=list(HTTPMethod),
+        provide_automatic_options=False,
+    )

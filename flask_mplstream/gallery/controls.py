@@ -102,9 +102,17 @@ class Control:
 
     def _one(self, texts: Sequence[str]) -> Iterator[tuple[str, str]]:
         for text in texts:
-            is_value = text or self.is_nullable or "" in self.choices
-            if is_value or (self.takes_empty_text and not self.is_required):
+            if text or self._is_sent_blank:
                 yield self.name, text
+
+    @property
+    def _is_sent_blank(self) -> bool:
+        """Whether a blank field stands in the URL: where it is not the default."""
+        if self.default == ("",):
+            return False  # In a URL it may mean None, and not the empty text.
+        if self.is_nullable or "" in self.choices:
+            return True
+        return self.takes_empty_text and not self.is_required
 
 
 def control_of(parameter: Parameter) -> Control:
@@ -188,11 +196,11 @@ def _number(name: str, schema: _Schema) -> Control:
     given = {"min": low, "max": high, "step": "any" if step is None else step}
     attributes = {k: str(v) for k, v in given.items() if v is not None}
     attributes["inputmode"] = "numeric" if is_whole else "decimal"
-    if low is not None and high is not None and low < high:
+    if low is not None and high is not None and 0 < high - low < math.inf:
         step = step or 10.0 ** math.floor(math.log10((high - low) / FEWEST_STEPS))
         if "exclusiveMinimum" in schema and not is_whole:
             low = round(low + step, 12)
-        if (high - low) / step <= MOST_STEPS:
+        if high - low <= MOST_STEPS * step:
             slider = {"min": f"{low}", "max": f"{high}", "step": f"{step:.12g}"}
             return Control(name, Kind.SLIDER, attributes=attributes, slider=slider)
     return Control(name, Kind.NUMBER, attributes=attributes)

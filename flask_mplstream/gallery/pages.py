@@ -6,27 +6,18 @@ Flask side, as it makes URLs. It reads nothing of the request.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from markupsafe import Markup
 from werkzeug.routing import BuildError
 
+from ..http import STEPS
 from ..route import FigureRoute, summary_of
 from .forms import Form
 from .links import Links, links_of, without_fixed
 from .pictures import alt_of, picture_of, title_of
-
-#: What ``Server-Timing`` tells of a render, and how to say it.
-STEPS: Mapping[str, str] = {
-    "load": "Load",
-    "wait": "Wait",
-    "build": "Build",
-    "layout": "Layout",
-    "draw": "Draw",
-    "encode": "Encode",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +70,9 @@ class FigurePage:
         return alt_of(self.route)
 
     @property
-    def steps(self) -> Mapping[str, str]:
-        """What is timed, in order, in words."""
-        return STEPS
+    def steps(self) -> list[str]:
+        """What is timed, in order."""
+        return list(STEPS)
 
     @property
     def injected(self) -> list[str]:

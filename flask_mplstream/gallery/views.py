@@ -7,17 +7,18 @@ policy that lets nothing run but the package's own files.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, partial, wraps
+from functools import partial, wraps
 from http import HTTPStatus
 from typing import Any
 
 from flask import Response, abort, current_app, jsonify, redirect, request
 from flask.typing import ResponseReturnValue
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from werkzeug.exceptions import MethodNotAllowed
 
 from ..assets import asset_url
 from ..documents import document_response, document_text
 from ..openapi import openapi_document
+from ..pages import page_html
 from ..route import FigureRoute
 from ..state import current_state
 from ..urls import url_near
@@ -33,6 +34,9 @@ CONTENT_SECURITY_POLICY = (
     "img-src 'self' data: blob:; connect-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
+
+#: The methods that an open gallery answers.
+ALLOWED = ("GET", "HEAD", "OPTIONS")
 
 View = Callable[..., ResponseReturnValue]
 
@@ -66,6 +70,10 @@ def _guarded(shelf: Shelf, decorators: Any, view: View) -> View:
     def guarded(**path: Any) -> ResponseReturnValue:
         if not shelf.is_open:
             abort(HTTPStatus.NOT_FOUND)
+        if request.method == "OPTIONS":
+            return Response(headers={"Allow": ", ".join(ALLOWED)})
+        if request.method not in ALLOWED:
+            raise MethodNotAllowed(ALLOWED)
         return decorated(**path)
 
     return guarded
@@ -123,17 +131,14 @@ def _wants_json() -> bool:
 
 
 def _html(shelf: Shelf, template: str, **values: Any) -> Response:
-    html = (
-        _templates()
-        .get_template(template)
-        .render(
-            asset=partial(asset_url, blueprint=shelf.blueprint),
-            index=url_near(shelf.index),
-            openapi=url_near(shelf.openapi),
-            shelf=shelf,
-            Kind=Kind,
-            **values,
-        )
+    html = page_html(
+        template,
+        asset=partial(asset_url, blueprint=shelf.blueprint),
+        index=url_near(shelf.index),
+        openapi=url_near(shelf.openapi),
+        shelf=shelf,
+        Kind=Kind,
+        **values,
     )
     return _secured(current_app.make_response(html))
 
@@ -146,15 +151,3 @@ def _secured(response: Any) -> Response:
     answer.headers["Cache-Control"] = "private, no-cache"
     answer.vary.update(("Accept", "Cookie", "Authorization"))
     return answer
-
-
-@cache
-def _templates() -> Environment:
-    """The package's own templates, which nothing of the app's reaches into."""
-    return Environment(
-        loader=PackageLoader("flask_mplstream", "templates/mplstream"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )

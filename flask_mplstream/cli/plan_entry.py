@@ -85,7 +85,7 @@ def _page_themes(route: FigureRoute) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class PlanEntry:
     """A figure and what varies, as it was written down."""
 
     figure: str
