@@ -208,6 +208,12 @@ def test_a_trend_beyond_the_limits_is_not_told() -> None:
     )
 
 
+def test_a_bar_out_of_sight_is_not_the_highest() -> None:
+    """Nor is another one, which may be cut."""
+    told = drawn(lambda a: a.hist([1, 2, 2, 3], bins=4), xlim=(1, 1.4))
+    assert told == "Histogram, x from 1 to 1.4, with 4 bins."
+
+
 def test_angles_go_on_after_a_turn() -> None:
     """A spiral is seen as a whole."""
     build = with_axes(lambda a: a.plot([0, 20], [1, 2]), projection="polar")

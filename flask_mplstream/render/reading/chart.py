@@ -220,6 +220,8 @@ class Chart:
     def _highest(self) -> Iterator[str]:
         values = self._heights()
         is_exact = len(self.groups[0]) == 1 and self.main.is_whole
+        if self.axes.dimensions[self.across].is_cut:
+            return  # It may be out of sight.
         finite = np.flatnonzero(np.isfinite(values))
         if not is_exact or not len(finite):
             return
