@@ -166,13 +166,10 @@ def drawn(draw: Callable[[Any], object], **settings: Any) -> str:
 
 def test_a_label_is_left_out_only_where_it_was_just_said() -> None:
     """And not where a word, or another label, ends with it."""
-    labels = {"xlabel": "age", "ylabel": "Average"}
-    assert drawn(lambda a: a.plot([3, 4]), **labels).startswith(
-        "Line chart of Average over age, from 0 to 1, with 1 line. The range of "
-        "Average is 3 to 4."
-    )
-    told = drawn(lambda a: a.plot([3, 4]), ylabel="Number of x")
-    assert told.startswith("Line chart of Number of x, x from 0 to 1, with 1 line.")
+    told = drawn(lambda a: a.imshow([[1, 2]]), xlabel="age", ylabel="Average")
+    assert told.startswith("Heat map over age and Average, age from −0.5 to 1.5,")
+    told = drawn(lambda a: a.plot([3, 4]), xlabel="age", ylabel="Average")
+    assert told.startswith("Line chart of Average over age, from 0 to 1,")
 
 
 def test_nothing_read_has_no_range() -> None:
@@ -209,6 +206,12 @@ def test_a_trend_beyond_the_limits_is_not_told() -> None:
     assert drawn(lambda a: a.plot(range(100)), ylim=(20, 30)).endswith(
         "The range of y is 20 to 30."
     )
+
+
+def test_a_bar_out_of_sight_is_not_the_highest() -> None:
+    """Nor is another one, which may be cut."""
+    told = drawn(lambda a: a.hist([1, 2, 2, 3], bins=4), xlim=(1, 1.4))
+    assert told == "Histogram, x from 1 to 1.4, with 4 bins."
 
 
 def test_angles_go_on_after_a_turn() -> None:

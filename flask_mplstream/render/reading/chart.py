@@ -166,9 +166,9 @@ class Chart:
 
     def _span(self, direction: str) -> str:
         dimension = self.axes.dimensions[direction]
-        if self.main.kind == "pie" or dimension.names or self._is_named(direction):
-            return ""
-        if (span := span_shown(self.axes, direction)) is None:
+        has_names = dimension.names is not None or self._is_named(direction)
+        span = span_shown(self.axes, direction)
+        if self.main.kind == "pie" or has_names or span is None:
             return ""
         low, high = values_apart(dimension, span)
         scale = " on a logarithmic scale" if dimension.scale == "log" else ""
@@ -220,6 +220,8 @@ class Chart:
     def _highest(self) -> Iterator[str]:
         values = self._heights()
         is_exact = len(self.groups[0]) == 1 and self.main.is_whole
+        if self.axes.dimensions[self.across].is_cut:
+            return  # It may be out of sight.
         finite = np.flatnonzero(np.isfinite(values))
         if not is_exact or not len(finite):
             return

@@ -29,8 +29,11 @@ def span_shown(axes: AxesContent, direction: str) -> Span | None:
 
 def _is_known(series: Series, direction: str) -> bool:
     """Whether the values of *series* tell all about that direction."""
+    column = series.columns.get(direction)
+    if column is None or column.values.dtype == object or not series.is_whole:
+        return False
     is_place_of_bars = series.kind == "bar" and series.across == direction
-    return series.is_whole and (series.kind in _BARE or is_place_of_bars)
+    return series.kind in _BARE or is_place_of_bars
 
 
 def _seen(series: Series, axes: AxesContent, direction: str) -> Values:
@@ -40,8 +43,7 @@ def _seen(series: Series, axes: AxesContent, direction: str) -> Values:
     is_seen = np.ones(len(columns[0]), bool)
     for name in axes.dimensions.keys() & series.columns.keys():
         values, view = series.columns[name].values, axes.dimensions[name].view
-        if values.dtype != object:
-            is_seen &= (values >= view.low) & (values <= view.high)
+        is_seen &= (values >= view.low) & (values <= view.high)
     return np.concatenate([values[is_seen] for values in columns])
 
 

@@ -83,7 +83,8 @@ class Series:
     kind: str
     #: Its name in a legend, or nothing.
     label: str
-    #: How many points, bars, wedges … are seen of it, also where not all were read.
+    #: How many points, bars, wedges … it has, also where not all were read. Bars, and
+    #: points that nothing joins, only where they are seen.
     count: int
     #: ``x``, ``y`` and what else it has, by name.
     columns: Mapping[str, Column]
@@ -231,8 +232,8 @@ class _Reader:
             name: Column(values, self.dimensions.get(name.partition("_")[0]))
             for name, values in columns.items()
         }
-        most = np.inf if self.most is None else self.most
-        is_whole = all(len(values) < most for values in columns.values())
+        held = max(count, *map(len, columns.values()), 0)
+        is_whole = self.most is None or held < self.most
         return Series(kind, label, count, measured, value_label, colours, is_whole)
 
     def _label(self, artist: Any) -> str:
@@ -303,9 +304,7 @@ class _Reader:
         across, along = ("y", "x") if bars.is_horizontal else ("x", "y")
         where = self._named(across, bars.middles)
         is_named = where.dtype == object or self.dimensions[across].names is not None
-        first = bars if self.most is None else Bars.of(container, slice(self.most))
-        is_round = self.axes.name == "polar"
-        is_histogram = first.are_bins and not is_named and not is_round
+        is_histogram = not is_named and self._are_bins(container)
         columns = {across: where, along: bars.heights}
         if is_histogram:
             columns |= {f"{across}_from": bars.starts, f"{across}_to": bars.ends}
@@ -319,6 +318,10 @@ class _Reader:
         ordered = dict(sorted(columns.items()))
         made = self._made(kind, label, count_seen(container), ordered)
         return replace(made, is_horizontal=bars.is_horizontal)
+
+    def _are_bins(self, container: BarContainer) -> bool:
+        first = Bars.of(container, slice(self.most))
+        return first.are_bins and self.axes.name != "polar"
 
     def _boxes(self, boxes: Boxes) -> Series:
         where = boxes.columns[boxes.across]
