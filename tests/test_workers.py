@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 import threading
 import time
@@ -17,7 +18,9 @@ from flask.testing import FlaskClient
 from matplotlib.figure import Figure
 
 from flask_mplstream import ConfigError, FigureBlueprint, start_workers
+from flask_mplstream.errors import OverloadedError
 from flask_mplstream.state import AppState
+from flask_mplstream.workers.pool import Pool, Startup
 from flask_mplstream.workers.process import KeptContext, limit_memory
 
 from .conftest import pixels
@@ -334,6 +337,19 @@ def test_a_worker_that_is_still_starting_is_not_killed(
     assert answers[0].headers["Retry-After"] == "1"
     assert answers[-1].status_code == 200
     assert len(began) == 1
+
+
+def test_a_pool_that_was_stopped_leaves_no_process() -> None:
+    """Where a request was just beginning."""
+    startup = Startup(memory_bytes=2**30, app_name=None, modules=())
+    stopped = Pool(1, startup, max_renders=0, on_killed=print)
+    stopped.stop()
+    before = set(multiprocessing.active_children())
+    with pytest.raises(OverloadedError, match="stopped"):
+        stopped.run(b"", timeout_s=30)
+    started = set(multiprocessing.active_children()) - before
+    end()
+    assert gone(*(process.pid for process in started if process.pid))
 
 
 def test_no_worker_free_in_time_is_a_503(pool: Serve) -> None:

@@ -86,6 +86,7 @@ class _Worker:
         self._on_killed = on_killed
         self._process: _Process | None = None
         self._renders = 0
+        self._is_stopped = False
 
     @property
     def is_worn(self) -> bool:
@@ -110,12 +111,16 @@ class _Worker:
 
         :param latest_start: by the monotonic clock, as is the next.
         :param deadline: when to be done.
-        :raises OverloadedError: where the process is starting until *latest_start*.
+        :raises OverloadedError: where the process is starting until *latest_start*, or
+            was stopped before.
         :raises SlowRenderError: where the render lasts until *deadline*; it is killed.
         :raises WorkerDiedError: where the process ended by itself.
         """
         try:
             process = self.start()
+            if self._is_stopped:
+                self.kill()  # It was not there yet to be ended.
+                raise OverloadedError("The workers were stopped.")
             self._wait_for_start(process, latest_start)
             self._renders += 1
             return self._rendered(process, payload, deadline)
@@ -165,6 +170,11 @@ class _Worker:
         process.pool.stop()  # type: ignore[no-untyped-call]
         process.context.kill()
         return process.pool
+
+    def stop(self) -> ProcessPool | None:
+        """As :meth:`end`, and for good: what is started from now on ends at once."""
+        self._is_stopped = True
+        return self.end()
 
     def _lose(self, reason: str) -> None:
         if self._process is not None:  # Else it was ended on purpose meanwhile.
@@ -277,7 +287,7 @@ class Pool:
         if self._pid != os.getpid():
             return  # Those of the parent are the parent's.
         self._is_stopped = True
-        for tended in [worker.end() for worker in self._workers]:
+        for tended in [worker.stop() for worker in self._workers]:
             if tended is not None:
                 tended.join()
 
