@@ -103,9 +103,16 @@ PICTURES = [
         before=BOTH.format("/plots/prices.png?_scale=2"),
     ),
     Picture("gallery-index", "/plots/_gallery/", viewport=(1280, 645), dots=1.5),
-    Picture("gallery-light", GALLERY_PAGE, viewport=(1280, 952), dots=1.5),
     Picture(
-        "gallery-dark", GALLERY_PAGE, viewport=(1280, 952), dots=1.5, scheme="dark"
+        "gallery-light", GALLERY_PAGE, viewport=(1280, 942), full_page=True, dots=1.15
+    ),
+    Picture(
+        "gallery-dark",
+        GALLERY_PAGE,
+        viewport=(1280, 942),
+        scheme="dark",
+        full_page=True,
+        dots=1.15,
     ),
     Picture("gallery-phone", GALLERY_PAGE, viewport=(390, 844)),
 ]
