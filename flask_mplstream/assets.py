@@ -6,11 +6,13 @@ needs nothing but ``'self'``.
 
 from __future__ import annotations
 
+import gzip
 from functools import cache
 from hashlib import blake2b
+from io import BytesIO
 from pathlib import Path
 
-from flask import Response, request, send_from_directory
+from flask import Response, abort, request, send_file
 
 from .errors import UnknownFigureError
 from .state import current_state
@@ -42,15 +44,43 @@ def asset_url(filename: str, blueprint: str | None = None) -> str:
 
 def send_asset(filename: str, **_prefix: object) -> Response:
     """*filename* of the package, or 404, whatever stands in the blueprint's prefix."""
-    response = send_from_directory(_FOLDER, filename, etag=True)
+    if filename not in _names():
+        abort(404)
+    is_zipped = bool(request.accept_encodings["gzip"])
+    # Each encoding is a representation with an ETag of its own (RFC 9110, 8.8.3.3).
+    etag = _version(filename) + ("-gzip" if is_zipped else "")
+    content = _zipped(filename) if is_zipped else _plain(filename)
     # Another version's URL, while servers are replaced, must not keep this content.
-    if request.args.get("v") == _version(filename):
-        response.cache_control.max_age = _YEAR_S
-        response.cache_control.immutable = True
+    is_named = request.args.get("v") == _version(filename)
+    response = send_file(
+        BytesIO(content),
+        download_name=filename,
+        etag=etag,
+        max_age=_YEAR_S if is_named else 0,
+    )
+    response.cache_control.immutable = is_named
+    if is_zipped:
+        response.content_encoding = "gzip"
+    response.vary.add("Accept-Encoding")
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 
 
 @cache
+def _names() -> frozenset[str]:
+    return frozenset(path.name for path in _FOLDER.iterdir())
+
+
+def _plain(filename: str) -> bytes:
+    return (_FOLDER / filename).read_bytes()
+
+
+@cache
+def _zipped(filename: str) -> bytes:
+    # Without the time, so that all processes send the same bytes under an ETag.
+    return gzip.compress(_plain(filename), mtime=0)
+
+
+@cache
 def _version(filename: str) -> str:
-    return blake2b((_FOLDER / filename).read_bytes(), digest_size=6).hexdigest()
+    return blake2b(_plain(filename), digest_size=6).hexdigest()

@@ -91,7 +91,7 @@ def _violation(broken: dict[str, Any]) -> Violation:
 
 CATEGORIES = ("performance", "accessibility", "best-practices")
 #: A busy machine makes a page look slower than it is, and never faster.
-ROUNDS = 3
+ROUNDS = 5
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def lighthouse_scores(
 ) -> dict[str, Score]:
     """Lighthouse's scores of the page at *url*, by category.
 
-    Its network and its processor are simulated. Performance is the best of three
+    Its network and its processor are simulated. Performance is the best of five
     rounds, or of as many as it takes to be perfect; all else is the same in each.
 
     :param browser: has the driver; Lighthouse gets a Chromium of its own.

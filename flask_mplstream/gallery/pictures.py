@@ -16,7 +16,7 @@ from ..route import FigureRoute, summary_of
 from ..templating import figure
 
 #: How wide the picture of a page is at most, and the pictures for it.
-PICTURE_SIZES = "(min-width: 60rem) 60rem, 100vw"
+PICTURE_SIZES = "(min-width: 60rem) 52rem, 100vw"
 PICTURE_WIDTHS_PX = (480, 640, 800, 960, 1280, 1920)
 #: The same for a thumbnail.
 THUMBNAIL_SIZES = "(min-width: 44rem) 24rem, 92vw"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from time import perf_counter
 from typing import Any, Protocol
@@ -55,6 +55,20 @@ class Elsewhere(Protocol):
         """Leave nothing running."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Render:
+    """One render: of what, in which variant, and how long it may take."""
+
+    recipe: Recipe
+    values: Mapping[str, Any]
+    variant: Variant
+    timeout_s: float
+
+    def image(self) -> RenderedImage:
+        """The picture, rendered in this process."""
+        return self.recipe.image(self.values, self.variant, timeout_s=self.timeout_s)
+
+
 class Renders:
     """Renders the pictures of *app*.
 
@@ -93,7 +107,7 @@ class Renders:
         """
         told = {"figure": recipe.endpoint, "arguments": values, "variant": variant}
         try:
-            image = self._charged(recipe, values, variant, timeout_s)
+            image = self._charged(_Render(recipe, values, variant, timeout_s))
         except _REFUSALS:
             raise
         except Exception as error:
@@ -103,19 +117,13 @@ class Renders:
         tell(figure_rendered, self._app, **told, image=image)
         return image
 
-    def _charged(
-        self,
-        recipe: Recipe,
-        values: Mapping[str, Any],
-        variant: Variant,
-        timeout_s: float,
-    ) -> RenderedImage:
+    def _charged(self, render: _Render) -> RenderedImage:
         if is_rendering.get():
             # Asked for by a figure function, which has its turn.
-            return self._here(recipe, values, variant, timeout_s)
+            return self._here(render)
         began = perf_counter()
         try:
-            image = self._admitted(recipe, values, variant, timeout_s)
+            image = self._admitted(render)
         except OverloadedError:
             raise  # Nothing was rendered.
         except Exception:
@@ -136,19 +144,15 @@ class Renders:
         if self._budget is not None:
             self._budget.charge(seconds)
 
-    def _admitted(
-        self,
-        recipe: Recipe,
-        values: Mapping[str, Any],
-        variant: Variant,
-        timeout_s: float,
-    ) -> RenderedImage:
-        with self._pending(recipe.endpoint):
+    def _admitted(self, render: _Render) -> RenderedImage:
+        with self._pending(render.recipe.endpoint):
             if self._elsewhere is None:
-                return self._here(recipe, values, variant, timeout_s)
+                return self._here(render)
             began = perf_counter()
-            payload = transport.pack(self._app_name, recipe, values, variant)
-            image = transport.unpack(self._elsewhere.run(payload, timeout_s))
+            payload = transport.pack(
+                self._app_name, render.recipe, render.values, render.variant
+            )
+            image = transport.unpack(self._elsewhere.run(payload, render.timeout_s))
         return _with_wait(image, perf_counter() - began)
 
     @contextmanager
@@ -160,16 +164,8 @@ class Renders:
             finally:
                 tell(render_ended, self._app, figure=figure)
 
-    def _here(
-        self,
-        recipe: Recipe,
-        values: Mapping[str, Any],
-        variant: Variant,
-        timeout_s: float,
-    ) -> RenderedImage:
-        return run_without_request(
-            self._app, lambda: recipe.image(values, variant, timeout_s=timeout_s)
-        )
+    def _here(self, render: _Render) -> RenderedImage:
+        return run_without_request(self._app, render.image)
 
     def start(self) -> None:
         """Start the workers, if there are any, instead of with the first render."""
