@@ -532,6 +532,9 @@ def test_what_the_app_fills_in_is_named_and_not_asked_for() -> None:
         return Figure(figsize=(1, 1))
 
     client = serve(plots)
+    index = client.get("/_gallery/").text
+    assert "<code>n</code>" in index
+    assert "user" not in index
     page = client.get("/_gallery/mine").text
     assert "Filled in by the app: <code>user</code>." in page
     assert not list(Elements(page).all("input", name="user"))

@@ -40,9 +40,9 @@ class Card:
         return "" if self.is_closed else summary_of(self.route.function)
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """The parameters of the figure function."""
-        return () if self.is_closed else self.route.parameters.names
+    def names(self) -> list[str]:
+        """The parameters that a URL may give."""
+        return [] if self.is_closed else [p.name for p in self.route.parameters]
 
     @property
     def needed(self) -> list[str]:
