@@ -182,7 +182,8 @@ class Embedding:
         """The alternative text."""
         options = self.route.options
         if "alt" in self.attributes:
-            return self.attributes["alt"]  # type: ignore[no-any-return]
+            given: str = self.attributes["alt"]
+            return given
         if options.alt is not None:
             return options.alt
         text = summary_of(self.route.function)

@@ -152,9 +152,11 @@ def has_offsets(collection: Collection) -> bool:
 
 def offset_transform(collection: Collection) -> Transform:
     """The transform of its places, that of hexbin by the one which it wraps."""
-    transform: Any = collection.get_offset_transform()
-    is_wrapped = isinstance(transform, AffineDeltaTransform)
-    return transform._base_transform if is_wrapped else transform  # type: ignore[no-any-return]
+    transform: Transform = collection.get_offset_transform()
+    if isinstance(transform, AffineDeltaTransform):
+        # Nothing public tells it.
+        transform = transform._base_transform  # type: ignore[attr-defined]
+    return transform
 
 
 def places(collection: Any) -> Sequence[Values]:
