@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -11,13 +13,29 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from matplotlib import style as mpl_style
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_rgb, to_rgba
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.quiver import Barbs, Quiver
+from matplotlib.table import Table
 from matplotlib.text import Text
 
-from flask_mplstream import DARK_STYLE, ConfigError, FigureBlueprint, render
-from flask_mplstream.render import Look
+from example_app import create_app
+from flask_mplstream import (
+    DARK_STYLE,
+    ConfigError,
+    FigureBlueprint,
+    MplStreamError,
+    render,
+)
+from flask_mplstream.image import FORMATS, Variant
+from flask_mplstream.render import Limits, Look, render_variant
+from flask_mplstream.render.figures import as_figure
+from flask_mplstream.state import AppState
 
+from . import dark_figures
 from .conftest import Counter, pixels
 
 Serve = Callable[..., FlaskClient]
@@ -88,6 +106,143 @@ def test_text_is_drawn_as_light_as_it_says() -> None:
     image = render(build, style=Look().in_the_dark(True).style)
     found = pixels(image.body)[..., :3].reshape(-1, 3) / 255
     assert contrast(found[found.sum(axis=1).argmax()], np.median(found, axis=0)) >= 4.5
+
+
+DOCS = Path(__file__).parent.parent / "docs"
+#: How far antialiasing and a JPEG-like mixture of pixels may take a measurement.
+SLACK = 0.97
+
+
+def figure_functions_of(app: Flask) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """The figure functions of *app* that can be called with nothing."""
+    with app.app_context():
+        for endpoint, route in AppState.of(app).routes.items():
+            needed = [p for p in route.parameters if p.is_required]
+            if not needed and not route.options.inject and route.options.load is None:
+                values = route.parameters.bind({}).values
+                yield endpoint, lambda r=route, v=values: r.function(**v)  # type: ignore[misc]  # mypy knows no default here
+
+
+def figures_of_the_docs() -> Iterator[tuple[str, Callable[[], Any]]]:
+    for page in sorted(DOCS.glob("*.md")):
+        blocks = re.findall(
+            r"^```\{testcode\}\n(.*?)^```", page.read_text(), re.M | re.S
+        )
+        space: dict[str, Any] = {"__name__": f"docs_{page.stem}"}
+        exec("\n".join(blocks), space)
+        for app in [value for value in space.values() if isinstance(value, Flask)]:
+            for name, build in figure_functions_of(app):
+                yield f"{page.stem} {name}", build
+
+
+def faint_parts(build: Callable[[], Any]) -> list[str]:
+    """The texts and lines of *build* that a reader of a dark page may not see."""
+    made: list[Figure] = []
+    params: list[Any] = []
+
+    def kept() -> Figure:
+        made.append(as_figure(build()))
+        params.append(mpl.rcParams.copy())
+        return made[0]
+
+    look = Look().in_the_dark(True)
+    png = Variant(FORMATS["png"])
+    render_variant(kept, png, source="a test", look=look, limits=Limits())
+    with mpl.rc_context(params[0]):
+        return [*faint_lines(made[0]), *faint_texts(made[0])]
+
+
+def drawn(figure: Figure) -> Any:
+    """The pixels of *figure* enlarged, channels 0 to 1, top row last."""
+    figure.set_dpi(150)
+    canvas: Any = FigureCanvasAgg(figure)  # Its methods have no types.
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[::-1, :, :3] / 255
+
+
+def texts_of(figure: Figure) -> list[Text]:
+    tables: Any = figure.findobj(Table)
+    cells = [cell for table in tables for cell in table.get_celld().values()]
+    texts: Any = [*figure.findobj(Text), *(cell.get_text() for cell in cells)]
+    return [text for text in texts if is_shown(text)]
+
+
+def is_shown(text: Text) -> bool:
+    return text.get_visible() and bool(text.get_text().strip())
+
+
+def faint_texts(figure: Figure) -> Iterator[str]:
+    """The texts whose pixels do not stand out from those that they are drawn on."""
+    with_text = drawn(figure)
+    texts = texts_of(figure)
+    boxes = [text.get_window_extent() for text in texts]
+    for text in texts:
+        text.set_alpha(0)
+    without = drawn(figure)
+    height, width = with_text.shape[:2]
+    for text, box in zip(texts, boxes, strict=True):
+        rows = slice(max(int(box.y0), 0), min(int(box.y1) + 1, height))
+        columns = slice(max(int(box.x0), 0), min(int(box.x1) + 1, width))
+        here, ground = with_text[rows, columns], without[rows, columns]
+        change = np.abs(here - ground).sum(axis=-1)
+        if not change.size or not change.any():
+            continue  # Outside of the picture, or behind something.
+        strokes = np.argwhere(change >= np.quantile(change[change > 0], 0.95))
+        ratios = [contrast(here[r, c], ground[r, c]) for r, c in strokes]
+        if np.median(ratios) < 4.5 * SLACK:
+            yield f"{text.get_text()!r} {np.median(ratios):.2f}"
+
+
+def faint_lines(figure: Figure) -> Iterator[str]:
+    """The lines and points whose color does not stand out from their axes."""
+    for axes in figure.axes:
+        ground = axes.get_facecolor() if axes.axison else figure.get_facecolor()
+        for artist in [*axes.lines, *axes.collections]:
+            for choices in colors_of(artist):
+                seen = [contrast(color, ground) for color in choices if color[3] > 0]
+                if seen and max(seen) < 3:
+                    yield f"{artist} {max(seen):.2f}"
+
+
+def colors_of(artist: Any) -> Iterator[list[Any]]:
+    """For each of its lines or points, the colors by which it can be seen."""
+    if isinstance(artist, Line2D) and artist.get_linestyle() != "None":
+        yield [to_rgba(artist.get_color())]
+    elif isinstance(artist, Line2D):
+        marks = (artist.get_markerfacecolor(), artist.get_markeredgecolor())
+        yield [to_rgba(color) for color in marks]
+    elif isinstance(artist, LineCollection | PathCollection | Quiver | Barbs):
+        faces, edges = artist.get_facecolor(), artist.get_edgecolor()
+        for number in range(max(len(faces), len(edges))):
+            yield [c[number % len(c)] for c in (faces, edges) if len(c)]
+
+
+# seaborn passes an argument on that Matplotlib 3.11 has another name for.
+@pytest.mark.filterwarnings("ignore:vert")
+@pytest.mark.parametrize("name", dark_figures.FIGURES)
+def test_colors_for_white_paper_are_readable_on_a_dark_page(name: str) -> None:
+    """Text has 4.5 in its pixels and lines 3, whatever the function named."""
+    assert not faint_parts(dark_figures.FIGURES[name])
+
+
+def test_the_figures_of_docs_and_example_app_are_readable_on_a_dark_page() -> None:
+    """As they are written there."""
+    measured = []
+    for name, build in [*figures_of_the_docs(), *figure_functions_of(create_app())]:
+        try:
+            assert not faint_parts(build), name
+        except MplStreamError:
+            continue  # A mistake that the page shows.
+        measured.append(name)
+    assert len(measured) > 10
+
+
+def test_the_dark_colormap_is_visible_over_its_whole_range() -> None:
+    """No value of the default colormap disappears in the page."""
+    colors = mpl.colormaps[DARK_STYLE["image.cmap"]](np.linspace(0, 1, 256))
+    assert min(contrast(color[:3], PAGE) for color in colors) >= 3
+    lightness = [luminance(color[:3]) for color in colors]
+    assert lightness == sorted(lightness), "a greater value is lighter"
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from ..image import RenderedImage, Variant, image_format
+from .contrast import ensure_contrast
 from .drawing import (
     Document,
     Pixels,
@@ -150,7 +151,7 @@ def render_variant(
     asked = perf_counter()
     with gate(look.style, timeout_s):
         entered = perf_counter()
-        made = _made(build, variant, source, look.savefig, limits, meaning)
+        made = _made(build, variant, source, look, limits, meaning)
     left = perf_counter()
     body = _body(made, variant, look.savefig, limits)
     steps = {"wait": entered - asked, **made.steps_s, "encode": perf_counter() - left}
@@ -177,22 +178,32 @@ def _made(
     build: Callable[[], object],
     variant: Variant,
     source: str,
-    savefig: Mapping[str, Any],
+    look: Look,
     limits: Limits,
     meaning: Meaning,
 ) -> _Made:
     """Build and draw; the figure ends here."""
     began = perf_counter()
     figure = as_figure(build(), source)
+    if look.is_dark:
+        _make_readable(figure, source)
     built = perf_counter()
     with timed_layout(figure) as layout:
-        drawn = _drawn(figure, variant, savefig, limits)
+        drawn = _drawn(figure, variant, look.savefig, limits)
     done = perf_counter()
     steps = {"build": built - began, "draw": done - built - layout.seconds}
     if layout.seconds:
         steps = {"build": steps["build"], "layout": layout.seconds, **steps}
     # After the draw, so that it cannot change a pixel.
     return _Made(drawn, meaning.of(figure), steps)
+
+
+def _make_readable(figure: Figure, source: str) -> None:
+    try:
+        ensure_contrast(figure)
+    except Exception:
+        # An artist of the app's own may lack what Matplotlib's have.
+        logger.warning("Cannot recolor the dark %s.", source, exc_info=True)
 
 
 def _drawn(

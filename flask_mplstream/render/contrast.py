@@ -1,0 +1,453 @@
+"""Contrast on a dark page: text at least 4.5 to 1, lines and points 3 to 1.
+
+Render layer. A style reaches only the colors that Matplotlib reads from
+rcParams. Error bars, arrows, table cells and every color that a figure function
+or a library names are fixed, and most are chosen for white paper. This module
+recolors those of them that cannot be seen, and nothing else. The ratios are
+those of WCAG 2.2, sections 1.4.3 and 1.4.11.
+"""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis, Tick
+from matplotlib.backend_bases import MouseEvent
+from matplotlib.backends.backend_agg import RendererAgg
+from matplotlib.collections import (
+    Collection,
+    LineCollection,
+    PathCollection,
+    PolyCollection,
+)
+from matplotlib.colors import ListedColormap, to_rgba
+from matplotlib.contour import ContourSet
+from matplotlib.figure import Figure, FigureBase, SubFigure
+from matplotlib.image import AxesImage
+from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
+from matplotlib.markers import MarkerStyle
+from matplotlib.offsetbox import OffsetBox
+from matplotlib.patches import Patch
+from matplotlib.spines import Spine
+from matplotlib.table import Cell
+from matplotlib.text import Annotation, Text
+from matplotlib.transforms import BlendedGenericTransform
+from mpl_toolkits.mplot3d.art3d import Poly3DCollection
+
+Rgb: TypeAlias = tuple[float, float, float]
+
+#: The least contrast of text, and of lines and points.
+TEXT_RATIO, LINE_RATIO = 4.5, 3.0
+#: A color more translucent than this is shading, such as a confidence band or a
+#: watermark: it is meant to be faint.
+SHADING_ALPHA = 0.5
+#: A background of this relative luminance is light: black text is easier to read
+#: on it than white text.
+_LIGHT = 0.18
+
+#: Colors of one collection that may stand for categories. More are a scale.
+MOST_CATEGORIES = 10
+
+#: The least channel of a color that is not told apart from white paper.
+_PAPER = 0.95
+
+_WHITE: Rgb = (1.0, 1.0, 1.0)
+_BLACK: Rgb = (0.0, 0.0, 0.0)
+
+
+def ensure_contrast(figure: Figure) -> None:
+    """Recolor the parts of *figure* that its background hides.
+
+    Call it inside the gate, under the style that *figure* was built with, before
+    the figure is drawn. Light backgrounds follow the style first. Then lines,
+    points and areas get a contrast of 3 with the background of their axes, and
+    text 4.5 with the topmost artist behind it. A color keeps its hue; only its
+    lightness changes.
+    """
+    for axes in figure.axes:
+        axes.get_xlim()  # Scale the axes now, as text and shapes must be in place.
+    page = _over(mpl.rcParams["figure.facecolor"], _WHITE)
+    parts = list(_parts(figure, page))
+    backgrounds = {id(_background(part.artist)) for part in parts}
+    shapes = [part for part in parts if id(part.artist) not in backgrounds]
+    for part in shapes:
+        _recolor(part.artist, part.ground)
+    areas = _Areas([*figure.patches, *(part.artist for part in shapes)])
+    for part in parts:
+        if isinstance(part.artist, Text):
+            _recolor_text(part.artist, part.ground, areas if part.is_loose else None)
+
+
+def contrast(one: Rgb, other: Rgb) -> float:
+    """Return the contrast ratio of two colors, 1 to 21 (WCAG 2.2)."""
+    darker, lighter = sorted((luminance(one), luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def luminance(color: Rgb) -> float:
+    """Return the relative luminance of *color*, 0 to 1 (WCAG 2.2)."""
+    red, green, blue = (
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in color
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _over(color: Any, ground: Rgb) -> Rgb:
+    """Return *color* as it appears on *ground*, if it is translucent."""
+    *channels, alpha = to_rgba(color)
+    return _mix(ground, channels, alpha)
+
+
+def _mix(ground: Iterable[float], color: Iterable[float], share: float) -> Rgb:
+    pairs = zip(ground, color, strict=True)
+    red, green, blue = (g + (c - g) * share for g, c in pairs)
+    return red, green, blue
+
+
+def readable(color: Any, ground: Rgb, ratio: float, alpha: float | None = None) -> Any:
+    """Return *color*, or the nearest of its hue that stands out from *ground*.
+
+    A dark color is mirrored in lightness, so that black becomes white and dark
+    gray light gray, and then moved on until its contrast is *ratio*.
+
+    :param alpha: of the artist, in place of the color's own.
+    :return: *color* itself if it is clear enough, or translucent as shading is.
+    """
+    *channels, opacity = to_rgba(color, alpha)
+    seen = _mix(ground, channels, opacity)
+    if opacity < SHADING_ALPHA or contrast(seen, ground) >= ratio:
+        return color
+    hue, lightness, saturation = colorsys.rgb_to_hls(*channels)
+    goes_up = contrast(_WHITE, ground) > contrast(_BLACK, ground)
+    pole = 1.0 if goes_up else 0.0
+    choose = max if goes_up else min
+    begin = choose(lightness, 1 - lightness)
+    for step in np.linspace(begin, pole, 32):
+        found = (*colorsys.hls_to_rgb(hue, float(step), saturation), opacity)
+        if contrast(_over(found, ground), ground) >= ratio:
+            break
+    return found
+
+
+def dark_ground(color: Any, page: Rgb) -> Any:
+    """Return the background for a dark *page* that *color* is on a white one.
+
+    :return: *color* itself if it is not light, or the page is not dark. Else the
+        page, tinted as much as *color* tints white.
+    """
+    *channels, alpha = to_rgba(color)
+    is_light = luminance(_mix(page, channels, alpha)) > _LIGHT
+    if not is_light or luminance(page) > _LIGHT:
+        return color
+    tint = 1 - min(channels)
+    if not tint:
+        return (*page, alpha)
+    hue = tuple(1 - (1 - channel) / tint for channel in channels)
+    h, lightness, saturation = colorsys.rgb_to_hls(*hue)
+    ink = colorsys.hls_to_rgb(h, max(lightness, 1 - lightness), saturation)
+    return (*_mix(page, ink, tint), alpha)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """An artist and the color behind it."""
+
+    artist: Artist
+    ground: Rgb
+    #: Whether it is text that may be on any shape of its axes or figure.
+    is_loose: bool = False
+
+
+def _parts(artist: Artist, ground: Rgb, *, is_loose: bool = False) -> Iterator[_Part]:
+    """Yield the visible artists of *artist*, on backgrounds that fit the page."""
+    if not artist.get_visible():
+        return
+    inside = _fit_background(artist, ground)
+    yield _Part(artist, inside if isinstance(artist, Text) else ground, is_loose)
+    if isinstance(artist, Axes):
+        yield from _parts_of_axes(artist, ground, inside)
+        return
+    background = _background(artist)
+    children = (
+        [artist.get_text()] if isinstance(artist, Cell) else artist.get_children()
+    )
+    for child in children:
+        if isinstance(child, Patch) and isinstance(artist, FigureBase):
+            _fit_patch(child, inside)  # The figure's own, or a panel in it.
+        elif child is not background:
+            yield from _parts(child, inside, is_loose=isinstance(artist, FigureBase))
+
+
+def _parts_of_axes(axes: Axes, outside: Rgb, inside: Rgb) -> Iterator[_Part]:
+    """Yield the parts of *axes*; its labels are on the color around it."""
+    titles = (axes.title, axes._left_title, axes._right_title)  # type: ignore[attr-defined]  # no public name
+    for child in axes.get_children():
+        if child is axes.patch:
+            continue
+        if isinstance(child, Axis | Spine) and not _has_frame(axes):
+            continue
+        if isinstance(child, Axis):
+            yield _Part(child, outside)
+            yield from _parts(child.label, outside)
+            yield from _parts(child.offsetText, outside)
+        elif child in titles:
+            yield from _parts(child, outside)
+        else:
+            yield from _parts(child, inside, is_loose=True)
+
+
+def _background(artist: Artist) -> Patch | None:
+    """Return the patch that fills what is behind *artist* or its children."""
+    match artist:
+        case Axes():
+            return artist.patch if _has_frame(artist) else None
+        case Legend():
+            return artist.get_frame() if artist.get_frame_on() else None
+        case Text():
+            # plotnine has a class of its own for the text of a strip.
+            return artist.get_bbox_patch() or getattr(artist, "patch", None)
+        case Figure() | SubFigure() | OffsetBox():
+            return getattr(artist, "patch", None)
+        case Cell():
+            return artist
+    return None
+
+
+def _has_frame(axes: Axes) -> bool:
+    # 3-D axes always have axison off, and a flag in its place.
+    return bool(getattr(axes, "_axis3don", axes.axison))
+
+
+def _fit_background(artist: Artist, ground: Rgb) -> Rgb:
+    """Fit what *artist* fills behind its children; return what is there then."""
+    patch = _background(artist)
+    return ground if patch is None else _fit_patch(patch, ground)
+
+
+def _fit_patch(patch: Patch, ground: Rgb) -> Rgb:
+    """Make a background fit the page; return its color."""
+    if not patch.get_visible() or not patch.get_fill():
+        return ground
+    page = _over(mpl.rcParams["axes.facecolor"], ground)
+    face, edge = patch.get_facecolor(), patch.get_edgecolor()
+    fitted = dark_ground(face, page)
+    if fitted is not face:
+        patch.set_facecolor(fitted)
+    # A white edge is invisible on white paper, and stays so.
+    if edge == face or min(to_rgba(edge)) > _PAPER:
+        patch.set_edgecolor(dark_ground(edge, page))
+    else:
+        patch.set_edgecolor(readable(edge, ground, LINE_RATIO))
+    return _over(fitted, ground)
+
+
+def _recolor(artist: Artist, ground: Rgb) -> None:
+    """Give *artist*, except its text, a contrast of 3 with *ground*."""
+    match artist:
+        case Annotation() if artist.arrow_patch is not None:
+            _recolor_patch(artist.arrow_patch, ground)
+        case Line2D():
+            _recolor_line(artist, ground)
+        case Spine():
+            _recolor_edge(artist, ground)
+        case Patch():
+            _recolor_patch(artist, ground)
+        case Collection():
+            _recolor_collection(artist, ground)
+        case Axis():
+            _recolor_axis(artist, ground)
+
+
+def _recolor_line(line: Line2D, ground: Rgb) -> None:
+    alpha = line.get_alpha()
+    if not _is_none(line.get_color()):
+        line.set_color(readable(line.get_color(), ground, LINE_RATIO, alpha))
+    face, edge = line.get_markerfacecolor(), line.get_markeredgecolor()
+    if not MarkerStyle(line.get_marker(), line.get_fillstyle()).is_filled():
+        face = "none"  # A cross or a dash is all edge.
+    if _is_seen([face, edge], ground, alpha):
+        return
+    if not _is_none(face):
+        line.set_markerfacecolor(readable(face, ground, LINE_RATIO, alpha))
+    if not _is_none(edge):
+        line.set_markeredgecolor(readable(edge, ground, LINE_RATIO, alpha))
+
+
+def _is_none(color: Any) -> bool:
+    return isinstance(color, str) and color.lower() == "none"
+
+
+def _is_seen(colors: Iterable[Any], ground: Rgb, alpha: float | None = None) -> bool:
+    """Return whether one of *colors* stands out from *ground*, or is shading."""
+    shown = [to_rgba(color, alpha) for color in colors if not _is_none(color)]
+    return any(c[3] and readable(c, ground, LINE_RATIO) is c for c in shown)
+
+
+def _recolor_edge(patch: Patch, ground: Rgb) -> None:
+    patch.set_edgecolor(readable(patch.get_edgecolor(), ground, LINE_RATIO))
+
+
+def _recolor_patch(patch: Patch, ground: Rgb) -> None:
+    face, edge = patch.get_facecolor(), patch.get_edgecolor()
+    if isinstance(patch.get_data_transform(), BlendedGenericTransform):
+        # A band over the whole height or width: it is behind the data.
+        patch.set_facecolor(dark_ground(face, ground))
+        return
+    is_filled = patch.get_fill() and to_rgba(face)[3] > 0
+    edges = [edge] if patch.get_linewidth() > 0 else []
+    if _is_seen([face, *edges] if is_filled else edges, ground):
+        return
+    if is_filled:
+        patch.set_facecolor(readable(face, ground, LINE_RATIO))
+    _recolor_edge(patch, ground)
+
+
+def _recolor_collection(collection: Collection, ground: Rgb) -> None:
+    if isinstance(collection, Poly3DCollection):
+        return  # The light on a surface shades it.
+    if collection.get_array() is not None:
+        if _shows_points_or_lines(collection):
+            _lift_colormap(collection, ground)
+        return
+    faces, edges = collection.get_facecolor(), collection.get_edgecolor()
+    count = max(len(faces), len(edges))
+    pairs = [[c[i % len(c)] for c in (faces, edges) if len(c)] for i in range(count)]
+    if all(_is_seen(pair, ground) for pair in pairs):
+        return
+    colors = len(np.unique(faces, axis=0))
+    if isinstance(collection, PathCollection) and colors > MOST_CATEGORIES:
+        # A scale of values, whose color bar would not match any more.
+        collection.set_edgecolor(mpl.rcParams["axes.edgecolor"])
+        return
+    if isinstance(collection, PolyCollection) and colors > 2:
+        return  # Tiles, which adjoin, of such a scale.
+    collection.set_facecolor([readable(c, ground, LINE_RATIO) for c in faces])
+    collection.set_edgecolor([readable(c, ground, LINE_RATIO) for c in edges])
+
+
+def _shows_points_or_lines(collection: Collection) -> bool:
+    if isinstance(collection, ContourSet):
+        return not collection.filled
+    return isinstance(collection, PathCollection | LineCollection)
+
+
+def _lift_colormap(collection: Collection, ground: Rgb) -> None:
+    """Lighten the colormap of *collection* if *ground* hides a part of it."""
+    found = collection.cmap
+    colors = found(np.linspace(0, 1, max(found.N, 2)))
+    darkest = min(colors, key=lambda color: luminance(color[:3]))
+    if luminance(ground) > _LIGHT or contrast(darkest[:3], ground) >= LINE_RATIO:
+        return
+    for share in np.linspace(0.02, 1, 50):
+        # The same share of white in each color keeps their order.
+        if contrast(_mix(darkest[:3], _WHITE, share), ground) >= LINE_RATIO:
+            break
+    colors[:, :3] += (1 - colors[:, :3]) * share
+    collection.set_cmap(ListedColormap(colors, f"{found.name}_lifted"))
+
+
+def _recolor_axis(axis: Axis, ground: Rgb) -> None:
+    """Recolor ticks, which are made for each draw, by their parameters."""
+    grid = mpl.rcParams["grid.color"]
+    ratios = {"labelcolor": TEXT_RATIO, "color": LINE_RATIO}
+    for which in ("major", "minor"):
+        found = axis.get_tick_params(which)
+        fitted = {
+            name: readable(found[name], ground, ratio)
+            for name, ratio in ratios.items()
+            if found.get(name) not in (None, "inherit", "auto")
+        }
+        if "grid_color" in found:
+            fitted["grid_color"] = grid
+        if fitted:
+            axis.set_tick_params(which=which, **fitted)
+        # Ticks that exist may have colors of their own.
+        for tick in vars(axis).get(f"{which}Ticks", ()):
+            _recolor_tick(tick, ground, grid)
+
+
+def _recolor_tick(tick: Tick, ground: Rgb, grid: Any) -> None:
+    for label in (tick.label1, tick.label2):
+        label.set_color(readable(label.get_color(), ground, TEXT_RATIO))
+    for line in (tick.tick1line, tick.tick2line):
+        line.set_color(readable(line.get_color(), ground, LINE_RATIO))
+        line.set_markeredgecolor(line.get_color())
+    tick.gridline.set_color(grid)
+
+
+def _recolor_text(text: Text, ground: Rgb, areas: _Areas | None) -> None:
+    if not text.get_text() or text.get_path_effects():
+        return  # An outline is a background that comes with the text.
+    if areas is not None and _background(text) is None:
+        ground = areas.behind(text, ground)
+    text.set_color(readable(text.get_color(), ground, TEXT_RATIO, text.get_alpha()))
+
+
+class _Areas:
+    """The areas of a figure that text may be on.
+
+    :param artists: in the order of drawing, within one ``zorder``.
+    """
+
+    def __init__(self, artists: Iterable[Artist]) -> None:
+        self._by_axes: dict[object, list[Artist]] = {}
+        for artist in artists:
+            if isinstance(artist, AxesImage | Collection) or _is_area(artist):
+                self._by_axes.setdefault(artist.axes, []).append(artist)
+        for shapes in self._by_axes.values():
+            shapes.sort(key=Artist.get_zorder)
+
+    def behind(self, text: Text, ground: Rgb) -> Rgb:
+        """Return the color at the center of *text*, on *ground*."""
+        shapes = self._by_axes.get(text.axes)
+        figure = text.get_figure(root=True)
+        if not shapes or figure is None:
+            return ground
+        box = text.get_window_extent(_metrics(figure.dpi))
+        x, y = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
+        event = MouseEvent("motion_notify_event", figure.canvas, x, y)
+        for shape in shapes:
+            if shape.get_zorder() <= text.get_zorder():
+                ground = _over(_color_at(shape, event), ground)
+        return ground
+
+
+def _is_area(artist: Artist) -> bool:
+    return (
+        isinstance(artist, Patch)
+        and artist.get_fill()
+        and not isinstance(artist, Spine)
+    )
+
+
+def _color_at(shape: Artist, event: MouseEvent) -> Any:
+    """Return the color that *shape* has at *event*, transparent outside of it."""
+    is_hit, details = shape.contains(event)
+    if not is_hit:
+        return "none"
+    if isinstance(shape, Patch):
+        return shape.get_facecolor()
+    if isinstance(shape, AxesImage):
+        value = shape.get_cursor_data(event)
+        return "none" if value is None else shape.to_rgba(np.atleast_1d(value))[0]
+    if isinstance(shape, Collection):
+        shape.update_scalarmappable()
+        colors, hits = shape.get_facecolor(), details["ind"]
+        if len(colors) and len(hits):
+            return colors[hits[-1] % len(colors)]
+    return "none"
+
+
+@lru_cache(8)
+def _metrics(dpi: float) -> RendererAgg:
+    """Return a renderer that measures text at *dpi*; it has one pixel."""
+    return RendererAgg(1, 1, dpi)  # type: ignore[no-untyped-call]  # it has no types
