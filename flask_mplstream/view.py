@@ -48,7 +48,7 @@ from .render.message import message_image
 from .responses import ReadyHeaders, response_class
 from .route import FigureRoute, Picture
 from .signals import figure_served, tell
-from .signing import UrlSigner
+from .signing import Place, UrlSigner
 
 #: Exact URLs whose parsing is remembered, for each route.
 REMEMBERED_URLS = 512
@@ -196,7 +196,7 @@ class FigureView:
         asked_by: Request = request._get_current_object()  # type: ignore[attr-defined]
         if _format == SCHEMA_NAME:
             return document_response(asked_by, self._schema, SCHEMA_TYPE)
-        environ = asked_by.environ
+        environ, signer = asked_by.environ, self._signer
         asked = None
         if path and not path.keys() <= self._route.rule_names:
             after_this_request(_keep_private)
@@ -211,7 +211,7 @@ class FigureView:
                 accept,
                 _format,
                 _Path(path) if path else NO_PATH,
-                asked_by.path if self._signer else "",
+                signer.place_of(self._route.endpoint, asked_by) if signer else None,
             )
             if asked is None:
                 problem = http.not_acceptable(self._route.options.formats)
@@ -242,7 +242,7 @@ class FigureView:
         accept: str | None,
         format_name: str | None,
         path: _Path,
-        signed_path: str,
+        place: Place | None,
     ) -> Asked | None:
         route = self._route
         if format_name:
@@ -266,7 +266,8 @@ class FigureView:
                 raise SignatureError("The URL is not signed, or was changed.") from None
             raise
         if self._signer:
-            expires_at = self._signer.check(signed_path, arguments, extra)
+            assert place is not None  # noqa: S101 - for the type checker
+            expires_at = self._signer.check(place, arguments, extra)
         picture = route.picture(arguments, variant)
         presentation = http.Presentation(
             stem=_file_stem(route.function.__name__, picture),

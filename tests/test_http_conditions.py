@@ -288,7 +288,8 @@ def test_the_tag_of_a_compressed_copy_revalidates_it(tag: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "tag", ['"old-gzip"', '"now-x"', '"nowgzip"', '"-gzip"', '"now-gzip-br"', "now-gzip"]
+    "tag",
+    ['"old-gzip"', '"now-x"', '"nowgzip"', '"-gzip"', '"now-gzip-br"', "now-gzip"],
 )
 def test_another_suffix_is_another_tag(tag: str) -> None:
     """Only the suffix of an encoding, at the end of the current tag, is ignored."""
