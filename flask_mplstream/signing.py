@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 from time import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from flask import Flask, Request, has_request_context, request
@@ -104,12 +104,26 @@ class UrlSigner:
                 "Signed URLs need a secret: set app.secret_key (SECRET_KEY)."
             )
         old = self._app.config.get("SECRET_KEY_FALLBACKS") or []
-        return Signer(
-            [*old, key],
-            salt="flask_mplstream.url",
-            key_derivation="hmac",
-            digest_method=hashlib.sha256,
-        )
+        return _signer([*old, key], "flask_mplstream.url")
+
+
+def authenticate(app: Flask, text: str) -> str:
+    """Return an HMAC of *text* with the ``SECRET_KEY`` of *app*, 128 bits for a URL.
+
+    Not with ``SECRET_KEY_FALLBACKS``: what it marks can be made again.
+    """
+    signer = _signer([app.secret_key], "flask_mplstream.version")
+    return signer.get_signature(text).decode("ascii")[:22]
+
+
+def _signer(keys: list[Any], salt: str) -> Signer:
+    """Return a signer with the last of *keys*, for one purpose."""
+    return Signer(
+        keys,
+        salt=salt,
+        key_derivation="hmac",
+        digest_method=hashlib.sha256,
+    )
 
 
 #: Not under the signature: itself, and the version, which chooses no picture and
