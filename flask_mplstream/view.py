@@ -318,9 +318,8 @@ class FigureView:
             etag = wanted.etag(pictures.store.generation(wanted.names))
             if http.has_copy(request.environ, etag):
                 return self._unchanged(etag, shown)
-        return self._respond(
-            request, pictures.get(wanted, pictures.find(wanted)), shown
-        )
+        served = pictures.get(wanted, pictures.find(wanted))
+        return self._respond(request, served, shown)
 
     def _is_for_one(self, context: RequestContext, path: Mapping[str, Any]) -> bool:
         """Whether a public route's response depends on a person all the same."""
@@ -349,7 +348,7 @@ class FigureView:
         return http.Freshness.of(named, self._route.url_version(version))
 
     def _unchanged(self, etag: str, shown: Shown) -> Response:
-        """A 304 for a picture that need not be there."""
+        """Return a 304 for a picture that need not be there."""
         policy = self._policies[shown.is_private]
         headers = http.validator_headers(etag, policy, shown.presentation)
         headers += policy.age_headers(0, shown.freshness, url_ends_in_s=shown.ends_in_s)
@@ -414,13 +413,15 @@ class FigureView:
         self, served: Served, shown: Shown, status: HTTPStatus
     ) -> http.Headers:
         image, presentation = served.entry.image, shown.presentation
-        policy = self._policies[shown.is_private]
+        policy, freshness = self._policies[shown.is_private], shown.freshness
+        if served.is_fallback and freshness is http.Freshness.IMMUTABLE:
+            freshness = http.Freshness.OUTDATED
         # What an earlier render took is the developer's to know.
         is_told = served.fwd is not None or current_app.debug
         headers = http.validator_headers(served.entry.etag, policy, presentation)
         headers += policy.age_headers(
             served.age_s,
-            shown.freshness,
+            freshness,
             fwd=served.fwd,
             is_stored=served.is_stored,
             is_collapsed=served.is_collapsed,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import wraps
+from inspect import signature
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ from matplotlib.figure import Figure
 
 from flask_mplstream import FigureBlueprint, figure_url
 from flask_mplstream.state import AppState
+
+from .conftest import Clock
 
 PRIVATE = "private, no-cache"
 YEAR = "max-age=31536000, immutable"
@@ -305,6 +308,36 @@ def test_a_public_version_is_kept_by_all() -> None:
     answer = client.get(path_of(client))
     assert answer.headers["Cache-Control"] == YEAR
     assert answer.headers["Vary"] == "Accept"
+
+
+@pytest.mark.parametrize(
+    ("route", "function", "expected"),
+    [
+        pytest.param({}, walk, "max-age=0", id="public"),
+        pytest.param(MINE, of_user, PRIVATE, id="private"),
+    ],
+)
+def test_an_older_picture_is_not_kept_as_the_current_one(
+    route: dict[str, Any], function: View, expected: str, clock: Clock
+) -> None:
+    """If a render fails, the last good picture under the current version's URL."""
+    broken: list[bool] = []
+
+    def draw(**values: Any) -> Figure:
+        if broken:
+            raise LookupError("no data")
+        return Figure(figsize=(1, 1))
+
+    draw.__signature__ = signature(function)  # type: ignore[attr-defined]
+    site = Site({**route, "version": lambda: 1}, function=draw)
+    client = site.client()
+    url = path_of(client)
+    assert YEAR in client.get(url).headers["Cache-Control"]
+    broken.append(True)
+    clock.now += 100
+    answer = client.get(url)
+    assert "fwd-status=500" in answer.headers["Cache-Status"]
+    assert answer.headers["Cache-Control"] == expected
 
 
 @pytest.mark.parametrize("expires_in", [None, 60.0])
