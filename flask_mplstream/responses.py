@@ -1,4 +1,4 @@
-"""The response that a picture is sent as, and who may keep it.
+"""The response that a picture is sent as, private or public.
 
 Flask side. Its headers are final when it is made, so that Werkzeug need neither
 check each of them again nor look for locations and lengths to correct: more
@@ -80,7 +80,7 @@ class PictureResponse(Response):
         return self.get_app_iter(environ), self.status, headers.to_wsgi_list()
 
     def _keep_from_others(self) -> None:
-        """Undo what hooks and the session made of who may keep the picture."""
+        """Correct ``Cache-Control`` and ``Vary`` after hooks and the session."""
         said = self.headers.get("Cache-Control", "")
         if "no-store" in said:
             return

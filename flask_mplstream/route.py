@@ -40,7 +40,7 @@ class Version:
     """The data's version, as the user of one request has it."""
 
     text: str
-    #: What the picture belongs to, for invalidation.
+    #: The names that the picture belongs to, for invalidation.
     names: tuple[str, ...]
     #: The injected values, as they are in the key.
     injected: tuple[str, ...]
@@ -222,7 +222,7 @@ class FigureRoute:
     def has_urls_of_users(self) -> bool:
         """Whether the version in a URL also says whose picture it is.
 
-        No other user can be shown what a browser keeps under such a URL.
+        No other user's page names such a URL.
         """
         return bool(self._inject and self._app.secret_key)
 
@@ -247,7 +247,7 @@ class FigureRoute:
         return digest(version.text, generation)[:16]
 
     def wanted(self, picture: Picture) -> tuple[Wanted, Version | None]:
-        """Return what to look for, and the data's version if the route has one.
+        """Return the picture to look for, and the data's version if it has one.
 
         Calls ``inject`` and ``version``, so it wants the request that they want.
         """

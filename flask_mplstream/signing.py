@@ -2,7 +2,7 @@
 
 Flask side. The signature covers the figure, the place of its URL, every argument and
 the time of expiry, by their meaning: a proxy that spells a URL another way breaks none.
-It does not cover what ``inject`` gives, which belongs to the request.
+It does not cover the injected values, which belong to the request.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class UrlSigner:
 def authenticate(app: Flask, text: str) -> str:
     """Return an HMAC of *text* with the ``SECRET_KEY`` of *app*, 128 bits for a URL.
 
-    Not with ``SECRET_KEY_FALLBACKS``: what it marks can be made again.
+    Not with ``SECRET_KEY_FALLBACKS``: a page gets new URLs at once.
     """
     signer = _signer([app.secret_key], "flask_mplstream.version")
     return signer.get_signature(text).decode("ascii")[:22]

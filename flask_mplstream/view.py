@@ -168,7 +168,7 @@ NO_PATH = _Path({})
 
 
 class Shown(NamedTuple):
-    """How a picture is shown under one URL, to whom, and for how long."""
+    """How a picture is shown under one URL, and for how long."""
 
     presentation: http.Presentation
     #: Whether the response depends on a person.
@@ -195,7 +195,7 @@ class FigureView:
 
     @cached_property
     def _policies(self) -> Mapping[bool, http.Policy]:
-        """Who may keep a picture, by whether it is private."""
+        """The policies for public and for private responses."""
         options = self._route.options
         public = http.Policy(
             options.max_age,
@@ -212,7 +212,7 @@ class FigureView:
 
     @cached_property
     def _may_get_values(self) -> bool:
-        """Whether something may change what the URL says before it gets here."""
+        """Whether something may change the values of the URL in front of the view."""
         names = (None, *request.blueprints)
         preprocessors = self._app.url_value_preprocessors
         return self._is_decorated or any(preprocessors.get(name) for name in names)
@@ -326,9 +326,9 @@ class FigureView:
         return is_for_one(context) or bool(path and not self._is_in_url(context, path))
 
     def _is_in_url(self, context: RequestContext, path: Mapping[str, Any]) -> bool:
-        """Whether *path* is what the URL says.
+        """Whether the URL itself has the values of *path*.
 
-        A preprocessor or a decorator may have put in what it knows of the user.
+        A preprocessor or a decorator may have put in a value of the user.
         """
         if not path.keys() <= self._route.rule_names:
             return False

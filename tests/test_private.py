@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from flask import Blueprint, Flask, Request, Response, abort, request, session
-from flask.sessions import SecureCookieSessionInterface, SessionMixin
 from flask.testing import FlaskClient
 from flask_login import LoginManager, UserMixin, login_required
 from matplotlib.figure import Figure
@@ -18,7 +17,7 @@ from matplotlib.figure import Figure
 from flask_mplstream import FigureBlueprint, figure_url
 from flask_mplstream.state import AppState
 
-from .conftest import Clock
+from .conftest import Clock, SilentSessions
 
 PRIVATE = "private, no-cache"
 YEAR = "max-age=31536000, immutable"
@@ -67,16 +66,6 @@ def read_cookie() -> None:
 
 def read_header() -> None:
     request.headers.get("X-Token")
-
-
-class SilentSessions(SecureCookieSessionInterface):
-    """Sessions that do not say ``Vary: Cookie``, as in several extensions."""
-
-    def save_session(
-        self, app: Flask, session: SessionMixin, response: Response
-    ) -> None:
-        if session.modified:
-            super().save_session(app, session, response)
 
 
 @dataclass

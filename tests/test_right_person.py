@@ -30,7 +30,6 @@ from uuid import uuid4
 import numpy as np
 import pytest
 from flask import Flask, Response, abort, g, render_template_string, request, session
-from flask.sessions import SecureCookieSessionInterface, SessionMixin
 from flask.testing import FlaskClient
 from flask_login import (
     LoginManager,
@@ -50,7 +49,15 @@ from werkzeug.test import TestResponse
 from flask_mplstream import ConfigError, FigureBlueprint, figure_url
 from flask_mplstream.state import AppState
 
-from .conftest import Clock, Counter, free_port, need, pixels, server
+from .conftest import (
+    Clock,
+    Counter,
+    SilentSessions,
+    free_port,
+    need,
+    pixels,
+    server,
+)
 
 ROOT = Path(__file__).parent.parent
 Serve = Callable[..., FlaskClient]
@@ -198,16 +205,6 @@ def with_logins(app: Flask) -> Flask:
         return ""
 
     return app
-
-
-class SilentSessions(SecureCookieSessionInterface):
-    """Sessions that do not say ``Vary: Cookie``, as in several extensions."""
-
-    def save_session(
-        self, app: Flask, session: SessionMixin, response: Response
-    ) -> None:
-        if session.modified:
-            super().save_session(app, session, response)
 
 
 def site() -> Flask:

@@ -154,7 +154,7 @@ def has_copy(environ: Mapping[str, Any], etag: str) -> bool:
     """Whether ``If-None-Match`` names *etag*, so that the answer is a 304.
 
     For an entity tag that is known before there is a picture. Only a client that
-    got the picture once can name it; ``*`` says nothing of whether there is one.
+    got the picture once can name it; ``*`` may be for an error.
     """
     conditions = Conditions.from_environ(environ)
     if conditions.if_none_match is None or conditions.if_none_match.strip() == "*":
@@ -165,7 +165,7 @@ def has_copy(environ: Mapping[str, Any], etag: str) -> bool:
 
 _ETAG = re.compile(r'(?:^|,)[ \t]*((?:W/)?"[\x21\x23-\x7e\x80-\xff]*")[ \t]*(?=,|$)')
 
-#: What servers add to an entity tag whose body they compress: ``-gzip`` (Apache,
+#: Suffixes that servers add to the entity tag of a compressed body: ``-gzip`` (Apache,
 #: Caddy), ``--gzip`` (Jetty), ``;gzip`` (LiteSpeed), ``:gzip`` (Flask-Compress).
 _OF_AN_ENCODING = re.compile(r'(?:--?|;|:)(?:gzip|gz|br|zstd|deflate)(?="$)')
 
