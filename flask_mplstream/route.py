@@ -8,7 +8,7 @@ resolved; it is read-only from then on.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
@@ -25,6 +25,7 @@ from .image import ALT_FORMAT, RenderedImage, Theme, Variant
 from .parameters import Arguments, Parameters
 from .render import MATPLOTLIB_VERSION, Limits, Look, Meaning, is_held_here
 from .settings import RouteOptions
+from .signing import authenticate
 from .workers.explaining import is_failure
 from .workers.inline import is_rendering
 from .workers.recipe import Recipe
@@ -32,6 +33,17 @@ from .workers.renders import Renders
 
 #: A new version of the package may draw or say something else.
 _VERSION = version("flask-mplstream")
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """The data's version, as the user of one request has it."""
+
+    text: str
+    #: The names that the picture belongs to, for invalidation.
+    names: tuple[str, ...]
+    #: The injected values, as they are in the key.
+    injected: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,34 +202,71 @@ class FigureRoute:
         """
         return self.fetch(self.picture(arguments, Variant(ALT_FORMAT))).entry.image
 
+    @property
+    def is_private(self) -> bool:
+        """Whether every response is one person's: by an option, or behind a guard.
+
+        Final at the first request, as an app takes functions until then.
+        """
+        return self.options.is_private or (
+            self.options.private is None and self._is_guarded
+        )
+
+    @property
+    def _is_guarded(self) -> bool:
+        """Whether a blueprint has a ``before_request``, which may turn people away."""
+        guards, names = self._app.before_request_funcs, self.blueprint.split(".")
+        return any(guards.get(".".join(names[:n])) for n in range(1, len(names) + 1))
+
+    @property
+    def has_urls_of_users(self) -> bool:
+        """Whether the version in a URL also says whose picture it is.
+
+        No other user's page names such a URL.
+        """
+        return bool(self._inject and self._app.secret_key)
+
     def version_of(self, arguments: Arguments) -> str:
-        """What stands for the data's version in a URL; nothing without ``version``."""
+        """Return the version for a URL; nothing without ``version``."""
         if self._version is None:
             return ""
-        version = self._versioned(arguments, self.injected())
-        return self.url_version(version, self._names_of(arguments))
+        injected = self.injected()
+        text = self._versioned(arguments, injected)
+        names, texts = self._names_of(arguments), self._texts_of(injected)
+        return self.url_version(Version(text, names, texts))
 
-    def url_version(self, version: str, names: Sequence[str]) -> str:
-        """*version* as it stands in a URL: an invalidation makes it another one."""
-        return digest(version, self.pictures().store.generation(names))[:16]
+    def url_version(self, version: Version) -> str:
+        """Return *version* for a URL: an invalidation makes it another one.
 
-    def wanted(self, picture: Picture) -> tuple[Wanted, str]:
-        """What to look for, and the data's version or nothing.
+        With injected values it is an HMAC over those and all arguments as well.
+        """
+        generation = self.pictures().store.generation(version.names)
+        if self.has_urls_of_users:
+            texts = (version.text, generation, *version.names, *version.injected)
+            return authenticate(self._app, digest(*texts))
+        return digest(version.text, generation)[:16]
+
+    def wanted(self, picture: Picture) -> tuple[Wanted, Version | None]:
+        """Return the picture to look for, and the data's version if it has one.
 
         Calls ``inject`` and ``version``, so it wants the request that they want.
         """
         if picture.wanted is not None:
-            return picture.wanted, ""
+            return picture.wanted, None
         injected = self.injected()
-        texts = [
+        texts, version = self._texts_of(injected), None
+        if self._version is not None:
+            text = self._versioned(picture.arguments, injected)
+            version = Version(text, picture.names, texts)
+        key = digest(picture.key, version.text if version else "", *texts)
+        return self._wanted(picture, key, injected), version
+
+    def _texts_of(self, injected: Mapping[str, object]) -> tuple[str, ...]:
+        """Return *injected* as texts that differ if the values do."""
+        return tuple(
             f"{name}={fingerprint(value, f'inject[{name!r}] of {self._source}')}"
             for name, value in injected.items()
-        ]
-        version = ""
-        if self._version is not None:
-            version = self._versioned(picture.arguments, injected)
-        key = digest(picture.key, version, *texts)
-        return self._wanted(picture, key, injected), version
+        )
 
     def _wanted(
         self, picture: Picture, key: str, injected: Mapping[str, object]

@@ -83,7 +83,7 @@ class FigureOptions(TypedDict, total=False):
     tags: Sequence[str]
     version: Callable[..., object]
     inject: Mapping[str, Callable[[], object]]
-    private: bool
+    private: bool | None
     savefig: Mapping[str, Any]
     style: str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]]
     dark_style: bool | str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]]
@@ -136,8 +136,11 @@ class RouteOptions(BaseModel):
     #: the figure function, is part of the key, cannot be set from the URL, and
     #: makes the response private.
     inject: Mapping[str, Callable[[], object]] = Field(default_factory=dict)
-    #: Whether only the browser that asked may keep the picture, no shared cache.
-    private: bool = False
+    #: Whether only browsers may keep the picture, and ask again each time. By default
+    #: if the route has ``inject`` or ``decorators``, or its blueprint a
+    #: ``before_request``. ``False`` says that those let everybody in: the decorators of
+    #: the same layer (route, blueprint) or a wider one. ``inject`` is always private.
+    private: bool | None = None
     #: Keyword arguments for ``Figure.savefig``.
     savefig: Annotated[Mapping[str, Any], BeforeValidator(_savefig)] = Field(
         default_factory=dict
@@ -169,7 +172,9 @@ class RouteOptions(BaseModel):
 
     @property
     def is_private(self) -> bool:
-        """Whether the response belongs to one person."""
+        """Whether these options alone make the response one person's."""
+        if self.private is None:
+            return bool(self.inject or self.decorators)
         return self.private or bool(self.inject)
 
     @classmethod
@@ -255,9 +260,16 @@ class Settings(RouteOptions):
         return settings
 
     def route_options(self, *layers: Mapping[str, Any]) -> RouteOptions:
-        """The options of a route: *layers* over these settings, last one first."""
+        """The options of a route: *layers* over these settings, last one first.
+
+        A wider layer's ``private=False`` says nothing of the decorators, or of the
+        ``before_request`` functions, of a narrower one.
+        """
         merged = {name: getattr(self, name) for name in RouteOptions.model_fields}
+        merged["private"] = self.private or None
         for layer in layers:
+            if layer.get("decorators"):
+                merged["private"] = merged["private"] or None
             merged |= layer
         return RouteOptions.checked(merged, str)
 

@@ -19,6 +19,7 @@ from .cache.lookup import Pictures
 from .cache.store import Store
 from .caches import find_cache
 from .errors import ConfigError, UnknownFigureError, nearest
+from .responses import watch_cookies
 from .route import FigureRoute, tag_name
 from .settings import Settings
 from .workers.renders import Renders, check_extras
@@ -35,6 +36,7 @@ class AppState:
         self.routes: dict[str, FigureRoute] = {}
         self._declared: dict[int, dict[str, list[FigureRoute]]] = {}
         self._app = app
+        watch_cookies(app)
         self._pid = os.getpid()
         self._pictures: dict[Cache | None, Pictures] = {}
         self._renders: tuple[int, Renders] | None = None

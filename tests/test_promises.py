@@ -71,13 +71,13 @@ ALLOWED: dict[str, set[str]] = {
     "inlining": {"links"},
     "signing": {"errors", "parameters"},
     "failures": {"errors", "http"},
-    "responses": set(),
+    "responses": {"http"},
     "documents": {"http", "cache.key"},
     "route": {
         *("errors", "image", "settings", "parameters", "render"),
         *("cache.freshness", "cache.key", "cache.lookup"),
         *("workers.explaining", "workers.inline", "workers.recipe"),
-        "workers.renders",
+        *("signing", "workers.renders"),
     },
     "view": {
         *("errors", "image", "parameters", "http", "render", "responses", "route"),
@@ -85,7 +85,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "caches": {"errors", "cache.memory", "cache.serializer"},
     "state": {
-        *("budget", "caches", "errors", "settings", "route"),
+        *("budget", "caches", "errors", "settings", "responses", "route"),
         *("cache.lookup", "cache.store", "workers.renders"),
     },
     "assets": {"errors", "state", "urls"},

@@ -49,7 +49,15 @@ from werkzeug.test import TestResponse
 from flask_mplstream import ConfigError, FigureBlueprint, figure_url
 from flask_mplstream.state import AppState
 
-from .conftest import Clock, Counter, free_port, need, pixels, server
+from .conftest import (
+    Clock,
+    Counter,
+    SilentSessions,
+    free_port,
+    need,
+    pixels,
+    server,
+)
 
 ROOT = Path(__file__).parent.parent
 Serve = Callable[..., FlaskClient]
@@ -128,12 +136,19 @@ def user_in(app: Flask, cookie: str) -> str | None:
 def assert_for_one_person(response: TestResponse) -> None:
     """No shared cache keeps it, and another login in the browser asks again."""
     assert not FORBIDDEN.search(response.headers["Cache-Control"])
+    is_fresh = "max-age" in response.headers["Cache-Control"]
+    assert not is_fresh or response.cache_control.immutable or has_cookie(response)
     if response.status_code in (200, 206, 304):
         assert response.cache_control.private
         assert "Cookie" in response.headers["Vary"]
         return
     assert response.cache_control.no_store
     assert not (response.mimetype or "").startswith("image/")
+
+
+def has_cookie(response: TestResponse) -> bool:
+    """Whether that is why it is private, and its picture anybody's."""
+    return "Set-Cookie" in response.headers
 
 
 #: With them, a shared cache may keep what needed a login (RFC 9111 section 3.5).
@@ -197,6 +212,10 @@ def site() -> Flask:
     app = Flask(__name__)
     app.config["SECRET_KEY"] = "not secret"
     app.config.from_prefixed_env()
+    if app.config.get("SILENT_SESSIONS"):
+        app.session_interface = SilentSessions()
+    # Its hook reads the session after each view.
+    LoginManager(app).user_loader(lambda name: None)
     plots = FigureBlueprint("plots", __name__, url_prefix="/plots", max_age=60)
 
     def serve(name: str, function: Callable[..., Figure], **options: Any) -> None:
@@ -211,6 +230,7 @@ def site() -> Flask:
     serve("members", walk, decorators=[with_login])
     serve("gated", walk, decorators=[with_password])
     serve("vault", walk, decorators=[with_password], private=True)
+    serve("dated-members", walk, decorators=[with_login], version=lambda: 1)
     serve("fails/<int:status>", fails, error_backoff=0.0, stale_if_error=0)
 
     @app.get("/where")
@@ -300,7 +320,8 @@ class Crowd:
             case event if event < 30:
                 browser.log_in(self._random.choice([*COLORS, None]))
             case event if event < 50 and browser.user:
-                self._known.versions.append(browser.client.get("/where").text[-16:])
+                where = browser.client.get("/where").text
+                self._known.versions.append(where.partition("_v=")[2])
         self._judge(browser, self._any_ask())
 
     def _any_ask(self) -> Ask:
@@ -1347,17 +1368,27 @@ def gunicorn(
         yield
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """One for all tests: each has pictures of its own."""
-    program, folder = need("nginx"), tmp_path_factory.mktemp("stack")
+@contextmanager
+def stacked(folder: Path, **settings: str) -> Iterator[Stack]:
+    """The site with *settings* behind an nginx."""
+    program = need("nginx")
     found = Stack(free_port(), free_port(), free_port(), folder)
     user = "user root;" if os.geteuid() == 0 else ""
     config = NGINX.format(user=user, **vars(found))
     folder.joinpath("nginx.conf").write_text(config)
     log, prefix = f"{folder}/error.log", f"{folder}/"
     nginx = [program, "-e", log, "-p", prefix, "-c", f"{folder}/nginx.conf"]
-    with gunicorn(found.origin, folder), server(*nginx, port=found.port):
+    with (
+        gunicorn(found.origin, folder, 2, **settings),
+        server(*nginx, port=found.port),
+    ):
+        yield found
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One for all tests: each has pictures of its own."""
+    with stacked(tmp_path_factory.mktemp("stack")) as found:
         yield found
 
 
@@ -1408,9 +1439,23 @@ def test_nginx_lets_nobody_past_the_password(stack: Stack) -> None:
     assert nobody.ask("/plots/gated.png").status == 401
 
 
+def test_nginx_lets_nobody_past_a_login_that_sessions_do_not_tell_of(
+    tmp_path: Path,
+) -> None:
+    """Without ``Vary: Cookie``, only ``decorators`` say that a picture is guarded."""
+    with stacked(tmp_path, FLASK_SILENT_SESSIONS="true") as found:
+        for careless in (False, True):
+            known = found.user("alice", careless=careless)
+            for path in ("/plots/members.png", "/plots/dated-members.png?_v=1"):
+                assert [known.ask(path).status for _ in range(3)] == [200] * 3
+                assert found.nobody(careless=careless).ask(path).status == 401
+        known.ask("/plots/walk.png")
+        found.nobody(careless=True).ask_until("HIT", "/plots/walk.png")
+
+
 def test_nginx_stores_a_public_picture(stack: Stack) -> None:
-    """The first is a miss; from then on all get the same copy."""
-    path = "/plots/walk.png?n=1"
+    """The first is a miss; from then on all get the same copy, logged in or not."""
+    path = "/plots/walk.png?n=8"  # As wide as nobody's own.
     first = stack.nobody().ask(path)
     assert (first.status, first.cache) == (200, "MISS")
     hit = stack.nobody().ask_until("HIT", path)
@@ -1522,6 +1567,77 @@ def test_nginx_passes_no_cookie_on_when_it_asks_again(stack: Stack) -> None:
         assert answer.status == 200
         assert "Set-Cookie" not in answer.headers
         assert not answer.headers["Cache-Control"].startswith("private")
+
+
+PERSONAL = ("/plots/mine.png", "/plots/mine", "/plots/dated.png", "/plots/dated")
+GUARDED = ("/plots/members.png", "/plots/dated-members.png")
+OPEN = ("/plots/walk.png?n=7", "/plots/walk?n=7")
+
+
+class Interleavings:
+    """Two users and a stranger on one URL, in any order, through one nginx.
+
+    :param seed: of all that is random.
+    """
+
+    def __init__(self, stack: Stack, seed: int) -> None:
+        self._random = random.Random(seed)
+        self._clients = {
+            (name, careless): stack.user(name, careless=careless)
+            if name
+            else stack.nobody(careless=careless)
+            for name in ("alice", "bob", None)
+            for careless in (False, True)
+        }
+        self._stack = stack
+        self._own: dict[tuple[str | None, str], Answer] = {}
+
+    def run(self) -> None:
+        """Three or four times one of them asks for the same."""
+        url = self._random.choice([*PERSONAL, *GUARDED, *OPEN])
+        url += self._random.choice(["", f"{'&' if '?' in url else '?'}_v=1"])
+        careless = self._random.random() < 0.5
+        users = ["alice", "bob", None]
+        for name in self._random.sample(users + users, self._random.randint(3, 4)):
+            self._ask(name, url, self._clients[name, careless])
+
+    def _ask(self, name: str | None, url: str, client: Client) -> None:
+        own = self._of(name, url)
+        known = [answer.headers.get("ETag", '"x"') for answer in self._own.values()]
+        choice = self._random.choice
+        headers = choice(
+            [{}, {}, {"If_None_Match": choice(known)}, {"Range": "bytes=9-99"}]
+        )
+        answer = client.ask(url, **headers)
+        match answer.status:
+            case 200:
+                assert answer.body == own.body
+            case 206:
+                assert answer.body == own.body[9:100]
+            case 304:
+                assert own.headers["ETag"] == headers["If_None_Match"]
+            case status:
+                assert (status, own.status) == (401, 401)
+        assert own.status == 200 or answer.status == 401
+
+    def _of(self, name: str | None, url: str) -> Answer:
+        """What the app itself answers to the user."""
+        if (name, url) not in self._own:
+            headers = self._clients[name, False].headers
+            own = Client(self._stack.origin, headers).ask(url)
+            if own.status == 200 and url.partition("?")[0] in PERSONAL:
+                assert owner_of(own.body) == name
+            self._own[name, url] = own
+        return self._own[name, url]
+
+
+def test_a_thousand_interleavings_through_nginx_give_everybody_their_own(
+    stack: Stack,
+) -> None:
+    """No foreign byte, no foreign 304, and nothing for a stranger."""
+    interleavings = Interleavings(stack, seed=12)
+    for _ in range(1000):
+        interleavings.run()
 
 
 def assert_everybody_gets_their_own(port: int, users: Sequence[str]) -> None:
