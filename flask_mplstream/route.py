@@ -18,7 +18,7 @@ from typing import Any
 from flask import Flask
 
 from .cache.freshness import Lifetime
-from .cache.key import digest, fingerprint
+from .cache.key import copy_value, digest, fingerprint
 from .cache.lookup import Pictures, Served, Wanted
 from .errors import ArgumentFault, ArgumentsError, cut
 from .image import ALT_FORMAT, RenderedImage, Theme, Variant
@@ -210,7 +210,7 @@ class FigureRoute:
             return picture.wanted, ""
         injected = self.injected()
         texts = [
-            f"{name}={fingerprint(value, f'inject[{name!r}] of {self._source}')}"
+            f"{name}={fingerprint(value, self._injection(name))}"
             for name, value in injected.items()
         ]
         version = ""
@@ -235,20 +235,36 @@ class FigureRoute:
         )
 
     def injected(self) -> dict[str, object]:
-        """What ``inject`` gives, in the request that it may want."""
-        return {name: call() for name, call in self._inject.items()}
+        """Return copies of what ``inject`` gives in the current request.
+
+        A list that changes later would be drawn under the key of what it was.
+
+        :raises ConfigError: for a value that a key cannot hold.
+        """
+        given = {name: call() for name, call in self._inject.items()}
+        for name, value in given.items():
+            fingerprint(value, self._injection(name))
+        return _copy_values(given)
+
+    def _injection(self, name: str) -> str:
+        return f"inject[{name!r}] of {self._source}"
 
     def _versioned(self, arguments: Arguments, injected: Mapping[str, object]) -> str:
         assert self._version is not None  # noqa: S101 - for the type checker
-        version = self._version(**arguments.copy(), **injected)
+        version = self._version(**arguments.copy(), **_copy_values(injected))
         text = fingerprint(version, f"version of {self._source}")
         return digest(self._identity, text)[:16]
 
     def _render(
         self, picture: Picture, injected: Mapping[str, object], timeout_s: float
     ) -> RenderedImage:
-        values = {**picture.arguments.copy(), **injected}
+        values = {**picture.arguments.copy(), **_copy_values(injected)}
         return self._renders().image(self.recipe, values, picture.variant, timeout_s)
+
+
+def _copy_values(values: Mapping[str, object]) -> dict[str, object]:
+    """Return *values* for one call, which may change its own."""
+    return {name: copy_value(value) for name, value in values.items()}
 
 
 def taken_by(call: Callable[..., Any], names: Iterable[str]) -> tuple[str, ...]:

@@ -437,6 +437,60 @@ def test_two_users_on_one_url_are_two_renders(
     assert [owner_of(answer.data) for answer in answers] == ["alice", "bob"]
 
 
+@dataclass
+class Account:
+    """Whom a login knows."""
+
+    id: int
+
+
+class TenantAccount(Account):
+    """One with something that its dataclass does not speak of."""
+
+    def __init__(self, id: int, user: str) -> None:
+        super().__init__(id)
+        self.user = user
+
+
+def test_two_tenants_with_one_number_share_no_picture(
+    plots: FigureBlueprint, serve: Serve
+) -> None:
+    """An injected value that the key cannot hold is an error, also as a version."""
+
+    def account() -> TenantAccount:
+        return TenantAccount(1, request.headers["X-User"])
+
+    @plots.figure_route("/mine", inject={"account": account})
+    def mine(account: TenantAccount) -> Figure:
+        return badge(account.user)
+
+    @plots.figure_route("/newest", version=lambda: TenantAccount(1, "alice"))
+    def newest() -> Figure:
+        return badge("alice")
+
+    client = serve(TESTING=True)
+    for path, source in (("mine", "inject"), ("newest", "version")):
+        with pytest.raises(ConfigError, match=f"{source}.* 'user'.* the object's id"):
+            client.get(f"/plots/{path}.png", headers={"X-User": "alice"})
+
+
+def test_a_list_that_changes_meanwhile_is_drawn_as_it_was(
+    plots: FigureBlueprint, serve: Serve
+) -> None:
+    """The key is made of what the figure function gets, however late it is called."""
+    shared = ["alice"]
+
+    def load(users: list[str]) -> None:
+        shared[0] = "bob"  # As another request may do.
+
+    @plots.figure_route("/ours", inject={"users": lambda: shared}, load=load)
+    def ours(data: None, users: list[str]) -> Figure:
+        return badge(users[0])
+
+    client = serve(TESTING=True)
+    assert owner_of(client.get("/plots/ours.png").data) == "alice"
+
+
 def test_a_crowd_of_users_on_one_url(
     plots: FigureBlueprint, serve: Serve, renders: Counter
 ) -> None:
@@ -654,7 +708,7 @@ def test_what_the_url_does_not_say_is_private_or_refused(
 
 SHOP = """
 from flask import abort, session
-from flask_mplstream import FigureBlueprint
+from flask_mplstream import ConfigError, FigureBlueprint
 from matplotlib.figure import Figure
 
 COLOR, ENDPOINT, LOOK = {color!r}, {endpoint!r}, {savefig!r}
