@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
+from secrets import token_hex
 from types import CodeType
 from typing import Any
 
@@ -44,6 +45,8 @@ class Picture:
     key: str
     #: What it belongs to, for invalidation.
     names: tuple[str, ...]
+    #: The app that it belongs to, if it is private.
+    owner: str
     #: What to look for, where it follows from the URL alone.
     wanted: Wanted | None = None
 
@@ -104,9 +107,12 @@ class FigureRoute:
         styles = [look.style for look in self.recipe.looks.values()]
         savefig = sorted(options.savefig.items())
         look = (savefig, styles, options.alt, MATPLOTLIB_VERSION, _VERSION)
-        # User 7 of this app is not user 7 of another one on the same Redis.
-        owner = app.config.get("SECRET_KEY") if options.is_private else None
-        self._identity = digest(repr((self._source, endpoint, look, code, owner)))
+        self._identity = digest(repr((self._source, endpoint, look, code)))
+        self._has_owner = bool(
+            options.is_private or options.signed or options.decorators
+        )
+        # Without a secret nothing else tells this app from another one.
+        self._unknown_owner = token_hex()
         self._tags = tuple(map(tag_name, options.tags))
 
     def _with_its_own(self, call: Callable[..., Any]) -> Callable[..., Any]:
@@ -138,11 +144,23 @@ class FigureRoute:
             raise ArgumentsError(faults)
         return served
 
+    def _owner(self) -> str:
+        """Return what tells this app's private pictures from those of another app.
+
+        User 7 of this app is not user 7 of another one on the same Redis. Read at
+        each use, as ``SECRET_KEY`` may be set after the registration.
+        """
+        if not self._has_owner:
+            return ""
+        secret = self._app.config.get("SECRET_KEY")
+        return repr(secret) if secret else self._unknown_owner
+
     def picture(self, arguments: Arguments, variant: Variant) -> Picture:
         """The picture of *arguments* in *variant*."""
-        key = digest(self._identity, arguments.canonical, str(variant))
+        owner = self._owner()
+        key = digest(self._identity, owner, arguments.canonical, str(variant))
         names = self._names_of(arguments)
-        picture = Picture(arguments, variant, key, names)
+        picture = Picture(arguments, variant, key, names, owner)
         if self._inject or self._version:
             return picture
         return replace(picture, wanted=self._wanted(picture, key, {}))
@@ -206,6 +224,8 @@ class FigureRoute:
 
         Calls ``inject`` and ``version``, so it wants the request that they want.
         """
+        if picture.owner != self._owner():  # SECRET_KEY was set meanwhile.
+            picture = self.picture(picture.arguments, picture.variant)
         if picture.wanted is not None:
             return picture.wanted, ""
         injected = self.injected()
@@ -253,7 +273,7 @@ class FigureRoute:
         assert self._version is not None  # noqa: S101 - for the type checker
         version = self._version(**arguments.copy(), **_copy_values(injected))
         text = fingerprint(version, f"version of {self._source}")
-        return digest(self._identity, text)[:16]
+        return digest(self._identity, self._owner(), text)[:16]
 
     def _render(
         self, picture: Picture, injected: Mapping[str, object], timeout_s: float

@@ -343,7 +343,6 @@ def zone_of_file() -> ZoneInfo:
         pytest.param(lambda t: [tenanted(Name("a"), t)], id="inside-a-list"),
         pytest.param(lambda t: {"a": {1: tenanted(Name("a"), t)}}, id="inside-dicts"),
         pytest.param(lambda t: Account(tenanted(Number(1), t)), id="inside-a-field"),
-        pytest.param(lambda t: local_account(t), id="class-of-one-call"),
         pytest.param(lambda t: defaultdict(lambda: t, a=1), id="default-factory"),
         pytest.param(lambda t: Plain(1), id="object"),
         pytest.param(lambda t: Model(id=1), id="pydantic"),
@@ -381,6 +380,7 @@ def test_a_value_that_the_key_would_not_hold_as_a_whole_is_refused(
         pytest.param(Quiet(1, "north"), Quiet(1, "south"), id="not-compared"),
         pytest.param(Bare(1, "north"), Bare(1, "south"), id="no-eq"),
         pytest.param(Account(1), Slotted(1), id="class"),
+        pytest.param(local_account("north"), local_account("south"), id="local-class"),
         pytest.param(Row("north", 1), Row("south", 1), id="field-of-a-list"),
         pytest.param(Row("north", 1), Row("north", 2), id="items-of-a-dataclass"),
         pytest.param(Pair(1, "north"), Pair(1, "south"), id="namedtuple"),
@@ -425,6 +425,13 @@ def test_every_part_of_a_value_is_in_its_fingerprint(
 ) -> None:
     """Also what comparison, hash and text of the value leave out."""
     assert fingerprint(first, "test") != fingerprint(second, "test")
+
+
+def test_a_class_of_a_function_s_own_is_accepted() -> None:
+    """Values of it are told apart by what they hold, in this process."""
+    first = local_account("north")
+    assert fingerprint(first, "test") == fingerprint(copy.copy(first), "test")
+    assert fingerprint(first, "test") != fingerprint(type(first)(2), "test")
 
 
 def test_an_attribute_of_an_enum_s_member_is_part_of_it() -> None:

@@ -22,9 +22,11 @@ from hashlib import blake2b
 from operator import attrgetter
 from pathlib import PosixPath, PurePath, PurePosixPath, PureWindowsPath, WindowsPath
 from pickle import PicklingError
+from secrets import token_hex
 from types import BuiltinFunctionType, GetSetDescriptorType, MemberDescriptorType
 from typing import Any, TypeVar
 from uuid import UUID
+from weakref import WeakKeyDictionary
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -44,12 +46,13 @@ def digest(*texts: str) -> str:
 
 
 def fingerprint(value: object, source: str) -> str:
-    """Return a text that is equal for equal values only, and in every process.
+    """Return a text that is equal for equal values only.
+
+    It is the same in every process, except for a class of a function's own.
 
     :param value: None, a number, text, bytes, a date or time, ``UUID``, ``Path``,
         ``Enum``, numpy or pandas scalar or dataclass, or a list, tuple, set or dict
-        of those. Instances of subclasses have no attributes besides the fields of
-        a dataclass, and their classes can be imported by name.
+        of those, without attributes that are not fields of a dataclass.
     :param source: where the value comes from, for the error.
     :raises ConfigError: for a value that a text cannot hold as a whole.
     """
@@ -83,7 +86,7 @@ def _text(value: object) -> str:
     try:
         texts = map(_text, _READ[base](value))
         ordered = sorted(texts) if base in (set, frozenset) else texts
-        parts = [_name_of(kind), _join(ordered)]
+        parts = [_identity_of(kind), _join(ordered)]
     except PicklingError:  # A ZoneInfo from a file.
         raise _NotWholeError(f"a {_name_of(kind)} without a name") from None
     if kind is not base or base is object or kind.__dictoffset__:
@@ -114,7 +117,7 @@ def _is_of_pandas(kind: type) -> bool:
 
 
 def _check_class(kind: type, base: type) -> None:
-    """Refuse a class that its name does not identify, or with state out of sight.
+    """Refuse a class of no value, or with state out of sight.
 
     :raises _NotWholeError: naming the class.
     """
@@ -124,12 +127,6 @@ def _check_class(kind: type, base: type) -> None:
     if (base is object and not is_value) or not all(map(_is_python, own)):
         raise _NotWholeError(
             f"a {name}, which has no text that is the same in every process"
-        )
-    if kind is not base and not _is_importable(kind):
-        # Two of one name may differ in what their methods close over.
-        raise _NotWholeError(
-            f"a {name}, whose class cannot be imported by that name: another one may "
-            f"have it too"
         )
 
 
@@ -141,6 +138,19 @@ def _is_python(cls: type) -> bool:
     """
     is_from_c = isinstance(vars(cls).get("__new__"), BuiltinFunctionType)
     return bool(cls.__flags__ & 1 << 9) and not is_from_c
+
+
+#: What tells classes apart that cannot be imported by name, as those of a function:
+#: another call makes one of the same name, whose methods may know something else.
+_tokens: WeakKeyDictionary[type, str] = WeakKeyDictionary()
+
+
+def _identity_of(kind: type) -> str:
+    """Return a text for *kind* alone, the same in every process that can import it."""
+    name = _name_of(kind)
+    if kind in _READ or _is_importable(kind):
+        return name
+    return f"{name} {_tokens.setdefault(kind, token_hex())}"
 
 
 def _is_importable(kind: type) -> bool:
