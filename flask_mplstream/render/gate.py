@@ -23,6 +23,7 @@ from matplotlib._pylab_helpers import Gcf
 
 from ..errors import ConfigError, OverloadedError
 from .hostile import guarded, lift_guards
+from .reuse import stop_watching
 from .styles import Style
 
 #: Fixed ids in SVG, so that equal figures give equal bytes on every machine. No
@@ -69,6 +70,7 @@ def _renew_lock() -> None:
     if _found is not None and _found.thread != threading.get_ident():
         _found.restore()
         lift_guards()
+        stop_watching()
         _found = None
 
 
