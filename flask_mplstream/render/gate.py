@@ -8,7 +8,6 @@ the process. Whoever builds or draws a figure holds the gate.
 from __future__ import annotations
 
 import gc
-import os
 import threading
 import warnings
 from collections import OrderedDict
@@ -22,6 +21,7 @@ import matplotlib.style
 from matplotlib._pylab_helpers import Gcf
 
 from ..errors import ConfigError, OverloadedError
+from ..forks import call_in_child
 from .hostile import guarded, lift_guards
 from .reuse import stop_watching
 from .styles import Style
@@ -74,7 +74,7 @@ def _renew_lock() -> None:
         _found = None
 
 
-os.register_at_fork(after_in_child=_renew_lock)
+call_in_child(_renew_lock)
 
 
 def is_held_here() -> bool:
