@@ -19,6 +19,7 @@ VALUES = {"errors", "image"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "forks": set(),
+    "logs": set(),
     "image": {"errors"},
     "settings": VALUES,
     "schemas": set(),
@@ -100,7 +101,7 @@ ALLOWED: dict[str, set[str]] = {
     "cli": {
         *("errors", "http", "image", "markup", "parameters", "route", "state"),
         *("documents", "openapi", "pages", "urls", "view"),
-        *("cache.key", "cache.lookup", "workers.inline"),
+        *("cache.key", "cache.lookup", "logs", "workers.inline"),
     },
     "openapi": {
         *("errors", "documents", "http", "image", "route", "schemas", "state"),
@@ -151,7 +152,8 @@ OUTSIDE = {
     "blinker": {"signals"},
     "prometheus_client": {"prometheus"},
     "flask": {
-        *("blueprint", "budget", "caches", "cli", "failures", "responses", "route"),
+        *("blueprint", "budget", "caches", "cli", "failures", "logs", "responses"),
+        "route",
         *("assets", "documents", "embedding", "openapi", "prometheus"),
         *("signals", "signing", "state", "templating", "urls", "view"),
         *("workers.inline", "workers.renders", "workers.transport"),

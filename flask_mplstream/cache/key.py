@@ -88,7 +88,7 @@ def _text(value: object) -> str:
         ordered = sorted(texts) if base in (set, frozenset) else texts
         parts = [_identity_of(kind), _join(ordered)]
     except PicklingError:  # A ZoneInfo from a file.
-        raise _NotWholeError(f"a {_name_of(kind)} without a name") from None
+        raise _NotWholeError(f"{_show(kind)} without a name") from None
     if kind is not base or base is object or kind.__dictoffset__:
         _check_class(kind, base)
         for name, attribute in sorted(_attributes(value, base), key=lambda a: a[0]):
@@ -103,6 +103,11 @@ def _join(parts: Iterable[str]) -> str:
 
 def _name_of(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _show(kind: type) -> str:
+    """Return the text of *kind*; its own ``repr`` may run the app's code."""
+    return f"<class '{_name_of(kind).removeprefix('builtins.')}'>"
 
 
 def _base_of(kind: type) -> type:
@@ -121,12 +126,11 @@ def _check_class(kind: type, base: type) -> None:
 
     :raises _NotWholeError: naming the class.
     """
-    name = _name_of(kind)
     is_value = is_dataclass(kind) or issubclass(kind, Enum)
     own = [cls for cls in kind.__mro__ if cls not in base.__mro__]
     if (base is object and not is_value) or not all(map(_is_python, own)):
         raise _NotWholeError(
-            f"a {name}, which has no text that is the same in every process"
+            f"{_show(kind)}, which has no text that is the same in every process"
         )
 
 
@@ -180,7 +184,7 @@ def _attributes(value: object, base: type) -> Iterator[tuple[str, object]]:
             continue
         if not is_open and name not in names:
             raise _NotWholeError(
-                f"a {_name_of(kind)} with the attribute {str(name)[:60]!r}, which its "
+                f"{_show(kind)} with the attribute {str(name)[:60]!r}, which its "
                 f"class does not declare as a field"
             )
         yield name, attribute
@@ -201,7 +205,7 @@ def _held(value: object, base: type) -> Iterator[tuple[str, object]]:
                 has_dict = True
                 yield from found.__get__(value).items()
     if kind.__dictoffset__ and not has_dict:
-        raise _NotWholeError(f"a {_name_of(kind)}, whose __dict__ is out of reach")
+        raise _NotWholeError(f"{_show(kind)}, whose __dict__ is out of reach")
 
 
 def _read_leaf(kind: type) -> Callable[[Any], list[str]]:

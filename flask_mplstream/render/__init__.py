@@ -151,7 +151,7 @@ def render_variant(
     :raises OverloadedError: where the gate is not free in time.
     """
     asked = perf_counter()
-    with gate(look.style, timeout_s):
+    with gate(look.style, timeout_s, name=source):
         entered = perf_counter()
         made = _made(build, variant, source, look, limits, meaning)
     left = perf_counter()

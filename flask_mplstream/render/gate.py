@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gc
 import threading
-import warnings
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +21,8 @@ from matplotlib._pylab_helpers import Gcf
 
 from ..errors import ConfigError, OverloadedError
 from ..forks import call_in_child
+from .counts import bounded, lift_bounds
+from .glyphs import one_warning, stop_gathering
 from .hostile import guarded, lift_guards
 from .reuse import stop_watching
 from .styles import Style
@@ -71,6 +72,8 @@ def _renew_lock() -> None:
         _found.restore()
         lift_guards()
         stop_watching()
+        stop_gathering()
+        lift_bounds()
         _found = None
 
 
@@ -83,14 +86,20 @@ def is_held_here() -> bool:
 
 
 @contextmanager
-def gate(style: Style | None = None, timeout_s: float | None = None) -> Iterator[None]:
+def gate(
+    style: Style | None = None,
+    timeout_s: float | None = None,
+    *,
+    name: str = "a figure",
+) -> Iterator[None]:
     """Hold Matplotlib alone; leave its rcParams and pyplot as they were found.
 
     :param style: applied while the gate is held.
     :param timeout_s: seconds to wait for it; ``None`` for ever.
+    :param name: what is drawn, for the log.
     :raises OverloadedError: where it is not free in time.
     """
-    with _held(timeout_s), _as_found(), guarded():
+    with _held(timeout_s), _as_found(), guarded(), bounded(), one_warning(name):
         if style is not None:
             mpl.style.use(style)  # type: ignore[arg-type]  # stubs want no Mapping
             if mpl.rcParams["svg.hashsalt"] is None:  # "default" resets it.
@@ -148,14 +157,9 @@ def _as_found() -> Iterator[None]:
                     gc.collect(0)
 
 
-#: Matplotlib writes the character itself into this warning, and so into a log.
-_CONTROL_GLYPH = r"Glyph (\d|[12]\d|3[01]|127) \("
-
-
 def use_agg() -> None:
     """Make Agg the backend: a server has no display, and pyplot looks for one."""
     mpl.use("agg")
-    warnings.filterwarnings("ignore", _CONTROL_GLYPH, UserWarning)
 
 
 def check_style(style: Style | None) -> None:
