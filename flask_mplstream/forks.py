@@ -1,4 +1,4 @@
-"""What a forked child must renew: locks, threads and processes are its parent's.
+"""Work of a forked child: locks, threads and processes are its parent's.
 
 Values layer: the standard library only.
 """

@@ -1,4 +1,4 @@
-"""The package's log: one line for each event, whatever a stranger wrote into it.
+"""The package's log: one line for each event, with any text in it.
 
 Flask side. A filter on the logger does it, so that no call can forget it: texts of
 requests reach messages, arguments, and above all exceptions.

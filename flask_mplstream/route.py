@@ -145,7 +145,7 @@ class FigureRoute:
         return served
 
     def _owner(self) -> str:
-        """Return what tells this app's private pictures from those of another app.
+        """Return the name under which this app keeps its private pictures.
 
         User 7 of this app is not user 7 of another one on the same Redis. Read at
         each use, as ``SECRET_KEY`` may be set after the registration.
@@ -255,9 +255,9 @@ class FigureRoute:
         )
 
     def injected(self) -> dict[str, object]:
-        """Return copies of what ``inject`` gives in the current request.
+        """Return copies of the values of ``inject`` in the current request.
 
-        A list that changes later would be drawn under the key of what it was.
+        A list that changes later would be drawn under the key of the old one.
 
         :raises ConfigError: for a value that a key cannot hold.
         """

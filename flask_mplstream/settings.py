@@ -261,7 +261,7 @@ class Settings(RouteOptions):
         return cls.checked(given, _config_key)
 
     def check_unchanged(self, config: Mapping[str, Any]) -> None:
-        """Refuse *config* if it no longer says what these settings were made from.
+        """Refuse *config* if it differs from the one of these settings.
 
         :raises ConfigError: naming the key that was changed.
         """

@@ -78,7 +78,7 @@ class _NotWholeError(Exception):
 
 
 def _text(value: object) -> str:
-    kind = type(value)  # A proxy's __class__ only says what it stands for.
+    kind = type(value)  # A proxy lies in its __class__.
     leaf = _LEAVES.get(kind)
     if leaf is not None:
         return f"{kind.__name__}:{leaf(value)}"
@@ -137,15 +137,15 @@ def _check_class(kind: type, base: type) -> None:
 def _is_python(cls: type) -> bool:
     """Return whether a ``class`` statement made *cls*, which so hides no state.
 
-    What C defines has a ``__new__`` of C, as ``os.stat_result`` has, or is not
-    made at run time (``Py_TPFLAGS_HEAPTYPE``).
+    A class from C has a ``__new__`` of C, as ``os.stat_result`` has, or is not made
+    at run time (``Py_TPFLAGS_HEAPTYPE``).
     """
     is_from_c = isinstance(vars(cls).get("__new__"), BuiltinFunctionType)
     return bool(cls.__flags__ & 1 << 9) and not is_from_c
 
 
-#: What tells classes apart that cannot be imported by name, as those of a function:
-#: another call makes one of the same name, whose methods may know something else.
+#: A token for each class that cannot be imported by name, as one inside a function:
+#: another call makes one of the same name, with methods that know something else.
 _tokens: WeakKeyDictionary[type, str] = WeakKeyDictionary()
 
 
@@ -168,13 +168,13 @@ def _is_derived(kind: type, name: str) -> bool:
     """Return whether an attribute follows from the rest of a value."""
     if issubclass(kind, Enum):
         return name in ("__objclass__", "_sort_order_", "_inverted_")
-    return _is_of_pandas(kind) and name.startswith("_")  # What pandas has computed.
+    return _is_of_pandas(kind) and name.startswith("_")  # Computed by pandas.
 
 
 def _attributes(value: object, base: type) -> Iterator[tuple[str, object]]:
     """Yield the attributes of *value*, with their names.
 
-    :raises _NotWholeError: for one that is not part of what its class is.
+    :raises _NotWholeError: for one that its class does not declare.
     """
     kind = type(value)
     is_open = issubclass(kind, Enum | tzinfo)
@@ -191,7 +191,7 @@ def _attributes(value: object, base: type) -> Iterator[tuple[str, object]]:
 
 
 def _held(value: object, base: type) -> Iterator[tuple[str, object]]:
-    """Yield what *value* holds in slots and in its ``__dict__``."""
+    """Yield the contents of the slots and of the ``__dict__`` of *value*."""
     kind, has_dict = type(value), False
     for cls in kind.__mro__:
         for name, found in vars(cls).items():
@@ -267,7 +267,7 @@ _LEAVES: dict[type, Callable[[Any], str]] = {
     Decimal: lambda value: Decimal.__str__(value),
 }
 
-#: What a value of each class is made of.
+#: The parts of a value of each class.
 _READ: dict[type, Callable[[Any], Iterable[object]]] = {
     object: lambda _: [],
     **{kind: _read_leaf(kind) for kind in _LEAVES},

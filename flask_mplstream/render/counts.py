@@ -1,4 +1,4 @@
-"""What a stranger's number may not do: make Matplotlib draw a million things.
+"""Bounds on numbers: none from a URL makes Matplotlib draw a million things.
 
 Render layer. A limit of an axis, a count of bins, or a width comes from a URL, and
 an innocent ``MultipleLocator(1)`` then holds the process for minutes. The guards are
@@ -46,10 +46,11 @@ MIN_PATTERN_POINTS = 0.01
 Method = Callable[..., Any]
 
 
-def _check(what: str, count: float, most: float, fix: str) -> None:
+def _check(things: str, count: float, most: float, fix: str) -> None:
     if count > most:
         raise ImageTooLargeError(
-            f"The figure has {count:,.0f} {what}; at most {most:,} can be drawn. {fix}"
+            f"The figure has {count:,.0f} {things}; at most {most:,} can be drawn. "
+            f"{fix}"
         )
 
 
@@ -74,12 +75,12 @@ def _bound_ticks(kind: str) -> Callable[[Method], Method]:
 
     def guard(get_ticks: Method) -> Method:
         @wraps(get_ticks)
-        def get_bounded(axis: Axis, numticks: int | None = None) -> Any:
+        def call(axis: Axis, numticks: int | None = None) -> Any:
             # A list of the figure function's own may be longer.
             _check_ticks(numticks or 0, getattr(axis, kind).locator, MAX_LISTED)
             return get_ticks(axis, numticks)
 
-        return get_bounded
+        return call
 
     return guard
 
@@ -107,17 +108,17 @@ def _check_candidates(count: float) -> None:
 
 def _bound_rule(tick_values: Method) -> Method:
     @wraps(tick_values)
-    def bounded(locator: Any, vmin: Any, vmax: Any) -> Any:
+    def call(locator: Any, vmin: Any, vmax: Any) -> Any:
         days = abs((vmax - vmin).total_seconds()) / 86_400
         _check_candidates(days / (locator._get_unit() * locator._get_interval()))
         return tick_values(locator, vmin, vmax)
 
-    return bounded
+    return call
 
 
 def _bound_dashes(scale: Method) -> Method:
     @wraps(scale)
-    def bounded(offset: Any, dashes: Any, lw: float) -> Any:
+    def call(offset: Any, dashes: Any, lw: float) -> Any:
         scaled = scale(offset, dashes, lw)
         if scaled[1] and 0 < sum(scaled[1]) < MIN_PATTERN_POINTS:
             raise ImageTooLargeError(
@@ -127,39 +128,39 @@ def _bound_dashes(scale: Method) -> Method:
             )
         return scaled
 
-    return bounded
+    return call
 
 
 def _bound_font(set_size: Method) -> Method:
     @wraps(set_size)
-    def bounded(font: FontProperties, size: Any) -> None:
+    def call(font: FontProperties, size: Any) -> None:
         set_size(font, size)
         points = font.get_size_in_points()
         _check("points of font size", points, MAX_FONT_POINTS, "Give a smaller one.")
 
-    return bounded
+    return call
 
 
 def _bound_argument(
-    name: str, place: int, most: int, what: str, *, may_be_two: bool = False
+    name: str, place: int, most: int, things: str, *, may_be_two: bool = False
 ) -> Callable[[Method], Method]:
     """Return a guard of the number *name*, the argument at *place*.
 
-    :param what: what it counts, for the error.
+    :param things: the things counted, for the error.
     :param may_be_two: whether two numbers are one for each direction, and not edges.
     """
 
     def guard(method: Method) -> Method:
         @wraps(method)
-        def bounded(*args: Any, **kwargs: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
             given = kwargs.get(name, args[place] if len(args) > place else None)
             two = isinstance(given, Sequence) and may_be_two and len(given) == 2
             for count in given if two and given else [given]:
                 if isinstance(count, Real):
-                    _check(what, float(count), most, "Give a smaller number.")
+                    _check(things, float(count), most, "Give a smaller number.")
             return method(*args, **kwargs)
 
-        return bounded
+        return call
 
     return guard
 
@@ -173,16 +174,16 @@ def _bound_corners(found: Any) -> Any:
 
 def _bound_levels(process: Method) -> Method:
     @wraps(process)
-    def bounded(contours: Any) -> None:
+    def call(contours: Any) -> None:
         _check("contour levels", len(contours.levels), MAX_BINS, "Give fewer levels.")
         process(contours)
 
-    return bounded
+    return call
 
 
 def _bound_sizes(set_sizes: Method) -> Method:
     @wraps(set_sizes)
-    def bounded(collection: Any, sizes: Any, *args: Any, **kwargs: Any) -> None:
+    def call(collection: Any, sizes: Any, *args: Any, **kwargs: Any) -> None:
         areas = np.asarray([] if sizes is None else sizes, float)
         points = float(np.sqrt(np.nanmax(areas))) if areas.size else 0
         _check(
@@ -193,14 +194,14 @@ def _bound_sizes(set_sizes: Method) -> Method:
         )
         set_sizes(collection, sizes, *args, **kwargs)
 
-    return bounded
+    return call
 
 
 _MARKER = (MAX_MARKER_POINTS, "points of marker size")
 _CELLS = (MAX_CELLS_A_SIDE, "cells along a side")
 _DENSITY = (MAX_DENSITY, "as the density of a stream plot")
 
-#: What is replaced, where, and by a guard of what was there.
+#: Each guard: the owner and the name of its target, and the function that makes it.
 _GUARDS: Sequence[tuple[Any, str, Callable[[Any], Any]]] = (
     (ticker, "np", lambda _: _Counting()),
     (ticker.Locator, "raise_if_exceeds", lambda _: _raise_if_exceeds),
@@ -224,7 +225,7 @@ _GUARDED = [guard(found) for found, (*_, guard) in zip(_FOUND, _GUARDS, strict=T
 
 
 @contextmanager
-def bounded() -> Iterator[None]:
+def bound_counts() -> Iterator[None]:
     """Refuse figures of too many parts."""
     found = [vars(owner)[name] for owner, name, _ in _GUARDS]
     _set(_GUARDED)

@@ -21,8 +21,8 @@ from matplotlib._pylab_helpers import Gcf
 
 from ..errors import ConfigError, OverloadedError
 from ..forks import call_in_child
-from .counts import bounded, lift_bounds
-from .glyphs import one_warning, stop_gathering
+from .counts import bound_counts, lift_bounds
+from .glyphs import gather_warnings, stop_gathering
 from .hostile import guarded, lift_guards
 from .reuse import stop_watching
 from .styles import Style
@@ -70,10 +70,8 @@ def _renew_lock() -> None:
     _lock = threading.RLock()
     if _found is not None and _found.thread != threading.get_ident():
         _found.restore()
-        lift_guards()
-        stop_watching()
-        stop_gathering()
-        lift_bounds()
+        for lift in (lift_guards, lift_bounds, stop_gathering, stop_watching):
+            lift()
         _found = None
 
 
@@ -96,14 +94,26 @@ def gate(
 
     :param style: applied while the gate is held.
     :param timeout_s: seconds to wait for it; ``None`` for ever.
-    :param name: what is drawn, for the log.
+    :param name: the figure's source, for the log.
     :raises OverloadedError: where it is not free in time.
     """
-    with _held(timeout_s), _as_found(), guarded(), bounded(), one_warning(name):
+    with (
+        _held(timeout_s),
+        _as_found(),
+        guarded(),
+        bound_counts(),
+        gather_warnings(name),
+    ):
         if style is not None:
             mpl.style.use(style)  # type: ignore[arg-type]  # stubs want no Mapping
             if mpl.rcParams["svg.hashsalt"] is None:  # "default" resets it.
                 mpl.rcParams["svg.hashsalt"] = _RC["svg.hashsalt"]
+        yield
+
+
+@contextmanager
+def _guards(name: str) -> Iterator[None]:
+    with guarded(), bound_counts(), gather_warnings(name):
         yield
 
 

@@ -1,4 +1,4 @@
-"""What Matplotlib says of a figure while it is drawn: one line in the log.
+"""Matplotlib's warnings about one figure: one line in the log.
 
 Render layer. It warns of each missing glyph and font by itself, so that one title
 of 250 odd characters would be 250 warnings. Call it inside the gate.
@@ -36,7 +36,7 @@ class _Gathered(logging.Filter):
         self._glyphs[int(codepoint)] = fontnames[:120]
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Take what is logged about this render; leave what is not."""
+        """Take a record of this render, and leave the others."""
         if record.thread != self._thread or record.levelno < logging.WARNING:
             return True
         self._messages[record.getMessage()] = None
@@ -67,10 +67,10 @@ def _list(texts: Iterable[str]) -> str:
 
 
 @contextmanager
-def one_warning(name: str) -> Iterator[None]:
-    """Gather what Matplotlib warns of, and log it once.
+def gather_warnings(name: str) -> Iterator[None]:
+    """Gather Matplotlib's warnings, and log them once.
 
-    :param name: what is drawn.
+    :param name: the figure's source.
     """
     gathered = _Gathered()
     found = _text_helpers.warn_on_missing_glyph

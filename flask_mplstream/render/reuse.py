@@ -1,4 +1,4 @@
-"""One call, one figure: what an earlier call drew is in no other person's picture.
+"""One call, one figure: a picture has no lines of an earlier call.
 
 Render layer. A figure made at import, or kept by ``lru_cache``, collects the lines
 of every call, also of one that failed. So each figure that a figure function draws
