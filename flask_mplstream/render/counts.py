@@ -91,14 +91,14 @@ class _Counting:
     def __getattr__(self, name: str) -> Any:
         return getattr(np, name)
 
-    def arange(self, *limits: float) -> Any:
+    def arange(self, *limits: float, **options: Any) -> Any:
         start, stop, step = (*((0, *limits) if len(limits) == 1 else limits), 1)[:3]
         _check_candidates((stop - start) / step)
-        return np.arange(*limits)
+        return np.arange(*limits, **options)
 
-    def linspace(self, start: float, stop: float, num: int = 50) -> Any:
+    def linspace(self, start: float, stop: float, num: int = 50, **options: Any) -> Any:
         _check_candidates(num)
-        return np.linspace(start, stop, num)
+        return np.linspace(start, stop, num, **options)
 
 
 def _check_candidates(count: float) -> None:
