@@ -238,7 +238,7 @@ def _full_name(state: BlueprintSetupState) -> str:
 
 def _prepare_app(state: BlueprintSetupState) -> None:
     app = _app(state)
-    AppState.of(app)
+    AppState.of(app).check_settings()
     use_agg()
     app.cli.add_command(figures)
     for name, function in GLOBALS.items():

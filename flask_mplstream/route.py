@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
+from secrets import token_hex
 from types import CodeType
 from typing import Any
 
 from flask import Flask
 
 from .cache.freshness import Lifetime
-from .cache.key import digest, fingerprint
+from .cache.key import copy_value, digest, fingerprint
 from .cache.lookup import Pictures, Served, Wanted
 from .errors import ArgumentFault, ArgumentsError, cut
 from .image import ALT_FORMAT, RenderedImage, Theme, Variant
@@ -56,6 +57,8 @@ class Picture:
     key: str
     #: What it belongs to, for invalidation.
     names: tuple[str, ...]
+    #: The app that it belongs to, if it is private.
+    owner: str
     #: What to look for, where it follows from the URL alone.
     wanted: Wanted | None = None
 
@@ -116,9 +119,12 @@ class FigureRoute:
         styles = [look.style for look in self.recipe.looks.values()]
         savefig = sorted(options.savefig.items())
         look = (savefig, styles, options.alt, MATPLOTLIB_VERSION, _VERSION)
-        # User 7 of this app is not user 7 of another one on the same Redis.
-        owner = app.config.get("SECRET_KEY") if options.is_private else None
-        self._identity = digest(repr((self._source, endpoint, look, code, owner)))
+        self._identity = digest(repr((self._source, endpoint, look, code)))
+        self._has_owner = bool(
+            options.is_private or options.signed or options.decorators
+        )
+        # Without a secret nothing else tells this app from another one.
+        self._unknown_owner = token_hex()
         self._tags = tuple(map(tag_name, options.tags))
 
     def _with_its_own(self, call: Callable[..., Any]) -> Callable[..., Any]:
@@ -150,11 +156,23 @@ class FigureRoute:
             raise ArgumentsError(faults)
         return served
 
+    def _owner(self) -> str:
+        """Return the name under which this app keeps its private pictures.
+
+        User 7 of this app is not user 7 of another one on the same Redis. Read at
+        each use, as ``SECRET_KEY`` may be set after the registration.
+        """
+        if not self._has_owner:
+            return ""
+        secret = self._app.config.get("SECRET_KEY")
+        return repr(secret) if secret else self._unknown_owner
+
     def picture(self, arguments: Arguments, variant: Variant) -> Picture:
         """The picture of *arguments* in *variant*."""
-        key = digest(self._identity, arguments.canonical, str(variant))
+        owner = self._owner()
+        key = digest(self._identity, owner, arguments.canonical, str(variant))
         names = self._names_of(arguments)
-        picture = Picture(arguments, variant, key, names)
+        picture = Picture(arguments, variant, key, names, owner)
         if self._inject or self._version:
             return picture
         return replace(picture, wanted=self._wanted(picture, key, {}))
@@ -251,6 +269,8 @@ class FigureRoute:
 
         Calls ``inject`` and ``version``, so it wants the request that they want.
         """
+        if picture.owner != self._owner():  # SECRET_KEY was set meanwhile.
+            picture = self.picture(picture.arguments, picture.variant)
         if picture.wanted is not None:
             return picture.wanted, None
         injected = self.injected()
@@ -264,7 +284,7 @@ class FigureRoute:
     def _texts_of(self, injected: Mapping[str, object]) -> tuple[str, ...]:
         """Return *injected* as texts that differ if the values do."""
         return tuple(
-            f"{name}={fingerprint(value, f'inject[{name!r}] of {self._source}')}"
+            f"{name}={fingerprint(value, self._injection(name))}"
             for name, value in injected.items()
         )
 
@@ -284,20 +304,36 @@ class FigureRoute:
         )
 
     def injected(self) -> dict[str, object]:
-        """What ``inject`` gives, in the request that it may want."""
-        return {name: call() for name, call in self._inject.items()}
+        """Return copies of the values of ``inject`` in the current request.
+
+        A list that changes later would be drawn under the key of the old one.
+
+        :raises ConfigError: for a value that a key cannot hold.
+        """
+        given = {name: call() for name, call in self._inject.items()}
+        for name, value in given.items():
+            fingerprint(value, self._injection(name))
+        return _copy_values(given)
+
+    def _injection(self, name: str) -> str:
+        return f"inject[{name!r}] of {self._source}"
 
     def _versioned(self, arguments: Arguments, injected: Mapping[str, object]) -> str:
         assert self._version is not None  # noqa: S101 - for the type checker
-        version = self._version(**arguments.copy(), **injected)
+        version = self._version(**arguments.copy(), **_copy_values(injected))
         text = fingerprint(version, f"version of {self._source}")
-        return digest(self._identity, text)[:16]
+        return digest(self._identity, self._owner(), text)[:16]
 
     def _render(
         self, picture: Picture, injected: Mapping[str, object], timeout_s: float
     ) -> RenderedImage:
-        values = {**picture.arguments.copy(), **injected}
+        values = {**picture.arguments.copy(), **_copy_values(injected)}
         return self._renders().image(self.recipe, values, picture.variant, timeout_s)
+
+
+def _copy_values(values: Mapping[str, object]) -> dict[str, object]:
+    """Return *values* for one call, which may change its own."""
+    return {name: copy_value(value) for name, value in values.items()}
 
 
 def taken_by(call: Callable[..., Any], names: Iterable[str]) -> tuple[str, ...]:

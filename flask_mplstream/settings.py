@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from copy import copy
 from typing import Annotated, Any, Literal, Self, TypedDict
 
 from pydantic import (
@@ -20,7 +21,7 @@ from pydantic import (
     ValidationError,
 )
 
-from .errors import ConfigError, nearest
+from .errors import ConfigError, cut, nearest
 from .image import FORMATS, ImageFormat, image_format
 
 PREFIX = "MPLSTREAM_"
@@ -239,12 +240,7 @@ class Settings(RouteOptions):
 
         :raises ConfigError: for an unknown key, a wrong type or range.
         """
-        given = {
-            key.removeprefix(PREFIX).lower(): value
-            for key, value in config.items()
-            if isinstance(key, str) and key.startswith(PREFIX)
-        }
-        settings = cls.checked(given, _config_key)
+        settings = cls._read(config)
         if settings.workers and settings.executor is not None:
             raise ConfigError(
                 "MPLSTREAM_WORKERS and MPLSTREAM_EXECUTOR are both set. Choose one: "
@@ -256,8 +252,32 @@ class Settings(RouteOptions):
                 "nothing: on an executor every render counts as pending."
             )
         for name in cls.model_fields:
-            config.setdefault(_config_key(name), getattr(settings, name))
+            # A copy, so that a change in place is seen as one.
+            config.setdefault(_config_key(name), copy(getattr(settings, name)))
         return settings
+
+    @classmethod
+    def _read(cls, config: Mapping[str, Any]) -> Self:
+        given = {
+            key.removeprefix(PREFIX).lower(): value
+            for key, value in config.items()
+            if isinstance(key, str) and key.startswith(PREFIX)
+        }
+        return cls.checked(given, _config_key)
+
+    def check_unchanged(self, config: Mapping[str, Any]) -> None:
+        """Refuse *config* if it differs from the one of these settings.
+
+        :raises ConfigError: naming the key that was changed.
+        """
+        now = type(self)._read(config)
+        for name in type(self).model_fields:
+            value = getattr(now, name)
+            if value != getattr(self, name):
+                raise ConfigError(
+                    f"{_config_key(name)} was changed to {cut(repr(value))} after the "
+                    f"blueprint was registered. Set it before register_blueprint."
+                )
 
     def route_options(self, *layers: Mapping[str, Any]) -> RouteOptions:
         """The options of a route: *layers* over these settings, last one first.

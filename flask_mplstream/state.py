@@ -55,6 +55,13 @@ class AppState:
             state = app.extensions[EXTENSION] = cls(app)
         return state
 
+    def check_settings(self) -> None:
+        """Refuse ``MPLSTREAM_*`` that were changed since they were read.
+
+        :raises ConfigError: naming the key.
+        """
+        self.settings.check_unchanged(self._app.config)
+
     def route(self, endpoint: str) -> FigureRoute:
         """The figure route with the full name *endpoint*.
 
@@ -120,6 +127,7 @@ class AppState:
         return self._renders[1]
 
     def _new_renders(self) -> Renders:
+        self.check_settings()
         settings, budget = self.settings, None
         if isinstance(settings.executor, Executor) and os.getpid() != self._pid:
             raise ConfigError(
@@ -150,6 +158,7 @@ class AppState:
             held[1].stop()
 
     def _found(self, cache: Cache | None) -> Pictures:
+        self.check_settings()  # Here, as every hit comes after it.
         found = find_cache(self._app, cache, self.settings.cache_bytes)
         backend = self._app.extensions["cache"][found]
         store = Store(backend, fast_bytes=self.settings.fast_bytes)

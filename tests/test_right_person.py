@@ -458,6 +458,60 @@ def test_two_users_on_one_url_are_two_renders(
     assert [owner_of(answer.data) for answer in answers] == ["alice", "bob"]
 
 
+@dataclass
+class Account:
+    """Whom a login knows."""
+
+    id: int
+
+
+class TenantAccount(Account):
+    """One with something that its dataclass does not speak of."""
+
+    def __init__(self, id: int, user: str) -> None:
+        super().__init__(id)
+        self.user = user
+
+
+def test_two_tenants_with_one_number_share_no_picture(
+    plots: FigureBlueprint, serve: Serve
+) -> None:
+    """An injected value that the key cannot hold is an error, also as a version."""
+
+    def account() -> TenantAccount:
+        return TenantAccount(1, request.headers["X-User"])
+
+    @plots.figure_route("/mine", inject={"account": account})
+    def mine(account: TenantAccount) -> Figure:
+        return badge(account.user)
+
+    @plots.figure_route("/newest", version=lambda: TenantAccount(1, "alice"))
+    def newest() -> Figure:
+        return badge("alice")
+
+    client = serve(TESTING=True)
+    for path, source in (("mine", "inject"), ("newest", "version")):
+        with pytest.raises(ConfigError, match=f"{source}.* 'user'.* the object's id"):
+            client.get(f"/plots/{path}.png", headers={"X-User": "alice"})
+
+
+def test_a_list_that_changes_meanwhile_is_drawn_as_it_was(
+    plots: FigureBlueprint, serve: Serve
+) -> None:
+    """The key is made of what the figure function gets, however late it is called."""
+    shared = ["alice"]
+
+    def load(users: list[str]) -> None:
+        shared[0] = "bob"  # As another request may do.
+
+    @plots.figure_route("/ours", inject={"users": lambda: shared}, load=load)
+    def ours(data: None, users: list[str]) -> Figure:
+        return badge(users[0])
+
+    client = serve(TESTING=True)
+    assert owner_of(client.get("/plots/ours.png").data) == "alice"
+
+
 def test_a_crowd_of_users_on_one_url(
     plots: FigureBlueprint, serve: Serve, renders: Counter
 ) -> None:
@@ -675,7 +729,7 @@ def test_what_the_url_does_not_say_is_private_or_refused(
 
 SHOP = """
 from flask import abort, session
-from flask_mplstream import FigureBlueprint
+from flask_mplstream import ConfigError, FigureBlueprint
 from matplotlib.figure import Figure
 
 COLOR, ENDPOINT, LOOK = {color!r}, {endpoint!r}, {savefig!r}
@@ -695,6 +749,14 @@ def sales(data, n: int = 1) -> Figure:
 @plots.figure_route("/mine", inject={{"user": user}})
 def mine(user: int) -> Figure:
     return Figure(figsize=(0.2, 0.2), facecolor=COLOR)
+
+def draw(n: int = 1) -> Figure:
+    return Figure(figsize=(0.2, 0.2), facecolor=COLOR)
+
+plots.figure_route("/open", endpoint="open", private=True)(draw)
+plots.figure_route("/signed", endpoint="signed", signed=True)(draw)
+plots.figure_route("/let-in", endpoint="let_in", decorators=[lambda view: view])(draw)
+plots.figure_route("/versioned", endpoint="versioned", private=True, version=load)(draw)
 """
 
 SAME = {
@@ -715,14 +777,17 @@ class Shop:
     redis_port: int
     name: str
 
-    def open(self, *, prefix: str = "", **changes: Any) -> FlaskClient:
+    def open(
+        self, *, prefix: str = "", secrets: Sequence[str | None] = (), **changes: Any
+    ) -> FlaskClient:
+        """The app, with *secrets* set one after the other, after a first request."""
         folder = self.folder / self.name
         folder.mkdir()
         source = folder / "shop.py"
         source.write_text(SHOP.format(**SAME | {"color": self.color} | changes))
         app = Flask(self.name)
         app.config.update(
-            SECRET_KEY=f"of {self.name}",
+            SECRET_KEY=None if secrets else f"of {self.name}",
             CACHE_TYPE="RedisCache",
             CACHE_REDIS_PORT=self.redis_port,
             CACHE_KEY_PREFIX=f"{self.folder.name}:{prefix}",
@@ -734,7 +799,11 @@ class Shop:
             session["user"] = user
             return ""
 
-        return app.test_client()
+        client = app.test_client()
+        for secret in secrets:
+            app.config["SECRET_KEY"] = secret
+            assert client.get("/plots/open.png", query_string={"n": 7}).data
+        return client
 
     @property
     def color(self) -> str:
@@ -847,6 +916,43 @@ def test_one_number_in_two_apps_is_two_users(shops: tuple[Shop, Shop]) -> None:
         client = shop.open()
         client.get("/login/7")
         assert owner_of(client.get("/plots/mine.png").data) == shop.owner
+
+
+@pytest.mark.parametrize(
+    "secrets",
+    [
+        pytest.param([["north"], ["south"]], id="set-after-registration"),
+        pytest.param([[None], [None]], id="never-set"),
+        pytest.param([["north"], [None]], id="set-in-one"),
+        pytest.param([["", "north"], ["", "south"]], id="set-after-a-request"),
+        pytest.param([["dev", "north"], ["dev", "south"]], id="changed"),
+    ],
+)
+def test_apps_share_no_private_picture_whenever_their_keys_are_set(
+    shops: tuple[Shop, Shop], secrets: list[list[str | None]]
+) -> None:
+    """The owner in a key is read at each use; without a secret there is no sharing."""
+    clients = [
+        shop.open(secrets=given) for shop, given in zip(shops, secrets, strict=True)
+    ]
+    for name in ("open", "let_in", "versioned", "signed"):
+        for shop, client in zip(shops, clients, strict=True):
+            app = client.application
+            if name == "signed" and not app.secret_key:
+                continue  # Nothing can be signed.
+            with app.test_request_context():
+                url = figure_url(f"plots.{name}", n=7, _format="png")
+            assert owner_of(client.get(url).data) == shop.owner
+
+
+def test_processes_of_one_app_share_its_private_pictures(
+    shops: tuple[Shop, Shop],
+) -> None:
+    """One secret is one app, set late in one process and early in another."""
+    for shop, is_hit in zip(shops, (False, True), strict=True):
+        client = shop.open(secrets=["ours"])
+        status = client.get("/plots/let-in.png").headers["Cache-Status"]
+        assert ("hit" in status) is is_hit
 
 
 # --- Cookies ---------------------------------------------------------------

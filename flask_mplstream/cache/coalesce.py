@@ -7,7 +7,6 @@ are forgotten when the flight ends, but for an error's short ``error_backoff``.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -16,6 +15,7 @@ from typing import Generic, TypeVar
 from weakref import WeakSet
 
 from ..errors import RenderTimeoutError
+from ..forks import call_in_child
 
 T = TypeVar("T")
 
@@ -158,4 +158,4 @@ def _reset_all() -> None:
         flights._reset()
 
 
-os.register_at_fork(after_in_child=_reset_all)
+call_in_child(_reset_all)

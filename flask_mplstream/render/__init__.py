@@ -31,6 +31,7 @@ from .figures import as_figure
 from .gate import check_style, gate, is_held_here, use_agg
 from .hostile import mathtext_of
 from .reading import data_csv, data_json, describe
+from .reuse import build_once
 from .styles import DARK_STYLE, Look, Style
 from .titling import titled
 
@@ -41,6 +42,7 @@ __all__ = [
     "Look",
     "Meaning",
     "Style",
+    "build_once",
     "check_style",
     "gate",
     "is_held_here",
@@ -149,7 +151,7 @@ def render_variant(
     :raises OverloadedError: where the gate is not free in time.
     """
     asked = perf_counter()
-    with gate(look.style, timeout_s):
+    with gate(look.style, timeout_s, name=source):
         entered = perf_counter()
         made = _made(build, variant, source, look, limits, meaning)
     left = perf_counter()

@@ -8,9 +8,7 @@ the process. Whoever builds or draws a figure holds the gate.
 from __future__ import annotations
 
 import gc
-import os
 import threading
-import warnings
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +20,11 @@ import matplotlib.style
 from matplotlib._pylab_helpers import Gcf
 
 from ..errors import ConfigError, OverloadedError
+from ..forks import call_in_child
+from .counts import bound_counts, lift_bounds
+from .glyphs import gather_warnings, stop_gathering
 from .hostile import guarded, lift_guards
+from .reuse import stop_watching
 from .styles import Style
 
 #: Fixed ids in SVG, so that equal figures give equal bytes on every machine. No
@@ -68,11 +70,12 @@ def _renew_lock() -> None:
     _lock = threading.RLock()
     if _found is not None and _found.thread != threading.get_ident():
         _found.restore()
-        lift_guards()
+        for lift in (lift_guards, lift_bounds, stop_gathering, stop_watching):
+            lift()
         _found = None
 
 
-os.register_at_fork(after_in_child=_renew_lock)
+call_in_child(_renew_lock)
 
 
 def is_held_here() -> bool:
@@ -81,18 +84,36 @@ def is_held_here() -> bool:
 
 
 @contextmanager
-def gate(style: Style | None = None, timeout_s: float | None = None) -> Iterator[None]:
+def gate(
+    style: Style | None = None,
+    timeout_s: float | None = None,
+    *,
+    name: str = "a figure",
+) -> Iterator[None]:
     """Hold Matplotlib alone; leave its rcParams and pyplot as they were found.
 
     :param style: applied while the gate is held.
     :param timeout_s: seconds to wait for it; ``None`` for ever.
+    :param name: the figure's source, for the log.
     :raises OverloadedError: where it is not free in time.
     """
-    with _held(timeout_s), _as_found(), guarded():
+    with (
+        _held(timeout_s),
+        _as_found(),
+        guarded(),
+        bound_counts(),
+        gather_warnings(name),
+    ):
         if style is not None:
             mpl.style.use(style)  # type: ignore[arg-type]  # stubs want no Mapping
             if mpl.rcParams["svg.hashsalt"] is None:  # "default" resets it.
                 mpl.rcParams["svg.hashsalt"] = _RC["svg.hashsalt"]
+        yield
+
+
+@contextmanager
+def _guards(name: str) -> Iterator[None]:
+    with guarded(), bound_counts(), gather_warnings(name):
         yield
 
 
@@ -146,14 +167,9 @@ def _as_found() -> Iterator[None]:
                     gc.collect(0)
 
 
-#: Matplotlib writes the character itself into this warning, and so into a log.
-_CONTROL_GLYPH = r"Glyph (\d|[12]\d|3[01]|127) \("
-
-
 def use_agg() -> None:
     """Make Agg the backend: a server has no display, and pyplot looks for one."""
     mpl.use("agg")
-    warnings.filterwarnings("ignore", _CONTROL_GLYPH, UserWarning)
 
 
 def check_style(style: Style | None) -> None:

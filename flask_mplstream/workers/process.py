@@ -20,6 +20,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 from weakref import WeakSet
 
+from ..forks import call_in_child
 from .reaper import reaper
 
 #: From linux/prctl.h.
@@ -130,5 +131,4 @@ def _forget_all() -> None:
         context.forget()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_all)
+call_in_child(_forget_all)

@@ -1,17 +1,18 @@
 """What ends the workers of a web process that was killed.
 
-Only the standard library. A process that is killed can end nothing itself, and a
-worker may hang in native code. So a small process of its own is told each group of
-processes that there is, and kills what is left when its pipe is closed.
+A process that is killed can end nothing itself, and a worker may hang in native
+code. So a small process of its own is told each group of processes that there is,
+and kills what is left when its pipe is closed.
 """
 
 from __future__ import annotations
 
-import os
 import subprocess  # nosec B404
 import sys
 import threading
 from contextlib import suppress
+
+from ..forks import call_in_child
 
 #: Reads the number of a group that there is, or that is gone, one a line.
 _PROGRAM = """
@@ -94,5 +95,4 @@ def _started() -> subprocess.Popen[str]:
 
 
 reaper = Reaper()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=reaper.forget)
+call_in_child(reaper.forget)

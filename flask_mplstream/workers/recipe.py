@@ -20,7 +20,7 @@ from werkzeug.wrappers import Response
 
 from ..errors import ConfigError
 from ..image import RenderedImage, Theme, Variant
-from ..render import Limits, Look, Meaning, render_variant
+from ..render import Limits, Look, Meaning, build_once, render_variant
 from .explaining import explained
 
 
@@ -68,7 +68,10 @@ class Recipe:
                 if timeout_s is not None:
                     timeout_s -= steps[0][1]
             image = render_variant(
-                lambda: _no_response(_awaited(self.function(*loaded, **values))),
+                lambda: build_once(
+                    lambda: _no_response(_awaited(self.function(*loaded, **values))),
+                    self.source,
+                ),
                 variant,
                 source=self.source,
                 look=self.looks[variant.theme],
