@@ -33,7 +33,8 @@ def start_context() -> BaseContext:
     """How to start a worker: forked from a small server of our own, else spawned.
 
     A server that was started before this process was forked serves its parent
-    alone, and says so by ``ChildProcessError``.
+    alone, and says so by ``ChildProcessError``. It listens on a socket in a folder for
+    temporary files, which a read-only container may not have.
     """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
@@ -41,7 +42,7 @@ def start_context() -> BaseContext:
         # Matplotlib is imported once, and each worker has it when it is forked.
         forkserver.set_forkserver_preload(["flask_mplstream.workers.transport"])
         forkserver.ensure_running()
-    except ChildProcessError:
+    except OSError:
         return multiprocessing.get_context("spawn")
     return multiprocessing.get_context("forkserver")
 
