@@ -37,7 +37,7 @@ class AppState:
     def __init__(self, app: Flask) -> None:
         self.settings = Settings.from_config(app.config)
         check_extras(self.settings)
-        if self.settings.renders_elsewhere:
+        if self.settings.workers:  # An executor's machines may have other modules.
             check_app(self.settings.app)
         self.routes: dict[str, FigureRoute] = {}
         self._declared: dict[int, dict[str, list[FigureRoute]]] = {}

@@ -36,6 +36,11 @@ def slow_app() -> Flask:
     return create_app()
 
 
+def failing_app() -> Flask:
+    """An app whose parts are not all there."""
+    raise OSError("no database")
+
+
 def grey(level: int) -> Figure:
     """One colour, so that a picture tells what it was made of."""
     return Figure(figsize=(0.2, 0.2), facecolor=str(level / 255))
@@ -97,6 +102,13 @@ plots.figure_route("/hang-long", timeout=4, endpoint="hang_long")(hang)
 def slow(seconds: float = 0.5, n: int = 0) -> Figure:
     time.sleep(seconds)
     return grey(0)
+
+
+@plots.figure_route("/late", timeout=1.6)
+def late() -> Figure:
+    """Longer than what a worker that starts for a second leaves of the time."""
+    time.sleep(0.7)
+    return grey(1)
 
 
 def _die(pids: str) -> None:

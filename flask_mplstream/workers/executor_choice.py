@@ -138,8 +138,8 @@ def check_app(name: str | None) -> None:
         return
     if not hasattr(loaded, attribute):
         raise ConfigError(
-            f"MPLSTREAM_APP is {name!r}, but the module {module!r} has no {attribute!r}. "
-            f"Name the Flask app in it, or the function that makes it."
+            f"MPLSTREAM_APP is {name!r}, but {module!r} has no {attribute!r}. Name the "
+            f"Flask app in it, or the function that makes it."
         )
     check_found(name, getattr(loaded, attribute))
 

@@ -304,6 +304,8 @@ class _Worker:
         self._is_stopped = True
         process, self._process = self._process, None
         if process is not None:
+            with suppress(RuntimeError):
+                process.pool.schedule(int)  # Wakes the thread that waits for a task.
             process.pool.stop()  # type: ignore[no-untyped-call]
             process.context.kill()
 
@@ -406,11 +408,12 @@ class Pool:
         )
 
     def _give_back(self, worker: _Worker) -> None:
-        if worker.is_late or worker.is_worn:
-            # What that takes is not the request's. Without a thread: at the next render.
-            if self._aside.run("worker", partial(self._renew_quietly, worker)):
-                return
-        self._idle.put(worker)
+        needs_care = worker.is_late or worker.is_worn
+        # What that takes is not the request's. With no thread to be had, the next
+        # render does it.
+        renew = partial(self._renew_quietly, worker)
+        if not needs_care or not self._aside.run("worker", renew):
+            self._idle.put(worker)
 
     def _renew_quietly(self, worker: _Worker) -> None:
         try:
