@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from importlib.metadata import version
 from types import CodeType
 from typing import Any
@@ -23,7 +23,14 @@ from .cache.lookup import Pictures, Served, Wanted
 from .errors import ArgumentFault, ArgumentsError, cut
 from .image import ALT_FORMAT, RenderedImage, Theme, Variant
 from .parameters import Arguments, Parameters
-from .render import MATPLOTLIB_VERSION, Limits, Look, Meaning, is_held_here
+from .render import (
+    MATPLOTLIB_VERSION,
+    Limits,
+    Look,
+    Meaning,
+    app_globals,
+    is_held_here,
+)
 from .settings import RouteOptions
 from .workers.explaining import is_failure
 from .workers.inline import is_rendering
@@ -106,8 +113,16 @@ class FigureRoute:
         look = (savefig, styles, options.alt, MATPLOTLIB_VERSION, _VERSION)
         # User 7 of this app is not user 7 of another one on the same Redis.
         owner = app.config.get("SECRET_KEY") if options.is_private else None
-        self._identity = digest(repr((self._source, endpoint, look, code, owner)))
+        self._declared = digest(repr((self._source, endpoint, look, code, owner)))
         self._tags = tuple(map(tag_name, options.tags))
+
+    @cached_property
+    def _identity(self) -> str:
+        """Digest of what changes the picture without being in the URL.
+
+        Read at first use, as the app may set rcParams after the registration.
+        """
+        return digest(self._declared, str(app_globals()))
 
     def _with_its_own(self, call: Callable[..., Any]) -> Callable[..., Any]:
         """*call* with those of the figure function's arguments that it takes."""

@@ -23,7 +23,7 @@ from werkzeug.wrappers import Response
 
 from ..errors import ConfigError, RemoteError
 from ..image import RenderedImage, Variant
-from ..render import use_agg
+from ..render import Globals, app_globals, carrying, use_agg
 from .inline import run_without_request
 from .recipe import Recipe
 
@@ -37,7 +37,7 @@ def pack(
     :raises ConfigError: where an argument cannot be pickled.
     """
     try:
-        return pickle.dumps((app_name, recipe, values, variant))
+        return pickle.dumps((app_name, recipe, values, variant, app_globals()))
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise ConfigError(
             f"A render of {recipe.source} cannot be sent to a worker: {error}. Its "
@@ -72,9 +72,11 @@ def _hint(error: BaseException) -> str | None:
 def _image(payload: bytes) -> RenderedImage:
     use_agg()
     recipe: Recipe
-    app_name, recipe, values, variant = _unpickled(payload)
+    given: Globals
+    app_name, recipe, values, variant, given = _unpickled(payload)
     app = None if app_name is None else app_named(app_name)
-    return run_without_request(app, lambda: recipe.image(values, variant))
+    with carrying(given):
+        return run_without_request(app, lambda: recipe.image(values, variant))
 
 
 def unpack(result: bytes) -> RenderedImage:
