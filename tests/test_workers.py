@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -79,9 +80,9 @@ def wait_until(is_so: Callable[[], object], timeout_s: float = 20) -> None:
         time.sleep(0.01)
 
 
-def gone(*numbers: int) -> bool:
-    """Whether these processes end within two seconds."""
-    deadline = time.monotonic() + 2
+def gone(*numbers: int, timeout_s: float = 2) -> bool:
+    """Whether these processes end within *timeout_s* seconds."""
+    deadline = time.monotonic() + timeout_s
     while any(map(is_running, numbers)) and time.monotonic() < deadline:
         time.sleep(0.02)
     return not any(map(is_running, numbers))
@@ -271,6 +272,21 @@ def test_a_render_that_hangs_in_native_code_is_killed(
     assert answer.headers["Cache-Control"] == "no-store"
     assert gone(*map(int, pids.read_text().split()))
     assert level(client.get("/plots/grey?level=3").data) == 3
+
+
+def test_what_left_the_process_group_lives_on(pool: Serve, tmp_path: Path) -> None:
+    """A child in a separate session is not the worker's to end; the docs say so."""
+    client, pids = pool(MPLSTREAM_WORKERS=1), tmp_path / "pids"
+    client.get("/plots/grey")
+    answer = client.get("/plots/hang-apart", query_string={"pids": pids})
+    assert answer.status_code == 504
+    child = int(pids.read_text())
+    try:
+        assert not gone(child, timeout_s=0.3)
+    finally:
+        os.kill(child, signal.SIGKILL)
+    told = Path(__file__).parent.parent.joinpath("docs", "workers.md").read_text()
+    assert "in a separate session lives on" in told.replace("\n", " ")
 
 
 def test_a_worker_that_dies_costs_one_more_render(pool: Serve, tmp_path: Path) -> None:

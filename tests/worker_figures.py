@@ -95,6 +95,15 @@ def hang(pids: str) -> Figure:
     return grey(0)
 
 
+@plots.figure_route("/hang-apart", timeout=1)
+def hang_apart(pids: str) -> Figure:
+    """Start a process in a separate session, and hang."""
+    child = subprocess.Popen(["sleep", "20"], start_new_session=True)
+    Path(pids).write_text(str(child.pid))
+    time.sleep(100)
+    return grey(0)
+
+
 plots.figure_route("/hang-long", timeout=4, endpoint="hang_long")(hang)
 
 

@@ -2,7 +2,7 @@
 
 Only the standard library. A worker is never forked from the web process, whose
 threads would leave locks behind that nobody frees; it leads a process group, so
-that what a figure function starts ends with it; and it ends when the web
+that what a figure function starts in that group ends with it; and it ends when the web
 process does, however that happens.
 """
 
