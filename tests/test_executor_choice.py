@@ -26,6 +26,7 @@ from flask import Flask
 from flask_mplstream import FigureBlueprint, start_workers
 from flask_mplstream.state import AppState
 from flask_mplstream.workers.executor_choice import find_obstacle
+from flask_mplstream.workers.reaper import Reaper
 
 from .choice_figures import plots
 from .conftest import free_port, need, pixels
@@ -338,6 +339,23 @@ def test_a_fork_that_drops_an_app_leaves_its_parents_workers(
         os._exit(0)
     os.waitpid(child, 0)
     assert pid_of(app) == first
+
+
+def test_the_garbage_collector_may_end_workers_in_any_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also in the one that holds the reaper's lock, which then does it."""
+    told: list[int] = []
+    reaper = Reaper()
+    monkeypatch.setattr(reaper, "_tell", told.append)
+    reaper.watch(5)
+    with reaper._lock:
+        reaper.leave(5)
+    assert told == [5]
+    reaper.watch(7)
+    assert told == [5, 7, -5]
+    reaper.leave(7)
+    assert told == [5, 7, -5, -7]
 
 
 # --- Preload --------------------------------------------------------------

@@ -82,7 +82,9 @@ class Globals:
     @classmethod
     def of(cls, params: Mapping[str, Any], colors: Mapping[str, Any]) -> Globals:
         """Return the changes in *params* and in the named *colors*."""
-        return cls(_changes(params, _PLAIN_PARAMS), _changes(colors, _PLAIN_COLORS))
+        # Colors are many, and rarely changed.
+        changed = {} if colors == _PLAIN_COLORS else _changes(colors, _PLAIN_COLORS)
+        return cls(_changes(params, _PLAIN_PARAMS), changed)
 
     def set(self) -> None:
         """Make them those of this process, but for the backend."""
@@ -96,17 +98,18 @@ class Globals:
 
 
 def _changes(found: Mapping[str, Any], plain: Mapping[str, Any]) -> dict[str, Any]:
+    changed = {n: v for n, v in found.items() if v is not plain.get(n)}
     return {
         name: value
-        for name, value in found.items()
+        for name, value in changed.items()
         if not name.startswith(_OF_WINDOWS) and _differ(value, plain.get(name))
     }
 
 
 def _differ(one: object, other: object) -> bool:
     try:
-        return one is not other and bool(one != other)
-    except ValueError:  # Arrays, such as the colors of a cycle, have no one answer.
+        return bool(one != other)
+    except ValueError:  # Arrays, such as the colors of a cycle, have no single answer.
         return True
 
 

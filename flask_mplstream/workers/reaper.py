@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import queue
 import subprocess  # nosec B404
-import sys
 import threading
 from contextlib import suppress
+from multiprocessing import spawn
 
 #: Reads the number of a group that there is, or that is gone, one a line.
 _PROGRAM = """
@@ -100,7 +100,7 @@ class Reaper:
 
 def _started() -> subprocess.Popen[str]:
     return subprocess.Popen(  # noqa: S603 - our own text  # nosec B603
-        [sys.executable, "-I", "-S", "-c", _PROGRAM],
+        [os.fsdecode(spawn.get_executable()), "-I", "-S", "-c", _PROGRAM],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
