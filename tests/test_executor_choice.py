@@ -40,8 +40,9 @@ def make() -> Iterator[Callable[..., Flask]]:
     """Return what makes an app of the figures here; all are closed at the end."""
     apps: list[Flask] = []
 
-    def make(**config: Any) -> Flask:
+    def make(before: Callable[[], Any] = lambda: None, **config: Any) -> Flask:
         app = Flask(__name__)
+        app.before_request(before)
         app.config.from_mapping({"MPLSTREAM_WORKERS": 1, **config})
         app.register_blueprint(plots)
         apps.append(app)
@@ -375,8 +376,7 @@ def test_workers_start_with_the_first_request(
     make: Callable[..., Flask], config: dict[str, Any], is_started: bool
 ) -> None:
     """Whatever it is for, also if the app answers it before anything else."""
-    app = make(**config)
-    app.before_request_funcs.setdefault(None, []).append(lambda: "to the login")
+    app = make(before=lambda: "to the login", **config)
     assert AppState.of(app)._renders is None
     app.test_client().get("/")
     assert (AppState.of(app)._preload_pid == os.getpid()) is is_started
