@@ -24,6 +24,7 @@ from .errors import ConfigError, UnknownFigureError, nearest
 from .route import FigureRoute, tag_name
 from .settings import Settings
 from .workers.executor_choice import check_app
+from .workers.inline import is_rendering
 from .workers.renders import Renders, check_extras
 
 logger = logging.getLogger("flask_mplstream")
@@ -153,8 +154,8 @@ class AppState:
         A request is a sure sign of a process that serves: there is none in a command,
         in gunicorn's master or in the process that only watches for changed files.
         """
-        if self._preload_pid == os.getpid():
-            return
+        if self._preload_pid == os.getpid() or is_rendering.get():
+            return  # A worker that imports the app may make a request to it.
         if self.settings.preload is None and self._app.testing:
             return
         self._preload_pid = os.getpid()

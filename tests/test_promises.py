@@ -91,7 +91,7 @@ ALLOWED: dict[str, set[str]] = {
     "state": {
         *("budget", "caches", "errors", "settings", "route"),
         *("cache.lookup", "cache.store"),
-        *("workers.executor_choice", "workers.renders"),
+        *("workers.executor_choice", "workers.inline", "workers.renders"),
     },
     "assets": {"errors", "state", "urls"},
     "markup": {"image"},

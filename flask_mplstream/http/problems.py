@@ -130,7 +130,7 @@ def problem_headers(problem: Problem, mimetype: str) -> Headers:
     headers = [] if retry is None else [("Retry-After", str(retry))]
     if problem.status is HTTPStatus.SERVICE_UNAVAILABLE and retry is not None:
         # The page's script can read this header of an image, and no other one.
-        timing = f'retry;desc="Retry-After";dur={retry * 1000}'
+        timing = f'mplstream-retry;desc="Retry-After";dur={retry * 1000}'
         headers.append(("Server-Timing", timing))
     return [
         *headers,

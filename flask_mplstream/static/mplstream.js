@@ -141,7 +141,7 @@ function isRefused(image) {
  * browser gives the status here; then the server's own header has the seconds.
  */
 function retryAfter({ serverTiming, responseStatus }) {
-  const timing = serverTiming?.find(({ name }) => name === "retry");
+  const timing = serverTiming?.find(({ name }) => name === "mplstream-retry");
   if (timing) return timing.duration / 1000;
   return responseStatus === 503 ? 1 : null;
 }

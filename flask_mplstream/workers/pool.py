@@ -111,8 +111,9 @@ class _Aside:
         return True
 
     def join(self) -> None:
-        """Wait until all threads have ended, those that these start included."""
-        while alive := [thread for thread in self._threads if thread.is_alive()]:
+        """Wait until all other threads have ended, those that these start included."""
+        here = threading.current_thread()
+        while alive := [t for t in self._threads if t.is_alive() and t is not here]:
             for thread in alive:
                 thread.join()
 
