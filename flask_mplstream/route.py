@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from importlib.metadata import version
 from secrets import token_hex
 from types import CodeType
@@ -24,7 +24,14 @@ from .cache.lookup import Pictures, Served, Wanted
 from .errors import ArgumentFault, ArgumentsError, cut
 from .image import ALT_FORMAT, RenderedImage, Theme, Variant
 from .parameters import Arguments, Parameters
-from .render import MATPLOTLIB_VERSION, Limits, Look, Meaning, is_held_here
+from .render import (
+    MATPLOTLIB_VERSION,
+    Limits,
+    Look,
+    Meaning,
+    app_globals,
+    is_held_here,
+)
 from .settings import RouteOptions
 from .signing import authenticate
 from .workers.explaining import is_failure
@@ -119,13 +126,21 @@ class FigureRoute:
         styles = [look.style for look in self.recipe.looks.values()]
         savefig = sorted(options.savefig.items())
         look = (savefig, styles, options.alt, MATPLOTLIB_VERSION, _VERSION)
-        self._identity = digest(repr((self._source, endpoint, look, code)))
+        self._declared = digest(repr((self._source, endpoint, look, code)))
         self._has_owner = bool(
             options.is_private or options.signed or options.decorators
         )
         # Without a secret nothing else tells this app from another one.
         self._unknown_owner = token_hex()
         self._tags = tuple(map(tag_name, options.tags))
+
+    @cached_property
+    def _identity(self) -> str:
+        """Digest of what changes the picture without being in the URL.
+
+        Read at first use, as the app may set rcParams after the registration.
+        """
+        return digest(self._declared, str(app_globals()))
 
     def _with_its_own(self, call: Callable[..., Any]) -> Callable[..., Any]:
         """*call* with those of the figure function's arguments that it takes."""

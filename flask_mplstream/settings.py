@@ -218,8 +218,9 @@ class Settings(RouteOptions):
     #: functions have in a worker.
     app: str | None = None
     #: Whether the workers start with the first request to the app, whatever it
-    #: is for, and not with the first render.
-    preload: bool = False
+    #: is for, and not with the first render. ``None``: worker processes do unless
+    #: ``app.testing``, an executor does not.
+    preload: bool | None = None
     #: Renders elsewhere: an executor, or a callable that makes one.
     executor: Executor | Callable[[], Executor] | None = None
     #: Renders that may wait for a turn; one more is refused with 503.

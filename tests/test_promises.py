@@ -60,10 +60,14 @@ ALLOWED: dict[str, set[str]] = {
         "workers.transport",
     },
     "workers.executor": {"errors", "workers", "workers.transport"},
+    "workers.executor_choice": {
+        *("errors", "settings", "signals", "workers.executor", "workers.pool"),
+        "workers.transport",
+    },
     "workers.renders": {
         *("budget", "errors", "image", "settings", "signals", "workers"),
-        *("workers.admission", "workers.executor", "workers.explaining"),
-        *("workers.inline", "workers.pool", "workers.recipe", "workers.transport"),
+        *("workers.admission", "workers.executor_choice", "workers.explaining"),
+        *("workers.inline", "workers.recipe", "workers.transport"),
     },
     "workers": set(),
     "budget": {"errors", "cache.store"},
@@ -88,7 +92,8 @@ ALLOWED: dict[str, set[str]] = {
     "caches": {"errors", "cache.memory", "cache.serializer"},
     "state": {
         *("budget", "caches", "errors", "settings", "responses", "route"),
-        *("cache.lookup", "cache.store", "workers.renders"),
+        *("cache.lookup", "cache.store"),
+        *("workers.executor_choice", "workers.inline", "workers.renders"),
     },
     "assets": {"errors", "state", "urls"},
     "markup": {"image"},
@@ -156,7 +161,8 @@ OUTSIDE = {
         "route",
         *("assets", "documents", "embedding", "openapi", "prometheus"),
         *("signals", "signing", "state", "templating", "urls", "view"),
-        *("workers.inline", "workers.renders", "workers.transport"),
+        *("workers.executor_choice", "workers.inline", "workers.renders"),
+        "workers.transport",
         *("gallery", "gallery.cards", "gallery.shelves", "gallery.views"),
         "cache.memory",  # For the type of a parameter that Flask-Caching gives.
     },

@@ -28,7 +28,8 @@ from .drawing import (
 )
 from .encoding import encode
 from .figures import as_figure
-from .gate import check_style, gate, is_held_here, use_agg
+from .gate import app_globals, check_style, gate, is_held_here, use_agg
+from .globals import Globals, carrying
 from .hostile import mathtext_of
 from .reading import data_csv, data_json, describe
 from .reuse import build_once
@@ -38,11 +39,14 @@ from .titling import titled
 __all__ = [
     "DARK_STYLE",
     "MATPLOTLIB_VERSION",
+    "Globals",
     "Limits",
     "Look",
     "Meaning",
     "Style",
+    "app_globals",
     "build_once",
+    "carrying",
     "check_style",
     "gate",
     "is_held_here",

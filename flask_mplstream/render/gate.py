@@ -22,6 +22,14 @@ from matplotlib._pylab_helpers import Gcf
 from ..errors import ConfigError, OverloadedError
 from ..forks import call_in_child
 from .counts import bound_counts, lift_bounds
+from .globals import (
+    Globals,
+    carried,
+    copy_colors,
+    copy_params,
+    set_colors,
+    set_params,
+)
 from .glyphs import gather_warnings, stop_gathering
 from .hostile import guarded, lift_guards
 from .reuse import stop_watching
@@ -41,27 +49,34 @@ class _Found:
 
     thread: int
     is_collecting: bool
-    params: mpl.RcParams
+    params: dict[str, Any]
+    colors: dict[str, Any]
     #: pyplot's open figures, by number.
     figures: OrderedDict[int, Any]
 
     @classmethod
     def now(cls) -> _Found:
         """What there is, to be restored."""
-        params = mpl.rcParams.copy()
-        dict.pop(params, "backend", None)  # Whoever switches it means to.
-        return cls(threading.get_ident(), gc.isenabled(), params, Gcf.figs)
+        params = copy_params()
+        params.pop("backend", None)  # Whoever switches it means to.
+        is_collecting = gc.isenabled()
+        return cls(
+            threading.get_ident(), is_collecting, params, copy_colors(), Gcf.figs
+        )
 
     def restore(self) -> None:
         """Leave it so."""
-        dict.update(mpl.rcParams, self.params)
+        set_params(self.params)
+        set_colors(self.colors)
         Gcf.figs = self.figures
         if self.is_collecting:
             gc.enable()
 
 
-#: What who holds the gate found.
+#: What the thread that holds the gate found, as the app has it.
 _found: _Found | None = None
+#: How often the gate was taken, so that a reader sees that it was.
+_taken = 0
 
 
 def _renew_lock() -> None:
@@ -76,6 +91,18 @@ def _renew_lock() -> None:
 
 
 call_in_child(_renew_lock)
+
+
+def app_globals() -> Globals:
+    """Return what the app has set in this process, whatever is drawn meanwhile."""
+    if (given := carried()) is not None:
+        return given
+    while (found := _found) is None:
+        taken = _taken
+        params, colors = copy_params(), copy_colors()
+        if _found is None and taken == _taken:
+            return Globals.of(params, colors)
+    return Globals.of(found.params, found.colors)
 
 
 def is_held_here() -> bool:
@@ -141,12 +168,17 @@ def _as_found() -> Iterator[None]:
     looked through to free them: 80 ms in which no thread of the process runs
     (benchmarks/expiry.py).
     """
-    global _found
+    global _found, _taken
     found = _Found.now()
     is_outermost = _found is None
     if is_outermost:
+        _taken += 1
         _found = found
     gc.disable()
+    if carried() is not None or not is_outermost:
+        # A figure that another one asks for has its own key, and so the same pixels
+        # whatever the other one has set.
+        app_globals().set()
     mpl.rcParams.update(_RC)
     # A pyplot figure lives until it is closed, and one left open is what the next
     # function's plt.gcf() draws on. So each begins with none, not even with those
