@@ -450,8 +450,3 @@ def _contradictions(
                 "of them out, or set stale_while_revalidate."
             ),
         )
-    if given.get("private") is False and merged["inject"]:
-        yield (
-            "private",
-            ("With inject=… a picture is always private: leave one of them out."),
-        )

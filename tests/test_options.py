@@ -158,18 +158,6 @@ def test_one_value_is_a_list_of_one(options: Any, name: str, value: object) -> N
             "stale_if_error=….*no picture is kept",
             id="nothing-kept",
         ),
-        pytest.param(
-            {},
-            {"private": False, "inject": {"n": int}},
-            "private=….*always private",
-            id="injected",
-        ),
-        pytest.param(
-            {"inject": {"n": int}},
-            {"private": False},
-            "private=….*always private",
-            id="injected-by-the-blueprint",
-        ),
         pytest.param({}, {"expires_in": 60.0}, "Add signed=True", id="unsigned"),
         pytest.param(
             {"signed": True},
