@@ -294,7 +294,9 @@ class FigureRoute:
             text = self._versioned(picture.arguments, injected)
             version = Version(text, picture.names, texts)
         key = digest(picture.key, version.text if version else "", *texts)
-        return self._wanted(picture, key, injected), version
+        # With the injected values: another user's picture is another series.
+        series = partial(digest, picture.key, "series", *texts) if version else None
+        return self._wanted(picture, key, injected, series), version
 
     def _texts_of(self, injected: Mapping[str, object]) -> tuple[str, ...]:
         """Return *injected* as texts that differ if the values do."""
@@ -304,7 +306,11 @@ class FigureRoute:
         )
 
     def _wanted(
-        self, picture: Picture, key: str, injected: Mapping[str, object]
+        self,
+        picture: Picture,
+        key: str,
+        injected: Mapping[str, object],
+        series: Callable[[], str] | None = None,
     ) -> Wanted:
         return Wanted(
             key,
@@ -316,6 +322,7 @@ class FigureRoute:
             is_failure,
             partial(_etag, key) if self._version else None,
             lambda: self._renders().admit(),
+            series,
         )
 
     def injected(self) -> dict[str, object]:
