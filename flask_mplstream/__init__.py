@@ -20,6 +20,7 @@ from .errors import (
     SlowRenderError,
     TexError,
     UnknownFigureError,
+    UnknownTagError,
     WorkerDiedError,
 )
 from .image import ImageFormat, RenderedImage
@@ -61,6 +62,7 @@ __all__ = [
     "SlowRenderError",
     "TexError",
     "UnknownFigureError",
+    "UnknownTagError",
     "WorkerDiedError",
     "figure",
     "figure_arguments",

@@ -222,15 +222,18 @@ class FigureBlueprint(Blueprint):
         :param given: the figure function's arguments.
         :raises UnknownFigureError: where there is no such figure.
         :raises ArgumentsError: where the arguments are not accepted.
+        :raises UnknownTagError: if no figure route of the app has one of *tags*.
         :raises CacheDownError: where the cache does not take it.
         """
         state = current_state()
         tags = [tags] if isinstance(tags, str) else tags
+        state.check_tags(tags)
         if figure is not None or not tags:
             for route in state.routes_of(self, figure):
                 route.invalidate(route.bind(given) if given else None)
         if tags:
             state.invalidate_tags(tags)
+        state.warn_of_own_cache()
 
     @staticmethod
     def close(app: Flask) -> None:

@@ -13,6 +13,7 @@ HTTP status an error has is decided in one place, :mod:`flask_mplstream.http`::
     ├── ImageTooLargeError (ValueError)  a picture is over a limit
     ├── TexError (ValueError)          a figure wants LaTeX
     ├── UnknownFigureError (LookupError) no such figure route
+    ├── UnknownTagError (LookupError)  no figure route has the tag
     ├── RenderTimeoutError (TimeoutError) waited too long for a picture
     │   └── SlowRenderError            the render itself took too long
     ├── OverloadedError (RuntimeError) no room, or no time, for a render
@@ -119,6 +120,10 @@ class TexError(MplStreamError, ValueError):
 
 class UnknownFigureError(MplStreamError, LookupError):
     """No figure route has this endpoint."""
+
+
+class UnknownTagError(MplStreamError, LookupError):
+    """No figure route of the app has this tag."""
 
 
 class RenderTimeoutError(MplStreamError, TimeoutError):

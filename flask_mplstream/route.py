@@ -300,7 +300,9 @@ class FigureRoute:
             text = self._versioned(picture.arguments, injected)
             version = Version(text, picture.names, texts) if text else None
         key = digest(picture.key, version.text if version else "", *texts)
-        return self._wanted(picture, key, injected, version), version
+        # With the injected values: another user's picture is another series.
+        series = partial(digest, picture.key, "series", *texts) if version else None
+        return self._wanted(picture, key, injected, series), version
 
     def _texts_of(self, injected: Mapping[str, object]) -> tuple[str, ...]:
         """Return *injected* as texts that differ if the values do."""
@@ -314,7 +316,7 @@ class FigureRoute:
         picture: Picture,
         key: str,
         injected: Mapping[str, object],
-        version: Version | None = None,
+        series: Callable[[], str] | None = None,
     ) -> Wanted:
         return Wanted(
             key,
@@ -324,8 +326,9 @@ class FigureRoute:
             self.options.timeout,
             self.options.error_backoff,
             is_failure,
-            partial(_etag, key) if version else None,
+            partial(_etag, key) if series else None,
             lambda: self._renders().admit(),
+            series,
         )
 
     def injected(self) -> dict[str, object]:

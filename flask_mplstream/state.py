@@ -19,8 +19,8 @@ from flask_caching import Cache
 from .budget import Budget, remote_address
 from .cache.lookup import Pictures
 from .cache.store import Store
-from .caches import find_cache
-from .errors import ConfigError, UnknownFigureError, cut, nearest
+from .caches import check_cache_type, find_cache
+from .errors import ConfigError, UnknownFigureError, UnknownTagError, cut, nearest
 from .functions import module_name
 from .responses import watch_cookies
 from .route import FigureRoute, tag_name
@@ -42,6 +42,8 @@ class AppState:
         check_extras(self.settings)
         if self.settings.workers:  # An executor's machines may have other modules.
             check_app(self.settings.app)
+        if not app.extensions.get("cache"):
+            check_cache_type(app.config)
         self.routes: dict[str, FigureRoute] = {}
         self._declared: dict[int, dict[str, list[FigureRoute]]] = {}
         self._app = app
@@ -51,6 +53,7 @@ class AppState:
         self._renders: tuple[int, Renders] | None = None
         self._preload_pid = 0
         self._preload_thread: threading.Thread | None = None
+        self._has_warned = False
         self._lock = threading.Lock()  # guards _pictures and _renders
         if self._may_preload:
             # The first of all: one before it may answer the request.
@@ -115,10 +118,41 @@ class AppState:
         """Have every picture with one of *tags* rendered again, in all caches.
 
         :raises CacheDownError: where a cache does not take it.
+        :raises UnknownTagError: if no figure route has one of them.
         """
+        tags = list(tags)
+        self.check_tags(tags)
         stores = {route.pictures().store for route in self.routes.values()}
         for store in stores:
             store.invalidate([tag_name(tag) for tag in tags])
+
+    def check_tags(self, tags: Iterable[str]) -> None:
+        """Refuse a tag that no figure route has.
+
+        :raises UnknownTagError: naming the nearest tag.
+        """
+        known = sorted(
+            {t for route in self.routes.values() for t in route.options.tags}
+        )
+        for tag in tags:
+            if tag not in known:
+                guess = nearest(tag, known)
+                hint = f"Did you mean {guess!r}?" if guess else "Give it to one."
+                raise UnknownTagError(f"No figure route has the tag {tag!r}. {hint}")
+
+    def warn_of_own_cache(self) -> None:
+        """Log once that an invalidation reaches the pictures of this process alone."""
+        app = self._app
+        if self._has_warned or app.debug or app.testing:
+            return
+        if any(pictures.store.is_own for pictures in self._pictures.values()):
+            self._has_warned = True
+            logger.warning(
+                "invalidate() reaches this process alone, as the app %r keeps its "
+                "pictures in memory. If several processes serve it, set CACHE_TYPE to "
+                "a cache that they share, such as RedisCache or FileSystemCache.",
+                app.name,
+            )
 
     def pictures(self, cache: Cache | None) -> Pictures:
         """The pictures in *cache*, or in the app's own where it is ``None``.
