@@ -22,8 +22,8 @@ from flask_mplstream.description.generated_alt import (
     MOST_FOR_SEVERAL,
     describe,
 )
-from flask_mplstream.description.numbers import number, numbers_apart
-from flask_mplstream.description.value_texts import listing
+from flask_mplstream.description.numbers import format_apart, format_number
+from flask_mplstream.description.value_texts import join_words
 from flask_mplstream.render.gate import gate, use_agg
 
 from .conftest import pixels
@@ -358,28 +358,28 @@ def test_dates_are_as_exact_as_their_range_is_long(days: float, expected: str) -
 )
 def test_a_number_has_the_digits_it_needs(value: float, expected: str) -> None:
     """Three, all of a whole number, and all if they are few."""
-    assert number(value) == expected
+    assert format_number(value) == expected
 
 
 def test_two_numbers_are_told_apart() -> None:
     """With more digits, where they need those."""
-    assert numbers_apart([100.01, 100.09]) == ["100.01", "100.09"]
-    assert numbers_apart([0.12345678, 0.1234568]) == ["0.12345678", "0.1234568"]
-    assert numbers_apart([0.1, 0.1]) == ["0.1", "0.1"]
-    assert numbers_apart([1e9 + 1, 1e9 + 4]) == ["1,000,000,001", "1,000,000,004"]
+    assert format_apart([100.01, 100.09]) == ["100.01", "100.09"]
+    assert format_apart([0.12345678, 0.1234568]) == ["0.12345678", "0.1234568"]
+    assert format_apart([0.1, 0.1]) == ["0.1", "0.1"]
+    assert format_apart([1e9 + 1, 1e9 + 4]) == ["1,000,000,001", "1,000,000,004"]
 
 
 def test_a_rounding_error_is_zero() -> None:
     """Beside numbers of another size, unless the scale is logarithmic."""
-    assert numbers_apart([-2.91e-11, 0.3]) == ["0", "0.3"]
-    assert numbers_apart([1e-12, 1.0], is_log=True) == ["1e−12", "1"]
+    assert format_apart([-2.91e-11, 0.3]) == ["0", "0.3"]
+    assert format_apart([1e-12, 1.0], is_log=True) == ["1e−12", "1"]
 
 
 def test_a_list_has_one_and() -> None:
     """As people write it."""
-    assert listing(["a"]) == "a"
-    assert listing(["a", "b", "c"]) == "a, b and c"
-    assert listing([]) == ""
+    assert join_words(["a"]) == "a"
+    assert join_words(["a", "b", "c"]) == "a, b and c"
+    assert join_words([]) == ""
 
 
 def test_a_long_title_ends_at_a_word() -> None:

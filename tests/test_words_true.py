@@ -167,7 +167,7 @@ class Curve:
 
     @property
     def is_known(self) -> np.ndarray[Any, Any]:
-        return np.isfinite(self.y)
+        return np.asarray(np.isfinite(self.y))
 
 
 def shape(name: str, count: int, seed: int) -> np.ndarray[Any, Any]:
@@ -177,13 +177,13 @@ def shape(name: str, count: int, seed: int) -> np.ndarray[Any, Any]:
     match name:
         case "walk":
             steps = rng.normal(size=count).cumsum()
-            return steps / max(np.abs(steps).max(), 1)
+            return np.asarray(steps / max(np.abs(steps).max(), 1))
         case "rise":
             return t
         case "fall":
-            return -t + rng.normal(size=count) * 0.01
+            return np.asarray(-t + rng.normal(size=count) * 0.01)
         case "peak":
-            return np.minimum(t / turn, (1 - t) / (1 - turn))
+            return np.asarray(np.minimum(t / turn, (1 - t) / (1 - turn)))
         case "spike":
             values = t.copy()
             values[rng.integers(count)] = 5
@@ -470,7 +470,7 @@ def test_points(count: int, seed: int, offset: float, is_log: bool) -> None:
 def test_histograms(sizes: list[int], seed: int, bins: int, kind: str) -> None:
     """Bins are counted, with their edges and their highest, however they are drawn."""
     rng = np.random.default_rng(seed)
-    samples = [rng.normal(size=size) for size in sizes]
+    samples: list[Any] = [rng.normal(size=size) for size in sizes]
     edges: Any = bins
     if kind == "whole":
         samples = [rng.poisson(4, size) for size in sizes]
@@ -578,7 +578,8 @@ def test_a_series_of_pandas_with_a_zone(start: str, zone: str, count: int) -> No
     index = pd.date_range(start, periods=count, freq="h", tz=zone)
 
     def draw() -> Axes:
-        return pd.Series(range(count), index).plot(ax=new_axes())
+        drawn: Axes = pd.Series(range(count), index).plot(ax=new_axes())
+        return drawn
 
     table = pd.read_csv(io.BytesIO(render(draw, "csv").body))
     assert (pd.DatetimeIndex(pd.to_datetime(table["x"])) == index).all()

@@ -33,7 +33,7 @@ _FACES = 6
 _CORNERS = 5
 
 
-def own_label(artist: Any) -> str:
+def read_label(artist: Any) -> str:
     """Return the label of *artist*; those of Matplotlib begin with an underscore."""
     label = str(artist.get_label() or "")
     return "" if label.startswith("_") else plain(label)
@@ -55,7 +55,7 @@ def is_guide(line: Any, has_bars: bool) -> bool:
     if isinstance(line, AxLine):
         return True
     x, y = line.get_data(orig=False)
-    if len(x) != 2 or own_label(line):
+    if len(x) != 2 or read_label(line):
         return False
     return bool(x[0] == x[1] or (has_bars and y[0] == y[1]))
 
@@ -63,19 +63,19 @@ def is_guide(line: Any, has_bars: bool) -> bool:
 def is_empty(artist: Any) -> bool:
     """Whether *artist* is drawn nowhere, as those that only feed a legend."""
     if isinstance(artist, Line2D):
-        return len(artist.get_xdata(orig=False)) == 0
+        return np.size(artist.get_xdata(orig=False)) == 0
     if isinstance(artist, Rectangle):
         return not (artist.get_width() or artist.get_height())
     return False
 
 
-def kind_of_line(line: Line2D) -> str:
+def classify_line(line: Line2D) -> str:
     """Return ``line``, or ``scatter`` if only markers are drawn."""
     is_joined = line.get_linestyle() not in {"None", "none", " ", ""}
     return "line" if is_joined else "scatter"
 
 
-def kind_of_collection(collection: Collection) -> str:
+def classify_collection(collection: Collection) -> str:
     """Return the :attr:`Series.kind` of a collection without a separate reader."""
     if isinstance(collection, Quiver | Barbs):
         return "arrow"
@@ -90,7 +90,7 @@ def kind_of_collection(collection: Collection) -> str:
         is_of_polygons = isinstance(collection, PolyCollection)
         return (
             "interval"
-            if is_of_polygons and rectangles(collection) is not None
+            if is_of_polygons and read_rectangles(collection) is not None
             else "shape"
         )
     # Only hexbin has polygons at places.
@@ -107,7 +107,7 @@ def _is_of_blocks(collection: Any) -> bool:
     return bool(((sides == 0).sum(axis=0) >= len(faces) // 3).all())
 
 
-def rectangles(collection: Any) -> Values | None:
+def read_rectangles(collection: Any) -> Values | None:
     """Return left, right, bottom and top of polygons that are all rectangles."""
     paths = collection.get_paths()
     if not paths or any(len(path.vertices) != _CORNERS for path in paths):
@@ -121,7 +121,7 @@ def rectangles(collection: Any) -> Values | None:
     return np.array([low[:, 0], high[:, 0], low[:, 1], high[:, 1]])
 
 
-def segments(collection: Any) -> Values | None:
+def read_segments(collection: Any) -> Values | None:
     """Return x and y of both ends of lines, if each has two ends and no more."""
     ends = [path.vertices for path in collection.get_paths()]
     if not ends or any(np.shape(end) != (2, 2) for end in ends):
@@ -130,9 +130,9 @@ def segments(collection: Any) -> Values | None:
     return np.array([x_from, x_to, y_from, y_to])
 
 
-def count_of(collection: Any) -> int:
+def count_things_of(collection: Any) -> int:
     """Return how many bars, lines or shapes it has, as they are before a projection."""
-    kind = kind_of_collection(collection)
+    kind = classify_collection(collection)
     if kind == "surface":
         return 1
     if kind == "block":
@@ -149,12 +149,12 @@ def has_extent(patch: Patch) -> bool:
 def has_offsets(collection: Collection) -> bool:
     """Whether its shapes are one shape at several places of the data."""
     axes = collection.axes
-    return axes is not None and offset_transform(collection).contains_branch(
+    return axes is not None and get_offset_transform_of(collection).contains_branch(
         axes.transData
     )
 
 
-def offset_transform(collection: Collection) -> Transform:
+def get_offset_transform_of(collection: Collection) -> Transform:
     """Return the transform of its places; that of hexbin is wrapped."""
     transform: Transform = collection.get_offset_transform()
     if isinstance(transform, AffineDeltaTransform):
@@ -163,14 +163,14 @@ def offset_transform(collection: Collection) -> Transform:
     return transform
 
 
-def places(collection: Any) -> Sequence[Values]:
+def read_places(collection: Any) -> Sequence[Values]:
     """Return the coordinates of the points, as they are before a 3-D projection."""
     if hasattr(collection, "_offsets3d"):
         return [np.ma.asarray(values) for values in collection._offsets3d]
     return collection.get_offsets().T  # type: ignore[no-any-return]
 
 
-def coordinates(line: Any) -> list[Values]:
+def read_coordinates(line: Any) -> list[Values]:
     """Return the values of *line* in each direction; integers stay so."""
     if hasattr(line, "get_data_3d"):
         return [np.atleast_1d(values) for values in line.get_data_3d()]
@@ -182,7 +182,7 @@ def coordinates(line: Any) -> list[Values]:
     ]
 
 
-def exact_times(line: Any) -> dict[str, Values]:
+def read_times(line: Any) -> dict[str, Values]:
     """Return the dates that were given to *line*, by direction, bit for bit.
 
     Those with a zone are in UTC. Durations are ``timedelta64``.
@@ -223,7 +223,7 @@ def _index(values: Any) -> Values:
     return values
 
 
-def numbers(values: Any) -> Values:
+def to_numbers(values: Any) -> Values:
     """Return *values* as plain numbers, nan for masked ones."""
     if np.ma.isMaskedArray(values):
         values = np.ma.filled(values.astype(float), np.nan)
@@ -231,7 +231,7 @@ def numbers(values: Any) -> Values:
     return bare if bare.dtype.kind in "iuf" else bare.astype(float)
 
 
-def errors(container: ErrorbarContainer, count: int) -> dict[str, Values]:
+def read_errors(container: ErrorbarContainer, count: int) -> dict[str, Values]:
     """Return the ends of the error bars, if each point has one."""
     has = {"x": container.has_xerr, "y": container.has_yerr}
     names = [name for name in has if has[name]]
@@ -245,12 +245,12 @@ def errors(container: ErrorbarContainer, count: int) -> dict[str, Values]:
     return columns
 
 
-def bare_errors(container: ErrorbarContainer) -> dict[str, Values]:
+def read_bare_errors(container: ErrorbarContainer) -> dict[str, Values]:
     """Return the ends and the middles of error bars that have no points."""
     counts = {len(bars.get_paths()) for bars in container.lines[2]}
     if len(counts) != 1:
         return {}
-    columns = errors(container, counts.pop())
+    columns = read_errors(container, counts.pop())
     for name, other in ("xy", "yx"):
         if f"{name}_low" not in columns:
             continue
@@ -259,11 +259,12 @@ def bare_errors(container: ErrorbarContainer) -> dict[str, Values]:
         columns[name] = low + (high - low) / 2
         if f"{other}_low" not in columns:
             column = "xy".index(other)
-            columns[other] = np.array([p.vertices[0, column] for p in bars.get_paths()])
+            starts: Any = [path.vertices for path in bars.get_paths()]
+            columns[other] = np.array([start[0, column] for start in starts])
     return columns
 
 
-def edges(vertices: Any) -> Values:
+def read_edges(vertices: Any) -> Values:
     """Return place, low and high in rows, from the outline that fill_between makes.
 
     The outline begins where the second edge does, runs along the first one, and
@@ -275,27 +276,27 @@ def edges(vertices: Any) -> Values:
     return np.array([forth[:, 0], ends.min(axis=0), ends.max(axis=0)])
 
 
-def joined_edges(outlines: Sequence[Values]) -> Values:
+def join_edges(outlines: Sequence[Values]) -> Values:
     """Return the edges of several outlines, with a nan for the gap between two."""
     gap = np.full((3, 1), np.nan)
     found: list[Values] = []
     for outline in outlines:
-        found += [gap, edges(outline)] if found else [edges(outline)]
+        found += [gap, read_edges(outline)] if found else [read_edges(outline)]
     return np.concatenate(found, axis=1)
 
 
-def middles(start: float, end: float, count: int) -> Values:
+def divide(start: float, end: float, count: int) -> Values:
     """Return the centers of *count* equal cells."""
     return start + (np.arange(count) + 0.5) * ((end - start) / count)
 
 
-def span_of_colors(artist: Any) -> Span | None:
+def read_color_span(artist: Any) -> Span | None:
     """Return the limits of the color scale of *artist*, if they are known."""
     ends: Values = np.ma.filled(np.ma.array(artist.get_clim(), float), np.nan)
     return Span.of(ends) if np.isfinite(ends).all() else None
 
 
-def label_of_colors(artist: Any) -> str:
+def read_color_label(artist: Any) -> str:
     """Return the label of the color bar of *artist*."""
     axes = getattr(getattr(artist, "colorbar", None), "ax", None)
     return plain(axes.get_ylabel() or axes.get_xlabel()) if axes else ""

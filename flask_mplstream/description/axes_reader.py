@@ -42,28 +42,28 @@ from matplotlib.patches import (
 from matplotlib.quiver import Quiver
 
 from . import artists as drawn
-from .artists import own_label
+from .artists import read_label
 from .axis_values import (
     Dimension,
     Values,
-    names_at_ticks,
-    names_near_ticks,
-    simplest,
-    whole,
+    find_simplest,
+    match_nearby_ticks,
+    match_ticks,
+    to_integers,
 )
 from .bars import (
     Bars,
-    bins_of,
-    bins_of_samples,
+    classify_bars,
+    compute_middles,
     group_samples,
-    kind_of_bars,
-    middles_of,
-    steps_of_outline,
+    read_bins,
+    read_shared_bins,
+    read_steps,
 )
-from .box_plots import Boxes, boxes_of, find_boxes, find_violins
+from .box_plots import Boxes, find_boxes, find_violins, read_boxes
 from .legend_names import LegendNames
 from .plain_text import plain
-from .series import Column, Guide, Series, column_order
+from .series import Column, Guide, Series, get_column_order
 
 #: Kinds of which the things have a name each, at or beside their tick.
 _NAMED_NEARBY = {"bar", "box", "violin", "gantt", "outlier", "scatter", "errorbar"}
@@ -112,7 +112,7 @@ class AxesReader:
                 yield from self._marked_area(patch)
 
     def _rule(self, line: Any) -> Guide | None:
-        label = own_label(line)
+        label = read_label(line)
         if isinstance(line, AxLine):
             return Guide("line", "", (), label)
         is_data_x, is_data_y = self._branches(line)
@@ -133,14 +133,13 @@ class AxesReader:
         name = "x" if is_data_x else "y"
         start = float(patch.get_x() if is_data_x else patch.get_y())
         extent = float(patch.get_width() if is_data_x else patch.get_height())
-        yield Guide("area", name, (start, start + extent), own_label(patch))
+        yield Guide("area", name, (start, start + extent), read_label(patch))
 
     def _branches(self, artist: Artist) -> tuple[bool, bool]:
         # By its old name, as Matplotlib 3.10 has no other.
-        found: tuple[bool, bool] = artist.get_transform().contains_branch_seperately(
-            self.axes.transData
-        )
-        return found
+        transform = artist.get_transform()
+        in_x, in_y = transform.contains_branch_seperately(self.axes.transData)
+        return in_x, in_y
 
     def _shows(self, artist: Artist) -> bool:
         """Whether it is drawn at data, other than guides such as an axhline."""
@@ -149,7 +148,7 @@ class AxesReader:
         if type(artist).__name__ == "FeatureArtist":
             return False  # Coasts and borders of cartopy's.
         if isinstance(artist, Collection) and drawn.has_offsets(artist):
-            transform = drawn.offset_transform(artist)
+            transform = drawn.get_offset_transform_of(artist)
             return all(transform.contains_branch_seperately(self.axes.transData))
         return all(self._branches(artist))
 
@@ -164,7 +163,7 @@ class AxesReader:
         """Return a series; columns are measured on what their names begin with."""
         measured = {
             name: self._column(kind, name, columns[name])
-            for name in sorted(columns, key=column_order)
+            for name in sorted(columns, key=get_column_order)
         }
         return Series(kind, label, count, measured, **more)
 
@@ -194,13 +193,13 @@ class AxesReader:
     ) -> Values | None:
         if dimension.dates is not None or dimension.unit_s is not None:
             return None
-        names = names_at_ticks(dimension.tick_names, where)
+        names = match_ticks(dimension.tick_names, where)
         if names is None and kind in _NAMED_NEARBY - {"scatter", "outlier", "errorbar"}:
-            return names_near_ticks(dimension.tick_names, where)
+            return match_nearby_ticks(dimension.tick_names, where)
         return names
 
     def _label(self, artist: Any) -> str:
-        return own_label(artist) or self.legend.name_of(artist)
+        return read_label(artist) or self.legend.name_of(artist)
 
     # Containers
 
@@ -221,18 +220,18 @@ class AxesReader:
                 self.done.update(held)
                 yield from self._container(container) if is_seen else ()
             elif hasattr(container, "medians"):
-                boxes = boxes_of(container)
+                boxes = read_boxes(container)
                 self.done |= boxes.artists
                 yield from self._boxes(boxes)
         yield from self._bars(bars)
 
     def _container(self, container: Any) -> Iterator[Series]:
-        label = own_label(container)
+        label = read_label(container)
         if isinstance(container, StemContainer):
             yield from self._line(container.markerline, "stem", label)
         elif container.lines[0] is not None:
             yield self._with_errors(container, label)
-        elif columns := drawn.bare_errors(container):
+        elif columns := drawn.read_bare_errors(container):
             count = len(next(iter(columns.values())))
             across = "y" if "y_low" not in columns else "x"
             more = {"across": across, "source": (container,)}
@@ -240,11 +239,11 @@ class AxesReader:
 
     def _with_errors(self, container: ErrorbarContainer, label: str) -> Series:
         line = container.lines[0]
-        values = drawn.coordinates(line)
+        values = drawn.read_coordinates(line)
         count = len(values[0])
         columns = {
-            **dict(zip("xy", map(drawn.numbers, values), strict=False)),
-            **drawn.errors(container, count),
+            **dict(zip("xy", map(drawn.to_numbers, values), strict=False)),
+            **drawn.read_errors(container, count),
         }
         name = label or self._label(line)
         made = self._make("errorbar", name, count, columns, source=(container,))
@@ -255,9 +254,9 @@ class AxesReader:
     def _bars(self, bars: Sequence[Bars]) -> Iterator[Series]:
         bins: dict[int, tuple[Values, Values]] = {}
         for group in group_samples(bars):
-            if found := bins_of_samples(group):
+            if found := read_shared_bins(group):
                 bins |= {id(one): found for one in group}
-        order = [own_label(one.container) == "" for one in bars]
+        order = [read_label(one.container) == "" for one in bars]
         names = self.legend.names_in_order([b.container.patches[0] for b in bars])
         for number, one in enumerate(bars):
             name = names[number] if names and order[number] else ""
@@ -268,11 +267,11 @@ class AxesReader:
         columns = {across: bars.middles, along: bars.heights}
         kind = "histogram" if bins else self._kind_of_bars(bars, across)
         if bins is None and kind in {"histogram", "block_bar"}:
-            bins = bins_of(bars)
+            bins = read_bins(bars)
         if bins is not None:
             columns |= {f"{across}_from": bins[0], f"{across}_to": bins[1]}
             if kind == "histogram":
-                columns[across] = middles_of(*bins)
+                columns[across] = compute_middles(*bins)
         if self.dimensions[along].dates is not None and bars.bases.any():
             kind = "gantt"
             del columns[along]
@@ -284,7 +283,7 @@ class AxesReader:
         elif bars.bases.any():
             columns[f"{along}_base"] = bars.bases
         if bars.container.errorbar is not None:
-            columns |= drawn.errors(bars.container.errorbar, len(bars.starts))
+            columns |= drawn.read_errors(bars.container.errorbar, len(bars.starts))
         label = bars.label or name or self._name_in_legend(bars)
         more: Any = {"across": across, "source": (bars.container,)}
         return self._make(kind, label, int(bars.is_seen.sum()), columns, **more)
@@ -301,9 +300,9 @@ class AxesReader:
         names = set(dimension.names or ())
         if is_category and (not bars.touch or set(bars.middles.tolist()) <= names):
             return "bar"
-        if names_near_ticks(dimension.tick_names, bars.middles) is not None:
+        if match_nearby_ticks(dimension.tick_names, bars.middles) is not None:
             return "bar"
-        return kind_of_bars(bars, is_of_dates=dimension.dates is not None)
+        return classify_bars(bars, is_of_dates=dimension.dates is not None)
 
     # Boxes and violins
 
@@ -314,7 +313,7 @@ class AxesReader:
             self.done.update(p for p in self.axes.patches if isinstance(p, PathPatch))
             yield from self._boxes(boxes)
         fills = self._of_type(FillBetweenPolyCollection)
-        bodies = [fill for fill in fills if not own_label(fill)]
+        bodies = [fill for fill in fills if not read_label(fill)]
         rules = self._of_type(LineCollection)
         directions = {"y" if body.t_direction == "x" else "x" for body in bodies}
         is_named = any(self._has_names(self.dimensions[d]) for d in directions)
@@ -328,13 +327,13 @@ class AxesReader:
 
     def _by_color(self, bodies: Sequence[Any]) -> list[tuple[Any, list[Any]]]:
         """Return *bodies* by their hue if seaborn's legend names hues."""
-        from .legend_names import color_of
+        from .legend_names import read_color
 
         if not self.legend.colors:
             return [(None, list(bodies))]
         groups: dict[Any, list[Any]] = {}
         for body in bodies:
-            groups.setdefault(color_of(body), []).append(body)
+            groups.setdefault(read_color(body), []).append(body)
         return list(groups.items())
 
     @staticmethod
@@ -366,7 +365,7 @@ class AxesReader:
 
     def _is_mark_on_category(self, line: Any) -> bool:
         """Whether *line* only marks a level beside a category, as a median."""
-        if "z" in self.dimensions or own_label(line):
+        if "z" in self.dimensions or read_label(line):
             return False
         x, y = line.get_data(orig=False)
         for name, places, levels in (("x", x, y), ("y", y, x)):
@@ -378,10 +377,10 @@ class AxesReader:
     def _line(
         self, line: Line2D, kind: str = "", label: str | None = None
     ) -> Iterator[Series]:
-        values = [drawn.numbers(v) for v in drawn.coordinates(line)]
+        values = [drawn.to_numbers(v) for v in drawn.read_coordinates(line)]
         if not len(values[0]):
             return
-        kind = kind or drawn.kind_of_line(line)
+        kind = kind or drawn.classify_line(line)
         name = self._label(line) if label is None else label
         columns = dict(zip("xyz", values, strict=False))
         more: Any = {"source": (line,), "drawstyle": line.get_drawstyle()}
@@ -391,7 +390,7 @@ class AxesReader:
     def _with_times(self, made: Series, line: Line2D) -> Series:
         """Return *made* with its dates and durations as they were given."""
         columns = dict(made.columns)
-        for name, times in drawn.exact_times(line).items():
+        for name, times in drawn.read_times(line).items():
             dimension = self.dimensions[name]
             if times.dtype.kind == "m" or dimension.dates is not None:
                 columns[name] = replace(columns[name], exact=times)
@@ -409,7 +408,7 @@ class AxesReader:
             if not fill.get_paths():
                 continue
             across, where, low, high = self._edges(fill)
-            self._drop_outline(across, where, high, own_label(fill))
+            self._drop_outline(across, where, high, read_label(fill))
             is_stacked = below is not None and _is_on_top(below, across, where, low)
             below = (across, where, high)
             yield self._area(fill, across, (where, low, high), is_stacked, fills)
@@ -418,7 +417,7 @@ class AxesReader:
     def _edges(fill: Any) -> tuple[str, Values, Values, Values]:
         order = slice(None, None, 1 if fill.t_direction == "x" else -1)
         outlines = [path.vertices[:, order] for path in fill.get_paths()]
-        where, low, high = drawn.joined_edges(outlines)
+        where, low, high = drawn.join_edges(outlines)
         return fill.t_direction, where, low, high
 
     def _area(
@@ -434,10 +433,14 @@ class AxesReader:
         is_first = not is_stacked and self._is_below_another(fill, fills)
         more: Any = {"across": across, "source": (fill,)}
         if not (is_stacked or is_first):
-            columns = {across: whole(where), f"{along}_low": low, f"{along}_high": high}
+            columns = {
+                across: to_integers(where),
+                f"{along}_low": low,
+                f"{along}_high": high,
+            }
             return self._make("area", self._label(fill), len(where), columns, **more)
-        own = simplest(high - low, lambda found: low + found == high)
-        columns = {across: whole(where), along: whole(own)}
+        own = find_simplest(high - low, lambda found: low + found == high)
+        columns = {across: to_integers(where), along: to_integers(own)}
         return self._make(
             "stacked_area", self._label(fill), len(where), columns, **more
         )
@@ -456,12 +459,12 @@ class AxesReader:
     ) -> None:
         """Count a line along the upper edge of an area as a part of it."""
         for line in self.axes.lines:
-            if line in self.done or (not label and own_label(line)):
+            if line in self.done or (not label and read_label(line)):
                 continue
-            x, y = (drawn.numbers(v) for v in drawn.coordinates(line)[:2])
+            x, y = (drawn.to_numbers(v) for v in drawn.read_coordinates(line)[:2])
             places, values = (x, y) if across == "x" else (y, x)
             is_same = np.array_equal(places, where) and np.array_equal(values, high)
-            if is_same and own_label(line) in {"", label}:
+            if is_same and read_label(line) in {"", label}:
                 self.done.add(line)
 
     # Collections
@@ -486,7 +489,10 @@ class AxesReader:
         yield self._mesh(mesh)
 
     def _shapes(self, collection: Any) -> Iterator[Series]:
-        kind, count = drawn.kind_of_collection(collection), drawn.count_of(collection)
+        kind, count = (
+            drawn.classify_collection(collection),
+            drawn.count_things_of(collection),
+        )
         if kind == "shape" and self._is_boxen(collection):
             kind = "boxen"
         columns: dict[str, Values] = {}
@@ -500,15 +506,15 @@ class AxesReader:
         elif kind == "segment" and self._has_arrows():
             kind = "stream"
         elif kind in {"segment", "interval"} and not hasattr(collection, "_segments3d"):
-            found = (drawn.segments if kind == "segment" else drawn.rectangles)(
-                collection
-            )
+            found = (
+                drawn.read_segments if kind == "segment" else drawn.read_rectangles
+            )(collection)
             names = ("x_from", "x_to", "y_from", "y_to")
             columns = {} if found is None else dict(zip(names, found, strict=True))
         if not count:
             return
         if kind == "shape" and collection.get_array() is not None:
-            columns = {"value": drawn.numbers(np.ravel(collection.get_array()))}
+            columns = {"value": drawn.to_numbers(np.ravel(collection.get_array()))}
             yield self._colored("colored_shape", collection, count, columns)
             return
         more: Any = {"across": across, "source": (collection,)}
@@ -528,30 +534,30 @@ class AxesReader:
         self, kind: str, artist: Any, count: int, columns: Mapping[str, Values]
     ) -> Series:
         more: Any = {
-            "value_label": drawn.label_of_colors(artist),
-            "colors": drawn.span_of_colors(artist),
+            "value_label": drawn.read_color_label(artist),
+            "colors": drawn.read_color_span(artist),
             "source": (artist,),
         }
         return self._make(kind, self._label(artist), count, columns, **more)
 
     def _points(self, collection: Any) -> Iterator[Series]:
-        points = drawn.places(collection)
+        points = drawn.read_places(collection)
         count = len(points[0])
         if not count:
             return
-        columns = dict(zip("xyz", map(drawn.numbers, points), strict=False))
+        columns = dict(zip("xyz", map(drawn.to_numbers, points), strict=False))
         colors = collection.get_array()
         if colors is not None and np.shape(colors) == (count,):
-            columns["value"] = drawn.numbers(colors)
+            columns["value"] = drawn.to_numbers(colors)
         if isinstance(collection, PathCollection) and "z" not in columns:
             sizes = collection.get_sizes()
             if len(sizes) == count and np.ptp(sizes):
-                columns["size"] = drawn.numbers(sizes)
-        kind = drawn.kind_of_collection(collection)
+                columns["size"] = drawn.to_numbers(sizes)
+        kind = drawn.classify_collection(collection)
         if kind == "arrow":
             parts = "UV" if isinstance(collection, Quiver) else "uv"
             for name in parts:
-                columns[name.lower()] = drawn.numbers(getattr(collection, name))
+                columns[name.lower()] = drawn.to_numbers(getattr(collection, name))
         yield self._colored(kind, collection, count, columns)
 
     # Grids
@@ -564,8 +570,8 @@ class AxesReader:
             return self._colored("image", image, np.size(values), {})
         left, right, bottom, top = image.get_extent()
         ends = (top, bottom) if image.origin == "upper" else (bottom, top)
-        x = drawn.middles(left, right, np.shape(values)[1])
-        y = drawn.middles(*ends, np.shape(values)[0])
+        x = drawn.divide(left, right, np.shape(values)[1])
+        y = drawn.divide(*ends, np.shape(values)[0])
         return self._grid("image", image, x, y, values)
 
     def _mesh(self, mesh: Any) -> Series:
@@ -588,7 +594,11 @@ class AxesReader:
     def _grid(
         self, kind: str, artist: Any, x: Values, y: Values, values: Values
     ) -> Series:
-        columns = {"x": whole(x), "y": whole(y), "value": drawn.numbers(values)}
+        columns = {
+            "x": to_integers(x),
+            "y": to_integers(y),
+            "value": drawn.to_numbers(values),
+        }
         return self._colored(kind, artist, np.size(values), columns)
 
     # Patches
@@ -627,7 +637,7 @@ class AxesReader:
             return None
         points = np.asarray(patch.get_xy(), float)
         for across, order in (("x", slice(None)), ("y", slice(None, None, -1))):
-            if found := steps_of_outline(points[:, order]):
+            if found := read_steps(points[:, order]):
                 return self._histogram(patch, across, *found)
         return None
 
@@ -635,7 +645,7 @@ class AxesReader:
         heights, ends, _ = patch.get_data()
         bounds = np.asarray(ends)
         across = "x" if patch.orientation == "vertical" else "y"
-        values = drawn.numbers(heights)
+        values = drawn.to_numbers(heights)
         return self._histogram(patch, across, bounds[:-1], bounds[1:], values)
 
     def _histogram(
@@ -643,9 +653,9 @@ class AxesReader:
     ) -> Series:
         along = "y" if across == "x" else "x"
         columns = {
-            across: middles_of(starts, ends),
-            f"{across}_from": whole(starts),
-            f"{across}_to": whole(ends),
+            across: compute_middles(starts, ends),
+            f"{across}_from": to_integers(starts),
+            f"{across}_to": to_integers(ends),
             along: heights,
         }
         more: Any = {"across": across, "source": (patch,)}

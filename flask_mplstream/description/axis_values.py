@@ -6,7 +6,7 @@ them a meaning. No tick is made here, which would cost more than all the rest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 from functools import cached_property
@@ -20,7 +20,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter
 from numpy.typing import NDArray
 
 from .plain_text import plain
-from .tick_texts import Formatter, number_formatter
+from .tick_texts import Formatter, make_formatter
 
 Values: TypeAlias = NDArray[Any]
 
@@ -94,7 +94,7 @@ def read_dimension(axis: Axis, label: str) -> Dimension:
     is_category = isinstance(converter, StrCategoryConverter)
     dates = _dates(axis) if _is_of_dates(converter) else None
     zone = units if isinstance(units, tzinfo) else None
-    if dates is not None and (noted := _noted_times(axis)) is not None:
+    if dates is not None and (noted := _get_noted_times(axis)) is not None:
         zone = noted.zone
     return Dimension(
         label=label,
@@ -107,8 +107,8 @@ def read_dimension(axis: Axis, label: str) -> Dimension:
         shown_zone=_zone_of_ticks(formatter) or zone,
         unit_s=_unit_of_durations(formatter),
         names=_categories(units) if is_category else None,
-        formatter=None if dates or is_category else number_formatter(formatter),
-        ticks=lambda: labeled_ticks(axis),
+        formatter=None if dates or is_category else make_formatter(formatter),
+        ticks=lambda: read_tick_names(axis),
         transform=axis.get_transform(),
     )
 
@@ -118,7 +118,7 @@ def _converter(axis: Axis) -> tuple[object, Any]:
 
     Of shared axes, only those know them to which dates or names were passed.
     """
-    name = axis.axis_name
+    name: str = axis.axis_name  # type: ignore[attr-defined]  # Public, but not typed.
     shared = getattr(axis.axes, f"get_shared_{name}_axes", None)
     others = shared().get_siblings(axis.axes) if shared is not None else []
     for one in (axis, *(getattr(other, f"{name}axis") for other in others)):
@@ -157,7 +157,7 @@ def _categories(units: Any) -> dict[float, str]:
     return {number: plain(name) for name, number in mapping.items()}
 
 
-def _noted_times(axis: Axis) -> Any:
+def _get_noted_times(axis: Axis) -> Any:
     """Return the zoned times behind pandas' periods, kept while it drew them."""
     noted = getattr(axis.axes, "_mplstream_times", None)
     return noted if axis is axis.axes.xaxis else None
@@ -167,8 +167,8 @@ def _dates(axis: Axis) -> Callable[[Values], Values]:
     # pandas counts periods on the axis of a regular time series, not days.
     frequency = getattr(axis, "freq", None)
     if frequency is None:
-        return dates_of_days
-    if (noted := _noted_times(axis)) is not None:
+        return decode_days
+    if (noted := _get_noted_times(axis)) is not None:
         return lambda numbers: noted.moments(
             numbers, _dates_of_periods(numbers, frequency)
         )
@@ -201,7 +201,7 @@ def _period(number: float, frequency: Any) -> str:
         return ""
 
 
-def dates_of_days(numbers: Values) -> Values:
+def decode_days(numbers: Values) -> Values:
     """Return Matplotlib's days as ``datetime64[us]``, NaT if there is no date."""
     epoch = np.array(get_epoch(), "datetime64[us]")  # type: ignore[no-untyped-call]
     days = np.asarray(numbers, float) + epoch.astype("datetime64[D]").astype(float)
@@ -232,7 +232,7 @@ def _dates_of_periods(numbers: Values, frequency: Any) -> Values:
     return np.where(is_date, dates, np.datetime64("NaT", "us"))
 
 
-def names_at_ticks(ticks: Mapping[float, str], places: Values) -> Values | None:
+def match_ticks(ticks: Mapping[float, str], places: Values) -> Values | None:
     """Return the labels of the ticks that are exactly at *places*, if all have one."""
     if not ticks or not len(places):
         return None
@@ -240,7 +240,7 @@ def names_at_ticks(ticks: Mapping[float, str], places: Values) -> Values | None:
     return None if None in names else np.array(names, object)
 
 
-def names_near_ticks(ticks: Mapping[float, str], places: Values) -> Values | None:
+def match_nearby_ticks(ticks: Mapping[float, str], places: Values) -> Values | None:
     """Return the labels of the ticks next to *places*, if each has a separate one.
 
     So are bars named that are drawn in groups beside their tick.
@@ -257,7 +257,7 @@ def names_near_ticks(ticks: Mapping[float, str], places: Values) -> Values | Non
     return np.array([ticks[place] for place in nearest.tolist()], object)
 
 
-def labeled_ticks(axis: Axis) -> dict[float, str]:
+def read_tick_names(axis: Axis) -> dict[float, str]:
     """Return the labels of fixed ticks that are names, and not numbers."""
     locator: Any = axis.get_major_locator()
     formatter = axis.get_major_formatter()
@@ -290,7 +290,7 @@ def _are_their_places(ticks: Mapping[float, str]) -> bool:
         return False
 
 
-def whole(values: Values) -> Values:
+def to_integers(values: Values) -> Values:
     """Return *values* as integers, if all are whole."""
     if values.dtype.kind != "f" or not len(values):
         return values
@@ -298,7 +298,7 @@ def whole(values: Values) -> Values:
     return values.astype("int64") if is_whole and (values % 1 == 0).all() else values
 
 
-def simplest(
+def find_simplest(
     estimates: Values, is_right: Callable[[Values], Any], most: int = 16
 ) -> Values:
     """Return for each of *estimates* the number with the fewest digits that is right.
@@ -317,8 +317,3 @@ def simplest(
         if not is_open.any():
             break
     return best
-
-
-def listed(values: Sequence[float]) -> Values:
-    """Return *values* as an array of floats."""
-    return np.array(list(values), float)

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from matplotlib.container import BarContainer
 
-from .artists import numbers, own_label
-from .axis_values import Values, simplest, whole
+from .artists import read_label, to_numbers
+from .axis_values import Values, find_simplest, to_integers
 
 #: Rounding errors of an edge, in units of the last place.
 _ULPS = 8
@@ -48,8 +48,8 @@ class Bars:
         if is_horizontal:
             x, y, widths, heights = y, x, heights, widths
         starts, width = np.array(x, float), np.array(widths, float)
-        values = numbers(np.array(heights))
-        bases = numbers(np.array(y))
+        values = to_numbers(np.array(heights))
+        bases = to_numbers(np.array(y))
         return cls(container, is_horizontal, starts, starts + width, values, bases)
 
     @property
@@ -62,25 +62,27 @@ class Bars:
         """The places at which they were put; whole ones are integers."""
         half = np.array([_breadth(bar, self) for bar in self.container.patches]) / 2
         estimates = self.starts + half
-        return whole(simplest(estimates, lambda found: found - half == self.starts))
+        return to_integers(
+            find_simplest(estimates, lambda found: found - half == self.starts)
+        )
 
     @property
     def label(self) -> str:
         """The name of all, not that of one bar."""
-        return own_label(self.container) or (
-            own_label(self.container.patches[0]) if self._has_one_label else ""
+        return read_label(self.container) or (
+            read_label(self.container.patches[0]) if self._has_one_label else ""
         )
 
     @property
     def labels(self) -> list[str]:
         """The names of the single bars."""
-        return [own_label(bar) for bar in self.container.patches]
+        return [read_label(bar) for bar in self.container.patches]
 
     @property
     def is_seen(self) -> Values:
         """Which of them have a place and a height."""
         ends = [self.starts, self.ends, self.heights, self.bases]
-        return np.isfinite(ends).all(axis=0)  # type: ignore[no-any-return]
+        return np.logical_and.reduce([np.isfinite(values) for values in ends])  # type: ignore[no-any-return]
 
     @property
     def touch(self) -> bool:
@@ -92,13 +94,15 @@ class Bars:
         """Whether the first bar has the label of all, as ``hist`` sets it."""
         first, *others = self.container.patches
         return (
-            bool(others) and bool(own_label(first)) and not any(map(own_label, others))
+            bool(others)
+            and bool(read_label(first))
+            and not any(map(read_label, others))
         )
 
     @property
     def is_made_by_hist(self) -> bool:
         """Whether only a histogram leaves such bars."""
-        if self._has_one_label and not own_label(self.container):
+        if self._has_one_label and not read_label(self.container):
             return self.touch
         # seaborn lets the axis of a histogram end at its bars.
         return any(
@@ -134,7 +138,7 @@ def _are_at_round_places(bars: Bars, is_of_dates: bool) -> bool:
     return np.allclose(places, np.round(places), rtol=0, atol=1e-6)
 
 
-def kind_of_bars(bars: Bars, *, is_of_dates: bool) -> str:
+def classify_bars(bars: Bars, *, is_of_dates: bool) -> str:
     """Return ``bar``, ``histogram``, or ``block_bar`` if neither is certain."""
     if bars.is_made_by_hist:
         return "histogram"
@@ -166,7 +170,7 @@ def group_samples(all_bars: Sequence[Bars]) -> list[list[Bars]]:
     return [group for group in groups if len(group) > 1]
 
 
-def bins_of_samples(group: Sequence[Bars]) -> tuple[Values, Values] | None:
+def read_shared_bins(group: Sequence[Bars]) -> tuple[Values, Values] | None:
     """Return the edges of the bins in which the bars of several samples are drawn."""
     starts = np.min([bars.starts for bars in group], axis=0)
     ends = np.max([bars.ends for bars in group], axis=0)
@@ -182,7 +186,7 @@ def bins_of_samples(group: Sequence[Bars]) -> tuple[Values, Values] | None:
     )
 
 
-def bins_of(bars: Bars) -> tuple[Values, Values]:
+def read_bins(bars: Bars) -> tuple[Values, Values]:
     """Return the edges of bars that are bins."""
     return _round_edges(bars.starts, bars.widths), _round_edges(bars.ends, bars.widths)
 
@@ -191,15 +195,15 @@ def _round_edges(edges: Values, widths: Values) -> Values:
     """Return *edges* without the rounding errors of computing them."""
     slack = _ULPS * np.spacing(np.maximum(np.abs(edges), np.abs(widths)))
     is_near = partial(np.isclose, edges, rtol=0, atol=slack)
-    return whole(simplest(edges, is_near, _MOST_DECIMALS))
+    return to_integers(find_simplest(edges, is_near, _MOST_DECIMALS))
 
 
-def middles_of(starts: Values, ends: Values) -> Values:
+def compute_middles(starts: Values, ends: Values) -> Values:
     """Return the middles of bins."""
     return _round_edges(starts + (ends - starts) / 2, np.asarray(ends - starts, float))
 
 
-def steps_of_outline(vertices: Values) -> tuple[Values, Values, Values] | None:
+def read_steps(vertices: Values) -> tuple[Values, Values, Values] | None:
     """Return starts, ends and heights of the outline that ``hist`` draws for ``step``.
 
     :param vertices: with the bins in the first column.

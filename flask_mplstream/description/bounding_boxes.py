@@ -48,10 +48,10 @@ def inside(values: Values, dimension: Dimension | None) -> Values:
     return is_inside & np.isfinite(values)
 
 
-def points_inside(points: Mapping[str, Values], dimensions: Any) -> Values:
+def find_points_inside(points: Mapping[str, Values], dimensions: Any) -> Values:
     """Return which of *points*, arrays by direction, are seen."""
     masks = [inside(values, dimensions.get(name)) for name, values in points.items()]
-    return np.logical_and.reduce(masks)
+    return np.logical_and.reduce(masks)  # type: ignore[no-any-return]
 
 
 def clip(values: Values, dimension: Dimension) -> Values:
@@ -108,7 +108,8 @@ def _clip_segments(
         for own, drawn, dimension in zip(pairs, screen, dimensions, strict=True)
     ]
     is_joined = (leave[:-1] == 1) & (enter[1:] == 0) & (np.diff(near[is_seen]) == 1)
-    return Polyline(*cut, is_whole=bool(len(enter)) and bool(is_joined.all()))
+    is_whole = len(enter) > 0 and bool(is_joined.all())
+    return Polyline(cut[0], cut[1], is_whole)
 
 
 def _are_beside(points: Sequence[Values], dimensions: Sequence[Dimension]) -> Values:
@@ -131,7 +132,7 @@ def _cut(
     for edge in (dimension.view.low, dimension.view.high):
         ends = np.where(np.isclose(ends, edge, rtol=1e-12, atol=0), edge, ends)
     is_point = np.array([shares[0] == 0, shares[1] == 1])
-    return np.where(is_point, own, ends).T.ravel()  # type: ignore[no-any-return]
+    return np.where(is_point, own, ends).T.ravel()
 
 
 def _crossings(
@@ -215,7 +216,7 @@ def _see_points(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
     points = {name: series.values(name) for name in names}
     if not points:
         return Seen(None, _color_values(series, None))
-    mask = points_inside(points, dimensions)  # type: ignore[arg-type]
+    mask = find_points_inside(points, dimensions)  # type: ignore[arg-type]
     values = {name: found[mask] for name, found in points.items() if found is not None}
     return Seen(mask, values | _color_values(series, mask), bool(not mask.all()))
 
@@ -309,7 +310,7 @@ def _see_intervals(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
         masks.append((high >= view.low) & (low <= view.high))
     mask = masks[0] & masks[1]
     values = {
-        name: clip(np.concatenate(pair), dimensions[name])  # type: ignore[arg-type]
+        name: clip(np.concatenate(pair), dimensions[name])
         for name, pair in ends.items()
     }
     return Seen(mask, values, not bool(mask.all()))

@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.lines import Line2D
 
-from .artists import edges
+from .artists import read_edges
 from .axis_values import Values
 
 _STATISTICS = ("low", "quarter", "median", "three_quarters", "high")
@@ -63,7 +63,7 @@ def find_boxes(lines: Sequence[Line2D]) -> Boxes | None:
     return None
 
 
-def boxes_of(container: Any) -> Boxes:
+def read_boxes(container: Any) -> Boxes:
     """Return the boxes of a ``BoxPlotContainer`` of seaborn."""
     medians = [_points(line) for line in container.medians[:1]]
     across = "y" if any(x[0] == x[-1] and y[0] != y[-1] for x, y in medians) else "x"
@@ -177,26 +177,26 @@ class Violins:
     face: Artist
 
 
-def violin_center(collection: Any) -> float | None:
+def find_violin_center(collection: Any) -> float | None:
     """Return the place of an area that is symmetrical about one, as a violin is."""
     paths = collection.get_paths()
     if len(paths) != 1:
         return None
     order = slice(None, None, 1 if collection.t_direction == "x" else -1)
-    _, low, high = edges(paths[0].vertices[:, order])
+    _, low, high = read_edges(paths[0].vertices[:, order])
     middle = (low + high) / 2
     width = float((high - low).max(initial=0))
     is_level = len(middle) > 3 and np.ptp(middle) <= 1e-9 * width
     return float(np.round(middle[0], 9)) if is_level and np.ptp(high) else None
 
 
-def half_violin_center(collection: Any) -> float | None:
+def find_half_violin_center(collection: Any) -> float | None:
     """Return the place of an area with one straight side, as a half violin has."""
     paths = collection.get_paths()
     if len(paths) != 1:
         return None
     order = slice(None, None, 1 if collection.t_direction == "x" else -1)
-    _, *sides = edges(paths[0].vertices[:, order])
+    _, *sides = read_edges(paths[0].vertices[:, order])
     straight = [side for side in sides if len(side) > 3 and not np.ptp(side)]
     return float(straight[0][0]) if len(straight) == 1 else None
 
@@ -213,9 +213,9 @@ def find_violins(
     :param rules: the collections of lines that may mark their ends.
     :param is_named: whether the places have names.
     """
-    found = [(c, violin_center(c)) for c in collections]
+    found = [(c, find_violin_center(c)) for c in collections]
     if is_named and not any(center is not None for _, center in found):
-        found = [(c, half_violin_center(c)) for c in collections]
+        found = [(c, find_half_violin_center(c)) for c in collections]
     bodies = [(c, center) for c, center in found if center is not None]
     centers = np.array([center for _, center in bodies], float)
     if not bodies or not (is_named or (centers != 0).any()):

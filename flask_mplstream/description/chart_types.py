@@ -245,7 +245,7 @@ MEASURED = frozenset(
 BARS = frozenset({"bar", "histogram", "block_bar"})
 
 
-def facts_table() -> str:
+def write_facts_table() -> str:
     """Return the facts that the words include and omit, as a Markdown table."""
     rows = ["| chart | drawn by | words include | words omit |", "|---|---|---|---|"]
     for kind in CHART_TYPES.values():
@@ -257,7 +257,7 @@ def facts_table() -> str:
     return "\n".join(rows)
 
 
-def columns_table() -> str:
+def write_columns_table() -> str:
     """Return the columns of each kind in CSV and JSON, as a Markdown table."""
     rows = ["| `kind` | drawn by | columns |", "|---|---|---|"]
     for name, kind in CHART_TYPES.items():

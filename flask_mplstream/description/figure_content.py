@@ -16,7 +16,7 @@ from .axes_reader import AxesReader
 from .axis_values import Dimension, read_dimension
 from .legend_names import LegendNames
 from .plain_text import plain
-from .plotnine_plots import plot_of, read_plot
+from .plotnine_plots import find_plot, read_plot
 from .series import AxesContent, Content
 
 
@@ -26,7 +26,7 @@ def read(figure: Figure, returned: object = None) -> Content:
     :param returned: what the figure function returned. seaborn's grids and plotnine's
         plots have names that the artists lack.
     """
-    if (plot := plot_of(figure)) is not None:
+    if (plot := find_plot(figure)) is not None:
         content = read_plot(plot)
         if content is not None:
             return content
@@ -97,8 +97,8 @@ def _dimensions(axes: Axes) -> dict[str, Dimension]:
 
 def _texts_of(axes: Axes) -> tuple[str, ...]:
     """Return what is written in *axes*."""
-    boxes = [a.txt for a in axes.artists if isinstance(a, AnchoredText)]
-    texts = [t for t in axes.texts if t.get_visible()]
+    boxes: list[Any] = [a.txt for a in axes.artists if isinstance(a, AnchoredText)]
+    texts: list[Any] = [t for t in axes.texts if t.get_visible()]
     written = (plain(text.get_text()) for text in (*texts, *boxes))
     return tuple(filter(None, written))
 

@@ -13,7 +13,7 @@ from .figure_content import read
 from .plain_text import plain
 from .sentences import Chart, sentence, short
 from .series import Content
-from .value_texts import listing
+from .value_texts import join_words
 
 #: Characters of the words for a figure with one chart; a screen reader reads them in
 #: one go.
@@ -72,7 +72,7 @@ def _count(charts: Sequence[Chart], are_named: bool) -> str:
     names = [short(chart.title) for chart in charts] if are_named else []
     if len(names) > _MOST_NAMED:
         names = [*names[:_MOST_NAMED], f"{len(names) - _MOST_NAMED} more"]
-    return f"{len(charts)} charts{': ' if names else ''}{listing(names)}."
+    return f"{len(charts)} charts{': ' if names else ''}{join_words(names)}."
 
 
 def _begin(number: int, chart: Chart, first: str, are_named: bool) -> str:

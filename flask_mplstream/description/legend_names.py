@@ -28,7 +28,7 @@ Color = tuple[float, ...]
 _DIGITS = 6
 
 
-def color_of(artist: Any) -> Color | None:
+def read_color(artist: Any) -> Color | None:
     """Return the one color of *artist*, without alpha; ``None`` if it has none."""
     color: Any = None
     if isinstance(artist, Line2D):
@@ -83,7 +83,7 @@ class LegendNames:
         """Return the name of *artist* in a legend, or nothing."""
         if not self.entries:
             return ""
-        label, color = str(artist.get_label() or ""), color_of(artist)
+        label, color = str(artist.get_label() or ""), read_color(artist)
         if label.startswith("_child"):
             names = {
                 e.name for e in self.entries if (e.label, e.color) == (label, color)
@@ -97,7 +97,7 @@ class LegendNames:
         copies = [
             e for e in self.entries if e.is_patch and e.label in {"", "_nolegend_"}
         ]
-        colors = [color_of(patch) for patch in patches]
+        colors = [read_color(patch) for patch in patches]
         is_same = [entry.color for entry in copies] == colors
         is_clear = len(set(colors)) == len(colors) and None not in colors
         if not is_same or not is_clear or len(copies) != len(self.entries):
@@ -110,7 +110,7 @@ def _entries(legend: Any) -> Iterator[_Entry]:
     for handle, text in handles:
         label = str(handle.get_label() or "")
         is_patch = isinstance(handle, Patch)
-        yield _Entry(plain(text.get_text()), label, color_of(handle), is_patch)
+        yield _Entry(plain(text.get_text()), label, read_color(handle), is_patch)
 
 
 def _by_color(entries: Iterable[_Entry]) -> dict[Color, str]:

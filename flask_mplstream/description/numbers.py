@@ -19,7 +19,7 @@ _NOISE = 1e-9
 _STEPS = 500
 
 
-def number(value: float, digits: int = 3, step: float = math.inf) -> str:
+def format_number(value: float, digits: int = 3, step: float = math.inf) -> str:
     """Return *value* as text, never less exact than a whole number.
 
     :param digits: the fewest significant digits, unless fewer are exact.
@@ -48,7 +48,7 @@ def _power(value: float, digits: int) -> str:
     return f"{mantissa}e{int(exponent)}".replace("-", "−")
 
 
-def numbers_apart(values: Sequence[float], *, is_log: bool = False) -> list[str]:
+def format_apart(values: Sequence[float], *, is_log: bool = False) -> list[str]:
     """Return *values* with enough digits to tell different ones apart.
 
     :param is_log: whether small numbers are no rounding errors beside large ones.
@@ -60,7 +60,7 @@ def numbers_apart(values: Sequence[float], *, is_log: bool = False) -> list[str]
     count = len(set(exact))
     texts: list[str] = []
     for digits in range(3, _MOST_DIGITS):
-        texts = [number(value, digits, step or math.inf) for value in exact]
+        texts = [format_number(value, digits, step or math.inf) for value in exact]
         if len(set(texts)) == count:
             break
     return texts

@@ -14,10 +14,17 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from .axis_values import Dimension, Span, Values, dates_of_days, simplest, whole
+from .axis_values import (
+    Dimension,
+    Span,
+    Values,
+    decode_days,
+    find_simplest,
+    to_integers,
+)
 from .plain_text import plain
-from .series import AxesContent, Column, Content, Guide, Series, column_order
-from .tick_texts import number_formatter
+from .series import AxesContent, Column, Content, Guide, Series, get_column_order
+from .tick_texts import make_formatter
 
 #: Columns of the layout that are no variables of facets.
 _LAYOUT = {"PANEL", "ROW", "COL", "SCALE_X", "SCALE_Y", "AXIS_X", "AXIS_Y"}
@@ -57,7 +64,7 @@ _EMPTY = (
 )
 
 
-def plot_of(figure: Figure) -> Any:
+def find_plot(figure: Figure) -> Any:
     """Return the built plot that plotnine has drawn as *figure*, or ``None``."""
     plot = getattr(figure.get_layout_engine(), "plot", None)
     is_plot = type(plot).__module__.startswith("plotnine.") and hasattr(plot, "layers")
@@ -91,13 +98,13 @@ class _Scale:
         numbers = np.asarray(values, float)
         trans = _transformation(self.scale)
         if trans is None or self.dimension.dates is not None:
-            return whole(numbers)
+            return to_integers(numbers)
         with np.errstate(all="ignore"):
             data = np.asarray(trans.inverse(numbers), float)
-            exact = simplest(
+            exact = find_simplest(
                 data, lambda found: np.asarray(trans.transform(found)) == numbers
             )
-        return whole(exact)
+        return to_integers(exact)
 
 
 def _transformation(scale: Any) -> Any:
@@ -111,9 +118,9 @@ def _read_scale(scale: Any, view: Any, label: str, zone: Any) -> _Scale:
     name = type(trans).__name__
     limits = np.asarray(view.range, float)
     names = _names(scale)
-    dates = dates_of_days if name in {"datetime_trans", "date_trans"} else None
+    dates = decode_days if name in {"datetime_trans", "date_trans"} else None
     labels = getattr(scale, "labels", None)
-    formatter = number_formatter(lambda v: labels([v])[0]) if callable(labels) else None
+    formatter = make_formatter(lambda v: labels([v])[0]) if callable(labels) else None
     kind = "linear"
     if names is None and dates is None and trans is not None:
         with np.errstate(all="ignore"):
@@ -274,13 +281,13 @@ class _Panel:
 
     def _bars(self, kind: str, label: str, rows: Any, layer: Any) -> Series:
         low, high = (self.y.decode(rows[name]) for name in ("ymin", "ymax"))
-        heights = simplest(
+        heights = find_simplest(
             np.asarray(high - low, float), lambda found: low + found == high
         )
         below = np.asarray(rows["y"], float) == np.asarray(rows["ymin"], float)
         values = {
             "x": self.x.decode(rows["x"]),
-            "y": whole(np.where(below, -heights, heights)),
+            "y": to_integers(np.where(below, -heights, heights)),
         }
         if kind == "histogram":
             values["x_from"] = self.x.decode(rows["xmin"])
@@ -303,7 +310,7 @@ class _Panel:
             return self._make(kind, label, rows, names, layer)
         low, high = (self.y.decode(rows[name]) for name in ("ymin", "ymax"))
         own = np.asarray(high - low, float)
-        heights = whole(simplest(own, lambda found: low + found == high))
+        heights = to_integers(find_simplest(own, lambda found: low + found == high))
         values = {"x": self.x.decode(rows["x"]), "y": heights}
         return self._finish(kind, label, len(rows), values, layer)
 
@@ -383,7 +390,9 @@ class _Panel:
             swap = {"x": "y", "y": "x"}
             columns = {swap.get(n[0], n[0]) + n[1:]: c for n, c in columns.items()}
             across = "y"
-        ordered = {name: columns[name] for name in sorted(columns, key=column_order)}
+        ordered = {
+            name: columns[name] for name in sorted(columns, key=get_column_order)
+        }
         return Series(kind, label, count, ordered, across=across, source=(layer,))
 
     def _column(self, name: str, values: Values) -> Column:

@@ -17,18 +17,18 @@ import numpy as np
 from .axis_values import Dimension, Values
 from .bounding_boxes import Seen, see
 from .chart_types import BARS, CHART_TYPES, COLORED, MEASURED, ChartType, Fact
-from .numbers import number
+from .numbers import format_number
 from .series import AxesContent, Guide, Series
 from .trends import Trend, find_trend
 from .value_texts import (
-    listing,
-    plural,
+    count_in_words,
+    join_words,
     say,
     say_length,
     say_place,
+    say_scale,
     say_span,
-    scale_of,
-    zone_of,
+    say_zone,
 )
 
 #: Names, values and trends that are listed; if there are more, none is.
@@ -115,7 +115,7 @@ class Chart:
             yield from self._trends()
             yield from self._highest()
         yield from self._marks()
-        yield from self._written()
+        yield from self._say_texts()
 
     # The first sentence
 
@@ -137,11 +137,11 @@ class Chart:
         if kind in {"pie", "table"}:
             return "", ""
         places = self._label(main.across)
-        shown = listing(self._measured(main.along))
+        shown = join_words(self._measured(main.along))
         if kind in {"histogram", "event"}:
             return places, ""
         if kind in COLORED or kind == "tile" or main.along == "z":
-            places = listing([label for n in "xy" if (label := self._label(n))])
+            places = join_words([label for n in "xy" if (label := self._label(n))])
             shown = shown if main.along == "z" else short(main.value_label)
         return shown, places
 
@@ -168,10 +168,10 @@ class Chart:
         shown, places = self._labels()
         name = "" if label == (places or shown) else f"{label} "
         dimension = self.axes.dimensions[across]
-        zone = zone_of(dimension)
+        zone = say_zone(dimension)
         in_zone = f" ({zone})" if zone else ""
         word = "from " if " to " in span else "at "
-        return f", {name}{word}{span}{in_zone}{scale_of(dimension)},"
+        return f", {name}{word}{span}{in_zone}{say_scale(dimension)},"
 
     def _span_of_places(self, across: str) -> str:
         if not self.axes.has_places or self._items:
@@ -235,11 +235,13 @@ class Chart:
         things = list(filter(None, (self._things(group) for group in self.groups)))
         if not self._things(self.groups[0]):
             return ""
-        names = listing(self._items or self._names)
+        names = join_words(self._items or self._names)
         main, *others = things
         if not names:
-            return listing([main, *others])
-        return listing([f"{main} ({names})", *others]) if others else f"{main}: {names}"
+            return join_words([main, *others])
+        return (
+            join_words([f"{main} ({names})", *others]) if others else f"{main}: {names}"
+        )
 
     def _things(self, group: Sequence[tuple[AxesContent, Series]]) -> str:
         kind, is_main = CHART_TYPES[group[0][1].kind], group is self.groups[0]
@@ -248,10 +250,10 @@ class Chart:
         if kind.are_series:
             labels = [short(series.label) for _, series in group if series.label]
             are_named = len(labels) == len(group) <= MOST_LISTED
-            names = f" ({listing(labels)})" if are_named and not is_main else ""
-            return f"{plural(len(group), kind.one, kind.many)}{names}"
+            names = f" ({join_words(labels)})" if are_named and not is_main else ""
+            return f"{count_in_words(len(group), kind.one, kind.many)}{names}"
         counts = [self._count(axes, series) for axes, series in group]
-        things = plural(sum(counts), kind.one, kind.many)
+        things = count_in_words(sum(counts), kind.one, kind.many)
         if len(group) > 1 and not (is_main and self._items):
             are_named = all(series.label for _, series in group)
             return f"{things} in {len(group)} groups" if are_named else things
@@ -293,7 +295,7 @@ class Chart:
         if len(set(names)) < len(names) or None in names:
             return []
         rows.sort(key=lambda row: row[0])
-        return self._worded([str(n) for _, n, _ in rows], [v for *_, v in rows])
+        return self._say_items([str(n) for _, n, _ in rows], [v for *_, v in rows])
 
     def _rows(
         self, axes: AxesContent, series: Series
@@ -313,7 +315,9 @@ class Chart:
             if np.isfinite(v).all()
         ]
 
-    def _worded(self, names: list[str], values: list[tuple[float, ...]]) -> list[str]:
+    def _say_items(
+        self, names: list[str], values: list[tuple[float, ...]]
+    ) -> list[str]:
         dimension = self._dimension(self.main.along)
         texts = say(dimension, [first for first, *_ in values])
         if texts is None:
@@ -336,9 +340,9 @@ class Chart:
         shares = 100 * np.asarray(columns["share"].values, float)
         exact = len(set(np.round(shares, 4).tolist()))
         decimals = next(d for d in (1, 2, 4) if len(set(np.round(shares, d))) == exact)
-        texts = [number(share) for share in np.round(shares, decimals).tolist()]
+        texts = [format_number(share) for share in np.round(shares, decimals).tolist()]
         pairs = zip(columns["name"].values.tolist(), texts, strict=True)
-        return [f"{_named(short(name))} {share}%".strip() for name, share in pairs]
+        return [f"{_separate(short(name))} {share}%".strip() for name, share in pairs]
 
     def _table(self) -> Iterator[Statement]:
         if self.main.kind != "table":
@@ -392,7 +396,7 @@ class Chart:
             return None
         span = say_span(dimension, float(values.min()), float(values.max()))
         name = (short(dimension.label) or direction) if dimension else self._color_name
-        scale = scale_of(dimension) if dimension else ""
+        scale = say_scale(dimension) if dimension else ""
         return (name, f"{span}{scale}") if span else None
 
     def _beside(self, axes: AxesContent) -> list[tuple[AxesContent, Series]]:
@@ -425,7 +429,7 @@ class Chart:
             return None
         if any(self.seen(axes, series).is_cut for axes, series in self.groups[0]):
             return None
-        total = _stacked(group)
+        total = _add_up(group)
         if total is None or not np.isfinite(total).all():
             return None
         dimension = self.axes.dimensions[self.main.along]
@@ -450,7 +454,7 @@ class Chart:
             if self.axes.dimensions[name].is_inverted and name not in named
         ]
         if names:
-            which = listing([f"{name}-axis" for name in names])
+            which = join_words([f"{name}-axis" for name in names])
             verb = "is" if len(names) == 1 else "are"
             yield Statement(f"The {which} {verb} reversed.", (self.axes,))
 
@@ -588,7 +592,7 @@ class Chart:
             if text := _mark(axes, guide):
                 yield Statement(text, (guide,))
 
-    def _written(self) -> Iterator[Statement]:
+    def _say_texts(self) -> Iterator[Statement]:
         """Yield the texts, without those that only repeat values."""
         if not self.groups:
             for text in dict.fromkeys(self.texts[:MOST_LISTED]):
@@ -599,7 +603,7 @@ class Chart:
             t for t in dict.fromkeys(self.texts) if t not in known and not _is_value(t)
         ]
         if texts and len(texts) <= _MOST_MARKS:
-            quoted = listing([f"“{short(text)}”" for text in texts])
+            quoted = join_words([f"“{short(text)}”" for text in texts])
             yield Statement(f"Text: {quoted}.", tuple(texts))
 
     def _repeated(self) -> set[str]:
@@ -609,12 +613,12 @@ class Chart:
         return names | {series.label for _, series in self.groups[0]}
 
 
-def _named(name: str, word: str = "") -> str:
+def _separate(name: str, word: str = "") -> str:
     """Return *name* so that no number directly follows another."""
     return f"{name}:" if name[-1:].isdigit() and not word else f"{name}{word}"
 
 
-def _stacked(group: Sequence[Series]) -> Values | None:
+def _add_up(group: Sequence[Series]) -> Values | None:
     """Return the totals at each place; ``None`` if the series are not stacked."""
     first, *others = group
     across, along = first.across, first.along
@@ -678,7 +682,7 @@ def _clause(found: Trend, texts: Sequence[str], places: Sequence[str]) -> str:
         f"a {word} of {value} {place}"
         for word, value, place in zip(words, values, places, strict=True)
     ]
-    beyond = f", with {listing(extremes)}" if extremes else ""
+    beyond = f", with {join_words(extremes)}" if extremes else ""
     return f"{found.first} from {start} to {end}{beyond}"
 
 

@@ -144,7 +144,7 @@ class Content:
     axes: tuple[AxesContent, ...] = field(default=())
 
 
-def column_order(name: str) -> tuple[int, int]:
+def get_column_order(name: str) -> tuple[int, int]:
     """Return the place of a column: by direction, and there by its part."""
     direction, _, part = name.partition("_")
     return _DIRECTIONS.get(direction, len(_DIRECTIONS)), _PARTS.index(part)

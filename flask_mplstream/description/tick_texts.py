@@ -14,7 +14,7 @@ from typing import Any
 
 from matplotlib import ticker
 
-from .numbers import number, numbers_apart
+from .numbers import format_apart, format_number
 from .plain_text import plain
 
 #: Formatters that write the number itself.
@@ -56,7 +56,7 @@ class _Text:
         return cls(before, found[4], shown, 0.5001 * 10.0**-decimals)
 
 
-def number_formatter(formatter: Any) -> Formatter | None:
+def make_formatter(formatter: Any) -> Formatter | None:
     """Return a function for texts of numbers; ``None`` if they are plain numbers."""
     is_default = type(formatter) is ticker.ScalarFormatter
     if is_default or isinstance(formatter, _PLAIN):
@@ -101,7 +101,7 @@ def _around(
         rows = zip(texts, values, strict=True)
         return [text.replace("-", "−", 1) if v < 0 else text for text, v in rows]
     before, after = parts[0].before, parts[0].after
-    written = numbers_apart(values) if len(values) > 1 else [number(values[0])]
+    written = format_apart(values) if len(values) > 1 else [format_number(values[0])]
     return [
         f"−{before}{text[1:]}{after}"
         if text.startswith("−")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .axis_values import Dimension
-from .numbers import numbers_apart
+from .numbers import format_apart
 
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June", "July", "August"),
@@ -35,7 +35,7 @@ def say(dimension: Dimension | None, values: Sequence[float]) -> list[str] | Non
     :return: ``None`` if they cannot be said for certain.
     """
     if dimension is None:
-        return numbers_apart(values)
+        return format_apart(values)
     if dimension.periods is not None:
         texts = [_period(text) for text in dimension.periods(np.array(values))]
     elif dimension.dates is not None:
@@ -47,13 +47,13 @@ def say(dimension: Dimension | None, values: Sequence[float]) -> list[str] | Non
     elif dimension.formatter is not None:
         return dimension.formatter(values)
     else:
-        return numbers_apart(
+        return format_apart(
             values, is_log=dimension.scale in {"log", "symlog", "logit"}
         )
     return texts if all(texts) else None
 
 
-def scale_of(dimension: Dimension) -> str:
+def say_scale(dimension: Dimension) -> str:
     """Return the words for a scale that is not linear."""
     return _SCALES.get(dimension.scale, "") if dimension.is_plain else ""
 
@@ -63,10 +63,10 @@ def say_span(dimension: Dimension | None, low: float, high: float) -> str:
     texts = say(dimension, [low, high])
     if texts is None:
         return ""
-    return texts[0] if low == high else _joined(*texts)
+    return texts[0] if low == high else _join_dates(*texts)
 
 
-def _joined(start: str, end: str) -> str:
+def _join_dates(start: str, end: str) -> str:
     """Return ``start to end``, with the day only once if it is the same."""
     (time, _, day), (_, _, other) = start.partition(" on "), end.partition(" on ")
     return f"{time} to {end}" if day and day == other else f"{start} to {end}"
@@ -86,7 +86,7 @@ def say_place(dimension: Dimension | None, value: float) -> str:
     return f"at {texts[0]}"
 
 
-def zone_of(dimension: Dimension) -> str:
+def say_zone(dimension: Dimension) -> str:
     """Return the name of the time zone in which dates are shown, if any."""
     zone: Any = dimension.shown_zone
     if dimension.dates is None or dimension.periods is not None or zone is None:
@@ -190,11 +190,11 @@ def say_length(days: Sequence[float]) -> list[str]:
     return [_duration(value * 86400) for value in days]
 
 
-def listing(words: Sequence[str]) -> str:
+def join_words(words: Sequence[str]) -> str:
     """Return ``a, b and c``."""
     return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
-def plural(count: int, one: str, many: str) -> str:
+def count_in_words(count: int, one: str, many: str) -> str:
     """Return ``1 line``, ``2 lines``, ``1,000 lines``."""
     return f"{count:,} {one if count == 1 else many}"
