@@ -30,7 +30,10 @@ ALLOWED: dict[str, set[str]] = {
     "url_extension": {"image"},
     "hosts": {"errors"},
     "http": VALUES | {"http"},
-    "render": VALUES | {"functions", "links", "render"},
+    "limited_buffer": {"errors"},
+    "description": {"description", "errors", "limited_buffer"},
+    "render": VALUES
+    | {"description", "functions", "limited_buffer", "links", "render"},
     "cache.entry": {"image"},
     "cache.key": {"errors"},
     "cache.memory": {"cache.entry"},
@@ -169,7 +172,7 @@ ALLOWED: dict[str, set[str]] = {
 EVERYWHERE = {"forks"}
 #: Who may import what from outside the package.
 OUTSIDE = {
-    "matplotlib": {"render"},
+    "matplotlib": {"description", "render"},
     "PIL": {"render"},
     "blinker": {"signals"},
     "prometheus_client": {"prometheus"},
