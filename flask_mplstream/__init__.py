@@ -12,6 +12,8 @@ from .errors import (
     FigureTypeError,
     ImageTooLargeError,
     InnerFigureError,
+    MessageError,
+    MessageTypeError,
     MplStreamError,
     OverloadedError,
     RemoteError,
@@ -35,7 +37,13 @@ from .signals import (
     worker_killed,
 )
 from .state import start_workers
-from .templating import figure, figure_arguments, figure_data_uri, figure_script
+from .templating import (
+    figure,
+    figure_arguments,
+    figure_data_uri,
+    figure_image,
+    figure_script,
+)
 from .urls import figure_url
 
 __all__ = [
@@ -52,6 +60,8 @@ __all__ = [
     "ImageFormat",
     "ImageTooLargeError",
     "InnerFigureError",
+    "MessageError",
+    "MessageTypeError",
     "MplStreamError",
     "OverloadedError",
     "RemoteError",
@@ -66,6 +76,7 @@ __all__ = [
     "figure_arguments",
     "figure_data_uri",
     "figure_failed",
+    "figure_image",
     "figure_rendered",
     "figure_script",
     "figure_served",

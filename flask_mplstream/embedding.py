@@ -89,15 +89,13 @@ class Embedding:
         :raises ArgumentsError: naming what is wrong.
         :raises UnknownFigureError: where there is no such figure.
         """
-        route, rest = route_named(endpoint), dict(values)
-        words = {n: rest.pop(key) for n, key in _keys(route, _WORD_NAMES, rest)}
-        caption = None
-        for _, key in _keys(route, ["caption"], rest):
-            caption = rest.pop(key)
+        route = route_named(endpoint)
+        words, rest = take_words(route, [*_WORD_NAMES, "caption"], values)
+        caption = words.pop("caption", None)
         if words.get("downloads") is True:
             words["downloads"] = [format.name for format in route.options.formats]
         arguments, attributes = _told_apart(route, rest)
-        given, options = split(arguments)
+        given, options = split(route, arguments)
         read = _WORDS.bind(words).values
         _check(read, attributes)
         return cls(route, route.bind(given), options, read, caption, attributes)
@@ -169,7 +167,7 @@ class Embedding:
         if len(known) == 3:
             return None
         try:
-            return self.route.described(self.arguments)
+            return self.route.described(self.arguments, self.options.get("_inject", {}))
         except Exception:
             # The picture will say what is wrong; it must not cost the page. inject
             # and version are the app's, and may need a login or a database.
@@ -271,16 +269,22 @@ class Embedding:
         return width * height <= most and max(width, height) <= MAX_SIDE_PX
 
 
-def _keys(
+def take_words(
     route: FigureRoute, names: Sequence[str], values: Mapping[str, Any]
-) -> list[tuple[str, str]]:
-    """Those of *names* that are in *values*, and how they are called there."""
-    return [
-        (name, key)
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return those of *values* that are the words *names*, and the others.
+
+    A parameter of the figure function with such a name comes first; with ``_``
+    behind it, the name always means the word.
+    """
+    keys = {
+        key: name
         for name in names
         for key in (name, f"{name}_")
         if key in values and key not in route.parameters
-    ]
+    }
+    words = {name: values[key] for key, name in keys.items()}
+    return words, {key: value for key, value in values.items() if key not in keys}
 
 
 def _told_apart(

@@ -12,6 +12,8 @@ HTTP status an error has is decided in one place, :mod:`flask_mplstream.http`::
     ├── FigureTypeError (TypeError)    a figure function returned no figure
     ├── ImageTooLargeError (ValueError)  a picture is over a limit
     ├── TexError (ValueError)          a figure wants LaTeX
+    ├── MessageError (ValueError)      an e-mail message has no HTML part
+    │   └── MessageTypeError (TypeError) it is no EmailMessage
     ├── UnknownFigureError (LookupError) no such figure route
     ├── RenderTimeoutError (TimeoutError) waited too long for a picture
     │   └── SlowRenderError            the render itself took too long
@@ -91,6 +93,14 @@ class ImageTooLargeError(MplStreamError, ValueError):
 
 class TexError(MplStreamError, ValueError):
     """A figure has text that LaTeX would have to set."""
+
+
+class MessageError(MplStreamError, ValueError):
+    """An e-mail message has no place for a picture."""
+
+
+class MessageTypeError(MessageError, TypeError):
+    """An e-mail message is not an ``email.message.EmailMessage``."""
 
 
 class UnknownFigureError(MplStreamError, LookupError):

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from importlib.metadata import version
 from secrets import token_hex
-from types import CodeType
+from types import CodeType, MappingProxyType
 from typing import Any
 
 from flask import Flask
@@ -21,7 +21,7 @@ from flask import Flask
 from .cache.freshness import Lifetime
 from .cache.key import copy_value, digest, fingerprint
 from .cache.lookup import Pictures, Served, Wanted
-from .errors import ArgumentFault, ArgumentsError, cut
+from .errors import ArgumentFault, ArgumentsError, cut, nearest
 from .image import ALT_FORMAT, RenderedImage, Theme, Variant
 from .parameters import Arguments, Parameters
 from .render import (
@@ -68,6 +68,8 @@ class Picture:
     owner: str
     #: What to look for, where it follows from the URL alone.
     wanted: Wanted | None = None
+    #: Injected values that a trusted caller sets; ``inject`` gives the others.
+    inject: Mapping[str, object] = field(default_factory=dict)
 
 
 class FigureRoute:
@@ -182,12 +184,41 @@ class FigureRoute:
         secret = self._app.config.get("SECRET_KEY")
         return repr(secret) if secret else self._unknown_owner
 
-    def picture(self, arguments: Arguments, variant: Variant) -> Picture:
-        """The picture of *arguments* in *variant*."""
+    def check_inject(self, given: object) -> Mapping[str, object]:
+        """Return *given*, the ``_inject`` of a trusted caller, if it can be used.
+
+        A query is no such mapping: its values are texts and lists, and a
+        ``MultiDict`` is refused, so that ``figure(…, **request.args)`` sets nothing.
+
+        :raises ArgumentsError: naming what ``inject`` declares.
+        """
+        declared = ", ".join(self._inject) or f"nothing, {self.endpoint} has no inject"
+        if not isinstance(given, Mapping) or hasattr(given, "getlist"):
+            reason = "It must be a dict of injected values, set in Python."
+            fault = ArgumentFault("_inject", cut(str(given)), reason, declared)
+            raise ArgumentsError([fault])
+        unknown = [cut(str(name)) for name in given if name not in self._inject]
+        if unknown:
+            guess = nearest(unknown[0], list(self._inject))
+            reason = "The figure injects no such name."
+            fault = ArgumentFault("_inject", unknown[0], reason, declared, guess)
+            raise ArgumentsError([fault])
+        return given
+
+    def picture(
+        self,
+        arguments: Arguments,
+        variant: Variant,
+        inject: Mapping[str, object] = MappingProxyType({}),
+    ) -> Picture:
+        """The picture of *arguments* in *variant*.
+
+        :param inject: injected values set by a trusted caller, checked.
+        """
         owner = self._owner()
         key = digest(self._identity, owner, arguments.canonical, str(variant))
         names = self._names_of(arguments)
-        picture = Picture(arguments, variant, key, names, owner)
+        picture = Picture(arguments, variant, key, names, owner, inject=inject)
         if self._inject or self._version:
             return picture
         return replace(picture, wanted=self._wanted(picture, key, {}))
@@ -209,12 +240,15 @@ class FigureRoute:
         """
         self.pictures().store.invalidate([self._name_of(arguments)])
 
-    def fetch(self, picture: Picture) -> Served:
-        """The picture, from the store or from a render.
+    def fetch(self, picture: Picture, *, strict: bool = False) -> Served:
+        """Return the picture, from the store or from a render.
 
-        :raises MplStreamError: where it cannot be made.
+        :param strict: whether a stale one is refused.
+        :raises MplStreamError: if it cannot be made.
         """
         wanted, _ = self.wanted(picture)
+        if strict:
+            wanted = wanted.without_stale()
         pictures = self.pictures()
         if is_held_here() or is_rendering.get():
             return pictures.get_while_drawing(wanted)
@@ -225,7 +259,11 @@ class FigureRoute:
         """The full name of the blueprint that it belongs to."""
         return self.endpoint.rpartition(".")[0]
 
-    def described(self, arguments: Arguments) -> RenderedImage:
+    def described(
+        self,
+        arguments: Arguments,
+        inject: Mapping[str, object] = MappingProxyType({}),
+    ) -> RenderedImage:
         """What the picture of *arguments* shows, and its size at scale 1.
 
         Where that is not known the figure is built for it, and drawn only where its
@@ -233,7 +271,8 @@ class FigureRoute:
 
         :raises MplStreamError: where it cannot be made.
         """
-        return self.fetch(self.picture(arguments, Variant(ALT_FORMAT))).entry.image
+        picture = self.picture(arguments, Variant(ALT_FORMAT), inject)
+        return self.fetch(picture).entry.image
 
     @property
     def is_private(self) -> bool:
@@ -259,11 +298,15 @@ class FigureRoute:
         """
         return bool(self._inject and self._app.secret_key)
 
-    def version_of(self, arguments: Arguments) -> str:
+    def version_of(
+        self,
+        arguments: Arguments,
+        inject: Mapping[str, object] = MappingProxyType({}),
+    ) -> str:
         """Return the version for a URL; nothing without ``version``."""
         if self._version is None:
             return ""
-        injected = self.injected()
+        injected = self.injected(inject)
         text = self._versioned(arguments, injected)
         names, texts = self._names_of(arguments), self._texts_of(injected)
         return self.url_version(Version(text, names, texts))
@@ -285,10 +328,12 @@ class FigureRoute:
         Calls ``inject`` and ``version``, so it wants the request that they want.
         """
         if picture.owner != self._owner():  # SECRET_KEY was set meanwhile.
-            picture = self.picture(picture.arguments, picture.variant)
+            picture = self.picture(
+                picture.arguments, picture.variant, picture.inject
+            )
         if picture.wanted is not None:
             return picture.wanted, None
-        injected = self.injected()
+        injected = self.injected(picture.inject)
         texts, version = self._texts_of(injected), None
         if self._version is not None:
             text = self._versioned(picture.arguments, injected)
@@ -318,17 +363,22 @@ class FigureRoute:
             lambda: self._renders().admit(),
         )
 
-    def injected(self) -> dict[str, object]:
-        """Return copies of the values of ``inject`` in the current request.
+    def injected(
+        self, given: Mapping[str, object] = MappingProxyType({})
+    ) -> dict[str, object]:
+        """Return copies of the injected values: those *given*, else of ``inject``.
 
         A list that changes later would be drawn under the key of the old one.
 
         :raises ConfigError: for a value that a key cannot hold.
         """
-        given = {name: call() for name, call in self._inject.items()}
-        for name, value in given.items():
+        injected = {
+            name: given[name] if name in given else call()
+            for name, call in self._inject.items()
+        }
+        for name, value in injected.items():
             fingerprint(value, self._injection(name))
-        return _copy_values(given)
+        return _copy_values(injected)
 
     def _injection(self, name: str) -> str:
         return f"inject[{name!r}] of {self._source}"

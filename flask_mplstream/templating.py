@@ -16,10 +16,11 @@ from werkzeug.datastructures import MultiDict
 
 from . import markup
 from .assets import asset_url
-from .embedding import Embedding
+from .embedding import Embedding, take_words
 from .errors import ArgumentFault, ArgumentsError
-from .image import ImageFormat, Theme
+from .image import ImageFormat, RenderedImage, Theme
 from .inlining import inline_svg
+from .parameters import Parameters
 from .urls import figure_url, route_named, split
 from .view import named_variant
 
@@ -87,16 +88,50 @@ def figure_script(*, nonce: str | None = None, blueprint: str | None = None) -> 
     return markup.tag("script", attributes) + Markup("</script>")
 
 
-def figure_data_uri(endpoint: str, /, **values: Any) -> str:
-    """A figure as a ``data:`` URI, for e-mail and other pages without a server.
+def figure_image(endpoint: str, /, **values: Any) -> RenderedImage:
+    """Return the picture of a figure: the bytes that its URL gives, from the cache.
 
-    :param values: the figure function's arguments, ``_format``, ``_scale``,
-        ``_width`` and ``_theme``.
+    It works wherever there is an app context: in a view, a job or another figure
+    function. ::
+
+        image = figure_image("plots.sales", _inject={"user_id": user.id})
+        message.add_alternative(f'<img src="{image.cid_url}">', subtype="html")
+        image.attach_to(message)
+
+    :param values: the figure function's arguments; ``_format``, ``_scale``,
+        ``_width`` and ``_theme``, by default as in the URL without them;
+        ``_inject={"user_id": 2}``, values that ``inject`` would otherwise read from
+        the request; ``strict=True`` to refuse a stale picture, default ``False``. A
+        parameter of the figure function that is called ``strict`` comes first, and
+        ``strict_`` always means this word.
+    :raises ArgumentsError: naming what is wrong, as a request would.
+    :raises UnknownFigureError: if there is no such figure.
+    :raises Exception: the error of the figure function, where a URL would answer
+        with an error.
     """
     route = route_named(endpoint)
-    given, options = split(values)
-    picture = route.picture(route.bind(given), named_variant(route, options))
-    return route.fetch(picture).entry.image.data_uri()
+    words, rest = take_words(route, ["strict"], values)
+    strict = _IMAGE_WORDS.bind(words).values["strict"]
+    given, options = split(route, rest)
+    picture = route.picture(
+        route.bind(given), named_variant(route, options), options["_inject"]
+    )
+    return route.fetch(picture, strict=strict).entry.image
+
+
+def _image_words(strict: bool = False) -> None:
+    """What ``figure_image()`` takes besides arguments."""
+
+
+_IMAGE_WORDS = Parameters(_image_words)
+
+
+def figure_data_uri(endpoint: str, /, **values: Any) -> str:
+    """Return a figure as a ``data:`` URI, for pages without a server.
+
+    :param values: as for :func:`figure_image`.
+    """
+    return figure_image(endpoint, **values).data_uri()
 
 
 def figure_arguments(endpoint: str, query: MultiDict[str, str]) -> dict[str, Any]:
@@ -183,7 +218,8 @@ def _inlined(asked: Embedding) -> Markup:
     if variant.format.name != "svg":
         fault = ArgumentFault("_format", variant.format.name, "It is inline.", "svg")
         raise ArgumentsError([fault])
-    picture = asked.route.picture(asked.arguments, variant)
+    inject = asked.options["_inject"]
+    picture = asked.route.picture(asked.arguments, variant, inject)
     image = asked.route.fetch(picture).entry.image
     # The same figure may stand in a page twice, and ids only once.
     number = g._mplstream_inlined = g.get("_mplstream_inlined", 0) + 1

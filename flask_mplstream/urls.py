@@ -35,13 +35,14 @@ def figure_url(endpoint: str, /, **values: Any) -> str:
         ``.walk`` inside the blueprint.
     :param values: the figure function's arguments; ``_format="svg"``,
         ``_scale=2``, ``_width=800``, ``_theme="dark"``, ``_download=True``,
-        ``_expires_in=600`` (seconds, of a signed URL); ``url_for``'s ``_external``,
+        ``_expires_in=600`` (seconds, of a signed URL); ``_inject={"user_id": 2}``,
+        injected values for the data's version; ``url_for``'s ``_external``,
         ``_scheme`` and ``_anchor``.
     :raises ArgumentsError: naming what is wrong, as a request would.
     :raises UnknownFigureError: where there is no such figure.
     """
     route = route_named(endpoint)
-    given, options = split(values)
+    given, options = split(route, values)
     urls = FigureUrls.of(route, route.bind(given), options)
     return urls.of_variant(
         named_variant(route, options),
@@ -75,18 +76,23 @@ def route_named(endpoint: str) -> FigureRoute:
     return current_state().route(endpoint)
 
 
-def split(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def split(
+    route: FigureRoute, values: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """*values* as the figure function's and the package's, each checked by name.
+
+    ``_inject`` is among the package's whether it is given or not.
 
     :raises ArgumentsError: where one of the package's is not known.
     """
     options = {name: value for name, value in values.items() if name.startswith("_")}
     known = [parameter.name for parameter in RESERVED if parameter.name != "_sig"]
-    known += ["_format", "_expires_in", *_URL_FOR_OPTIONS]
+    known += ["_format", "_expires_in", "_inject", *_URL_FOR_OPTIONS]
     for name, value in options.items():
         if name not in known:
             raise unknown_argument(name, value, known)
-    return {k: v for k, v in values.items() if k not in options}, options
+    given = {k: v for k, v in values.items() if k not in options}
+    return given, {**options, "_inject": route.check_inject(options.get("_inject", {}))}
 
 
 def unknown_argument(name: str, value: object, known: list[str]) -> ArgumentsError:
@@ -122,7 +128,7 @@ class FigureUrls:
         return cls(
             route,
             arguments,
-            _version(route, arguments),
+            _version(route, arguments, options.get("_inject", {})),
             options.get("_expires_in", route.options.expires_in),
             {name: options[name] for name in _URL_FOR_OPTIONS if name in options},
         )
@@ -176,9 +182,11 @@ class FigureUrls:
         )
 
 
-def _version(route: FigureRoute, arguments: Arguments) -> str:
+def _version(
+    route: FigureRoute, arguments: Arguments, inject: Mapping[str, object]
+) -> str:
     try:
-        return route.version_of(arguments)
+        return route.version_of(arguments, inject)
     except Exception:
         # Data that cannot be reached must cost one picture, not the page.
         logger.warning("Cannot tell the version of %s.", route.endpoint, exc_info=True)

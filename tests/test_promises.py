@@ -20,7 +20,8 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "forks": set(),
     "logs": set(),
-    "image": {"errors"},
+    "image": {"errors", "mail"},
+    "mail": {"errors"},
     "settings": VALUES,
     "schemas": set(),
     "parameters": {"errors", "schemas"},
@@ -100,8 +101,8 @@ ALLOWED: dict[str, set[str]] = {
     "urls": {*("errors", "image", "parameters", "route", "signing", "state", "view")},
     "embedding": {*("errors", "image", "parameters", "route", "urls", "view")},
     "templating": {
-        *("assets", "embedding", "errors", "image", "inlining", "markup", "urls"),
-        "view",
+        *("assets", "embedding", "errors", "image", "inlining", "markup"),
+        *("parameters", "urls", "view"),
     },
     "cli": {
         *("errors", "http", "image", "markup", "parameters", "route", "state"),
