@@ -19,6 +19,7 @@ from pydantic import Field
 
 from .errors import ArgumentFault, ArgumentsError
 from .image import (
+    ALT_FORMAT,
     MAX_SIDE_PX,
     WIDTHS_PX,
     ImageFormat,
@@ -185,9 +186,7 @@ class Embedding:
         if options.alt is not None:
             return options.alt
         text = summary_of(self.route.function)
-        # What is behind a login, or one person's, is told by its own URL alone: the
-        # page may be for others, or be cached.
-        if not self.route.is_private and self.described:
+        if self._reads_alt and self.described:
             text = self.described.alt or text
         if not text and current_app.debug:
             logger.warning(
@@ -196,6 +195,16 @@ class Embedding:
                 self.route.endpoint,
             )
         return text or self._spoken
+
+    @property
+    def _reads_alt(self) -> bool:
+        """Whether the alternative text is read from the figure.
+
+        The text of a picture that is behind a login, or one person's, is given by its
+        own URL alone: the page may be for others, or be cached.
+        """
+        is_given = "alt" in self.attributes or self.route.options.alt is not None
+        return not (is_given or self.route.is_private)
 
     @property
     def size(self) -> dict[str, Any]:
@@ -216,6 +225,21 @@ class Embedding:
                 return given  # A percentage, or no size at all.
         shown = self.variant.width_px or width
         return {"width": shown, "height": round(height * shown / width)}
+
+    @property
+    def followed(self) -> dict[str, str | None]:
+        """What the script has to renew with the picture, as data attributes."""
+        if not self.words["refresh"]:
+            return {}
+        own = [n for n in ("width", "height") if n not in self.attributes]
+        sides = "both" if len(own) == 2 else "".join(own)
+        has_size = len(self.size) == 2
+        alt = self.urls.of_variant(Variant(ALT_FORMAT)) if self._reads_alt else None
+        return {
+            "data-mplstream-refresh": f"{self.words['refresh']:g}",
+            "data-mplstream-alt": alt,
+            "data-mplstream-sides": sides if sides and has_size else None,
+        }
 
     def sizes(self, format: ImageFormat, theme: Theme) -> list[tuple[Variant, str]]:
         """The variants that differ in size alone, each with its descriptor."""

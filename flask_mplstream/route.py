@@ -108,6 +108,8 @@ class FigureRoute:
             Meaning(summary_of(function), options.alt),
         )
         self._renders = renders
+        #: The last known width and height at scale 1, for a picture of an error.
+        self.size_px = (640.0, 480.0)
         #: Names that stand in the URL's path, set once the rules are known.
         self.path_names: tuple[str, ...] = ()
         #: Those that the rules give, by their variables or by themselves.
@@ -271,8 +273,11 @@ class FigureRoute:
 
         :raises MplStreamError: where it cannot be made.
         """
-        picture = self.picture(arguments, Variant(ALT_FORMAT), inject)
-        return self.fetch(picture).entry.image
+        variant = Variant(ALT_FORMAT)
+        picture = self.picture(arguments, variant, inject)
+        image = self.fetch(picture).entry.image
+        self._keep_size(image, variant)
+        return image
 
     @property
     def is_private(self) -> bool:
@@ -393,7 +398,16 @@ class FigureRoute:
         self, picture: Picture, injected: Mapping[str, object], timeout_s: float
     ) -> RenderedImage:
         values = {**picture.arguments.copy(), **_copy_values(injected)}
-        return self._renders().image(self.recipe, values, picture.variant, timeout_s)
+        variant = picture.variant
+        image = self._renders().image(self.recipe, values, variant, timeout_s)
+        self._keep_size(image, variant)
+        return image
+
+    def _keep_size(self, image: RenderedImage, variant: Variant) -> None:
+        width, height = image.width_px / variant.scale, image.height_px / variant.scale
+        if variant.width_px is not None:  # Only the proportions are the figure's own.
+            width, height = self.size_px[0], self.size_px[0] * height / width
+        self.size_px = width, height
 
 
 def _copy_values(values: Mapping[str, object]) -> dict[str, object]:

@@ -166,23 +166,33 @@ def _image(asked: Embedding) -> Markup:
     theme = Theme.DARK if asked.theme == "dark" else Theme.LIGHT
     sources = [_source(asked, format, theme) for format in preferred]
     if asked.theme == "auto":
-        dark = [_source(asked, format, Theme.DARK) for format in asked.formats]
-        sources = [*(replace(source, is_for_dark=True) for source in dark), *sources]
-    fallback = _source(asked, last, theme, names_format=not asked.is_canonical)
+        sources = [*_sources(asked, Theme.DARK, markup.DARK_MEDIA), *sources]
+    elif theme is Theme.DARK and "_theme" not in asked.options:
+        sources = [*_sources(asked, Theme.LIGHT, markup.PAPER_MEDIA), *sources]
+    # In a <picture> no URL is negotiated: a cache that ignores Vary would give one
+    # browser's format to all.
+    names_format = bool(sources) or not asked.is_canonical
+    fallback = _source(asked, last, theme, names_format=names_format)
     shown = {
         "alt": asked.alt,
         **asked.size,
         "loading": "lazy",
         "decoding": "async",
-        "data-mplstream-refresh": _number(asked.words["refresh"]),
+        **asked.followed,
         **asked.attributes,
     }
     if not fallback.is_by_width:
         shown.pop("sizes", None)
     one = asked.one_of(last, theme)
-    src = asked.urls.of_variant(one, names_format=not asked.is_canonical)
+    src = asked.urls.of_variant(one, names_format=names_format)
     srcset = fallback.srcset if len(fallback.candidates) > 1 else None
     return markup.picture(src, srcset, sources, shown)
+
+
+def _sources(asked: Embedding, theme: Theme, media: str) -> list[markup.Source]:
+    """Return the sources that are limited to *media*, one for each format."""
+    found = (_source(asked, format, theme) for format in asked.formats)
+    return [replace(source, media=media) for source in found]
 
 
 def _source(
@@ -195,10 +205,6 @@ def _source(
         for variant, descriptor in asked.sizes(format, theme)
     ]
     return markup.Source(format, candidates)
-
-
-def _number(value: float | None) -> str | None:
-    return None if value is None else f"{value:g}"
 
 
 def _downloads(asked: Embedding) -> list[markup.Download]:

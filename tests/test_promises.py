@@ -86,9 +86,11 @@ ALLOWED: dict[str, set[str]] = {
         *("workers.explaining", "workers.inline", "workers.recipe"),
         *("signing", "workers.renders"),
     },
+    "error_responses": {"errors", "http", "image", "parameters", "render", "route"},
     "view": {
-        *("errors", "image", "parameters", "http", "render", "responses", "route"),
-        *("cache.lookup", "documents", "failures", "signals", "signing"),
+        *("errors", "image", "parameters", "http", "responses", "route"),
+        *("cache.lookup", "documents", "error_responses", "failures", "signals"),
+        "signing",
     },
     "caches": {"errors", "cache.memory", "cache.serializer"},
     "state": {
@@ -160,7 +162,8 @@ OUTSIDE = {
     "flask": {
         *("blueprint", "budget", "caches", "cli", "failures", "logs", "responses"),
         "route",
-        *("assets", "documents", "embedding", "openapi", "prometheus"),
+        *("assets", "documents", "embedding", "error_responses", "openapi"),
+        "prometheus",
         *("signals", "signing", "state", "templating", "urls", "view"),
         *("workers.executor_choice", "workers.inline", "workers.renders"),
         "workers.transport",

@@ -46,6 +46,7 @@ from .problems import (
     range_not_satisfiable,
 )
 from .requests import MAX_ARGUMENTS, MAX_HEADER_LENGTH, negotiate, parse_query
+from .words import words_headers
 
 __all__ = [
     "CACHE_NAME",
@@ -86,4 +87,5 @@ __all__ = [
     "range_not_satisfiable",
     "server_timing",
     "validator_headers",
+    "words_headers",
 ]
