@@ -20,6 +20,7 @@ import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import LayoutEngine
+from matplotlib.transforms import Bbox
 
 from ..errors import ImageTooLargeError
 from ..image import MAX_SIDE_PX, ImageFormat
@@ -56,8 +57,6 @@ class Pixels:
     width_px: int
     height_px: int
     dpi: float
-    #: Width and height before what is less than a pixel was cut off.
-    exact_px: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,19 +116,106 @@ def draw_pixels(
 
     :param options: keyword arguments for ``savefig``.
     :param scale: factor on the dpi.
-    :param width_px: width of the picture, instead of *scale*. Where the bounding
-        box is tight, which only a draw can tell, it may be one pixel off.
+    :param width_px: width of the picture, instead of *scale*.
     :raises ImageTooLargeError: before the memory for the pixels is taken.
     """
+    box_inches = None
     if width_px is not None:
-        # A hair more, as Agg cuts off what is less than a pixel.
-        natural = natural_size(figure, options, max_pixels=max_pixels)
-        scale = width_px / natural[0] * (1 + 1e-9)
+        scale, box_inches = _fit_width(figure, options, width_px, max_pixels)
     dpi = _dpi(figure, options) * scale
     drawn: list[Pixels] = []
-    with _canvas(figure, max_pixels) as canvas, _layout_once(canvas, options):
+    with (
+        _canvas(figure, max_pixels) as canvas,
+        _layout_once(canvas, options),
+        _tight_box(figure, box_inches),
+    ):
         figure.savefig(drawn, format="pixels", **{**options, "dpi": dpi})  # type: ignore[arg-type]
     return drawn[0]
+
+
+#: Sizes that are tried for a width, where the bounding box is tight.
+_MAX_TRIES = 4
+#: A hair more than a whole pixel, as Agg cuts off what is less than one.
+_HAIR_PX = 1e-6
+
+
+def _fit_width(
+    figure: Figure, options: Mapping[str, Any], width_px: int, max_pixels: int
+) -> tuple[float, float | None]:
+    """Return the scale at which *figure* is *width_px* wide, as nearly as can be.
+
+    A tight bounding box depends on the size of the texts, which does not grow evenly
+    with the dpi: so it is measured at each scale.
+
+    :return: the scale, and the width in inches of a tight bounding box without its
+        padding that gives this very width; ``None`` for other pictures.
+    """
+    wanted = width_px + _HAIR_PX
+    natural, _ = natural_size(figure, options, max_pixels=max_pixels)
+    scale = wanted / natural
+    if not _is_tight(options):
+        return scale, None
+    tried: dict[float, tuple[float, float]] = {}
+    for _ in range(_MAX_TRIES):
+        with _tight_box(figure) as box:
+            width, _ = _measure(figure, options, scale, max_pixels)
+        dpi = _dpi(figure, options) * scale
+        padding = width / dpi - box.width_inches
+        tried[scale] = wanted - width, wanted / dpi - padding
+        if 0 <= wanted - width < 1:
+            break
+        scale *= wanted / width
+    # Rather a wider margin than a cut-off text.
+    best = min(tried, key=lambda scale: (tried[scale][0] < 0, abs(tried[scale][0])))
+    return best, tried[best][1]
+
+
+def _is_tight(options: Mapping[str, Any]) -> bool:
+    bbox = _option(options, "bbox_inches", "savefig.bbox")
+    return isinstance(bbox, str) and bbox == "tight"
+
+
+@dataclass(slots=True)
+class _TightBox:
+    """The tight bounding box of a figure."""
+
+    width_inches: float = math.nan
+
+
+@contextmanager
+def _tight_box(
+    figure: Figure, width_inches: float | None = None
+) -> Iterator[_TightBox]:
+    """Note the width of the tight bounding box of *figure*, or have it as given.
+
+    Another width is a wider or narrower margin, by the same on both sides. The layout
+    may move from draw to draw, so only the last one knows by how much.
+    """
+    found = _TightBox()
+    get_tightbbox = figure.get_tightbbox
+
+    def get_box(*args: Any, **kwargs: Any) -> Bbox:
+        box = get_tightbbox(*args, **kwargs)
+        found.width_inches = box.width
+        missing = 0.0 if width_inches is None else width_inches - box.width
+        return box.padded(missing / 2, 0)
+
+    figure.get_tightbbox = get_box  # type: ignore[method-assign]
+    try:
+        yield found
+    finally:
+        del figure.get_tightbbox
+
+
+def _measure(
+    figure: Figure, options: Mapping[str, Any], scale: float, max_pixels: int
+) -> tuple[float, float]:
+    """Return the width and the height that ``savefig`` would give, in pixels."""
+    sizes: list[tuple[float, float]] = []
+    dpi = _dpi(figure, options) * scale
+    with _canvas(figure, max_pixels):
+        figure.savefig(sizes, format="size", **{**options, "dpi": dpi})  # type: ignore[arg-type]
+    return sizes[0]
 
 
 def natural_size(
@@ -137,12 +223,12 @@ def natural_size(
 ) -> tuple[float, float]:
     """Width and height in pixels that *figure* has at scale 1.
 
-    It is drawn only where its bounding box depends on that.
+    It is laid out only if its bounding box depends on that.
 
     :raises ImageTooLargeError: where it is over a limit.
     """
     if _option(options, "bbox_inches", "savefig.bbox"):
-        return draw_pixels(figure, options, max_pixels=max_pixels).exact_px
+        return _measure(figure, options, 1.0, max_pixels)
     width, height = figure.get_size_inches() * _dpi(figure, options)
     check_size((width, height), max_pixels)
     return width, height
@@ -263,9 +349,15 @@ class _PixelCanvas(FigureCanvasAgg):
         self.figure.draw(self.renderer)
         width_px, height_px = self.get_width_height(physical=True)
         rgba = self.buffer_rgba()  # type: ignore[no-untyped-call]
+        drawn.append(Pixels(rgba, width_px, height_px, self.figure.dpi))
+
+    def print_size(self, sizes: list[tuple[float, float]], **_: Any) -> None:
+        """What ``savefig(sizes, format="size")`` calls: measure, draw nothing."""
+        if not isinstance(sizes, list):
+            self.figure.draw(self.get_renderer())  # Takes the renderer and ends.
         width, height = self.figure.bbox.size
-        exact_px = float(width), float(height)
-        drawn.append(Pixels(rgba, width_px, height_px, self.figure.dpi, exact_px))
+        check_size((width, height), self.max_pixels)
+        sizes.append((float(width), float(height)))
 
 
 @contextmanager
