@@ -20,6 +20,7 @@ from pydantic import Field
 from .errors import ArgumentFault, ArgumentsError
 from .image import (
     ALT_FORMAT,
+    DENSITIES,
     MAX_SIDE_PX,
     WIDTHS_PX,
     ImageFormat,
@@ -47,9 +48,6 @@ _ATTRIBUTES = frozenset(
 )
 _ATTRIBUTE_FAMILIES = re.compile(r"(data|aria|hx|x|v)-[a-z][a-z0-9:.-]*")
 
-#: Densities of screens that there is a picture for; the last is left out where nobody
-#: knows how large it would be.
-_DENSITIES = (1, 2, 3)
 #: Widths where a figure's own is not known, and times its own where it is.
 _USUAL_WIDTHS_PX = (320, 480, 640, 960, 1280, 1920)
 _WIDEST_DENSITY = 3
@@ -263,11 +261,12 @@ class Embedding:
             for step in self._widths():
                 yield 1.0, step, f"{step}w"
         elif width_px is not None:
-            steps = {snapped_width(width_px * d): d for d in reversed(_DENSITIES)}
+            steps = {snapped_width(width_px * d): d for d in reversed(DENSITIES)}
             for step in sorted(steps):
                 yield 1.0, step, f"{steps[step]}x"
         else:
-            known = _DENSITIES if self.described else _DENSITIES[:-1]
+            # The last is left out if the size is unknown: it may be too large.
+            known = DENSITIES if self.described else DENSITIES[:-1]
             for density in known:
                 yield float(density), None, f"{density}x"
 

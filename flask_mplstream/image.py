@@ -100,6 +100,9 @@ _DIGEST_SIZE = 16
 #: fill the cache with one picture per number.
 SCALES: tuple[float, ...] = (0.5, 1, 1.5, 2, 3, 4)
 
+#: Densities of screens that a page has a picture for.
+DENSITIES = (1, 2, 3)
+
 #: The widths in pixels that ``_width`` is snapped to, for the same reason.
 WIDTHS_PX = (
     *(120, 160, 240, 320, 400, 480, 640, 800, 960),

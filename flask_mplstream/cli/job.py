@@ -24,6 +24,9 @@ class Job:
 
     route: FigureRoute
     picture: Picture
+    #: Whether it is left out if its size is more than the route allows, as it is by
+    #: ``figure()``: nobody named that size.
+    is_usual: bool = False
 
     @classmethod
     def named(
