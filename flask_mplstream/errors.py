@@ -90,6 +90,9 @@ class FigureTypeError(MplStreamError, TypeError):
 class ImageTooLargeError(MplStreamError, ValueError):
     """A picture, or the data in it, is larger than its limit allows."""
 
+    #: Whether it would be within the limit at scale 1.
+    is_scaled = False
+
 
 class TexError(MplStreamError, ValueError):
     """A figure has text that LaTeX would have to set."""

@@ -103,6 +103,7 @@ class FigureRoute:
             options.load,
             taken_by(options.load, parameters.names) if options.load else (),
             tuple(parameter.name for parameter in parameters),
+            {p.name: p.default for p in parameters if not p.is_required},
             _looks(options),
             Limits(options.max_pixels, options.max_bytes),
             Meaning(summary_of(function), options.alt),

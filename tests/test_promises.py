@@ -50,7 +50,7 @@ ALLOWED: dict[str, set[str]] = {
     "workers.inline": set(),
     "workers.process": {"workers.reaper"},
     "workers.reaper": set(),
-    "workers.explaining": {"errors", "render"},
+    "workers.explaining": {"errors", "image", "render"},
     "workers.recipe": {"errors", "image", "render", "workers.explaining"},
     "workers.transport": {
         *("errors", "image", "render", "workers.inline", "workers.recipe"),

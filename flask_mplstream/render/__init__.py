@@ -16,6 +16,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from ..errors import ImageTooLargeError
 from ..image import RenderedImage, Variant, image_format
 from .contrast import ensure_contrast
 from .drawing import (
@@ -256,13 +257,17 @@ def _body(
     """The bytes of the picture; nothing of Matplotlib is touched."""
     drawn = made.drawn
     if isinstance(drawn, Pixels):
-        return encode(
-            drawn,
-            variant.format,
-            metadata=savefig.get("metadata"),
-            pil_kwargs=savefig.get("pil_kwargs"),
-            max_bytes=limits.max_bytes,
-        )
+        try:
+            return encode(
+                drawn,
+                variant.format,
+                metadata=savefig.get("metadata"),
+                pil_kwargs=savefig.get("pil_kwargs"),
+                max_bytes=limits.max_bytes,
+            )
+        except ImageTooLargeError as error:
+            error.is_scaled = variant.scale > 1 or variant.width_px is not None
+            raise
     match variant.format.name:
         case "txt":
             return made.alt.encode("utf-8", "replace")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from time import perf_counter
@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import LayoutEngine
 from matplotlib.transforms import Bbox
 
-from ..errors import ImageTooLargeError
+from ..errors import ImageTooLargeError, cut
 from ..image import MAX_SIDE_PX, ImageFormat
 from .hostile import well_formed
 
@@ -125,7 +125,7 @@ def draw_pixels(
     dpi = _dpi(figure, options) * scale
     drawn: list[Pixels] = []
     with (
-        _canvas(figure, max_pixels) as canvas,
+        _canvas(figure, max_pixels, scale) as canvas,
         _layout_once(canvas, options),
         _tight_box(figure, box_inches),
     ):
@@ -213,7 +213,7 @@ def _measure(
     """Return the width and the height that ``savefig`` would give, in pixels."""
     sizes: list[tuple[float, float]] = []
     dpi = _dpi(figure, options) * scale
-    with _canvas(figure, max_pixels):
+    with _canvas(figure, max_pixels, scale):
         figure.savefig(sizes, format="size", **{**options, "dpi": dpi})  # type: ignore[arg-type]
     return sizes[0]
 
@@ -312,32 +312,42 @@ class LimitedBuffer(BytesIO):
             raise
 
 
-def check_size(size_px: tuple[float, float], max_pixels: int) -> None:
+def check_size(
+    size_px: tuple[float, float], max_pixels: int, scale: float = 1.0
+) -> None:
     """Refuse a picture of *size_px* ``(width, height)`` that is over a limit.
 
+    :param scale: the share of the size that the request chose.
     :raises ImageTooLargeError: naming the size and the limit.
     """
     width, height = size_px
     if not (math.isfinite(width) and math.isfinite(height)):
         raise ImageTooLargeError(f"The picture's size is {width} x {height} pixels.")
     width_px, height_px = int(width), int(height)  # As Agg cuts it off.
-    if width_px * height_px > max_pixels or max(width_px, height_px) > MAX_SIDE_PX:
-        raise ImageTooLargeError(
+    if _is_over(width, height, max_pixels):
+        error = ImageTooLargeError(
             f"The picture would have {width_px} x {height_px} pixels. At most "
             f"{max_pixels:,} are allowed (max_pixels), and {MAX_SIDE_PX:,} a side. "
             f"Ask for a smaller figure, dpi or scale."
         )
+        error.is_scaled = not _is_over(width / scale, height / scale, max_pixels)
+        raise error
+
+
+def _is_over(width: float, height: float, max_pixels: int) -> bool:
+    return int(width) * int(height) > max_pixels or max(width, height) > MAX_SIDE_PX + 1
 
 
 class _PixelCanvas(FigureCanvasAgg):
     """An Agg canvas that hands its pixels over instead of encoding them."""
 
     max_pixels = 0
+    scale = 1.0
     layout_engine: Any = None
 
     def get_renderer(self) -> RendererAgg:
         # The one place where memory for pixels is taken.
-        check_size(self.figure.bbox.size, self.max_pixels)
+        check_size(self.figure.bbox.size, self.max_pixels, self.scale)
         return super().get_renderer()  # type: ignore[no-any-return,no-untyped-call]
 
     def print_pixels(self, drawn: list[Pixels], **_: Any) -> None:
@@ -356,19 +366,40 @@ class _PixelCanvas(FigureCanvasAgg):
         if not isinstance(sizes, list):
             self.figure.draw(self.get_renderer())  # Takes the renderer and ends.
         width, height = self.figure.bbox.size
-        check_size((width, height), self.max_pixels)
+        check_size((width, height), self.max_pixels, self.scale)
         sizes.append((float(width), float(height)))
 
 
 @contextmanager
-def _canvas(figure: Figure, max_pixels: int) -> Iterator[_PixelCanvas]:
+def _canvas(
+    figure: Figure, max_pixels: int, scale: float = 1.0
+) -> Iterator[_PixelCanvas]:
     found = figure.canvas
     canvas = _PixelCanvas(figure)
-    canvas.max_pixels = max_pixels
+    canvas.max_pixels, canvas.scale = max_pixels, scale
     try:
         yield canvas
+    except ImageTooLargeError as error:
+        with suppress(Exception):  # Whatever an artist of the app's own does.
+            if artist := _artist_outside(figure):
+                error.add_note(f"{artist} reaches far out of the figure: move it.")
+        raise
     finally:
         figure.set_canvas(found)
+
+
+def _artist_outside(figure: Figure) -> str | None:
+    """Return the artist that is farthest out of *figure*, if by more than its size."""
+    renderer = RendererAgg(1, 1, figure.dpi)  # type: ignore[no-untyped-call]
+    home, reaches = figure.bbox, {}
+    for artist in figure.get_default_bbox_extra_artists():
+        box = artist.get_tightbbox(renderer)
+        if box is not None:
+            out = (home.x0 - box.x0, home.y0 - box.y0, box.x1 - home.x1)
+            reaches[max(*out, box.y1 - home.y1)] = artist
+    farthest = max(reaches, default=0.0)
+    is_far = farthest > max(home.size)
+    return cut(repr(reaches[farthest])) if is_far else None
 
 
 @contextmanager
