@@ -22,6 +22,7 @@ from .errors import (
     SlowRenderError,
     TexError,
     UnknownFigureError,
+    UnknownTagError,
     WorkerDiedError,
 )
 from .image import ImageFormat, RenderedImage
@@ -71,6 +72,7 @@ __all__ = [
     "SlowRenderError",
     "TexError",
     "UnknownFigureError",
+    "UnknownTagError",
     "WorkerDiedError",
     "figure",
     "figure_arguments",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from flask import has_request_context, request
 
+from .cache.breaker import is_outage
 from .cache.store import Store
 from .errors import BudgetError
 
@@ -56,13 +57,15 @@ class Budget:
             return
         item, client = self._item, self._client()
 
-        def reset_time(limiter: FixedWindowRateLimiter) -> float | None:
+        def reset_time(limiter: FixedWindowRateLimiter) -> float:
             if limiter.test(item, client):
-                return None
+                return 0.0
             return limiter.get_window_stats(item, client).reset_time
 
         resets_at = self._counted(reset_time)
-        if resets_at is not None:
+        if not resets_at and "_local" in vars(self):  # Redis refused to count it.
+            resets_at = reset_time(self._local)
+        if resets_at:
             retry_after_s = max(math.ceil(resets_at - time.time()), 1)
             raise BudgetError(
                 f"You have used up {self._seconds:g} seconds of rendering in a minute. "
@@ -75,28 +78,45 @@ class Budget:
         if not has_request_context():
             return
         item, client, cost = self._item, self._client(), max(round(seconds * 1000), 1)
-        self._counted(lambda limiter: limiter.hit(item, client, cost=cost))
+
+        def hit(limiter: FixedWindowRateLimiter) -> bool:
+            return limiter.hit(item, client, cost=cost)
+
+        if self._counted(hit) is None and not self._store().breaker.is_open:
+            hit(self._local)
 
     def _counted(self, count: Callable[[FixedWindowRateLimiter], T]) -> T | None:
-        """What *count* returns; nothing where Redis is down, which is no refusal."""
+        """Return what *count* returns; ``None`` if Redis refuses or is down.
+
+        While it is down every client may render.
+        """
         breaker = self._store().breaker
         if breaker.is_open:
             return None
         try:
             return count(self._limiter)
-        except Exception:
-            breaker.trip()
+        except Exception as error:
+            if is_outage(error):
+                breaker.trip()
             return None
+
+    @cached_property
+    def _local(self) -> FixedWindowRateLimiter:
+        """Counts of this process, for a server that refuses them."""
+        from limits.storage import MemoryStorage
+        from limits.strategies import FixedWindowRateLimiter
+
+        return FixedWindowRateLimiter(MemoryStorage())
 
     @cached_property
     def _limiter(self) -> FixedWindowRateLimiter:
         # A fixed window counts what is over the limit too: a render is paid for
         # when it is done.
-        from limits.storage import MemoryStorage, RedisStorage
+        from limits.storage import RedisStorage
         from limits.strategies import FixedWindowRateLimiter
 
         client = getattr(self._store().backend, "_write_client", None)
         if client is None or not hasattr(client, "connection_pool"):
-            return FixedWindowRateLimiter(MemoryStorage())
+            return self._local
         pool = client.connection_pool
         return FixedWindowRateLimiter(RedisStorage("redis://", connection_pool=pool))

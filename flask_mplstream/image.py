@@ -20,7 +20,7 @@ from typing import Any
 from markupsafe import Markup
 
 from . import mail
-from .errors import ConfigError, MessageError, nearest
+from .errors import ConfigError, MessageError, cut, nearest
 
 
 class Kind(Enum):
@@ -89,7 +89,9 @@ _PREFERRED = ("avif", "webp")
 _KNOWN_TO_ALL = ("png", "jpg")
 
 #: Other names by which people ask for a format.
-ALIASES: Mapping[str, str] = MappingProxyType({"jpeg": "jpg"})
+ALIASES: Mapping[str, str] = MappingProxyType(
+    dict.fromkeys(("jpeg", "jpe", "jfif"), "jpg")
+)
 
 #: What browsers show in an ``<img>``, but notebooks not as an output.
 _UNKNOWN_TO_NOTEBOOKS = ("avif", "webp")
@@ -132,14 +134,16 @@ def image_format(name: str) -> ImageFormat:
 
     :raises ConfigError: where there is no such format.
     """
-    key = name.lower().removeprefix(".")
+    key = name.lower().removeprefix(".") if isinstance(name, str) else ""
     try:
         return FORMATS[ALIASES.get(key, key)]
     except KeyError:
         guess = nearest(key, list(FORMATS))
-        hint = f" Did you mean {guess!r}?" if guess else ""
+        formats = ", ".join(FORMATS)
+        fix = f"Did you mean {guess!r} (of: {formats})?" if guess else ""
         raise ConfigError(
-            f"{name!r} is not an image format. Formats are: {', '.join(FORMATS)}.{hint}"
+            f"{cut(repr(name))} is not an image format. "
+            f"{fix or f'Formats are: {formats}.'}"
         ) from None
 
 

@@ -19,8 +19,9 @@ from flask_caching import Cache
 from .budget import Budget, remote_address
 from .cache.lookup import Pictures
 from .cache.store import Store
-from .caches import find_cache
-from .errors import ConfigError, UnknownFigureError, nearest
+from .caches import check_cache_type, find_cache
+from .errors import ConfigError, UnknownFigureError, UnknownTagError, cut, nearest
+from .functions import module_name
 from .responses import watch_cookies
 from .route import FigureRoute, tag_name
 from .settings import Settings
@@ -41,6 +42,8 @@ class AppState:
         check_extras(self.settings)
         if self.settings.workers:  # An executor's machines may have other modules.
             check_app(self.settings.app)
+        if not app.extensions.get("cache"):
+            check_cache_type(app.config)
         self.routes: dict[str, FigureRoute] = {}
         self._declared: dict[int, dict[str, list[FigureRoute]]] = {}
         self._app = app
@@ -50,6 +53,7 @@ class AppState:
         self._renders: tuple[int, Renders] | None = None
         self._preload_pid = 0
         self._preload_thread: threading.Thread | None = None
+        self._has_warned = False
         self._lock = threading.Lock()  # guards _pictures and _renders
         if self._may_preload:
             # The first of all: one before it may answer the request.
@@ -78,6 +82,7 @@ class AppState:
 
         :raises UnknownFigureError: naming the nearest one that there is.
         """
+        check_name(endpoint)
         try:
             return self.routes[endpoint]
         except KeyError:
@@ -93,23 +98,61 @@ class AppState:
 
         More than one where it is registered several times.
 
+        :param name: with or without names of blueprints before a dot.
+
         :raises UnknownFigureError: where there is none.
         """
         declared = self._declared.get(id(blueprint), {})
         if name is None:
             return [route for routes in declared.values() for route in routes]
-        if name not in declared:
+        check_name(name)
+        if (plain := name.removeprefix(".")) in declared:
+            return declared[plain]
+        own = [route for routes in declared.values() for route in routes]
+        named = [r for r in own if f".{r.endpoint}".endswith(f".{plain}")]
+        if not named:
             raise _unknown_figure(name, list(declared))
-        return declared[name]
+        return named
 
     def invalidate_tags(self, tags: Iterable[str]) -> None:
         """Have every picture with one of *tags* rendered again, in all caches.
 
         :raises CacheDownError: where a cache does not take it.
+        :raises UnknownTagError: if no figure route has one of them.
         """
+        tags = list(tags)
+        self.check_tags(tags)
         stores = {route.pictures().store for route in self.routes.values()}
         for store in stores:
             store.invalidate([tag_name(tag) for tag in tags])
+
+    def check_tags(self, tags: Iterable[str]) -> None:
+        """Refuse a tag that no figure route has.
+
+        :raises UnknownTagError: naming the nearest tag.
+        """
+        known = sorted(
+            {t for route in self.routes.values() for t in route.options.tags}
+        )
+        for tag in tags:
+            if tag not in known:
+                guess = nearest(tag, known)
+                hint = f"Did you mean {guess!r}?" if guess else "Give it to one."
+                raise UnknownTagError(f"No figure route has the tag {tag!r}. {hint}")
+
+    def warn_of_own_cache(self) -> None:
+        """Log once that an invalidation reaches the pictures of this process alone."""
+        app = self._app
+        if self._has_warned or app.debug or app.testing:
+            return
+        if any(pictures.store.is_own for pictures in self._pictures.values()):
+            self._has_warned = True
+            logger.warning(
+                "invalidate() reaches this process alone, as the app %r keeps its "
+                "pictures in memory. If several processes serve it, set CACHE_TYPE to "
+                "a cache that they share, such as RedisCache or FileSystemCache.",
+                app.name,
+            )
 
     def pictures(self, cache: Cache | None) -> Pictures:
         """The pictures in *cache*, or in the app's own where it is ``None``.
@@ -149,7 +192,7 @@ class AppState:
         if settings.client_budget is not None:
             client = settings.client or remote_address
             budget = Budget(settings.client_budget, client, self._first_store)
-        modules = {route.function.__module__ for route in self.routes.values()}
+        modules = {module_name(route.function) for route in self.routes.values()}
         return Renders(self._app, settings, budget, tuple(sorted(modules)))
 
     @property
@@ -208,13 +251,27 @@ class AppState:
         return Pictures(store, clock=lambda: clock())
 
 
+def check_name(name: object) -> None:
+    """Refuse a name that is none, such as the figure function.
+
+    :raises UnknownFigureError: showing an endpoint.
+    """
+    if not isinstance(name, str):
+        raise UnknownFigureError(
+            f"{cut(repr(name))} does not name a figure route. Give its endpoint, such "
+            f"as 'plots.walk'."
+        )
+
+
 def _unknown_figure(name: str, known: list[str]) -> UnknownFigureError:
     guess = nearest(name, known)
-    hint = f" Did you mean {guess!r}?" if guess else ""
-    listed = ", ".join(known) or "none: was the blueprint registered?"
-    return UnknownFigureError(
-        f"There is no figure route {name!r}. There are: {listed}.{hint}"
-    )
+    if guess:
+        fix = f"Did you mean {guess!r} (of: {', '.join(known)})?"
+    elif known:
+        fix = f"There are: {', '.join(known)}."
+    else:
+        fix = "There are none: was the blueprint registered?"
+    return UnknownFigureError(f"There is no figure route {cut(name)!r}. {fix}")
 
 
 def current_state() -> AppState:

@@ -21,7 +21,7 @@ from .errors import ArgumentFault, ArgumentsError
 from .image import ImageFormat, RenderedImage, Theme
 from .inlining import inline_svg
 from .parameters import Parameters
-from .urls import figure_url, route_named, split
+from .urls import bind_arguments, figure_url, route_named, split
 from .view import named_variant
 
 #: Attributes that an ``<img>`` has and an ``<svg>`` has not.
@@ -113,8 +113,9 @@ def figure_image(endpoint: str, /, **values: Any) -> RenderedImage:
     words, rest = take_words(route, ["strict"], values)
     strict = _IMAGE_WORDS.bind(words).values["strict"]
     given, options = split(route, rest)
+    arguments = bind_arguments(route, given)
     picture = route.picture(
-        route.bind(given), named_variant(route, options), options["_inject"]
+        arguments, named_variant(route, options), options["_inject"]
     )
     return route.fetch(picture, strict=strict).entry.image
 

@@ -33,7 +33,7 @@ from . import http
 from .cache.lookup import Served
 from .documents import SCHEMA_NAME, SCHEMA_TYPE, document_response, document_text
 from .error_responses import error_body
-from .errors import ArgumentFault, ArgumentsError, SignatureError
+from .errors import ArgumentFault, ArgumentsError, ConfigError, SignatureError
 from .failures import answer_of_the_app, problem_of_the_app
 from .image import (
     ALT_FORMAT,
@@ -56,6 +56,7 @@ from .responses import (
 from .route import FigureRoute, Picture, Version
 from .signals import figure_served, tell
 from .signing import Place, UrlSigner
+from .url_extension import Respelled
 
 #: Exact URLs whose parsing is remembered, for each route.
 REMEMBERED_URLS = 512
@@ -198,7 +199,7 @@ class FigureView:
         options = self._route.options
         public = http.Policy(
             options.max_age,
-            resource_policy=options.resource_policy,
+            resource_policy=options.resource_policy or "same-origin",
             stale_while_revalidate=options.stale_while_revalidate,
             stale_if_error=options.stale_if_error,
         )
@@ -222,6 +223,8 @@ class FigureView:
             after_this_request(self._tell)
         context: RequestContext = request_ctx._get_current_object()  # type: ignore[attr-defined]
         asked_by = context.request
+        if isinstance(_format, Respelled):
+            return self._redirect(asked_by, _format)
         if _format == SCHEMA_NAME:
             return document_response(asked_by, self._schema, SCHEMA_TYPE)
         environ, signer = asked_by.environ, self._signer
@@ -250,11 +253,26 @@ class FigureView:
             # Of their own for each who waited for it: a session may write a cookie.
             sent = error.get_response()
             return Response(sent.get_data(), sent.status, [*sent.headers])
+        except ConfigError:
+            raise  # The app is set up wrongly, and no figure is to blame.
         except Exception as error:
             found = http.problem_of(error)
             if found is None:
                 return self._fail(asked_by, asked, error)
             return self._refuse(asked_by, found)
+
+    def _redirect(self, request: Request, format: Respelled) -> Response:
+        """Send the client to the URL with the format's own name."""
+        query = request.environ.get("QUERY_STRING", "")
+        path = f"{request.script_root}{request.path}"
+        location = http.sibling(path, format.written, format, query)
+        headers = [
+            ("Location", location),
+            ("Content-Type", "text/plain"),
+            ("Content-Length", "0"),
+            ("Cache-Control", "no-cache"),
+        ]
+        return self._response((), HTTPStatus.PERMANENT_REDIRECT, ReadyHeaders(headers))
 
     @cached_property
     def _schema(self) -> str:
@@ -287,16 +305,17 @@ class FigureView:
             extra = read(RESERVED, reserved)
             arguments = read(route.parameters, own, path.values)
             variant = _variant(format, extra.values)
-        except ArgumentsError:
+        except ArgumentsError as error:
             if self._signer:  # Which arguments there are is not told either.
                 raise SignatureError("The URL is not signed, or was changed.") from None
-            raise
+            faults = list(map(http.explain_unknown, error.faults))
+            raise ArgumentsError(faults) from None
         if self._signer:
             assert place is not None  # noqa: S101 - for the type checker
             expires_at = self._signer.check(place, arguments, extra)
         picture = route.picture(arguments, variant)
         presentation = http.Presentation(
-            stem=_file_stem(route.function.__name__, picture),
+            stem=_file_stem(route.name, picture),
             is_negotiated=format_name is None,
             is_download=extra.values["_download"],
         )

@@ -52,6 +52,7 @@ tasks.conf.update(
     broker_transport_options={
         "data_folder_in": os.environ.get("CHOICE_FOLDER", ""),
         "data_folder_out": os.environ.get("CHOICE_FOLDER", ""),
+        "control_folder": os.path.join(os.environ.get("CHOICE_FOLDER", ""), "control"),
     },
     result_backend=f"file://{os.environ.get('CHOICE_FOLDER', '')}",
 )

@@ -26,6 +26,7 @@ from flask import Flask
 from flask_mplstream import FigureBlueprint, start_workers
 from flask_mplstream.state import AppState
 from flask_mplstream.workers.executor_choice import find_obstacle
+from flask_mplstream.workers.inline import run_without_request
 from flask_mplstream.workers.reaper import Reaper
 
 from .choice_figures import plots
@@ -214,12 +215,11 @@ def ask(port: int, path: str) -> tuple[int, bytes]:
         connection.close()
 
 
-@pytest.mark.parametrize("options", [[], ["--enable-threads"]], ids=["", "threads"])
-def test_a_real_uwsgi_draws(tmp_path: Path, options: list[str]) -> None:
-    """Its ``sys.executable`` is uwsgi itself; without threads it hangs no less."""
+def test_a_real_uwsgi_draws(tmp_path: Path) -> None:
+    """Its ``sys.executable`` is uwsgi itself. Without its threads nothing hangs."""
     port, log = free_port(), tmp_path / "log"
     command = [need("uwsgi"), "--http-socket", f"127.0.0.1:{port}", "--master"]
-    command += ["--die-on-term", "--workers", "1", *options]
+    command += ["--die-on-term", "--workers", "1"]
     command += ["--module", "tests.choice_figures:create_app()", "--need-app"]
     path = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
     with logged(command, log, PYTHONPATH=path) as process:
@@ -380,6 +380,13 @@ def test_workers_start_with_the_first_request(
     assert AppState.of(app)._renders is None
     app.test_client().get("/")
     assert (AppState.of(app)._preload_pid == os.getpid()) is is_started
+
+
+def test_a_request_in_a_render_starts_no_workers(make: Callable[..., Flask]) -> None:
+    """A worker imports modules that may ask their own app for a page."""
+    app = make()
+    run_without_request(app, lambda: app.test_client().get("/"))
+    assert AppState.of(app)._preload_pid == 0
 
 
 def test_workers_that_cannot_start_cost_no_page(

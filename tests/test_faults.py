@@ -361,6 +361,186 @@ def test_a_redis_that_is_full_is_still_read(
         assert is_hit(client, "/plots/walk?n=2")
 
 
+REFUSALS = [
+    pytest.param({"maxmemory": "1mb"}, id="full"),
+    pytest.param({"min-replicas-to-write": "1"}, id="too-few-replicas"),
+    pytest.param({"replicaof": "127.0.0.1 1"}, id="read-only-replica"),
+]
+
+
+def refuse_writes(server: Any, how: dict[str, str]) -> None:
+    for name, value in how.items():
+        if name == "replicaof":
+            server.execute_command("REPLICAOF", *value.split())
+        else:
+            server.config_set(name, value)
+
+
+@pytest.mark.usefixtures("walk")
+@pytest.mark.parametrize("how", REFUSALS)
+def test_a_redis_that_refuses_to_write_is_not_down(
+    serve: Serve,
+    redis: OwnRedis,
+    how: dict[str, str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It is read, no lease is missed, few lines are logged, and none flaps."""
+    client = serve(
+        CACHE_TYPE="RedisCache", CACHE_REDIS_PORT=redis.port, MPLSTREAM_FAST_BYTES=0
+    )
+    client.get("/plots/walk?n=1")
+    refuse_writes(backend_of(client)._write_client, how)
+    with caplog.at_level(logging.WARNING, "flask_mplstream"):
+        for n in (2, 3, 4, 2, 3, 4):
+            assert client.get(f"/plots/walk?n={n}").status_code == 200
+            assert is_hit(client, "/plots/walk?n=1")
+    assert store_of(client).breaker.trips == 0
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.keeps_threads  # The library's own, where it counts in memory.
+@pytest.mark.usefixtures("walk")
+@pytest.mark.parametrize("how", REFUSALS)
+def test_a_budget_is_kept_here_while_redis_takes_no_count(
+    serve: Serve, redis: OwnRedis, how: dict[str, str]
+) -> None:
+    """A refusal does not switch it off, nor the cache."""
+    client = serve(
+        CACHE_TYPE="RedisCache",
+        CACHE_REDIS_PORT=redis.port,
+        MPLSTREAM_FAST_BYTES=0,
+        MPLSTREAM_CLIENT_BUDGET=0.001,
+    )
+    environ = {"environ_overrides": {"REMOTE_ADDR": "10.0.0.1"}}
+    assert client.get("/plots/walk?n=1", **environ).status_code == 200
+    refuse_writes(backend_of(client)._write_client, how)
+    other = {"environ_overrides": {"REMOTE_ADDR": "10.0.0.2"}}
+    statuses = [client.get(f"/plots/walk?n={n}", **other).status_code for n in (2, 3)]
+    assert statuses == [200, 429]
+    assert client.get("/plots/walk?n=1", **other).status_code == 200
+    assert client.get("/plots/walk?n=4", **environ).status_code == 429
+    assert store_of(client).breaker.trips == 0
+
+
+@pytest.mark.usefixtures("walk")
+def test_a_redis_that_wants_a_password_is_down(
+    serve: Serve, redis: OwnRedis, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It answers nothing else; the one line in the log says so."""
+    with Redis(port=redis.port) as server:
+        server.config_set("requirepass", "secret")
+        with caplog.at_level(logging.WARNING, "flask_mplstream"):
+            client = serve(CACHE_TYPE="RedisCache", CACHE_REDIS_PORT=redis.port)
+            for n in (1, 2, 1):
+                assert client.get(f"/plots/walk?n={n}").status_code == 200
+            assert store_of(client).breaker.is_open
+            assert not store_of(client).breaker._answers()
+        server.config_set("requirepass", "")
+    (record,) = caplog.records
+    assert "AuthenticationError" in record.message
+
+
+def test_a_backend_that_comes_and_goes_is_logged_once(
+    serve: Serve, walk: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Such as a Redis whose connections end all the time."""
+    breaker = store_of(serve()).breaker
+    with caplog.at_level(logging.WARNING, "flask_mplstream"):
+        for _ in range(3):
+            try:
+                raise ConnectionError("gone\nagain")
+            except ConnectionError:
+                breaker.trip()
+            breaker.stop()
+            breaker._reset()
+    assert breaker.trips == 3
+    (record,) = caplog.records
+    assert record.message.endswith(r"ConnectionError: 'gone\nagain'")
+
+
+# --- Tokens that are lost ---------------------------------------------------
+
+
+def tokens_in(client: FlaskClient) -> list[str]:
+    """The keys of the tokens in Redis, as the backend names them."""
+    backend = backend_of(client)
+    prefix = backend._get_prefix()
+    found = backend._write_client.keys(f"{prefix}mplstream:generation:*")
+    return sorted(key.decode().removeprefix(prefix) for key in found)
+
+
+@pytest.mark.parametrize("fast_bytes", [0, 2**25], ids=["plain", "fast-layer"])
+@pytest.mark.parametrize("lost", range(3))
+def test_a_lost_token_is_a_miss(
+    plots: FigureBlueprint,
+    serve: Serve,
+    redis: OwnRedis,
+    renders: Counter,
+    fast_bytes: int,
+    lost: int,
+) -> None:
+    """Whichever Redis dropped, an invalidated picture does not come back."""
+
+    @plots.figure_route("/tagged", tags=["sales"])
+    def tagged(n: int = 1) -> Figure:
+        renders(n)
+        return Figure(figsize=(1, 1), dpi=20)
+
+    config = {"CACHE_TYPE": "RedisCache", "CACHE_REDIS_PORT": redis.port}
+    client = serve(MPLSTREAM_FAST_BYTES=fast_bytes, **config)
+    client.get("/plots/tagged")
+    (picture,) = (
+        key
+        for key in backend_of(client)._write_client.keys("*")
+        if b"generation" not in key
+    )
+    old = backend_of(client)._write_client.get(picture)
+    with client.application.app_context():
+        plots.invalidate("tagged")
+        plots.invalidate("tagged")
+        plots.invalidate(tags=["sales"])
+    for other in (serve(MPLSTREAM_FAST_BYTES=fast_bytes, **config), client):
+        backend_of(client).delete(tokens_in(client)[lost])
+        backend_of(client)._write_client.set(picture, old)
+        before = len(renders)
+        other.get("/plots/tagged")
+        assert len(renders) == before + 1
+        assert is_hit(other, "/plots/tagged")
+
+
+def test_random_eviction_brings_no_old_picture_back(
+    plots: FigureBlueprint, serve: Serve
+) -> None:
+    """A Redis that drops any key, with many more pictures than it has room for."""
+    data = {"now": 0}
+
+    @plots.figure_route("/data")
+    def draw(n: int = 0) -> Figure:
+        return Figure(figsize=(1 + data["now"], 1), dpi=20)
+
+    options = ("--maxmemory", "1200kb", "--maxmemory-policy", "allkeys-random")
+    with own_redis(*options) as redis:
+        client = serve(
+            CACHE_TYPE="RedisCache", CACHE_REDIS_PORT=redis.port, MPLSTREAM_FAST_BYTES=0
+        )
+        server = backend_of(client)._write_client
+        bodies: dict[int, set[bytes]] = {}
+        for data["now"] in range(4):
+            for n in range(20):
+                body = client.get(f"/plots/data?n={n}").data
+                bodies.setdefault(data["now"], set()).add(body)
+            with client.application.app_context():
+                plots.invalidate("draw")
+            evicted = int(server.info("stats")["evicted_keys"])
+            for n in range(2000):
+                server.set(f"filler{n}", b"x" * 1000)
+                if int(n) % 200 == 0 and not tokens_in(client):
+                    break
+            assert int(server.info("stats")["evicted_keys"]) > evicted
+        assert all(len(each) == 1 for each in bodies.values())
+        assert len(set.union(*bodies.values())) == 4
+
+
 class Bomb:
     """Its pickle makes a file where it is loaded."""
 
@@ -728,6 +908,67 @@ def test_memcached_that_is_killed_costs_renders_only(
         assert seconds_of(client, "/plots/walk", body) < FIRST_S
 
 
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # Of ended threads.
+@pytest.mark.usefixtures("walk")
+def test_memcached_that_is_stopped_costs_one_wait_and_no_request(
+    serve: Serve,
+    memcached: tuple[int, subprocess.Popen[bytes]],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """In whichever thread; the log says that it is down, and it comes back."""
+    port, process = memcached
+    client = serve(MPLSTREAM_FAST_BYTES=0, **memcached_config(port))
+    body, breaker = client.get("/plots/walk").data, store_of(client).breaker
+    assert is_hit(client, "/plots/walk")
+    process.send_signal(signal.SIGSTOP)
+    try:
+        with caplog.at_level(logging.WARNING, "flask_mplstream"):
+            assert seconds_of(client, "/plots/walk", body) < FIRST_S
+            assert breaker.is_open
+
+            def ask(_: int) -> float:
+                own = client.application.test_client()
+                return seconds_of(own, "/plots/walk", body)
+
+            with ThreadPoolExecutor(4) as pool:
+                assert sorted(pool.map(ask, range(8)))[4] < KNOWN_S
+        (record,) = caplog.records
+        assert "The cache is down" in record.message
+        assert "Memcached does not answer" in record.message
+    finally:
+        process.send_signal(signal.SIGCONT)
+    wait_until(lambda: not breaker.is_open)
+    client.get("/plots/walk")
+    assert is_hit(client, "/plots/walk")
+
+
+@pytest.mark.usefixtures("walk")
+def test_a_lost_token_of_memcached_is_a_miss(
+    plots: FigureBlueprint,
+    serve: Serve,
+    memcached: tuple[int, subprocess.Popen[bytes]],
+    renders: Counter,
+) -> None:
+    """Its parts for small and for large values are full at different times."""
+    client = serve(MPLSTREAM_FAST_BYTES=0, **memcached_config(memcached[0]))
+    backend, added = backend_of(client), []
+    add = backend.add
+
+    def note(key: str, *rest: Any, **more: Any) -> Any:
+        added.append(key)
+        return add(key, *rest, **more)
+
+    backend.add = note
+    client.get("/plots/walk")
+    tokens = [key for key in added if "generation" in key]
+    assert len(tokens) == 2
+    for token in tokens:
+        assert is_hit(client, "/plots/walk")
+        backend.delete(token)
+        assert not is_hit(client, "/plots/walk")
+    assert len(renders) == 3
+
+
 # --- The clock ------------------------------------------------------------
 
 DAY_S = 86_400.0
@@ -921,18 +1162,17 @@ import sys, time
 from flask import Flask
 from matplotlib.figure import Figure
 from flask_mplstream import FigureBlueprint
-from flask_mplstream.cache import lease
 
-role, kind, where, LEASE_S = *sys.argv[1:4], float(sys.argv[4])
-lease.LEASE_S, lease.RENEW_S = LEASE_S, LEASE_S / 3
+role, kind, where = sys.argv[1:4]
 config = {"CACHE_TYPE": kind, "CACHE_DIR": where, "CACHE_REDIS_PORT": where}
+config["CACHE_MEMCACHED_SERVERS"] = [f"127.0.0.1:{where}"]
 plots = FigureBlueprint("plots", __name__)
 began = time.monotonic()
 
 def say(what):
     print(what, flush=True)
 
-@plots.figure_route("/walk", timeout=30)
+@plots.figure_route("/walk")
 def walk() -> Figure:
     say("renders")
     if role == "leader":
@@ -956,8 +1196,6 @@ leases.acquire = acquire_and_say
 response = app.test_client().get("/walk")
 say(f"{response.status_code} {response.mimetype} {len(response.data)}")
 """
-#: Seconds of a lease in the processes of these tests.
-LEASE_S = 1.0
 
 
 @contextmanager
@@ -990,27 +1228,33 @@ def process(script: Path, *arguments: object) -> Iterator[Callable[..., str]]:
     ("kind", "within_s"),
     [
         pytest.param("FileSystemCache", 1.0, id="files-at-once"),
-        pytest.param("RedisCache", LEASE_S + 1.0, id="redis-within-its-lease"),
+        pytest.param("RedisCache", 4.0, id="redis-within-its-lease"),
+        pytest.param("MemcachedCache", 6.0, id="memcached-within-its-lease"),
     ],
 )
 def test_a_leader_that_is_killed_holds_nobody_up(
     request: pytest.FixtureRequest, tmp_path: Path, kind: str, within_s: float
 ) -> None:
-    """SIGKILL in the middle of a render: another process, which waits, takes over."""
+    """SIGKILL in the middle of a render: another process, which waits, takes over.
+
+    With the default ``timeout``, which a follower does not wait for.
+    """
     script = tmp_path / "process.py"
     script.write_text(PROCESS)
     where: object = tmp_path / "cache"
     if kind == "RedisCache":
         where = request.getfixturevalue("redis").port
-    with process(script, "leader", kind, where, LEASE_S) as leader:
+    if kind == "MemcachedCache":
+        where = request.getfixturevalue("memcached")[0]
+    with process(script, "leader", kind, where) as leader:
         assert leader() == "renders"
-        with process(script, "follower", kind, where, LEASE_S) as follower:
+        with process(script, "follower", kind, where) as follower:
             assert follower() == "waits"
             killed_at = time.monotonic()
             assert leader(is_killed=True) == ""
             assert follower() == "renders"
-            assert time.monotonic() - killed_at < within_s
             assert follower().startswith("200 image/png")
+            assert time.monotonic() - killed_at < within_s
 
 
 # --- A figure function that raises ----------------------------------------

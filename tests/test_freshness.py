@@ -8,13 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from cachelib import SimpleCache
 from flask import Response, abort
 from flask.testing import FlaskClient
 from matplotlib.figure import Figure
 
 from flask_mplstream import FigureBlueprint
+from flask_mplstream.cache.entry import Entry
 from flask_mplstream.cache.freshness import JITTER, Freshness, Lifetime
-from flask_mplstream.cache.lookup import Pictures
+from flask_mplstream.cache.lookup import Pictures, Wanted
+from flask_mplstream.cache.store import Store
+from flask_mplstream.image import FORMATS, RenderedImage
 from flask_mplstream.render import gate
 
 from .conftest import Clock, Counter
@@ -282,3 +286,31 @@ def test_a_follower_that_waits_too_long_is_told_when_to_come_back(
     assert refused.headers["Retry-After"] == "1"
     assert refused.headers["Cache-Control"] == "no-store"
     assert client.get("/plots/slow").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("took_s", "is_replaced"),
+    [
+        pytest.param(60, False, id="suspended"),
+        pytest.param(1, True, id="in-time"),
+    ],
+)
+def test_a_newer_picture_is_not_replaced_after_a_suspension(
+    clock: Clock, took_s: float, is_replaced: bool
+) -> None:
+    """Who lost the lease meanwhile sends what the next leader made of newer data."""
+    pictures = Pictures(Store(SimpleCache()), clock)
+    newer = RenderedImage(b"newer", FORMATS["png"], 1, 1)
+
+    def render(timeout_s: float) -> RenderedImage:
+        clock.now += took_s
+        pictures.store.write("0123", Entry.of(newer, clock.now), 600)
+        clock.now += 1
+        return RenderedImage(b"older", FORMATS["png"], 1, 1)
+
+    wanted = Wanted("0123", (), render, Lifetime(600), 10, 0, lambda error: True)
+    served = pictures.get(wanted, pictures.find(wanted))
+    found = pictures.find(wanted).entry
+    assert found is not None
+    expected = b"older" if is_replaced else b"newer"
+    assert served.entry.image.body == found.image.body == expected

@@ -18,10 +18,11 @@ from flask_mplstream import (
     ArgumentsError,
     FigureBlueprint,
     UnknownFigureError,
+    UnknownTagError,
     figure,
     figure_url,
 )
-from flask_mplstream.cache.store import COHERENCE_S, Store
+from flask_mplstream.cache.store import COHERENCE_S, TOKEN_S, Store
 from flask_mplstream.errors import CacheDownError
 
 from .conftest import Counter
@@ -66,7 +67,7 @@ def rendered(client: FlaskClient, renders: Counter) -> list[str]:
         pytest.param((["walk"], {"n": "05"}), URLS[1:3], id="in-any-spelling"),
         pytest.param(([], {"tags": ["sales"]}), URLS[:3], id="tag"),
         pytest.param(([], {"tags": ["all"]}), URLS, id="tag-of-two"),
-        pytest.param(([], {"tags": ["none"]}), (), id="tag-of-none"),
+        pytest.param(([], {"tags": "sales"}), URLS[:3], id="tag-without-a-list"),
         pytest.param(([], {}), URLS, id="everything"),
         pytest.param((["other"], {}), URLS[3:], id="other-figure"),
     ],
@@ -87,14 +88,20 @@ def test_what_is_invalidated_is_rendered_again(
 
 
 def test_a_wrong_invalidation_is_an_error(
-    plots: FigureBlueprint, client: FlaskClient
+    plots: FigureBlueprint, client: FlaskClient, renders: Counter
 ) -> None:
-    """A typing error must not leave old pictures standing."""
+    """A typing error must not leave old pictures in use; it invalidates nothing."""
+    rendered(client, renders)
     with client.application.app_context():
         with pytest.raises(UnknownFigureError, match="Did you mean 'walk'"):
             plots.invalidate("wlak")
         with pytest.raises(ArgumentsError, match="Did you mean 'n'"):
             plots.invalidate("walk", nn=5)
+        with pytest.raises(UnknownTagError, match="Did you mean 'sales'"):
+            plots.invalidate("walk", tags=["all", "slaes"])
+    before = len(renders)
+    rendered(client, renders)
+    assert len(renders) == before, "something was invalidated"
 
 
 @pytest.mark.parametrize("kind", [None, "SimpleCache", "FileSystemCache"])
@@ -191,6 +198,7 @@ def test_the_shell_tells_where_no_server_sees_it(
     [
         pytest.param([], "Name a figure", id="nothing"),
         pytest.param(["plots.wlak"], "Did you mean 'plots.walk'", id="figure"),
+        pytest.param(["--tag", "slaes"], "Did you mean 'sales'", id="tag"),
         pytest.param(["plots.walk", "n=x"], "an integer", id="value"),
         pytest.param(["plots.walk", "n"], "NAME=VALUE", id="form"),
     ],
@@ -203,6 +211,44 @@ def test_the_shell_says_what_is_wrong(
     result = runner.invoke(args=["figures", "purge", *arguments])
     assert result.exit_code != 0
     assert message in result.output
+
+
+# --- In one process of several ----
+
+
+@pytest.mark.parametrize(
+    ("config", "lines"),
+    [
+        pytest.param({}, 1, id="embedded"),
+        pytest.param({"CACHE_TYPE": "SimpleCache"}, 1, id="simple"),
+        pytest.param({"DEBUG": True}, 0, id="debug"),
+        pytest.param({"TESTING": True}, 0, id="testing"),
+        pytest.param({"CACHE_TYPE": "FileSystemCache"}, 0, id="shared"),
+        pytest.param({"CACHE_TYPE": "NullCache"}, 0, id="switched-off"),
+        pytest.param({"MPLSTREAM_CACHE_BYTES": 0}, 0, id="no-room"),
+    ],
+)
+def test_an_invalidation_of_one_process_is_logged_once(
+    plots: FigureBlueprint,
+    serve: Serve,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    config: dict[str, Any],
+    lines: int,
+) -> None:
+    """The others go on sending what they have; the message names the fix."""
+
+    @plots.figure_route("/walk", tags=["sales"])
+    def walk() -> Figure:
+        return Figure(figsize=(1, 1))
+
+    client = serve(**config, CACHE_DIR=str(tmp_path))
+    for given in ({}, {"tags": ["sales"]}, {}):
+        with client.application.app_context():
+            plots.invalidate(**given)
+    messages = [record.message for record in caplog.records]
+    assert len(messages) == lines
+    assert all("set CACHE_TYPE" in message for message in messages)
 
 
 # --- Between processes ----------------------------------------------------
@@ -259,6 +305,27 @@ def test_an_emptied_cache_empties_the_fast_layer(
     assert len(renders) == 2
 
 
+def test_no_picture_outlives_a_token_that_is_written_after_it(
+    serve: Serve, plots: FigureBlueprint, renders: Counter
+) -> None:
+    """Nor comes back when the token expires, in a store that drops none."""
+
+    @plots.figure_route("/walk", max_age=10 * TOKEN_S)
+    def walk() -> Figure:
+        renders(None)
+        return Figure(figsize=(1, 1))
+
+    client, timer = serve(), Timer()
+    store = client.application.extensions["mplstream"].pictures(None).store
+    store.backend._timer = timer
+    client.get("/plots/walk")
+    with client.application.app_context():
+        plots.invalidate("walk")
+    timer.now += TOKEN_S + 1
+    client.get("/plots/walk")
+    assert len(renders) == 2
+
+
 class RefusingBackend:
     """A backend that takes nothing."""
 
@@ -269,6 +336,11 @@ class RefusingBackend:
         return [None] * len(keys)
 
     def set(self, key: str, value: Any, timeout: int) -> bool:
+        return False
+
+    add = set
+
+    def delete(self, key: str) -> bool:
         return False
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import pickle
 import tempfile
@@ -23,6 +24,7 @@ from flask_mplstream.cache import lease
 from flask_mplstream.cache.lease import (
     FileLeases,
     Leases,
+    MemcachedLeases,
     ProcessLeases,
     held,
     leases_for,
@@ -256,6 +258,114 @@ def test_a_lease_is_renewed_while_the_render_runs(
     release()
     assert not client.exists("flask_cache_89ab:lease")
     client.close()
+
+
+def test_a_renewal_that_fails_is_tried_again_soon(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Before the lease runs out, and not only when the next one is due."""
+    monkeypatch.setattr(lease, "RENEW_S", 0.01)
+    monkeypatch.setattr(lease, "RETRY_S", 0.01)
+    tried, again = [], threading.Event()
+
+    def renew() -> bool:
+        tried.append(1)
+        monkeypatch.setattr(lease, "RENEW_S", 60)
+        if len(tried) < 3:
+            raise TimeoutError
+        again.set()
+        return True
+
+    renewal = lease._Renewal(renew)
+    assert again.wait(10)
+    renewal.stop()
+    assert len(tried) == 3
+    assert lease.LEASE_S - lease.LEASE_S / 3 > lease.LEASE_S / 20 * 3
+
+
+def test_a_lease_that_was_lost_is_not_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread ends: another process leads."""
+    monkeypatch.setattr(lease, "RENEW_S", 0.01)
+    renewal = lease._Renewal(lambda: False)
+    renewal._thread.join(10)
+    assert not renewal._thread.is_alive()
+    renewal.stop()
+
+
+def test_the_connection_of_a_renewal_is_closed(
+    memcached_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its thread, and not when the collector finds it."""
+    monkeypatch.setattr(lease, "RENEW_S", 0.01)
+    servers = [f"127.0.0.1:{memcached_port}"]
+    config = {"CACHE_TYPE": "MemcachedCache", "CACHE_MEMCACHED_SERVERS": servers}
+    backend, renewed = backend_of(config), threading.Event()
+    leases = leases_for(backend)
+    assert isinstance(leases, MemcachedLeases)
+    renew = leases._renew
+
+    def note(name: str, token: str) -> bool:
+        renewed.set()
+        return renew(name, token)
+
+    monkeypatch.setattr(leases, "_renew", note)
+    release = leases.acquire("8888")
+    assert release is not None
+    assert renewed.wait(10)
+    release()
+    backend._client.disconnect_all()
+    gc.collect()  # A socket that is open would be a warning, and an error.
+
+
+@pytest.mark.parametrize("is_taken", [True, False], ids=["taken", "free"])
+def test_a_process_that_was_suspended_takes_its_lease_back_if_it_is_free(
+    redis_port: int, is_taken: bool
+) -> None:
+    """It never renews or gives back the lease of another one."""
+    backends = [
+        backend_of({"CACHE_TYPE": "RedisCache", "CACHE_REDIS_PORT": redis_port})
+        for _ in range(2)
+    ]
+    first, second = map(leases_for, backends)
+    client = backends[0]._write_client
+    name, token = "flask_cache_5678:lease", "mine"
+    lock = client.lock(name, timeout=5, blocking=False, thread_local=False)
+    assert lock.acquire(token=token)
+    assert lease._renew(lock, token)
+    release = first.acquire("abcd")
+    assert release is not None
+    client.delete(name, "flask_cache_abcd:lease")  # As time does meanwhile.
+    others = [second.acquire(key) for key in ("5678", "abcd")] if is_taken else []
+    assert lease._renew(lock, token) is not is_taken
+    release()
+    assert bool(client.exists("flask_cache_abcd:lease")) is is_taken
+    for other in others:
+        assert other is not None
+        other()
+    client.delete(name)
+    for backend in backends:
+        backend._write_client.close()
+
+
+def test_a_lease_of_memcached_is_renewed_while_it_is_its_own(
+    memcached_port: int,
+) -> None:
+    """And never one that another process has by now."""
+    servers = [f"127.0.0.1:{memcached_port}"]
+    config = {"CACHE_TYPE": "MemcachedCache", "CACHE_MEMCACHED_SERVERS": servers}
+    backend = backend_of(config)
+    leases = leases_for(backend)
+    assert isinstance(leases, MemcachedLeases)
+    release = leases.acquire("9999")
+    assert release is not None
+    token = backend.get("9999:lease")
+    assert leases._renew("9999:lease", token)
+    backend.set("9999:lease", "another", timeout=60)
+    assert not leases._renew("9999:lease", token)
+    release()
+    assert backend.get("9999:lease") == "another"
+    backend.delete("9999:lease")
+    backend._client.disconnect_all()
 
 
 def test_a_process_alone_always_leads() -> None:

@@ -12,10 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
+from flask_mplstream.description.axis_values import Span
+from flask_mplstream.description.figure_content import read
+from flask_mplstream.description.plain_text import plain
+from flask_mplstream.description.series import AxesContent, Series
 from flask_mplstream.render.gate import gate, use_agg
-from flask_mplstream.render.reading.dimensions import Span
-from flask_mplstream.render.reading.plain import plain
-from flask_mplstream.render.reading.series import AxesContent, Series, read
 
 from .shown_figures import FIGURES, drawn_by, with_axes
 
@@ -101,7 +102,12 @@ def kinds(axes: AxesContent) -> list[str]:
         pytest.param(
             "masked", "scatter", {"x": [1, np.nan, 3], "y": [1, np.nan, 3]}, id="masked"
         ),
-        pytest.param("quiver", "arrow", {"x": [1, 2], "y": [1, 2]}, id="arrows"),
+        pytest.param(
+            "quiver",
+            "arrow",
+            {"x": [1, 2], "y": [1, 2], "u": [1, 1], "v": [1, 1]},
+            id="arrows",
+        ),
     ],
 )
 def test_a_series_has_its_kind_and_values(
@@ -134,7 +140,7 @@ def test_bars_in_groups_have_the_names_of_their_ticks() -> None:
     axes = axes_of("pandas-bars")
     assert [series.label for series in axes.series] == ["a", "b"]
     for series in axes.series:
-        assert series.columns["x"].values.tolist() == list("uvuvu")
+        assert series.columns["x"].names == list("uvuvu")
 
 
 @pytest.mark.parametrize(
@@ -153,7 +159,7 @@ def test_a_box_plot_is_read_from_its_lines(
     boxes, *others = axes_of(name).series
     assert boxes.kind == "box"
     assert boxes.columns[column].values.tolist() == medians
-    assert {series.kind for series in others} <= {"scatter"}  # The fliers.
+    assert {series.kind for series in others} <= {"outlier"}
 
 
 @pytest.mark.parametrize(
@@ -176,12 +182,6 @@ def test_bars_that_lie_stand_side_by_side_in_y() -> None:
     assert only(drawn_by("barh", [1, 2], [5, 6])).across == "y"
 
 
-def test_only_what_is_seen_is_counted() -> None:
-    """Neither points nor bars at no number."""
-    assert only(drawn_by("scatter", [1, 2, np.nan, 4], [1, np.nan, 3, 4])).count == 2
-    assert only(drawn_by("bar", [1, 2, 3], [1, np.nan, 3])).count == 2
-
-
 def test_what_only_decorates_is_no_shape() -> None:
     """Rectangles of seaborn's for a legend, and shadows of wedges."""
     assert kinds(axes_of("seaborn-hues")) == ["bar", "bar"]
@@ -192,7 +192,7 @@ def test_hexagons_are_at_their_places() -> None:
     """With a colour scale from the least to the greatest count."""
     series = only(FIGURES["hexbin"])
     assert series.kind == "hexbin"
-    assert series.colours == Span(0, 1)
+    assert series.colors == Span(0, 1)
 
 
 def test_guides_are_no_series() -> None:
@@ -278,14 +278,14 @@ def test_labels_that_begin_with_an_underscore_are_none() -> None:
     assert only(drawn_by("plot", [1, 2], label="_mine")).label == ""
 
 
-def test_an_unnamed_series_has_the_name_of_its_colour_in_the_legend() -> None:
+def test_lines_of_seaborn_have_the_names_of_its_legend() -> None:
     """seaborn labels the legend and not the lines."""
     labels = [s.label for s in axes_of("seaborn-line").series if s.kind == "line"]
     assert labels == ["u", "v"]
 
 
-def test_a_name_in_the_legend_is_used_once() -> None:
-    """A line that has only the colour of a named one has no name."""
+def test_a_color_names_nothing() -> None:
+    """A line that has only the color of a named one has no name."""
 
     def draw(axes: Any) -> None:
         axes.plot([1, 2], "C0", label="mine")
@@ -294,6 +294,19 @@ def test_a_name_in_the_legend_is_used_once() -> None:
 
     (axes,) = read(with_axes(draw)()).axes
     assert [series.label for series in axes.series] == ["mine", ""]
+
+
+@pytest.mark.parametrize("method", ["plot", "scatter", "bar"])
+def test_a_legend_names_its_handles(method: str) -> None:
+    """Also if the names are only passed to the legend."""
+
+    def draw(axes: Any) -> None:
+        getattr(axes, method)([1, 2], [1, 2])
+        getattr(axes, method)([4, 5], [2, 3])
+        axes.legend(["one", "two"])
+
+    (axes,) = read(with_axes(draw)()).axes
+    assert [series.label for series in axes.series] == ["one", "two"]
 
 
 def test_shared_labels_are_those_of_every_axes() -> None:
@@ -305,30 +318,20 @@ def test_shared_labels_are_those_of_every_axes() -> None:
     assert content.axes[0].dimensions["x"].label == "a"
 
 
-def test_ranges_are_those_of_the_data_within_the_limits() -> None:
-    """Margins are not data, and what is outside is not seen."""
-    (axes,) = read(drawn_by("plot", [0, 10], [5, 6])()).axes
-    assert (axes.dimensions["x"].low, axes.dimensions["x"].high) == (0, 10)
+def test_an_axis_has_its_limits_and_direction() -> None:
+    """The lower limit first, also if the axis is inverted."""
 
     def zoomed(axes: Any) -> None:
         axes.plot([0, 10])
         axes.set_ylim(8, 2)
 
     y = read(with_axes(zoomed)()).axes[0].dimensions["y"]
-    assert (y.low, y.high, y.is_inverted) == (2, 8, True)
-
-
-def test_only_some_values_are_read_on_request() -> None:
-    """The first and the last among them; the count stays that of all."""
-    (axes,) = read(drawn_by("plot", np.arange(1000))(), most=3).axes
-    series = axes.series[0]
-    assert values(series)["x"] == [0, 499, 999]
-    assert series.count == 1000
+    assert (y.view, y.is_inverted) == (Span(2, 8), True)
 
 
 def test_reading_copies_no_values_of_a_line() -> None:
-    """Ten million points are not looked at."""
-    figure = drawn_by("plot", np.arange(1000.0), np.arange(1000.0))()
+    """Millions of points are held once."""
+    figure = drawn_by("plot", np.arange(1000.0) + 1, np.arange(1000.0) + 1)()
     line: Line2D = figure.axes[0].lines[0]
     (axes,) = read(figure).axes
     drawn = np.asarray(line.get_ydata(orig=False))

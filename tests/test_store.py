@@ -31,6 +31,12 @@ def entry(body: bytes = b"picture", stored_at: float = 1000.5) -> Entry:
     return Entry.of(image, stored_at)
 
 
+def entry_for(store: Store, body: bytes = b"picture") -> Entry:
+    """An entry that is valid in *store* now."""
+    image = RenderedImage(body, FORMATS["png"], 640, 480)
+    return Entry.of(image, 1000.5, generation=store.generation(NAMES))
+
+
 def get(store: Store) -> Entry | None:
     return store.read(KEY, NAMES).entry
 
@@ -78,7 +84,8 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
 @pytest.mark.parametrize("size", [1, 43_000, 20_000_000], ids=["1B", "43kB", "20MB"])
 def test_what_was_stored_comes_back(backend: Any, size: int) -> None:
     """Bytes, size, ETag and time of storing survive."""
-    store, stored = Store(backend), entry(os.urandom(size))
+    store = Store(backend)
+    stored = entry_for(store, os.urandom(size))
     assert get(store) is None
     if size > 2**20 and isinstance(backend, MemcachedCache):
         # Its limit for one value: refused and counted, not an error.
@@ -92,7 +99,7 @@ def test_what_was_stored_comes_back(backend: Any, size: int) -> None:
 def test_an_entry_goes_after_its_timeout(backend: Any) -> None:
     """By the backend's own clock, which counts whole seconds."""
     store = Store(backend)
-    store.write(KEY, entry(), 1)
+    store.write(KEY, entry_for(store), 1)
     assert get(store) is not None
     until = time.monotonic() + 5
     while get(store) is not None:
@@ -132,8 +139,8 @@ def test_a_cluster_is_asked_key_by_key() -> None:
 def test_the_newest_entry_stands(backend: Any) -> None:
     """Storing again replaces."""
     store = Store(backend)
-    store.write(KEY, entry(b"old"), 60)
-    store.write(KEY, entry(b"new"), 60)
+    store.write(KEY, entry_for(store, b"old"), 60)
+    store.write(KEY, entry_for(store, b"new"), 60)
     found = get(store)
     assert found is not None
     assert found.image.body == b"new"
@@ -142,7 +149,7 @@ def test_the_newest_entry_stands(backend: Any) -> None:
 def test_threads_never_see_half_an_entry(backend: Any) -> None:
     """Whoever reads while others write gets a whole entry."""
     store = Store(backend)
-    entries = [entry(bytes([n]) * 100_000) for n in range(4)]
+    entries = [entry_for(store, bytes([n]) * 100_000) for n in range(4)]
 
     def work(n: int) -> bool:
         store.write(KEY, entries[n % 4], 60)

@@ -42,6 +42,19 @@ class Lifetime:
         stale_s = max(self.stale_while_revalidate_s, self.stale_if_error_s)
         return self.max_age_s + stale_s
 
+    def may_stand_in(self, age_s: float) -> bool:
+        """Return whether a picture of older data may be sent if a render fails.
+
+        It was stale when the data changed; RFC 5861 section 4 limits its use.
+        """
+        return bool(self.stale_if_error_s) and age_s < (
+            self.max_age_s + self.stale_if_error_s
+        )
+
+    def rest_s(self, age_s: float) -> int:
+        """Return how long the store keeps a picture of older data."""
+        return int(self.max_age_s + self.stale_while_revalidate_s - age_s)
+
     def freshness(self, age_s: float, key: str) -> Freshness:
         """What may be done with an entry that is *age_s* old.
 

@@ -7,13 +7,14 @@ Cache layer. The backend decides what is possible:
   A leader that is killed holds nobody up longer than the lease.
 - FileSystemCache: a file lock beside the cache folder (``filelock``), which the
   kernel takes back with the process.
-- Memcached: ``add`` with a token. Best effort: the server may drop it.
+- Memcached: ``add`` with a token, renewed. Best effort: the server may drop it.
 - All others: this process is alone, and its flights are enough.
 """
 
 from __future__ import annotations
 
 import errno
+import math
 import os
 import threading
 from collections import deque
@@ -27,12 +28,22 @@ from uuid import uuid4
 
 from filelock import FileLock
 
+from .backend_features import (
+    disconnect_thread,
+    raise_if_unanswered,
+    redis_client,
+)
 from .breaker import is_outage
+from .files import is_writable
 
-#: Seconds after which a leader that does not renew its lease has lost it.
-LEASE_S = 10
+#: Seconds after which a leader that does not renew its lease has lost it: how
+#: long others wait for one that was killed, and how long a render may keep the
+#: interpreter from the thread that renews.
+LEASE_S = 2.5
 #: Seconds between renewals.
 RENEW_S = LEASE_S / 3
+#: Seconds until a renewal that failed is tried again.
+RETRY_S = LEASE_S / 20
 
 
 class Leases(Protocol):
@@ -98,7 +109,7 @@ class RedisLeases(Leases):
             raise
         if not is_acquired:
             return None
-        renewal = _Renewal(lock.reacquire)
+        renewal = _Renewal(lambda: _renew(lock, token))
 
         def release() -> None:
             renewal.stop()
@@ -127,23 +138,52 @@ class RedisLeases(Leases):
                     raise
 
 
-class _Renewal:
-    """Calls *renew* from time to time until it is stopped."""
+def _renew(lock: Any, token: str) -> bool:
+    """Return whether *lock* is held for another term."""
+    try:
+        return bool(lock.reacquire())
+    except Exception as error:
+        if type(error).__name__ != "LockNotOwnedError":
+            raise
+    # It ran out while the process was suspended. Does another one have it by now?
+    return bool(lock.acquire(token=token))
 
-    def __init__(self, renew: Callable[[], object]) -> None:
-        self._renew = renew
+
+class _Renewal:
+    """Calls *renew* from time to time until it is stopped.
+
+    :param renew: renews and returns ``True``; returns ``False`` if another
+        process has the lease by now.
+    :param end: called last, in the same thread.
+    """
+
+    def __init__(
+        self, renew: Callable[[], bool], end: Callable[[], object] = lambda: None
+    ) -> None:
+        self._renew, self._end = renew, end
         self._stopped = threading.Event()
         self._thread = threading.Thread(
-            target=self._run, name="mplstream-lease", daemon=True
+            target=self._work, name="mplstream-lease", daemon=True
         )
         with suppress(RuntimeError):  # No thread to be had: it is not renewed.
             self._thread.start()
 
-    def _run(self) -> None:
-        while not self._stopped.wait(RENEW_S):
-            # A renewal that fails leaves the lease to run out, as it must.
-            with suppress(Exception):
-                self._renew()
+    def _work(self) -> None:
+        try:
+            self._keep()
+        finally:
+            self._end()
+
+    def _keep(self) -> None:
+        wait_s = RENEW_S
+        while not self._stopped.wait(wait_s):
+            try:
+                if not self._renew():
+                    return
+                wait_s = RENEW_S
+            except Exception:
+                # There is time for more tries before it runs out.
+                wait_s = RETRY_S
 
     def stop(self) -> None:
         self._stopped.set()
@@ -166,10 +206,11 @@ class FileLeases(Leases):
         """The folder; a temporary one for this user where it cannot be made."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
-                raise
-            # Such as for a cache in /var/cache/app, where only that is ours.
+            if not is_writable(self._folder):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        except OSError:
+            # Such as for a cache in /var/cache/app, where only that is ours, or
+            # locks that another user made.
             user = getattr(os, "geteuid", int)()
             name = blake2b(str(self._folder).encode(), digest_size=8).hexdigest()
             folder = Path(gettempdir(), f"flask-mplstream-{user}-{name}.locks")
@@ -207,19 +248,35 @@ class MemcachedLeases(Leases):
 
     def __init__(self, backend: Any) -> None:
         self._backend = backend
+        # It counts whole seconds, and the first may be almost over.
+        self._timeout_s = math.ceil(LEASE_S) + 1
 
     def acquire(self, key: str) -> Callable[[], object] | None:
         """A key that only one can add; it runs out after the lease."""
         name, token = f"{key}:lease", uuid4().hex
-        if not self._backend.add(name, token, timeout=LEASE_S):
+        if not self._backend.add(name, token, timeout=self._timeout_s):
+            other = self._backend.get(name)
+            raise_if_unanswered(self._backend)
             # A server that is gone says no as well, and then nobody has it.
-            return None if self._backend.get(name) else lambda: None
+            return None if other else lambda: None
+        renewal = _Renewal(
+            lambda: self._renew(name, token), lambda: disconnect_thread(self._backend)
+        )
 
         def release() -> None:
+            renewal.stop()
             if self._backend.get(name) == token:
                 self._backend.delete(name)
 
         return release
+
+    def _renew(self, name: str, token: str) -> bool:
+        # Not in one step: another process that adds its own in between may render
+        # as well, which costs a render and no wrong picture.
+        if self._backend.get(name) != token:
+            raise_if_unanswered(self._backend)
+            return False
+        return bool(self._backend.set(name, token, timeout=self._timeout_s))
 
 
 def leases_for(backend: Any, is_down: Callable[[], bool] = lambda: False) -> Leases:
@@ -228,8 +285,8 @@ def leases_for(backend: Any, is_down: Callable[[], bool] = lambda: False) -> Lea
     :param is_down: whether not to ask it for now.
     """
     kinds = {kind.__name__ for kind in type(backend).__mro__}
-    client = getattr(backend, "_write_client", None)
-    if client is not None and hasattr(client, "lock"):
+    client = redis_client(backend)
+    if client is not None:
         return RedisLeases(client, backend._get_prefix(), is_down)
     if "FileSystemCache" in kinds:
         # Not inside of it, where the backend would count them as its own.

@@ -21,16 +21,20 @@ from dataclasses import dataclass, replace
 from ..errors import OverloadedError, RenderTimeoutError
 from ..image import RenderedImage
 from .background import Background
+from .breaker import describe, is_outage
 from .coalesce import Flights
 from .entry import Entry
 from .freshness import Freshness, Lifetime
-from .lease import Leases, held, leases_for
+from .lease import LEASE_S, Leases, held, leases_for
 from .store import Found, Store
 
 logger = logging.getLogger("flask_mplstream")
 
 #: Seconds between looks for what another process renders: the first, the longest.
 FIRST_POLL_S, LONGEST_POLL_S = 0.005, 0.05
+#: Tries to be alone for naming the newest of a series. Without, an older picture
+#: is kept longer.
+EXCHANGE_TRIES = 40
 #: Seconds that the clocks of two machines may differ.
 CLOCK_SKEW_S = 5.0
 
@@ -72,6 +76,9 @@ class Wanted:
     etag: Callable[[str], str] | None = None
     #: Called in front of a render that this request begins; may refuse it.
     admit: Callable[[], object] = lambda: None
+    #: Gives the identity without the version of the data, if there is one: it leads
+    #: to the newest picture, which is sent if rendering the current data fails.
+    series: Callable[[], str] | None = None
 
     def without_stale(self) -> Wanted:
         """Return the same picture, which is fresh or an error."""
@@ -141,11 +148,26 @@ class Pictures:
         try:
             return self._fly(wanted, found)
         except Exception as error:
-            if freshness is not Freshness.ON_ERROR or not wanted.is_failure(error):
+            if not wanted.is_failure(error):
                 raise
-            assert entry is not None  # noqa: S101 - what has a freshness
+            if freshness is not Freshness.ON_ERROR:
+                entry = self._of_older_data(wanted)
+            if entry is None:
+                raise
             logger.warning("Sending an older picture of %s.", wanted.key, exc_info=True)
             return replace(self._kept(entry), fwd="stale", is_fallback=True)
+
+    def _of_older_data(self, wanted: Wanted) -> Entry | None:
+        """Return the newest picture of an older version, if it may be sent."""
+        newest = self.store.newest(wanted.series()) if wanted.series else None
+        if newest is None or newest.key == wanted.key:
+            return None
+        kept_s = wanted.lifetime.stored_s
+        entry = self.store.read(newest.key, wanted.names, timeout_s=kept_s).entry
+        if entry is None:
+            return None
+        is_allowed = wanted.lifetime.may_stand_in(entry.age_s(self._clock()))
+        return entry if is_allowed else None
 
     def _freshness(self, wanted: Wanted, entry: Entry | None) -> Freshness:
         if entry is None:
@@ -195,6 +217,15 @@ class Pictures:
     def _made_meanwhile(self, wanted: Wanted) -> Served | None:
         return self._fresh(wanted, self._look_again(wanted).entry)
 
+    def _find_newer(self, wanted: Wanted, began_at: float) -> Served | None:
+        """Return the picture of newer data that another process rendered meanwhile.
+
+        It had the lease, as this process was suspended or busy for too long.
+        """
+        entry = self._look_again(wanted).entry
+        is_newer = entry is not None and entry.stored_at > began_at
+        return self._fresh(wanted, entry) if is_newer else None
+
     def _look_again(self, wanted: Wanted) -> Found:
         kept_s = wanted.lifetime.stored_s
         return self.store.read(
@@ -214,10 +245,35 @@ class Pictures:
             return made
         # The generation from before the render: what is invalidated while it
         # runs must not be stored as new.
-        remaining_s = max(deadline - time.monotonic(), 0)
+        remaining_s, began_at = max(deadline - time.monotonic(), 0), self._clock()
         entry = self._entry(wanted, found.generation, remaining_s)
+        if entry.stored_at - began_at > LEASE_S and (
+            newer := self._find_newer(wanted, began_at)
+        ):
+            return replace(newer, fwd=fwd, is_collapsed=True)
         is_stored = self.store.write(wanted.key, entry, wanted.lifetime.stored_s)
+        if is_stored and wanted.series is not None:
+            self._supersede(wanted, entry, wanted.series())
         return Served(entry, fwd=fwd, is_stored=is_stored)
+
+    def _supersede(self, wanted: Wanted, entry: Entry, series: str) -> None:
+        """Name *entry* as the newest, and let the one before it go sooner."""
+        lifetime = wanted.lifetime
+        with held(self._acquire_soon(series)):
+            older = self.store.replace_newest(
+                series, wanted.key, entry.stored_at, lifetime.stored_s
+            )
+        if older is not None and older.key != wanted.key:
+            age_s = max(self._clock() - older.stored_at, 0)
+            self.store.cut_lifetime(older.key, lifetime.rest_s(age_s))
+
+    def _acquire_soon(self, key: str) -> Callable[[], object]:
+        """Return a lease for a moment's work, unless the backend needs none."""
+        for _ in range(0 if self.store.is_exact else EXCHANGE_TRIES):
+            if release := self._acquire(key):
+                return release
+            time.sleep(FIRST_POLL_S)
+        return lambda: None
 
     def _entry(self, wanted: Wanted, generation: str, timeout_s: float) -> Entry:
         image = wanted.produce(timeout_s)
@@ -229,10 +285,12 @@ class Pictures:
         if self._leases.is_shared and not self.store.breaker.is_open:
             try:
                 return self._leases.acquire(key)
-            except OSError:
-                logger.warning("Cannot lock %s; rendering.", key, exc_info=True)
-            except Exception:
-                self.store.breaker.trip()
+            except Exception as error:
+                if isinstance(error, OSError) and not is_outage(error):
+                    reason = describe(error)
+                    self.store.count("unlocked", "Cannot lock %s: %s.", key, reason)
+                else:
+                    self.store.breaker.trip()
         return lambda: None
 
     def _renew(self, wanted: Wanted, generation: str) -> None:

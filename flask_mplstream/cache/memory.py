@@ -47,6 +47,10 @@ class _Item(NamedTuple):
     size_bytes: int
 
 
+def _value_of(item: _Item) -> Any:
+    return pickle.loads(item.value) if item.is_pickled else item.value  # noqa: S301 - our own memory  # nosec B301
+
+
 class MemoryCache(BaseCache):
     """Drops what was used least recently once it holds *max_bytes*.
 
@@ -102,7 +106,7 @@ class MemoryCache(BaseCache):
             if item.expires_at <= self._timer():
                 del self._items[key]
                 return None
-        return pickle.loads(item.value) if item.is_pickled else item.value  # noqa: S301 - our own memory  # nosec B301
+        return _value_of(item)
 
     def set(self, key: str, value: Any, timeout: Any = None) -> bool:
         """Keep *value* for *timeout* seconds; ``False`` where it is too large."""
@@ -118,6 +122,16 @@ class MemoryCache(BaseCache):
             if found is not None and found.expires_at > self._timer():
                 return False
             return self._keep(key, item)
+
+    def exchange(self, key: str, value: Any, timeout: Any = None) -> Any:
+        """As :meth:`set`, and return the value that was there."""
+        item = self._item(key, value, timeout)
+        with self._lock:
+            older = self._items.get(key)
+            self._keep(key, item)
+        if older is None or older.expires_at <= self._timer():
+            return None
+        return _value_of(older)
 
     def _item(self, key: str, value: Any, timeout: Any) -> _Item:
         seconds = self._normalize_timeout(timeout)

@@ -28,6 +28,17 @@ def mend(backend: Any) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         _remove_unfinished(folder, backend._fs_transaction_suffix)
         if type(backend._file_count) is not int:
+            recount(backend)
+
+
+def recount(backend: Any) -> None:
+    """Count the files of a FileSystemCache in the form that *backend* reads.
+
+    cachelib counts them when it is made, which is before Flask-Caching gives it
+    another serializer: its count cannot be read, and is taken for 0.
+    """
+    if isinstance(backend, FileSystemCache) and backend._threshold:
+        with suppress(OSError):
             backend._update_count(value=sum(1 for _ in backend._list_dir()))
 
 

@@ -5,28 +5,46 @@ cache is there to help: a backend that fails is logged and left alone for a
 while, and costs a render, and never a request.
 
 An entry is valid under the *generation* it was made for. A generation follows
-from the tokens of some names (a figure, its arguments, tags), which stand in
-the backend as well: writing a new token under a name makes every entry that was
+from the tokens of some names (a figure, its arguments, tags), which are in the
+backend as well: writing a new token under a name makes every entry that was
 made under the old one a miss, on all processes, without looking for keys.
+
+A backend that is full may drop a token and keep an entry that the token made a
+miss. So in such a backend each name has a token before anything is stored, and
+an entry without all of its tokens is a miss. In a backend that drops the oldest, an
+entry goes before the token that was written after it, and names without a token
+need none.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 from uuid import uuid4
 
 from ..errors import CacheDownError
-from .breaker import Breaker, is_outage
+from .backend_features import (
+    Backend,
+    cut_lifetime,
+    disconnect_thread,
+    drops_any_key,
+    exchange,
+    exchanges_atomically,
+    is_in_process,
+    raise_if_unanswered,
+)
+from .breaker import Breaker, describe, is_outage
 from .entry import Entry
 from .key import digest
 from .memory import MemoryCache
-from .mending import mend
+from .mending import mend, recount
 
 logger = logging.getLogger("flask_mplstream")
 
@@ -37,19 +55,16 @@ EPOCH = f"{PREFIX}epoch"
 #: Seconds after which the fast layer asks the backend for the tokens again: how
 #: long another process may send a picture that was invalidated.
 COHERENCE_S = 1.0
-#: Seconds that a token stands. Longer than any entry should, and not for ever:
-#: FileSystemCache drops what never expires first.
+#: Seconds that a token is kept. Not for good: FileSystemCache drops values first
+#: that never expire.
 TOKEN_S = 60 * 86_400
-#: The generation while the backend does not answer.
+#: Seconds that an entry is kept at most: less than a token written after it.
+LONGEST_S = TOKEN_S - 60
+#: Seconds in which a fault of one kind is logged once.
+LOG_S = 600.0
+#: Begins the generation that no entry in the backend has: of a backend that
+#: does not answer, or takes no tokens.
 UNKNOWN = "?"
-
-
-class Backend(Protocol):
-    """What is asked of a backend: three methods of cachelib's."""
-
-    def get(self, key: str) -> Any: ...
-    def get_many(self, *keys: str) -> list[Any]: ...
-    def set(self, key: str, value: Any, timeout: int) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +74,34 @@ class Found:
     entry: Entry | None
     #: What a new entry would be valid under.
     generation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The entry of a series that was stored last.
+
+    A series is the pictures that differ by the version of the data alone.
+    """
+
+    #: Its key in the store.
+    key: str
+    #: When it was rendered, seconds since 1970.
+    stored_at: float
+
+    def to_text(self, series: str) -> str:
+        """Return the text to store, bound to *series*."""
+        bound = digest(series, self.key, repr(self.stored_at))
+        return f"{self.key} {self.stored_at!r} {bound}"
+
+    @classmethod
+    def from_text(cls, series: str, text: object) -> Newest | None:
+        """Return the value of :meth:`to_text`; ``None`` for any other text."""
+        with suppress(ValueError):
+            key, stored_at, _ = str(text).split()
+            newest = cls(key, float(stored_at))
+            if newest.to_text(series) == text:
+                return newest
+        return None
 
 
 class Store:
@@ -78,16 +121,33 @@ class Store:
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self.backend = backend
-        #: ``damaged`` and ``refused`` values so far.
+        #: ``damaged`` and ``refused`` values and ``unlocked`` renders so far.
         self.counts: Counter[str] = Counter()
+        self._logged_at: dict[str, float] = {}
         self._timer = timer
+        self._outage = f"{UNKNOWN}{uuid4().hex} "
         # Memory of our own keeps the entry itself, with its ready headers.
         self._is_embedded = isinstance(backend, MemoryCache)
-        self._keeps_nothing = type(backend).__name__ == "NullCache"
-        has_fast = fast_bytes and not (self._is_embedded or self._keeps_nothing)
+        #: Whether caching is switched off.
+        self.keeps_nothing = type(backend).__name__ == "NullCache" or (
+            isinstance(backend, MemoryCache) and not backend.max_bytes
+        )
+        self._needs_tokens = drops_any_key(backend) and not self.keeps_nothing
+        has_fast = fast_bytes and not (self._is_embedded or self.keeps_nothing)
         self._was_invalidated = False
         self._fast = MemoryCache(fast_bytes, timer=timer) if has_fast else None
-        self.breaker = Breaker(lambda: backend.get(f"{PREFIX}probe"))
+        self.breaker = Breaker(self._probe)
+        recount(backend)
+
+    def _probe(self) -> None:
+        # Reading alone may be from a replica, whose master is down.
+        key = f"{PREFIX}probe"
+        try:
+            self.backend.set(key, "", timeout=60)
+            self.backend.get(key)
+            raise_if_unanswered(self.backend)
+        finally:
+            disconnect_thread(self.backend)
 
     def read(
         self,
@@ -112,51 +172,93 @@ class Store:
             if entry is not None and self._is_valid(entry, names):
                 return Found(entry, entry.generation)
         stored, *tokens = self._get_many(PREFIX + key, *map(_token_key, names))
-        generation = self._generation(tokens)
+        generation = self._generation(self._complete(names, tokens))
         entry = self._decoded(key, stored)
-        if entry is None or entry.generation != generation:
+        is_known = not generation.startswith(UNKNOWN)
+        if entry is None or not is_known or entry.generation != generation:
             return Found(None, generation)
         self._keep_fast(key, entry, timeout_s)
         return Found(entry, generation)
 
     def _set(self, key: str, value: object, timeout_s: int) -> bool:
-        if self.breaker.is_open:
-            return False
-        # Backends that report nothing return None; memcached's client 0 or 1.
-        try:
+        def keep() -> bool:
+            # Backends that report nothing return None; memcached's client 0 or 1.
             kept = self.backend.set(key, value, timeout=timeout_s)
+            return kept is None or bool(kept)
+
+        is_kept = self._attempt(keep)
+        if not is_kept and not self.breaker.is_open:
+            mend(self.backend)
+        return bool(is_kept)
+
+    def _attempt(self, operation: Callable[[], Any]) -> Any:
+        """Return the result of *operation*; ``None`` if the backend refuses it."""
+        if self.breaker.is_open:
+            return None
+        try:
+            result = operation()
+            raise_if_unanswered(self.backend)
         except Exception as error:
             if is_outage(error):
                 self.breaker.trip()
-                return False
-            logger.info("The cache refused a value.", exc_info=True)
-            kept = False
-        is_kept = kept is None or bool(kept)
-        if not is_kept:
-            mend(self.backend)
-        return is_kept
+            else:
+                logger.info("The cache refused a value: %s", describe(error))
+            return None
+        return result
 
     def generation(self, names: Sequence[str]) -> str:
         """The generation alone, as old as :data:`COHERENCE_S` with a fast layer."""
         if self._is_embedded and not self._was_invalidated:
             return ""
         if self._fast is None:
-            return self._generation(self._get_many(*map(_token_key, names)))
+            return self._generation(self._tokens(names))
         key = f"{PREFIX}generation {digest(*names)}"
         kept, until = self._fast.get(key) or ("", 0.0)
         if self._timer() < until:
             return str(kept)
-        generation = self._generation(self._get_many(*map(_token_key, names)))
-        if generation != UNKNOWN:
+        generation = self._generation(self._tokens(names))
+        if not generation.startswith(UNKNOWN):
             self._fast.set(key, (generation, self._timer() + COHERENCE_S))
         return generation
+
+    def _tokens(self, names: Sequence[str]) -> list[Any]:
+        return self._complete(names, self._get_many(*map(_token_key, names)))
+
+    def _complete(self, names: Sequence[str], tokens: list[Any]) -> list[Any]:
+        """Return *tokens* of *names*, with new ones for those that are lost."""
+        if not self._needs_tokens or self.breaker.is_open or None not in tokens:
+            return tokens
+        keys = [_token_key(name) for name in names]
+        # Another process may add one first, or write one: then that counts. Only
+        # a token that cannot be read is written over.
+        for keep in (self._add_token, self._set_token):
+            for key, token in zip(keys, tokens, strict=True):
+                if token is None:
+                    keep(key)
+            tokens = self._get_many(*keys)
+            if None not in tokens:
+                break
+        return tokens
+
+    def _add_token(self, key: str) -> bool:
+        def add() -> object:
+            return self.backend.add(key, uuid4().hex, timeout=TOKEN_S)
+
+        return bool(self._attempt(add))
+
+    def _set_token(self, key: str) -> bool:
+        return self._set(key, uuid4().hex, TOKEN_S)
 
     def _is_valid(self, entry: Entry, names: Sequence[str]) -> bool:
         """Whether an entry of the fast layer still has its generation."""
         now = self._timer()
         if now < entry.ready.get("valid_until", 0.0):
             return True
-        epoch, *tokens = self._get_many(EPOCH, *map(_token_key, names))
+        keys = list(map(_token_key, names))
+        if not self._needs_tokens:
+            keys.append(EPOCH)
+        found = self._get_many(*keys)
+        tokens, epoch = found[: len(names)], found[len(names) :]
         if not self.breaker.is_open and (
             epoch != entry.ready.get("epoch")
             or self._generation(tokens) != entry.generation
@@ -167,16 +269,20 @@ class Store:
 
     def _generation(self, tokens: Sequence[Any]) -> str:
         if self.breaker.is_open:
-            return UNKNOWN
-        if not any(tokens):
+            # Different in each outage: pictures may be invalidated meanwhile.
+            return f"{self._outage}{self.breaker.trips}"
+        if not (self._needs_tokens or any(tokens)):
             return ""
-        return _digest_of(tuple(tokens))
+        generation = _digest_of(tuple("" if t is None else str(t) for t in tokens))
+        is_lost = self._needs_tokens and None in tokens
+        return UNKNOWN + generation if is_lost else generation
 
     def _get_many(self, *keys: str) -> list[Any]:
         if self.breaker.is_open:
             return [None] * len(keys)
         try:
-            return self.backend.get_many(*keys)
+            values = self.backend.get_many(*keys)
+            raise_if_unanswered(self.backend)
         except Exception as error:
             if is_outage(error):
                 self.breaker.trip()
@@ -184,59 +290,98 @@ class Store:
                 # One value that cannot be read is one miss.
                 return [self._get_many(key)[0] for key in keys]
             else:
-                self.counts["damaged"] += 1
-                logger.warning("Cannot read %s from the cache: %r", keys[0], error)
+                message = "Cannot read %s from the cache: %s."
+                self.count("damaged", message, keys[0], describe(error))
             return [None] * len(keys)
+        return values
 
     def _decoded(self, key: str, stored: object) -> Entry | None:
         if stored is None or self._is_embedded:
             return stored if isinstance(stored, Entry) else None
         entry = Entry.from_bytes(key, stored)
         if entry is None:
-            self.counts["damaged"] += 1
-            logger.warning("A damaged or foreign value in the cache under %s.", key)
+            self.count("damaged", "A damaged or foreign value in the cache: %s.", key)
         return entry
+
+    def count(self, fault: str, message: str, *details: object) -> None:
+        """Count a *fault*, and log the first in :data:`LOG_S` seconds."""
+        self.counts[fault] += 1
+        now = self._timer()
+        if now - self._logged_at.get(fault, -math.inf) < LOG_S:
+            return
+        self._logged_at[fault] = now
+        message += " Further ones are counted and not logged (%d so far)."
+        logger.warning(message, *details, self.counts[fault])
 
     def write(self, key: str, entry: Entry, timeout_s: int) -> bool:
         """Keep *entry* for *timeout_s* seconds.
 
         :return: whether it is kept where all who share the backend find it.
         """
-        if self._keeps_nothing:
+        if self.keeps_nothing:
             return False
+        timeout_s = min(timeout_s, LONGEST_S)
         # It may have been invalidated while it was rendered: ask at the first hit.
         self._keep_fast(key, entry, timeout_s, is_checked=not self._was_invalidated)
         value = entry if self._is_embedded else entry.to_bytes(key)
-        is_kept = self._set(PREFIX + key, value, timeout_s)
-        if not is_kept and not self.breaker.is_open:
-            self._count_refusal(entry)
-        return is_kept
-
-    def _count_refusal(self, entry: Entry) -> None:
-        self.counts["refused"] += 1
-        if self.counts["refused"] == 1:
-            logger.warning(
+        is_known = not entry.generation.startswith(UNKNOWN)
+        is_kept = is_known and self._set(PREFIX + key, value, timeout_s)
+        was_down = entry.generation.startswith(self._outage)
+        if not (is_kept or was_down or self.breaker.is_open):
+            self.count(
+                "refused",
                 "The cache did not keep a picture of %d bytes. Is it full, not "
-                "writable, or is that over its limit for one value? Further ones "
-                "are counted and not logged.",
+                "writable, or is that over its limit for one value?",
                 len(entry.image.body),
             )
+        return is_kept
 
     def _keep_fast(
         self, key: str, entry: Entry, timeout_s: int, *, is_checked: bool = True
     ) -> None:
         if self._fast is not None:
-            entry.ready["epoch"] = self._epoch()
+            entry.ready["epoch"] = [] if self._needs_tokens else [self._epoch()]
             checked_for_s = COHERENCE_S if is_checked else 0.0
             entry.ready["valid_until"] = self._timer() + checked_for_s
             self._fast.set(PREFIX + key, entry, timeout_s)
 
     def _epoch(self) -> object:
-        """What tells a backend that was emptied meanwhile: a token that is gone."""
+        """Return the token that is gone once the backend was emptied."""
         (epoch,) = self._get_many(EPOCH)
         if epoch is None and self._set(EPOCH, token := uuid4().hex, TOKEN_S):
             return token
         return epoch
+
+    def replace_newest(
+        self, series: str, key: str, stored_at: float, timeout_s: int
+    ) -> Newest | None:
+        """Name the entry under *key* as the newest of *series*.
+
+        :return: the entry that was named before.
+        """
+        pointer = PREFIX + series
+        timeout_s, value = min(timeout_s, LONGEST_S), Newest(key, stored_at)
+        text = value.to_text(series)
+        older = self._attempt(lambda: exchange(self.backend, pointer, text, timeout_s))
+        return Newest.from_text(series, older)
+
+    def newest(self, series: str) -> Newest | None:
+        """Return the entry of *series* that was stored last."""
+        return Newest.from_text(series, self._get_many(PREFIX + series)[0])
+
+    @property
+    def is_own(self) -> bool:
+        """Whether other processes keep separate pictures under the same keys."""
+        return is_in_process(self.backend) and not self.keeps_nothing
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether processes may call :meth:`replace_newest` at once."""
+        return exchanges_atomically(self.backend)
+
+    def cut_lifetime(self, key: str, timeout_s: int) -> None:
+        """Drop the entry under *key* in *timeout_s* seconds."""
+        self._attempt(lambda: cut_lifetime(self.backend, PREFIX + key, timeout_s))
 
     def invalidate(self, names: Sequence[str]) -> None:
         """Make every entry that belongs to one of *names* a miss.
@@ -256,11 +401,11 @@ class Store:
                 self._fast.clear()
 
     def _write_token(self, name: str) -> None:
-        if self._set(_token_key(name), uuid4().hex, TOKEN_S):
+        if self._set_token(_token_key(name)):
             return
         if isinstance(self.backend, MemoryCache):
             self.backend.clear()  # Too small for a token: nothing at all is kept.
-        elif not self._keeps_nothing:
+        elif not self.keeps_nothing:
             raise CacheDownError(
                 f"The cache did not take the invalidation of {name}, so that old "
                 f"pictures are still sent. Is its server up, its folder writable? "
@@ -269,8 +414,8 @@ class Store:
 
 
 @lru_cache(4096)
-def _digest_of(tokens: tuple[Any, ...]) -> str:
-    return digest(*("" if token is None else str(token) for token in tokens))[:8]
+def _digest_of(tokens: tuple[str, ...]) -> str:
+    return digest(*tokens)[:16]
 
 
 @lru_cache(4096)

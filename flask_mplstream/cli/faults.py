@@ -12,11 +12,11 @@ import click
 from flask import current_app
 
 from ..cache.lookup import Pictures
-from ..errors import ArgumentsError, ConfigError, UnknownFigureError
+from ..errors import ArgumentsError, ConfigError, UnknownFigureError, UnknownTagError
 from ..logs import format_traceback, one_line
 
 #: What is wrong with what was asked for, and not with the answer.
-USAGE = (ArgumentsError, ConfigError, UnknownFigureError)
+USAGE = (ArgumentsError, ConfigError, UnknownFigureError, UnknownTagError)
 
 
 @contextmanager

@@ -110,6 +110,9 @@ class Policy:
         :param timings_s: of the render; for a hit, of the one that is told of.
         :param url_ends_in_s: seconds after which the URL is not served any more.
         """
+        if is_fallback:
+            # It may be young, and is of older data than the URL names.
+            age_s, freshness = max(age_s, self.max_age), Freshness.BY_AGE
         control = self._control(age_s, freshness, url_ends_in_s)
         status = cache_status(
             fwd=fwd,

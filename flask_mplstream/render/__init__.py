@@ -16,7 +16,9 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from ..errors import ImageTooLargeError
+from ..description import data_csv, data_json, describe
+from ..errors import ConfigError, ImageTooLargeError
+from ..functions import qualified_name
 from ..image import RenderedImage, Variant, image_format
 from .contrast import ensure_contrast
 from .drawing import (
@@ -32,7 +34,8 @@ from .figures import as_figure
 from .gate import app_globals, check_style, gate, is_held_here, use_agg
 from .globals import Globals, carrying
 from .hostile import mathtext_of
-from .reading import data_csv, data_json, describe
+from .pandas_zones import note_zones
+from .rcparams import find_fault
 from .reuse import build_once
 from .styles import DARK_STYLE, Look, Style
 from .titling import titled
@@ -59,6 +62,9 @@ __all__ = [
 
 logger = logging.getLogger("flask_mplstream")
 
+# Before a figure function can import pandas and draw with it.
+note_zones()
+
 MATPLOTLIB_VERSION = mpl.__version__
 
 
@@ -81,12 +87,15 @@ class Meaning:
     #: The whole alternative text, where it is not to be read from the figure.
     alt: str | None = None
 
-    def of(self, figure: Figure) -> str:
-        """The alternative text of *figure*."""
+    def of(self, figure: Figure, returned: object = None) -> str:
+        """Return the alternative text of *figure*.
+
+        :param returned: what the figure function returned.
+        """
         if self.alt is not None:
             return self.alt
         try:
-            return describe(figure, self.name)
+            return describe(figure, self.name, returned)
         except Exception:
             # A formatter of the app's own, say. What is drawn is not lost for words.
             logger.warning("Cannot put %r into words.", self.name, exc_info=True)
@@ -124,11 +133,13 @@ def render(
     :return: the picture, with ``body``, ``mimetype`` and ``alt``.
     :raises FigureTypeError: where there is no figure in *figure*.
     :raises ImageTooLargeError: where a limit is passed.
-    :raises ConfigError: where *format* is not known.
+    :raises ConfigError: where *format* is not known, or *style* cannot be used.
     """
+    if fault := find_fault(style):
+        raise ConfigError(f"style has {fault}")
     source = "the argument of render()"
     if callable(figure):
-        source = getattr(figure, "__qualname__", repr(figure))
+        source = qualified_name(figure)
     return render_variant(
         figure if callable(figure) else lambda: figure,
         Variant(image_format(format), scale),
@@ -191,18 +202,19 @@ def _made(
 ) -> _Made:
     """Build and draw; the figure ends here."""
     began = perf_counter()
-    figure = as_figure(build(), source)
+    returned = build()
+    figure = as_figure(returned, source)
     if look.is_dark:
         _make_readable(figure, source)
     built = perf_counter()
     with timed_layout(figure) as layout:
-        drawn = _drawn(figure, variant, look.savefig, limits)
+        drawn = _drawn(figure, variant, look.savefig, limits, returned)
     done = perf_counter()
     steps = {"build": built - began, "draw": done - built - layout.seconds}
     if layout.seconds:
         steps = {"build": steps["build"], "layout": layout.seconds, **steps}
     # After the draw, so that it cannot change a pixel.
-    return _Made(drawn, meaning.of(figure), steps)
+    return _Made(drawn, meaning.of(figure, returned), steps)
 
 
 def _make_readable(figure: Figure, source: str) -> None:
@@ -214,10 +226,14 @@ def _make_readable(figure: Figure, source: str) -> None:
 
 
 def _drawn(
-    figure: Figure, variant: Variant, savefig: Mapping[str, Any], limits: Limits
+    figure: Figure,
+    variant: Variant,
+    savefig: Mapping[str, Any],
+    limits: Limits,
+    returned: object,
 ) -> Pixels | Document:
     if variant.format.is_text:
-        return _text(figure, variant, savefig, limits)
+        return _text(figure, variant, savefig, limits, returned)
     if variant.format.is_raster:
         return draw_pixels(
             figure,
@@ -235,18 +251,22 @@ def _drawn(
     )
 
 
-_DATA: Mapping[str, Callable[[Figure, int], bytes]] = {
+_DATA: Mapping[str, Callable[[Figure, int, object], bytes]] = {
     "csv": data_csv,
     "json": data_json,
 }
 
 
 def _text(
-    figure: Figure, variant: Variant, savefig: Mapping[str, Any], limits: Limits
+    figure: Figure,
+    variant: Variant,
+    savefig: Mapping[str, Any],
+    limits: Limits,
+    returned: object,
 ) -> Document:
-    """What *figure* shows in numbers; the words are read from every figure."""
+    """Return the data of *figure*; the words are read from every figure."""
     write = _DATA.get(variant.format.name)
-    body = write(figure, limits.max_bytes) if write else b""
+    body = write(figure, limits.max_bytes, returned) if write else b""
     width, height = natural_size(figure, savefig, max_pixels=limits.max_pixels)
     return Document(body, max(int(width), 1), max(int(height), 1))
 

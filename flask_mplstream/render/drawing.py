@@ -12,7 +12,6 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from io import BytesIO
 from time import perf_counter
 from typing import Any, Literal
 
@@ -24,6 +23,7 @@ from matplotlib.transforms import Bbox
 
 from ..errors import ImageTooLargeError, cut
 from ..image import MAX_SIDE_PX, ImageFormat
+from ..limited_buffer import LimitedBuffer
 from .hostile import well_formed
 
 #: Metadata that changes from run to run, switched off: equal figures give
@@ -277,39 +277,6 @@ def draw_document(
     if format.name == "svg":
         written = well_formed(written)
     return Document(written, width_px, height_px)
-
-
-class LimitedBuffer(BytesIO):
-    """Takes at most *max_bytes*; refuses the write that goes over.
-
-    :param what: what is written, for the error.
-    """
-
-    def __init__(self, max_bytes: int, *, what: str = "The picture has") -> None:
-        super().__init__()
-        self._max_bytes = max_bytes
-        self._what = what
-        self._refusal: ImageTooLargeError | None = None
-
-    def write(self, data: Any, /) -> int:
-        if self.tell() + len(data) > self._max_bytes:
-            self._refusal = ImageTooLargeError(
-                f"{self._what} more than {self._max_bytes:,} bytes, the most that "
-                f"max_bytes allows. Draw fewer points, rasterize those of an SVG or "
-                f"PDF, or raise it."
-            )
-            raise self._refusal
-        return super().write(data)
-
-    @contextmanager
-    def limiting(self) -> Iterator[None]:
-        """Let the refusal be the error: a writer may fail again as it closes."""
-        try:
-            yield
-        except Exception:
-            if self._refusal is not None:
-                raise self._refusal from None
-            raise
 
 
 def check_size(

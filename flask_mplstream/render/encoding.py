@@ -14,7 +14,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from ..image import ImageFormat
-from .drawing import LimitedBuffer, Pixels
+from ..limited_buffer import LimitedBuffer
+from .drawing import Pixels
 
 #: Pillow's options for each format; a route's ``pil_kwargs`` come on top.
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {

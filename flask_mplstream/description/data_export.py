@@ -1,7 +1,8 @@
 """The data that a figure shows, as CSV and as JSON.
 
-Render layer. Call it inside the gate. What is written goes straight into a
-buffer with a limit, a few thousand values at a time.
+Description layer. Call it inside the gate. All data are in data units, neither clipped
+nor formatted. They go straight into a buffer with a limit, a few thousand values at a
+time.
 """
 
 from __future__ import annotations
@@ -19,62 +20,74 @@ from unicodedata import category, normalize
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..drawing import LimitedBuffer
-from .dimensions import Values
-from .series import AxesContent, Column, Content, Series, read
+from ..limited_buffer import LimitedBuffer
+from .axis_values import Dimension, Values
+from .figure_content import read
+from .series import AxesContent, Column, Content, Series
 
-#: Values that are Python objects at a time; as such they take four times the room.
+#: Values that are Python objects at a time; as such they take four times the memory.
 _CHUNK = 4096
 #: What a spreadsheet takes for the beginning of a formula.
 _FORMULA = ("=", "+", "-", "@")
 
 
-def data_csv(figure: Figure, max_bytes: int) -> bytes:
-    """One table of all that *figure* shows, UTF-8, with a heading for each column.
+def data_csv(figure: Figure, max_bytes: int, returned: object = None) -> bytes:
+    """Return one table of all that *figure* shows, UTF-8, with a header.
 
     Series with the same places in the same axes share their column. Shorter columns
-    end with empty cells, and a cell is empty where there is no number. Values of
-    images stand below each other, each with its place.
+    end with empty cells, and a missing number is an empty cell. Values of images are
+    below each other, each with its place. Without data there is only the header.
 
+    :param returned: what the figure function returned, if that is known.
     :raises ImageTooLargeError: before more than *max_bytes* are held.
     """
     buffer = LimitedBuffer(max_bytes, what="The data have")
-    table = _table(read(figure))
+    table = _table(read(figure, returned))
     writer = csv.writer(codecs.getwriter("utf-8")(buffer, "replace"))
-    if table:
-        writer.writerow(_text(heading) for heading in table)
-        writer.writerows(zip_longest(*map(_csv_cells, table.values())))
+    writer.writerow(_text(heading) for heading in table)
+    writer.writerows(zip_longest(*map(_csv_cells, table.values())))
     return buffer.getvalue()
 
 
-def data_json(figure: Figure, max_bytes: int) -> bytes:
-    """All that *figure* shows, UTF-8: ``title``, and ``axes`` with their ``series``.
+def data_json(figure: Figure, max_bytes: int, returned: object = None) -> bytes:
+    """Return all that *figure* shows, UTF-8: ``title``, ``axes`` and their ``series``.
 
-    What is no number is ``null``. The ``value`` of an image is a list of rows.
+    A missing number is ``null``. The ``value`` of an image is a list of rows.
 
+    :param returned: what the figure function returned, if that is known.
     :raises ImageTooLargeError: before more than *max_bytes* are held.
     """
     buffer = LimitedBuffer(max_bytes, what="The data have")
-    _write_json(_tree(read(figure)), codecs.getwriter("utf-8")(buffer, "replace").write)
+    tree = _tree(read(figure, returned))
+    _write_json(tree, codecs.getwriter("utf-8")(buffer, "replace").write)
     return buffer.getvalue()
 
 
 def _table(content: Content) -> dict[str, Column]:
     table: dict[str, Column] = {}
     used: Counter[str] = Counter()
-    for axes in content.axes:
-        title = f"{axes.title}: " if axes.title and len(content.axes) > 1 else ""
+    shown = [axes for axes in content.axes if axes.series]
+    for axes in shown:
+        title = f"{axes.title}: " if axes.title and len(shown) > 1 else ""
         for own, column in _columns(axes):
             heading = unique = f"{title}{own}"
             while unique in table:
                 used[heading] += 1
                 unique = f"{heading} ({used[heading] + 1})"
             table[unique] = column
-    return table
+    return table or _empty_table(content)
+
+
+def _empty_table(content: Content) -> dict[str, Column]:
+    """Return the header of a figure without data: the labels of its first axes."""
+    labels = {"x": "", "y": ""}
+    if content.axes:
+        labels = {n: d.label for n, d in content.axes[0].dimensions.items()}
+    return {label or name: Column(np.array([])) for name, label in labels.items()}
 
 
 def _columns(axes: AxesContent) -> Iterator[tuple[str, Column]]:
-    """The columns of one axes under their headings; equal places only once."""
+    """Yield the columns of one axes under their headings; equal places only once."""
     known: set[object] = set()
     for series in axes.series:
         for name, column in _flat(series.columns).items():
@@ -87,25 +100,31 @@ def _columns(axes: AxesContent) -> Iterator[tuple[str, Column]]:
 
 
 def _flat(columns: Mapping[str, Column]) -> Mapping[str, Column]:
-    """*columns* with those of a grid below each other, row after row."""
+    """Return *columns* with those of a grid below each other, row after row."""
     if "value" not in columns or columns["value"].values.ndim == 1:
         return columns
     shape = columns["value"].values.shape
     flat = {}
     for name, column in columns.items():
-        values = column.values
-        if name == "y" and values.ndim == 1:
-            values = values[:, np.newaxis]
-        spread = np.broadcast_to(values, shape).ravel()
-        flat[name] = Column(spread, column.dimension)
+        exact = None if column.exact is None else _spread(column.exact, name, shape)
+        values = _spread(column.values, name, shape)
+        flat[name] = Column(values, column.dimension, exact)
     return flat
 
 
+def _spread(values: Values, name: str, shape: tuple[int, ...]) -> Values:
+    if name == "y" and values.ndim == 1:
+        values = values[:, np.newaxis]
+    return np.broadcast_to(values, shape).ravel()
+
+
 def _identity(column: Column) -> tuple[object, ...]:
-    values = column.values
+    values = column.values if column.exact is None else column.exact
     if values.dtype == object:
         return tuple(values)
-    return values.dtype.str, blake2b(values.tobytes()).digest()
+    if values.dtype.kind in "iuf":
+        values = values.astype(float)
+    return values.dtype.kind, blake2b(np.ascontiguousarray(values).tobytes()).digest()
 
 
 def _heading(series: Series, name: str) -> str:
@@ -127,7 +146,7 @@ def _csv_cells(column: Column) -> Iterator[Any]:
 
 
 def _text(cell: str) -> str:
-    """*cell* so that no spreadsheet runs it."""
+    """Return *cell* so that no spreadsheet runs it."""
     seen = "".join(c for c in normalize("NFKC", cell) if category(c) != "Cf")
     return f"'{cell}" if seen.lstrip().startswith(_FORMULA) else cell.lstrip("\ufeff")
 
@@ -148,6 +167,7 @@ def _tree(content: Content) -> dict[str, Any]:
                 ],
             }
             for axes in content.axes
+            if axes.series
         ],
     }
 
@@ -183,25 +203,37 @@ def _write_list(
 
 
 def _chunks(column: Column) -> Iterator[list[Any]]:
-    """The values as Python's own, ``None`` for none, not too many at a time."""
-    cells = _converter(column)
-    for start in range(0, len(column.values), _CHUNK):
-        yield cells(column.values[start : start + _CHUNK])
+    """Yield the values as Python's own, ``None`` for none, not too many at a time."""
+    values = column.values if column.exact is None else column.exact
+    cells = _converter(values, column.dimension)
+    for start in range(0, len(values), _CHUNK):
+        yield cells(values[start : start + _CHUNK])
 
 
-def _converter(column: Column) -> Callable[[Values], list[Any]]:
-    if column.values.dtype == object:
+def _converter(
+    values: Values, dimension: Dimension | None
+) -> Callable[[Values], list[Any]]:
+    """Return a function for the cells of parts of *values*."""
+    is_zoned = dimension is not None and dimension.data_zone is not None
+    if values.dtype == object:
         return list
-    dimension = column.dimension
-    if dimension is not None and (periods := dimension.periods) is not None:
-        return lambda values: [text or None for text in periods(values)]
-    if dimension is not None and dimension.dates is not None:
-        return _iso_dates(dimension.dates, column.values, dimension.is_zoned)
-    if dimension is not None and (names := dimension.names) is not None:
-        return lambda values: [
-            place if place is None else names.get(place, place)
-            for place in _numbers(values)
-        ]
+    if values.dtype.kind == "M":
+        return _iso_dates(lambda part: part, values, is_zoned)
+    if values.dtype.kind == "m":
+        return _iso_durations
+    if dimension is None:
+        return _numbers
+    if dimension.periods is not None:
+        periods = dimension.periods
+        return lambda part: [text or None for text in periods(part)]
+    if dimension.dates is not None:
+        return _iso_dates(dimension.dates, values, is_zoned)
+    if dimension.unit_s is not None:
+        unit_ns = round(dimension.unit_s * 1e9)
+        return lambda part: _iso_durations(_durations(part, unit_ns))
+    names = dimension.names or {}
+    if names and set(np.unique(values[np.isfinite(values)]).tolist()) <= set(names):
+        return lambda part: [names.get(place) for place in _numbers(part)]
     return _numbers
 
 
@@ -217,15 +249,44 @@ def _numbers(values: Values) -> list[Any]:
 def _iso_dates(
     dates: Callable[[Values], Values], values: Values, is_zoned: bool
 ) -> Callable[[Values], list[Any]]:
-    """Numbers -> ISO 8601, all as exact as the most exact of *values*."""
+    """Return a function for ISO 8601, all as exact as the most exact of *values*."""
     known = dates(values)
     known = known[~np.isnat(known)]
-    units: Sequence[Any] = ("D", "s", "us")
+    units: Sequence[Any] = (
+        ("s", "ms", "us", "ns") if is_zoned else ("D", "s", "ms", "us", "ns")
+    )
     unit = next(u for u in units if (known.astype(f"datetime64[{u}]") == known).all())
-    suffix = "Z" if is_zoned and unit != "D" else ""
+    suffix = "Z" if is_zoned else ""
 
     def iso(part: Values) -> list[Any]:
-        texts = np.datetime_as_string(dates(part), unit=unit).tolist()
+        texts = np.datetime_as_string(dates(part), unit=unit, casting="unsafe").tolist()
         return [None if text == "NaT" else f"{text}{suffix}" for text in texts]
 
     return iso
+
+
+def _durations(values: Values, unit_ns: int) -> Values:
+    is_known = np.isfinite(values)
+    counts = np.where(is_known, values, 0).round().astype("int64") * unit_ns
+    return np.where(is_known, counts.astype("m8[ns]"), np.timedelta64("NaT", "ns"))
+
+
+def _iso_durations(values: Values) -> list[Any]:
+    """Return durations by ISO 8601, ``P0DT1H30M0S`` for an hour and a half."""
+    counts = values.astype("m8[ns]")
+    return [
+        None if is_missing else _iso_duration(int(count))
+        for count, is_missing in zip(
+            counts.astype("int64"), np.isnat(counts), strict=True
+        )
+    ]
+
+
+def _iso_duration(nanoseconds: int) -> str:
+    whole, rest = divmod(abs(nanoseconds), 10**9)
+    minutes, second = divmod(whole, 60)
+    hours, minute = divmod(minutes, 60)
+    days, hour = divmod(hours, 24)
+    fraction = f".{rest:09}".rstrip("0") if rest else ""
+    sign = "-" if nanoseconds < 0 else ""
+    return f"{sign}P{days}DT{hour}H{minute}M{second}{fraction}S"

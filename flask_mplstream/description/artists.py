@@ -1,0 +1,302 @@
+"""What single artists hold: their places, labels, and what kind of thing they are.
+
+Description layer. It knows the artists of Matplotlib that show data, and keeps their
+peculiarities from :mod:`~flask_mplstream.description.series`. Nothing is rounded,
+clipped or formatted here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.collections import (
+    Collection,
+    EventCollection,
+    LineCollection,
+    PathCollection,
+    PolyCollection,
+)
+from matplotlib.container import ErrorbarContainer
+from matplotlib.lines import AxLine, Line2D
+from matplotlib.patches import Patch, Rectangle
+from matplotlib.quiver import Barbs, Quiver
+from matplotlib.transforms import AffineDeltaTransform, Transform
+
+from .axis_values import Span, Values
+from .plain_text import plain
+
+#: Faces of a cuboid.
+_FACES = 6
+_CORNERS = 5
+
+
+def read_label(artist: Any) -> str:
+    """Return the label of *artist*; those of Matplotlib begin with an underscore."""
+    label = str(artist.get_label() or "")
+    return "" if label.startswith("_") else plain(label)
+
+
+def parts(container: Any) -> list[Artist]:
+    """Return all artists in *container*, also those of its error bars."""
+    found: list[Artist] = []
+    for part in (*container, getattr(container, "errorbar", None)):
+        if isinstance(part, Artist):
+            found.append(part)
+        elif isinstance(part, Iterable):
+            found += parts(part)
+    return found
+
+
+def is_guide(line: Any, has_bars: bool) -> bool:
+    """Whether *line* is no series: a rule that marks a place, or an error bar."""
+    if isinstance(line, AxLine):
+        return True
+    x, y = line.get_data(orig=False)
+    if len(x) != 2 or read_label(line):
+        return False
+    return bool(x[0] == x[1] or (has_bars and y[0] == y[1]))
+
+
+def is_empty(artist: Any) -> bool:
+    """Whether *artist* is drawn nowhere, as those that only feed a legend."""
+    if isinstance(artist, Line2D):
+        return np.size(artist.get_xdata(orig=False)) == 0
+    if isinstance(artist, Rectangle):
+        return not (artist.get_width() or artist.get_height())
+    return False
+
+
+def classify_line(line: Line2D) -> str:
+    """Return ``line``, or ``scatter`` if only markers are drawn."""
+    is_joined = line.get_linestyle() not in {"None", "none", " ", ""}
+    return "line" if is_joined else "scatter"
+
+
+def classify_collection(collection: Collection) -> str:
+    """Return the :attr:`Series.kind` of a collection without a separate reader."""
+    if isinstance(collection, Quiver | Barbs):
+        return "arrow"
+    if isinstance(collection, EventCollection):
+        return "event"
+    if isinstance(collection, LineCollection):
+        return "segment"
+    # By name, as mpl_toolkits is not imported for this.
+    if type(collection).__name__ == "Poly3DCollection":
+        return "block" if _is_of_blocks(collection) else "surface"
+    if not has_offsets(collection):
+        is_of_polygons = isinstance(collection, PolyCollection)
+        return (
+            "interval"
+            if is_of_polygons and read_rectangles(collection) is not None
+            else "shape"
+        )
+    # Only hexbin has polygons at places.
+    return "scatter" if isinstance(collection, PathCollection) else "hexbin"
+
+
+def _is_of_blocks(collection: Any) -> bool:
+    """Whether all of it are faces of upright cuboids, as bar3d makes them."""
+    faces: Any = getattr(collection, "_faces", np.empty(0))
+    if not len(faces) or len(faces) % _FACES or np.shape(faces)[1] != 4:
+        return False
+    sides = np.ptp(faces, axis=1)
+    # Of each, two faces are at one height, two at one depth, two at one breadth.
+    return bool(((sides == 0).sum(axis=0) >= len(faces) // 3).all())
+
+
+def read_rectangles(collection: Any) -> Values | None:
+    """Return left, right, bottom and top of polygons that are all rectangles."""
+    paths = collection.get_paths()
+    if not paths or any(len(path.vertices) != _CORNERS for path in paths):
+        return None
+    corners = np.array([path.vertices for path in paths], float)
+    low, high = corners.min(axis=1), corners.max(axis=1)
+    is_side = (corners == low[:, None]) | (corners == high[:, None])
+    steps = np.diff(corners, axis=1) == 0
+    if not (is_side.all() and (steps.sum(axis=2) == 1).all()):
+        return None
+    return np.array([low[:, 0], high[:, 0], low[:, 1], high[:, 1]])
+
+
+def read_segments(collection: Any) -> Values | None:
+    """Return x and y of both ends of lines, if each has two ends and no more."""
+    ends = [path.vertices for path in collection.get_paths()]
+    if not ends or any(np.shape(end) != (2, 2) for end in ends):
+        return None
+    (x_from, y_from), (x_to, y_to) = np.moveaxis(np.array(ends, float), 0, 2)
+    return np.array([x_from, x_to, y_from, y_to])
+
+
+def count_things_of(collection: Any) -> int:
+    """Return how many bars, lines or shapes it has, as they are before a projection."""
+    kind = classify_collection(collection)
+    if kind == "surface":
+        return 1
+    if kind == "block":
+        return len(collection._faces) // _FACES
+    is_of_lines = hasattr(collection, "_segments3d")
+    return len(collection._segments3d if is_of_lines else collection.get_paths())
+
+
+def has_extent(patch: Patch) -> bool:
+    """Whether there is something to see."""
+    return not is_empty(patch)
+
+
+def has_offsets(collection: Collection) -> bool:
+    """Whether its shapes are one shape at several places of the data."""
+    axes = collection.axes
+    return axes is not None and get_offset_transform_of(collection).contains_branch(
+        axes.transData
+    )
+
+
+def get_offset_transform_of(collection: Collection) -> Transform:
+    """Return the transform of its places; that of hexbin is wrapped."""
+    transform: Transform = collection.get_offset_transform()
+    if isinstance(transform, AffineDeltaTransform):
+        # Nothing public returns it.
+        transform = transform._base_transform  # type: ignore[attr-defined]
+    return transform
+
+
+def read_places(collection: Any) -> Sequence[Values]:
+    """Return the coordinates of the points, as they are before a 3-D projection."""
+    if hasattr(collection, "_offsets3d"):
+        return [np.ma.asarray(values) for values in collection._offsets3d]
+    return collection.get_offsets().T  # type: ignore[no-any-return]
+
+
+def read_coordinates(line: Any) -> list[Values]:
+    """Return the values of *line* in each direction; integers stay so."""
+    if hasattr(line, "get_data_3d"):
+        return [np.atleast_1d(values) for values in line.get_data_3d()]
+    drawn = (line.get_xdata(orig=False), line.get_ydata(orig=False))
+    given = (line.get_xdata(), line.get_ydata())
+    return [
+        g if _is_whole(g) and g.shape == d.shape else _index(d)
+        for g, d in zip(given, drawn, strict=True)
+    ]
+
+
+def read_times(line: Any) -> dict[str, Values]:
+    """Return the dates that were given to *line*, by direction, bit for bit.
+
+    Those with a zone are in UTC. Durations are ``timedelta64``.
+    """
+    if hasattr(line, "get_data_3d"):
+        return {}
+    given = {"x": line.get_xdata(), "y": line.get_ydata()}
+    times = {name: _times(values) for name, values in given.items()}
+    return {
+        name: values
+        for name, values in times.items()
+        if values is not None and len(values) == len(line.get_xdata(orig=False))
+    }
+
+
+def _times(given: Any) -> Values | None:
+    kind = getattr(getattr(given, "dtype", None), "kind", "")
+    if kind in {"M", "m"}:
+        values = np.asarray(given)
+        return values if values.dtype.kind in {"M", "m"} else None
+    if type(given).__name__ == "DatetimeIndex":
+        return np.asarray(given.tz_convert(None) if given.tz else given)
+    return None
+
+
+def _is_whole(values: Any) -> bool:
+    """Whether they are integers, which stay so."""
+    return type(values) is np.ndarray and values.dtype.kind in "iu"
+
+
+def _index(values: Any) -> Values:
+    """Return *values* as integers if they only count from 0, as without an x."""
+    if type(values) is not np.ndarray or values.dtype.kind != "f" or not len(values):
+        return np.asarray(values) if not np.ma.isMA(values) else values
+    if values[0] == 0 and values[-1] == len(values) - 1:
+        counted = np.arange(len(values))
+        return counted if (values == counted).all() else values
+    return values
+
+
+def to_numbers(values: Any) -> Values:
+    """Return *values* as plain numbers, nan for masked ones."""
+    if np.ma.isMaskedArray(values):
+        values = np.ma.filled(values.astype(float), np.nan)
+    bare: Values = np.asarray(values)
+    return bare if bare.dtype.kind in "iuf" else bare.astype(float)
+
+
+def read_errors(container: ErrorbarContainer, count: int) -> dict[str, Values]:
+    """Return the ends of the error bars, if each point has one."""
+    has = {"x": container.has_xerr, "y": container.has_yerr}
+    names = [name for name in has if has[name]]
+    columns: dict[str, Values] = {}
+    for name, bars in zip(names, container.lines[2], strict=False):
+        ends = [path.vertices for path in bars.get_paths()]
+        if len(ends) == count and all(np.shape(end) == (2, 2) for end in ends):
+            direction = "xy".index(name)
+            low, high = np.sort(np.asarray(ends)[:, :, direction], axis=1).T
+            columns |= {f"{name}_low": low, f"{name}_high": high}
+    return columns
+
+
+def read_bare_errors(container: ErrorbarContainer) -> dict[str, Values]:
+    """Return the ends and the middles of error bars that have no points."""
+    counts = {len(bars.get_paths()) for bars in container.lines[2]}
+    if len(counts) != 1:
+        return {}
+    columns = read_errors(container, counts.pop())
+    for name, other in ("xy", "yx"):
+        if f"{name}_low" not in columns:
+            continue
+        bars = container.lines[2][-1 if name == "y" else 0]
+        low, high = columns[f"{name}_low"], columns[f"{name}_high"]
+        columns[name] = low + (high - low) / 2
+        if f"{other}_low" not in columns:
+            column = "xy".index(other)
+            starts: Any = [path.vertices for path in bars.get_paths()]
+            columns[other] = np.array([start[0, column] for start in starts])
+    return columns
+
+
+def read_edges(vertices: Any) -> Values:
+    """Return place, low and high in rows, from the outline that fill_between makes.
+
+    The outline begins where the second edge does, runs along the first one, and
+    comes back on the second; the last point closes it.
+    """
+    n = (len(vertices) - 3) // 2
+    forth, back = vertices[1 : n + 1], vertices[n + 2 : 2 * n + 2][::-1]
+    ends = np.array([forth[:, 1], back[:, 1]])
+    return np.array([forth[:, 0], ends.min(axis=0), ends.max(axis=0)])
+
+
+def join_edges(outlines: Sequence[Values]) -> Values:
+    """Return the edges of several outlines, with a nan for the gap between two."""
+    gap = np.full((3, 1), np.nan)
+    found: list[Values] = []
+    for outline in outlines:
+        found += [gap, read_edges(outline)] if found else [read_edges(outline)]
+    return np.concatenate(found, axis=1)
+
+
+def divide(start: float, end: float, count: int) -> Values:
+    """Return the centers of *count* equal cells."""
+    return start + (np.arange(count) + 0.5) * ((end - start) / count)
+
+
+def read_color_span(artist: Any) -> Span | None:
+    """Return the limits of the color scale of *artist*, if they are known."""
+    ends: Values = np.ma.filled(np.ma.array(artist.get_clim(), float), np.nan)
+    return Span.of(ends) if np.isfinite(ends).all() else None
+
+
+def read_color_label(artist: Any) -> str:
+    """Return the label of the color bar of *artist*."""
+    axes = getattr(getattr(artist, "colorbar", None), "ax", None)
+    return plain(axes.get_ylabel() or axes.get_xlabel()) if axes else ""

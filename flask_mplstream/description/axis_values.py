@@ -1,0 +1,319 @@
+"""What the numbers along an axis mean: plain numbers, dates, durations, names.
+
+Description layer. Matplotlib draws numbers; an axis's converter and formatter give
+them a meaning. No tick is made here, which would cost more than all the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import tzinfo
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+from matplotlib.axis import Axis
+from matplotlib.category import StrCategoryConverter
+from matplotlib.dates import DateConverter, get_epoch
+from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter
+from numpy.typing import NDArray
+
+from .plain_text import plain
+from .tick_texts import Formatter, make_formatter
+
+Values: TypeAlias = NDArray[Any]
+
+_DAY_US = 86_400e6
+#: The days from 1970 that Python and ISO 8601 have dates for.
+_FIRST_DAY, _LAST_DAY = -719_162, 2_932_896
+#: Microseconds that a date may be off after its way through a double of days.
+_DATE_ERROR_US = 2
+_SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The interval between two numbers."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, ends: Any) -> Span:
+        """Return the span between *ends*, in either order."""
+        return cls(float(min(ends)), float(max(ends)))
+
+
+@dataclass(frozen=True, eq=False)
+class Dimension:
+    """One direction of axes, as it is labeled, scaled and limited."""
+
+    label: str
+    #: Matplotlib's name, ``linear`` or ``log`` for example.
+    scale: str
+    #: The limits between which things are seen.
+    view: Span
+    #: Whether values fall from left to right, or from bottom to top.
+    is_inverted: bool = False
+    #: Numbers -> ``datetime64[us]``, if they are dates; UTC if they have a zone.
+    dates: Callable[[Values], Values] | None = None
+    #: The time zone of the dates' data, if they have one.
+    data_zone: tzinfo | None = None
+    #: The time zone in which the axis shows its dates.
+    shown_zone: tzinfo | None = None
+    #: Numbers -> ``2024``, ``2024Q1``, ``2024-01`` or ``2024-01-01/2024-01-07``, if
+    #: they count periods longer than a day.
+    periods: Callable[[Values], list[str]] | None = None
+    #: Seconds per unit, if the numbers are durations.
+    unit_s: float | None = None
+    #: Number -> name, if the axis has categories.
+    names: Mapping[float, str] | None = None
+    #: Number -> text, if the formatter adds a unit or converts.
+    formatter: Formatter | None = None
+    #: Place -> label of the ticks that the figure function has named.
+    ticks: Callable[[], Mapping[float, str]] = dict
+    #: Data -> what is linear on the screen.
+    transform: Any = None
+
+    @cached_property
+    def tick_names(self) -> Mapping[float, str]:
+        """The names of the ticks by their places."""
+        return self.ticks()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether values are numbers, and neither dates nor names."""
+        return self.dates is None and self.names is None and self.unit_s is None
+
+
+def read_dimension(axis: Axis, label: str) -> Dimension:
+    """Return what *axis*, to be called *label*, measures."""
+    converter, units = _converter(axis)
+    formatter: Any = axis.get_major_formatter()
+    is_category = isinstance(converter, StrCategoryConverter)
+    dates = _dates(axis) if _is_of_dates(converter) else None
+    zone = units if isinstance(units, tzinfo) else None
+    if dates is not None and (noted := _get_noted_times(axis)) is not None:
+        zone = noted.zone
+    return Dimension(
+        label=label,
+        scale=axis.get_scale(),
+        view=_view(axis),
+        is_inverted=bool(axis.get_inverted()),
+        dates=dates,
+        periods=_periods(axis),
+        data_zone=zone,
+        shown_zone=_zone_of_ticks(formatter) or zone,
+        unit_s=_unit_of_durations(formatter),
+        names=_categories(units) if is_category else None,
+        formatter=None if dates or is_category else make_formatter(formatter),
+        ticks=lambda: read_tick_names(axis),
+        transform=axis.get_transform(),
+    )
+
+
+def _converter(axis: Axis) -> tuple[object, Any]:
+    """Return the converter and the units of *axis*, or of one that shares its limits.
+
+    Of shared axes, only those know them to which dates or names were passed.
+    """
+    name: str = axis.axis_name  # type: ignore[attr-defined]  # Public, but not typed.
+    shared = getattr(axis.axes, f"get_shared_{name}_axes", None)
+    others = shared().get_siblings(axis.axes) if shared is not None else []
+    for one in (axis, *(getattr(other, f"{name}axis") for other in others)):
+        if (converter := one.get_converter()) is not None:
+            return converter, one.get_units()
+    return None, axis.get_units()  # type: ignore[no-untyped-call]
+
+
+def _is_of_dates(converter: object) -> bool:
+    # pandas' converters are DateConverters; Matplotlib's own one only wraps
+    # some, by rcParams["date.converter"].
+    is_own = type(converter).__module__ == DateConverter.__module__
+    return is_own or isinstance(converter, DateConverter)
+
+
+def _zone_of_ticks(formatter: Any) -> tzinfo | None:
+    zone = getattr(formatter, "tz", None)  # Of a DateFormatter.
+    return zone if isinstance(zone, tzinfo) and str(zone) != "UTC" else None
+
+
+def _unit_of_durations(formatter: Any) -> float | None:
+    """Return the seconds per unit of an axis of pandas' timedeltas."""
+    if type(formatter).__name__ != "TimeSeries_TimedeltaFormatter":
+        return None
+    return _SECONDS[getattr(formatter, "unit", "ns")]  # pandas 2 has nanoseconds.
+
+
+def _view(axis: Axis) -> Span:
+    if axis.axes.name == "polar" and axis is axis.axes.xaxis:
+        return Span(-np.inf, np.inf)  # Angles go on after a turn.
+    return Span.of(axis.get_view_interval())
+
+
+def _categories(units: Any) -> dict[float, str]:
+    mapping = getattr(units, "_mapping", {})  # UnitData has no public access to it.
+    return {number: plain(name) for name, number in mapping.items()}
+
+
+def _get_noted_times(axis: Axis) -> Any:
+    """Return the zoned times behind pandas' periods, kept while it drew them."""
+    noted = getattr(axis.axes, "_mplstream_times", None)
+    return noted if axis is axis.axes.xaxis else None
+
+
+def _dates(axis: Axis) -> Callable[[Values], Values]:
+    # pandas counts periods on the axis of a regular time series, not days.
+    frequency = getattr(axis, "freq", None)
+    if frequency is None:
+        return decode_days
+    if (noted := _get_noted_times(axis)) is not None:
+        return lambda numbers: noted.moments(
+            numbers, _dates_of_periods(numbers, frequency)
+        )
+    return lambda numbers: _dates_of_periods(numbers, frequency)
+
+
+def _periods(axis: Axis) -> Callable[[Values], list[str]] | None:
+    """Return a function for the names of pandas' periods longer than a day."""
+    frequency = getattr(axis, "freq", None)
+    if frequency is None or _alias(frequency) == "B":
+        return None
+    from pandas import Period  # pandas has set the frequency.
+
+    first = Period(ordinal=0, freq=frequency)
+    if not (first.end_time - first.start_time).days:
+        return None
+    return lambda numbers: [_period(number, frequency) for number in numbers]
+
+
+def _alias(frequency: Any) -> str:
+    return str(getattr(frequency, "freqstr", frequency))
+
+
+def _period(number: float, frequency: Any) -> str:
+    from pandas import Period
+
+    try:
+        return str(Period(ordinal=round(number), freq=frequency))
+    except (ValueError, OverflowError):  # Beyond pandas' dates.
+        return ""
+
+
+def decode_days(numbers: Values) -> Values:
+    """Return Matplotlib's days as ``datetime64[us]``, NaT if there is no date."""
+    epoch = np.array(get_epoch(), "datetime64[us]")  # type: ignore[no-untyped-call]
+    days = np.asarray(numbers, float) + epoch.astype("datetime64[D]").astype(float)
+    is_date = (days >= _FIRST_DAY) & (days <= _LAST_DAY)
+    since = (np.where(is_date, days, 0) * _DAY_US).round()
+    whole = (since / 1000).round() * 1000
+    if (np.abs(since - whole) <= _DATE_ERROR_US).all():
+        since = whole
+    dates = since.astype("datetime64[us]")
+    return np.where(is_date, dates, np.datetime64("NaT", "us"))
+
+
+def _dates_of_periods(numbers: Values, frequency: Any) -> Values:
+    from pandas import PeriodIndex  # pandas has set the frequency.
+
+    counts = np.asarray(numbers, float)
+    is_date = np.isfinite(counts)
+    ordinals = np.where(is_date, counts, 0).round().astype("int64")
+    try:
+        if _alias(frequency) == "B":  # Working days from 1970-01-01 on.
+            days = np.busday_offset("1970-01-01", ordinals, roll="forward")
+            dates = days.astype("datetime64[us]")
+        else:
+            periods = PeriodIndex.from_ordinals(ordinals, freq=frequency)
+            dates = periods.to_timestamp().to_numpy().astype("datetime64[us]")
+    except (ValueError, OverflowError):  # Beyond pandas' dates.
+        return np.full(counts.shape, "NaT", "datetime64[us]")
+    return np.where(is_date, dates, np.datetime64("NaT", "us"))
+
+
+def match_ticks(ticks: Mapping[float, str], places: Values) -> Values | None:
+    """Return the labels of the ticks that are exactly at *places*, if all have one."""
+    if not ticks or not len(places):
+        return None
+    names = [ticks.get(place) for place in places.tolist()]
+    return None if None in names else np.array(names, object)
+
+
+def match_nearby_ticks(ticks: Mapping[float, str], places: Values) -> Values | None:
+    """Return the labels of the ticks next to *places*, if each has a separate one.
+
+    So are bars named that are drawn in groups beside their tick.
+    """
+    if not ticks or not len(places) or not np.isfinite(places).all():
+        return None
+    positions = np.array(sorted(ticks))
+    gap = np.diff(positions).min() if len(positions) > 1 else 1.0
+    indices = np.clip(np.searchsorted(positions, places - gap / 2), 0, len(ticks) - 1)
+    nearest = positions[indices]
+    is_far = np.abs(nearest - places) > gap / 2
+    if is_far.any() or len(np.unique(nearest)) < len(places):
+        return None
+    return np.array([ticks[place] for place in nearest.tolist()], object)
+
+
+def read_tick_names(axis: Axis) -> dict[float, str]:
+    """Return the labels of fixed ticks that are names, and not numbers."""
+    locator: Any = axis.get_major_locator()
+    formatter = axis.get_major_formatter()
+    if not isinstance(locator, FixedLocator):
+        return {}
+    if not isinstance(formatter, FixedFormatter | FuncFormatter):
+        return {}
+    ticks = {}
+    for number, place in enumerate(locator.locs.tolist()):  # type: ignore[attr-defined]
+        if label := _label_of_tick(formatter, place, number):
+            ticks[place] = label
+    return {} if _are_their_places(ticks) else ticks
+
+
+def _label_of_tick(formatter: Any, place: float, number: int) -> str:
+    try:
+        return plain(formatter(place, number))
+    except Exception:  # A function of the app.
+        return ""
+
+
+def _are_their_places(ticks: Mapping[float, str]) -> bool:
+    """Whether every label only repeats the number of its place."""
+    try:
+        return all(
+            float(name.replace("\N{MINUS SIGN}", "-").replace(",", "")) == place
+            for place, name in ticks.items()
+        )
+    except ValueError:
+        return False
+
+
+def to_integers(values: Values) -> Values:
+    """Return *values* as integers, if all are whole."""
+    if values.dtype.kind != "f" or not len(values):
+        return values
+    is_whole = np.isfinite(values).all() and (np.abs(values) < 2**53).all()
+    return values.astype("int64") if is_whole and (values % 1 == 0).all() else values
+
+
+def find_simplest(
+    estimates: Values, is_right: Callable[[Values], Any], most: int = 16
+) -> Values:
+    """Return for each of *estimates* the number with the fewest digits that is right.
+
+    A bar's place is no longer known, only the edge computed from it; several doubles
+    give that edge, and the shortest of them is the one that was written.
+
+    :param most: the most decimals of a number that is not an estimate.
+    """
+    best, is_open = estimates.copy(), np.ones(estimates.shape, bool)
+    for digits in range(most):
+        rounded = np.round(estimates, digits)
+        is_found = is_open & np.asarray(is_right(rounded), bool)
+        best[is_found] = rounded[is_found]
+        is_open &= ~is_found
+        if not is_open.any():
+            break
+    return best

@@ -1,0 +1,233 @@
+"""Bars in numbers, and whether they are those of a histogram.
+
+Description layer. ``bar`` and ``hist`` leave the same rectangles, so the kind is
+told from what only one of them does. If neither is certain, the bars have no kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from matplotlib.container import BarContainer
+
+from .artists import read_label, to_numbers
+from .axis_values import Values, find_simplest, to_integers
+
+#: Rounding errors of an edge, in units of the last place.
+_ULPS = 8
+#: Decimals of an edge that may have been written by hand.
+_MOST_DECIMALS = 12
+#: The width of a bar by default, as a share of the distance between two.
+_USUAL_WIDTH = 0.8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bars:
+    """The bars of one container."""
+
+    container: BarContainer
+    is_horizontal: bool
+    #: Where they begin and end, side by side.
+    starts: Values
+    ends: Values
+    heights: Values
+    bases: Values
+
+    @classmethod
+    def of(cls, container: BarContainer) -> Bars:
+        """Read *container*."""
+        bars = container.patches
+        x, y = [bar.get_x() for bar in bars], [bar.get_y() for bar in bars]
+        widths = [bar.get_width() for bar in bars]
+        heights = [bar.get_height() for bar in bars]
+        is_horizontal = container.orientation == "horizontal"
+        if is_horizontal:
+            x, y, widths, heights = y, x, heights, widths
+        starts, width = np.array(x, float), np.array(widths, float)
+        values = to_numbers(np.array(heights))
+        bases = to_numbers(np.array(y))
+        return cls(container, is_horizontal, starts, starts + width, values, bases)
+
+    @property
+    def widths(self) -> Values:
+        """How wide they are."""
+        return self.ends - self.starts
+
+    @property
+    def middles(self) -> Values:
+        """The places at which they were put; whole ones are integers."""
+        half = np.array([_breadth(bar, self) for bar in self.container.patches]) / 2
+        estimates = self.starts + half
+        return to_integers(
+            find_simplest(estimates, lambda found: found - half == self.starts)
+        )
+
+    @property
+    def label(self) -> str:
+        """The name of all, not that of one bar."""
+        return read_label(self.container) or (
+            read_label(self.container.patches[0]) if self._has_one_label else ""
+        )
+
+    @property
+    def labels(self) -> list[str]:
+        """The names of the single bars."""
+        return [read_label(bar) for bar in self.container.patches]
+
+    @property
+    def is_seen(self) -> Values:
+        """Which of them have a place and a height."""
+        ends = [self.starts, self.ends, self.heights, self.bases]
+        return np.logical_and.reduce([np.isfinite(values) for values in ends])  # type: ignore[no-any-return]
+
+    @property
+    def touch(self) -> bool:
+        """Whether there is no room between them."""
+        return len(self.starts) > 1 and np.allclose(self.ends[:-1], self.starts[1:])
+
+    @property
+    def _has_one_label(self) -> bool:
+        """Whether the first bar has the label of all, as ``hist`` sets it."""
+        first, *others = self.container.patches
+        return (
+            bool(others)
+            and bool(read_label(first))
+            and not any(map(read_label, others))
+        )
+
+    @property
+    def is_made_by_hist(self) -> bool:
+        """Whether only a histogram leaves such bars."""
+        if self._has_one_label and not read_label(self.container):
+            return self.touch
+        # seaborn lets the axis of a histogram end at its bars.
+        return any(
+            np.inf in (*bar.sticky_edges.x, *bar.sticky_edges.y)
+            for bar in self.container.patches[:1]
+        )
+
+    @property
+    def are_later_samples(self) -> bool:
+        """Whether ``hist`` has drawn them beside those of a first sample."""
+        return not any(
+            (*bar.sticky_edges.x, *bar.sticky_edges.y) for bar in self.container.patches
+        )
+
+
+def _breadth(bar: Any, bars: Bars) -> float:
+    return float(bar.get_height() if bars.is_horizontal else bar.get_width())
+
+
+def _are_counts(bars: Bars) -> bool:
+    """Whether the heights can be those of a histogram: counts, shares or densities."""
+    values = np.asarray(getattr(bars.container, "datavalues", bars.heights))
+    if values.dtype.kind != "f" or not np.isfinite(values).all() or (values < 0).any():
+        return False
+    sums = [values.sum(), (values * bars.widths).sum(), values.max(initial=0)]
+    return bool((values % 1 == 0).all()) or bool(np.isclose(sums, 1).any())
+
+
+def _are_at_round_places(bars: Bars, is_of_dates: bool) -> bool:
+    """Whether the bars are in the middle of round places, such as years or hours."""
+    steps = bars.middles / bars.widths
+    places = steps if is_of_dates else np.array([bars.middles, steps])
+    return np.allclose(places, np.round(places), rtol=0, atol=1e-6)
+
+
+def classify_bars(bars: Bars, *, is_of_dates: bool) -> str:
+    """Return ``bar``, ``histogram``, or ``block_bar`` if neither is certain."""
+    if bars.is_made_by_hist:
+        return "histogram"
+    values = np.asarray(getattr(bars.container, "datavalues", bars.heights))
+    if values.dtype.kind != "f" or len(bars.starts) < 2:
+        return "bar"  # hist counts in floats.
+    are_counts = _are_counts(bars)
+    are_round = _are_at_round_places(bars, is_of_dates)
+    if bars.touch:
+        if are_round:
+            return "block_bar" if are_counts and not is_of_dates else "bar"
+        return "histogram" if are_counts else "block_bar"
+    pitch = np.diff(bars.middles)
+    is_usual = np.isclose(bars.widths[0], _USUAL_WIDTH, rtol=1e-6) or np.isclose(
+        bars.widths[0] / pitch[0], _USUAL_WIDTH
+    )
+    return "block_bar" if are_counts and not are_round and not is_usual else "bar"
+
+
+def group_samples(all_bars: Sequence[Bars]) -> list[list[Bars]]:
+    """Return the bars of each call of ``hist`` with several samples."""
+    groups: list[list[Bars]] = []
+    for bars in all_bars:
+        is_later = bool(groups) and bars.are_later_samples
+        if is_later and len(bars.starts) == len(groups[-1][0].starts):
+            groups[-1].append(bars)
+        else:
+            groups.append([bars])
+    return [group for group in groups if len(group) > 1]
+
+
+def read_shared_bins(group: Sequence[Bars]) -> tuple[Values, Values] | None:
+    """Return the edges of the bins in which the bars of several samples are drawn."""
+    starts = np.min([bars.starts for bars in group], axis=0)
+    ends = np.max([bars.ends for bars in group], axis=0)
+    middles, widths = (starts + ends) / 2, ends - starts
+    if len(middles) > 1:
+        gaps = np.diff(middles)
+        shares = (widths[1:] + widths[:-1]) / 2 / gaps
+        if not np.allclose(shares, shares[0]):
+            return None
+        widths = widths / shares[0]
+    return _round_edges(middles - widths / 2, widths), _round_edges(
+        middles + widths / 2, widths
+    )
+
+
+def read_bins(bars: Bars) -> tuple[Values, Values]:
+    """Return the edges of bars that are bins."""
+    return _round_edges(bars.starts, bars.widths), _round_edges(bars.ends, bars.widths)
+
+
+def _round_edges(edges: Values, widths: Values) -> Values:
+    """Return *edges* without the rounding errors of computing them."""
+    slack = _ULPS * np.spacing(np.maximum(np.abs(edges), np.abs(widths)))
+    is_near = partial(np.isclose, edges, rtol=0, atol=slack)
+    return to_integers(find_simplest(edges, is_near, _MOST_DECIMALS))
+
+
+def compute_middles(starts: Values, ends: Values) -> Values:
+    """Return the middles of bins."""
+    return _round_edges(starts + (ends - starts) / 2, np.asarray(ends - starts, float))
+
+
+def read_steps(vertices: Values) -> tuple[Values, Values, Values] | None:
+    """Return starts, ends and heights of the outline that ``hist`` draws for ``step``.
+
+    :param vertices: with the bins in the first column.
+    """
+    places, heights = vertices[:, 0], vertices[:, 1]
+    count = _bins_in(places)
+    if count < 1:
+        return None
+    bins = places[0 : 2 * count + 1 : 2]
+    tops = heights[1 : 2 * count + 1 : 2]
+    is_stepped = (heights[2 : 2 * count + 1 : 2] == tops).all() and (
+        places[1 : 2 * count + 1 : 2] == bins[:-1]
+    ).all()
+    return (
+        (bins[:-1], bins[1:], tops)
+        if is_stepped and (np.diff(bins) > 0).all()
+        else None
+    )
+
+
+def _bins_in(places: Values) -> int:
+    """Return how many bins an outline of that length has."""
+    length = len(places)
+    if length >= 4 and length % 2 == 0 and places.argmax() >= length - 2:
+        return (length - 2) // 2  # An open outline: up, along, down.
+    top = int(places.argmax())
+    return top // 2 if top >= 2 else 0

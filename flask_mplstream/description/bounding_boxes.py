@@ -1,0 +1,316 @@
+"""What of a series lies within the limits of its axes.
+
+Description layer. Numbers only. A point out of sight is not seen; a line is seen up
+to the limit where it leaves the axes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.cbook import STEP_LOOKUP_MAP
+
+from .axis_values import Dimension, Span, Values
+from .series import Series
+
+#: Share of an axis that data must go beyond it; less is a rounding error.
+_SLACK = 1e-9
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Polyline:
+    """The visible part of a line, in order along it."""
+
+    x: Values
+    y: Values
+    #: Whether it is one piece, apart from gaps in its data.
+    is_whole: bool
+
+
+def limits(dimension: Dimension) -> Span:
+    """Return the limits of *dimension*, with room for rounding errors."""
+    view = dimension.view
+    slack = _SLACK * (view.high - view.low) if np.isfinite(view.high) else 0.0
+    return Span(view.low - slack, view.high + slack)
+
+
+def inside(values: Values, dimension: Dimension | None) -> Values:
+    """Return which of *values* are numbers within the limits of *dimension*."""
+    if dimension is None:
+        return np.isfinite(values)
+    seen = limits(dimension)
+    is_inside = (values >= seen.low) & (values <= seen.high)
+    if dimension.scale == "log" and seen.low <= 0:
+        is_inside &= values > 0
+    return is_inside & np.isfinite(values)
+
+
+def find_points_inside(points: Mapping[str, Values], dimensions: Any) -> Values:
+    """Return which of *points*, arrays by direction, are seen."""
+    masks = [inside(values, dimensions.get(name)) for name, values in points.items()]
+    return np.logical_and.reduce(masks)  # type: ignore[no-any-return]
+
+
+def clip(values: Values, dimension: Dimension) -> Values:
+    """Return *values* moved to the nearest limit, if they are beyond one."""
+    return np.clip(values, dimension.view.low, dimension.view.high)
+
+
+def overlaps(starts: Values, ends: Values, dimension: Dimension) -> Values:
+    """Return which intervals have a part within the limits."""
+    view = dimension.view
+    low, high = np.minimum(starts, ends), np.maximum(starts, ends)
+    return (high > view.low) & (low < view.high)
+
+
+def clip_line(x: Values, y: Values, dimensions: Sequence[Dimension]) -> Polyline:
+    """Return the part of a line that is seen.
+
+    :param dimensions: those of *x* and *y*.
+    """
+    if all(map(_is_all_inside, (x, y), dimensions)):
+        return Polyline(x, y, True)
+    is_drawn = np.isfinite(x) & np.isfinite(y)
+    for values, dimension in zip((x, y), dimensions, strict=True):
+        if dimension.scale == "log":
+            is_drawn &= values > 0
+    is_inside = is_drawn & inside(x, dimensions[0]) & inside(y, dimensions[1])
+    if (is_inside == is_drawn).all():
+        return Polyline(x[is_inside], y[is_inside], True)
+    is_gap = np.diff(np.flatnonzero(is_drawn)) > 1
+    return _clip_segments([x[is_drawn], y[is_drawn]], is_gap, dimensions)
+
+
+def _is_all_inside(values: Values, dimension: Dimension) -> bool:
+    """Whether all *values* are numbers in sight, found without a copy."""
+    seen = limits(dimension)
+    if not len(values) or (dimension.scale == "log" and seen.low <= 0):
+        return False
+    return bool(values.min() >= seen.low and values.max() <= seen.high)
+
+
+def _clip_segments(
+    points: Sequence[Values], is_gap: Values, dimensions: Sequence[Dimension]
+) -> Polyline:
+    """Clip each segment with the algorithm of Liang and Barsky, on the screen."""
+    near = np.flatnonzero(~is_gap & ~_are_beside(points, dimensions))
+    pairs = [np.array([values[near], values[near + 1]]) for values in points]
+    screen = [_on_screen(v, d) for v, d in zip(pairs, dimensions, strict=True)]
+    boxes = [_on_screen(np.array([d.view.low, d.view.high]), d) for d in dimensions]
+    enter, leave = _crossings(screen, boxes)
+    is_seen = enter < leave
+    enter, leave = enter[is_seen], leave[is_seen]
+    cut = [
+        _cut(own[:, is_seen], drawn[:, is_seen], (enter, leave), dimension)
+        for own, drawn, dimension in zip(pairs, screen, dimensions, strict=True)
+    ]
+    is_joined = (leave[:-1] == 1) & (enter[1:] == 0) & (np.diff(near[is_seen]) == 1)
+    is_whole = len(enter) > 0 and bool(is_joined.all())
+    return Polyline(cut[0], cut[1], is_whole)
+
+
+def _are_beside(points: Sequence[Values], dimensions: Sequence[Dimension]) -> Values:
+    """Return which segments lie on one side of the box, so that they are not seen."""
+    masks = []
+    for values, dimension in zip(points, dimensions, strict=True):
+        for is_out in (values < dimension.view.low, values > dimension.view.high):
+            masks.append(is_out[:-1] & is_out[1:])
+    return np.logical_or.reduce(masks)  # type: ignore[no-any-return]
+
+
+def _cut(
+    own: Values, drawn: Values, shares: tuple[Values, Values], dimension: Dimension
+) -> Values:
+    """Return both ends of the visible parts; those that are points stay exact."""
+    steps = drawn[1] - drawn[0]
+    ends = _off_screen(
+        np.array([drawn[0] + share * steps for share in shares]), dimension
+    )
+    for edge in (dimension.view.low, dimension.view.high):
+        ends = np.where(np.isclose(ends, edge, rtol=1e-12, atol=0), edge, ends)
+    is_point = np.array([shares[0] == 0, shares[1] == 1])
+    return np.where(is_point, own, ends).T.ravel()
+
+
+def _crossings(
+    screen: Sequence[Values], boxes: Sequence[Values]
+) -> tuple[Values, Values]:
+    """Return the shares of each segment at which it enters and leaves the box."""
+    count = screen[0].shape[1]
+    enter, leave = np.zeros(count), np.ones(count)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for (start, end), box in zip(screen, boxes, strict=True):
+            step = end - start
+            ends = [(edge - start) / step for edge in sorted(box)]
+            is_level = step == 0
+            is_out = is_level & ((start < min(box)) | (start > max(box)))
+            enter = np.where(is_level, enter, np.fmax(enter, np.fmin(*ends)))
+            leave = np.where(is_level, leave, np.fmin(leave, np.fmax(*ends)))
+            leave = np.where(is_out, -1.0, leave)
+    return enter, leave
+
+
+def _on_screen(values: Values, dimension: Dimension) -> Values:
+    if dimension.scale == "linear" or dimension.transform is None:
+        return np.asarray(values, float)
+    with np.errstate(all="ignore"):
+        return np.asarray(dimension.transform.transform(values), float)
+
+
+def _off_screen(values: Values, dimension: Dimension) -> Values:
+    if dimension.scale == "linear" or dimension.transform is None:
+        return values
+    with np.errstate(all="ignore"):
+        return np.asarray(dimension.transform.inverted().transform(values), float)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """What of a series lies within the limits."""
+
+    #: Which of its things are seen; ``None`` if its places are unknown.
+    mask: Values | None
+    #: The numbers in sight, by direction; ``value`` for colors.
+    values: Mapping[str, Values]
+    #: Whether some of it is out of sight, so that its values do not end there.
+    is_cut: bool = False
+    #: The visible part of a line.
+    line: Polyline | None = None
+
+    @property
+    def count(self) -> int | None:
+        """How many of its things are seen, if known."""
+        return None if self.mask is None else int(self.mask.sum())
+
+
+def see(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
+    """Return what of *series* lies within the limits of its axes."""
+    match series.kind:
+        case "line" if "z" not in series.columns:
+            return _see_line(series, dimensions)
+        case "bar" | "histogram" | "block_bar":
+            return _see_bars(series, dimensions)
+        case "area" | "stacked_area" | "box" | "violin" | "gantt":
+            return _see_ranges(series, dimensions)
+        case "image" | "mesh" | "tile":
+            return _see_grid(series, dimensions)
+        case "segment" | "interval":
+            return _see_intervals(series, dimensions)
+    return _see_points(series, dimensions)
+
+
+def _see_line(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
+    x, y = series.numbers("x"), series.numbers("y")
+    step = STEP_LOOKUP_MAP.get(series.drawstyle)
+    if series.drawstyle != "default" and step is not None:
+        x, y = step(x, y)
+    line = clip_line(x, y, [dimensions["x"], dimensions["y"]])
+    return Seen(None, {"x": line.x, "y": line.y}, not line.is_whole, line)
+
+
+def _see_points(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
+    names = [name for name in dimensions if series.values(name) is not None]
+    points = {name: series.values(name) for name in names}
+    if not points:
+        return Seen(None, _color_values(series, None))
+    mask = find_points_inside(points, dimensions)  # type: ignore[arg-type]
+    values = {name: found[mask] for name, found in points.items() if found is not None}
+    return Seen(mask, values | _color_values(series, mask), bool(not mask.all()))
+
+
+def _color_values(series: Series, mask: Values | None) -> dict[str, Values]:
+    """Return the values behind the colors, within their scale."""
+    values = series.values("value")
+    if values is None and series.kind == "contour":
+        values = series.values("level")
+    if values is None:
+        return {}
+    found = values if mask is None else values[mask]
+    found = found[np.isfinite(found)]
+    if series.colors is not None:
+        found = np.clip(found, series.colors.low, series.colors.high)
+    return {"value": found}
+
+
+def _see_bars(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
+    across, along = series.across, series.along
+    places, heights = series.numbers(across), series.numbers(along)
+    bases = series.values(f"{along}_base")
+    low = np.zeros(len(heights)) if bases is None else bases
+    starts, ends = series.values(f"{across}_from"), series.values(f"{across}_to")
+    if starts is None or ends is None:
+        is_beside = inside(places, dimensions[across])
+        extents = places
+    else:
+        is_beside = overlaps(starts, ends, dimensions[across])
+        extents = np.concatenate([starts[is_beside], ends[is_beside]])
+    with np.errstate(invalid="ignore"):
+        tops = low + heights
+        is_level = inside(tops, dimensions[along]) | overlaps(
+            low, tops, dimensions[along]
+        )
+        is_whole = inside(tops, dimensions[along]) | (heights == 0)
+    mask = is_beside & is_level & np.isfinite(heights)
+    if starts is None or ends is None:
+        extents = places[mask]
+    is_cut = bool((np.isfinite(heights) & ~(mask & is_whole)).any())
+    values = {
+        across: clip(extents, dimensions[across]),
+        along: heights[mask & is_whole],
+    }
+    return Seen(mask, values, is_cut)
+
+
+def _see_ranges(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
+    """See things that have a place, and extend along the other direction."""
+    across, along = series.across, series.along
+    places = series.numbers(across)
+    mask = inside(places, dimensions[across])
+    found = [
+        np.asarray(column.values, float)[mask]
+        for name, column in series.columns.items()
+        if name.partition("_")[0] == along and not _is_baseline(series, name)
+    ]
+    extents = np.concatenate(found) if found else np.array([])
+    extents = extents[np.isfinite(extents)]
+    is_inside = inside(extents, dimensions[along])
+    is_cut = bool((np.isfinite(places) & ~mask).any() or not is_inside.all())
+    values = {across: places[mask], along: clip(extents, dimensions[along])}
+    return Seen(mask, values, is_cut)
+
+
+def _is_baseline(series: Series, name: str) -> bool:
+    """Whether a column is the level that an area is filled from."""
+    values = series.numbers(name)
+    is_edge = series.kind == "area" and name.endswith(("_low", "_high"))
+    return is_edge and len(values) > 0 and bool((values == values[0]).all())
+
+
+def _see_grid(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
+    x, y, values = series.numbers("x"), series.numbers("y"), series.values("value")
+    across, up = inside(x, dimensions["x"]), inside(y, dimensions["y"])
+    is_grid = values is not None and values.ndim == 2 and x.ndim == 1
+    mask = up[:, None] & across if is_grid else up & across
+    is_cut = bool(not (across.all() and up.all()))
+    seen = {"x": x[across], "y": y[up]}
+    return Seen(mask, seen | _color_values(series, mask), is_cut)
+
+
+def _see_intervals(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
+    if "x_from" not in series.columns:
+        return Seen(None, {})
+    ends = {n: (series.numbers(f"{n}_from"), series.numbers(f"{n}_to")) for n in "xy"}
+    masks = []
+    for name, (start, end) in ends.items():
+        view = limits(dimensions[name])
+        low, high = np.minimum(start, end), np.maximum(start, end)
+        masks.append((high >= view.low) & (low <= view.high))
+    mask = masks[0] & masks[1]
+    values = {
+        name: clip(np.concatenate(pair), dimensions[name])
+        for name, pair in ends.items()
+    }
+    return Seen(mask, values, not bool(mask.all()))

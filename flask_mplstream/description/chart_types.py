@@ -1,0 +1,265 @@
+"""The kinds of charts, and which facts the words include of each.
+
+Description layer. The tables in the documentation are made from these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from types import MappingProxyType
+
+
+class Fact(Enum):
+    """A fact that the words can include, with its name for readers."""
+
+    COUNT = "how many"
+    NAMES = "names of the series"
+    PLACES = "first and last place"
+    RANGE = "least and greatest value"
+    VALUES = "each value, of up to six with names"
+    TREND = "start, end, turn or peak of a line"
+    HIGHEST = "the highest and its place"
+    COLORS = "what the colors of points show"
+    TOTALS = "least and greatest total"
+    AXES = "axes that are reversed or not linear"
+
+
+#: What every chart's words include.
+ALWAYS = "title, kind, axis labels, texts, named marks"
+_PLACED = (Fact.COUNT, Fact.NAMES, Fact.PLACES, Fact.RANGE, Fact.AXES)
+
+
+@dataclass(frozen=True, slots=True)
+class ChartType:
+    """How a kind of series is said."""
+
+    #: What a chart of it is called.
+    chart: str
+    #: What its things are called, one and several.
+    one: str
+    many: str
+    facts: tuple[Fact, ...] = ()
+    #: The word between the labels of the two directions.
+    word: str = "over"
+    #: Whether the things are series, and not the points or bars of one.
+    are_series: bool = False
+    #: The functions that draw it.
+    drawn_by: str = ""
+    #: Its columns in CSV and JSON.
+    columns: str = ""
+
+    def omitted(self) -> tuple[Fact, ...]:
+        """Return the facts that the words leave out."""
+        return tuple(fact for fact in Fact if fact not in self.facts)
+
+
+#: By kind of series. The first kind in axes gives the chart its name.
+CHART_TYPES: Mapping[str, ChartType] = MappingProxyType(
+    {
+        "pie": ChartType(
+            *("Pie chart", "wedge", "wedges", (Fact.COUNT, Fact.VALUES)),
+            drawn_by="`pie`",
+            columns="`name`, `share` from 0 to 1",
+        ),
+        "box": ChartType(
+            *("Box plot", "box", "boxes"),
+            (*_PLACED, Fact.VALUES),
+            word="by",
+            drawn_by="`boxplot`",
+            columns="`x`, `y_low`, `y_quarter`, `y_median`, `y_three_quarters`, "
+            "`y_high`",
+        ),
+        "violin": ChartType(
+            *("Violin plot", "violin", "violins", _PLACED),
+            word="by",
+            drawn_by="`violinplot`",
+            columns="`x`; `y_low` and `y_high` if its ends are those of the data",
+        ),
+        "boxen": ChartType(
+            *("Letter-value plot", "", ""),
+            word="by",
+            drawn_by="`boxenplot` of seaborn",
+            columns="none",
+        ),
+        "bar": ChartType(
+            *("Bar chart", "bar", "bars"),
+            (*_PLACED, Fact.VALUES, Fact.HIGHEST, Fact.TOTALS),
+            word="by",
+            drawn_by="`bar`, `barh`",
+            columns="`x`, `y`; `y_base` if bars do not begin at 0",
+        ),
+        "gantt": ChartType(
+            *("Timeline", "bar", "bars"),
+            (Fact.COUNT, Fact.NAMES, Fact.VALUES, Fact.PLACES, Fact.AXES),
+            word="by",
+            drawn_by="`barh` from one date to another",
+            columns="`x_from`, `x_to`, `y`",
+        ),
+        "histogram": ChartType(
+            *("Histogram", "bin", "bins", (*_PLACED, Fact.HIGHEST)),
+            drawn_by="`hist`, `stairs`",
+            columns="`x`, `x_from`, `x_to`, `y`",
+        ),
+        "block_bar": ChartType(
+            *("Chart", "bar", "bars", (*_PLACED, Fact.HIGHEST)),
+            drawn_by="bars that may be a histogram's",
+            columns="`x`, `x_from`, `x_to`, `y`",
+        ),
+        "image": ChartType(
+            *("Heat map", "value", "values", _PLACED),
+            drawn_by="`imshow`, `matshow`",
+            columns="`x`, `y`, `value`",
+        ),
+        "mesh": ChartType(
+            *("Heat map", "value", "values", _PLACED),
+            drawn_by="`pcolormesh`, `hist2d`",
+            columns="`x`, `y`, `value`",
+        ),
+        "tile": ChartType(
+            *("Heat map", "value", "values", _PLACED),
+            drawn_by="`geom_tile` of plotnine",
+            columns="`x`, `y`, `value`",
+        ),
+        "stacked_area": ChartType(
+            *("Stacked area chart", "area", "areas"),
+            (*_PLACED, Fact.TREND, Fact.TOTALS),
+            are_series=True,
+            drawn_by="`stackplot`, `DataFrame.plot.area`",
+            columns="`x`, `y` of the area alone",
+        ),
+        "line": ChartType(
+            *("Line chart", "line", "lines"),
+            (*_PLACED, Fact.TREND, Fact.HIGHEST),
+            are_series=True,
+            drawn_by="`plot`, `step`, `semilogy`",
+            columns="`x`, `y` (and `z`)",
+        ),
+        "errorbar": ChartType(
+            *("Chart", "series with error bars", "series with error bars", _PLACED),
+            are_series=True,
+            drawn_by="`errorbar`",
+            columns="`x`, `y`, `y_low`, `y_high`; `y` is their middle without points",
+        ),
+        "stem": ChartType(
+            *("Stem plot", "stem", "stems", (*_PLACED, Fact.HIGHEST)),
+            drawn_by="`stem`",
+            columns="`x`, `y`",
+        ),
+        "scatter": ChartType(
+            *("Scatter plot", "point", "points", (*_PLACED, Fact.COLORS)),
+            word="against",
+            drawn_by="`scatter`, `plot` with markers alone",
+            columns="`x`, `y`; `value` and `size` if they differ",
+        ),
+        "label": ChartType(
+            *("Chart", "label", "labels", _PLACED),
+            word="against",
+            drawn_by="`geom_text` of plotnine",
+            columns="`x`, `y`",
+        ),
+        "hexbin": ChartType(
+            *("Hexagon plot", "", "", (Fact.RANGE,)),
+            drawn_by="`hexbin`",
+            columns="`x`, `y`, `value`",
+        ),
+        "contour": ChartType(
+            *("Contour plot", "level", "levels", (Fact.COUNT, Fact.RANGE)),
+            drawn_by="`contour`, `contourf`",
+            columns="`level`",
+        ),
+        "area": ChartType(
+            *("Area chart", "filled area", "filled areas", _PLACED),
+            are_series=True,
+            drawn_by="`fill_between`",
+            columns="`x`, `y_low`, `y_high`; empty cells for a gap",
+        ),
+        "event": ChartType(
+            *("Event plot", "event", "events"),
+            (Fact.COUNT, Fact.NAMES, Fact.PLACES, Fact.AXES),
+            drawn_by="`eventplot`",
+            columns="`x`",
+        ),
+        "interval": ChartType(
+            *("Chart", "bar", "bars", (Fact.COUNT, Fact.NAMES, Fact.PLACES, Fact.AXES)),
+            drawn_by="`broken_barh`",
+            columns="`x_from`, `x_to`, `y_from`, `y_to`",
+        ),
+        "block": ChartType(
+            *("3-D bar chart", "bar", "bars", (Fact.COUNT,)),
+            drawn_by="`bar3d`",
+            columns="none",
+        ),
+        "surface": ChartType(
+            *("Surface plot", "surface", "surfaces", (Fact.COUNT,)),
+            are_series=True,
+            drawn_by="`plot_surface`",
+            columns="none",
+        ),
+        "arrow": ChartType(
+            *("Arrow plot", "arrow", "arrows"),
+            (Fact.COUNT, Fact.PLACES, Fact.AXES),
+            drawn_by="`quiver`, `barbs`",
+            columns="`x`, `y`, `u`, `v`",
+        ),
+        "stream": ChartType(
+            "Stream plot", "", "", drawn_by="`streamplot`", columns="none"
+        ),
+        "picture": ChartType(
+            "Picture", "", "", drawn_by="`imshow` in RGB", columns="none"
+        ),
+        "table": ChartType(
+            *("Table", "row", "rows", (Fact.COUNT, Fact.VALUES)),
+            drawn_by="`table`",
+            columns="`column 1` … as texts",
+        ),
+        "outlier": ChartType(
+            *("Chart", "outlier", "outliers", (Fact.COUNT,)),
+            drawn_by="the outliers of `boxplot`",
+            columns="`x`, `y`",
+        ),
+        "colored_shape": ChartType(
+            *("Chart", "shape", "shapes", (Fact.COUNT, Fact.RANGE)),
+            drawn_by="`tripcolor`, polygons with colors",
+            columns="`value`",
+        ),
+        "segment": ChartType(
+            *("Chart", "line segment", "line segments"),
+            (Fact.COUNT, Fact.NAMES),
+            drawn_by="`hlines`, `vlines`",
+            columns="`x_from`, `x_to`, `y_from`, `y_to`",
+        ),
+        "shape": ChartType("Chart", "", "", drawn_by="other shapes", columns="none"),
+    }
+)
+#: Kinds that show values by colors.
+COLORED = frozenset(
+    {"image", "mesh", "tile", "contour", "hexbin", "picture", "colored_shape"}
+)
+#: Kinds of which values are read from points, lines or bars.
+MEASURED = frozenset(
+    {"bar", "line", "scatter", "errorbar", "stem", "histogram", "block_bar", "outlier"}
+)
+#: Kinds whose things are bars.
+BARS = frozenset({"bar", "histogram", "block_bar"})
+
+
+def write_facts_table() -> str:
+    """Return the facts that the words include and omit, as a Markdown table."""
+    rows = ["| chart | drawn by | words include | words omit |", "|---|---|---|---|"]
+    for kind in CHART_TYPES.values():
+        said, omitted = (
+            ", ".join(fact.value for fact in facts) or "—"
+            for facts in (kind.facts, kind.omitted())
+        )
+        rows.append(f"| {kind.chart} | {kind.drawn_by} | {said} | {omitted} |")
+    return "\n".join(rows)
+
+
+def write_columns_table() -> str:
+    """Return the columns of each kind in CSV and JSON, as a Markdown table."""
+    rows = ["| `kind` | drawn by | columns |", "|---|---|---|"]
+    for name, kind in CHART_TYPES.items():
+        rows.append(f"| `{name}` | {kind.drawn_by} | {kind.columns} |")
+    return "\n".join(rows)

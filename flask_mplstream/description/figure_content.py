@@ -1,0 +1,130 @@
+"""Reads the content of a figure: from Matplotlib's artists, or from plotnine's plot.
+
+Description layer. Call it inside the gate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.offsetbox import AnchoredText
+
+from .axes_reader import AxesReader
+from .axis_values import Dimension, read_dimension
+from .legend_names import LegendNames
+from .plain_text import plain
+from .plotnine_plots import find_plot, read_plot
+from .series import AxesContent, Content
+
+
+def read(figure: Figure, returned: object = None) -> Content:
+    """Return the content of *figure*.
+
+    :param returned: what the figure function returned. seaborn's grids and plotnine's
+        plots have names that the artists lack.
+    """
+    if (plot := find_plot(figure)) is not None:
+        content = read_plot(plot)
+        if content is not None:
+            return content
+    found = list(_all_axes(figure))
+    bases = [_base(number, found) for number in range(len(found))]
+    axes = [
+        _read_axes(one, returned, base=base, is_inset=one not in figure.axes)
+        for one, base in zip(found, bases, strict=True)
+    ]
+    return Content(plain(figure.get_suptitle()), _texts(figure), tuple(axes))
+
+
+def _all_axes(figure: Figure) -> Iterator[Axes]:
+    for axes in figure.axes:
+        # Insets are axes in axes. A color bar explains others.
+        for one in (axes, *(c for c in axes.child_axes if isinstance(c, Axes))):
+            if one.get_visible() and not hasattr(one, "_colorbar"):
+                yield one
+
+
+def _base(number: int, found: list[Axes]) -> int:
+    """Return the number of the axes that *found* [*number*] are a twin of."""
+    axes = found[number]
+    for earlier, other in enumerate(found[:number]):
+        is_shared = any(
+            getattr(axes, f"get_shared_{name}_axes")().joined(axes, other)
+            for name in "xy"
+        )
+        bounds = (one.get_position(original=True).bounds for one in (axes, other))
+        if is_shared and len(set(bounds)) == 1:
+            return earlier
+    return number
+
+
+def _texts(figure: Figure) -> tuple[str, ...]:
+    known = {figure.get_suptitle(), figure.get_supxlabel(), figure.get_supylabel()}
+    texts = (text for text in figure.texts if text.get_visible())
+    written = (plain(t.get_text()) for t in texts if t.get_text() not in known)
+    return tuple(filter(None, written))
+
+
+def _read_axes(
+    axes: Axes, returned: object, *, base: int, is_inset: bool
+) -> AxesContent:
+    reader = AxesReader(axes, _dimensions(axes), LegendNames.of(axes, returned))
+    return AxesContent(
+        _title(axes),
+        reader.dimensions,
+        tuple(reader.read_series()),
+        _texts_of(axes),
+        tuple(reader.read_guides()),
+        base,
+        has_places=not reader.is_map,
+        is_inset=is_inset,
+    )
+
+
+def _dimensions(axes: Axes) -> dict[str, Dimension]:
+    dimensions = {}
+    for name in getattr(axes, "_axis_names", ("x", "y")):
+        axis = getattr(axes, f"{name}axis")
+        label = plain(axis.get_label_text()) or _shared_label(axes, name)
+        if not label and axes.name == "polar":
+            label = {"x": "angle", "y": "radius"}[name]
+        dimensions[name] = read_dimension(axis, label)
+    return dimensions
+
+
+def _texts_of(axes: Axes) -> tuple[str, ...]:
+    """Return what is written in *axes*."""
+    boxes: list[Any] = [a.txt for a in axes.artists if isinstance(a, AnchoredText)]
+    texts: list[Any] = [t for t in axes.texts if t.get_visible()]
+    written = (plain(text.get_text()) for text in (*texts, *boxes))
+    return tuple(filter(None, written))
+
+
+def _title(axes: Axes) -> str:
+    titles = (plain(axes.get_title(where)) for where in ("left", "center", "right"))
+    title = ", ".join(filter(None, titles))
+    part = axes.get_figure(root=False)
+    if not title and part is not axes.get_figure(root=True):
+        return plain(part.get_suptitle() if part else "")
+    return title
+
+
+def _shared_label(axes: Axes, name: str) -> str:
+    """Return the label that axes have together: along shared axes, or on the figure."""
+    if name == "z":
+        return ""  # Matplotlib shares those, but has no public access to them.
+    siblings = getattr(axes, f"get_shared_{name}_axes")().get_siblings(axes)
+    axis_labels = {plain(getattr(other, f"get_{name}label")()) for other in siblings}
+    labels = axis_labels - {""}
+    if len(labels) == 1:
+        return labels.pop()
+    root: Any = axes.get_figure(root=True)
+    part: Any = axes.get_figure(root=False)
+    for figure in (part, root):
+        get = getattr(figure, f"get_sup{name}label", None)
+        if get and (label := plain(get())):
+            return label
+    return ""

@@ -1,0 +1,135 @@
+"""Names that only a legend has, for the artists that are its handles.
+
+Description layer. A legend draws copies of its handles. A copy keeps the automatic
+label of the artist, by which it is recognized; a color alone names nothing, as it may
+be that of another artist. seaborn leaves its artists unnamed and puts one empty
+artist for each name into the axes.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import Collection
+from matplotlib.colors import to_rgba
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from .artists import is_empty
+from .plain_text import plain
+
+Color = tuple[float, ...]
+#: Digits in which seaborn's colors of an artist and of its handle agree.
+_DIGITS = 6
+
+
+def read_color(artist: Any) -> Color | None:
+    """Return the one color of *artist*, without alpha; ``None`` if it has none."""
+    color: Any = None
+    if isinstance(artist, Line2D):
+        color = artist.get_color()
+        if artist.get_linestyle() in {"None", "none", " ", ""}:
+            color = artist.get_markerfacecolor()
+    elif isinstance(artist, Patch):
+        color = artist.get_facecolor()
+        if not color[3]:
+            color = artist.get_edgecolor()
+    elif isinstance(artist, Collection):
+        faces = np.asarray(artist.get_facecolor())
+        is_single = len(faces) and (faces == faces[0]).all()
+        color = tuple(faces[0]) if is_single else None
+    rgba = (
+        (0, 0, 0, 0)
+        if color is None or (isinstance(color, str) and color == "none")
+        else to_rgba(color)
+    )
+    return tuple(round(float(c), _DIGITS) for c in rgba[:3]) if rgba[3] else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One line of a legend."""
+
+    name: str
+    #: The label that the handle was copied with.
+    label: str
+    color: Color | None
+    is_patch: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LegendNames:
+    """The names of an axes' artists in its legends."""
+
+    entries: Sequence[_Entry] = ()
+    #: Color -> name, if seaborn has made the legend.
+    colors: dict[Color, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, axes: Axes, returned: object = None) -> LegendNames:
+        """Read the legends of *axes* and of its figure."""
+        root: Any = axes.get_figure(root=True)
+        legends = [*filter(None, (axes.get_legend(), *root.legends))]
+        entries = [entry for legend in legends for entry in _entries(legend)]
+        is_of_seaborn = bool(entries) and _is_of_seaborn(axes, entries, returned)
+        return cls(entries, _by_color(entries) if is_of_seaborn else {})
+
+    def name_of(self, artist: Any) -> str:
+        """Return the name of *artist* in a legend, or nothing."""
+        if not self.entries:
+            return ""
+        label, color = str(artist.get_label() or ""), read_color(artist)
+        if label.startswith("_child"):
+            names = {
+                e.name for e in self.entries if (e.label, e.color) == (label, color)
+            }
+            if len(names) == 1:
+                return names.pop()
+        return self.colors.get(color, "") if color else ""
+
+    def names_in_order(self, patches: Sequence[Any]) -> list[str]:
+        """Return the names of all *patches*, which are a legend's only handles."""
+        copies = [
+            e for e in self.entries if e.is_patch and e.label in {"", "_nolegend_"}
+        ]
+        colors = [read_color(patch) for patch in patches]
+        is_same = [entry.color for entry in copies] == colors
+        is_clear = len(set(colors)) == len(colors) and None not in colors
+        if not is_same or not is_clear or len(copies) != len(self.entries):
+            return []
+        return [entry.name for entry in copies]
+
+
+def _entries(legend: Any) -> Iterator[_Entry]:
+    handles = zip(legend.legend_handles, legend.get_texts(), strict=False)
+    for handle, text in handles:
+        label = str(handle.get_label() or "")
+        is_patch = isinstance(handle, Patch)
+        yield _Entry(plain(text.get_text()), label, read_color(handle), is_patch)
+
+
+def _by_color(entries: Iterable[_Entry]) -> dict[Color, str]:
+    names: dict[Color, set[str]] = {}
+    for entry in entries:
+        if entry.color:
+            names.setdefault(entry.color, set()).add(entry.name)
+    return {color: found.pop() for color, found in names.items() if len(found) == 1}
+
+
+def _is_of_seaborn(axes: Axes, entries: Sequence[_Entry], returned: object) -> bool:
+    """Whether seaborn has made the entries of the legend."""
+    if "seaborn" not in sys.modules:
+        return False
+    if type(returned).__module__.startswith("seaborn."):
+        return True
+    artists = [*axes.lines, *axes.patches]
+    labels = [str(a.get_label()) for a in artists if is_empty(a)]
+    made = [label for label in labels if label and not label.startswith("_")]
+    if len(made) > 1 and [e.label for e in entries if e.label in made] == made:
+        return True
+    return any(np.inf in (*a.sticky_edges.x, *a.sticky_edges.y) for a in axes.patches)

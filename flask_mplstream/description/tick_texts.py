@@ -1,0 +1,110 @@
+"""Numbers as an axis writes them: percent, currencies, units.
+
+Description layer. A formatter rounds for its ticks, so its text is only kept if it
+is exact enough; else its unit is put around the number.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib import ticker
+
+from .numbers import format_apart, format_number
+from .plain_text import plain
+
+#: Formatters that write the number itself.
+_PLAIN = (
+    ticker.LogFormatter,
+    ticker.LogitFormatter,
+    ticker.NullFormatter,
+    ticker.FixedFormatter,
+)
+_PARTS = re.compile(r"([^\d−+-]*)[−+-]?([^\d−+-]*)(\d[\d,]*(?:\.\d+)?)(\D*)")
+_NO_FRACTION = re.compile(r"\.0+(?!\d)")
+#: What formatters multiply with: percent, thousands, degrees, minutes ...
+_FACTORS = (
+    *(1, 100, 1e-3, 1e-6, 1e-9, 1e3, 1e6, 1e9, 1e-12, 1e12, 10, 0.1, 0.01),
+    *(180 / math.pi, 60, 1 / 60, 3600, 1 / 3600, 1 / 86400, 24, 1 / 24),
+)
+Formatter = Callable[[Sequence[float]], "list[str] | None"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A formatted number in parts."""
+
+    before: str
+    after: str
+    value: float
+    #: Half a unit of its last digit.
+    error: float
+
+    @classmethod
+    def of(cls, text: str) -> _Text | None:
+        """Return the parts of *text*."""
+        found = _PARTS.fullmatch(text)
+        if found is None:
+            return None
+        shown = float(found[3].replace(",", ""))
+        decimals = len(found[3].partition(".")[2])
+        before = f"{found[1]}{found[2]}"
+        return cls(before, found[4], shown, 0.5001 * 10.0**-decimals)
+
+
+def make_formatter(formatter: Any) -> Formatter | None:
+    """Return a function for texts of numbers; ``None`` if they are plain numbers."""
+    is_default = type(formatter) is ticker.ScalarFormatter
+    if is_default or isinstance(formatter, _PLAIN):
+        return None
+    return lambda values: _write(formatter, values)
+
+
+def _write(formatter: Any, values: Sequence[float]) -> list[str] | None:
+    """Return the texts of *values*; ``None`` if the formatter has no exact ones."""
+    try:
+        texts = [plain(formatter(value)) for value in values]
+    except Exception:  # A function of the app.
+        return None
+    parts = [_Text.of(text) for text in texts]
+    known = [part for part in parts if part is not None]
+    alike = {(part.before, part.after) for part in known}
+    if len(known) == len(texts) and len(alike) == 1:
+        factor = _factor(known, values)
+        if factor is not None:
+            return _around(known, texts, [value * factor for value in values])
+    is_apart = len(set(texts)) == len(set(values))
+    return texts if is_apart and all(texts) else None
+
+
+def _factor(parts: Sequence[_Text], values: Sequence[float]) -> float | None:
+    """Return the factor between *values* and the numbers in their texts."""
+    pairs = list(zip(parts, values, strict=True))
+    for factor in _FACTORS:
+        if all(abs(abs(v * factor) - p.value) <= p.error for p, v in pairs):
+            return factor
+    return None
+
+
+def _around(
+    parts: Sequence[_Text], texts: Sequence[str], values: Sequence[float]
+) -> list[str]:
+    """Return *texts* if they are exact, else numbers between what is around them."""
+    pairs = list(zip(parts, values, strict=True))
+    if all(math.isclose(part.value, abs(v), rel_tol=1e-9) for part, v in pairs):
+        if all(part.value.is_integer() for part in parts):
+            texts = [_NO_FRACTION.sub("", text) for text in texts]
+        rows = zip(texts, values, strict=True)
+        return [text.replace("-", "−", 1) if v < 0 else text for text, v in rows]
+    before, after = parts[0].before, parts[0].after
+    written = format_apart(values) if len(values) > 1 else [format_number(values[0])]
+    return [
+        f"−{before}{text[1:]}{after}"
+        if text.startswith("−")
+        else f"{before}{text}{after}"
+        for text in written
+    ]
