@@ -42,7 +42,7 @@ maximum_signature_line_length = 72
 nitpick_ignore_regex = [
     (
         "py:.*",
-        r"(blinker|cachelib|collections|concurrent|flask|flask_caching|markupsafe|os"
+        r"(blinker|cachelib|collections|concurrent|email|flask|flask_caching|markupsafe|os"
         r"|pathlib|prometheus_client|pydantic|typing|werkzeug)\..*",
     ),
     ("py:class", r"flask_mplstream\.blueprint\.F"),  # A type variable.

@@ -12,6 +12,8 @@ from .errors import (
     FigureTypeError,
     ImageTooLargeError,
     InnerFigureError,
+    MessageError,
+    MessageTypeError,
     MplStreamError,
     OverloadedError,
     RemoteError,
@@ -36,7 +38,13 @@ from .signals import (
     worker_killed,
 )
 from .state import start_workers
-from .templating import figure, figure_arguments, figure_data_uri, figure_script
+from .templating import (
+    figure,
+    figure_arguments,
+    figure_data_uri,
+    figure_image,
+    figure_script,
+)
 from .urls import figure_url
 
 __all__ = [
@@ -53,6 +61,8 @@ __all__ = [
     "ImageFormat",
     "ImageTooLargeError",
     "InnerFigureError",
+    "MessageError",
+    "MessageTypeError",
     "MplStreamError",
     "OverloadedError",
     "RemoteError",
@@ -68,6 +78,7 @@ __all__ = [
     "figure_arguments",
     "figure_data_uri",
     "figure_failed",
+    "figure_image",
     "figure_rendered",
     "figure_script",
     "figure_served",

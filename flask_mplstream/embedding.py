@@ -19,6 +19,8 @@ from pydantic import Field
 
 from .errors import ArgumentFault, ArgumentsError
 from .image import (
+    ALT_FORMAT,
+    DENSITIES,
     MAX_SIDE_PX,
     WIDTHS_PX,
     ImageFormat,
@@ -52,9 +54,6 @@ _ATTRIBUTES = frozenset(
 )
 _ATTRIBUTE_FAMILIES = re.compile(r"(data|aria|hx|x|v)-[a-z][a-z0-9:.-]*")
 
-#: Densities of screens that there is a picture for; the last is left out where nobody
-#: knows how large it would be.
-_DENSITIES = (1, 2, 3)
 #: Widths where a figure's own is not known, and times its own where it is.
 _USUAL_WIDTHS_PX = (320, 480, 640, 960, 1280, 1920)
 _WIDEST_DENSITY = 3
@@ -95,15 +94,13 @@ class Embedding:
         :raises ArgumentsError: naming what is wrong.
         :raises UnknownFigureError: where there is no such figure.
         """
-        route, rest = route_named(endpoint), dict(values)
-        words = {n: rest.pop(key) for n, key in _keys(route, _WORD_NAMES, rest)}
-        caption = None
-        for _, key in _keys(route, ["caption"], rest):
-            caption = rest.pop(key)
+        route = route_named(endpoint)
+        words, rest = take_words(route, [*_WORD_NAMES, "caption"], values)
+        caption = words.pop("caption", None)
         if words.get("downloads") is True:
             words["downloads"] = [format.name for format in route.options.formats]
         arguments, attributes = _told_apart(route, rest)
-        given, options = split(arguments)
+        given, options = split(route, arguments)
         read = _WORDS.bind(words).values
         _check(read, attributes, options)
         bound = bind_arguments(route, given)
@@ -176,7 +173,7 @@ class Embedding:
         if len(known) == 3:
             return None
         try:
-            return self.route.described(self.arguments)
+            return self.route.described(self.arguments, self.options.get("_inject", {}))
         except Exception:
             # The picture will say what is wrong; it must not cost the page. inject
             # and version are the app's, and may need a login or a database.
@@ -194,9 +191,7 @@ class Embedding:
         if options.alt is not None:
             return options.alt
         text = summary_of(self.route.function)
-        # What is behind a login, or one person's, is told by its own URL alone: the
-        # page may be for others, or be cached.
-        if not self.route.is_private and self.described:
+        if self._reads_alt and self.described:
             text = self.described.alt or text
         if not text and current_app.debug:
             logger.warning(
@@ -205,6 +200,16 @@ class Embedding:
                 self.route.endpoint,
             )
         return text or self._spoken
+
+    @property
+    def _reads_alt(self) -> bool:
+        """Whether the alternative text is read from the figure.
+
+        The text of a picture that is behind a login, or one person's, is given by its
+        own URL alone: the page may be for others, or be cached.
+        """
+        is_given = "alt" in self.attributes or self.route.options.alt is not None
+        return not (is_given or self.route.is_private)
 
     @property
     def size(self) -> dict[str, Any]:
@@ -225,6 +230,21 @@ class Embedding:
                 return given  # A percentage, or no size at all.
         shown = self.variant.width_px or width
         return {"width": shown, "height": round(height * shown / width)}
+
+    @property
+    def followed(self) -> dict[str, str | None]:
+        """What the script has to renew with the picture, as data attributes."""
+        if not self.words["refresh"]:
+            return {}
+        own = [n for n in ("width", "height") if n not in self.attributes]
+        sides = "both" if len(own) == 2 else "".join(own)
+        has_size = len(self.size) == 2
+        alt = self.urls.of_variant(Variant(ALT_FORMAT)) if self._reads_alt else None
+        return {
+            "data-mplstream-refresh": f"{self.words['refresh']:g}",
+            "data-mplstream-alt": alt,
+            "data-mplstream-sides": sides if sides and has_size else None,
+        }
 
     def sizes(self, format: ImageFormat, theme: Theme) -> list[tuple[Variant, str]]:
         """The variants that differ in size alone, each with its descriptor."""
@@ -248,11 +268,12 @@ class Embedding:
             for step in self._widths():
                 yield 1.0, step, f"{step}w"
         elif width_px is not None:
-            steps = {snapped_width(width_px * d): d for d in reversed(_DENSITIES)}
+            steps = {snapped_width(width_px * d): d for d in reversed(DENSITIES)}
             for step in sorted(steps):
                 yield 1.0, step, f"{steps[step]}x"
         else:
-            known = _DENSITIES if self.described else _DENSITIES[:-1]
+            # The last is left out if the size is unknown: it may be too large.
+            known = DENSITIES if self.described else DENSITIES[:-1]
             for density in known:
                 yield float(density), None, f"{density}x"
 
@@ -278,16 +299,22 @@ class Embedding:
         return width * height <= most and max(width, height) <= MAX_SIDE_PX
 
 
-def _keys(
+def take_words(
     route: FigureRoute, names: Sequence[str], values: Mapping[str, Any]
-) -> list[tuple[str, str]]:
-    """Those of *names* that are in *values*, and how they are called there."""
-    return [
-        (name, key)
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return those of *values* that are the words *names*, and the others.
+
+    A parameter of the figure function with such a name comes first; with ``_``
+    behind it, the name always means the word.
+    """
+    keys = {
+        key: name
         for name in names
         for key in (name, f"{name}_")
         if key in values and key not in route.parameters
-    ]
+    }
+    words = {name: values[key] for key, name in keys.items()}
+    return words, {key: value for key, value in values.items() if key not in keys}
 
 
 def _told_apart(

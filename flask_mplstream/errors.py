@@ -12,6 +12,8 @@ HTTP status an error has is decided in one place, :mod:`flask_mplstream.http`::
     ├── FigureTypeError (TypeError)    a figure function returned no figure
     ├── ImageTooLargeError (ValueError)  a picture is over a limit
     ├── TexError (ValueError)          a figure wants LaTeX
+    ├── MessageError (ValueError)      an e-mail message has no HTML part
+    │   └── MessageTypeError (TypeError) it is no EmailMessage
     ├── UnknownFigureError (LookupError) no such figure route
     ├── UnknownTagError (LookupError)  no figure route has the tag
     ├── RenderTimeoutError (TimeoutError) waited too long for a picture
@@ -113,9 +115,20 @@ class FigureTypeError(MplStreamError, TypeError):
 class ImageTooLargeError(MplStreamError, ValueError):
     """A picture, or the data in it, is larger than its limit allows."""
 
+    #: Whether it would be within the limit at scale 1.
+    is_scaled = False
+
 
 class TexError(MplStreamError, ValueError):
     """A figure has text that LaTeX would have to set."""
+
+
+class MessageError(MplStreamError, ValueError):
+    """An e-mail message has no place for a picture."""
+
+
+class MessageTypeError(MessageError, TypeError):
+    """An e-mail message is not an ``email.message.EmailMessage``."""
 
 
 class UnknownFigureError(MplStreamError, LookupError):

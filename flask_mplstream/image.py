@@ -6,14 +6,21 @@ exists is valid.
 
 from __future__ import annotations
 
+import json
 from base64 import b64encode
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from email.message import MIMEPart
 from enum import Enum
+from hashlib import blake2b
 from types import MappingProxyType
+from typing import Any
 
-from .errors import ConfigError, cut, nearest
+from markupsafe import Markup
+
+from . import mail
+from .errors import ConfigError, MessageError, cut, nearest
 
 
 class Kind(Enum):
@@ -86,9 +93,17 @@ ALIASES: Mapping[str, str] = MappingProxyType(
     dict.fromkeys(("jpeg", "jpe", "jfif"), "jpg")
 )
 
+#: What browsers show in an ``<img>``, but notebooks not as an output.
+_UNKNOWN_TO_NOTEBOOKS = ("avif", "webp")
+#: Bytes of the digest that tells pictures apart.
+_DIGEST_SIZE = 16
+
 #: The scales that ``_scale`` may have. A short list, so that a stranger cannot
 #: fill the cache with one picture per number.
 SCALES: tuple[float, ...] = (0.5, 1, 1.5, 2, 3, 4)
+
+#: Densities of screens that a page has a picture for.
+DENSITIES = (1, 2, 3)
 
 #: The widths in pixels that ``_width`` is snapped to, for the same reason.
 WIDTHS_PX = (
@@ -198,6 +213,80 @@ class RenderedImage:
         """The media type, ``image/png`` for example."""
         return self.format.mimetype
 
+    @property
+    def etag(self) -> str:
+        """The strong entity tag of the bytes, quoted (RFC 9110 section 8.8.3)."""
+        return f'"{self._digest}"'
+
+    @property
+    def content_id(self) -> str:
+        """The ``Content-ID`` of the picture in a message, ``<…>`` (RFC 2392).
+
+        Equal pictures have the same one in every process, different pictures never.
+        """
+        return f"<{self._digest}.{self.format.name}@flask-mplstream.invalid>"
+
+    @property
+    def cid_url(self) -> str:
+        """The URL of the picture in the HTML of a message: ``cid:…`` (RFC 2392)."""
+        return f"cid:{self.content_id[1:-1]}"
+
+    @property
+    def _digest(self) -> str:
+        return blake2b(self.body, digest_size=_DIGEST_SIZE).hexdigest()
+
+    def attach_to(self, message: MIMEPart) -> None:
+        """Add the picture to the HTML part of *message*, which shows :attr:`cid_url`.
+
+        A picture that the message already has is not added again.
+
+        :raises MessageError: if *message* has no HTML part, is no ``EmailMessage``,
+            or if this is text and not a picture.
+        """
+        if self.format.is_text:
+            raise MessageError(
+                f"A message shows pictures, and this is {self.format.name}. Get it "
+                f"as png or jpg, or write its text into the message."
+            )
+        filename = f"figure-{self._digest[:8]}.{self.format.name}"
+        mail.attach(message, self.body, self.mimetype, self.content_id, filename)
+
     def data_uri(self) -> str:
-        """The picture as a ``data:`` URI, for e-mail and files of one piece."""
+        """Return the picture as a ``data:`` URI, for e-mail and single-file pages."""
         return f"data:{self.mimetype};base64,{b64encode(self.body).decode('ascii')}"
+
+    def _repr_mimebundle_(
+        self,
+        include: Collection[str] | None = None,
+        exclude: Collection[str] | None = None,
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return what a Jupyter notebook shows: data and metadata by media type.
+
+        https://ipython.readthedocs.io/en/stable/config/integrating.html
+        """
+        data = {
+            mimetype: content
+            for mimetype, content in self._by_mimetype().items()
+            if (not include or mimetype in include) and mimetype not in (exclude or ())
+        }
+        has_alt = self.alt and not self.format.is_text and self.mimetype in data
+        return data, {self.mimetype: {"alt": self.alt}} if has_alt else {}
+
+    def _by_mimetype(self) -> dict[str, Any]:
+        """Return the picture by media type; binary formats are base64 text."""
+        if self.format.is_text:
+            text = self.body.decode()
+            is_json = self.format.name == "json"
+            return {
+                self.mimetype: json.loads(text) if is_json else text,
+                "text/plain": text,
+            }
+        plain = {"text/plain": self.alt or repr(self)}
+        if self.format.name == "svg":
+            return {self.mimetype: self.body.decode(), **plain}
+        bundle = {self.mimetype: b64encode(self.body).decode("ascii"), **plain}
+        if self.format.name in _UNKNOWN_TO_NOTEBOOKS:
+            bundle["text/html"] = str(
+                Markup('<img src="{}" alt="{}">').format(self.data_uri(), self.alt)
+            )
+        return bundle

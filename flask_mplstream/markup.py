@@ -15,8 +15,11 @@ from markupsafe import Markup
 
 from .image import ImageFormat
 
-#: What a dark picture is shown for, until the page's script knows better.
-DARK_MEDIA = "(prefers-color-scheme: dark)"
+#: Where a dark picture is shown, until the page's script knows better. Never on
+#: paper: a browser prints without the page's dark background.
+DARK_MEDIA = "screen and (prefers-color-scheme: dark)"
+#: Where the light twin of a picture that is always dark is shown.
+PAPER_MEDIA = "print"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +41,8 @@ class Source:
 
     format: ImageFormat
     candidates: Sequence[Candidate]
-    #: Whether it is for dark pages alone.
-    is_for_dark: bool = False
+    #: The media query that it is limited to, if any.
+    media: str | None = None
 
     @property
     def srcset(self) -> str:
@@ -78,12 +81,12 @@ def picture(
 
 
 def _source(source: Source, sizes: str | None) -> Markup:
-    is_dark = source.is_for_dark
+    is_dark = source.media == DARK_MEDIA
     return tag(
         "source",
         {
             "type": source.format.mimetype,
-            "media": DARK_MEDIA if is_dark else None,
+            "media": source.media,
             "srcset": source.srcset,
             "sizes": sizes if source.is_by_width else None,
             "data-mplstream-theme": "dark" if is_dark else None,

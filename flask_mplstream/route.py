@@ -10,11 +10,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Set
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from importlib.metadata import version
 from secrets import token_hex
-from types import CodeType
+from types import CodeType, MappingProxyType
 from typing import Any
 
 from flask import Flask
@@ -22,7 +22,7 @@ from flask import Flask
 from .cache.freshness import Lifetime
 from .cache.key import copy_value, digest, fingerprint
 from .cache.lookup import Pictures, Served, Wanted
-from .errors import ArgumentFault, ArgumentsError, ConfigError, cut
+from .errors import ArgumentFault, ArgumentsError, ConfigError, cut, nearest
 from .functions import documentation, plain_function, plain_name
 from .image import ALT_FORMAT, RenderedImage, Theme, Variant
 from .parameters import Arguments, Parameters
@@ -70,6 +70,8 @@ class Picture:
     owner: str
     #: What to look for, where it follows from the URL alone.
     wanted: Wanted | None = None
+    #: Injected values that a trusted caller sets; ``inject`` gives the others.
+    inject: Mapping[str, object] = field(default_factory=dict)
 
 
 class FigureRoute:
@@ -105,11 +107,14 @@ class FigureRoute:
             options.load,
             taken_by(options.load, parameters.names) if options.load else (),
             tuple(parameter.name for parameter in parameters),
+            {p.name: p.default for p in parameters if not p.is_required},
             _looks(options),
             Limits(options.max_pixels, options.max_bytes),
             Meaning(summary_of(function), options.alt),
         )
         self._renders = renders
+        #: The last known width and height at scale 1, for a picture of an error.
+        self.size_px = (640.0, 480.0)
         #: Names that stand in the URL's path, set once the rules are known.
         self.path_names: tuple[str, ...] = ()
         #: Those that the rules give, by their variables or by themselves.
@@ -186,12 +191,41 @@ class FigureRoute:
         secret = self._app.config.get("SECRET_KEY")
         return repr(secret) if secret else self._unknown_owner
 
-    def picture(self, arguments: Arguments, variant: Variant) -> Picture:
-        """The picture of *arguments* in *variant*."""
+    def check_inject(self, given: object) -> Mapping[str, object]:
+        """Return *given*, the ``_inject`` of a trusted caller, if it can be used.
+
+        A query is no such mapping: its values are texts and lists, and a
+        ``MultiDict`` is refused, so that ``figure(…, **request.args)`` sets nothing.
+
+        :raises ArgumentsError: naming what ``inject`` declares.
+        """
+        declared = ", ".join(self._inject) or f"nothing, {self.endpoint} has no inject"
+        if not isinstance(given, Mapping) or hasattr(given, "getlist"):
+            reason = "It must be a dict of injected values, set in Python."
+            fault = ArgumentFault("_inject", cut(str(given)), reason, declared)
+            raise ArgumentsError([fault])
+        unknown = [cut(str(name)) for name in given if name not in self._inject]
+        if unknown:
+            guess = nearest(unknown[0], list(self._inject))
+            reason = "The figure injects no such name."
+            fault = ArgumentFault("_inject", unknown[0], reason, declared, guess)
+            raise ArgumentsError([fault])
+        return given
+
+    def picture(
+        self,
+        arguments: Arguments,
+        variant: Variant,
+        inject: Mapping[str, object] = MappingProxyType({}),
+    ) -> Picture:
+        """The picture of *arguments* in *variant*.
+
+        :param inject: injected values set by a trusted caller, checked.
+        """
         owner = self._owner()
         key = digest(self._identity, owner, arguments.canonical, str(variant))
         names = self._names_of(arguments)
-        picture = Picture(arguments, variant, key, names, owner)
+        picture = Picture(arguments, variant, key, names, owner, inject=inject)
         if self._inject or self._version:
             return picture
         return replace(picture, wanted=self._wanted(picture, key, {}))
@@ -213,12 +247,15 @@ class FigureRoute:
         """
         self.pictures().store.invalidate([self._name_of(arguments)])
 
-    def fetch(self, picture: Picture) -> Served:
-        """The picture, from the store or from a render.
+    def fetch(self, picture: Picture, *, strict: bool = False) -> Served:
+        """Return the picture, from the store or from a render.
 
-        :raises MplStreamError: where it cannot be made.
+        :param strict: whether a stale one is refused.
+        :raises MplStreamError: if it cannot be made.
         """
         wanted, _ = self.wanted(picture)
+        if strict:
+            wanted = wanted.without_stale()
         pictures = self.pictures()
         if is_held_here() or is_rendering.get():
             return pictures.get_while_drawing(wanted)
@@ -229,7 +266,11 @@ class FigureRoute:
         """The full name of the blueprint that it belongs to."""
         return self.endpoint.rpartition(".")[0]
 
-    def described(self, arguments: Arguments) -> RenderedImage:
+    def described(
+        self,
+        arguments: Arguments,
+        inject: Mapping[str, object] = MappingProxyType({}),
+    ) -> RenderedImage:
         """What the picture of *arguments* shows, and its size at scale 1.
 
         Where that is not known the figure is built for it, and drawn only where its
@@ -237,7 +278,11 @@ class FigureRoute:
 
         :raises MplStreamError: where it cannot be made.
         """
-        return self.fetch(self.picture(arguments, Variant(ALT_FORMAT))).entry.image
+        variant = Variant(ALT_FORMAT)
+        picture = self.picture(arguments, variant, inject)
+        image = self.fetch(picture).entry.image
+        self._keep_size(image, variant)
+        return image
 
     @property
     def is_private(self) -> bool:
@@ -263,11 +308,15 @@ class FigureRoute:
         """
         return bool(self._inject and self._app.secret_key)
 
-    def version_of(self, arguments: Arguments) -> str:
+    def version_of(
+        self,
+        arguments: Arguments,
+        inject: Mapping[str, object] = MappingProxyType({}),
+    ) -> str:
         """Return the version for a URL; nothing without ``version``."""
         if self._version is None:
             return ""
-        injected = self.injected()
+        injected = self.injected(inject)
         text = self._versioned(arguments, injected)
         if not text:
             return ""
@@ -291,10 +340,10 @@ class FigureRoute:
         Calls ``inject`` and ``version``, so it wants the request that they want.
         """
         if picture.owner != self._owner():  # SECRET_KEY was set meanwhile.
-            picture = self.picture(picture.arguments, picture.variant)
+            picture = self.picture(picture.arguments, picture.variant, picture.inject)
         if picture.wanted is not None:
             return picture.wanted, None
-        injected = self.injected()
+        injected = self.injected(picture.inject)
         texts, version = self._texts_of(injected), None
         if self._version is not None:
             text = self._versioned(picture.arguments, injected)
@@ -331,17 +380,22 @@ class FigureRoute:
             series,
         )
 
-    def injected(self) -> dict[str, object]:
-        """Return copies of the values of ``inject`` in the current request.
+    def injected(
+        self, given: Mapping[str, object] = MappingProxyType({})
+    ) -> dict[str, object]:
+        """Return copies of the injected values: those *given*, else of ``inject``.
 
         A list that changes later would be drawn under the key of the old one.
 
         :raises ConfigError: for a value that a key cannot hold.
         """
-        given = {name: call() for name, call in self._inject.items()}
-        for name, value in given.items():
+        injected = {
+            name: given[name] if name in given else call()
+            for name, call in self._inject.items()
+        }
+        for name, value in injected.items():
             fingerprint(value, self._injection(name))
-        return _copy_values(given)
+        return _copy_values(injected)
 
     def _injection(self, name: str) -> str:
         return f"inject[{name!r}] of {self._source}"
@@ -358,7 +412,16 @@ class FigureRoute:
         self, picture: Picture, injected: Mapping[str, object], timeout_s: float
     ) -> RenderedImage:
         values = {**picture.arguments.copy(), **_copy_values(injected)}
-        return self._renders().image(self.recipe, values, picture.variant, timeout_s)
+        variant = picture.variant
+        image = self._renders().image(self.recipe, values, variant, timeout_s)
+        self._keep_size(image, variant)
+        return image
+
+    def _keep_size(self, image: RenderedImage, variant: Variant) -> None:
+        width, height = image.width_px / variant.scale, image.height_px / variant.scale
+        if variant.width_px is not None:  # Only the proportions are the figure's own.
+            width, height = self.size_px[0], self.size_px[0] * height / width
+        self.size_px = width, height
 
 
 def _copy_values(values: Mapping[str, object]) -> dict[str, object]:

@@ -16,10 +16,11 @@ from werkzeug.datastructures import MultiDict
 
 from . import markup
 from .assets import asset_url
-from .embedding import Embedding
+from .embedding import Embedding, take_words
 from .errors import ArgumentFault, ArgumentsError
-from .image import ImageFormat, Theme
+from .image import ImageFormat, RenderedImage, Theme
 from .inlining import inline_svg
+from .parameters import Parameters
 from .urls import bind_arguments, figure_url, route_named, split
 from .view import named_variant
 
@@ -87,17 +88,51 @@ def figure_script(*, nonce: str | None = None, blueprint: str | None = None) -> 
     return markup.tag("script", attributes) + Markup("</script>")
 
 
-def figure_data_uri(endpoint: str, /, **values: Any) -> str:
-    """A figure as a ``data:`` URI, for e-mail and other pages without a server.
+def figure_image(endpoint: str, /, **values: Any) -> RenderedImage:
+    """Return the picture of a figure: the bytes that its URL gives, from the cache.
 
-    :param values: the figure function's arguments, ``_format``, ``_scale``,
-        ``_width`` and ``_theme``.
+    It works wherever there is an app context: in a view, a job or another figure
+    function. ::
+
+        image = figure_image("plots.sales", _inject={"user_id": user.id})
+        message.add_alternative(f'<img src="{image.cid_url}">', subtype="html")
+        image.attach_to(message)
+
+    :param values: the figure function's arguments; ``_format``, ``_scale``,
+        ``_width`` and ``_theme``, by default as in the URL without them;
+        ``_inject={"user_id": 2}``, values that ``inject`` would otherwise read from
+        the request; ``strict=True`` to refuse a stale picture, default ``False``. A
+        parameter of the figure function that is called ``strict`` comes first, and
+        ``strict_`` always means this word.
+    :raises ArgumentsError: naming what is wrong, as a request would.
+    :raises UnknownFigureError: if there is no such figure.
+    :raises Exception: the error of the figure function, where a URL would answer
+        with an error.
     """
     route = route_named(endpoint)
-    given, options = split(values)
+    words, rest = take_words(route, ["strict"], values)
+    strict = _IMAGE_WORDS.bind(words).values["strict"]
+    given, options = split(route, rest)
     arguments = bind_arguments(route, given)
-    picture = route.picture(arguments, named_variant(route, options))
-    return route.fetch(picture).entry.image.data_uri()
+    picture = route.picture(
+        arguments, named_variant(route, options), options["_inject"]
+    )
+    return route.fetch(picture, strict=strict).entry.image
+
+
+def _image_words(strict: bool = False) -> None:
+    """What ``figure_image()`` takes besides arguments."""
+
+
+_IMAGE_WORDS = Parameters(_image_words)
+
+
+def figure_data_uri(endpoint: str, /, **values: Any) -> str:
+    """Return a figure as a ``data:`` URI, for pages without a server.
+
+    :param values: as for :func:`figure_image`.
+    """
+    return figure_image(endpoint, **values).data_uri()
 
 
 def figure_arguments(endpoint: str, query: MultiDict[str, str]) -> dict[str, Any]:
@@ -132,23 +167,33 @@ def _image(asked: Embedding) -> Markup:
     theme = Theme.DARK if asked.theme == "dark" else Theme.LIGHT
     sources = [_source(asked, format, theme) for format in preferred]
     if asked.theme == "auto":
-        dark = [_source(asked, format, Theme.DARK) for format in asked.formats]
-        sources = [*(replace(source, is_for_dark=True) for source in dark), *sources]
-    fallback = _source(asked, last, theme, names_format=not asked.is_canonical)
+        sources = [*_sources(asked, Theme.DARK, markup.DARK_MEDIA), *sources]
+    elif theme is Theme.DARK and "_theme" not in asked.options:
+        sources = [*_sources(asked, Theme.LIGHT, markup.PAPER_MEDIA), *sources]
+    # In a <picture> no URL is negotiated: a cache that ignores Vary would give one
+    # browser's format to all.
+    names_format = bool(sources) or not asked.is_canonical
+    fallback = _source(asked, last, theme, names_format=names_format)
     shown = {
         "alt": asked.alt,
         **asked.size,
         "loading": "lazy",
         "decoding": "async",
-        "data-mplstream-refresh": _number(asked.words["refresh"]),
+        **asked.followed,
         **asked.attributes,
     }
     if not fallback.is_by_width:
         shown.pop("sizes", None)
     one = asked.one_of(last, theme)
-    src = asked.urls.of_variant(one, names_format=not asked.is_canonical)
+    src = asked.urls.of_variant(one, names_format=names_format)
     srcset = fallback.srcset if len(fallback.candidates) > 1 else None
     return markup.picture(src, srcset, sources, shown)
+
+
+def _sources(asked: Embedding, theme: Theme, media: str) -> list[markup.Source]:
+    """Return the sources that are limited to *media*, one for each format."""
+    found = (_source(asked, format, theme) for format in asked.formats)
+    return [replace(source, media=media) for source in found]
 
 
 def _source(
@@ -161,10 +206,6 @@ def _source(
         for variant, descriptor in asked.sizes(format, theme)
     ]
     return markup.Source(format, candidates)
-
-
-def _number(value: float | None) -> str | None:
-    return None if value is None else f"{value:g}"
 
 
 def _downloads(asked: Embedding) -> list[markup.Download]:
@@ -184,7 +225,8 @@ def _inlined(asked: Embedding) -> Markup:
     if variant.format.name != "svg":
         fault = ArgumentFault("_format", variant.format.name, "It is inline.", "svg")
         raise ArgumentsError([fault])
-    picture = asked.route.picture(asked.arguments, variant)
+    inject = asked.options["_inject"]
+    picture = asked.route.picture(asked.arguments, variant, inject)
     image = asked.route.fetch(picture).entry.image
     # The same figure may stand in a page twice, and ids only once.
     number = g._mplstream_inlined = g.get("_mplstream_inlined", 0) + 1

@@ -31,7 +31,7 @@ _URL_FOR_OPTIONS = ("_external", "_scheme", "_anchor")
 #: The words of the package. The version and the signature are not for the caller.
 WORDS = (
     *(p.name for p in RESERVED if p.name not in ("_sig", "_v")),
-    *("_format", "_expires_in", *_URL_FOR_OPTIONS),
+    *("_format", "_expires_in", "_inject", *_URL_FOR_OPTIONS),
 )
 #: Characters that Werkzeug does not quote in a query either.
 _AS_IT_IS = "!$'()*,/:;?@"
@@ -44,13 +44,14 @@ def figure_url(endpoint: str, /, **values: Any) -> str:
         ``.walk`` inside the blueprint.
     :param values: the figure function's arguments; ``_format="svg"``,
         ``_scale=2``, ``_width=800``, ``_theme="dark"``, ``_download=True``,
-        ``_expires_in=600`` (seconds, of a signed URL); ``url_for``'s ``_external``,
+        ``_expires_in=600`` (seconds, of a signed URL); ``_inject={"user_id": 2}``,
+        injected values for the data's version; ``url_for``'s ``_external``,
         ``_scheme`` and ``_anchor``.
     :raises ArgumentsError: naming what is wrong, as a request would.
     :raises UnknownFigureError: where there is no such figure.
     """
     route = route_named(endpoint)
-    given, options = split(values)
+    given, options = split(route, values)
     urls = FigureUrls.of(route, bind_arguments(route, given), options)
     download = {name: options[name] for name in ("_download",) if name in options}
     return urls.of_variant(
@@ -86,8 +87,12 @@ def route_named(endpoint: str) -> FigureRoute:
     return current_state().route(endpoint)
 
 
-def split(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def split(
+    route: FigureRoute, values: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """*values* as the figure function's and the package's, each checked by name.
+
+    ``_inject`` is among the package's whether it is given or not.
 
     :raises ArgumentsError: where one of the package's is not known.
     """
@@ -95,7 +100,8 @@ def split(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     for name, value in options.items():
         if name not in WORDS:
             raise unknown_argument(name, value, WORDS)
-    return {k: v for k, v in values.items() if k not in options}, options
+    given = {k: v for k, v in values.items() if k not in options}
+    return given, {**options, "_inject": route.check_inject(options.get("_inject", {}))}
 
 
 def bind_arguments(route: FigureRoute, given: Mapping[str, Any]) -> Arguments:
@@ -150,7 +156,7 @@ class FigureUrls:
         return cls(
             route,
             arguments,
-            _version(route, arguments),
+            _version(route, arguments, options.get("_inject", {})),
             _lifetime(route, options),
             {name: options[name] for name in _URL_FOR_OPTIONS if name in options},
         )
@@ -230,9 +236,11 @@ def _lifetime(route: FigureRoute, options: Mapping[str, Any]) -> float | None:
     raise ArgumentsError([ArgumentFault("_expires_in", str(given), reason, accepted)])
 
 
-def _version(route: FigureRoute, arguments: Arguments) -> str:
+def _version(
+    route: FigureRoute, arguments: Arguments, inject: Mapping[str, object]
+) -> str:
     try:
-        return route.version_of(arguments)
+        return route.version_of(arguments, inject)
     except Exception:
         # Data that cannot be reached must cost one picture, not the page.
         logger.warning("Cannot tell the version of %s.", route.endpoint, exc_info=True)

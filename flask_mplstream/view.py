@@ -13,7 +13,6 @@ from functools import cached_property, lru_cache, partial
 from http import HTTPStatus
 from time import time
 from typing import Annotated, Any, NamedTuple
-from urllib.parse import quote
 from uuid import UUID
 
 from flask import (
@@ -33,6 +32,7 @@ from werkzeug.exceptions import HTTPException
 from . import http
 from .cache.lookup import Served
 from .documents import SCHEMA_NAME, SCHEMA_TYPE, document_response, document_text
+from .error_responses import error_body
 from .errors import ArgumentFault, ArgumentsError, ConfigError, SignatureError
 from .failures import answer_of_the_app, problem_of_the_app
 from .image import (
@@ -46,7 +46,6 @@ from .image import (
     snapped_width,
 )
 from .parameters import Parameters
-from .render.message import message_image
 from .responses import (
     PictureResponse,
     ReadyHeaders,
@@ -413,7 +412,8 @@ class FigureView:
                     ("Content-Length", str(len(part))),
                 ]
                 return self._picture_response((part,), 206, headers, shown)
-        return self._picture_response((body,), 200, headers, shown)
+        words = http.words_headers(request.environ, entry.image.alt)
+        return self._picture_response((body,), 200, [*headers, *words], shown)
 
     def _headers(
         self, served: Served, shown: Shown, status: HTTPStatus
@@ -463,11 +463,7 @@ class FigureView:
         headers: Sequence[tuple[str, str]] = (),
     ) -> Response:
         """Say what is wrong, as a picture where the page wants an image."""
-        if request.headers.get("Sec-Fetch-Dest") == "image":
-            body = message_image(problem.title, problem.detail)
-            mimetype = "image/png"
-        else:
-            body, mimetype = problem.body(quote(request.path)), http.PROBLEM_TYPE
+        body, mimetype = error_body(request, problem, self._route, RESERVED)
         own = http.problem_headers(problem, mimetype)
         return self._response(body, problem.status, [*own, *headers])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from flask import Flask, Response, render_template_string, request
 from markupsafe import Markup
@@ -13,7 +14,7 @@ from flask_mplstream import FigureBlueprint, OverloadedError, figure, figure_scr
 plots = FigureBlueprint("plots", __name__, url_prefix="/plots")
 
 PAGE = """<!doctype html>
-<html lang="en" {{ theme }}>
+<html lang="en" data-theme="{{ theme }}">
 <head><title>Figures</title><link rel="icon" href="data:,"></head>
 <body><h1>Figures</h1>{{ shown }}</body></html>"""
 
@@ -55,6 +56,23 @@ def busy(path: str, n: int = 0) -> Figure:
     return Figure(figsize=(2, 1), facecolor="blue")
 
 
+@plots.figure_route("/sized", version=color_in, dark_style=True)
+def sized(path: str) -> Figure:
+    """A figure whose title and size are in the file: ``Rain 3 2``."""
+    title, width, height = color_in(path).split()
+    drawn = Figure(figsize=(int(width), int(height)))
+    drawn.suptitle(f"{title}: 100% “wet” °")
+    return drawn
+
+
+@plots.figure_route("/secret", inject={"color": lambda: "red"}, max_age=0)
+def secret(path: str, color: str) -> Figure:
+    """A figure of one person."""
+    drawn = Figure(figsize=(2, 1), facecolor=color)
+    drawn.suptitle(color_in(path))
+    return drawn
+
+
 def create_app() -> Flask:
     """The pages: ``/live?path=…``, ``/plain?path=…``, ``/night``, ``/busy?path=…``."""
     app = Flask(__name__)
@@ -69,7 +87,24 @@ def create_app() -> Flask:
     @app.get("/night")
     def themed() -> str:
         return render_template_string(
-            PAGE, shown=figure("plots.night", loading="eager")
+            PAGE,
+            shown=figure("plots.night", loading="eager"),
+            theme=request.args.get("theme", ""),
+        )
+
+    @app.get("/always-<theme>")
+    def one_theme(theme: str) -> str:
+        script = figure_script(blueprint="plots")
+        shown = figure("plots.night", loading="eager", theme=theme)
+        return render_template_string(PAGE, shown=shown + script)
+
+    @app.get("/follows/<any(sized, secret):name>")
+    def follows(name: str) -> str:
+        given: dict[str, Any] = request.args.to_dict()
+        if "width" in given:
+            given["width"] = int(given["width"])
+        return render_template_string(
+            PAGE, shown=figure(f"plots.{name}", **given, refresh=1)
         )
 
     @app.get("/busy")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from html import unescape
 from pathlib import Path
 
 import pytest
+from flask import redirect
 from flask.testing import FlaskClient
 from matplotlib.figure import Figure
 
 from flask_mplstream import FigureBlueprint, figure
 from flask_mplstream.cli import running
+from flask_mplstream.cli.shown import ENTRY
 from flask_mplstream.state import AppState
 
 from . import worker_figures
@@ -53,8 +57,9 @@ def warm(client: FlaskClient, *arguments: str) -> tuple[int, str, str]:
 
 
 def test_what_was_warmed_is_a_hit(client: FlaskClient, renders: Counter) -> None:
-    """At the scales of ``figure()``; a second time nothing is rendered."""
-    code, told, _ = warm(client, "plots.walk", "n=7")
+    """At the scales that are named; a second time nothing is rendered."""
+    scales = ("--scale", "1", "--scale", "2")
+    code, told, _ = warm(client, "plots.walk", "n=7", *scales)
     assert code == 0
     lines = told.splitlines()
     assert [line.partition(":")[0] for line in lines] == [
@@ -65,7 +70,7 @@ def test_what_was_warmed_is_a_hit(client: FlaskClient, renders: Counter) -> None
     for url in ("/plots/walk?n=7", "/plots/walk?n=7&_scale=2"):
         assert "; hit" in client.get(url).headers["Cache-Status"]
     assert len(renders) == 2
-    assert warm(client, "plots.walk", "n=7")[1].count("in the cache") == 2
+    assert warm(client, "plots.walk", "n=7", *scales)[1].count("in the cache") == 2
 
 
 def test_formats_and_scales_can_be_named(client: FlaskClient) -> None:
@@ -90,10 +95,10 @@ def test_all_figures_that_need_nothing_are_warmed(client: FlaskClient) -> None:
 
 def test_a_picture_that_fails_is_an_exit_code(client: FlaskClient) -> None:
     """The reason is told."""
-    code, _, errors = warm(client, "plots.year", "year=1999")
+    code, _, errors = warm(client, "plots.year", "year=1999", "--scale", "1")
     assert code == 1
     assert "plots.year year=1999 png 1x: ValueError: no data" in errors
-    assert "2 of 2 pictures failed." in errors
+    assert "1 of 1 pictures failed." in errors
 
 
 @pytest.mark.parametrize(
@@ -144,9 +149,11 @@ def test_workers_warm_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_the_summary_tells_how_it_went(client: FlaskClient) -> None:
     """What was rendered, what was there, what failed."""
-    warm(client, "plots.year", "year=2001")
-    summary = warm(client, "plots.year", "year=2001", "year=2002", "year=1999")[2]
-    assert "2 rendered, 2 in the cache, 2 failed, " in summary
+    scale = ("--scale", "1")
+    warm(client, "plots.year", "year=2001", *scale)
+    years = ("year=2001", "year=2002", "year=1999")
+    summary = warm(client, "plots.year", *years, *scale)[2]
+    assert "1 rendered, 1 in the cache, 1 failed, " in summary
 
 
 def test_the_first_failure_may_be_the_last(
@@ -236,15 +243,127 @@ def test_what_is_not_kept_is_told(plots: FigureBlueprint, serve: Serve) -> None:
 def test_a_page_of_warm_figures_renders_nothing(
     client: FlaskClient, renders: Counter
 ) -> None:
-    """``--page``: what ``figure()`` reads, and every format that a browser may take."""
-    code, told, _ = warm(client, "plots.walk", "--page")
+    """By default it is what ``figure()`` reads, and all that a browser may take."""
+    code, told, _ = warm(client, "plots.walk")
     assert code == 0
     assert [line.partition(":")[0].split(" ", 1)[1] for line in told.splitlines()] == [
-        *("avif 1x", "avif 2x", "webp 1x", "webp 2x", "png 1x", "png 2x", "txt 1x")
+        "txt 1x",
+        *(
+            f"{name} {scale}x"
+            for name in ("avif", "webp", "png")
+            for scale in (1, 2, 3)
+        ),
     ]
     rendered = len(renders)
     with client.application.test_request_context():
         page = figure("plots.walk")
     assert 'width="100"' in page
-    assert "hit" in client.get("/plots/walk.avif?_scale=2").headers["Cache-Status"]
+    urls = re.findall(r"/plots/[^ ,\"]+", page)
+    assert len(urls) == 10
+    for url in urls:
+        assert "hit" in client.get(unescape(url)).headers["Cache-Status"]
     assert len(renders) == rendered
+
+
+def test_the_formats_of_a_page_can_be_had_at_other_sizes(client: FlaskClient) -> None:
+    """``--page`` with a scale or a width."""
+    told = warm(client, "plots.walk", "--page", "--width", "320")[1]
+    assert [line.partition(":")[0].split(" ", 1)[1] for line in told.splitlines()] == [
+        *("txt 1x", "avif 320w", "webp 320w", "png 320w")
+    ]
+
+
+def test_a_size_that_a_page_would_not_offer_is_left_out(
+    plots: FigureBlueprint, serve: Serve
+) -> None:
+    """It is no failure, unless it was named."""
+
+    @plots.figure_route("/large", max_pixels=90_000, formats=["png"])
+    def large() -> Figure:
+        return Figure(figsize=(2, 1), dpi=100)
+
+    client = serve()
+    code, told, errors = warm(client, "plots.large")
+    assert code == 0
+    assert "plots.large png 3x: left out, too large" in told
+    assert "3 rendered, 0 in the cache, 0 failed, 1 left out" in errors
+    assert warm(client, "plots.large", "--scale", "3")[0] == 1
+
+
+PAGE = """<!doctype html><base href="/sub/"><title>A page</title>
+<picture><source srcset="../plots/walk.webp?n=3&amp;_width=320 320w,
+/plots/walk.webp?n=3&amp;_width=640 640w"><img src="/plots/walk?n=3"></picture>
+<img src="/plots/walk.png?n=3" srcset="/plots/walk.png?n=8, /logo.png 2x">
+<link rel="preload" as="image" href="/plots/year/2001">
+<link rel="stylesheet" href="/plots/walk?n=9">
+<img src="https://elsewhere.example/plots/walk?n=4"><img src="/plots/mine">
+<a href="/plots/walk?n=5"><img alt=""></a>"""
+
+
+@pytest.fixture
+def paged(client: FlaskClient) -> FlaskClient:
+    """With a page, one that says no, one without pictures and one that is wrong."""
+    app = client.application
+    app.add_url_rule("/page", "page", lambda: PAGE)
+    app.add_url_rule("/moved", "moved", lambda: redirect("/page"))
+    app.add_url_rule("/secret", "secret", lambda: ("no", 403))
+    app.add_url_rule("/empty", "empty", lambda: "<img src=/logo.png>")
+    app.add_url_rule("/wrong", "wrong", lambda: "<img src='/plots/walk?n=x'>")
+    return client
+
+
+@pytest.mark.parametrize(
+    ("srcset", "urls"),
+    [
+        pytest.param("/a", ["/a"], id="one"),
+        pytest.param("/a 1x, /b 2x", ["/a", "/b"], id="densities"),
+        pytest.param("/a?x=1,2 320w,\n /b,c 640w", ["/a?x=1,2", "/b,c"], id="commas"),
+        pytest.param(" , /a, /b", ["/a", "/b"], id="bare"),
+        pytest.param("", [], id="empty"),
+    ],
+)
+def test_a_srcset_is_read_as_a_browser_does(srcset: str, urls: list[str]) -> None:
+    """https://html.spec.whatwg.org/#parsing-a-srcset-attribute"""
+    assert ENTRY.findall(srcset) == urls
+
+
+@pytest.mark.parametrize("url", ["/page", "/moved", "http://localhost/page"])
+def test_the_pictures_of_a_page_are_warmed(
+    paged: FlaskClient, url: str, renders: Counter
+) -> None:
+    """``--url``: those that its markup names, and no others."""
+    code, told, errors = warm(paged, "--url", url)
+    assert code == 0, errors
+    assert [line.partition(":")[0] for line in told.splitlines()] == [
+        "plots.walk n=3 webp 320w",
+        "plots.walk n=3 webp 640w",
+        "plots.walk n=3 png 1x",
+        "plots.walk n=8 png 1x",
+        "plots.year year=2001 png 1x",
+    ]
+    assert "plots.mine: left out." in errors
+    rendered = len(renders)
+    for shown in ("/plots/walk.webp?n=3&_width=640", "/plots/walk?n=3"):
+        assert "hit" in paged.get(shown).headers["Cache-Status"]
+    assert len(renders) == rendered
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(["--url", "/nowhere"], "answered 404", id="missing"),
+        pytest.param(["--url", "/secret"], "answered 403", id="forbidden"),
+        pytest.param(["--url", "/empty"], "names no picture", id="empty"),
+        pytest.param(["--url", "/wrong"], "n = 'x'", id="wrong"),
+        pytest.param(["--url", "/page", "--all"], "leave the others", id="both"),
+        pytest.param(["plots.walk", "--url", "/page"], "leave the", id="figure"),
+    ],
+)
+def test_a_page_that_cannot_be_warmed_is_told(
+    paged: FlaskClient, arguments: list[str], message: str, renders: Counter
+) -> None:
+    """With the exit code of a wrong command line, and nothing rendered."""
+    code, _, errors = warm(paged, *arguments)
+    assert code == 2
+    assert message in errors
+    assert not renders.calls

@@ -110,7 +110,7 @@ def test_dark_twins_and_data_come_along(app: Flask, site: Path) -> None:
         "figures/plots-sales.csv",
     ]
     page = (site / "index.html").read_text()
-    assert 'media="(prefers-color-scheme: dark)"' in page
+    assert 'media="screen and (prefers-color-scheme: dark)"' in page
     assert '<a href="figures/plots-sales.csv" download' in page
 
 

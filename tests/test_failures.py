@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from matplotlib.figure import Figure
 
 from flask_mplstream import FigureBlueprint
-from flask_mplstream.render import message
+from flask_mplstream.render.message import Message, message_image
 
 Serve = Callable[..., FlaskClient]
 IMAGE = {"Sec-Fetch-Dest": "image"}
@@ -39,16 +39,15 @@ def figures(plots: FigureBlueprint) -> None:
 
 
 @pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
-    """The titles and texts of the pictures that say what went wrong."""
-    seen: list[tuple[str, str]] = []
-    draw = message.message_image
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Message]:
+    """What the pictures of errors say."""
+    seen: list[Message] = []
 
-    def kept(title: str, text: str) -> bytes:
-        seen.append((title, text))
-        return draw(title, text)
+    def kept(message: Message, *size: Any, **look: Any) -> bytes:
+        seen.append(message)
+        return message_image(message, *size, **look)
 
-    monkeypatch.setattr("flask_mplstream.view.message_image", kept)
+    monkeypatch.setattr("flask_mplstream.error_responses.message_image", kept)
     return seen
 
 
@@ -81,23 +80,25 @@ def test_a_stranger_learns_nothing(
 
 
 def test_a_page_that_wants_an_image_gets_a_neutral_one(
-    serve: Serve, drawn: list[tuple[str, str]]
+    serve: Serve, drawn: list[Message]
 ) -> None:
     """With the status of the error."""
     answer = serve().get("/plots/bad", headers=IMAGE)
     assert (answer.status_code, answer.mimetype) == (500, "image/png")
     assert answer.headers["Cache-Control"] == "no-store"
-    assert drawn == [("Internal Server Error", "The picture cannot be drawn.")]
+    (message,) = drawn
+    assert message.headline == "This picture cannot be drawn."
+    assert not message.details
 
 
 def test_in_debug_the_picture_says_what_went_wrong(
-    serve: Serve, drawn: list[tuple[str, str]], caplog: pytest.LogCaptureFixture
+    serve: Serve, drawn: list[Message], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Type, message and the user's line; the log has the traceback."""
     client = serve(DEBUG=True)
     answer = client.get("/plots/bad?name=x", headers=IMAGE)
     assert (answer.status_code, answer.mimetype) == (500, "image/png")
-    _, text = drawn[0]
+    text = drawn[0].details
     assert "ValueError: no x in /etc/app/secret.conf" in text
     assert 'raise ValueError(f"no {name} in' in text
     assert "bad, line " in text

@@ -326,7 +326,7 @@ def test_problem_body_with_a_lone_surrogate() -> None:
     ("error", "status"),
     [
         pytest.param(ArgumentsError([FAULT]), 400, id="arguments"),
-        pytest.param(ImageTooLargeError("9000 pixels"), 400, id="too-large"),
+        pytest.param(ImageTooLargeError("9000 pixels"), None, id="too-large"),
         pytest.param(ConfigError("no"), None, id="config"),
         pytest.param(FigureTypeError("no"), None, id="figure-type"),
         pytest.param(UnknownFigureError("no"), None, id="unknown-figure"),

@@ -61,6 +61,9 @@ def app(plots: FigureBlueprint, serve: Serve, renders: Counter) -> Flask:
     return serve().application
 
 
+DARK = "screen and (prefers-color-scheme: dark)"
+
+
 def sources(markup: str) -> list[dict[str, str | None]]:
     return [found for tag, found in elements(markup) if tag == "source"]
 
@@ -76,7 +79,20 @@ def test_browsers_choose_among_formats(app: Flask) -> None:
         "/plots/walk.avif?n=5 1x, /plots/walk.avif?n=5&_scale=2 2x, "
         "/plots/walk.avif?n=5&_scale=3 3x"
     )
-    assert attributes(shown)["src"] == "/plots/walk?n=5"
+    assert attributes(shown)["src"] == "/plots/walk.png?n=5"
+
+
+@pytest.mark.parametrize("values", [{}, {"theme": "dark"}, {"sizes": "100vw"}])
+def test_no_url_of_a_picture_is_negotiated(app: Flask, values: dict[str, Any]) -> None:
+    """A cache that ignores ``Vary`` would give one browser's format to all."""
+    with app.test_request_context():
+        for endpoint in ("plots.walk", "plots.night"):
+            image = attributes(figure(endpoint, **values))
+            urls = [u.split()[0] for u in (image["srcset"] or "").split(", ")]
+            assert all(".png" in str(url) for url in [image["src"], *urls])
+    # An image alone has the canonical URL, which the route's first format answers.
+    with app.test_request_context():
+        assert attributes(figure("plots.large"))["src"] == "/plots/large"
 
 
 def test_a_format_that_is_named_is_the_only_one(app: Flask) -> None:
@@ -124,7 +140,7 @@ def test_widths_of_ones_own_are_snapped(app: Flask) -> None:
         for widths in ([300, 650], [310, 655, 640.0 + 1]):
             shown = attributes(figure("plots.walk", sizes="50vw", widths=widths))
             assert shown["srcset"] == (
-                "/plots/walk?_width=320 320w, /plots/walk?_width=800 800w"
+                "/plots/walk.png?_width=320 320w, /plots/walk.png?_width=800 800w"
             )
 
 
@@ -134,8 +150,8 @@ def test_a_width_is_the_width_in_the_page(app: Flask) -> None:
         shown = attributes(figure("plots.walk", _width=320))
     assert (shown["width"], shown["height"]) == ("320", "160")
     assert shown["srcset"] == (
-        "/plots/walk?_width=320 1x, /plots/walk?_width=640 2x, "
-        "/plots/walk?_width=960 3x"
+        "/plots/walk.png?_width=320 1x, /plots/walk.png?_width=640 2x, "
+        "/plots/walk.png?_width=960 3x"
     )
 
 
@@ -153,13 +169,13 @@ def test_dark_pages_get_dark_pictures(app: Flask) -> None:
     with app.test_request_context():
         shown = figure("plots.night")
     dark_webp, dark_png, webp = sources(shown)
-    assert dark_webp["media"] == dark_png["media"] == "(prefers-color-scheme: dark)"
+    assert dark_webp["media"] == dark_png["media"] == DARK
     assert dark_png["srcset"] == (
         "/plots/night.png?_theme=dark 1x, /plots/night.png?_scale=2&_theme=dark 2x, "
         "/plots/night.png?_scale=3&_theme=dark 3x"
     )
     assert "media" not in webp
-    assert attributes(shown)["src"] == "/plots/night"
+    assert attributes(shown)["src"] == "/plots/night.png"
     assert "mplstream.js" in shown
 
 
@@ -167,30 +183,30 @@ def test_dark_pages_get_dark_pictures(app: Flask) -> None:
     ("endpoint", "values", "src", "media"),
     [
         pytest.param(
-            "plots.night", {"theme": "light"}, "/plots/night", [None], id="light"
+            "plots.night", {"theme": "light"}, "/plots/night.png", [None], id="light"
         ),
         pytest.param(
             "plots.night",
             {"theme": "dark"},
-            "/plots/night?_theme=dark",
-            [None],
+            "/plots/night.png?_theme=dark",
+            ["print", "print", None],
             id="dark",
         ),
         pytest.param(
             "plots.night",
             {"_theme": "dark"},
-            "/plots/night?_theme=dark",
+            "/plots/night.png?_theme=dark",
             [None],
             id="as-for-a-url",
         ),
         pytest.param(
-            "plots.walk", {}, "/plots/walk", [None, None], id="none-by-default"
+            "plots.walk", {}, "/plots/walk.png", [None, None], id="none-by-default"
         ),
         pytest.param(
             "plots.shapes",
             {},
-            "/plots/shapes",
-            ["(prefers-color-scheme: dark)"],
+            "/plots/shapes.svg",
+            [DARK],
             id="shapes",
         ),
     ],
@@ -287,7 +303,7 @@ def test_a_parameter_comes_before_a_word_of_its_name(app: Flask) -> None:
     """With a trailing ``_`` it is the word."""
     with app.test_request_context():
         shown = figure("plots.titled", caption="a", caption_="b", theme_="dark")
-    assert attributes(shown)["src"] == "/plots/caption?caption=a&_theme=dark"
+    assert attributes(shown)["src"] == "/plots/caption.png?caption=a&_theme=dark"
     assert "<figcaption>b</figcaption>" in shown
 
 

@@ -92,7 +92,9 @@ def test_one_blueprint_has_other_options_on_another_app() -> None:
         pytest.param({"formats": ["txt"]}, r"is a picture\. Add one", id="no-picture"),
         pytest.param({"formats": []}, r"\['png', 'svg'\]", id="no-format"),
         pytest.param({"formats": 3}, r"\['png', 'svg'\]", id="formats-a-number"),
-        pytest.param({"private": "yes"}, r"'yes'\. Accepted: True, False or", id="bool"),
+        pytest.param(
+            {"private": "yes"}, r"'yes'\. Accepted: True, False or", id="bool"
+        ),
         pytest.param({"tags": 3}, r"Accepted: names, such as \['sales'", id="tags"),
         pytest.param({"savefig": {"fname": "x"}}, "'fname' is not pas", id="savefig"),
         pytest.param(

@@ -20,7 +20,8 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "forks": set(),
     "logs": set(),
-    "image": {"errors"},
+    "image": {"errors", "mail"},
+    "mail": {"errors"},
     "settings": VALUES,
     "schemas": set(),
     "functions": set(),
@@ -59,7 +60,7 @@ ALLOWED: dict[str, set[str]] = {
     "workers.inline": set(),
     "workers.process": {"workers.reaper"},
     "workers.reaper": set(),
-    "workers.explaining": {"errors", "functions", "render"},
+    "workers.explaining": {"errors", "functions", "image", "render"},
     "workers.recipe": {
         *("errors", "functions", "image", "render", "workers.explaining"),
     },
@@ -97,10 +98,11 @@ ALLOWED: dict[str, set[str]] = {
         *("workers.explaining", "workers.inline", "workers.recipe"),
         *("signing", "workers.renders"),
     },
+    "error_responses": {"errors", "http", "image", "parameters", "render", "route"},
     "view": {
-        *("errors", "image", "parameters", "http", "render", "responses", "route"),
-        *("cache.lookup", "documents", "url_extension", "failures", "signals"),
-        "signing",
+        *("errors", "image", "parameters", "http", "responses", "route"),
+        *("cache.lookup", "documents", "error_responses", "failures", "signals"),
+        *("signing", "url_extension"),
     },
     "caches": {
         *("errors", "cache.backend_features", "cache.files", "cache.memory"),
@@ -116,8 +118,8 @@ ALLOWED: dict[str, set[str]] = {
     "urls": {*("errors", "image", "parameters", "route", "signing", "state", "view")},
     "embedding": {*("errors", "image", "parameters", "route", "urls", "view")},
     "templating": {
-        *("assets", "embedding", "errors", "image", "inlining", "markup", "urls"),
-        "view",
+        *("assets", "embedding", "errors", "image", "inlining", "markup"),
+        *("parameters", "urls", "view"),
     },
     "cli": {
         *("errors", "http", "image", "markup", "parameters", "route", "state"),
@@ -179,7 +181,8 @@ OUTSIDE = {
     "flask": {
         *("blueprint", "budget", "caches", "cli", "failures", "logs", "responses"),
         "route",
-        *("assets", "documents", "embedding", "openapi", "hosts", "prometheus"),
+        *("assets", "documents", "embedding", "error_responses", "hosts", "openapi"),
+        "prometheus",
         *("signals", "signing", "state", "templating", "urls", "view"),
         *("workers.executor_choice", "workers.explaining", "workers.inline"),
         "workers.renders",

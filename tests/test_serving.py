@@ -724,7 +724,7 @@ def test_several_caches_need_a_choice() -> None:
 
 
 def test_two_limits_are_two_problems(plots: FigureBlueprint, serve: Serve) -> None:
-    """A picture over a limit is a 400 that names the limit."""
+    """What the app makes too large is its own error, which names the limit."""
 
     @plots.figure_route("/wide", max_pixels=1000)
     def wide() -> Figure:
@@ -734,10 +734,10 @@ def test_two_limits_are_two_problems(plots: FigureBlueprint, serve: Serve) -> No
     def heavy() -> Figure:
         return Figure(figsize=(1, 1))
 
-    client = serve()
+    client = serve(DEBUG=True)
     assert "max_pixels" in client.get("/plots/wide").text
     assert "max_bytes" in client.get("/plots/heavy").text
-    assert client.get("/plots/wide").status_code == 400
+    assert client.get("/plots/wide").status_code == 500
     assert issubclass(ImageTooLargeError, ValueError)
 
 

@@ -300,7 +300,8 @@ def test_a_failure_is_told_with_its_error(client: FlaskClient, failed: Told) -> 
         pytest.param("walk?how=by+itself", 200, 0, id="response"),
         pytest.param("walk?how=closed", 503, 1, id="abort-503"),
         pytest.param("walk?how=$\\nothing$", 400, 0, id="mathtext"),
-        pytest.param("small", 400, 0, id="too-large"),
+        pytest.param("small", 500, 1, id="too-large"),
+        pytest.param("small?n=3", 400, 0, id="too-large-by-an-argument"),
     ],
 )
 def test_an_answer_and_a_bad_url_are_no_failures(

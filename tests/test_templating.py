@@ -178,9 +178,9 @@ def test_a_figure_is_an_image_sharp_on_dense_screens(app: Flask) -> None:
     """``src`` and ``srcset``, a text, a size, and no hurry."""
     with app.test_request_context():
         assert attributes(figure("plots.walk", n=500)) == {
-            "src": "/plots/walk?n=500",
-            "srcset": "/plots/walk?n=500 1x, /plots/walk?n=500&_scale=2 2x, "
-            "/plots/walk?n=500&_scale=3 3x",
+            "src": "/plots/walk.png?n=500",
+            "srcset": "/plots/walk.png?n=500 1x, /plots/walk.png?n=500&_scale=2 2x, "
+            "/plots/walk.png?n=500&_scale=3 3x",
             "alt": "A random walk.",
             "width": "200",
             "height": "100",

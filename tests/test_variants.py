@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -53,13 +54,35 @@ def test_a_width_is_met_to_the_pixel(width_px: int, inches: float, dpi: float) -
     assert abs(shape[0] - width_px / 2) <= 1
 
 
-def test_a_width_with_a_tight_box_is_met(renders: Counter) -> None:
-    """To a pixel, as only a draw tells how large the box is."""
-    look = Look(None, {"bbox_inches": "tight"})
-    figure = Figure(figsize=(4, 3))
-    figure.subplots().set_ylabel("label")
-    body = drawn(figure, Variant(FORMATS["png"], width_px=640), look)
-    assert abs(pixels(body).shape[1] - 640) <= 1
+def beside(layout: Any, dpi: float) -> Figure:
+    """A figure with a legend beside its axes, which a tight box takes in."""
+    figure = Figure(figsize=(4, 3), dpi=dpi, layout=layout)
+    axes = figure.subplots()
+    axes.plot([1, 3, 2], label="a long label")
+    axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1))
+    return figure
+
+
+@pytest.mark.parametrize("layout", [None, "constrained", "tight", "compressed"])
+@pytest.mark.parametrize(
+    ("dpi", "savefig"),
+    [
+        pytest.param(100, {}, id="usual"),
+        pytest.param(133, {"pad_inches": 0}, id="no-padding"),
+        pytest.param(72.27, {"pad_inches": 0.5}, id="wide-padding"),
+    ],
+)
+@pytest.mark.parametrize("width_px", [160, 640])
+def test_a_width_with_a_tight_box_is_met_to_the_pixel(
+    layout: Any, dpi: float, savefig: dict[str, Any], width_px: int
+) -> None:
+    """Though only a draw tells how large the box is, and texts grow unevenly."""
+    look = Look(None, {"bbox_inches": "tight", **savefig})
+    variant = Variant(FORMATS["png"], width_px=width_px)
+    shown = pixels(drawn(beside(layout, dpi), variant, look))
+    assert shown.shape[1] == width_px
+    if "pad_inches" not in savefig:  # Nothing is cut off to meet the width.
+        assert (shown[:, [0, -1], :3] == 255).all()
 
 
 def test_the_same_width_is_the_same_picture() -> None:

@@ -51,10 +51,7 @@ class Entry:
 
         :param etag: the entity tag, quoted; by default from the bytes.
         """
-        if etag is None:
-            digest = blake2b(image.body, digest_size=_DIGEST_SIZE).hexdigest()
-            etag = f'"{digest}"'
-        return cls(image, etag, now, generation)
+        return cls(image, etag or image.etag, now, generation)
 
     def age_s(self, now: float) -> float:
         """Seconds since it was stored; a clock set back does not make it younger."""

@@ -80,6 +80,16 @@ class Wanted:
     #: to the newest picture, which is sent if rendering the current data fails.
     series: Callable[[], str] | None = None
 
+    def without_stale(self) -> Wanted:
+        """Return the same picture, which is fresh or an error."""
+        lifetime = self.lifetime
+        stale_s = lifetime.stored_s - lifetime.max_age_s if lifetime.max_age_s else 0
+        # Kept as long as usual: another caller may take a stale one.
+        lifetime = replace(
+            lifetime, stale_while_revalidate_s=0, stale_if_error_s=stale_s
+        )
+        return replace(self, lifetime=lifetime, is_failure=lambda _: False)
+
     def backoff_s(self, error: Exception) -> float:
         """Seconds for which *error* is the answer."""
         if isinstance(error, OverloadedError):

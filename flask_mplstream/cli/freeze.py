@@ -27,7 +27,7 @@ from .options import (
 )
 from .page import page
 from .plan import Chosen
-from .plan_entry import first_and_data
+from .plan_entry import Looks, first_and_data
 from .running import run
 
 PAGE, MANIFEST, PICTURES = "index.html", "manifest.json", "figures"
@@ -68,7 +68,7 @@ def command(
     """
     target = Path(folder).resolve()
     _check_target(target, force)
-    planned = Chosen(**chosen).jobs(check_inject, usual=first_and_data)
+    planned = Chosen(**chosen).jobs(check_inject, Looks(usual=first_and_data))
     with as_failure(folder), built_beside(target) as draft:
         freeze = _Freeze(draft)
         run(planned, threads=jobs, fail_fast=fail_fast, keep=freeze.add)

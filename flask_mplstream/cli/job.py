@@ -24,6 +24,9 @@ class Job:
 
     route: FigureRoute
     picture: Picture
+    #: Whether it is left out if its size is more than the route allows, as it is by
+    #: ``figure()``: nobody named that size.
+    is_usual: bool = False
 
     @classmethod
     def named(
@@ -60,15 +63,12 @@ class Job:
         fails; who renders ahead wants to know.
         """
         wanted, _ = self.route.wanted(self.picture)
-        lifetime = wanted.lifetime
-        if lifetime.max_age_s:
-            kept_s = lifetime.stored_s - lifetime.max_age_s
-            lifetime = replace(
-                lifetime, stale_while_revalidate_s=0, stale_if_error_s=kept_s
-            )
-        strict = replace(wanted, lifetime=lifetime, is_failure=lambda _: False)
+        # With a max_age of 0, nothing but a stale one can be rendered ahead.
+        if wanted.lifetime.max_age_s:
+            wanted = wanted.without_stale()
+        wanted = replace(wanted, is_failure=lambda _: False)
         pictures = self.route.pictures()
-        return pictures.get(strict, pictures.find(strict))
+        return pictures.get(wanted, pictures.find(wanted))
 
 
 def check_inject(route: FigureRoute) -> None:

@@ -56,7 +56,10 @@ def _image(figure: FrozenFigure, formats: Sequence[str]) -> Markup:
     first = Theme.LIGHT if Theme.LIGHT in themes else Theme.DARK
     sources = [_source(figure, name, first) for name in formats[:-1]]
     if len(themes) > 1:
-        dark = [_source(figure, name, Theme.DARK, is_for_dark=True) for name in formats]
+        dark = [
+            _source(figure, name, Theme.DARK, media=markup.DARK_MEDIA)
+            for name in formats
+        ]
         sources = [*dark, *sources]
     files = figure.files_of(formats[-1], first)
     one = min(files, key=lambda file: abs(file.width_px - figure.width_px))
@@ -84,7 +87,7 @@ def _sizes(figure: FrozenFigure) -> str | None:
 
 
 def _source(
-    figure: FrozenFigure, format: str, theme: Theme, *, is_for_dark: bool = False
+    figure: FrozenFigure, format: str, theme: Theme, *, media: str | None = None
 ) -> markup.Source:
     files = figure.files_of(format, theme)
     by_width = _by_width(figure)
@@ -95,5 +98,5 @@ def _source(
     return markup.Source(
         files[0].variant.format,
         [markup.Candidate(path, size) for size, path in candidates.items()],
-        is_for_dark,
+        media,
     )

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 import click
 
 from ..errors import MplStreamError
-from ..image import ImageFormat
 from ..route import FigureRoute
 from ..state import AppState, current_state
 from .faults import as_usage
 from .grid import axes_of
 from .job import Job
-from .plan_entry import Looks, PlanEntry, first_format
+from .plan_entry import Looks, PlanEntry
 from .plan_file import entries_in
 
 #: Faults that are told at once.
@@ -41,19 +40,19 @@ class Chosen:
     def jobs(
         self,
         admit: Callable[[FigureRoute], None],
-        *,
-        usual: Callable[[FigureRoute], Sequence[ImageFormat]] = first_format,
+        looks: Looks,
     ) -> list[Job]:
         """The pictures, each once.
 
         :param admit: refuses a route that the command cannot do.
-        :param usual: the formats that are wanted where none is named.
+        :param looks: the variants that are wanted where the options name none.
         :raises click.UsageError: with everything that is wrong.
         """
         with as_usage():
             state = current_state()
             entries = self._entries(state)
-        looks = Looks(self.formats, self.scales, self.widths, self.themes, usual)
+        named = Looks(self.formats, self.scales, self.widths, self.themes)
+        looks = named.over(looks)
         found: dict[str, Job] = {}
         faults: list[str] = []
         for entry in entries:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..image import ALT_FORMAT, ImageFormat, Theme, Variant, page_formats
+from ..image import ALT_FORMAT, DENSITIES, ImageFormat, Theme, Variant, page_formats
 from ..parameters import Arguments
 from ..route import FigureRoute
 from ..state import AppState
@@ -33,8 +33,9 @@ def first_and_data(route: FigureRoute) -> list[ImageFormat]:
 
 
 def formats_of_a_page(route: FigureRoute) -> list[ImageFormat]:
-    """What ``figure()`` lets browsers choose from, and reads for the page itself."""
-    return [*page_formats(route.options.formats), ALT_FORMAT]
+    """Return what ``figure()`` offers browsers, after what it reads for the page."""
+    pictures = [format for format in route.options.formats if not format.is_text]
+    return [ALT_FORMAT, *page_formats(pictures)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,8 @@ class Looks:
     themes: Sequence[str] = ()
     #: The formats of a route that are wanted where none is named.
     usual: Callable[[FigureRoute], Sequence[ImageFormat]] = first_format
+    #: Whether nothing named at all means what ``figure()`` offers.
+    is_for_pages: bool = False
 
     def over(self, other: Looks) -> Looks:
         """These, and those of *other* where nothing is said here."""
@@ -57,7 +60,14 @@ class Looks:
             sizes.widths,
             self.themes or other.themes,
             other.usual,
+            other.is_for_pages,
         )
+
+    @property
+    def is_of_a_page(self) -> bool:
+        """Whether the variants are those that ``figure()`` offers."""
+        named = (*self.formats, *self.scales, *self.widths, *self.themes)
+        return self.is_for_pages and not named
 
     def of(self, route: FigureRoute) -> list[Variant]:
         """The variants of *route*, each once.
@@ -66,12 +76,14 @@ class Looks:
         :raises ConfigError: where there is no such format.
         """
         widths = [{"_width": width} for width in self.widths]
-        scales = self.scales or (() if widths else PAGE_SCALES)
+        usual = formats_of_a_page if self.is_of_a_page else self.usual
+        usual_scales = DENSITIES if self.is_of_a_page else PAGE_SCALES
+        scales = self.scales or (() if widths else usual_scales)
         sizes = [*({"_scale": scale} for scale in scales), *widths]
         return list(
             dict.fromkeys(  # Shapes have one size.
                 named_variant(route, {"_format": format, "_theme": theme, **size})
-                for format in self.formats or map(str, self.usual(route))
+                for format in self.formats or map(str, usual(route))
                 for theme in self.themes or _page_themes(route)
                 for size in sizes
             )
@@ -108,8 +120,10 @@ class PlanEntry:
         """
         route = state.route(self.figure)
         admit(route)
-        variants = self.looks.over(looks).of(route)
+        wanted = self.looks.over(looks)
+        variants = wanted.of(route)
         for point in points(self.axes):
             arguments = self.read(route, point)
             for variant in variants:
-                yield Job(route, route.picture(arguments, variant))
+                picture = route.picture(arguments, variant)
+                yield Job(route, picture, is_usual=wanted.is_of_a_page)

@@ -18,6 +18,7 @@ import click
 from flask import current_app
 
 from ..cache.lookup import Served
+from ..errors import ArgumentsError
 from ..image import RenderedImage
 from ..state import current_state
 from .faults import failure
@@ -35,17 +36,19 @@ class Outcome:
     served: Served | None = None
     #: Why there is none, as the shell is told it.
     failure: str = ""
+    #: Whether ``figure()`` would not offer it.
+    is_left_out: bool = False
 
     @property
     def state(self) -> str:
         """Which of the words of the summary it counts for."""
         if self.served is None:
-            return "failed"
+            return "left out" if self.is_left_out else "failed"
         return "in the cache" if self.served.fwd is None else "rendered"
 
     def __str__(self) -> str:
         if self.served is None:
-            return self.failure
+            return f"{self.job}: left out, too large" * self.is_left_out or self.failure
         if self.served.fwd is None:
             return f"{self.job}: in the cache"
         steps = dict(self.served.entry.image.timings_s)
@@ -94,6 +97,7 @@ def _threads(asked: int | None) -> int:
 def _summary(counts: Counter[str], asked: int) -> str:
     states = ("rendered", "in the cache", "failed")
     told = [f"{counts[state]} {state}" for state in states]
+    told += [f"{counts['left out']} left out"] if counts["left out"] else []
     untried = asked - counts.total()
     return ", ".join([*told, *([f"{untried} not tried"] if untried else [])])
 
@@ -102,7 +106,7 @@ def _shown(outcomes: Iterable[Outcome], count: int) -> Iterator[Outcome]:
     """*outcomes*, each shown as it comes; below a bar, the failures at its end."""
     if not sys.stdout.isatty():
         for outcome in outcomes:
-            click.echo(str(outcome), err=outcome.served is None)
+            click.echo(str(outcome), err=bool(outcome.failure))
             yield outcome
         return
     failures: list[str] = []
@@ -112,6 +116,12 @@ def _shown(outcomes: Iterable[Outcome], count: int) -> Iterator[Outcome]:
             yield outcome
     for text in failures:
         click.echo(text, err=True)
+
+
+def _is_size(error: Exception) -> bool:
+    """Whether *error* is that the picture is too large at the scale of a URL."""
+    faults = error.faults if isinstance(error, ArgumentsError) else ()
+    return [fault.name for fault in faults] == ["_scale"]
 
 
 def _outcomes(
@@ -128,6 +138,8 @@ def _outcomes(
             try:
                 return Outcome(job, job.fetch())
             except Exception as error:
+                if job.is_usual and _is_size(error):
+                    return Outcome(job, is_left_out=True)
                 if fail_fast:
                     is_over.set()
                 return Outcome(job, failure=failure(job, error))

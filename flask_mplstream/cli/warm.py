@@ -20,8 +20,9 @@ from .options import (
     run_options,
 )
 from .plan import Chosen
-from .plan_entry import first_format, formats_of_a_page
+from .plan_entry import Looks, first_format, formats_of_a_page
 from .running import run
+from .shown import jobs_shown
 
 
 @click.command("warm")
@@ -30,10 +31,19 @@ from .running import run
 @plan_options
 @run_options
 @click.option(
-    "--page", is_flag=True, help="All formats that figure() offers in a page."
+    "--url",
+    "urls",
+    multiple=True,
+    metavar="URL",
+    help="A page of the app, for the pictures that it shows; repeatable.",
+)
+@click.option(
+    "--page", is_flag=True, help="With --scale, --width or --theme: all page formats."
 )
 @with_appcontext
-def command(jobs: int | None, fail_fast: bool, page: bool, **chosen: Any) -> None:
+def command(
+    jobs: int | None, fail_fast: bool, urls: tuple[str, ...], page: bool, **chosen: Any
+) -> None:
     """Render pictures before somebody asks for them.
 
     \b
@@ -41,11 +51,14 @@ def command(jobs: int | None, fail_fast: bool, page: bool, **chosen: Any) -> Non
     flask figures warm plots.walk n=100 n=200   a picture for each
     flask figures warm plots.walk --format svg  another format
     flask figures warm --all                    every figure, arguments default
-    flask figures warm --all --page             all that figure() offers browsers
+    flask figures warm --url /dashboard         the pictures of a page of the app
     flask figures warm --from warm.json         what the file lists
 
-    By default in the first format, at scales 1 and 2, and with its dark twin where
-    the figure has a dark_style.
+    By default all that figure() offers browsers: its formats for pages, at scales 1, 2
+    and 3 as far as the figure may be so large, the dark twin of a figure with
+    dark_style, and the text. What is named instead is rendered alone: by default the
+    first format, at scales 1 and 2. --url renders just what the page names, such as
+    the widths of sizes=….
 
     NAME=VALUE is a value as it stands in a URL, whatever is in it. Given several
     times it is a picture for each, or the list where the parameter is a list.
@@ -79,9 +92,14 @@ def command(jobs: int | None, fail_fast: bool, page: bool, **chosen: Any) -> Non
     is 1 where a picture failed, and 2 where something is asked for wrongly, which is
     found before anything is rendered.
     """
-    planned = Chosen(**chosen).jobs(
-        _refuse_inject, usual=formats_of_a_page if page else first_format
-    )
+    if urls:
+        if any(chosen.values()):
+            raise click.UsageError("--url names all pictures: leave the others out.")
+        planned = jobs_shown(urls)
+    else:
+        usual = formats_of_a_page if page else first_format
+        looks = Looks(usual=usual, is_for_pages=True)
+        planned = Chosen(**chosen).jobs(_refuse_inject, looks)
     try:
         run(planned, threads=jobs, fail_fast=fail_fast)
     finally:

@@ -53,6 +53,7 @@ from .requests import (
     parse_query,
     sibling,
 )
+from .words import words_headers
 
 __all__ = [
     "CACHE_NAME",
@@ -95,4 +96,5 @@ __all__ = [
     "server_timing",
     "sibling",
     "validator_headers",
+    "words_headers",
 ]

@@ -11,7 +11,6 @@ from typing import Any
 from ..errors import (
     ArgumentsError,
     BudgetError,
-    ImageTooLargeError,
     MplStreamError,
     OverloadedError,
     RenderTimeoutError,
@@ -55,7 +54,6 @@ class Problem:
 STATUS_OF: Mapping[type[MplStreamError], HTTPStatus] = {
     ArgumentsError: HTTPStatus.BAD_REQUEST,
     SignatureError: HTTPStatus.FORBIDDEN,
-    ImageTooLargeError: HTTPStatus.BAD_REQUEST,
     SlowRenderError: HTTPStatus.GATEWAY_TIMEOUT,
     RenderTimeoutError: HTTPStatus.SERVICE_UNAVAILABLE,
     BudgetError: HTTPStatus.TOO_MANY_REQUESTS,

@@ -17,7 +17,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from ..description import data_csv, data_json, describe
-from ..errors import ConfigError
+from ..errors import ConfigError, ImageTooLargeError
 from ..functions import qualified_name
 from ..image import RenderedImage, Variant, image_format
 from .contrast import ensure_contrast
@@ -277,13 +277,17 @@ def _body(
     """The bytes of the picture; nothing of Matplotlib is touched."""
     drawn = made.drawn
     if isinstance(drawn, Pixels):
-        return encode(
-            drawn,
-            variant.format,
-            metadata=savefig.get("metadata"),
-            pil_kwargs=savefig.get("pil_kwargs"),
-            max_bytes=limits.max_bytes,
-        )
+        try:
+            return encode(
+                drawn,
+                variant.format,
+                metadata=savefig.get("metadata"),
+                pil_kwargs=savefig.get("pil_kwargs"),
+                max_bytes=limits.max_bytes,
+            )
+        except ImageTooLargeError as error:
+            error.is_scaled = variant.scale > 1 or variant.width_px is not None
+            raise
     match variant.format.name:
         case "txt":
             return made.alt.encode("utf-8", "replace")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Literal
@@ -19,8 +19,9 @@ import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import LayoutEngine
+from matplotlib.transforms import Bbox
 
-from ..errors import ImageTooLargeError
+from ..errors import ImageTooLargeError, cut
 from ..image import MAX_SIDE_PX, ImageFormat
 from ..limited_buffer import LimitedBuffer
 from .hostile import well_formed
@@ -56,8 +57,6 @@ class Pixels:
     width_px: int
     height_px: int
     dpi: float
-    #: Width and height before what is less than a pixel was cut off.
-    exact_px: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,19 +116,106 @@ def draw_pixels(
 
     :param options: keyword arguments for ``savefig``.
     :param scale: factor on the dpi.
-    :param width_px: width of the picture, instead of *scale*. Where the bounding
-        box is tight, which only a draw can tell, it may be one pixel off.
+    :param width_px: width of the picture, instead of *scale*.
     :raises ImageTooLargeError: before the memory for the pixels is taken.
     """
+    box_inches = None
     if width_px is not None:
-        # A hair more, as Agg cuts off what is less than a pixel.
-        natural = natural_size(figure, options, max_pixels=max_pixels)
-        scale = width_px / natural[0] * (1 + 1e-9)
+        scale, box_inches = _fit_width(figure, options, width_px, max_pixels)
     dpi = _dpi(figure, options) * scale
     drawn: list[Pixels] = []
-    with _canvas(figure, max_pixels) as canvas, _layout_once(canvas, options):
+    with (
+        _canvas(figure, max_pixels, scale) as canvas,
+        _layout_once(canvas, options),
+        _tight_box(figure, box_inches),
+    ):
         figure.savefig(drawn, format="pixels", **{**options, "dpi": dpi})  # type: ignore[arg-type]
     return drawn[0]
+
+
+#: Sizes that are tried for a width, where the bounding box is tight.
+_MAX_TRIES = 4
+#: A hair more than a whole pixel, as Agg cuts off what is less than one.
+_HAIR_PX = 1e-6
+
+
+def _fit_width(
+    figure: Figure, options: Mapping[str, Any], width_px: int, max_pixels: int
+) -> tuple[float, float | None]:
+    """Return the scale at which *figure* is *width_px* wide, as nearly as can be.
+
+    A tight bounding box depends on the size of the texts, which does not grow evenly
+    with the dpi: so it is measured at each scale.
+
+    :return: the scale, and the width in inches of a tight bounding box without its
+        padding that gives this very width; ``None`` for other pictures.
+    """
+    wanted = width_px + _HAIR_PX
+    natural, _ = natural_size(figure, options, max_pixels=max_pixels)
+    scale = wanted / natural
+    if not _is_tight(options):
+        return scale, None
+    tried: dict[float, tuple[float, float]] = {}
+    for _ in range(_MAX_TRIES):
+        with _tight_box(figure) as box:
+            width, _ = _measure(figure, options, scale, max_pixels)
+        dpi = _dpi(figure, options) * scale
+        padding = width / dpi - box.width_inches
+        tried[scale] = wanted - width, wanted / dpi - padding
+        if 0 <= wanted - width < 1:
+            break
+        scale *= wanted / width
+    # Rather a wider margin than a cut-off text.
+    best = min(tried, key=lambda scale: (tried[scale][0] < 0, abs(tried[scale][0])))
+    return best, tried[best][1]
+
+
+def _is_tight(options: Mapping[str, Any]) -> bool:
+    bbox = _option(options, "bbox_inches", "savefig.bbox")
+    return isinstance(bbox, str) and bbox == "tight"
+
+
+@dataclass(slots=True)
+class _TightBox:
+    """The tight bounding box of a figure."""
+
+    width_inches: float = math.nan
+
+
+@contextmanager
+def _tight_box(
+    figure: Figure, width_inches: float | None = None
+) -> Iterator[_TightBox]:
+    """Note the width of the tight bounding box of *figure*, or have it as given.
+
+    Another width is a wider or narrower margin, by the same on both sides. The layout
+    may move from draw to draw, so only the last one knows by how much.
+    """
+    found = _TightBox()
+    get_tightbbox = figure.get_tightbbox
+
+    def get_box(*args: Any, **kwargs: Any) -> Bbox:
+        box = get_tightbbox(*args, **kwargs)
+        found.width_inches = box.width
+        missing = 0.0 if width_inches is None else width_inches - box.width
+        return box.padded(missing / 2, 0)
+
+    figure.get_tightbbox = get_box  # type: ignore[method-assign]
+    try:
+        yield found
+    finally:
+        del figure.get_tightbbox
+
+
+def _measure(
+    figure: Figure, options: Mapping[str, Any], scale: float, max_pixels: int
+) -> tuple[float, float]:
+    """Return the width and the height that ``savefig`` would give, in pixels."""
+    sizes: list[tuple[float, float]] = []
+    dpi = _dpi(figure, options) * scale
+    with _canvas(figure, max_pixels, scale):
+        figure.savefig(sizes, format="size", **{**options, "dpi": dpi})  # type: ignore[arg-type]
+    return sizes[0]
 
 
 def natural_size(
@@ -137,12 +223,12 @@ def natural_size(
 ) -> tuple[float, float]:
     """Width and height in pixels that *figure* has at scale 1.
 
-    It is drawn only where its bounding box depends on that.
+    It is laid out only if its bounding box depends on that.
 
     :raises ImageTooLargeError: where it is over a limit.
     """
     if _option(options, "bbox_inches", "savefig.bbox"):
-        return draw_pixels(figure, options, max_pixels=max_pixels).exact_px
+        return _measure(figure, options, 1.0, max_pixels)
     width, height = figure.get_size_inches() * _dpi(figure, options)
     check_size((width, height), max_pixels)
     return width, height
@@ -193,32 +279,42 @@ def draw_document(
     return Document(written, width_px, height_px)
 
 
-def check_size(size_px: tuple[float, float], max_pixels: int) -> None:
+def check_size(
+    size_px: tuple[float, float], max_pixels: int, scale: float = 1.0
+) -> None:
     """Refuse a picture of *size_px* ``(width, height)`` that is over a limit.
 
+    :param scale: the share of the size that the request chose.
     :raises ImageTooLargeError: naming the size and the limit.
     """
     width, height = size_px
     if not (math.isfinite(width) and math.isfinite(height)):
         raise ImageTooLargeError(f"The picture's size is {width} x {height} pixels.")
     width_px, height_px = int(width), int(height)  # As Agg cuts it off.
-    if width_px * height_px > max_pixels or max(width_px, height_px) > MAX_SIDE_PX:
-        raise ImageTooLargeError(
+    if _is_over(width, height, max_pixels):
+        error = ImageTooLargeError(
             f"The picture would have {width_px} x {height_px} pixels. At most "
             f"{max_pixels:,} are allowed (max_pixels), and {MAX_SIDE_PX:,} a side. "
             f"Ask for a smaller figure, dpi or scale."
         )
+        error.is_scaled = not _is_over(width / scale, height / scale, max_pixels)
+        raise error
+
+
+def _is_over(width: float, height: float, max_pixels: int) -> bool:
+    return int(width) * int(height) > max_pixels or max(width, height) > MAX_SIDE_PX + 1
 
 
 class _PixelCanvas(FigureCanvasAgg):
     """An Agg canvas that hands its pixels over instead of encoding them."""
 
     max_pixels = 0
+    scale = 1.0
     layout_engine: Any = None
 
     def get_renderer(self) -> RendererAgg:
         # The one place where memory for pixels is taken.
-        check_size(self.figure.bbox.size, self.max_pixels)
+        check_size(self.figure.bbox.size, self.max_pixels, self.scale)
         return super().get_renderer()  # type: ignore[no-any-return,no-untyped-call]
 
     def print_pixels(self, drawn: list[Pixels], **_: Any) -> None:
@@ -230,20 +326,47 @@ class _PixelCanvas(FigureCanvasAgg):
         self.figure.draw(self.renderer)
         width_px, height_px = self.get_width_height(physical=True)
         rgba = self.buffer_rgba()  # type: ignore[no-untyped-call]
+        drawn.append(Pixels(rgba, width_px, height_px, self.figure.dpi))
+
+    def print_size(self, sizes: list[tuple[float, float]], **_: Any) -> None:
+        """What ``savefig(sizes, format="size")`` calls: measure, draw nothing."""
+        if not isinstance(sizes, list):
+            self.figure.draw(self.get_renderer())  # Takes the renderer and ends.
         width, height = self.figure.bbox.size
-        exact_px = float(width), float(height)
-        drawn.append(Pixels(rgba, width_px, height_px, self.figure.dpi, exact_px))
+        check_size((width, height), self.max_pixels, self.scale)
+        sizes.append((float(width), float(height)))
 
 
 @contextmanager
-def _canvas(figure: Figure, max_pixels: int) -> Iterator[_PixelCanvas]:
+def _canvas(
+    figure: Figure, max_pixels: int, scale: float = 1.0
+) -> Iterator[_PixelCanvas]:
     found = figure.canvas
     canvas = _PixelCanvas(figure)
-    canvas.max_pixels = max_pixels
+    canvas.max_pixels, canvas.scale = max_pixels, scale
     try:
         yield canvas
+    except ImageTooLargeError as error:
+        with suppress(Exception):  # Whatever an artist of the app's own does.
+            if artist := _artist_outside(figure):
+                error.add_note(f"{artist} reaches far out of the figure: move it.")
+        raise
     finally:
         figure.set_canvas(found)
+
+
+def _artist_outside(figure: Figure) -> str | None:
+    """Return the artist that is farthest out of *figure*, if by more than its size."""
+    renderer = RendererAgg(1, 1, figure.dpi)  # type: ignore[no-untyped-call]
+    home, reaches = figure.bbox, {}
+    for artist in figure.get_default_bbox_extra_artists():
+        box = artist.get_tightbbox(renderer)
+        if box is not None:
+            out = (home.x0 - box.x0, home.y0 - box.y0, box.x1 - home.x1)
+            reaches[max(*out, box.y1 - home.y1)] = artist
+    farthest = max(reaches, default=0.0)
+    is_far = farthest > max(home.size)
+    return cut(repr(reaches[farthest])) if is_far else None
 
 
 @contextmanager

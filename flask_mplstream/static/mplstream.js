@@ -5,7 +5,8 @@
 
 const REFRESHED = "img[data-mplstream-refresh]";
 const THEMED = "source[data-mplstream-theme='dark']";
-const BY_BROWSER = "(prefers-color-scheme: dark)";
+/** On paper there is no dark page: a browser leaves its background out. */
+const BY_BROWSER = "screen and (prefers-color-scheme: dark)";
 /** An answer that fails is asked for again after a longer time, up to this many. */
 const LONGEST_PATIENCE = 16;
 /** A picture that the server was too busy for is asked for again this often at most. */
@@ -22,9 +23,53 @@ function themeOf(element) {
 function followTheme(root) {
   for (const source of root.querySelectorAll(THEMED)) {
     const theme = themeOf(source);
-    const media = theme === null ? BY_BROWSER : theme === "dark" ? "all" : "not all";
+    const media = theme === null ? BY_BROWSER : theme === "dark" ? "screen" : "not all";
     if (source.media !== media) source.media = media;
   }
+}
+
+// --- Paper ----------------------------------------------------------------------
+
+const ON_PAPER = `${THEMED}, source[media='print']`;
+/** Holds a twin of each picture that has another one on paper, by the picture. */
+const paper = document.createElement("div");
+paper.hidden = true;
+paper.attachShadow({ mode: "open" });
+const twins = new Map();
+
+/** The picture as it is printed, which a lazy image out of sight does not load. */
+function twinOf(picture) {
+  const twin = picture.cloneNode(true);
+  for (const source of twin.querySelectorAll("source")) {
+    if (source.matches(THEMED)) source.remove();
+    if (source.media === "print") source.removeAttribute("media");
+  }
+  twin.querySelector("img").loading = "lazy";
+  return twin;
+}
+
+/**
+ * Have a light picture at hand when the page is printed. A browser that begins to print
+ * selects the light source, and does not wait for it. But it loads the lazy images
+ * first, and waits for them: so nothing is loaded twice until a page is printed.
+ */
+function preparePaper() {
+  for (const [picture, { twin }] of twins) {
+    if (picture.isConnected) continue;
+    twin.remove();
+    twins.delete(picture);
+  }
+  for (const picture of document.querySelectorAll("picture")) {
+    if (picture.querySelector(ON_PAPER) === null) continue;
+    const markup = picture.innerHTML;
+    if (twins.get(picture)?.markup === markup) continue;
+    twins.get(picture)?.twin.remove();
+    const twin = twinOf(picture);
+    twins.set(picture, { markup, twin });
+    paper.shadowRoot.append(twin);
+  }
+  // Not in the body, which other scripts replace.
+  if (twins.size && !paper.isConnected) document.documentElement.append(paper);
 }
 
 // --- Newer pictures -------------------------------------------------------------
@@ -52,18 +97,56 @@ function renewedSet(srcset, version) {
 }
 
 /** Show the picture again, in all its sizes and formats, once it has been loaded. */
-async function replace(image, tag) {
+async function replace(image, tag, words) {
   const version = tag.replace(/^W\/|"/g, "").slice(0, 64);
   const next = new Image();
   next.src = renewed(image.currentSrc, version);
   await next.decode();
+  const alt = await altOf(image, version, words);
+  const old = [image.naturalWidth, image.naturalHeight];
   const sources = [...(image.closest("picture")?.querySelectorAll("source") ?? [])];
   image.decoding = "sync"; // it is there: the old one stays until it is painted
   for (const element of [...sources, image]) {
     if (element.srcset) element.srcset = renewedSet(element.srcset, version);
   }
   image.src = renewed(image.src, version);
+  if (alt !== null) image.alt = alt;
+  await image.decode();
+  resize(image, old);
   image.dispatchEvent(new CustomEvent("mplstream:refresh", { bubbles: true }));
+}
+
+/** The text of a Display String (RFC 9651), or null. */
+function displayString(value) {
+  const quoted = /^%"(.*)"$/.exec(value ?? "");
+  return quoted && decodeURIComponent(quoted[1]);
+}
+
+/** The alternative text of the newer picture; null where the page has its own. */
+async function altOf(image, version, words) {
+  const url = image.dataset.mplstreamAlt;
+  if (url === undefined || words !== null) return url === undefined ? null : words;
+  const answer = await fetch(renewed(url, version), { cache: "no-store" });
+  if (!answer.ok) throw new Error(`The server answered ${answer.status}.`);
+  return answer.text();
+}
+
+/** Have the sides that were read from the figure follow its new size. */
+function resize(image, [oldWidth, oldHeight]) {
+  const { naturalWidth: width, naturalHeight: height } = image;
+  if (!oldWidth || !oldHeight || !width || !height) return;
+  const side = (name) => Number(image.getAttribute(name));
+  const sides = {
+    both: {
+      width: side("width") * (width / oldWidth),
+      height: side("height") * (height / oldHeight),
+    },
+    width: { width: side("height") * (width / height) },
+    height: { height: side("width") * (height / width) },
+  };
+  for (const [name, px] of Object.entries(sides[image.dataset.mplstreamSides] ?? {})) {
+    image.setAttribute(name, Math.round(px));
+  }
 }
 
 /** Of another host no script may read the headers: load whatever there is. */
@@ -76,14 +159,15 @@ async function refresh(image, state) {
   // What could not be loaded has no tag: whatever there is now is newer.
   const isShown = image.naturalWidth && !isRefused(image);
   state.tag = isShown ? (state.tag ?? (await tagOfCopy(image))) : null;
-  const headers = state.tag ? { "If-None-Match": state.tag } : {};
+  const headers = { "Mplstream-Words": "?1" };
+  if (state.tag) headers["If-None-Match"] = state.tag;
   const method = "HEAD";
   const answer = await fetch(image.currentSrc, { method, headers, cache: "no-store" });
   if (answer.status === 304) return;
   if (!answer.ok) throw new Error(`The server answered ${answer.status}.`);
   const tag = answer.headers.get("ETag");
   if (!tag || tag === state.tag) return;
-  await replace(image, tag);
+  await replace(image, tag, displayString(answer.headers.get("Mplstream-Alt")));
   state.tag = tag;
 }
 
@@ -202,6 +286,7 @@ const watched = new WeakSet();
 
 function attend() {
   followTheme(document);
+  preparePaper();
   for (const image of document.querySelectorAll(REFRESHED)) {
     if (watched.has(image)) continue;
     watched.add(image);
@@ -214,4 +299,5 @@ new MutationObserver(attend).observe(document.documentElement, {
   childList: true,
   attributeFilter: ["data-theme", "data-mplstream-refresh"],
 });
+document.addEventListener("mplstream:refresh", preparePaper);
 attend();

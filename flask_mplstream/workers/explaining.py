@@ -15,8 +15,15 @@ from typing import Any
 from flask.ctx import _AppCtxGlobals
 from werkzeug.exceptions import HTTPException
 
-from ..errors import ArgumentFault, ArgumentsError, InnerFigureError, cut
+from ..errors import (
+    ArgumentFault,
+    ArgumentsError,
+    ImageTooLargeError,
+    InnerFigureError,
+    cut,
+)
 from ..functions import plain_function, qualified_name
+from ..image import Variant
 from ..render import mathtext_of
 
 
@@ -54,6 +61,33 @@ def explained(
             if note:
                 error.add_note(note)
         raise
+
+
+@contextmanager
+def explained_size(chosen: Mapping[str, Any], variant: Variant) -> Iterator[None]:
+    """Blame the URL for the size of a picture that its own choice made too large.
+
+    A URL that chose nothing, or nothing that matters, is not to blame: then the error
+    is the app's, and stays what it is.
+
+    :param chosen: the arguments that differ from their defaults.
+    :raises ArgumentsError: naming each choice.
+    """
+    try:
+        yield
+    except ImageTooLargeError as error:
+        if error.is_scaled:
+            width_px = variant.width_px
+            chosen = {"_width": width_px} if width_px else {"_scale": variant.scale}
+        if not chosen:
+            raise
+        told = str(error)
+        raise ArgumentsError(
+            [
+                ArgumentFault(name, cut(str(value)), told, "one for a smaller picture")
+                for name, value in chosen.items()
+            ]
+        ) from error
 
 
 def _mathtext_fault(

@@ -22,7 +22,7 @@ from ..errors import ConfigError
 from ..functions import full_name, qualified_name
 from ..image import RenderedImage, Theme, Variant
 from ..render import Limits, Look, Meaning, build_once, render_variant
-from .explaining import explained
+from .explaining import explained, explained_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,8 @@ class Recipe:
     load_takes: tuple[str, ...]
     #: Arguments that come from the URL.
     url_names: tuple[str, ...]
+    #: Their defaults.
+    defaults: Mapping[str, Any]
     looks: Mapping[Theme, Look]
     limits: Limits
     meaning: Meaning
@@ -61,7 +63,12 @@ class Recipe:
         """
         began, loaded, steps = perf_counter(), [], []
         from_url = {name: values[name] for name in self.url_names}
-        with explained(self.function, from_url):
+        chosen = {
+            name: value
+            for name, value in from_url.items()
+            if name not in self.defaults or self.defaults[name] != value
+        }
+        with explained_size(chosen, variant), explained(self.function, from_url):
             if self.load is not None:
                 given = {name: values[name] for name in self.load_takes}
                 loaded = [_awaited(self.load(**given))]

@@ -18,7 +18,6 @@ from ..budget import Budget
 from ..errors import (
     ArgumentsError,
     ConfigError,
-    ImageTooLargeError,
     OverloadedError,
 )
 from ..image import RenderedImage, Variant
@@ -38,7 +37,7 @@ from .inline import is_rendering, run_without_request
 from .recipe import Recipe
 
 #: There is no room for a render, or the URL asks for what cannot be had: no fault.
-_REFUSALS = (OverloadedError, ArgumentsError, ImageTooLargeError)
+_REFUSALS = (OverloadedError, ArgumentsError)
 
 
 @dataclass(frozen=True, slots=True)

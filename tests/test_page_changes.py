@@ -1,0 +1,175 @@
+"""Pages that change in a real Chromium: what follows a picture, and what is printed."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page
+
+from .browsing import open_page, serving
+
+# The browser's driver has some for as long as it runs.
+pytestmark = pytest.mark.keeps_threads
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    with serving("tests.page_app:create_app()") as url:
+        yield url
+
+
+@pytest.fixture
+def complaints() -> Iterator[list[str]]:
+    found: list[str] = []
+    yield found
+    assert found == []
+
+
+@pytest.fixture
+def page(browser: Browser, complaints: list[str]) -> Iterator[Page]:
+    with open_page(browser, complaints) as page:
+        yield page
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    path = tmp_path / "data"
+    path.write_text("Rain 2 1")
+    return path
+
+
+# --- What follows a newer picture -----------------------------------------------------
+
+ALT = "document.querySelector('img').alt"
+SIDES = """() => ['width', 'height'].map(
+    side => document.querySelector('img').getAttribute(side))"""
+DECODE = "async () => { await document.querySelector('img').decode(); }"
+HEAR = """() => {
+    window.refreshed = 0;
+    addEventListener('mplstream:refresh', () => { window.refreshed += 1; });
+}"""
+
+
+def change(page: Page, data: Path, text: str) -> None:
+    """Write *text* as the data, and wait until the page shows it."""
+    data.write_text(text)
+    page.wait_for_function("() => window.refreshed > 0", timeout=20_000)
+
+
+def opened(page: Page, url: str) -> None:
+    page.goto(url)
+    page.evaluate(DECODE)
+    page.evaluate(HEAR)
+
+
+def test_the_words_follow_the_picture(page: Page, site: str, data: Path) -> None:
+    """The alternative text has the new numbers, in any script."""
+    opened(page, f"{site}/follows/sized?path={data}")
+    assert page.evaluate(ALT) == "Rain: 100% “wet” °."
+    change(page, data, "Schnee❄ 2 1")
+    assert page.evaluate(ALT) == "Schnee❄: 100% “wet” °."
+
+
+def test_words_that_are_too_long_for_a_header_follow_as_well(
+    page: Page, site: str, data: Path
+) -> None:
+    """They are read from ``.txt``."""
+    opened(page, f"{site}/follows/sized?path={data}")
+    change(page, data, f"{'❄' * 300} 2 1")
+    assert page.evaluate(ALT).startswith("❄" * 300)
+
+
+@pytest.mark.parametrize(
+    ("query", "before", "after"),
+    [
+        pytest.param("", ["200", "100"], ["300", "400"], id="both"),
+        pytest.param("&width=50", ["50", "25"], ["50", "67"], id="height"),
+        pytest.param("&height=50", ["100", "50"], ["38", "50"], id="width"),
+        pytest.param("&width=50&height=50", ["50", "50"], ["50", "50"], id="none"),
+        pytest.param("&_width=320", ["320", "160"], ["320", "426"], id="fixed-width"),
+    ],
+)
+def test_the_size_follows_the_picture(
+    page: Page, site: str, data: Path, query: str, before: list[str], after: list[str]
+) -> None:
+    """As far as it was read from the figure; what the page gives stays."""
+    opened(page, f"{site}/follows/sized?path={data}{query}")
+    assert page.evaluate(SIDES) == before
+    change(page, data, "Rain 3 4")
+    assert page.evaluate(SIDES) == after
+
+
+@pytest.mark.parametrize(
+    ("name", "query", "alt"),
+    [
+        pytest.param("sized", "&alt=Mine", "Mine", id="given"),
+        pytest.param("secret", "", "A figure of one person.", id="private"),
+    ],
+)
+def test_the_words_of_a_page_stay(
+    page: Page, site: str, data: Path, name: str, query: str, alt: str
+) -> None:
+    """Those that were given, and those that are not the figure's own."""
+    opened(page, f"{site}/follows/{name}?path={data}{query}")
+    change(page, data, "Snow 2 1")
+    assert page.evaluate(ALT) == alt
+
+
+# --- Paper -------------------------------------------------------------------------
+
+#: An image in a PDF that Chromium writes, and its compressed pixels.
+IMAGE = re.compile(rb"/Subtype /Image.*?>>\s*stream\r?\n(.*?)\r?\nendstream", re.DOTALL)
+
+
+def printed_images(page: Page) -> list[np.ndarray[Any, Any]]:
+    """The color channels of each image on the printed page."""
+    found = IMAGE.findall(page.pdf())
+    return [np.frombuffer(zlib.decompress(data), np.uint8) for data in found]
+
+
+SOURCE = "document.querySelector('img').currentSrc"
+
+
+@pytest.mark.parametrize("is_printed", [False, True], ids=["emulated", "printed"])
+@pytest.mark.parametrize(
+    ("path", "scheme"),
+    [
+        pytest.param("/night", "dark", id="the-browser-s-theme"),
+        pytest.param("/night?theme=dark", "light", id="data-theme"),
+        pytest.param("/night?theme=dark", "dark", id="both"),
+        pytest.param("/always-dark", "light", id="by-the-call"),
+    ],
+)
+def test_a_dark_page_prints_light_pictures(
+    browser: Browser,
+    complaints: list[str],
+    site: str,
+    path: str,
+    scheme: Any,
+    is_printed: bool,
+) -> None:
+    """And loads them only then."""
+    with open_page(browser, complaints, color_scheme=scheme) as page:
+        loaded: list[str] = []
+        page.on("request", lambda request: loaded.append(request.url))
+        page.goto(site + path)
+        page.wait_for_function(f"() => {SOURCE}.includes('_theme=dark')")
+        page.evaluate(DECODE)
+        page.wait_for_load_state("networkidle")
+        shown = [url for url in loaded if "/night." in url]
+        if path != "/night?theme=dark" or scheme == "dark":
+            assert all("_theme=dark" in url for url in shown)
+        if is_printed:
+            (printed,) = printed_images(page)
+            assert printed.mean() > 250
+        else:
+            page.emulate_media(media="print")
+            page.wait_for_function(f"() => !{SOURCE}.includes('_theme=dark')")
+            page.emulate_media(media="screen")
+            page.wait_for_function(f"() => {SOURCE}.includes('_theme=dark')")
