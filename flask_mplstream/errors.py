@@ -106,7 +106,14 @@ class SlowRenderError(RenderTimeoutError):
 
 
 class OverloadedError(MplStreamError, RuntimeError):
-    """There is no room, or was no time, for one more render."""
+    """There is no room, or was no time, for one more render.
+
+    :param fix: what the operator of the server can do, for the log.
+    """
+
+    def __init__(self, *args: object, fix: str = "") -> None:
+        super().__init__(*args)
+        self.fix = fix
 
 
 class BudgetError(OverloadedError):
@@ -128,7 +135,7 @@ class WorkerDiedError(MplStreamError, RuntimeError):
 
 
 class RemoteError(MplStreamError, RuntimeError):
-    """An error in a worker, told in words as it cannot be pickled."""
+    """An error in another thread or process, in words, as it cannot be copied."""
 
 
 class CacheDownError(MplStreamError, RuntimeError):

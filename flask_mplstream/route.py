@@ -20,6 +20,7 @@ from flask import Flask
 from .cache.freshness import Lifetime
 from .cache.key import digest, fingerprint
 from .cache.lookup import Pictures, Served, Wanted
+from .deadline import Deadline
 from .errors import ArgumentFault, ArgumentsError, cut
 from .image import ALT_FORMAT, RenderedImage, Theme, Variant
 from .parameters import Arguments, Parameters
@@ -231,7 +232,8 @@ class FigureRoute:
             self.options.error_backoff,
             is_failure,
             partial(_etag, key) if self._version else None,
-            lambda: self._renders().admit(),
+            lambda begins: self._renders().admit(begins),
+            lambda: self._renders().before_wait(),
         )
 
     def injected(self) -> dict[str, object]:
@@ -245,10 +247,16 @@ class FigureRoute:
         return digest(self._identity, text)[:16]
 
     def _render(
-        self, picture: Picture, injected: Mapping[str, object], timeout_s: float
+        self,
+        picture: Picture,
+        injected: Mapping[str, object],
+        deadline: Deadline,
+        payer: str | None,
     ) -> RenderedImage:
         values = {**picture.arguments.copy(), **injected}
-        return self._renders().image(self.recipe, values, picture.variant, timeout_s)
+        return self._renders().image(
+            self.recipe, values, picture.variant, deadline, payer
+        )
 
 
 def taken_by(call: Callable[..., Any], names: Iterable[str]) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from .caches import find_cache
 from .errors import ConfigError, UnknownFigureError, nearest
 from .route import FigureRoute, tag_name
 from .settings import Settings
+from .workers.greenlets import usual_followers
 from .workers.renders import Renders, check_extras
 
 EXTENSION = "mplstream"
@@ -151,7 +152,12 @@ class AppState:
         found = find_cache(self._app, cache, self.settings.cache_bytes)
         backend = self._app.extensions["cache"][found]
         store = Store(backend, fast_bytes=self.settings.fast_bytes)
-        return Pictures(store, clock=lambda: clock())
+        most = self.settings.max_followers
+        return Pictures(
+            store,
+            clock=lambda: clock(),
+            max_followers=usual_followers() if most is None else most,
+        )
 
 
 def _unknown_figure(name: str, known: list[str]) -> UnknownFigureError:

@@ -66,7 +66,8 @@ class Looks:
         :raises ConfigError: where there is no such format.
         """
         widths = [{"_width": width} for width in self.widths]
-        scales = self.scales or (() if widths else PAGE_SCALES)
+        usual = [scale for scale in PAGE_SCALES if scale <= route.options.max_scale]
+        scales = self.scales or (() if widths else usual)
         sizes = [*({"_scale": scale} for scale in scales), *widths]
         return list(
             dict.fromkeys(  # Shapes have one size.

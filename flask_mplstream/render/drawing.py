@@ -9,7 +9,7 @@ can happen later, outside the gate.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -112,6 +112,7 @@ def draw_pixels(
     scale: float = 1.0,
     width_px: int | None = None,
     max_pixels: int,
+    make_room: Callable[[float], object] = lambda _pixels: None,
 ) -> Pixels:
     """Draw *figure* once, as ``savefig`` would.
 
@@ -119,6 +120,7 @@ def draw_pixels(
     :param scale: factor on the dpi.
     :param width_px: width of the picture, instead of *scale*. Where the bounding
         box is tight, which only a draw can tell, it may be one pixel off.
+    :param make_room: called with a number of pixels before memory for them is taken.
     :raises ImageTooLargeError: before the memory for the pixels is taken.
     """
     if width_px is not None:
@@ -128,6 +130,7 @@ def draw_pixels(
     dpi = _dpi(figure, options) * scale
     drawn: list[Pixels] = []
     with _canvas(figure, max_pixels) as canvas, _layout_once(canvas, options):
+        canvas.make_room = make_room
         figure.savefig(drawn, format="pixels", **{**options, "dpi": dpi})  # type: ignore[arg-type]
     return drawn[0]
 
@@ -247,11 +250,14 @@ class _PixelCanvas(FigureCanvasAgg):
     """An Agg canvas that hands its pixels over instead of encoding them."""
 
     max_pixels = 0
+    make_room: Callable[[float], object] = staticmethod(lambda _pixels: None)
     layout_engine: Any = None
 
     def get_renderer(self) -> RendererAgg:
         # The one place where memory for pixels is taken.
-        check_size(self.figure.bbox.size, self.max_pixels)
+        width, height = self.figure.bbox.size
+        check_size((width, height), self.max_pixels)
+        self.make_room(width * height)
         return super().get_renderer()  # type: ignore[no-any-return,no-untyped-call]
 
     def print_pixels(self, drawn: list[Pixels], **_: Any) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from werkzeug.exceptions import HTTPException
 
+from ..connections import note_pool_timeout
 from ..errors import ArgumentFault, ArgumentsError, InnerFigureError, cut
 from ..render import mathtext_of
 
@@ -50,6 +51,7 @@ def explained(
             raise ArgumentsError([fault]) from error
         if line := _line_of(error, function):
             error.add_note(line)
+        note_pool_timeout(error)
         raise
 
 

@@ -32,6 +32,11 @@ logger = logging.getLogger("flask_mplstream")
 #: Part of a request's time after which its render is not begun any more: what is
 #: left would be too short for many, and their workers killed for nothing.
 LATEST_START = 0.5
+#: What an operator can do if workers are busy or starting.
+MORE_WORKERS = (
+    "Raise MPLSTREAM_WORKERS or timeout, or start the workers before the first request "
+    "(MPLSTREAM_PRELOAD)."
+)
 #: Seconds after which a process that still starts is started anew.
 LONGEST_START_S = 60.0
 
@@ -146,7 +151,9 @@ class _Worker:
             # It goes on starting for the next one, or nobody would ever have it.
             if time.monotonic() - process.began > LONGEST_START_S:
                 self._lose("start")
-            raise OverloadedError("A worker is still starting.") from None
+            raise OverloadedError(
+                "A worker is still starting.", fix=MORE_WORKERS
+            ) from None
 
     def _rendered(self, process: _Process, payload: bytes, deadline: float) -> bytes:
         remaining_s = max(deadline - time.monotonic(), 0)
@@ -231,8 +238,15 @@ class Pool:
             for worker in idle:  # Those after one that did not start.
                 self._idle.put(worker)
 
-    def run(self, payload: bytes, timeout_s: float) -> bytes:
+    def run(
+        self,
+        payload: bytes,
+        timeout_s: float,
+        on_turn: Callable[[], object] = lambda: None,
+    ) -> bytes:
         """What comes back for *payload*, from a worker that lived.
+
+        :param on_turn: called when a worker is free.
 
         :raises OverloadedError: where none is free in *timeout_s*.
         :raises SlowRenderError: where the render takes longer than what is left.
@@ -241,6 +255,7 @@ class Pool:
         latest_start = time.monotonic() + timeout_s * LATEST_START
         deadline = time.monotonic() + timeout_s
         worker = self._free(timeout_s * LATEST_START)
+        on_turn()
         try:
             try:
                 return worker.run(payload, latest_start, deadline)
@@ -257,7 +272,7 @@ class Pool:
             return self._idle.get(timeout=max(timeout_s, 0))
         except queue.Empty:
             raise OverloadedError(
-                f"No worker was free for {timeout_s:.1f} seconds."
+                f"No worker was free for {timeout_s:.1f} seconds.", fix=MORE_WORKERS
             ) from None
 
     def _give_back(self, worker: _Worker) -> None:
