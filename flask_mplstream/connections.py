@@ -7,8 +7,12 @@ and the render that they wait for gets none.
 
 from __future__ import annotations
 
+import re
+import sys
+import threading
 from collections.abc import Iterator
 from typing import Any
+from weakref import WeakSet
 
 from flask import current_app, g, has_app_context
 
@@ -18,6 +22,47 @@ POOL_HINT = (
     "for a picture. Commit or close the session before figure() or in version and "
     "inject, name a function that does so in MPLSTREAM_BEFORE_WAIT, or raise pool_size."
 )
+
+
+#: Where a session keeps the connections that it has begun a transaction on.
+_BEGUN = "flask_mplstream_begun"
+#: Statements that change nothing, hold no lock and set nothing for later ones.
+_READS = re.compile(
+    r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*(?:SELECT|WITH|VALUES|SHOW|EXPLAIN|PRAGMA)\b"
+    r"(?!.*\b(?:INSERT|UPDATE|DELETE|MERGE|INTO|FOR\s+(?:NO\s+)?(?:KEY|SHARE))\b)",
+    re.IGNORECASE | re.DOTALL,
+)
+#: Transactions with other statements.
+_written: WeakSet[Any] = WeakSet()
+_watching = threading.Lock()  # held for good by the first call of watch_writes
+
+
+def watch_writes() -> None:
+    """Note from now on which transactions write, if the app uses SQLAlchemy."""
+    if "sqlalchemy.orm" not in sys.modules or not _watching.acquire(blocking=False):
+        return
+    from sqlalchemy import Engine, event
+    from sqlalchemy.orm import Session
+
+    event.listen(Engine, "before_cursor_execute", _note_statement)
+    event.listen(Session, "after_begin", _note_begin)
+    event.listen(Session, "after_transaction_end", _note_end)
+
+
+def _note_statement(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+    if not _READS.match(statement):
+        transaction = connection.get_transaction()
+        if transaction is not None:
+            _written.add(transaction)
+
+
+def _note_begin(session: Any, _transaction: Any, connection: Any) -> None:
+    session.info.setdefault(_BEGUN, []).append(connection)
+
+
+def _note_end(session: Any, transaction: Any) -> None:
+    if transaction.parent is None:
+        session.info.pop(_BEGUN, None)
 
 
 def release_connections() -> None:
@@ -42,17 +87,17 @@ def _open_sessions() -> Iterator[Any]:
 
 
 def _has_only_read(session: Any) -> bool:
-    transaction = session.get_transaction()
-    if transaction is None or session.in_nested_transaction() or not session.is_active:
+    if not session.is_active or session.in_nested_transaction():
         return False
-    unsaved = (session.new, session.dirty, session.deleted)
-    # What was flushed is known to the transaction alone.
-    flushed = (getattr(transaction, n, ()) for n in ("_new", "_dirty", "_deleted"))
-    return not any(map(bool, (*unsaved, *flushed)))
+    if session.new or session.dirty or session.deleted:
+        return False
+    # Without any, it holds no connection, or began before writes were watched.
+    begun = session.info.get(_BEGUN, ())
+    return bool(begun) and not any(c.get_transaction() in _written for c in begun)
 
 
 def _end_transaction(session: Any) -> None:
-    """Commit, as a rollback would undo statements past the session's own tracking."""
+    """Commit, which changes nothing, without expiring what was loaded."""
     found, session.expire_on_commit = session.expire_on_commit, False
     try:
         session.commit()

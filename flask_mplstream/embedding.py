@@ -11,11 +11,14 @@ import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from flask import current_app
 from pydantic import Field
+
+# Not of functools, which lets one thread at a time compute it in Python 3.11: pages
+# would wait for the renders of all others.
+from werkzeug.utils import cached_property
 
 from .errors import ArgumentFault, ArgumentsError
 from .image import (

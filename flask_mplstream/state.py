@@ -18,6 +18,7 @@ from .budget import Budget, remote_address
 from .cache.lookup import Pictures
 from .cache.store import Store
 from .caches import find_cache
+from .connections import watch_writes
 from .errors import ConfigError, UnknownFigureError, nearest
 from .route import FigureRoute, tag_name
 from .settings import Settings
@@ -33,6 +34,7 @@ class AppState:
     def __init__(self, app: Flask) -> None:
         self.settings = Settings.from_config(app.config)
         check_extras(self.settings)
+        watch_writes()
         self.routes: dict[str, FigureRoute] = {}
         self._declared: dict[int, dict[str, list[FigureRoute]]] = {}
         self._app = app

@@ -93,7 +93,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "caches": {"errors", "cache.memory", "cache.serializer"},
     "state": {
-        *("budget", "caches", "errors", "settings", "route"),
+        *("budget", "caches", "connections", "errors", "settings", "route"),
         *("cache.lookup", "cache.store", "workers.greenlets", "workers.renders"),
     },
     "assets": {"errors", "state", "urls"},

@@ -38,7 +38,7 @@ logger = logging.getLogger("flask_mplstream")
 #: Errors that are remembered at most.
 MAX_ERRORS = 256
 #: Seconds after the deadline that the leader leaves the render to say what is wrong.
-GRACE_S = 0.5
+GRACE_S = 0.4
 #: Seconds that a flight lasts before followers over the limit are sent away.
 PATIENCE_S = 1.0
 #: Seconds that the end of the process waits for flights that every caller has left.
@@ -66,14 +66,11 @@ class _Rendered:
     value: Any = None
     error: Exception | None = None
 
-    def send_to(self, production: Production[Any]) -> None:
-        """Go on with *production*; keep no error, whose frames hold this value."""
+    def end(self, production: Production[T]) -> T:
+        """Return what *production* makes of it; keep no error, whose frames hold it."""
         error, self.error = self.error, None
         try:
-            if error is None:
-                production.send(self.value)
-            else:
-                production.throw(error)
+            return _end(production, self.value, error)
         finally:
             del error
 
@@ -213,6 +210,9 @@ class Flights(Generic[T]):
         try:
             self._begin(flight)
             render = next(production)
+        except StopIteration as end:
+            self._forget(flight, _Outcome(end.value))
+            return self._take(flight)
         except BaseException as error:
             self._close(flight, error, backoff_s)
             if not isinstance(error, Exception):
@@ -267,9 +267,11 @@ class Flights(Generic[T]):
         backoff_s: Callable[[Exception], float],
     ) -> None:
         try:
-            rendered.send_to(production)
+            value = rendered.end(production)
         except BaseException as error:
             self._close(flight, error, backoff_s)
+        else:
+            self._forget(flight, _Outcome(value))
 
     def _close(
         self,
@@ -277,13 +279,11 @@ class Flights(Generic[T]):
         error: BaseException,
         backoff_s: Callable[[Exception], float],
     ) -> None:
-        """End *flight* with what its production ended with; call it in ``except``."""
-        if isinstance(error, StopIteration):
-            self._forget(flight, _Outcome(error.value))
-        elif isinstance(error, Exception):
-            self._end(flight, error, backoff_s)
+        """End *flight* with the error of its production."""
+        if isinstance(error, Exception):
+            self._fail(flight, error, backoff_s)
         else:
-            self._end(flight, RenderTimeoutError("The render was interrupted."))
+            self._fail(flight, RenderTimeoutError("The render was interrupted."))
 
     def _take(self, flight: _Flight[T]) -> T:
         error, flight.error = flight.error, None
@@ -330,7 +330,7 @@ class Flights(Generic[T]):
         with self._lock:
             flight.has_begun = True
 
-    def _end(
+    def _fail(
         self,
         flight: _Flight[T],
         error: Exception,
@@ -388,10 +388,30 @@ def run_here(production: Production[T]) -> T:
     """Return what *production* makes, all of it in this thread."""
     try:
         render = next(production)
-        production.send(render())
     except StopIteration as end:
-        value: T = end.value
-        return value
+        made: T = end.value
+        return made
+    try:
+        value = render()
+    except Exception as error:
+        return _end(production, None, error)
+    return _end(production, value, None)
+
+
+def _end(production: Production[T], value: object, error: Exception | None) -> T:
+    """Return what *production* makes of the *value* or *error* of its render."""
+    if isinstance(error, StopIteration):  # A generator cannot pass it on.
+        production.close()
+        raise error
+    try:
+        if error is not None:
+            production.throw(error)
+        production.send(value)
+    except StopIteration as end:
+        made: T = end.value
+        return made
+    finally:
+        del error  # Its traceback has this frame.
     raise RuntimeError("A production renders once.")
 
 

@@ -8,8 +8,10 @@ only encoders, which need no gate, are waited for.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
+from contextlib import suppress
 
 from ..deadline import Deadline
 from ..errors import OverloadedError
@@ -22,6 +24,9 @@ MAX_BYTES = 400 * 2**20
 #: Bytes for each pixel while it is drawn and encoded, measured at 3840 x 2880:
 #: benchmarks/large.py.
 BYTES_PER_PIXEL = {"png": 8, "jpg": 8, "webp": 30, "avif": 38}
+
+#: Bytes from which on a render gives memory back to the system when it ends.
+TRIMMED_BYTES = 64 * 2**20
 
 #: What most figures measure at scale 1, in pixels. A figure's own size is known only
 #: once it is built.
@@ -129,8 +134,16 @@ class Room:
 
     def give_back(self) -> None:
         """Hold nothing any more."""
+        if self._held_bytes >= TRIMMED_BYTES:
+            _trim()
         self._source.give(self._held_bytes)
         self._held_bytes = 0
+
+
+def _trim() -> None:
+    """Give free memory back to the system, which glibc keeps for each thread."""
+    with suppress(AttributeError, OSError, TypeError):  # Another C library.
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _usual_pixels(variant: Variant) -> float:

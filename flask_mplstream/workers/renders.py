@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from flask import Flask
 
 from ..budget import Budget
-from ..connections import release_connections
+from ..connections import release_connections, watch_writes
 from ..deadline import Deadline
 from ..errors import (
     ArgumentsError,
@@ -100,6 +100,7 @@ class Renders:
         self._app = app
         self._budget = budget
         self._app_name = settings.app
+        watch_writes()  # SQLAlchemy may have been imported since.
         self._before_wait = settings.before_wait or release_connections
         self._release = release_connections if settings.before_wait is None else _keep
         # On an executor all that it has been given counts as waiting: how much it
