@@ -123,7 +123,8 @@ class BudgetError(OverloadedError):
     """
 
     def __init__(self, message: str, retry_after_s: int) -> None:
-        super().__init__(message, retry_after_s)
+        fix = "Raise MPLSTREAM_CLIENT_BUDGET if ordinary visitors use theirs up."
+        super().__init__(message, retry_after_s, fix=fix)
         self.retry_after_s = retry_after_s
 
     def __str__(self) -> str:

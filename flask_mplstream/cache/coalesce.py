@@ -220,7 +220,12 @@ class Flights(Generic[T]):
             return self._take(flight)
         go_on = partial(self._go_on, flight, production, rendered, backoff_s)
         thread = _start(partial(self._render, flight, render, rendered, go_on))
-        self._wait(flight, rendered)
+        try:
+            self._wait(flight, rendered)
+        except BaseException:
+            if not flight.is_abandoned:  # Interrupted just as it was ready.
+                go_on()
+            raise
         if thread is not None:
             thread.join(GRACE_S)  # It has nothing left to do.
         go_on()
