@@ -23,6 +23,7 @@ from .errors import (
     WorkerDiedError,
 )
 from .image import ImageFormat, RenderedImage
+from .logs import keep_to_one_line
 from .render import DARK_STYLE, render
 from .settings import FigureOptions
 from .signals import (
@@ -76,3 +77,5 @@ __all__ = [
     "start_workers",
     "worker_killed",
 ]
+
+keep_to_one_line()

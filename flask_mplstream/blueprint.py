@@ -30,7 +30,7 @@ from .parameters import Parameters
 from .render import Look, check_style, use_agg
 from .route import FigureRoute, taken_by
 from .settings import FigureOptions, RouteOptions
-from .state import AppState, current_state
+from .state import EXTENSION, AppState, current_state
 from .templating import GLOBALS
 from .view import FigureView
 
@@ -179,6 +179,27 @@ class FigureBlueprint(Blueprint):
         if tags:
             state.invalidate_tags(tags)
 
+    @staticmethod
+    def close(app: Flask) -> None:
+        """Stop what the figures of *app* have running in this process.
+
+        These are its workers, with the renders under way, and the package's threads.
+        It may be called again and again, as in the teardown of a test::
+
+            @pytest.fixture
+            def app():
+                app = create_app()
+                yield app
+                plots.close(app)
+
+        The app still answers: the next render starts new workers. An app that is
+        dropped without it loses its workers with the garbage, and a process that ends
+        loses all of them.
+        """
+        state = app.extensions.get(EXTENSION)
+        if isinstance(state, AppState):
+            state.stop()
+
     def _open_gallery(self, state: BlueprintSetupState) -> None:
         settings = AppState.of(_app(state)).settings
         decorators = settings.route_options(self.figure_options).decorators
@@ -238,7 +259,7 @@ def _full_name(state: BlueprintSetupState) -> str:
 
 def _prepare_app(state: BlueprintSetupState) -> None:
     app = _app(state)
-    AppState.of(app)
+    AppState.of(app).check_settings()
     use_agg()
     app.cli.add_command(figures)
     for name, function in GLOBALS.items():

@@ -192,7 +192,7 @@ class Embedding:
         text = summary_of(self.route.function)
         # What is behind a login, or one person's, is told by its own URL alone: the
         # page may be for others, or be cached.
-        if not options.is_private and not options.decorators and self.described:
+        if not self.route.is_private and self.described:
             text = self.described.alt or text
         if not text and current_app.debug:
             logger.warning(

@@ -153,5 +153,10 @@ def cut(text: str) -> str:
 
 
 def nearest(name: str, known: Sequence[str]) -> str | None:
-    """The one of *known* that *name* was probably meant to be, or ``None``."""
-    return next(iter(get_close_matches(name, known, n=1, cutoff=0.5)), None)
+    """Return the one of *known* that *name* was probably meant to be, or ``None``.
+
+    The time grows with the square of a name's length, so that it is cut first.
+    """
+    names = {cut(one): one for one in known}
+    found = get_close_matches(cut(name), names, n=1, cutoff=0.5)
+    return names[found[0]] if found else None

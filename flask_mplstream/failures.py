@@ -19,9 +19,6 @@ from .errors import cut
 
 logger = logging.getLogger("flask_mplstream")
 
-#: Characters of a line in the log about a picture that failed.
-MAX_LOG_LINE = 1000
-
 
 def answer_of_the_app(
     app: Flask, request: Request, error: Exception
@@ -55,11 +52,5 @@ def problem_of_the_app(
     got_request_exception.send(app, _async_wrapper=app.ensure_sync, exception=error)
     told = [f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())]
     given = ", ".join(f"{name}={cut(repr(v))}" for name, v in arguments.items())
-    line = _one_line(f"{figure}({given}) failed: {' | '.join(told)}")
-    logger.error("%s", line, exc_info=app.debug)
+    logger.error("%s(%s) failed", figure, given, exc_info=error)
     return http.fault("\n".join(told)) if app.debug else http.fault()
-
-
-def _one_line(text: str) -> str:
-    """*text* as it may stand in a log that strangers write into."""
-    return "".join(c if c.isprintable() else " " for c in text)[:MAX_LOG_LINE]

@@ -17,6 +17,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
+from itertools import islice
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -36,6 +37,9 @@ MAX_VALUE_LENGTH = 256
 MAX_VALUES = 100
 #: Faults that an error names, so that a short URL makes no long answer.
 MAX_FAULTS = 20
+#: Unknown names for which the nearest known one is looked for, which takes longer
+#: than all else in such an answer.
+MAX_HINTS = 3
 
 _CONFIG = PydanticConfig(allow_inf_nan=False, str_max_length=MAX_VALUE_LENGTH)
 _UNIONS = (typing.Union, types.UnionType)
@@ -356,16 +360,7 @@ class Parameters:
         unknown: Mapping[str, str],
         allowed: list[str],
     ) -> Arguments:
-        faults = [
-            ArgumentFault(
-                cut(name),
-                cut(value),
-                "There is no such argument.",
-                ", ".join(allowed) or "no arguments at all",
-                nearest(name, allowed),
-            )
-            for name, value in unknown.items()
-        ]
+        faults = _unknown_faults(unknown, allowed)
         values: dict[str, Any] = {}
         for parameter in self:
             try:
@@ -390,6 +385,22 @@ class Parameters:
         }
         pairs = (f"{json.dumps(name)}:{text}" for name, text in identities.items())
         return Arguments(values, f"{{{','.join(pairs)}}}", query)
+
+
+def _unknown_faults(
+    unknown: Mapping[str, str], allowed: list[str]
+) -> list[ArgumentFault]:
+    accepted = ", ".join(allowed) or "no arguments at all"
+    return [
+        ArgumentFault(
+            cut(name),
+            cut(value),
+            "There is no such argument.",
+            accepted,
+            nearest(name, allowed) if number < MAX_HINTS else None,
+        )
+        for number, (name, value) in enumerate(islice(unknown.items(), MAX_FAULTS))
+    ]
 
 
 def describe(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The response that a picture is sent as.
+"""The response that a picture is sent as, private or public.
 
 Flask side. Its headers are final when it is made, so that Werkzeug need neither
 check each of them again nor look for locations and lengths to correct: more
@@ -8,16 +8,36 @@ than half of what a plain ``Response`` costs (benchmarks/hit.py).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from flask import Flask, Response
-from werkzeug.datastructures import Headers
+from flask import Flask, Request, Response, has_request_context
+from flask.globals import request_ctx
+from werkzeug.datastructures import Headers, ImmutableMultiDict
+
+from .http import PERSONAL, PRIVATE
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
+    from flask.ctx import RequestContext
+
+T = TypeVar("T")
 
 _Items = list[tuple[str, str]]
 _Wsgi = tuple[Iterable[bytes], str, _Items]
+
+
+class WatchedRequest(Request):
+    """A request that notes whether the app read a cookie."""
+
+    were_cookies_read = False
+
+    @property
+    def cookies(self) -> ImmutableMultiDict[str, str]:
+        """The cookies of the request."""
+        # Flask opens the session before it knows the rule.
+        if self.url_rule is not None:
+            self.were_cookies_read = True
+        return super().cookies
 
 
 class ReadyHeaders(Headers):
@@ -39,6 +59,8 @@ class PictureResponse(Response):
 
     # A 304 has no body and so no type.
     default_mimetype = None
+    #: Whether it depends on a person, by its content or by who may get it.
+    is_private = False
     _has_callbacks = False
 
     def call_on_close(self, func: Callable[[], Any]) -> Callable[[], Any]:
@@ -47,35 +69,35 @@ class PictureResponse(Response):
         return super().call_on_close(func)
 
     def get_wsgi_response(self, environ: WSGIEnvironment) -> _Wsgi:
-        """The body, the status and the headers for the server.
+        """Return body, status and headers for the server.
 
         Cookies are written after every ``after_request`` hook, so this is the
-        first place that knows them all: a picture sent with one is for one
-        browser, and no shared cache may replay the cookie to another.
+        first place that knows them all.
         """
-        if self._may_be_for_one(environ) and self._is_for_one(environ):
+        headers = self.headers
+        if not (isinstance(headers, ReadyHeaders) and headers.are_untouched):
+            self._keep_from_others()
+        return self.get_app_iter(environ), self.status, headers.to_wsgi_list()
+
+    def _keep_from_others(self) -> None:
+        """Correct ``Cache-Control`` and ``Vary`` after hooks and the session."""
+        said = self.headers.get("Cache-Control", "")
+        if "no-store" in said:
+            return
+        if self.is_private and not _is_for_one_browser(said):
+            make_private(self)
+        elif "Set-Cookie" in self.headers:
+            # The picture is public, the cookie is not.
             self.cache_control.private = True
             self.cache_control.public = False
             self.vary.add("Cookie")
-        return self.get_app_iter(environ), self.status, self.headers.to_wsgi_list()
-
-    def _may_be_for_one(self, environ: WSGIEnvironment) -> bool:
-        """Whether to look closer: most pictures leave as they were made."""
-        headers = self.headers
-        is_made = isinstance(headers, ReadyHeaders) and headers.are_untouched
-        return not is_made or "HTTP_AUTHORIZATION" in environ
-
-    def _is_for_one(self, environ: WSGIEnvironment) -> bool:
-        """Whether a cookie is set, or a login or a session may have opened the door.
-
-        Flask names the cookie in ``Vary`` where a session was read.
-        """
-        if "Set-Cookie" in self.headers:
-            return True
-        if "private" in self.headers.get("Cache-Control", ""):
-            return False  # It says so already.
-        vary = self.headers.get("Vary", "")
-        return "HTTP_AUTHORIZATION" in environ or "cookie" in vary.lower()
+        elif "private" not in said and "cookie" in self.vary:
+            if has_request_context() and _is_session_read(request_ctx):
+                # After the view, by a hook: neither the picture nor access to it
+                # depends on that. Werkzeug removes names in lower case only.
+                self.vary.discard("cookie")
+            else:
+                make_private(self)
 
     def get_app_iter(self, environ: WSGIEnvironment) -> Iterable[bytes]:
         """The blocks as they are, where nobody waits for the end."""
@@ -84,8 +106,48 @@ class PictureResponse(Response):
         return () if environ["REQUEST_METHOD"] == "HEAD" else self.response
 
 
+def _is_for_one_browser(control: str) -> bool:
+    """Whether ``Cache-Control`` lets a browser show a picture to its user only."""
+    return control == PERSONAL or ("private" in control and "no-cache" in control)
+
+
+def make_private(response: Response) -> None:
+    """Let only browsers keep *response*, and ask again each time."""
+    response.headers["Cache-Control"] = PRIVATE
+    response.vary.update(("Cookie", "Authorization"))
+
+
+def is_for_one(context: RequestContext) -> bool:
+    """Return whether the app may know the user of the request by now.
+
+    It does if a session or a cookie was read, or the server or a header names a user.
+    """
+    environ = context.request.environ
+    return (
+        _is_session_read(context)
+        or getattr(context.request, "were_cookies_read", False)
+        or "HTTP_AUTHORIZATION" in environ
+        or bool(environ.get("REMOTE_USER"))
+    )
+
+
+def _is_session_read(context: RequestContext) -> bool:
+    # Not by the public attribute, which counts as reading it. A session that does not
+    # say counts as read.
+    session = getattr(context, "_session", None)
+    return getattr(session, "accessed", True)
+
+
 def response_class(app: Flask) -> type[PictureResponse]:
     """The class for *app*, which may have a response class of its own."""
-    if issubclass(PictureResponse, app.response_class):
-        return PictureResponse
-    return type("PictureResponse", (PictureResponse, app.response_class), {})
+    return _with(PictureResponse, app.response_class)
+
+
+def watch_cookies(app: Flask) -> None:
+    """Have each request to *app* note whether the app read a cookie."""
+    app.request_class = _with(WatchedRequest, app.request_class)
+
+
+def _with(ours: type[T], apps: type[Any]) -> type[T]:
+    """Return *ours*, on top of a class *apps* that the app made."""
+    return ours if issubclass(ours, apps) else type(ours.__name__, (ours, apps), {})

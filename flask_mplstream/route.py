@@ -8,24 +8,33 @@ resolved; it is read-only from then on.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from importlib.metadata import version
+from secrets import token_hex
 from types import CodeType
 from typing import Any
 
 from flask import Flask
 
 from .cache.freshness import Lifetime
-from .cache.key import digest, fingerprint
+from .cache.key import copy_value, digest, fingerprint
 from .cache.lookup import Pictures, Served, Wanted
 from .deadline import Deadline
 from .errors import ArgumentFault, ArgumentsError, cut
 from .image import ALT_FORMAT, RenderedImage, Theme, Variant
 from .parameters import Arguments, Parameters
-from .render import MATPLOTLIB_VERSION, Limits, Look, Meaning, is_held_here
+from .render import (
+    MATPLOTLIB_VERSION,
+    Limits,
+    Look,
+    Meaning,
+    app_globals,
+    is_held_here,
+)
 from .settings import RouteOptions
+from .signing import authenticate
 from .workers.explaining import is_failure
 from .workers.inline import is_rendering
 from .workers.recipe import Recipe
@@ -33,6 +42,17 @@ from .workers.renders import Renders
 
 #: A new version of the package may draw or say something else.
 _VERSION = version("flask-mplstream")
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """The data's version, as the user of one request has it."""
+
+    text: str
+    #: The names that the picture belongs to, for invalidation.
+    names: tuple[str, ...]
+    #: The injected values, as they are in the key.
+    injected: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +65,8 @@ class Picture:
     key: str
     #: What it belongs to, for invalidation.
     names: tuple[str, ...]
+    #: The app that it belongs to, if it is private.
+    owner: str
     #: What to look for, where it follows from the URL alone.
     wanted: Wanted | None = None
 
@@ -105,10 +127,21 @@ class FigureRoute:
         styles = [look.style for look in self.recipe.looks.values()]
         savefig = sorted(options.savefig.items())
         look = (savefig, styles, options.alt, MATPLOTLIB_VERSION, _VERSION)
-        # User 7 of this app is not user 7 of another one on the same Redis.
-        owner = app.config.get("SECRET_KEY") if options.is_private else None
-        self._identity = digest(repr((self._source, endpoint, look, code, owner)))
+        self._declared = digest(repr((self._source, endpoint, look, code)))
+        self._has_owner = bool(
+            options.is_private or options.signed or options.decorators
+        )
+        # Without a secret nothing else tells this app from another one.
+        self._unknown_owner = token_hex()
         self._tags = tuple(map(tag_name, options.tags))
+
+    @cached_property
+    def _identity(self) -> str:
+        """Digest of what changes the picture without being in the URL.
+
+        Read at first use, as the app may set rcParams after the registration.
+        """
+        return digest(self._declared, str(app_globals()))
 
     def _with_its_own(self, call: Callable[..., Any]) -> Callable[..., Any]:
         """*call* with those of the figure function's arguments that it takes."""
@@ -139,11 +172,23 @@ class FigureRoute:
             raise ArgumentsError(faults)
         return served
 
+    def _owner(self) -> str:
+        """Return the name under which this app keeps its private pictures.
+
+        User 7 of this app is not user 7 of another one on the same Redis. Read at
+        each use, as ``SECRET_KEY`` may be set after the registration.
+        """
+        if not self._has_owner:
+            return ""
+        secret = self._app.config.get("SECRET_KEY")
+        return repr(secret) if secret else self._unknown_owner
+
     def picture(self, arguments: Arguments, variant: Variant) -> Picture:
         """The picture of *arguments* in *variant*."""
-        key = digest(self._identity, arguments.canonical, str(variant))
+        owner = self._owner()
+        key = digest(self._identity, owner, arguments.canonical, str(variant))
         names = self._names_of(arguments)
-        picture = Picture(arguments, variant, key, names)
+        picture = Picture(arguments, variant, key, names, owner)
         if self._inject or self._version:
             return picture
         return replace(picture, wanted=self._wanted(picture, key, {}))
@@ -191,34 +236,73 @@ class FigureRoute:
         """
         return self.fetch(self.picture(arguments, Variant(ALT_FORMAT))).entry.image
 
+    @property
+    def is_private(self) -> bool:
+        """Whether every response is one person's: by an option, or behind a guard.
+
+        Final at the first request, as an app takes functions until then.
+        """
+        return self.options.is_private or (
+            self.options.private is None and self._is_guarded
+        )
+
+    @property
+    def _is_guarded(self) -> bool:
+        """Whether a blueprint has a ``before_request``, which may turn people away."""
+        guards, names = self._app.before_request_funcs, self.blueprint.split(".")
+        return any(guards.get(".".join(names[:n])) for n in range(1, len(names) + 1))
+
+    @property
+    def has_urls_of_users(self) -> bool:
+        """Whether the version in a URL also says whose picture it is.
+
+        No other user's page names such a URL.
+        """
+        return bool(self._inject and self._app.secret_key)
+
     def version_of(self, arguments: Arguments) -> str:
-        """What stands for the data's version in a URL; nothing without ``version``."""
+        """Return the version for a URL; nothing without ``version``."""
         if self._version is None:
             return ""
-        version = self._versioned(arguments, self.injected())
-        return self.url_version(version, self._names_of(arguments))
+        injected = self.injected()
+        text = self._versioned(arguments, injected)
+        names, texts = self._names_of(arguments), self._texts_of(injected)
+        return self.url_version(Version(text, names, texts))
 
-    def url_version(self, version: str, names: Sequence[str]) -> str:
-        """*version* as it stands in a URL: an invalidation makes it another one."""
-        return digest(version, self.pictures().store.generation(names))[:16]
+    def url_version(self, version: Version) -> str:
+        """Return *version* for a URL: an invalidation makes it another one.
 
-    def wanted(self, picture: Picture) -> tuple[Wanted, str]:
-        """What to look for, and the data's version or nothing.
+        With injected values it is an HMAC over those and all arguments as well.
+        """
+        generation = self.pictures().store.generation(version.names)
+        if self.has_urls_of_users:
+            texts = (version.text, generation, *version.names, *version.injected)
+            return authenticate(self._app, digest(*texts))
+        return digest(version.text, generation)[:16]
+
+    def wanted(self, picture: Picture) -> tuple[Wanted, Version | None]:
+        """Return the picture to look for, and the data's version if it has one.
 
         Calls ``inject`` and ``version``, so it wants the request that they want.
         """
+        if picture.owner != self._owner():  # SECRET_KEY was set meanwhile.
+            picture = self.picture(picture.arguments, picture.variant)
         if picture.wanted is not None:
-            return picture.wanted, ""
+            return picture.wanted, None
         injected = self.injected()
-        texts = [
-            f"{name}={fingerprint(value, f'inject[{name!r}] of {self._source}')}"
-            for name, value in injected.items()
-        ]
-        version = ""
+        texts, version = self._texts_of(injected), None
         if self._version is not None:
-            version = self._versioned(picture.arguments, injected)
-        key = digest(picture.key, version, *texts)
+            text = self._versioned(picture.arguments, injected)
+            version = Version(text, picture.names, texts)
+        key = digest(picture.key, version.text if version else "", *texts)
         return self._wanted(picture, key, injected), version
+
+    def _texts_of(self, injected: Mapping[str, object]) -> tuple[str, ...]:
+        """Return *injected* as texts that differ if the values do."""
+        return tuple(
+            f"{name}={fingerprint(value, self._injection(name))}"
+            for name, value in injected.items()
+        )
 
     def _wanted(
         self, picture: Picture, key: str, injected: Mapping[str, object]
@@ -237,14 +321,25 @@ class FigureRoute:
         )
 
     def injected(self) -> dict[str, object]:
-        """What ``inject`` gives, in the request that it may want."""
-        return {name: call() for name, call in self._inject.items()}
+        """Return copies of the values of ``inject`` in the current request.
+
+        A list that changes later would be drawn under the key of the old one.
+
+        :raises ConfigError: for a value that a key cannot hold.
+        """
+        given = {name: call() for name, call in self._inject.items()}
+        for name, value in given.items():
+            fingerprint(value, self._injection(name))
+        return _copy_values(given)
+
+    def _injection(self, name: str) -> str:
+        return f"inject[{name!r}] of {self._source}"
 
     def _versioned(self, arguments: Arguments, injected: Mapping[str, object]) -> str:
         assert self._version is not None  # noqa: S101 - for the type checker
-        version = self._version(**arguments.copy(), **injected)
+        version = self._version(**arguments.copy(), **_copy_values(injected))
         text = fingerprint(version, f"version of {self._source}")
-        return digest(self._identity, text)[:16]
+        return digest(self._identity, self._owner(), text)[:16]
 
     def _render(
         self,
@@ -253,10 +348,15 @@ class FigureRoute:
         deadline: Deadline,
         payer: str | None,
     ) -> RenderedImage:
-        values = {**picture.arguments.copy(), **injected}
+        values = {**picture.arguments.copy(), **_copy_values(injected)}
         return self._renders().image(
             self.recipe, values, picture.variant, deadline, payer
         )
+
+
+def _copy_values(values: Mapping[str, object]) -> dict[str, object]:
+    """Return *values* for one call, which may change its own."""
+    return {name: copy_value(value) for name, value in values.items()}
 
 
 def taken_by(call: Callable[..., Any], names: Iterable[str]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from copy import copy
 from typing import Annotated, Any, Literal, Self, TypedDict
 
 from pydantic import (
@@ -20,7 +21,7 @@ from pydantic import (
     ValidationError,
 )
 
-from .errors import ConfigError, nearest
+from .errors import ConfigError, cut, nearest
 from .image import FORMATS, SCALES, WIDTHS_PX, ImageFormat, image_format
 
 PREFIX = "MPLSTREAM_"
@@ -96,7 +97,7 @@ class FigureOptions(TypedDict, total=False):
     tags: Sequence[str]
     version: Callable[..., object]
     inject: Mapping[str, Callable[[], object]]
-    private: bool
+    private: bool | None
     savefig: Mapping[str, Any]
     style: str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]]
     dark_style: bool | str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]]
@@ -153,8 +154,11 @@ class RouteOptions(BaseModel):
     #: the figure function, is part of the key, cannot be set from the URL, and
     #: makes the response private.
     inject: Mapping[str, Callable[[], object]] = Field(default_factory=dict)
-    #: Whether only the browser that asked may keep the picture, no shared cache.
-    private: bool = False
+    #: Whether only browsers may keep the picture, and ask again each time. By default
+    #: if the route has ``inject`` or ``decorators``, or its blueprint a
+    #: ``before_request``. ``False`` says that those let everybody in: the decorators of
+    #: the same layer (route, blueprint) or a wider one. ``inject`` is always private.
+    private: bool | None = None
     #: Keyword arguments for ``Figure.savefig``.
     savefig: Annotated[Mapping[str, Any], BeforeValidator(_savefig)] = Field(
         default_factory=dict
@@ -200,7 +204,9 @@ class RouteOptions(BaseModel):
 
     @property
     def is_private(self) -> bool:
-        """Whether the response belongs to one person."""
+        """Whether these options alone make the response one person's."""
+        if self.private is None:
+            return bool(self.inject or self.decorators)
         return self.private or bool(self.inject)
 
     @classmethod
@@ -243,8 +249,9 @@ class Settings(RouteOptions):
     #: functions have in a worker.
     app: str | None = None
     #: Whether the workers start with the first request to the app, whatever it
-    #: is for, and not with the first render.
-    preload: bool = False
+    #: is for, and not with the first render. ``None``: worker processes do unless
+    #: ``app.testing``, an executor does not.
+    preload: bool | None = None
     #: Renders elsewhere: an executor, or a callable that makes one.
     executor: Executor | Callable[[], Executor] | None = None
     #: Renders that may wait for a turn; one more is refused with 503.
@@ -273,12 +280,7 @@ class Settings(RouteOptions):
 
         :raises ConfigError: for an unknown key, a wrong type or range.
         """
-        given = {
-            key.removeprefix(PREFIX).lower(): value
-            for key, value in config.items()
-            if isinstance(key, str) and key.startswith(PREFIX)
-        }
-        settings = cls.checked(given, _config_key)
+        settings = cls._read(config)
         if settings.workers and settings.executor is not None:
             raise ConfigError(
                 "MPLSTREAM_WORKERS and MPLSTREAM_EXECUTOR are both set. Choose one: "
@@ -290,13 +292,44 @@ class Settings(RouteOptions):
                 "nothing: on an executor every render counts as pending."
             )
         for name in cls.model_fields:
-            config.setdefault(_config_key(name), getattr(settings, name))
+            # A copy, so that a change in place is seen as one.
+            config.setdefault(_config_key(name), copy(getattr(settings, name)))
         return settings
 
+    @classmethod
+    def _read(cls, config: Mapping[str, Any]) -> Self:
+        given = {
+            key.removeprefix(PREFIX).lower(): value
+            for key, value in config.items()
+            if isinstance(key, str) and key.startswith(PREFIX)
+        }
+        return cls.checked(given, _config_key)
+
+    def check_unchanged(self, config: Mapping[str, Any]) -> None:
+        """Refuse *config* if it differs from the one of these settings.
+
+        :raises ConfigError: naming the key that was changed.
+        """
+        now = type(self)._read(config)
+        for name in type(self).model_fields:
+            value = getattr(now, name)
+            if value != getattr(self, name):
+                raise ConfigError(
+                    f"{_config_key(name)} was changed to {cut(repr(value))} after the "
+                    f"blueprint was registered. Set it before register_blueprint."
+                )
+
     def route_options(self, *layers: Mapping[str, Any]) -> RouteOptions:
-        """The options of a route: *layers* over these settings, last one first."""
+        """The options of a route: *layers* over these settings, last one first.
+
+        A wider layer's ``private=False`` says nothing of the decorators, or of the
+        ``before_request`` functions, of a narrower one.
+        """
         merged = {name: getattr(self, name) for name in RouteOptions.model_fields}
+        merged["private"] = self.private or None
         for layer in layers:
+            if layer.get("decorators"):
+                merged["private"] = merged["private"] or None
             merged |= layer
         return RouteOptions.checked(merged, str)
 

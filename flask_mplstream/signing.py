@@ -1,7 +1,8 @@
 """Signed URLs: what ``figure_url`` made, and nothing else.
 
-Flask side. The path, every argument and the time of expiry are under the
-signature, by their meaning: a proxy that spells a URL another way breaks none.
+Flask side. The signature covers the figure, the place of its URL, every argument and
+the time of expiry, by their meaning: a proxy that spells a URL another way breaks none.
+It does not cover the injected values, which belong to the request.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ import hashlib
 import json
 import math
 from time import time
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from flask import Flask, has_request_context, request
+from flask import Flask, Request, has_request_context, request
 from itsdangerous import Signer
 
 from .errors import ConfigError, SignatureError
@@ -21,6 +23,18 @@ from .parameters import Arguments
 #: Expiry times lie on a grid this many times finer than the URL's life, so that
 #: a URL stays the same for a while and caches hit.
 GRID = 10
+
+
+class Place(NamedTuple):
+    """The figure that a URL leads to, and all of the URL that is not its query."""
+
+    endpoint: str
+    #: The host, if the app chooses figures by it; else nothing.
+    host: str
+    #: The path under which the app is mounted.
+    root: str
+    #: The path below that.
+    path: str
 
 
 class UrlSigner:
@@ -34,32 +48,49 @@ class UrlSigner:
 
     def sign(
         self,
+        endpoint: str,
         url: str,
         arguments: Arguments,
         reserved: Arguments,
         expires_in_s: float | None,
     ) -> str:
-        """The value of ``_sig`` for *url*, which means *arguments* and *reserved*.
+        """Return the value of ``_sig`` for *url*.
 
-        :raises ConfigError: where the app has no ``SECRET_KEY``.
+        :param url: the absolute URL of the figure *endpoint*, whose query means
+            *arguments* and *reserved*.
+        :raises ConfigError: if the app has no ``SECRET_KEY``.
         """
-        path = unquote(urlsplit(url).path).removeprefix(self._root())
+        parts, root = urlsplit(url), self._root()
+        path = unquote(parts.path).removeprefix(root)
+        place = Place(endpoint, self._host(parts.netloc), root, path)
         expires = "" if expires_in_s is None else str(_expires_at(expires_in_s))
-        message = _message(path, arguments, reserved, expires)
+        message = _message(place, arguments, reserved, expires)
         signature = self._signer().get_signature(message).decode("ascii")
         return f"{expires}.{signature}"
 
-    def check(self, path: str, arguments: Arguments, reserved: Arguments) -> int | None:
-        """When the URL expires, Unix time; ``None`` where it never does.
+    def place_of(self, endpoint: str, request: Request) -> Place:
+        """Return the place of the URL of *request*, which is for *endpoint*."""
+        host = self._host(request.host)
+        return Place(endpoint, host, request.script_root, request.path)
 
-        :param path: the request's, below the app's root.
-        :raises SignatureError: where ``_sig`` in *reserved* is not ours.
+    def check(
+        self, place: Place, arguments: Arguments, reserved: Arguments
+    ) -> int | None:
+        """Return when the URL expires, Unix time; ``None`` if it never does.
+
+        :raises SignatureError: if ``_sig`` in *reserved* is not ours.
         """
         expires, _, signature = reserved.values["_sig"].partition(".")
-        message = _message(path, arguments, reserved, expires)
+        message = _message(place, arguments, reserved, expires)
         if not self._signer().verify_signature(message, signature.encode()):
             raise SignatureError("The URL is not signed, or was changed.")
         return int(expires) if expires else None
+
+    def _host(self, host: str) -> str:
+        """Return *host* without a default port, if the app matches hosts."""
+        if not (self._app.url_map.host_matching or self._app.subdomain_matching):
+            return ""
+        return host.lower().removesuffix(":80").removesuffix(":443")
 
     def _root(self) -> str:
         if has_request_context():
@@ -73,12 +104,26 @@ class UrlSigner:
                 "Signed URLs need a secret: set app.secret_key (SECRET_KEY)."
             )
         old = self._app.config.get("SECRET_KEY_FALLBACKS") or []
-        return Signer(
-            [*old, key],
-            salt="flask_mplstream.url",
-            key_derivation="hmac",
-            digest_method=hashlib.sha256,
-        )
+        return _signer([*old, key], "flask_mplstream.url")
+
+
+def authenticate(app: Flask, text: str) -> str:
+    """Return an HMAC of *text* with the ``SECRET_KEY`` of *app*, 128 bits for a URL.
+
+    Not with ``SECRET_KEY_FALLBACKS``: a page gets new URLs at once.
+    """
+    signer = _signer([app.secret_key], "flask_mplstream.version")
+    return signer.get_signature(text).decode("ascii")[:22]
+
+
+def _signer(keys: list[Any], salt: str) -> Signer:
+    """Return a signer with the last of *keys*, for one purpose."""
+    return Signer(
+        keys,
+        salt=salt,
+        key_derivation="hmac",
+        digest_method=hashlib.sha256,
+    )
 
 
 #: Not under the signature: itself, and the version, which chooses no picture and
@@ -87,10 +132,10 @@ _UNSIGNED = ("_sig", "_v")
 
 
 def _message(
-    path: str, arguments: Arguments, reserved: Arguments, expires: str
+    place: Place, arguments: Arguments, reserved: Arguments, expires: str
 ) -> bytes:
     named = {n: text for n, text in reserved.query.items() if n not in _UNSIGNED}
-    signed = [path, arguments.canonical, named, expires]
+    signed = [*place, arguments.canonical, named, expires]
     return json.dumps(signed, sort_keys=True).encode()
 
 

@@ -5,10 +5,12 @@ Flask side: the settings, the figure routes by endpoint, and the pictures.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Iterable
 from concurrent.futures import Executor
+from contextlib import suppress
 from time import time as clock
 
 from flask import Flask, current_app
@@ -20,10 +22,15 @@ from .cache.store import Store
 from .caches import find_cache
 from .connections import watch_writes
 from .errors import ConfigError, UnknownFigureError, nearest
+from .responses import watch_cookies
 from .route import FigureRoute, tag_name
 from .settings import Settings
+from .workers.executor_choice import check_app
 from .workers.greenlets import usual_followers
+from .workers.inline import is_rendering
 from .workers.renders import Renders, check_extras
+
+logger = logging.getLogger("flask_mplstream")
 
 EXTENSION = "mplstream"
 
@@ -35,15 +42,21 @@ class AppState:
         self.settings = Settings.from_config(app.config)
         check_extras(self.settings)
         watch_writes()
+        if self.settings.workers:  # An executor's machines may have other modules.
+            check_app(self.settings.app)
         self.routes: dict[str, FigureRoute] = {}
         self._declared: dict[int, dict[str, list[FigureRoute]]] = {}
         self._app = app
+        watch_cookies(app)
         self._pid = os.getpid()
         self._pictures: dict[Cache | None, Pictures] = {}
         self._renders: tuple[int, Renders] | None = None
+        self._preload_pid = 0
+        self._preload_thread: threading.Thread | None = None
         self._lock = threading.Lock()  # guards _pictures and _renders
-        if self.settings.preload:
-            app.before_request(self._preload)
+        if self._may_preload:
+            # The first of all: one before it may answer the request.
+            app.before_request_funcs.setdefault(None, []).insert(0, self._preload)
 
     @classmethod
     def of(cls, app: Flask) -> AppState:
@@ -55,6 +68,13 @@ class AppState:
         if not isinstance(state, cls):
             state = app.extensions[EXTENSION] = cls(app)
         return state
+
+    def check_settings(self) -> None:
+        """Refuse ``MPLSTREAM_*`` that were changed since they were read.
+
+        :raises ConfigError: naming the key.
+        """
+        self.settings.check_unchanged(self._app.config)
 
     def route(self, endpoint: str) -> FigureRoute:
         """The figure route with the full name *endpoint*.
@@ -121,6 +141,7 @@ class AppState:
         return self._renders[1]
 
     def _new_renders(self) -> Renders:
+        self.check_settings()
         settings, budget = self.settings, None
         if isinstance(settings.executor, Executor) and os.getpid() != self._pid:
             raise ConfigError(
@@ -134,23 +155,56 @@ class AppState:
         modules = {route.function.__module__ for route in self.routes.values()}
         return Renders(self._app, settings, budget, tuple(sorted(modules)))
 
+    @property
+    def _may_preload(self) -> bool:
+        if self.settings.preload is None:
+            return bool(self.settings.workers) and self.settings.executor is None
+        return self.settings.preload and self.settings.renders_elsewhere
+
     def _preload(self) -> None:
-        """Start the workers while the first page is being made."""
-        if self._renders is None or self._renders[0] != os.getpid():
-            renders = self.renders()
-            threading.Thread(target=renders.start, name="mplstream-preload").start()
+        """Start the workers while the first page is being made.
+
+        A request is a sure sign of a process that serves: there is none in a command,
+        in gunicorn's master or in the process that only watches for changed files.
+        """
+        if self._preload_pid == os.getpid() or is_rendering.get():
+            return  # A worker that imports the app may make a request to it.
+        if self.settings.preload is None and self._app.testing:
+            return
+        self._preload_pid = os.getpid()
+        thread = threading.Thread(target=self._start_workers, name="mplstream-preload")
+        with suppress(RuntimeError):  # No thread to be had: with the first render.
+            thread.start()
+            self._preload_thread = thread
+
+    def _start_workers(self) -> None:
+        try:
+            self.renders().start()
+        except Exception:
+            # The page that is being made need not fail; the first picture tries again.
+            logger.warning("The workers cannot be started.", exc_info=True)
 
     def _first_store(self) -> Store:
         return next(iter(self.routes.values())).pictures().store
 
     def stop(self) -> None:
-        """End the workers of this process; the next render starts new ones."""
+        """End the workers and the threads of this process for the app.
+
+        The next render starts new ones.
+        """
+        thread = self._preload_thread
+        if thread is not None and self._preload_pid == os.getpid():
+            thread.join()
         with self._lock:
             held, self._renders = self._renders, None
         if held is not None and held[0] == os.getpid():
             held[1].stop()
+        for pictures in list(self._pictures.values()):
+            pictures.background.join()
+            pictures.store.breaker.stop()
 
     def _found(self, cache: Cache | None) -> Pictures:
+        self.check_settings()  # Here, as every hit comes after it.
         found = find_cache(self._app, cache, self.settings.cache_bytes)
         backend = self._app.extensions["cache"][found]
         store = Store(backend, fast_bytes=self.settings.fast_bytes)

@@ -168,7 +168,8 @@ class FigureUrls:
         app = current_app._get_current_object()  # type: ignore[attr-defined]
         reserved = {name: query[name] for name in query if name in RESERVED}
         return UrlSigner(app).sign(
-            url_for(self.route.endpoint, **query),
+            self.route.endpoint,
+            url_for(self.route.endpoint, **query, _external=True),
             self.arguments,
             RESERVED.bind(reserved),
             self.expires_in_s,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
 from http import HTTPStatus
 from time import time
@@ -25,6 +25,8 @@ from flask import (
     current_app,
     request,
 )
+from flask.ctx import RequestContext
+from flask.globals import request_ctx
 from flask.typing import ResponseReturnValue
 from pydantic import AfterValidator, Field
 from werkzeug.exceptions import HTTPException
@@ -46,10 +48,16 @@ from .image import (
 )
 from .parameters import Parameters
 from .render.message import message_image
-from .responses import ReadyHeaders, response_class
-from .route import FigureRoute, Picture
+from .responses import (
+    PictureResponse,
+    ReadyHeaders,
+    is_for_one,
+    make_private,
+    response_class,
+)
+from .route import FigureRoute, Picture, Version
 from .signals import figure_served, tell
-from .signing import UrlSigner
+from .signing import Place, UrlSigner
 
 #: Exact URLs whose parsing is remembered, for each route.
 REMEMBERED_URLS = 512
@@ -187,6 +195,8 @@ class Shown(NamedTuple):
     """How a picture is shown under one URL, and for how long."""
 
     presentation: http.Presentation
+    #: Whether the response depends on a person.
+    is_private: bool
     freshness: http.Freshness
     #: Seconds for which the URL is still served, where it expires.
     ends_in_s: int | None
@@ -200,30 +210,47 @@ class FigureView:
 
     def __init__(self, app: Flask, route: FigureRoute, *, ignore_unknown: bool) -> None:
         self._route = route
-        self._policy = http.Policy(
-            route.options.max_age,
-            route.options.is_private,
-            route.options.resource_policy,
-            route.options.stale_while_revalidate,
-            route.options.stale_if_error,
-        )
         self._signer = UrlSigner(app) if route.options.signed else None
         self._ignore_unknown = ignore_unknown and self._signer is None
         self._asked = lru_cache(REMEMBERED_URLS)(self._read_url)
         self._response = response_class(app)
         self._app = app
+        self._is_decorated = bool(route.options.decorators)
+
+    @cached_property
+    def _policies(self) -> Mapping[bool, http.Policy]:
+        """The policies for public and for private responses."""
+        options = self._route.options
+        public = http.Policy(
+            options.max_age,
+            resource_policy=options.resource_policy,
+            stale_while_revalidate=options.stale_while_revalidate,
+            stale_if_error=options.stale_if_error,
+        )
+        return {False: public, True: replace(public, is_private=True)}
+
+    @cached_property
+    def _is_private(self) -> bool:
+        # Known from the first request on.
+        return self._route.is_private
+
+    @cached_property
+    def _may_get_values(self) -> bool:
+        """Whether something may change the values of the URL in front of the view."""
+        names = (None, *request.blueprints)
+        preprocessors = self._app.url_value_preprocessors
+        return self._is_decorated or any(preprocessors.get(name) for name in names)
 
     def view(self, _format: str | None = None, **path: Any) -> ResponseReturnValue:
         """Answer the current request."""
         if figure_served.receivers:
             after_this_request(self._tell)
-        asked_by: Request = request._get_current_object()  # type: ignore[attr-defined]
+        context: RequestContext = request_ctx._get_current_object()  # type: ignore[attr-defined]
+        asked_by = context.request
         if _format == SCHEMA_NAME:
             return document_response(asked_by, self._schema, SCHEMA_TYPE)
-        environ = asked_by.environ
+        environ, signer = asked_by.environ, self._signer
         asked = None
-        if path and not path.keys() <= self._route.rule_names:
-            after_this_request(_keep_private)
         try:
             query = environ.get("QUERY_STRING", "")
             accept = None if _format else environ.get("HTTP_ACCEPT")
@@ -235,12 +262,12 @@ class FigureView:
                 accept,
                 _format,
                 _Path(path) if path else NO_PATH,
-                asked_by.path if self._signer else "",
+                signer.place_of(self._route.endpoint, asked_by) if signer else None,
             )
             if asked is None:
                 problem = http.not_acceptable(self._route.options.formats)
                 return self._refuse(asked_by, problem, [("Vary", "Accept")])
-            return self._answer(asked_by, asked)
+            return self._answer(context, asked, path)
         except HTTPException as error:
             after_this_request(_forbid_storing)  # The user's own answer.
             if error.response is None:
@@ -266,7 +293,7 @@ class FigureView:
         accept: str | None,
         format_name: str | None,
         path: _Path,
-        signed_path: str,
+        place: Place | None,
     ) -> Asked | None:
         route = self._route
         if format_name:
@@ -290,7 +317,8 @@ class FigureView:
                 raise SignatureError("The URL is not signed, or was changed.") from None
             raise
         if self._signer:
-            expires_at = self._signer.check(signed_path, arguments, extra)
+            assert place is not None  # noqa: S101 - for the type checker
+            expires_at = self._signer.check(place, arguments, extra)
         picture = route.picture(arguments, variant)
         presentation = http.Presentation(
             stem=_file_stem(route.function.__name__, picture),
@@ -299,33 +327,76 @@ class FigureView:
         )
         return Asked(picture, presentation, extra.values["_v"], expires_at)
 
-    def _answer(self, request: Request, asked: Asked) -> Response:
-        ends_in_s = asked.ends_in_s
+    def _answer(
+        self, context: RequestContext, asked: Asked, path: Mapping[str, Any]
+    ) -> Response:
+        request, ends_in_s = context.request, asked.ends_in_s
         wanted, version = self._route.wanted(asked.picture)
+        is_private = self._is_private or self._is_for_one(context, path)
+        freshness = self._freshness(asked.version, version, is_private)
+        shown = Shown(asked.presentation, is_private, freshness, ends_in_s)
         pictures = self._route.pictures()
-        if asked.version and version:
-            version = self._route.url_version(version, wanted.names)
-        freshness = http.Freshness.of(asked.version, version)
         if wanted.etag is not None and "HTTP_IF_NONE_MATCH" in request.environ:
             # It follows from the version, so the client's copy can be judged
             # before anything is looked for or rendered.
             etag = wanted.etag(pictures.store.generation(wanted.names))
             if http.has_copy(request.environ, etag):
-                headers = http.validator_headers(etag, self._policy, asked.presentation)
-                headers += self._policy.age_headers(
-                    0, freshness, url_ends_in_s=ends_in_s
-                )
-                return self._response((), 304, ReadyHeaders(headers))
+                return self._unchanged(etag, shown)
         served = pictures.get(wanted, pictures.find(wanted))
-        shown = Shown(asked.presentation, freshness, ends_in_s)
         return self._respond(request, served, shown)
+
+    def _is_for_one(self, context: RequestContext, path: Mapping[str, Any]) -> bool:
+        """Whether a public route's response depends on a person all the same."""
+        return is_for_one(context) or bool(path and not self._is_in_url(context, path))
+
+    def _is_in_url(self, context: RequestContext, path: Mapping[str, Any]) -> bool:
+        """Whether the URL itself has the values of *path*.
+
+        A preprocessor or a decorator may have put in a value of the user.
+        """
+        if not path.keys() <= self._route.rule_names:
+            return False
+        if not self._may_get_values:
+            return True
+        assert context.url_adapter is not None  # noqa: S101 - it led here
+        _, said = context.url_adapter.match()
+        return path.items() <= said.items()
+
+    def _freshness(
+        self, named: str, version: Version | None, is_private: bool
+    ) -> http.Freshness:
+        if not named or version is None:
+            return http.Freshness.BY_AGE
+        if is_private and not self._route.has_urls_of_users:
+            return http.Freshness.BY_AGE
+        return http.Freshness.of(named, self._route.url_version(version))
+
+    def _unchanged(self, etag: str, shown: Shown) -> Response:
+        """Return a 304 for a picture that need not be there."""
+        policy = self._policies[shown.is_private]
+        headers = http.validator_headers(etag, policy, shown.presentation)
+        headers += policy.age_headers(0, shown.freshness, url_ends_in_s=shown.ends_in_s)
+        return self._picture_response((), 304, headers, shown)
+
+    def _picture_response(
+        self,
+        blocks: tuple[bytes, ...],
+        status: int,
+        headers: http.Headers,
+        shown: Shown,
+    ) -> Response:
+        response = self._response(blocks, status, ReadyHeaders(headers))
+        response.is_private = shown.is_private
+        if self._is_decorated and not shown.is_private:
+            after_this_request(_look_again)
+        return response
 
     def _respond(self, request: Request, served: Served, shown: Shown) -> Response:
         entry, body = served.entry, served.entry.image.body
         outcome = http.answer_to(
             request.environ,
             etag=entry.etag,
-            stored_at=None if self._policy.is_private else entry.stored_at,
+            stored_at=None if shown.is_private else entry.stored_at,
             length=len(body),
         )
         match outcome.status:
@@ -338,7 +409,7 @@ class FigureView:
         headers = self._headers(served, shown, outcome.status)
         match outcome.status:
             case HTTPStatus.NOT_MODIFIED:
-                return self._response((), 304, ReadyHeaders(headers))
+                return self._picture_response((), 304, headers, shown)
             case HTTPStatus.PARTIAL_CONTENT:
                 part = body[outcome.start : outcome.stop]
                 headers = [
@@ -346,8 +417,8 @@ class FigureView:
                     http.content_range(outcome, len(body)),
                     ("Content-Length", str(len(part))),
                 ]
-                return self._response((part,), 206, ReadyHeaders(headers))
-        return self._response((body,), 200, ReadyHeaders(headers))
+                return self._picture_response((part,), 206, headers, shown)
+        return self._picture_response((body,), 200, headers, shown)
 
     def _headers(
         self, served: Served, shown: Shown, status: HTTPStatus
@@ -366,12 +437,15 @@ class FigureView:
         self, served: Served, shown: Shown, status: HTTPStatus
     ) -> http.Headers:
         image, presentation = served.entry.image, shown.presentation
+        policy, freshness = self._policies[shown.is_private], shown.freshness
+        if served.is_fallback and freshness is http.Freshness.IMMUTABLE:
+            freshness = http.Freshness.OUTDATED
         # What an earlier render took is the developer's to know.
         is_told = served.fwd is not None or current_app.debug
-        headers = http.validator_headers(served.entry.etag, self._policy, presentation)
-        headers += self._policy.age_headers(
+        headers = http.validator_headers(served.entry.etag, policy, presentation)
+        headers += policy.age_headers(
             served.age_s,
-            shown.freshness,
+            freshness,
             fwd=served.fwd,
             is_stored=served.is_stored,
             is_collapsed=served.is_collapsed,
@@ -381,7 +455,7 @@ class FigureView:
         )
         if status is not HTTPStatus.NOT_MODIFIED:
             headers += http.picture_headers(
-                image, served.entry.stored_at, self._policy, presentation
+                image, served.entry.stored_at, policy, presentation
             )
         if status is HTTPStatus.OK:
             headers.append(("Content-Length", str(len(image.body))))
@@ -441,10 +515,11 @@ def _file_stem(name: str, picture: Picture) -> str:
     return http.file_stem(*words)
 
 
-def _keep_private(response: Response) -> Response:
-    """What a preprocessor or a decorator added, the URL does not say."""
-    response.cache_control.private = True
-    response.vary.update(("Cookie", "Authorization"))
+def _look_again(response: Response) -> Response:
+    """Find out whether a decorator read the session after the view."""
+    context: RequestContext = request_ctx._get_current_object()  # type: ignore[attr-defined]
+    if isinstance(response, PictureResponse) and is_for_one(context):
+        make_private(response)
     return response
 
 

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import pytest
-from flask import Flask
+from flask import Flask, Response
+from flask.sessions import SecureCookieSessionInterface, SessionMixin
 from flask.testing import FlaskClient
 from PIL import Image
 
@@ -73,6 +74,16 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     held = Clock()
     monkeypatch.setattr(state_module, "clock", held)
     return held
+
+
+class SilentSessions(SecureCookieSessionInterface):
+    """Sessions that do not say ``Vary: Cookie``, as in several extensions."""
+
+    def save_session(
+        self, app: Flask, session: SessionMixin, response: Response
+    ) -> None:
+        if session.modified:
+            super().save_session(app, session, response)
 
 
 @pytest.fixture

@@ -90,6 +90,12 @@ def quick(n: int = 0) -> Figure:
     return coloured(n)
 
 
+@plots.figure_route("/first")
+def first(n: int = 0) -> Figure:
+    """A picture of a first page, with the default timeout."""
+    return coloured(n)
+
+
 @plots.figure_route("/slow", timeout=20)
 def slow(n: int = 0, seconds: float = 0.3) -> Figure:
     record("slow", n)

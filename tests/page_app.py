@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from flask import Flask, Response, render_template_string, request
+from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from flask_mplstream import FigureBlueprint, figure
+from flask_mplstream import FigureBlueprint, OverloadedError, figure, figure_script
 
 plots = FigureBlueprint("plots", __name__, url_prefix="/plots")
 
@@ -45,8 +46,17 @@ def night() -> Figure:
     return Figure(figsize=(2, 1))
 
 
+@plots.figure_route("/busy", formats=["png", "webp"], error_backoff=0)
+def busy(path: str, n: int = 0) -> Figure:
+    """Blue, once no error is left in the folder: each call takes one away."""
+    for error in sorted(Path(path).glob(f"{n}-*")):
+        error.unlink()
+        raise OverloadedError("Come again.") if "503" in error.name else ValueError
+    return Figure(figsize=(2, 1), facecolor="blue")
+
+
 def create_app() -> Flask:
-    """The pages: ``/live?path=…``, ``/plain?path=…``, ``/night?theme=…``."""
+    """The pages: ``/live?path=…``, ``/plain?path=…``, ``/night``, ``/busy?path=…``."""
     app = Flask(__name__)
     app.config["SECRET_KEY"] = "not secret"
     app.register_blueprint(plots)
@@ -61,6 +71,14 @@ def create_app() -> Flask:
         return render_template_string(
             PAGE, shown=figure("plots.night", loading="eager")
         )
+
+    @app.get("/busy")
+    def crowded() -> str:
+        known = {"alt": "", "width": 200, "height": 100, "loading": "eager"}
+        path, count = request.args["path"], int(request.args.get("count", "1"))
+        figures = [figure("plots.busy", path=path, n=n, **known) for n in range(count)]
+        shown = figure_script() + Markup("").join(figures)
+        return render_template_string(PAGE, shown=shown)
 
     @app.after_request
     def strict(response: Response) -> Response:

@@ -293,14 +293,45 @@ def test_a_module_may_render_while_it_is_imported(
 
 
 def test_workers_start_with_the_first_page(tmp_path: Path) -> None:
-    """``MPLSTREAM_PRELOAD``: they are there before any picture is asked for."""
-    with gunicorn(
-        tmp_path, *THREADS, MPLSTREAM_WORKERS=2, MPLSTREAM_PRELOAD=True
-    ) as fleet:
+    """They are there before any picture is asked for."""
+    with gunicorn(tmp_path, *THREADS, MPLSTREAM_WORKERS=2) as fleet:
         page = fleet.ask("/page")
         assert page.seconds < in_time(LONGEST_S)
         wait_until(lambda: len(fleet.workers(page.web)) == 2)
         assert int(fleet.ask("/pid").body) in fleet.workers(page.web)
+
+
+@contextmanager
+def busy_machine(seconds: float) -> Iterator[None]:
+    """Have a process on each core that computes, for *seconds* at most."""
+    program = f"import time\nend = time.time() + {seconds}\nwhile time.time() < end: 1"
+    busy = [
+        subprocess.Popen([sys.executable, "-c", program])
+        for _ in range(os.cpu_count() or 1)
+    ]
+    try:
+        yield
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+
+
+def test_the_first_page_of_a_busy_machine_is_complete(tmp_path: Path) -> None:
+    """Right after the start: pictures wait for the workers, and none is refused."""
+    # Another load of the machine than the test's own is no matter of the default.
+    timeout_s = int(in_time(10))
+    options = ("--workers", "2")
+    with (
+        busy_machine(60),
+        gunicorn(
+            tmp_path, *options, MPLSTREAM_WORKERS=2, MPLSTREAM_TIMEOUT=timeout_s
+        ) as fleet,
+    ):
+        fleet.ask("/page")
+        answers = fleet.ask_all([f"/first?n={n}" for n in range(6)], threads=6)
+        assert [answer.status for answer in answers] == [200] * 6
+        assert [answer.colour for answer in answers] == list(range(6))
 
 
 def test_workers_start_with_a_hook_of_the_server(tmp_path: Path) -> None:
@@ -398,6 +429,44 @@ def test_nobody_survives_whose_helpers_were_killed_before(tmp_path: Path) -> Non
             its_own = fleet.descendants(web)
             os.kill(web, signal.SIGKILL)
             wait_until(lambda: not its_own & {p.pid for p in fleet.left()}, GONE_S)
+
+
+@pytest.mark.parametrize("options", [(), ("--preload",)], ids=["", "preload"])
+def test_nobody_survives_a_reload(tmp_path: Path, options: tuple[str, ...]) -> None:
+    """SIGHUP: the web processes are replaced, and so are their workers."""
+    options = (*THREADS, *options)
+    with gunicorn(tmp_path, *options, MPLSTREAM_WORKERS=2) as fleet:
+        answers_of_all(fleet, webs=1)
+        [web] = fleet.webs()
+        before = fleet.descendants(web)
+        assert len(before) > 2
+        os.kill(fleet.master, signal.SIGHUP)
+        wait_until(lambda: not before & {p.pid for p in fleet.left()})
+        wait_until(fleet.webs)
+        assert fleet.ask("/quick?n=7").colour == 7
+
+
+def test_nobody_survives_web_processes_that_are_replaced(tmp_path: Path) -> None:
+    """``--max-requests``: one after the other ends with its workers."""
+    options = (*THREADS, "--max-requests", "2")
+    with gunicorn(tmp_path, *options, MPLSTREAM_WORKERS=1) as fleet:
+        seen: set[int] = set()
+        for n in range(8):
+            answer = fleet.ask(f"/quick?n={n}")
+            assert answer.colour == n
+            seen.add(answer.web)
+        assert len(seen) > 2
+
+        def is_alone() -> bool:
+            webs, old = fleet.webs(), [p for p in fleet.left() if p.parent == 1]
+            return len(webs) == 1 and not (seen - set(webs)) & alive() and not old
+
+        def alive() -> set[int]:
+            return {process.pid for process in fleet.left()}
+
+        wait_until(is_alone)
+        [web] = fleet.webs()
+        assert alive() - {fleet.master} == fleet.descendants(web)
 
 
 def test_nobody_survives_a_stop_that_takes_too_long(tmp_path: Path) -> None:

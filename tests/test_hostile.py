@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
+import importlib
+import logging
 import re
-import warnings
+import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from datetime import datetime, timedelta
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from matplotlib import mathtext
+from matplotlib import mathtext, ticker
 from matplotlib.backend_bases import GraphicsContextBase
 from matplotlib.figure import Figure
 from matplotlib.texmanager import TexManager
 
-from flask_mplstream import ConfigError, FigureBlueprint, TexError, render
+from flask_mplstream import (
+    ConfigError,
+    FigureBlueprint,
+    ImageTooLargeError,
+    TexError,
+    render,
+)
 from flask_mplstream.links import safe_link
-from flask_mplstream.render import gate
+from flask_mplstream.render import counts, gate
+
+from .conftest import pixels
+
+dates: Any = importlib.import_module("matplotlib.dates")  # Half typed.
 
 Serve = Callable[..., FlaskClient]
 
@@ -249,22 +264,246 @@ def test_a_text_that_xml_cannot_hold_is_replaced(fonttype: str) -> None:
         made.text(0.1, 0.1, odd, gid=odd, url=f"https://example.org/{odd}")
         return made
 
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph", UserWarning)
-        svg = render(figure, "svg", savefig={"metadata": {"Title": odd}}).body
+    svg = render(figure, "svg", savefig={"metadata": {"Title": odd}}).body
     root = ET.fromstring(svg)
     assert not [e for e in root.iter() if e.tag.endswith("script")]
     assert "\ufffd" in svg.decode()
 
 
-def test_control_characters_do_not_reach_the_log(serve: Serve) -> None:
+def test_control_characters_do_not_reach_the_log(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
     """Matplotlib warns of a missing glyph with the glyph itself."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        client = serve()
-        title = "a\x1b[31m\x07 \N{CUNEIFORM SIGN A}"
-        answer = client.get("/plots/titled", query_string={"title": title})
+    title = "a\x1b[31m\x07 \N{CUNEIFORM SIGN A}"
+    answer = serve().get("/plots/titled", query_string={"title": title})
     assert answer.status_code == 200
-    told = " ".join(str(warning.message) for warning in caught)
-    assert "CUNEIFORM" in told
+    (told,) = caplog.messages
+    assert "CUNEIFORM SIGN A" in told
     assert told.isprintable()
+
+
+@pytest.mark.parametrize("name", ["png", "svg", "pdf"])
+def test_missing_glyphs_and_fonts_are_one_line_of_the_log(
+    serve: Serve, plots: FigureBlueprint, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    """It names the figure and some of them, however many there are."""
+
+    @plots.figure_route("/odd")
+    def odd(title: str = "", family: str = "no\nsuch font") -> Figure:
+        figure = Figure(figsize=(3, 2))
+        for number in range(3):
+            family = f"no\nsuch font {number} {title[0]} {name}"
+            figure.text(0, number / 3, title, family=family)
+            figure.text(0, number / 3, f"${title[number]}$")
+        return figure
+
+    title = "".join(map(chr, range(0x12000, 0x12000 + 250)))
+    answer = serve().get(f"/plots/odd.{name}", query_string={"title": title})
+    assert answer.status_code == 200
+    (told,) = caplog.messages
+    assert "odd: no glyph in DejaVu Sans for U+12000 CUNEIFORM SIGN A, " in told
+    assert "and 245 more" in told
+    assert "Font family" in told
+    assert told.isprintable()
+    assert len(told) <= 1000
+
+
+def test_other_threads_keep_their_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Only what a render itself says is gathered."""
+    fonts = logging.getLogger("matplotlib.font_manager")
+    with gate(name="a test"):
+        thread = threading.Thread(target=fonts.warning, args=("from elsewhere",))
+        thread.start()
+        thread.join()
+        assert caplog.messages == ["from elsewhere"]
+        fonts.warning("from here")
+        assert caplog.messages == ["from elsewhere"]
+    assert caplog.messages[1:] == ["Matplotlib on a test: from here"]
+    fonts.warning("afterwards")
+    assert caplog.messages[-1] == "afterwards"
+
+
+def axes_and_figure() -> tuple[Any, Figure]:
+    figure = Figure(figsize=(2, 1))
+    return figure.subplots(), figure
+
+
+def many_ticks(n: int) -> Figure:
+    axes, figure = axes_and_figure()
+    axes.set_xlim(0, n)
+    axes.xaxis.set_major_locator(ticker.MultipleLocator(1))
+    return figure
+
+
+def many_minor_ticks(n: int) -> Figure:
+    axes, figure = axes_and_figure()
+    axes.set_xlim(0, n)
+    axes.xaxis.set_minor_locator(ticker.MultipleLocator(1))
+    return figure
+
+
+def between_ticks(n: int) -> Figure:
+    axes, figure = axes_and_figure()
+    axes.xaxis.set_minor_locator(ticker.AutoMinorLocator(n))
+    return figure
+
+
+def located(locator: ticker.Locator) -> Figure:
+    axes, figure = axes_and_figure()
+    axes.xaxis.set_major_locator(locator)
+    return figure
+
+
+def indexed(n: int) -> Figure:
+    figure = located(ticker.IndexLocator(1, 0))
+    figure.axes[0].plot(range(0, n, n // 10))
+    figure.axes[0].set_xlim(0, n)
+    figure.axes[0].dataLim.intervalx = (0, n)
+    return figure
+
+
+def at_dates(locator: Any, days: int) -> Figure:
+    axes, figure = axes_and_figure()
+    start = datetime(2000, 1, 1)
+    axes.plot([start, start + timedelta(days)], [0, 1])
+    axes.xaxis.set_major_locator(locator)
+    return figure
+
+
+def listed(n: int) -> Figure:
+    axes, figure = axes_and_figure()
+    axes.set_xticks(np.arange(n))
+    return figure
+
+
+def drawn_by(method: str, *args: Any, **options: Any) -> Figure:
+    axes, figure = axes_and_figure()
+    getattr(axes, method)(*args, **options)
+    return figure
+
+
+def flowing(density: Any) -> Figure:
+    x, flow = np.linspace(0, 1, 4), np.ones((4, 4))
+    return drawn_by("streamplot", x, x, flow, flow, density=density)
+
+
+def collected(width: float) -> Figure:
+    return drawn_by("hlines", [0, 1], 0, 1, linestyles=":", linewidths=width)
+
+
+SOME = [1, 2, 3]
+GRID = np.arange(25.0).reshape(5, 5)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda: many_ticks(1_200), id="ticks"),
+        pytest.param(lambda: many_ticks(10**12), id="ticks-without-memory"),
+        pytest.param(lambda: many_minor_ticks(10**9), id="minor"),
+        pytest.param(lambda: between_ticks(10**9), id="auto-minor"),
+        pytest.param(lambda: located(ticker.LinearLocator(10**9)), id="linear"),
+        pytest.param(lambda: located(ticker.MaxNLocator(10**9)), id="max-n"),
+        pytest.param(lambda: indexed(10**9), id="index"),
+        pytest.param(lambda: at_dates(dates.DayLocator(), 9000), id="days"),
+        pytest.param(lambda: at_dates(dates.SecondLocator(), 3000), id="seconds"),
+        pytest.param(lambda: at_dates(dates.MicrosecondLocator(1), 9), id="micro"),
+        pytest.param(lambda: listed(100_000), id="listed"),
+        pytest.param(lambda: drawn_by("hist", SOME, 10**8), id="bins"),
+        pytest.param(
+            lambda: drawn_by("hist", SOME, bins=10**8, histtype="step"), id="step-bins"
+        ),
+        pytest.param(lambda: drawn_by("hist2d", SOME, SOME, 10**4), id="hist2d"),
+        pytest.param(
+            lambda: drawn_by("hist2d", SOME, SOME, bins=(2, 10**8)), id="hist2d-two"
+        ),
+        pytest.param(
+            lambda: drawn_by("hexbin", SOME, SOME, gridsize=10**4), id="hexbin"
+        ),
+        pytest.param(lambda: drawn_by("contour", GRID, levels=10**8), id="levels"),
+        pytest.param(
+            lambda: drawn_by("contourf", GRID, levels=np.arange(10**5)), id="own-levels"
+        ),
+        pytest.param(lambda: flowing(10**4), id="density"),
+        pytest.param(lambda: flowing((1, 10**4)), id="two-densities"),
+        pytest.param(lambda: drawn_by("plot", SOME, "--", lw=1e-7), id="dashes"),
+        pytest.param(
+            lambda: drawn_by("plot", SOME, ls=(0, (1e-7, 1e-7))), id="own-dashes"
+        ),
+        pytest.param(lambda: collected(1e-7), id="dashes-of-a-collection"),
+        pytest.param(lambda: drawn_by("grid", ls=":", lw=1e-7), id="grid"),
+        pytest.param(lambda: drawn_by("set_title", "W", fontsize=1e6), id="font"),
+        pytest.param(lambda: drawn_by("plot", SOME, "o", ms=1e7), id="marker"),
+        pytest.param(lambda: drawn_by("scatter", SOME, SOME, s=1e14), id="scatter"),
+        pytest.param(
+            lambda: drawn_by("plot", SOME, marker=(10**8, 0, 0)), id="corners"
+        ),
+        pytest.param(lambda: drawn_by("plot", SOME, marker=(10**8, 1, 0)), id="star"),
+    ],
+)
+def test_a_number_makes_no_million_things(make: Callable[[], Figure]) -> None:
+    """It is an error before the time or the memory is taken."""
+    with pytest.raises(ImageTooLargeError, match="can be drawn"):
+        render(make)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda: many_ticks(60), id="ticks"),
+        pytest.param(lambda: located(ticker.LinearLocator(50)), id="linear"),
+        pytest.param(lambda: at_dates(dates.DayLocator(), 50), id="days"),
+        pytest.param(
+            lambda: at_dates(dates.HourLocator(byhour=[0]), 100), id="hours-of-days"
+        ),
+        pytest.param(lambda: drawn_by("hist", SOME, bins=[0, 2, 20_000]), id="edges"),
+        pytest.param(lambda: drawn_by("hist", SOME, bins="auto"), id="rule"),
+        pytest.param(lambda: drawn_by("hist2d", SOME, SOME, bins=(3, 4)), id="hist2d"),
+        pytest.param(lambda: drawn_by("hexbin", SOME, SOME, gridsize=20), id="hexbin"),
+        pytest.param(lambda: drawn_by("contourf", GRID, levels=100), id="levels"),
+        pytest.param(lambda: flowing((2, 3)), id="density"),
+        pytest.param(lambda: drawn_by("plot", SOME, "--", lw=0), id="no-width"),
+        pytest.param(lambda: drawn_by("plot", SOME, "--", lw=0.1), id="thin"),
+        pytest.param(lambda: collected(0.1), id="collection"),
+        pytest.param(lambda: drawn_by("plot", SOME, marker=(6, 1, 0)), id="star"),
+        pytest.param(lambda: drawn_by("scatter", SOME, SOME, s=SOME), id="scatter"),
+        pytest.param(lambda: drawn_by("scatter", [], [], s=[]), id="no-markers"),
+        pytest.param(lambda: drawn_by("set_title", "W", size="xx-large"), id="font"),
+    ],
+)
+def test_ordinary_numbers_change_nothing(make: Callable[[], Figure]) -> None:
+    """The pixels are those of ``savefig`` without a guard."""
+    plain = BytesIO()
+    make().savefig(plain, format="png")
+    assert (pixels(render(make).body) == pixels(plain.getvalue())).all()
+
+
+def test_a_locator_may_allow_more() -> None:
+    """``MAXTICKS`` of a locator is the figure function's to set."""
+    locator = ticker.MultipleLocator(1)
+    locator.MAXTICKS = 2_000
+    with gate():
+        assert len(locator.tick_values(0, 1_100)) > 1_100
+        with pytest.raises(ImageTooLargeError):
+            locator.tick_values(0, 2_100)
+
+
+def test_too_many_ticks_of_a_url_are_a_400(
+    serve: Serve, plots: FigureBlueprint
+) -> None:
+    """The process has not been held; the next picture is drawn."""
+    plots.figure_route("/ticks")(many_ticks)
+    client = serve()
+    answer = client.get("/plots/ticks?n=1000000000000")
+    assert answer.status_code == 400
+    assert "1,000,000,000,003 ticks" in answer.text
+    assert client.get("/plots/ticks?n=10").status_code == 200
+
+
+def test_no_guard_of_a_number_is_left() -> None:
+    """Matplotlib is as it was imported, also after an error."""
+    before = [vars(owner)[name] for owner, name, _ in counts._GUARDS]
+    with pytest.raises(ImageTooLargeError):
+        render(lambda: many_ticks(10**6))
+    assert [vars(owner)[name] for owner, name, _ in counts._GUARDS] == before
+    assert vars(ticker)["np"] is np

@@ -8,6 +8,7 @@ from itertools import combinations
 from typing import Any
 
 import pytest
+from flask import Response, abort
 from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -265,6 +266,36 @@ def test_two_digit_years_far_ahead_are_past() -> None:
     assert answer(if_unmodified_since=rfc850_date(ahead)) == FAILED
 
 
+#: What servers make of a strong tag when they compress the body.
+COMPRESSED = [
+    pytest.param('"now-gzip"', id="apache"),
+    pytest.param('"now-br"', id="apache-brotli"),
+    pytest.param('"now--gzip"', id="jetty"),
+    pytest.param('"now;gzip"', id="semicolon"),
+    pytest.param('"now;br"', id="litespeed"),
+    pytest.param('"now:gzip"', id="flask-compress"),
+    pytest.param('W/"now-gzip"', id="weak"),
+    pytest.param('"old", "now-gzip"', id="in-list"),
+]
+
+
+@pytest.mark.parametrize("tag", COMPRESSED)
+def test_the_tag_of_a_compressed_copy_revalidates_it(tag: str) -> None:
+    """The suffix that a server added counts in neither If-Match nor If-Range."""
+    assert answer(if_none_match=tag) == UNCHANGED
+    assert answer(if_match=tag) == FAILED
+    assert answer(range="bytes=0-9", if_range=tag) == WHOLE
+
+
+@pytest.mark.parametrize(
+    "tag",
+    ['"old-gzip"', '"now-x"', '"nowgzip"', '"-gzip"', '"now-gzip-br"', "now-gzip"],
+)
+def test_another_suffix_is_another_tag(tag: str) -> None:
+    """Only the suffix of an encoding, at the end of the current tag, is ignored."""
+    assert answer(if_none_match=tag) == WHOLE
+
+
 @pytest.mark.parametrize("headers", [{"If-None-Match": "*"}, {"Range": "bytes=0-9"}])
 def test_errors_ignore_preconditions(
     plots: FigureBlueprint,
@@ -280,6 +311,39 @@ def test_errors_ignore_preconditions(
     client = serve()
     assert client.get("/plots/broken", headers=headers).status_code == 500
     assert client.get("/plots/broken?x=no", headers=headers).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("missing", "status"),
+    [
+        pytest.param(abort, 404, id="abort"),
+        pytest.param(lambda _: Response("gone", 410), 410, id="response"),
+        pytest.param(lambda _: 1 / 0, 500, id="exception"),
+    ],
+)
+@pytest.mark.parametrize(
+    "field", ["If-None-Match", "If-Match", "If-Unmodified-Since", "If-Modified-Since"]
+)
+def test_an_error_of_a_versioned_route_ignores_preconditions(
+    plots: FigureBlueprint,
+    serve: Callable[..., FlaskClient],
+    missing: Callable[[int], Any],
+    status: int,
+    field: str,
+) -> None:
+    """``*`` does not say that there is a picture, though its tag is known (13.2.1)."""
+
+    @plots.figure_route("/of", version=lambda: 1, error_backoff=0)
+    def of(n: int = 1) -> Any:
+        return missing(404) if n > 1 else Figure(figsize=(1, 1))
+
+    client = serve(PROPAGATE_EXCEPTIONS=False)
+    value = SAME if field.endswith("Since") else "*"
+    for method in ("GET", "HEAD"):
+        answered = client.open("/plots/of?n=2", method=method, headers={field: value})
+        assert answered.status_code == status
+    known = client.get("/plots/of", headers={"If-None-Match": "*"})
+    assert known.status_code == 304
 
 
 # --- The second opinion ------------------------------------------------------

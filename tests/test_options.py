@@ -116,6 +116,62 @@ def test_the_effective_settings_show_in_the_config() -> None:
     assert app.config["MPLSTREAM_MAX_PIXELS"] == 16_000_000
 
 
+def change_in_place(config: dict[str, Any]) -> None:
+    config["MPLSTREAM_SAVEFIG"]["dpi"] = 50
+
+
+@pytest.mark.parametrize(
+    ("before", "change", "key"),
+    [
+        pytest.param(
+            {}, lambda c: c.update(MPLSTREAM_MAX_AGE=5), "MPLSTREAM_MAX_AGE", id="set"
+        ),
+        pytest.param(
+            {"MPLSTREAM_WORKERS": 1},
+            lambda c: c.update(MPLSTREAM_WORKERS=0),
+            "MPLSTREAM_WORKERS",
+            id="changed",
+        ),
+        pytest.param(
+            {"MPLSTREAM_MAX_AGE": 5},
+            lambda c: c.pop("MPLSTREAM_MAX_AGE"),
+            "MPLSTREAM_MAX_AGE",
+            id="removed",
+        ),
+        pytest.param({}, change_in_place, "MPLSTREAM_SAVEFIG", id="default-in-place"),
+        pytest.param(
+            {"MPLSTREAM_SAVEFIG": {"dpi": 90}},
+            change_in_place,
+            "MPLSTREAM_SAVEFIG",
+            id="in-place",
+        ),
+    ],
+)
+def test_a_setting_that_comes_after_the_registration_is_refused(
+    before: dict[str, Any], change: Callable[[dict[str, Any]], object], key: str
+) -> None:
+    """By the first picture, and by the next blueprint: it would hold for nothing."""
+    plots = FigureBlueprint("plots", __name__)
+    plots.figure_route("/empty")(empty)
+    app = register(plots, TESTING=True, **before)
+    change(app.config)
+    with pytest.raises(ConfigError, match=key):
+        app.register_blueprint(FigureBlueprint("more", __name__))
+    for _ in range(2):
+        with pytest.raises(ConfigError, match=f"{key} .* before register_blueprint"):
+            app.test_client().get("/empty.png")
+
+
+def test_a_misspelled_setting_that_comes_late_is_refused() -> None:
+    """As one that comes in time."""
+    plots = FigureBlueprint("plots", __name__)
+    plots.figure_route("/empty")(empty)
+    app = register(plots, TESTING=True)
+    app.config["MPLSTREAM_MAX_AGEE"] = 5
+    with pytest.raises(ConfigError, match="MPLSTREAM_MAX_AGE'"):
+        app.test_client().get("/empty.png")
+
+
 def test_the_typed_options_are_the_checked_ones() -> None:
     """What an editor completes is what is accepted."""
     assert set(typing.get_type_hints(FigureOptions)) == set(RouteOptions.model_fields)

@@ -212,6 +212,133 @@ def test_a_picture_may_begin_to_be_refreshed_later(
         pass
 
 
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the errors are that the busy figure has still to raise."""
+    path = tmp_path / "errors"
+    path.mkdir()
+    return path
+
+
+def refuse(folder: Path, *statuses: int, n: int = 0) -> None:
+    for number, status in enumerate(statuses):
+        (folder / f"{n}-{number:02}-{status}").touch()
+
+
+ALL_BLUE = """() => [...document.images].every(image => {
+    if (!image.complete || !image.naturalWidth) return false;
+    const canvas = document.createElement('canvas');
+    const context = canvas.getContext('2d');
+    context.drawImage(image, 0, 0);
+    const [red, green, blue] = context.getImageData(9, 9, 1, 1).data;
+    return blue > 200 && red < 60 && green < 60;
+})"""
+
+
+def test_a_refused_picture_is_asked_for_again(
+    browser: Browser, site: str, folder: Path
+) -> None:
+    """Without a reload, in all its formats and sizes; under a strict policy."""
+    refuse(folder, 503, 503)
+    complaints: list[str] = []
+    with open_page(browser, complaints, device_scale_factor=2) as page:
+        page.goto(f"{site}/busy?path={folder}")
+        page.evaluate(DECODE)
+        assert not page.evaluate(ALL_BLUE)
+        page.wait_for_function(ALL_BLUE, timeout=20_000)
+        shown = page.evaluate("document.querySelector('img').currentSrc")
+        assert "busy.webp" in shown
+        assert "_scale=2" in shown
+        sources = page.evaluate(
+            "[...document.querySelectorAll('source, img')].map(e => e.srcset)"
+        )
+        assert all("_v=" in source for source in sources if source)
+        seen = watch(page)
+        page.wait_for_timeout(1500)
+        assert seen == []
+    assert all("503" in complaint for complaint in complaints)
+
+
+def test_a_page_of_refused_pictures_is_complete_in_the_end(
+    browser: Browser, site: str, folder: Path
+) -> None:
+    """Each is asked for by itself."""
+    for n in range(6):
+        refuse(folder, *[503] * (n % 3), n=n)
+    with open_page(browser, []) as page:
+        page.goto(f"{site}/busy?path={folder}&count=6")
+        page.wait_for_function(ALL_BLUE, timeout=30_000)
+        assert page.evaluate("document.images.length") == 6
+
+
+def asked_again(page: Page, url: str, seconds: int) -> int:
+    """How often the page asks for its picture in so many seconds of its own clock."""
+    page.clock.install()
+    page.goto(url)
+    page.evaluate(DECODE)
+    seen = watch(page)
+    for _ in range(seconds):
+        page.clock.run_for(1000)
+        page.wait_for_timeout(20)
+    return len(seen)
+
+
+def test_a_server_that_stays_busy_is_left_alone(
+    browser: Browser, site: str, folder: Path
+) -> None:
+    """After a few tries, with longer and longer times between them."""
+    refuse(folder, *[503] * 40)
+    with open_page(browser, []) as page:
+        assert asked_again(page, f"{site}/busy?path={folder}", 200) == 6
+
+
+def test_a_picture_that_fails_is_not_asked_for_again(
+    browser: Browser, site: str, folder: Path
+) -> None:
+    """Its function has an error, which does not go away by itself."""
+    refuse(folder, *[500] * 40)
+    with open_page(browser, []) as page:
+        assert asked_again(page, f"{site}/busy?path={folder}", 60) == 0
+
+
+def test_a_refused_picture_that_then_fails_is_given_up(
+    browser: Browser, site: str, folder: Path
+) -> None:
+    """It is tried once more, and found to be an error."""
+    refuse(folder, 503, *[500] * 40)
+    with open_page(browser, []) as page:
+        assert asked_again(page, f"{site}/busy?path={folder}", 60) == 1
+
+
+def test_no_refused_picture_is_asked_for_in_a_hidden_tab(
+    browser: Browser, site: str, folder: Path
+) -> None:
+    """It is when somebody looks again."""
+    refuse(folder, 503)
+    with open_page(browser, []) as page:
+        page.goto(f"{site}/busy?path={folder}")
+        page.evaluate(HIDE, True)
+        seen = watch(page)
+        page.wait_for_timeout(3000)
+        assert seen == []
+        page.evaluate(HIDE, False)
+        page.wait_for_function(ALL_BLUE, timeout=20_000)
+
+
+def test_a_browser_that_hides_the_status_reads_the_servers_header(
+    browser: Browser, site: str, folder: Path
+) -> None:
+    """As Safari, where images have no ``responseStatus``."""
+    refuse(folder, 503)
+    with open_page(browser, []) as page:
+        page.add_init_script(
+            "Object.defineProperty(PerformanceResourceTiming.prototype, "
+            "'responseStatus', {get: () => undefined});"
+        )
+        page.goto(f"{site}/busy?path={folder}")
+        page.wait_for_function(ALL_BLUE, timeout=20_000)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_browser_s_theme_decides(
     browser: Browser, complaints: list[str], site: str, scheme: Any

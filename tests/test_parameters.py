@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from enum import Enum
 from pathlib import Path
@@ -15,9 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import DirectoryPath, Field, FilePath, SecretBytes, SecretStr
 
-from flask_mplstream import ArgumentsError, ConfigError
+from flask_mplstream import ArgumentsError, ConfigError, errors
 from flask_mplstream.http import parse_query
-from flask_mplstream.parameters import MAX_VALUE_LENGTH, Arguments, Parameters
+from flask_mplstream.parameters import (
+    MAX_FAULTS,
+    MAX_HINTS,
+    MAX_VALUE_LENGTH,
+    Arguments,
+    Parameters,
+)
 
 
 class Color(Enum):
@@ -456,3 +462,21 @@ def test_any_text_is_a_value_or_a_fault(name: str, text: str) -> None:
             assert error.faults  # noqa: PT017
         else:
             assert parameters.bind(dict(parsed.values)).canonical == parsed.canonical
+
+
+def test_looking_for_near_names_costs_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few names, and not much of each, however many a URL has."""
+    looked: list[tuple[str, list[str]]] = []
+
+    def look(name: str, known: Iterable[str], **_: Any) -> list[str]:
+        looked.append((name, list(known)))
+        return []
+
+    monkeypatch.setattr(errors, "get_close_matches", look)
+    with pytest.raises(ArgumentsError) as caught:
+        Parameters(one(int, 1)).parse(
+            [(f"yeer{i}{'r' * 5000}", "1") for i in range(199)]
+        )
+    assert len(caught.value.faults) == MAX_FAULTS
+    assert len(looked) == MAX_HINTS
+    assert all(len(text) <= errors.SHOWN_LENGTH for text, _ in looked)

@@ -78,8 +78,12 @@ def test_the_blocks_about_caching_run() -> None:
 
 
 @pytest.mark.parametrize("code", blocks(" *python", WORKERS))
-def test_a_block_about_workers_is_accepted(code: str) -> None:
+def test_a_block_about_workers_is_accepted(
+    code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its settings are settings, and its hook can be imported."""
+    (tmp_path / "myapp.py").touch()  # A name that leads nowhere is refused.
+    monkeypatch.syspath_prepend(tmp_path)
     namespace: dict[str, Any] = {"__name__": "workers"}
     exec(compile(dedent(code), "workers.md", "exec"), namespace)
     if "app" in namespace:

@@ -49,7 +49,15 @@ from werkzeug.test import TestResponse
 from flask_mplstream import ConfigError, FigureBlueprint, figure_url
 from flask_mplstream.state import AppState
 
-from .conftest import Clock, Counter, free_port, need, pixels, server
+from .conftest import (
+    Clock,
+    Counter,
+    SilentSessions,
+    free_port,
+    need,
+    pixels,
+    server,
+)
 
 ROOT = Path(__file__).parent.parent
 Serve = Callable[..., FlaskClient]
@@ -128,12 +136,19 @@ def user_in(app: Flask, cookie: str) -> str | None:
 def assert_for_one_person(response: TestResponse) -> None:
     """No shared cache keeps it, and another login in the browser asks again."""
     assert not FORBIDDEN.search(response.headers["Cache-Control"])
+    is_fresh = "max-age" in response.headers["Cache-Control"]
+    assert not is_fresh or response.cache_control.immutable or has_cookie(response)
     if response.status_code in (200, 206, 304):
         assert response.cache_control.private
         assert "Cookie" in response.headers["Vary"]
         return
     assert response.cache_control.no_store
     assert not (response.mimetype or "").startswith("image/")
+
+
+def has_cookie(response: TestResponse) -> bool:
+    """Whether that is why it is private, and its picture anybody's."""
+    return "Set-Cookie" in response.headers
 
 
 #: With them, a shared cache may keep what needed a login (RFC 9111 section 3.5).
@@ -197,6 +212,10 @@ def site() -> Flask:
     app = Flask(__name__)
     app.config["SECRET_KEY"] = "not secret"
     app.config.from_prefixed_env()
+    if app.config.get("SILENT_SESSIONS"):
+        app.session_interface = SilentSessions()
+    # Its hook reads the session after each view.
+    LoginManager(app).user_loader(lambda name: None)
     plots = FigureBlueprint("plots", __name__, url_prefix="/plots", max_age=60)
 
     def serve(name: str, function: Callable[..., Figure], **options: Any) -> None:
@@ -211,6 +230,7 @@ def site() -> Flask:
     serve("members", walk, decorators=[with_login])
     serve("gated", walk, decorators=[with_password])
     serve("vault", walk, decorators=[with_password], private=True)
+    serve("dated-members", walk, decorators=[with_login], version=lambda: 1)
     serve("fails/<int:status>", fails, error_backoff=0.0, stale_if_error=0)
 
     @app.get("/where")
@@ -300,7 +320,8 @@ class Crowd:
             case event if event < 30:
                 browser.log_in(self._random.choice([*COLORS, None]))
             case event if event < 50 and browser.user:
-                self._known.versions.append(browser.client.get("/where").text[-16:])
+                where = browser.client.get("/where").text
+                self._known.versions.append(where.partition("_v=")[2])
         self._judge(browser, self._any_ask())
 
     def _any_ask(self) -> Ask:
@@ -435,6 +456,60 @@ def test_two_users_on_one_url_are_two_renders(
     clients = [logged_in(app, user) for user in ("alice", "bob")]
     answers = at_once(lambda client: client.get("/plots/mine.png"), clients)
     assert [owner_of(answer.data) for answer in answers] == ["alice", "bob"]
+
+
+@dataclass
+class Account:
+    """Whom a login knows."""
+
+    id: int
+
+
+class TenantAccount(Account):
+    """One with something that its dataclass does not speak of."""
+
+    def __init__(self, id: int, user: str) -> None:
+        super().__init__(id)
+        self.user = user
+
+
+def test_two_tenants_with_one_number_share_no_picture(
+    plots: FigureBlueprint, serve: Serve
+) -> None:
+    """An injected value that the key cannot hold is an error, also as a version."""
+
+    def account() -> TenantAccount:
+        return TenantAccount(1, request.headers["X-User"])
+
+    @plots.figure_route("/mine", inject={"account": account})
+    def mine(account: TenantAccount) -> Figure:
+        return badge(account.user)
+
+    @plots.figure_route("/newest", version=lambda: TenantAccount(1, "alice"))
+    def newest() -> Figure:
+        return badge("alice")
+
+    client = serve(TESTING=True)
+    for path, source in (("mine", "inject"), ("newest", "version")):
+        with pytest.raises(ConfigError, match=f"{source}.* 'user'.* the object's id"):
+            client.get(f"/plots/{path}.png", headers={"X-User": "alice"})
+
+
+def test_a_list_that_changes_meanwhile_is_drawn_as_it_was(
+    plots: FigureBlueprint, serve: Serve
+) -> None:
+    """The key is made of what the figure function gets, however late it is called."""
+    shared = ["alice"]
+
+    def load(users: list[str]) -> None:
+        shared[0] = "bob"  # As another request may do.
+
+    @plots.figure_route("/ours", inject={"users": lambda: shared}, load=load)
+    def ours(data: None, users: list[str]) -> Figure:
+        return badge(users[0])
+
+    client = serve(TESTING=True)
+    assert owner_of(client.get("/plots/ours.png").data) == "alice"
 
 
 def test_a_crowd_of_users_on_one_url(
@@ -654,7 +729,7 @@ def test_what_the_url_does_not_say_is_private_or_refused(
 
 SHOP = """
 from flask import abort, session
-from flask_mplstream import FigureBlueprint
+from flask_mplstream import ConfigError, FigureBlueprint
 from matplotlib.figure import Figure
 
 COLOR, ENDPOINT, LOOK = {color!r}, {endpoint!r}, {savefig!r}
@@ -674,6 +749,14 @@ def sales(data, n: int = 1) -> Figure:
 @plots.figure_route("/mine", inject={{"user": user}})
 def mine(user: int) -> Figure:
     return Figure(figsize=(0.2, 0.2), facecolor=COLOR)
+
+def draw(n: int = 1) -> Figure:
+    return Figure(figsize=(0.2, 0.2), facecolor=COLOR)
+
+plots.figure_route("/open", endpoint="open", private=True)(draw)
+plots.figure_route("/signed", endpoint="signed", signed=True)(draw)
+plots.figure_route("/let-in", endpoint="let_in", decorators=[lambda view: view])(draw)
+plots.figure_route("/versioned", endpoint="versioned", private=True, version=load)(draw)
 """
 
 SAME = {
@@ -694,14 +777,17 @@ class Shop:
     redis_port: int
     name: str
 
-    def open(self, *, prefix: str = "", **changes: Any) -> FlaskClient:
+    def open(
+        self, *, prefix: str = "", secrets: Sequence[str | None] = (), **changes: Any
+    ) -> FlaskClient:
+        """The app, with *secrets* set one after the other, after a first request."""
         folder = self.folder / self.name
         folder.mkdir()
         source = folder / "shop.py"
         source.write_text(SHOP.format(**SAME | {"color": self.color} | changes))
         app = Flask(self.name)
         app.config.update(
-            SECRET_KEY=f"of {self.name}",
+            SECRET_KEY=None if secrets else f"of {self.name}",
             CACHE_TYPE="RedisCache",
             CACHE_REDIS_PORT=self.redis_port,
             CACHE_KEY_PREFIX=f"{self.folder.name}:{prefix}",
@@ -713,7 +799,11 @@ class Shop:
             session["user"] = user
             return ""
 
-        return app.test_client()
+        client = app.test_client()
+        for secret in secrets:
+            app.config["SECRET_KEY"] = secret
+            assert client.get("/plots/open.png", query_string={"n": 7}).data
+        return client
 
     @property
     def color(self) -> str:
@@ -826,6 +916,43 @@ def test_one_number_in_two_apps_is_two_users(shops: tuple[Shop, Shop]) -> None:
         client = shop.open()
         client.get("/login/7")
         assert owner_of(client.get("/plots/mine.png").data) == shop.owner
+
+
+@pytest.mark.parametrize(
+    "secrets",
+    [
+        pytest.param([["north"], ["south"]], id="set-after-registration"),
+        pytest.param([[None], [None]], id="never-set"),
+        pytest.param([["north"], [None]], id="set-in-one"),
+        pytest.param([["", "north"], ["", "south"]], id="set-after-a-request"),
+        pytest.param([["dev", "north"], ["dev", "south"]], id="changed"),
+    ],
+)
+def test_apps_share_no_private_picture_whenever_their_keys_are_set(
+    shops: tuple[Shop, Shop], secrets: list[list[str | None]]
+) -> None:
+    """The owner in a key is read at each use; without a secret there is no sharing."""
+    clients = [
+        shop.open(secrets=given) for shop, given in zip(shops, secrets, strict=True)
+    ]
+    for name in ("open", "let_in", "versioned", "signed"):
+        for shop, client in zip(shops, clients, strict=True):
+            app = client.application
+            if name == "signed" and not app.secret_key:
+                continue  # Nothing can be signed.
+            with app.test_request_context():
+                url = figure_url(f"plots.{name}", n=7, _format="png")
+            assert owner_of(client.get(url).data) == shop.owner
+
+
+def test_processes_of_one_app_share_its_private_pictures(
+    shops: tuple[Shop, Shop],
+) -> None:
+    """One secret is one app, set late in one process and early in another."""
+    for shop, is_hit in zip(shops, (False, True), strict=True):
+        client = shop.open(secrets=["ours"])
+        status = client.get("/plots/let-in.png").headers["Cache-Status"]
+        assert ("hit" in status) is is_hit
 
 
 # --- Cookies ---------------------------------------------------------------
@@ -1347,17 +1474,27 @@ def gunicorn(
         yield
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """One for all tests: each has pictures of its own."""
-    program, folder = need("nginx"), tmp_path_factory.mktemp("stack")
+@contextmanager
+def stacked(folder: Path, **settings: str) -> Iterator[Stack]:
+    """The site with *settings* behind an nginx."""
+    program = need("nginx")
     found = Stack(free_port(), free_port(), free_port(), folder)
     user = "user root;" if os.geteuid() == 0 else ""
     config = NGINX.format(user=user, **vars(found))
     folder.joinpath("nginx.conf").write_text(config)
     log, prefix = f"{folder}/error.log", f"{folder}/"
     nginx = [program, "-e", log, "-p", prefix, "-c", f"{folder}/nginx.conf"]
-    with gunicorn(found.origin, folder), server(*nginx, port=found.port):
+    with (
+        gunicorn(found.origin, folder, 2, **settings),
+        server(*nginx, port=found.port),
+    ):
+        yield found
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One for all tests: each has pictures of its own."""
+    with stacked(tmp_path_factory.mktemp("stack")) as found:
         yield found
 
 
@@ -1408,9 +1545,23 @@ def test_nginx_lets_nobody_past_the_password(stack: Stack) -> None:
     assert nobody.ask("/plots/gated.png").status == 401
 
 
+def test_nginx_lets_nobody_past_a_login_that_sessions_do_not_tell_of(
+    tmp_path: Path,
+) -> None:
+    """Without ``Vary: Cookie``, only ``decorators`` say that a picture is guarded."""
+    with stacked(tmp_path, FLASK_SILENT_SESSIONS="true") as found:
+        for careless in (False, True):
+            known = found.user("alice", careless=careless)
+            for path in ("/plots/members.png", "/plots/dated-members.png?_v=1"):
+                assert [known.ask(path).status for _ in range(3)] == [200] * 3
+                assert found.nobody(careless=careless).ask(path).status == 401
+        known.ask("/plots/walk.png")
+        found.nobody(careless=True).ask_until("HIT", "/plots/walk.png")
+
+
 def test_nginx_stores_a_public_picture(stack: Stack) -> None:
-    """The first is a miss; from then on all get the same copy."""
-    path = "/plots/walk.png?n=1"
+    """The first is a miss; from then on all get the same copy, logged in or not."""
+    path = "/plots/walk.png?n=8"  # As wide as nobody's own.
     first = stack.nobody().ask(path)
     assert (first.status, first.cache) == (200, "MISS")
     hit = stack.nobody().ask_until("HIT", path)
@@ -1522,6 +1673,77 @@ def test_nginx_passes_no_cookie_on_when_it_asks_again(stack: Stack) -> None:
         assert answer.status == 200
         assert "Set-Cookie" not in answer.headers
         assert not answer.headers["Cache-Control"].startswith("private")
+
+
+PERSONAL = ("/plots/mine.png", "/plots/mine", "/plots/dated.png", "/plots/dated")
+GUARDED = ("/plots/members.png", "/plots/dated-members.png")
+OPEN = ("/plots/walk.png?n=7", "/plots/walk?n=7")
+
+
+class Interleavings:
+    """Two users and a stranger on one URL, in any order, through one nginx.
+
+    :param seed: of all that is random.
+    """
+
+    def __init__(self, stack: Stack, seed: int) -> None:
+        self._random = random.Random(seed)
+        self._clients = {
+            (name, careless): stack.user(name, careless=careless)
+            if name
+            else stack.nobody(careless=careless)
+            for name in ("alice", "bob", None)
+            for careless in (False, True)
+        }
+        self._stack = stack
+        self._own: dict[tuple[str | None, str], Answer] = {}
+
+    def run(self) -> None:
+        """Three or four times one of them asks for the same."""
+        url = self._random.choice([*PERSONAL, *GUARDED, *OPEN])
+        url += self._random.choice(["", f"{'&' if '?' in url else '?'}_v=1"])
+        careless = self._random.random() < 0.5
+        users = ["alice", "bob", None]
+        for name in self._random.sample(users + users, self._random.randint(3, 4)):
+            self._ask(name, url, self._clients[name, careless])
+
+    def _ask(self, name: str | None, url: str, client: Client) -> None:
+        own = self._of(name, url)
+        known = [answer.headers.get("ETag", '"x"') for answer in self._own.values()]
+        choice = self._random.choice
+        headers = choice(
+            [{}, {}, {"If_None_Match": choice(known)}, {"Range": "bytes=9-99"}]
+        )
+        answer = client.ask(url, **headers)
+        match answer.status:
+            case 200:
+                assert answer.body == own.body
+            case 206:
+                assert answer.body == own.body[9:100]
+            case 304:
+                assert own.headers["ETag"] == headers["If_None_Match"]
+            case status:
+                assert (status, own.status) == (401, 401)
+        assert own.status == 200 or answer.status == 401
+
+    def _of(self, name: str | None, url: str) -> Answer:
+        """What the app itself answers to the user."""
+        if (name, url) not in self._own:
+            headers = self._clients[name, False].headers
+            own = Client(self._stack.origin, headers).ask(url)
+            if own.status == 200 and url.partition("?")[0] in PERSONAL:
+                assert owner_of(own.body) == name
+            self._own[name, url] = own
+        return self._own[name, url]
+
+
+def test_a_thousand_interleavings_through_nginx_give_everybody_their_own(
+    stack: Stack,
+) -> None:
+    """No foreign byte, no foreign 304, and nothing for a stranger."""
+    interleavings = Interleavings(stack, seed=12)
+    for _ in range(1000):
+        interleavings.run()
 
 
 def assert_everybody_gets_their_own(port: int, users: Sequence[str]) -> None:

@@ -262,3 +262,82 @@ def test_a_signature_holds_for_one_tenant(renders: Counter) -> None:
     url = signed(client, "tenant.sales")
     assert client.get(url).status_code == 200
     assert client.get(url.replace("/acme/", "/other/")).status_code == 403
+
+
+def two_figures(server_name: str) -> Flask:
+    """Two signed figures at one path, on the subdomains ``a`` and ``b``."""
+    app = Flask(__name__, subdomain_matching=True)
+    app.config.update(SECRET_KEY="not secret", SERVER_NAME=server_name)
+    for name in ("a", "b"):
+        plots = FigureBlueprint(name, __name__, url_prefix="/plots", subdomain=name)
+        plots.figure_route("/walk", signed=True)(walk)
+        app.register_blueprint(plots)
+    return app
+
+
+def walk() -> Figure:
+    return Figure(figsize=(1, 1))
+
+
+@pytest.mark.parametrize("made_at", ["a.example.org:8080", "example.org:8080", None])
+def test_a_signature_holds_on_one_subdomain(made_at: str | None) -> None:
+    """It is refused for the figure that has the same path on another one."""
+    app = two_figures("example.org:8080")
+    context = app.test_request_context if made_at else app.app_context
+    with context(**({"base_url": f"http://{made_at}"} if made_at else {})):
+        parts = urlsplit(figure_url("a.walk", _external=True))
+    client, url = app.test_client(), f"{parts.path}?{parts.query}"
+    for name, status in (("a", 200), ("b", 403)):
+        answer = client.get(url, base_url=f"http://{name}.example.org:8080")
+        assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("port", "scheme"),
+    [("", "http"), ("", "https"), (":80", "http"), (":443", "https")],
+)
+def test_a_default_port_is_no_other_host(port: str, scheme: str) -> None:
+    """A command names the port of ``SERVER_NAME``; browsers leave it out."""
+    app = two_figures(f"example.org{port}")
+    with app.app_context():
+        parts = urlsplit(figure_url("a.walk", _external=True))
+    url, base = f"{parts.path}?{parts.query}", f"{scheme}://A.example.org"
+    assert app.test_client().get(url, base_url=base).status_code == 200
+
+
+def test_a_signature_holds_on_any_host_of_an_app_that_matches_none(
+    serve: Serve,
+) -> None:
+    """Behind a proxy an app has names that it does not know."""
+    client = serve()
+    url = signed(client, n=3)
+    for host in ("one.example", "two.example:8443"):
+        assert client.get(url, base_url=f"http://{host}").status_code == 200
+
+
+def test_a_signature_holds_at_one_mount(serve: Serve) -> None:
+    """One app, mounted twice: a URL that one mount gives away is its alone."""
+    client = serve()
+    with client.application.test_request_context(
+        environ_overrides={"SCRIPT_NAME": "/north"}
+    ):
+        url = figure_url("plots.walk", n=3).removeprefix("/north")
+    for root, status in (("/north", 200), ("/south", 403), ("", 403)):
+        answer = client.get(url, environ_overrides={"SCRIPT_NAME": root})
+        assert answer.status_code == status
+
+
+def test_a_signature_holds_for_one_endpoint() -> None:
+    """A figure that is moved to another's path does not inherit its URLs."""
+
+    def app_with(name: str) -> Flask:
+        app = Flask(__name__)
+        app.secret_key = "not secret"
+        plots = FigureBlueprint(name, __name__, url_prefix="/plots")
+        plots.figure_route("/walk", signed=True)(walk)
+        app.register_blueprint(plots)
+        return app
+
+    old, new = app_with("old").test_client(), app_with("new").test_client()
+    url = signed(old, "old.walk")
+    assert [client.get(url).status_code for client in (old, new)] == [200, 403]

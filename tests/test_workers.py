@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +18,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 from matplotlib.figure import Figure
 
-from flask_mplstream import ConfigError, FigureBlueprint, start_workers
+from flask_mplstream import (
+    ConfigError,
+    FigureBlueprint,
+    start_workers,
+    worker_killed,
+)
 from flask_mplstream.errors import OverloadedError
 from flask_mplstream.state import AppState
 from flask_mplstream.workers.pool import Pool, Startup
@@ -31,15 +37,9 @@ FACTORY = "tests.worker_figures:create_app"
 
 
 def end(*apps: Flask) -> None:
-    """End the workers of *apps*, and those that were replaced before."""
+    """End the workers of *apps*."""
     for app in apps:
-        AppState.of(app).stop()
-    for thread in threading.enumerate():
-        if thread.name.startswith("mplstream"):
-            thread.join(5)
-    for thread in threading.enumerate():
-        if thread.name == "mplstream-end":
-            thread.join(5)
+        plots.close(app)
 
 
 @pytest.fixture
@@ -72,9 +72,17 @@ def is_running(pid: int) -> bool:
     return state != "Z"
 
 
-def gone(*numbers: int) -> bool:
-    """Whether these processes end within two seconds."""
-    deadline = time.monotonic() + 2
+def wait_until(is_so: Callable[[], object], timeout_s: float = 20) -> None:
+    """Look until *is_so*; fail after *timeout_s* seconds."""
+    deadline = time.monotonic() + timeout_s
+    while not is_so():
+        assert time.monotonic() < deadline, f"still not so after {timeout_s} s"
+        time.sleep(0.01)
+
+
+def gone(*numbers: int, timeout_s: float = 2) -> bool:
+    """Whether these processes end within *timeout_s* seconds."""
+    deadline = time.monotonic() + timeout_s
     while any(map(is_running, numbers)) and time.monotonic() < deadline:
         time.sleep(0.02)
     return not any(map(is_running, numbers))
@@ -138,19 +146,70 @@ def test_without_the_setting_there_is_no_app(
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        pytest.param("no.such:app", "cannot import", id="no-module"),
-        pytest.param("tests.worker_figures:nothing", "cannot import", id="no-name"),
-        pytest.param("tests.worker_figures:grey", "grey", id="takes-arguments"),
-        pytest.param("tests.worker_figures:wrapping", "wrapping", id="no-factory"),
+        pytest.param("tests.worker_figures", "is <module", id="module"),
+        pytest.param("myapp", "Write it as 'module:factory'", id="no-attribute"),
+        pytest.param("", "Write it as 'module:factory'", id="empty"),
+        pytest.param("no.such:app", "finds no module 'no.such'", id="no-module"),
+        pytest.param("tests.no.such:app", "finds no module", id="no-submodule"),
+        pytest.param("tests.worker_figures:nothing", "no 'nothing'", id="no-name"),
+        pytest.param("tests.worker_figures:plots", "is <", id="no-function"),
+        pytest.param("tests.worker_figures:grey", "'level'", id="takes-arguments"),
+    ],
+)
+def test_a_name_that_leads_to_no_app_is_refused_at_start(
+    name: str, reason: str
+) -> None:
+    """As far as that is known without an import of anything."""
+    told = refusal(plots, MPLSTREAM_WORKERS=1, MPLSTREAM_APP=name)
+    assert f"MPLSTREAM_APP is {name!r}" in told
+    assert reason in told
+
+
+def test_without_workers_the_name_is_not_looked_at() -> None:
+    """An executor's machines may have what this one has not."""
+    for config in ({}, {"MPLSTREAM_EXECUTOR": grey_by_name}):
+        app = Flask(__name__)
+        app.config.from_mapping({"MPLSTREAM_APP": "no.such:app", **config})
+        app.register_blueprint(plots)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        pytest.param("tests.late_figures:nothing", "cannot import", id="no-name"),
+        pytest.param("tests.late_figures:takes_arguments", "level", id="arguments"),
         pytest.param("builtins:dict", "a function without arguments", id="no-app"),
     ],
 )
 def test_a_factory_that_makes_no_app_is_told(
     pool: Serve, caplog: pytest.LogCaptureFixture, name: str, reason: str
 ) -> None:
-    """The first render says what is wrong with the setting."""
-    assert pool(MPLSTREAM_APP=name).get("/plots/grey").status_code == 500
-    assert reason in caplog.text
+    """A worker finds it out when it starts, and each render says so."""
+    client = pool(MPLSTREAM_APP=name)
+    for level in range(2):
+        caplog.clear()
+        assert client.get(f"/plots/grey?level={level}").status_code == 500
+        assert reason in caplog.text
+        assert "MPLSTREAM_APP" in caplog.text
+
+
+def test_a_factory_that_makes_no_app_is_told_before_a_render(
+    pool: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once, as soon as the first worker knows."""
+    start_workers(pool(MPLSTREAM_APP="builtins:dict").application)
+    wait_until(lambda: "Workers render nothing: MPLSTREAM_APP" in caplog.text)
+    assert caplog.text.count("MPLSTREAM_APP") == 1
+
+
+def test_a_factory_that_fails_is_named(
+    pool: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its error is its own, and may be over at the next render."""
+    client = pool(MPLSTREAM_APP="tests.worker_figures:failing_app")
+    assert client.get("/plots/grey").status_code == 500
+    assert "OSError: no database" in caplog.text
+    assert "It comes from MPLSTREAM_APP" in caplog.text
 
 
 def test_a_figure_in_a_figure_is_rendered_by_the_same_worker(pool: Serve) -> None:
@@ -213,6 +272,21 @@ def test_a_render_that_hangs_in_native_code_is_killed(
     assert answer.headers["Cache-Control"] == "no-store"
     assert gone(*map(int, pids.read_text().split()))
     assert level(client.get("/plots/grey?level=3").data) == 3
+
+
+def test_what_left_the_process_group_lives_on(pool: Serve, tmp_path: Path) -> None:
+    """A child in a separate session is not the worker's to end; the docs say so."""
+    client, pids = pool(MPLSTREAM_WORKERS=1), tmp_path / "pids"
+    client.get("/plots/grey")
+    answer = client.get("/plots/hang-apart", query_string={"pids": pids})
+    assert answer.status_code == 504
+    child = int(pids.read_text())
+    try:
+        assert not gone(child, timeout_s=0.3)
+    finally:
+        os.kill(child, signal.SIGKILL)
+    told = Path(__file__).parent.parent.joinpath("docs", "workers.md").read_text()
+    assert "in a separate session lives on" in told.replace("\n", " ")
 
 
 def test_a_worker_that_dies_costs_one_more_render(pool: Serve, tmp_path: Path) -> None:
@@ -339,6 +413,46 @@ def test_a_worker_that_is_still_starting_is_not_killed(
     assert len(began) == 1
 
 
+def test_queued_requests_wait_for_a_worker_that_starts(
+    pool: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Longer than the part of ``timeout`` in which a render must begin otherwise."""
+    monkeypatch.setattr("flask_mplstream.workers.pool.LATEST_START", 0.01)
+    app = pool(MPLSTREAM_WORKERS=1).application
+    with ThreadPoolExecutor(6) as threads:
+        urls = [f"/plots/grey?level={n}" for n in range(6)]
+        answers = list(threads.map(lambda url: app.test_client().get(url), urls))
+    assert [answer.status_code for answer in answers] == [200] * 6
+
+
+def test_a_render_that_begins_late_is_not_killed_for_it(
+    pool: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The request is told to come again, and finds the same worker."""
+    killed: list[str] = []
+    client = pool(MPLSTREAM_WORKERS=1, MPLSTREAM_APP="tests.worker_figures:slow_app")
+    with worker_killed.connected_to(lambda _, reason: killed.append(reason)):
+        answers = [client.get("/plots/late")]
+        while answers[-1].status_code == 503 and len(answers) < 60:
+            answers.append(client.get("/plots/late"))
+    assert answers[0].status_code == 503
+    assert answers[0].headers["Retry-After"] == "1"
+    assert answers[-1].status_code == 200
+    assert killed == []
+
+
+def test_a_request_does_not_wait_for_workers_that_were_stopped(pool: Serve) -> None:
+    """Its render is gone with them: it is refused at once."""
+    app = pool(MPLSTREAM_WORKERS=1).application
+    app.test_client().get("/plots/grey")
+    with ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(app.test_client().get, "/plots/slow?seconds=9")
+        wait_until(lambda: AppState.of(app).renders()._admission._count)
+        time.sleep(0.2)
+        plots.close(app)
+        assert asked.result(4).status_code == 503
+
+
 def test_a_pool_that_was_stopped_leaves_no_process() -> None:
     """Where a request was just beginning."""
     startup = Startup(memory_bytes=2**30, app_name=None, modules=())
@@ -348,7 +462,7 @@ def test_a_pool_that_was_stopped_leaves_no_process() -> None:
     with pytest.raises(OverloadedError, match="stopped"):
         stopped.run(b"", timeout_s=30)
     started = set(multiprocessing.active_children()) - before
-    end()
+    stopped.stop()
     assert gone(*(process.pid for process in started if process.pid))
 
 

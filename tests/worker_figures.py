@@ -36,6 +36,11 @@ def slow_app() -> Flask:
     return create_app()
 
 
+def failing_app() -> Flask:
+    """An app whose parts are not all there."""
+    raise OSError("no database")
+
+
 def grey(level: int) -> Figure:
     """One colour, so that a picture tells what it was made of."""
     return Figure(figsize=(0.2, 0.2), facecolor=str(level / 255))
@@ -90,6 +95,15 @@ def hang(pids: str) -> Figure:
     return grey(0)
 
 
+@plots.figure_route("/hang-apart", timeout=1)
+def hang_apart(pids: str) -> Figure:
+    """Start a process in a separate session, and hang."""
+    child = subprocess.Popen(["sleep", "20"], start_new_session=True)
+    Path(pids).write_text(str(child.pid))
+    time.sleep(100)
+    return grey(0)
+
+
 plots.figure_route("/hang-long", timeout=4, endpoint="hang_long")(hang)
 
 
@@ -97,6 +111,13 @@ plots.figure_route("/hang-long", timeout=4, endpoint="hang_long")(hang)
 def slow(seconds: float = 0.5, n: int = 0) -> Figure:
     time.sleep(seconds)
     return grey(0)
+
+
+@plots.figure_route("/late", timeout=1.6)
+def late() -> Figure:
+    """Longer than what a worker that starts for a second leaves of the time."""
+    time.sleep(0.7)
+    return grey(1)
 
 
 def _die(pids: str) -> None:

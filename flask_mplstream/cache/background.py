@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import atexit
 import logging
-import os
 import threading
 from collections import deque
 from collections.abc import Callable
 from weakref import WeakSet
+
+from ..forks import call_in_child
 
 logger = logging.getLogger("flask_mplstream")
 
@@ -109,4 +110,4 @@ def _reset_all() -> None:
 
 
 atexit.register(_stop_all)
-os.register_at_fork(after_in_child=_reset_all)
+call_in_child(_reset_all)

@@ -8,11 +8,12 @@ out in the background, so that no request pays for that either.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from weakref import WeakSet
+
+from ..forks import call_in_child
 
 logger = logging.getLogger("flask_mplstream")
 
@@ -95,4 +96,4 @@ def _reset_all() -> None:
         breaker._reset()
 
 
-os.register_at_fork(after_in_child=_reset_all)
+call_in_child(_reset_all)

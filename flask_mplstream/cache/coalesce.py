@@ -13,7 +13,6 @@ from __future__ import annotations
 import atexit
 import logging
 import math
-import os
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -27,6 +26,7 @@ from weakref import WeakSet
 from ..deadline import Deadline
 from ..error_copy import copy_error
 from ..errors import BudgetError, OverloadedError, RemoteError, RenderTimeoutError
+from ..forks import call_in_child
 
 T = TypeVar("T")
 #: The steps that make a picture: it yields its render, as a call that takes long, is
@@ -469,4 +469,4 @@ def _join_all() -> None:
 
 
 atexit.register(_join_all)
-os.register_at_fork(after_in_child=_reset_all)
+call_in_child(_reset_all)

@@ -1,35 +1,43 @@
 """Keys: one text for one identity, the same in every process.
 
-Cache layer: values only.
+Cache layer: values only. A key decides whose picture is sent, so a value is
+accepted only if its text holds all of it: the class, the contents, and every
+attribute. It is read by the methods of the builtin class, because those of a
+subclass may hide something, as ``Token(***)`` does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from collections.abc import Set as AbstractSet
+import struct
+import sys
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from copy import deepcopy
 from dataclasses import fields, is_dataclass
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
 from hashlib import blake2b
-from pathlib import PurePath
-from typing import Any
+from operator import attrgetter
+from pathlib import PosixPath, PurePath, PurePosixPath, PureWindowsPath, WindowsPath
+from pickle import PicklingError
+from secrets import token_hex
+from types import BuiltinFunctionType, GetSetDescriptorType, MemberDescriptorType
+from typing import Any, TypeVar
 from uuid import UUID
+from weakref import WeakKeyDictionary
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from ..errors import ConfigError
 
-_BUILTIN: tuple[type, ...] = (int, float, complex, str, bytes)
-_PLAIN = (
-    type(None),
-    *(date, time, timedelta, Decimal, Fraction, UUID, PurePath),
-)
+T = TypeVar("T")
 
 
 def digest(*texts: str) -> str:
-    """A key of 40 hexadecimal digits from *texts* in their order."""
+    """Return a key of 40 hexadecimal digits from *texts* in their order."""
     hashed = blake2b(digest_size=20)
     for text in texts:
         data = text.encode("utf-8", "surrogatepass")
@@ -38,56 +46,255 @@ def digest(*texts: str) -> str:
 
 
 def fingerprint(value: object, source: str) -> str:
-    """A text that is equal for equal values only, and in every process.
+    """Return a text that is equal for equal values only.
 
-    :param value: None, a number, text, bytes, a date or time, ``UUID``,
-        ``Path``, ``Enum``, numpy scalar or dataclass, or a list, tuple, set or
-        dict of those.
+    It is the same in every process, except for a class of a function's own.
+
+    :param value: None, a number, text, bytes, a date or time, ``UUID``, ``Path``,
+        ``Enum``, numpy or pandas scalar or dataclass, or a list, tuple, set or dict
+        of those, without attributes that are not fields of a dataclass.
     :param source: where the value comes from, for the error.
-    :raises ConfigError: for other values, whose text may name a memory address.
+    :raises ConfigError: for a value that a text cannot hold as a whole.
     """
+    try:
+        return _text(value)
+    except _NotWholeError as error:
+        reason = str(error)
+    except RecursionError:
+        reason = "a value that contains itself, or is nested too deeply"
+    raise ConfigError(
+        f"{source} gave {reason}. Give a number, text, date, UUID or Enum, or a tuple "
+        f"of those, such as the object's id."
+    )
 
-    def text(value: object) -> str:
-        name = f"{type(value).__module__}.{type(value).__qualname__}"
-        if isinstance(value, Enum):
-            # A flag of unnamed bits has no name.
-            return f"{name}.{value.name}" if value.name else f"{name}:{value._value_!r}"
-        plain = _plain_text(value)
-        if plain is not None:
-            return f"{name}:{plain}"
-        if isinstance(value, list | tuple):
-            return f"{name}[{','.join(map(text, value))}]"
-        if isinstance(value, AbstractSet):
-            return f"{name}{{{','.join(sorted(map(text, value)))}}}"
-        if isinstance(value, Mapping):
-            # In their order, which a figure may follow.
-            pairs = (f"{text(key)}={text(item)}" for key, item in _items(value))
-            return f"{name}{{{','.join(pairs)}}}"
-        if is_dataclass(value):
-            parts = (text(getattr(value, field.name)) for field in fields(value))
-            return f"{name}({','.join(parts)})"
-        raise ConfigError(
-            f"{source} gave {type(value)!r}, which has no text that is the same in "
-            f"every process. Give a number, text, date, UUID or Enum, or a tuple of "
-            f"those, such as the object's id."
+
+def copy_value(value: T) -> T:
+    """Return a copy of *value* that nothing else holds, or itself if it is constant."""
+    return value if type(value) in _LEAVES else deepcopy(value)
+
+
+class _NotWholeError(Exception):
+    """A part of the value would not be in its fingerprint."""
+
+
+def _text(value: object) -> str:
+    kind = type(value)  # A proxy lies in its __class__.
+    leaf = _LEAVES.get(kind)
+    if leaf is not None:
+        return f"{kind.__name__}:{leaf(value)}"
+    base = _base_of(kind)
+    try:
+        texts = map(_text, _READ[base](value))
+        ordered = sorted(texts) if base in (set, frozenset) else texts
+        parts = [_identity_of(kind), _join(ordered)]
+    except PicklingError:  # A ZoneInfo from a file.
+        raise _NotWholeError(f"{_show(kind)} without a name") from None
+    if kind is not base or base is object or kind.__dictoffset__:
+        _check_class(kind, base)
+        for name, attribute in sorted(_attributes(value, base), key=lambda a: a[0]):
+            parts += name, _text(attribute)
+    return _join(parts)
+
+
+def _join(parts: Iterable[str]) -> str:
+    # Lengths tell where a part ends, whatever is in it.
+    return "".join(f"{len(part)}:{part}" for part in parts)
+
+
+def _name_of(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _show(kind: type) -> str:
+    """Return the text of *kind*; its own ``repr`` may run the app's code."""
+    return f"<class '{_name_of(kind).removeprefix('builtins.')}'>"
+
+
+def _base_of(kind: type) -> type:
+    """Return the class among those of *kind* whose contents can be read."""
+    if kind not in _READ and _is_of_pandas(kind):
+        _READ.update(_pandas_readers())
+    return next(cls for cls in kind.__mro__ if cls in _READ)
+
+
+def _is_of_pandas(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] == "pandas"
+
+
+def _check_class(kind: type, base: type) -> None:
+    """Refuse a class of no value, or with state out of sight.
+
+    :raises _NotWholeError: naming the class.
+    """
+    is_value = is_dataclass(kind) or issubclass(kind, Enum)
+    own = [cls for cls in kind.__mro__ if cls not in base.__mro__]
+    if (base is object and not is_value) or not all(map(_is_python, own)):
+        raise _NotWholeError(
+            f"{_show(kind)}, which has no text that is the same in every process"
         )
 
-    return text(value)
+
+def _is_python(cls: type) -> bool:
+    """Return whether a ``class`` statement made *cls*, which so hides no state.
+
+    A class from C has a ``__new__`` of C, as ``os.stat_result`` has, or is not made
+    at run time (``Py_TPFLAGS_HEAPTYPE``).
+    """
+    is_from_c = isinstance(vars(cls).get("__new__"), BuiltinFunctionType)
+    return bool(cls.__flags__ & 1 << 9) and not is_from_c
 
 
-def _plain_text(value: object) -> str | None:
-    """The text of a value of one piece."""
-    for kind in _BUILTIN:
-        if issubclass(type(value), kind):  # A proxy only says that it is one.
-            # The builtin's: that of a subclass may hide what it is, Token(***).
-            return str(kind.__repr__(value))  # type: ignore[call-arg]
-    if isinstance(value, _PLAIN) and type(value).__repr__ is not object.__repr__:
-        return repr(value)
-    if isinstance(value, np.generic):
-        return f"{value.dtype}:{value.item()!r}"
-    return None
+#: A token for each class that cannot be imported by name, as one inside a function:
+#: another call makes one of the same name, with methods that know something else.
+_tokens: WeakKeyDictionary[type, str] = WeakKeyDictionary()
 
 
-def _items(value: Mapping[Any, Any]) -> Iterable[tuple[Any, Any]]:
-    # A MultiDict, as request.args is, has only the first value of each in items().
-    return value.lists() if hasattr(value, "lists") else value.items()
+def _identity_of(kind: type) -> str:
+    """Return a text for *kind* alone, the same in every process that can import it."""
+    name = _name_of(kind)
+    if kind in _READ or _is_importable(kind):
+        return name
+    return f"{name} {_tokens.setdefault(kind, token_hex())}"
+
+
+def _is_importable(kind: type) -> bool:
+    found: object = sys.modules.get(kind.__module__)
+    for name in kind.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is kind
+
+
+def _is_derived(kind: type, name: str) -> bool:
+    """Return whether an attribute follows from the rest of a value."""
+    if issubclass(kind, Enum):
+        return name in ("__objclass__", "_sort_order_", "_inverted_")
+    return _is_of_pandas(kind) and name.startswith("_")  # Computed by pandas.
+
+
+def _attributes(value: object, base: type) -> Iterator[tuple[str, object]]:
+    """Yield the attributes of *value*, with their names.
+
+    :raises _NotWholeError: for one that its class does not declare.
+    """
+    kind = type(value)
+    is_open = issubclass(kind, Enum | tzinfo)
+    names = {field.name for field in fields(kind)} if is_dataclass(kind) else set()
+    for name, attribute in _held(value, base):
+        if _is_derived(kind, name):
+            continue
+        if not is_open and name not in names:
+            raise _NotWholeError(
+                f"{_show(kind)} with the attribute {str(name)[:60]!r}, which its "
+                f"class does not declare as a field"
+            )
+        yield name, attribute
+
+
+def _held(value: object, base: type) -> Iterator[tuple[str, object]]:
+    """Yield the contents of the slots and of the ``__dict__`` of *value*."""
+    kind, has_dict = type(value), False
+    for cls in kind.__mro__:
+        for name, found in vars(cls).items():
+            if isinstance(found, MemberDescriptorType) and cls not in base.__mro__:
+                try:
+                    yield name, found.__get__(value)
+                except AttributeError:
+                    continue  # Not set.
+            # Not the property of this name that a class may have.
+            elif name == "__dict__" and isinstance(found, GetSetDescriptorType):
+                has_dict = True
+                yield from found.__get__(value).items()
+    if kind.__dictoffset__ and not has_dict:
+        raise _NotWholeError(f"{_show(kind)}, whose __dict__ is out of reach")
+
+
+def _read_leaf(kind: type) -> Callable[[Any], list[str]]:
+    return lambda value: [_LEAVES[kind](value)]
+
+
+def _read_items(value: dict[Any, Any]) -> Iterator[object]:
+    # In their order, which a figure may follow.
+    for pair in dict.items(value):
+        yield from pair
+
+
+def _read_ordered(value: OrderedDict[Any, Any]) -> Iterator[object]:
+    for pair in OrderedDict.items(value):
+        yield from pair
+
+
+def _read_default(value: defaultdict[Any, Any]) -> Iterator[object]:
+    factory = attrgetter("default_factory")(value)
+    if factory is not None and not (
+        isinstance(factory, type) and _is_importable(factory)
+    ):
+        raise _NotWholeError("a defaultdict whose default_factory is a function")
+    yield None if factory is None else _name_of(factory)
+    yield from _read_items(value)
+
+
+def _read_numpy(value: np.generic) -> list[object]:
+    plain = value.item()
+    # A long double stays one.
+    return [str(value.dtype), repr(plain) if isinstance(plain, np.generic) else plain]
+
+
+def _pandas_readers() -> dict[type, Callable[[Any], Iterable[object]]]:
+    pandas = sys.modules["pandas"]
+
+    def read_time(value: Any) -> list[object]:
+        # They count nanoseconds, unlike the class that they inherit from.
+        return [value.isoformat(), value.unit]
+
+    return {
+        pandas.Timestamp: lambda value: [*read_time(value), value.fold, value.tzinfo],
+        pandas.Timedelta: read_time,
+        type(pandas.NaT): lambda _: [],
+    }
+
+
+#: The text of a value of one piece.
+_LEAVES: dict[type, Callable[[Any], str]] = {
+    type(None): lambda _: "",
+    bool: str,
+    # Of any length: decimal digits are limited.
+    int: lambda value: int.__format__(value, "x"),
+    # Of every bit: -0.0 is not 0.0.
+    float: lambda value: struct.pack("!d", value).hex(),
+    complex: lambda value: complex.__repr__(value),
+    str: lambda value: str.__str__(value),
+    bytes: lambda value: bytes.hex(value),
+    Decimal: lambda value: Decimal.__str__(value),
+}
+
+#: The parts of a value of each class.
+_READ: dict[type, Callable[[Any], Iterable[object]]] = {
+    object: lambda _: [],
+    **{kind: _read_leaf(kind) for kind in _LEAVES},
+    **{
+        kind: lambda value: [PurePath.__str__(value)]
+        for kind in (PurePosixPath, PureWindowsPath, PosixPath, WindowsPath)
+    },
+    list: list.__iter__,
+    tuple: tuple.__iter__,
+    set: set.__iter__,
+    frozenset: frozenset.__iter__,
+    dict: _read_items,
+    OrderedDict: _read_ordered,
+    defaultdict: _read_default,
+    # As pickle reads them, with fold and without the local zone's name.
+    date: lambda value: date.__reduce__(value)[1],
+    datetime: lambda value: datetime.__reduce_ex__(value, 4)[1],
+    time: lambda value: time.__reduce_ex__(value, 4)[1],
+    timedelta: lambda value: timedelta.__reduce__(value)[1],
+    tzinfo: lambda _: [],
+    timezone: lambda value: value.__getinitargs__(),
+    ZoneInfo: lambda value: ZoneInfo.__reduce__(value)[1][:1],
+    Fraction: attrgetter("_numerator", "_denominator"),
+    UUID: lambda value: [UUID.__getstate__(value)],
+    **{
+        kind: _read_numpy
+        for kind in np.sctypeDict.values()
+        if not issubclass(kind, np.void | np.object_)
+    },
+}

@@ -7,7 +7,6 @@ own SimpleCache counts items, not bytes, and drops what expires soonest.
 
 from __future__ import annotations
 
-import os
 import pickle
 import threading
 import time
@@ -18,6 +17,7 @@ from weakref import WeakSet
 from cachetools import LRUCache
 from flask_caching.backends.base import BaseCache
 
+from ..forks import call_in_child
 from .entry import Entry
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def _renew_locks() -> None:
         instance._lock = threading.Lock()
 
 
-os.register_at_fork(after_in_child=_renew_locks)
+call_in_child(_renew_locks)
 
 
 class _Item(NamedTuple):

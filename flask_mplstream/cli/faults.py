@@ -5,7 +5,6 @@ Flask side.
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -14,6 +13,7 @@ from flask import current_app
 
 from ..cache.lookup import Pictures
 from ..errors import ArgumentsError, ConfigError, UnknownFigureError
+from ..logs import format_traceback, one_line
 
 #: What is wrong with what was asked for, and not with the answer.
 USAGE = (ArgumentsError, ConfigError, UnknownFigureError)
@@ -52,7 +52,5 @@ def warn_of_own_cache(pictures: Iterable[Pictures]) -> None:
 
 def failure(what: object, error: Exception) -> str:
     """That *what* failed with *error*; in debug mode with the way to it."""
-    text = f"{what}: {type(error).__name__}: {error}"
-    if not current_app.debug:
-        return text
-    return f"{text}\n{''.join(traceback.format_exception(error))}".rstrip()
+    text = one_line(f"{what}: {type(error).__name__}: {error}")
+    return f"{text}\n{format_traceback(error)}" if current_app.debug else text

@@ -49,7 +49,7 @@ def _as_json(route: FigureRoute) -> dict[str, Any]:
         "formats": [format.name for format in options.formats],
         "max_age": options.max_age,
         "is_signed": options.signed,
-        "is_private": options.is_private,
+        "is_private": route.is_private,
         "description": summary_of(route.function),
         "parameters": [_parameter_as_json(p) for p in route.parameters],
     }

@@ -19,6 +19,8 @@ from .conditions import (
 from .headers import (
     CACHE_NAME,
     DOCUMENT_HEADERS,
+    PERSONAL,
+    PRIVATE,
     STEPS,
     Freshness,
     Headers,
@@ -52,7 +54,9 @@ __all__ = [
     "MAX_HEADER_LENGTH",
     "NOT_MODIFIED",
     "OK",
+    "PERSONAL",
     "PRECONDITION_FAILED",
+    "PRIVATE",
     "PROBLEM_TYPE",
     "RANGE_NOT_SATISFIABLE",
     "STEPS",

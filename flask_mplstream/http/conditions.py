@@ -151,12 +151,13 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 def has_copy(environ: Mapping[str, Any], etag: str) -> bool:
-    """Whether ``If-None-Match`` alone makes the answer a 304.
+    """Whether ``If-None-Match`` names *etag*, so that the answer is a 304.
 
-    For an entity tag that is known before there is a picture.
+    For an entity tag that is known before there is a picture. Only a client that
+    got the picture once can name it; ``*`` may be for an error.
     """
     conditions = Conditions.from_environ(environ)
-    if conditions.if_none_match is None:
+    if conditions.if_none_match is None or conditions.if_none_match.strip() == "*":
         return False
     past = datetime.min.replace(tzinfo=UTC)
     return evaluate(conditions, etag=etag, last_modified=past, length=0) is NOT_MODIFIED
@@ -164,15 +165,23 @@ def has_copy(environ: Mapping[str, Any], etag: str) -> bool:
 
 _ETAG = re.compile(r'(?:^|,)[ \t]*((?:W/)?"[\x21\x23-\x7e\x80-\xff]*")[ \t]*(?=,|$)')
 
+#: Suffixes that servers add to the entity tag of a compressed body: ``-gzip`` (Apache,
+#: Caddy), ``--gzip`` (Jetty), ``;gzip`` (LiteSpeed), ``:gzip`` (Flask-Compress).
+_OF_AN_ENCODING = re.compile(r'(?:--?|;|:)(?:gzip|gz|br|zstd|deflate)(?="$)')
+
 
 def _matches(field: str, etag: str, *, weak: bool) -> bool:
-    """Whether a list of entity tags, or ``*``, has *etag* (section 8.8.3.2)."""
+    """Whether a list of entity tags, or ``*``, has *etag* (section 8.8.3.2).
+
+    The weak comparison also matches the tag of a compressed copy.
+    """
     if field.strip() == "*" or (field == etag and weak):
         return True
     if not weak:
         return not etag.startswith("W/") and etag in _ETAG.findall(field)
     opaque = etag.removeprefix("W/")
-    return any(tag.removeprefix("W/") == opaque for tag in _ETAG.findall(field))
+    tags = [tag.removeprefix("W/") for tag in _ETAG.findall(field)]
+    return any(opaque in (tag, _OF_AN_ENCODING.sub("", tag)) for tag in tags)
 
 
 def _range_applies(if_range: str | None, etag: str, last_modified: datetime) -> bool:

@@ -40,7 +40,7 @@ class Freshness(Enum):
 
     #: Nothing: as long as ``max_age``.
     BY_AGE = "by age"
-    #: It names the data's current version: for ever (RFC 8246).
+    #: It names the data's current version, and its user if there is one (RFC 8246).
     IMMUTABLE = "immutable"
     #: It names another version: the current picture is sent, to be asked for
     #: again soon.
@@ -54,7 +54,13 @@ class Freshness(Enum):
         return cls.IMMUTABLE if named == current else cls.OUTDATED
 
 
+#: Of a picture that depends on a person: the browser keeps it, and asks each time
+#: before it shows it. Browsers' memory caches ignore ``Vary``.
+PRIVATE = "private, no-cache"
 YEAR_S = 31_536_000
+_IMMUTABLE = f"max-age={YEAR_S}, immutable"
+#: Of such a picture under a URL that is that person's alone.
+PERSONAL = f"private, {_IMMUTABLE}"
 #: Seconds that the picture of an outdated version URL may be kept.
 OUTDATED_S = 10
 
@@ -72,8 +78,8 @@ class Policy:
     stale_if_error: int = 0
 
     def cache_control(self, age: int) -> str:
-        """``Cache-Control`` of a picture that is *age* seconds old."""
-        return self._whose(*self._freshness(age))
+        """Return ``Cache-Control`` of a picture that is *age* seconds old."""
+        return PRIVATE if self.is_private else ", ".join(self._freshness(age))
 
     def _freshness(self, age: int) -> Iterator[str]:
         over = max(age - self.max_age, 0)
@@ -104,17 +110,7 @@ class Policy:
         :param timings_s: of the render; for a hit, of the one that is told of.
         :param url_ends_in_s: seconds after which the URL is not served any more.
         """
-        match freshness:
-            case _ if url_ends_in_s is not None:
-                remaining = min(max(self.max_age - age_s, 0), url_ends_in_s)
-                control = self._whose(f"max-age={remaining}")
-            case Freshness.BY_AGE:
-                control = self.cache_control(age_s)
-            case Freshness.IMMUTABLE:
-                control = self._whose(f"max-age={YEAR_S}", "immutable")
-            case Freshness.OUTDATED:
-                remaining = min(max(self.max_age - age_s, 0), OUTDATED_S)
-                control = self._whose(f"max-age={remaining}")
+        control = self._control(age_s, freshness, url_ends_in_s)
         status = cache_status(
             fwd=fwd,
             fwd_status=500 if is_fallback else None,
@@ -127,8 +123,20 @@ class Policy:
         headers = [("Cache-Control", control), ("Cache-Status", status)]
         return [*headers, ("Server-Timing", timing)] if timing else headers
 
-    def _whose(self, *directives: str) -> str:
-        return ", ".join(["private"] * self.is_private + list(directives))
+    def _control(
+        self, age_s: int, freshness: Freshness, url_ends_in_s: int | None
+    ) -> str:
+        remaining = max(self.max_age - age_s, 0)
+        match freshness:
+            case Freshness.IMMUTABLE if url_ends_in_s is None:
+                return PERSONAL if self.is_private else _IMMUTABLE
+            case _ if self.is_private:
+                return PRIVATE
+            case _ if url_ends_in_s is not None:
+                return f"max-age={min(remaining, url_ends_in_s)}"
+            case Freshness.OUTDATED:
+                return f"max-age={min(remaining, OUTDATED_S)}"
+        return self.cache_control(age_s)
 
 
 #: Nothing in the picture may run, load or submit when it is opened directly.

@@ -127,8 +127,13 @@ def range_not_satisfiable(length: int) -> Problem:
 def problem_headers(problem: Problem, mimetype: str) -> Headers:
     """What is sent with every problem: nobody keeps it."""
     retry = problem.retry_after_s
+    headers = [] if retry is None else [("Retry-After", str(retry))]
+    if problem.status is HTTPStatus.SERVICE_UNAVAILABLE and retry is not None:
+        # The page's script can read this header of an image, and no other one.
+        timing = f'mplstream-retry;desc="Retry-After";dur={retry * 1000}'
+        headers.append(("Server-Timing", timing))
     return [
-        *([] if retry is None else [("Retry-After", str(retry))]),
+        *headers,
         ("Content-Type", mimetype),
         ("Cache-Control", "no-store"),
         ("X-Content-Type-Options", "nosniff"),

@@ -29,20 +29,26 @@ from .drawing import (
 )
 from .encoding import encode
 from .figures import as_figure
-from .gate import check_style, gate, is_held_here, use_agg
+from .gate import app_globals, check_style, gate, is_held_here, use_agg
+from .globals import Globals, carrying
 from .hostile import mathtext_of
 from .pixel_room import Room
 from .reading import data_csv, data_json, describe
+from .reuse import build_once
 from .styles import DARK_STYLE, Look, Style
 from .titling import titled
 
 __all__ = [
     "DARK_STYLE",
     "MATPLOTLIB_VERSION",
+    "Globals",
     "Limits",
     "Look",
     "Meaning",
     "Style",
+    "app_globals",
+    "build_once",
+    "carrying",
     "check_style",
     "gate",
     "is_held_here",
@@ -192,7 +198,7 @@ def _made_in_turn(job: _Job, room: Room) -> _Made:
     while True:
         room.wait()
         job.deadline.begin("a turn")
-        with gate(job.look.style, job.deadline):
+        with gate(job.look.style, job.deadline, name=job.source):
             # Else wait for memory outside, where no smaller picture waits for it.
             if room.take():
                 return _made(job, room)

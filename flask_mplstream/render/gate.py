@@ -8,9 +8,7 @@ the process. Whoever builds or draws a figure holds the gate.
 from __future__ import annotations
 
 import gc
-import os
 import threading
-import warnings
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +21,19 @@ from matplotlib._pylab_helpers import Gcf
 
 from ..deadline import Deadline
 from ..errors import ConfigError, OverloadedError
+from ..forks import call_in_child
+from .counts import bound_counts, lift_bounds
+from .globals import (
+    Globals,
+    carried,
+    copy_colors,
+    copy_params,
+    set_colors,
+    set_params,
+)
+from .glyphs import gather_warnings, stop_gathering
 from .hostile import guarded, lift_guards
+from .reuse import stop_watching
 from .styles import Style
 
 #: Fixed ids in SVG, so that equal figures give equal bytes on every machine. No
@@ -40,27 +50,34 @@ class _Found:
 
     thread: int
     is_collecting: bool
-    params: mpl.RcParams
+    params: dict[str, Any]
+    colors: dict[str, Any]
     #: pyplot's open figures, by number.
     figures: OrderedDict[int, Any]
 
     @classmethod
     def now(cls) -> _Found:
         """What there is, to be restored."""
-        params = mpl.rcParams.copy()
-        dict.pop(params, "backend", None)  # Whoever switches it means to.
-        return cls(threading.get_ident(), gc.isenabled(), params, Gcf.figs)
+        params = copy_params()
+        params.pop("backend", None)  # Whoever switches it means to.
+        is_collecting = gc.isenabled()
+        return cls(
+            threading.get_ident(), is_collecting, params, copy_colors(), Gcf.figs
+        )
 
     def restore(self) -> None:
         """Leave it so."""
-        dict.update(mpl.rcParams, self.params)
+        set_params(self.params)
+        set_colors(self.colors)
         Gcf.figs = self.figures
         if self.is_collecting:
             gc.enable()
 
 
-#: What who holds the gate found.
+#: What the thread that holds the gate found, as the app has it.
 _found: _Found | None = None
+#: How often the gate was taken, so that a reader sees that it was.
+_taken = 0
 
 
 def _renew_lock() -> None:
@@ -69,11 +86,24 @@ def _renew_lock() -> None:
     _lock = threading.RLock()
     if _found is not None and _found.thread != threading.get_ident():
         _found.restore()
-        lift_guards()
+        for lift in (lift_guards, lift_bounds, stop_gathering, stop_watching):
+            lift()
         _found = None
 
 
-os.register_at_fork(after_in_child=_renew_lock)
+call_in_child(_renew_lock)
+
+
+def app_globals() -> Globals:
+    """Return what the app has set in this process, whatever is drawn meanwhile."""
+    if (given := carried()) is not None:
+        return given
+    while (found := _found) is None:
+        taken = _taken
+        params, colors = copy_params(), copy_colors()
+        if _found is None and taken == _taken:
+            return Globals.of(params, colors)
+    return Globals.of(found.params, found.colors)
 
 
 def is_held_here() -> bool:
@@ -83,19 +113,35 @@ def is_held_here() -> bool:
 
 @contextmanager
 def gate(
-    style: Style | None = None, deadline: Deadline | None = None
+    style: Style | None = None,
+    deadline: Deadline | None = None,
+    *,
+    name: str = "a figure",
 ) -> Iterator[None]:
     """Hold Matplotlib alone; leave its rcParams and pyplot as they were found.
 
     :param style: applied while the gate is held.
     :param deadline: until when to wait for it; ``None`` for no limit.
+    :param name: the figure's source, for the log.
     :raises OverloadedError: where it is not free in time.
     """
-    with _held(deadline or Deadline(None)), _as_found(), guarded():
+    with (
+        _held(deadline or Deadline(None)),
+        _as_found(),
+        guarded(),
+        bound_counts(),
+        gather_warnings(name),
+    ):
         if style is not None:
             mpl.style.use(style)  # type: ignore[arg-type]  # stubs want no Mapping
             if mpl.rcParams["svg.hashsalt"] is None:  # "default" resets it.
                 mpl.rcParams["svg.hashsalt"] = _RC["svg.hashsalt"]
+        yield
+
+
+@contextmanager
+def _guards(name: str) -> Iterator[None]:
+    with guarded(), bound_counts(), gather_warnings(name):
         yield
 
 
@@ -125,12 +171,17 @@ def _as_found() -> Iterator[None]:
     looked through to free them: 80 ms in which no thread of the process runs
     (benchmarks/expiry.py).
     """
-    global _found
+    global _found, _taken
     found = _Found.now()
     is_outermost = _found is None
     if is_outermost:
+        _taken += 1
         _found = found
     gc.disable()
+    if carried() is not None or not is_outermost:
+        # A figure that another one asks for has its own key, and so the same pixels
+        # whatever the other one has set.
+        app_globals().set()
     mpl.rcParams.update(_RC)
     # A pyplot figure lives until it is closed, and one left open is what the next
     # function's plt.gcf() draws on. So each begins with none, not even with those
@@ -151,14 +202,9 @@ def _as_found() -> Iterator[None]:
                     gc.collect(0)
 
 
-#: Matplotlib writes the character itself into this warning, and so into a log.
-_CONTROL_GLYPH = r"Glyph (\d|[12]\d|3[01]|127) \("
-
-
 def use_agg() -> None:
     """Make Agg the backend: a server has no display, and pyplot looks for one."""
     mpl.use("agg")
-    warnings.filterwarnings("ignore", _CONTROL_GLYPH, UserWarning)
 
 
 def check_style(style: Style | None) -> None:

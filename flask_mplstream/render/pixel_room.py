@@ -9,12 +9,12 @@ only encoders, which need no gate, are waited for.
 from __future__ import annotations
 
 import ctypes
-import os
 import threading
 from contextlib import suppress
 
 from ..deadline import Deadline
 from ..errors import OverloadedError
+from ..forks import call_in_child
 from ..image import Variant
 
 #: Bytes that the pixels of all renders and their encoders may hold together. A picture
@@ -172,4 +172,4 @@ def _renew() -> None:
     pixel_room = PixelRoom()
 
 
-os.register_at_fork(after_in_child=_renew)
+call_in_child(_renew)

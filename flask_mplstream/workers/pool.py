@@ -13,15 +13,16 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import BrokenExecutor, CancelledError, Future
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
-from weakref import WeakSet
+from weakref import WeakSet, finalize
 
 from pebble import ProcessPool
 
-from ..errors import OverloadedError, SlowRenderError, WorkerDiedError
+from ..errors import ConfigError, OverloadedError, SlowRenderError, WorkerDiedError
 from . import transport
 from .inline import run_without_request
 from .process import KeptContext, limit_memory, settle, start_context
@@ -29,8 +30,9 @@ from .reaper import reaper
 
 logger = logging.getLogger("flask_mplstream")
 
-#: Part of a request's time after which its render is not begun any more: what is
-#: left would be too short for many, and their workers killed for nothing.
+#: Part of a request's time after which its render is not begun any more: the rest would
+#: be too short for many, and their workers killed for nothing. Only a worker that
+#: starts is waited for longer: others than those that wait could not use it either.
 LATEST_START = 0.5
 #: What an operator can do if workers are busy or starting.
 MORE_WORKERS = (
@@ -55,18 +57,70 @@ class Startup:
     modules: tuple[str, ...]
 
     def __call__(self) -> None:
-        """Begin a worker's life; what fails here is told by its first render."""
+        """Begin a worker's life; its first render reports what fails here."""
         settle()
         run_without_request(None, self._import)
         limit_memory(self.memory_bytes)
 
     def _import(self) -> None:
+        # A worker that ended here, by sys.exit() in a module, could report nothing.
         for module in self.modules:
-            with suppress(Exception):
+            with suppress(Exception, SystemExit):
                 import_module(module)
         if self.app_name is not None:
-            with suppress(Exception):
+            with suppress(Exception, SystemExit):
                 transport.app_named(self.app_name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """A request's time, by the monotonic clock."""
+
+    latest_start: float
+    deadline: float
+
+    @classmethod
+    def of(cls, timeout_s: float) -> _Turn:
+        """Return the turn of a request that has *timeout_s* seconds from now on."""
+        now = time.monotonic()
+        return cls(now + timeout_s * LATEST_START, now + timeout_s)
+
+    @property
+    def remaining_s(self) -> float:
+        """Seconds until the deadline."""
+        return max(self.deadline - time.monotonic(), 0)
+
+    @property
+    def due_s(self) -> float:
+        """Seconds that each render has, however late it begins."""
+        return self.deadline - self.latest_start
+
+
+class _Aside:
+    """Threads for work that no request waits for."""
+
+    def __init__(self) -> None:
+        self._threads: WeakSet[threading.Thread] = WeakSet()
+
+    def run(self, name: str, call: Callable[[], object]) -> bool:
+        """Run *call* in a thread.
+
+        :return: whether the system had another thread.
+        """
+        thread = threading.Thread(target=call, name=f"mplstream-{name}")
+        try:
+            thread.start()
+        except RuntimeError:
+            return False
+        self._threads.add(thread)
+        return True
+
+    def join(self) -> None:
+        """Wait until all other threads have ended, those that these start included."""
+        here = threading.current_thread()
+        while alive := [t for t in self._threads if t.is_alive() and t is not here]:
+            for thread in alive:
+                thread.join()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,62 +129,82 @@ class _Process:
 
     pool: ProcessPool
     context: KeptContext
-    #: Done when the process takes renders.
+    #: Done when the process takes renders, or has found out that it never will.
     ready: Future[None]
     began: float
 
 
 class _Worker:
-    """One process at a time. Whoever takes the worker has it alone."""
+    """One process at a time. The caller that takes the worker has it alone."""
 
     def __init__(
-        self, startup: Startup, max_renders: int, on_killed: Callable[[str], object]
+        self,
+        startup: Startup,
+        max_renders: int,
+        on_killed: Callable[[str], object],
+        aside: _Aside,
     ) -> None:
         self._startup = startup
         self._max_renders = max_renders
         self._on_killed = on_killed
+        self._aside = aside
         self._process: _Process | None = None
+        self._job: Future[bytes] | None = None
+        #: Until when a render may take whose request was answered before.
+        self._late_until: float | None = None
         self._renders = 0
         self._is_stopped = False
 
     @property
+    def is_starting(self) -> bool:
+        """Whether it has no process that takes renders, while it is in use."""
+        return self._process is None or not self._process.ready.done()
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it is busy with a render whose request was answered before."""
+        return self._late_until is not None
+
+    @property
     def is_worn(self) -> bool:
-        """Whether it wants a new process before it renders again."""
+        """Whether it needs a new process before it renders again."""
         is_used_up = bool(self._max_renders) and self._renders >= self._max_renders
         return self._process is None or is_used_up
 
     def start(self) -> _Process:
-        """The process, started where there is none that lives."""
+        """Return the process; start one if none lives."""
         if self._process is None or not self._process.pool.active:
             self.kill()
             context = KeptContext(start_context())
             pool = ProcessPool(1, initializer=self._startup, context=context)
-            ready = pool.schedule(_ready)
+            ready = pool.schedule(transport.check_app, [self._startup.app_name])
             context.watch()
             self._process = _Process(pool, context, ready, time.monotonic())
             self._renders = 0
         return self._process
 
-    def run(self, payload: bytes, latest_start: float, deadline: float) -> bytes:
-        """What comes back for *payload*.
+    def report(self) -> None:
+        """Log a wrong ``MPLSTREAM_APP`` as soon as the process has found it out."""
+        if self._process is not None:
+            self._process.ready.add_done_callback(_log_fault)
 
-        :param latest_start: by the monotonic clock, as is the next.
-        :param deadline: when to be done.
-        :raises OverloadedError: where the process is starting until *latest_start*, or
-            was stopped before.
-        :raises SlowRenderError: where the render lasts until *deadline*; it is killed.
-        :raises WorkerDiedError: where the process ended by itself.
+    def run(self, payload: bytes, turn: _Turn) -> bytes:
+        """Return the result of *payload*.
+
+        :raises ConfigError: if ``MPLSTREAM_APP`` is wrong.
+        :raises OverloadedError: if the process starts too late, or was stopped before.
+        :raises SlowRenderError: if the render lasts until the deadline; it is killed.
+        :raises WorkerDiedError: if the process ended by itself, or cannot be started.
         """
         try:
-            process = self.start()
-            if self._is_stopped:
-                self.kill()  # It was not there yet to be ended.
-                raise OverloadedError("The workers were stopped.")
-            self._wait_for_start(process, latest_start)
+            process = self._started()
+            self._wait_for_start(process, turn)
             self._renders += 1
-            return self._rendered(process, payload, deadline)
-        except (OverloadedError, SlowRenderError):
+            return self._rendered(process, payload, turn)
+        except (ConfigError, OverloadedError, SlowRenderError, WorkerDiedError):
             raise
+        except CancelledError:
+            raise _stopped() from None
         except Exception as error:
             # What the figure function raises comes back as bytes: this is the
             # process, or the pipe to it.
@@ -141,12 +215,24 @@ class _Worker:
                 f"{'' if code is None else f' with exit code {code}'}."
             ) from error
         except BaseException:
-            self.kill()  # Who waits is being stopped: nobody wants the rest.
+            self.kill()  # The waiting thread is being stopped: nobody wants the rest.
             raise
 
-    def _wait_for_start(self, process: _Process, latest_start: float) -> None:
+    def _started(self) -> _Process:
         try:
-            process.ready.result(max(latest_start - time.monotonic(), 0))
+            process = self.start()
+        except Exception as error:
+            raise WorkerDiedError(
+                f"A worker process cannot be started: {error.__cause__ or error}."
+            ) from error
+        if self._is_stopped:
+            self.kill()  # It was not there yet to be ended.
+            raise _stopped()
+        return process
+
+    def _wait_for_start(self, process: _Process, turn: _Turn) -> None:
+        try:
+            process.ready.result(turn.remaining_s)
         except TimeoutError:
             # It goes on starting for the next one, or nobody would ever have it.
             if time.monotonic() - process.began > LONGEST_START_S:
@@ -154,20 +240,52 @@ class _Worker:
             raise OverloadedError(
                 "A worker is still starting.", fix=MORE_WORKERS
             ) from None
+        except ConfigError as error:
+            # Another one for each request: a raise adds its frames to what it finds.
+            raise ConfigError(str(error)) from None
+        except BrokenExecutor as error:
+            self._lose("died")
+            raise WorkerDiedError(
+                "A worker process ended while it started. Its own error is in the "
+                "error output of the server."
+            ) from error
 
-    def _rendered(self, process: _Process, payload: bytes, deadline: float) -> bytes:
-        remaining_s = max(deadline - time.monotonic(), 0)
+    def _rendered(self, process: _Process, payload: bytes, turn: _Turn) -> bytes:
+        remaining_s = turn.remaining_s
+        self._job = process.pool.schedule(transport.run, [payload])
         try:
-            return process.pool.schedule(transport.run, [payload]).result(remaining_s)
+            return self._job.result(remaining_s)
         except TimeoutError:
+            if remaining_s < turn.due_s:
+                self._late_until = time.monotonic() + turn.due_s - remaining_s
+                raise OverloadedError(
+                    f"A worker started so late that the picture had "
+                    f"{remaining_s:.1f} seconds left."
+                ) from None
             self._lose("timeout")
             raise SlowRenderError(
                 f"The picture took longer than {remaining_s:.1f} seconds; its render "
                 f"was ended."
             ) from None
 
+    def finish(self) -> None:
+        """Let a late render take as long as any may; kill it after that.
+
+        Otherwise a worker that started late would be killed for the first picture, and
+        the next one would start as late.
+        """
+        if self._late_until is None or self._job is None:
+            return
+        try:
+            self._job.result(max(self._late_until - time.monotonic(), 0))
+        except TimeoutError:
+            self._lose("timeout")
+        except Exception:
+            self._lose("died")
+        self._late_until = None
+
     def end(self) -> ProcessPool | None:
-        """Kill the process with all that it started.
+        """Kill the process with its process group; nobody waits for it any more.
 
         :return: what tended it, whose threads end soon.
         """
@@ -176,12 +294,28 @@ class _Worker:
         process, self._process = self._process, None
         process.pool.stop()  # type: ignore[no-untyped-call]
         process.context.kill()
+        for future in (process.ready, self._job):
+            if future is not None:
+                future.cancel()
         return process.pool
 
     def stop(self) -> ProcessPool | None:
         """As :meth:`end`, and for good: what is started from now on ends at once."""
         self._is_stopped = True
         return self.end()
+
+    def abandon(self) -> None:
+        """As :meth:`stop`, for the garbage collector: without a lock or a thread.
+
+        It may run in the middle of anything, with any lock of this process held.
+        """
+        self._is_stopped = True
+        process, self._process = self._process, None
+        if process is not None:
+            with suppress(RuntimeError):
+                process.pool.schedule(int)  # Wakes the thread that waits for a task.
+            process.pool.stop()  # type: ignore[no-untyped-call]
+            process.context.kill()
 
     def _lose(self, reason: str) -> None:
         if self._process is not None:  # Else it was ended on purpose meanwhile.
@@ -192,20 +326,27 @@ class _Worker:
         """As :meth:`end`, without waiting for the threads that tended it."""
         tended = self.end()
         if tended is not None:
-            with suppress(RuntimeError):  # No thread to be had to wait for them.
-                threading.Thread(target=tended.join, name="mplstream-end").start()
+            self._aside.run("end", tended.join)
 
 
-def _ready() -> None:
-    """What a process does first."""
+def _log_fault(ready: Future[None]) -> None:
+    error = None if ready.cancelled() else ready.exception()
+    if isinstance(error, ConfigError):
+        logger.error("Workers render nothing: %s", error)
+
+
+def _stopped() -> OverloadedError:
+    return OverloadedError("The workers were stopped.")
 
 
 class Pool:
     """Runs payloads in *size* worker processes, started at first use.
 
+    A pool that is collected as garbage leaves no process behind.
+
     :param max_renders: renders after which a process is replaced; 0 for never.
-    :param on_killed: told of each process that is lost: ``"timeout"``, ``"died"`` or
-        ``"start"``.
+    :param on_killed: called with the reason for each process that is lost:
+        ``"timeout"``, ``"died"`` or ``"start"``. It lives longer than the pool.
     """
 
     def __init__(
@@ -218,12 +359,16 @@ class Pool:
     ) -> None:
         # The one that was used last is the one whose memory is warm.
         self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
-        self._workers = [_Worker(startup, max_renders, on_killed) for _ in range(size)]
+        self._aside = _Aside()
+        self._workers = [
+            _Worker(startup, max_renders, on_killed, self._aside) for _ in range(size)
+        ]
         for worker in self._workers:
             self._idle.put(worker)
         self._pid = os.getpid()
         self._is_stopped = False
         _all_pools.add(self)
+        finalize(self, _abandon, self._pid, self._workers).atexit = False
 
     def start(self) -> None:
         """Start all workers that are idle now, one after the other."""
@@ -237,6 +382,7 @@ class Pool:
         finally:
             for worker in idle:  # Those after one that did not start.
                 self._idle.put(worker)
+        self._workers[0].report()
 
     def run(
         self,
@@ -244,50 +390,59 @@ class Pool:
         timeout_s: float,
         on_turn: Callable[[], object] = lambda: None,
     ) -> bytes:
-        """What comes back for *payload*, from a worker that lived.
+        """Return the result of *payload*, from a worker that lived.
 
         :param on_turn: called when a worker is free.
-
-        :raises OverloadedError: where none is free in *timeout_s*.
-        :raises SlowRenderError: where the render takes longer than what is left.
-        :raises WorkerDiedError: where two workers died of it.
+        :raises OverloadedError: if no worker is free in *timeout_s*.
+        :raises SlowRenderError: if the render takes longer than what is left.
+        :raises WorkerDiedError: if two workers died of it.
         """
-        latest_start = time.monotonic() + timeout_s * LATEST_START
-        deadline = time.monotonic() + timeout_s
-        worker = self._free(timeout_s * LATEST_START)
+        turn = _Turn.of(timeout_s)
+        worker = self._free(turn)
         on_turn()
         try:
             try:
-                return worker.run(payload, latest_start, deadline)
+                return worker.run(payload, turn)
             except WorkerDiedError:
                 if self._is_stopped:
                     raise
                 logger.warning("A worker died; rendering once more.", exc_info=True)
-                return worker.run(payload, deadline, deadline)
+                return worker.run(payload, turn)
         finally:
             self._give_back(worker)
 
-    def _free(self, timeout_s: float) -> _Worker:
-        try:
-            return self._idle.get(timeout=max(timeout_s, 0))
-        except queue.Empty:
-            raise OverloadedError(
-                f"No worker was free for {timeout_s:.1f} seconds.", fix=MORE_WORKERS
-            ) from None
+    def _free(self, turn: _Turn) -> _Worker:
+        began = time.monotonic()
+        for until in (turn.latest_start, turn.deadline):
+            with suppress(queue.Empty):
+                return self._idle.get(timeout=max(until - time.monotonic(), 0))
+            if not any(worker.is_starting for worker in self._workers):
+                break
+        raise OverloadedError(
+            f"No worker was free for {time.monotonic() - began:.1f} seconds.",
+            fix=MORE_WORKERS,
+        )
 
     def _give_back(self, worker: _Worker) -> None:
-        if worker.is_worn:
-            # A new process takes a while, which is not the request's.
-            renewal = threading.Thread(
-                target=self._renew, args=[worker], name="mplstream-worker"
+        needs_care = worker.is_late or worker.is_worn
+        # What that takes is not the request's. With no thread to be had, the next
+        # render does it.
+        renew = partial(self._renew_quietly, worker)
+        if not needs_care or not self._aside.run("worker", renew):
+            self._idle.put(worker)
+
+    def _renew_quietly(self, worker: _Worker) -> None:
+        try:
+            self._renew(worker)
+        except Exception:
+            logger.warning(
+                "A worker cannot be started; the next render tries again.",
+                exc_info=True,
             )
-            with suppress(RuntimeError):  # No thread to be had: at the next render.
-                renewal.start()
-                return
-        self._idle.put(worker)
 
     def _renew(self, worker: _Worker) -> None:
         try:
+            worker.finish()
             if worker.is_worn:
                 worker.kill()
             if not self._is_stopped:
@@ -298,13 +453,20 @@ class Pool:
                 worker.kill()
 
     def stop(self) -> None:
-        """Kill all workers."""
+        """Kill all workers, and wait for the threads that tended them."""
         if self._pid != os.getpid():
             return  # Those of the parent are the parent's.
         self._is_stopped = True
         for tended in [worker.stop() for worker in self._workers]:
             if tended is not None:
                 tended.join()
+        self._aside.join()
+
+
+def _abandon(pid: int, workers: list[_Worker]) -> None:
+    if pid == os.getpid():
+        for worker in workers:
+            worker.abandon()
 
 
 @atexit.register

@@ -2,7 +2,7 @@
 
 Only the standard library. A worker is never forked from the web process, whose
 threads would leave locks behind that nobody frees; it leads a process group, so
-that what a figure function starts ends with it; and it ends when the web
+that what a figure function starts in that group ends with it; and it ends when the web
 process does, however that happens.
 """
 
@@ -20,6 +20,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 from weakref import WeakSet
 
+from ..forks import call_in_child
 from .reaper import reaper
 
 #: From linux/prctl.h.
@@ -33,7 +34,8 @@ def start_context() -> BaseContext:
     """How to start a worker: forked from a small server of our own, else spawned.
 
     A server that was started before this process was forked serves its parent
-    alone, and says so by ``ChildProcessError``.
+    alone, and says so by ``ChildProcessError``. It listens on a socket in a folder for
+    temporary files, which a read-only container may not have.
     """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
@@ -41,7 +43,7 @@ def start_context() -> BaseContext:
         # Matplotlib is imported once, and each worker has it when it is forked.
         forkserver.set_forkserver_preload(["flask_mplstream.workers.transport"])
         forkserver.ensure_running()
-    except ChildProcessError:
+    except OSError:
         return multiprocessing.get_context("spawn")
     return multiprocessing.get_context("forkserver")
 
@@ -130,5 +132,4 @@ def _forget_all() -> None:
         context.forget()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_all)
+call_in_child(_forget_all)

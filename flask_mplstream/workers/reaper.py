@@ -1,17 +1,20 @@
 """What ends the workers of a web process that was killed.
 
-Only the standard library. A process that is killed can end nothing itself, and a
-worker may hang in native code. So a small process of its own is told each group of
-processes that there is, and kills what is left when its pipe is closed.
+A process that is killed can end nothing itself, and a worker may hang in native
+code. So a small process of its own is told each group of processes that there is,
+and kills what is left when its pipe is closed.
 """
 
 from __future__ import annotations
 
 import os
+import queue
 import subprocess  # nosec B404
-import sys
 import threading
 from contextlib import suppress
+from multiprocessing import spawn
+
+from ..forks import call_in_child
 
 #: Reads the number of a group that there is, or that is gone, one a line.
 _PROGRAM = """
@@ -38,6 +41,7 @@ class Reaper:
         self._lock = threading.Lock()  # guards the rest
         self._process: subprocess.Popen[str] | None = None
         self._groups: set[int] = set()
+        self._left: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     def forget(self) -> None:
         """After a fork: it is the parent's, and must notice when that ends."""
@@ -56,12 +60,26 @@ class Reaper:
         with self._lock:
             self._groups.add(group)
             self._tell(group)
+        self._drop_left()
 
     def leave(self, group: int) -> None:
-        """Let *group* be: it is gone."""
-        with self._lock:
-            self._groups.discard(group)
-            self._tell(-group)
+        """Let *group* be: it is gone.
+
+        The garbage collector may call this in a thread that holds the lock: then the
+        holder takes *group* from the queue when it is done.
+        """
+        self._left.put(group)
+        self._drop_left()
+
+    def _drop_left(self) -> None:
+        while not self._left.empty() and self._lock.acquire(blocking=False):
+            try:
+                with suppress(queue.Empty):
+                    group = self._left.get_nowait()
+                    self._groups.discard(group)
+                    self._tell(-group)
+            finally:
+                self._lock.release()
 
     def _tell(self, *numbers: int) -> None:
         if self._process is None or self._process.poll() is not None:
@@ -84,7 +102,7 @@ class Reaper:
 
 def _started() -> subprocess.Popen[str]:
     return subprocess.Popen(  # noqa: S603 - our own text  # nosec B603
-        [sys.executable, "-I", "-S", "-c", _PROGRAM],
+        [os.fsdecode(spawn.get_executable()), "-I", "-S", "-c", _PROGRAM],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
@@ -94,5 +112,4 @@ def _started() -> subprocess.Popen[str]:
 
 
 reaper = Reaper()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=reaper.forget)
+call_in_child(reaper.forget)

@@ -21,7 +21,7 @@ from werkzeug.wrappers import Response
 from ..deadline import Deadline
 from ..errors import ConfigError
 from ..image import RenderedImage, Theme, Variant
-from ..render import Limits, Look, Meaning, render_variant
+from ..render import Limits, Look, Meaning, build_once, render_variant
 from .explaining import explained
 
 
@@ -72,7 +72,9 @@ class Recipe:
                 steps = [("load", perf_counter() - began)]
                 release()  # It may be long until it is this figure's turn.
             image = render_variant(
-                lambda: self._figure(loaded, values, release),
+                lambda: build_once(
+                    lambda: self._figure(loaded, values, release), self.source
+                ),
                 variant,
                 source=self.source,
                 look=self.looks[variant.theme],

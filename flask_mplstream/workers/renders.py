@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 
 from flask import Flask
 
@@ -31,11 +31,10 @@ from ..signals import (
     render_began,
     render_ended,
     tell,
-    worker_killed,
 )
 from . import transport
 from .admission import Admission
-from .executor import OnExecutor
+from .executor_choice import choose_executor
 from .explaining import is_failure
 from .greenlets import warn_of_greenlets
 from .inline import is_rendering, run_without_request
@@ -43,24 +42,6 @@ from .recipe import Recipe
 
 #: There is no room for a render, or the URL asks for what cannot be had: no fault.
 _REFUSALS = (OverloadedError, ArgumentsError, ImageTooLargeError)
-
-
-class Elsewhere(Protocol):
-    """Runs payloads outside this process."""
-
-    def start(self) -> None:
-        """Be ready before the first render."""
-
-    def run(
-        self, payload: bytes, timeout_s: float, on_turn: Callable[[], object]
-    ) -> bytes:
-        """What comes back for *payload*, in *timeout_s* seconds.
-
-        :param on_turn: called when the render begins.
-        """
-
-    def stop(self) -> None:
-        """Leave nothing running."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +88,7 @@ class Renders:
         # runs at once is its own affair.
         slots = 0 if settings.executor else max(settings.workers, 1)
         self._admission = Admission(slots + settings.max_pending)
-        self._elsewhere = _elsewhere(app, settings, modules)
+        self._elsewhere = choose_executor(app, settings, modules)
         if self._elsewhere is None:
             warn_of_greenlets()
 
@@ -218,24 +199,6 @@ def check_extras(settings: Settings) -> None:
                 f"The setting wants the package {module}: "
                 f"pip install 'flask-mplstream[{name}]'."
             )
-
-
-def _elsewhere(
-    app: Flask, settings: Settings, modules: tuple[str, ...]
-) -> Elsewhere | None:
-    if settings.executor is not None:
-        return OnExecutor(settings.executor)
-    if not settings.workers:
-        return None
-    from .pool import Pool, Startup
-
-    startup = Startup(settings.worker_bytes, settings.app, modules)
-    return Pool(
-        settings.workers,
-        startup,
-        max_renders=settings.worker_renders,
-        on_killed=lambda reason: tell(worker_killed, app, reason=reason),
-    )
 
 
 def _with_wait(image: RenderedImage, elapsed_s: float) -> RenderedImage:

@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from inspect import signature
 from typing import Any
 
 from flask import Flask
@@ -22,7 +23,7 @@ from werkzeug.wrappers import Response
 
 from ..errors import ConfigError, RemoteError
 from ..image import RenderedImage, Variant
-from ..render import use_agg
+from ..render import Globals, app_globals, carrying, use_agg
 from .inline import run_without_request
 from .recipe import Recipe
 
@@ -36,7 +37,7 @@ def pack(
     :raises ConfigError: where an argument cannot be pickled.
     """
     try:
-        return pickle.dumps((app_name, recipe, values, variant))
+        return pickle.dumps((app_name, recipe, values, variant, app_globals()))
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise ConfigError(
             f"A render of {recipe.source} cannot be sent to a worker: {error}. Its "
@@ -71,9 +72,11 @@ def _hint(error: BaseException) -> str | None:
 def _image(payload: bytes) -> RenderedImage:
     use_agg()
     recipe: Recipe
-    app_name, recipe, values, variant = _unpickled(payload)
+    given: Globals
+    app_name, recipe, values, variant, given = _unpickled(payload)
     app = None if app_name is None else app_named(app_name)
-    return run_without_request(app, lambda: recipe.image(values, variant))
+    with carrying(given):
+        return run_without_request(app, lambda: recipe.image(values, variant))
 
 
 def unpack(result: bytes) -> RenderedImage:
@@ -153,27 +156,73 @@ _apps_lock = threading.Lock()  # guards what app_named has made
 
 
 def app_named(name: str) -> Flask:
-    """The app called *name*, made once for all threads of the worker.
+    """Return the app called *name*, made once for all threads of the worker.
 
-    :raises ConfigError: where there is none.
+    :raises ConfigError: if there is none.
     """
     with _apps_lock:
         return _made(name)
 
 
+def check_app(name: str | None) -> None:
+    """Make the app called *name*, if any: the first task of a worker.
+
+    What else fails in it is left to the first render, which reports it.
+
+    :raises ConfigError: if there is none.
+    """
+    try:
+        if name is not None:
+            run_without_request(None, lambda: app_named(name))
+    except ConfigError as error:
+        raise ConfigError(str(error)) from None
+    except (Exception, SystemExit):
+        return
+
+
 @cache
 def _made(name: str) -> Flask:
-    """The app, or what the factory makes, named ``module:name``."""
+    """Return the app, or what the factory makes, named ``module:name``."""
     try:
         found = import_string(name)
     except ImportError as error:
         raise ConfigError(
             f"MPLSTREAM_APP is {name!r}, which a worker cannot import: {error}"
         ) from error
-    app = found if isinstance(found, Flask) else found()
+    check_found(name, found)
+    if isinstance(found, Flask):
+        return found
+    try:
+        app = found()
+    except Exception as error:
+        error.add_note(f"It comes from MPLSTREAM_APP, which is {name!r}.")
+        raise
     if not isinstance(app, Flask):
         raise ConfigError(
             f"MPLSTREAM_APP is {name!r}, which gives {type(app)!r}. Name a Flask app, "
             f"or a function without arguments that makes one."
         )
     return app
+
+
+def check_found(name: str, found: object) -> None:
+    """Refuse *found* if it is neither an app nor a function that may make one.
+
+    :param name: ``MPLSTREAM_APP``, which leads to *found*.
+    :raises ConfigError: with the reason.
+    """
+    if isinstance(found, Flask):
+        return
+    reason = f"which is {found!r}"
+    if callable(found):
+        try:
+            signature(found).bind()
+            return
+        except ValueError:
+            return  # A builtin without a signature.
+        except TypeError as error:
+            reason = f"which needs arguments: {error}"
+    raise ConfigError(
+        f"MPLSTREAM_APP is {name!r}, {reason}. Name a Flask app, or a function without "
+        f"arguments that makes one."
+    )

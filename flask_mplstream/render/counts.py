@@ -1,0 +1,245 @@
+"""Bounds on numbers: none from a URL makes Matplotlib draw a million things.
+
+Render layer. A limit of an axis, a count of bins, or a width comes from a URL, and
+an innocent ``MultipleLocator(1)`` then holds the process for minutes. The guards are
+there while the gate is held. Each refuses before the memory or the time is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import wraps
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from matplotlib import lines, ticker
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.collections import _CollectionWithSizes
+from matplotlib.contour import ContourSet
+from matplotlib.dates import RRuleLocator
+from matplotlib.font_manager import FontProperties
+from matplotlib.path import Path
+from matplotlib.streamplot import StreamMask
+
+from ..errors import ImageTooLargeError
+
+#: Candidates for ticks that a locator may look at, of which few are drawn.
+MAX_CANDIDATES = 100_000
+#: Ticks that the figure function lists itself, or of categories.
+MAX_LISTED = 3_000
+#: Bins of a histogram, levels of a contour plot.
+MAX_BINS = 10_000
+#: Cells along one side of a grid: of ``hist2d`` and ``hexbin``.
+MAX_CELLS_A_SIDE = 2_000
+#: ``density`` of a stream plot.
+MAX_DENSITY = 30
+#: Corners of a marker.
+MAX_CORNERS = 1_000
+MAX_FONT_POINTS = 2_000
+MAX_MARKER_POINTS = 5_000
+#: Points after which a dash pattern repeats; a line has thousands of points.
+MIN_PATTERN_POINTS = 0.01
+
+Method = Callable[..., Any]
+
+
+def _check(things: str, count: float, most: float, fix: str) -> None:
+    if count > most:
+        raise ImageTooLargeError(
+            f"The figure has {count:,.0f} {things}; at most {most:,} can be drawn. "
+            f"{fix}"
+        )
+
+
+def _check_ticks(count: float, locator: Any, most: int = 0) -> None:
+    most = max(getattr(locator, "MAXTICKS", ticker.Locator.MAXTICKS), most)
+    _check(
+        "ticks on an axis",
+        count,
+        most,
+        "Give it narrower limits, or a locator that counts, such as MaxNLocator "
+        "(Locator.MAXTICKS).",
+    )
+
+
+def _raise_if_exceeds(locator: ticker.Locator, locs: Any) -> Any:
+    _check_ticks(len(locs), locator)
+    return locs
+
+
+def _bound_ticks(kind: str) -> Callable[[Method], Method]:
+    """Return a guard of ``get_major_ticks`` or ``get_minor_ticks``."""
+
+    def guard(get_ticks: Method) -> Method:
+        @wraps(get_ticks)
+        def call(axis: Axis, numticks: int | None = None) -> Any:
+            # A list of the figure function's own may be longer.
+            _check_ticks(numticks or 0, getattr(axis, kind).locator, MAX_LISTED)
+            return get_ticks(axis, numticks)
+
+        return call
+
+    return guard
+
+
+class _Counting:
+    """NumPy as locators use it: they make all candidates first, and count them then."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(np, name)
+
+    def arange(self, *limits: float, **options: Any) -> Any:
+        start, stop, step = (*((0, *limits) if len(limits) == 1 else limits), 1)[:3]
+        _check_candidates((stop - start) / step)
+        return np.arange(*limits, **options)
+
+    def linspace(self, start: float, stop: float, num: int = 50, **options: Any) -> Any:
+        _check_candidates(num)
+        return np.linspace(start, stop, num, **options)
+
+
+def _check_candidates(count: float) -> None:
+    if count > MAX_CANDIDATES:
+        _check_ticks(count, None)
+
+
+def _bound_rule(tick_values: Method) -> Method:
+    @wraps(tick_values)
+    def call(locator: Any, vmin: Any, vmax: Any) -> Any:
+        days = abs((vmax - vmin).total_seconds()) / 86_400
+        _check_candidates(days / (locator._get_unit() * locator._get_interval()))
+        return tick_values(locator, vmin, vmax)
+
+    return call
+
+
+def _bound_dashes(scale: Method) -> Method:
+    @wraps(scale)
+    def call(offset: Any, dashes: Any, lw: float) -> Any:
+        scaled = scale(offset, dashes, lw)
+        if scaled[1] and 0 < sum(scaled[1]) < MIN_PATTERN_POINTS:
+            raise ImageTooLargeError(
+                f"The figure has a line whose dashes repeat after {sum(scaled[1]):.2g} "
+                f"points; at least {MIN_PATTERN_POINTS} can be drawn. Give it a larger "
+                f"linewidth, or linestyle='-'."
+            )
+        return scaled
+
+    return call
+
+
+def _bound_font(set_size: Method) -> Method:
+    @wraps(set_size)
+    def call(font: FontProperties, size: Any) -> None:
+        set_size(font, size)
+        points = font.get_size_in_points()
+        _check("points of font size", points, MAX_FONT_POINTS, "Give a smaller one.")
+
+    return call
+
+
+def _bound_argument(
+    name: str, place: int, most: int, things: str, *, may_be_two: bool = False
+) -> Callable[[Method], Method]:
+    """Return a guard of the number *name*, the argument at *place*.
+
+    :param things: the things counted, for the error.
+    :param may_be_two: whether two numbers are one for each direction, and not edges.
+    """
+
+    def guard(method: Method) -> Method:
+        @wraps(method)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            given = kwargs.get(name, args[place] if len(args) > place else None)
+            two = isinstance(given, Sequence) and may_be_two and len(given) == 2
+            for count in given if two and given else [given]:
+                if isinstance(count, Real):
+                    _check(things, float(count), most, "Give a smaller number.")
+            return method(*args, **kwargs)
+
+        return call
+
+    return guard
+
+
+def _bound_corners(found: Any) -> Any:
+    method = _bound_argument("numVertices", 1, MAX_CORNERS, "corners of a marker")(
+        found.__func__
+    )
+    return classmethod(method)
+
+
+def _bound_levels(process: Method) -> Method:
+    @wraps(process)
+    def call(contours: Any) -> None:
+        _check("contour levels", len(contours.levels), MAX_BINS, "Give fewer levels.")
+        process(contours)
+
+    return call
+
+
+def _bound_sizes(set_sizes: Method) -> Method:
+    @wraps(set_sizes)
+    def call(collection: Any, sizes: Any, *args: Any, **kwargs: Any) -> None:
+        areas = np.asarray([] if sizes is None else sizes, float)
+        points = float(np.sqrt(np.nanmax(areas))) if areas.size else 0
+        _check(
+            "points of marker size",
+            points,
+            MAX_MARKER_POINTS,
+            "Give a smaller s, in points².",
+        )
+        set_sizes(collection, sizes, *args, **kwargs)
+
+    return call
+
+
+_MARKER = (MAX_MARKER_POINTS, "points of marker size")
+_CELLS = (MAX_CELLS_A_SIDE, "cells along a side")
+_DENSITY = (MAX_DENSITY, "as the density of a stream plot")
+
+#: Each guard: the owner and the name of its target, and the function that makes it.
+_GUARDS: Sequence[tuple[Any, str, Callable[[Any], Any]]] = (
+    (ticker, "np", lambda _: _Counting()),
+    (ticker.Locator, "raise_if_exceeds", lambda _: _raise_if_exceeds),
+    (Axis, "get_major_ticks", _bound_ticks("major")),
+    (Axis, "get_minor_ticks", _bound_ticks("minor")),
+    (RRuleLocator, "tick_values", _bound_rule),
+    (lines, "_scale_dashes", _bound_dashes),
+    (FontProperties, "set_size", _bound_font),
+    (lines.Line2D, "set_markersize", _bound_argument("sz", 1, *_MARKER)),
+    (_CollectionWithSizes, "set_sizes", _bound_sizes),
+    (Path, "unit_regular_polygon", _bound_corners),
+    (Path, "unit_regular_star", _bound_corners),
+    (Axes, "hist", _bound_argument("bins", 2, MAX_BINS, "bins")),
+    (Axes, "hist2d", _bound_argument("bins", 3, *_CELLS, may_be_two=True)),
+    (Axes, "hexbin", _bound_argument("gridsize", 4, *_CELLS, may_be_two=True)),
+    (StreamMask, "__init__", _bound_argument("density", 1, *_DENSITY, may_be_two=True)),
+    (ContourSet, "_process_levels", _bound_levels),
+)
+_FOUND = [vars(owner)[name] for owner, name, _ in _GUARDS]
+_GUARDED = [guard(found) for found, (*_, guard) in zip(_FOUND, _GUARDS, strict=True)]
+
+
+@contextmanager
+def bound_counts() -> Iterator[None]:
+    """Refuse figures of too many parts."""
+    found = [vars(owner)[name] for owner, name, _ in _GUARDS]
+    _set(_GUARDED)
+    try:
+        yield
+    finally:
+        _set(found)
+
+
+def lift_bounds() -> None:
+    """Restore Matplotlib as it was imported."""
+    _set(_FOUND)
+
+
+def _set(values: Sequence[Any]) -> None:
+    for (owner, name, _), value in zip(_GUARDS, values, strict=True):
+        setattr(owner, name, value)

@@ -1,0 +1,145 @@
+"""What an app sets for all of its figures: rcParams and named colors.
+
+Render layer. ``plt.style.use(…)`` or ``seaborn.set_theme()``, called while an app is
+made, changes the process. If figures are drawn in another process, that change travels
+with each render, so that a picture is the same wherever it is drawn.
+"""
+
+from __future__ import annotations
+
+import pickle
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any, cast
+
+import matplotlib as mpl
+from matplotlib import colors
+
+#: Beginnings of the rcParams that are for windows and files, which pictures have not.
+_OF_WINDOWS = (
+    *("backend", "figure.max_open", "figure.raise", "interactive", "keymap."),
+    *("macosx.", "savefig.directory", "tk.", "toolbar", "webagg."),
+)
+
+
+def copy_params() -> dict[str, Any]:
+    """Return the rcParams of this process; nothing is validated or looked up."""
+    return dict.copy(_rc_params())
+
+
+def set_params(params: Mapping[str, Any]) -> None:
+    """Make *params* rcParams of this process without validation."""
+    dict.update(_rc_params(), params)
+
+
+def _rc_params() -> dict[str, Any]:
+    return cast("dict[str, Any]", mpl.rcParams)
+
+
+def copy_colors() -> dict[str, Any]:
+    """Return the named colors of this process."""
+    return dict(colors.get_named_colors_mapping())
+
+
+def set_colors(wanted: Mapping[str, Any]) -> None:
+    """Make *wanted* the named colors of this process."""
+    named: Any = colors.get_named_colors_mapping()
+    if named != wanted:
+        named.clear()
+        named.update(wanted)
+        named.cache.clear()
+
+
+def _named_colors() -> dict[str, Any]:
+    """Return Matplotlib's own named colors."""
+    gray = [("grey", "gray"), ("gray", "grey")]
+    named: dict[str, Any] = {}
+    for table in (colors.XKCD_COLORS, colors.CSS4_COLORS, colors.TABLEAU_COLORS):
+        named |= table
+        for one, other in gray:
+            named |= {n.replace(one, other): c for n, c in table.items() if one in n}
+    return named | colors.BASE_COLORS
+
+
+_PLAIN_PARAMS: Mapping[str, Any] = {
+    name: value
+    for name, value in dict.items(mpl.rcParamsDefault)
+    if not name.startswith(_OF_WINDOWS)
+}
+_PLAIN_COLORS: Mapping[str, Any] = _named_colors()
+
+
+@dataclass(frozen=True, slots=True)
+class Globals:
+    """What differs from a Matplotlib that nobody has changed."""
+
+    params: Mapping[str, Any] = field(default_factory=dict)
+    colors: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any], colors: Mapping[str, Any]) -> Globals:
+        """Return the changes in *params* and in the named *colors*."""
+        # Colors are many, and rarely changed.
+        changed = {} if colors == _PLAIN_COLORS else _changes(colors, _PLAIN_COLORS)
+        return cls(_changes(params, _PLAIN_PARAMS), changed)
+
+    def set(self) -> None:
+        """Make them those of this process, but for the backend."""
+        set_params({**_PLAIN_PARAMS, **self.params})
+        set_colors({**_PLAIN_COLORS, **self.colors})
+
+    def __str__(self) -> str:
+        """Text for a cache key, the same in every process."""
+        parts = (sorted(part.items()) for part in (self.params, self.colors))
+        return repr([[(name, _text_of(value)) for name, value in p] for p in parts])
+
+
+def _changes(found: Mapping[str, Any], plain: Mapping[str, Any]) -> dict[str, Any]:
+    changed = {n: v for n, v in found.items() if v is not plain.get(n)}
+    return {
+        name: value
+        for name, value in changed.items()
+        if not name.startswith(_OF_WINDOWS) and _differ(value, plain.get(name))
+    }
+
+
+def _differ(one: object, other: object) -> bool:
+    try:
+        return bool(one != other)
+    except ValueError:  # Arrays, such as the colors of a cycle, have no single answer.
+        return True
+
+
+def _text_of(value: object) -> str:
+    text = repr(value)
+    if " at 0x" not in text:
+        return text
+    # An object without a text of its own, such as xkcd's path effects.
+    return blake2b(pickle.dumps(value), digest_size=16).hexdigest()
+
+
+class _Carried(threading.local):
+    """What the thread draws with, if it draws for another process."""
+
+    globals: Globals | None = None
+
+
+_carried = _Carried()
+
+
+def carried() -> Globals | None:
+    """Return what this thread was given by :func:`carrying`."""
+    return _carried.globals
+
+
+@contextmanager
+def carrying(given: Globals) -> Iterator[None]:
+    """Have the figures of this thread drawn with *given*, as another process has it."""
+    before, _carried.globals = _carried.globals, given
+    try:
+        yield
+    finally:
+        _carried.globals = before

@@ -1,0 +1,70 @@
+"""One call, one figure: a picture has no lines of an earlier call.
+
+Render layer. A figure made at import, or kept by ``lru_cache``, collects the lines
+of every call, also of one that failed. So each figure that a figure function draws
+on, or returns, is remembered for as long as it lives. Call it inside the gate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from weakref import WeakValueDictionary
+
+from matplotlib.artist import Artist
+from matplotlib.figure import Figure
+
+from ..errors import FigureTypeError
+from .figures import as_figure
+
+#: Figures of earlier calls, by id: a subclass may define ``==``.
+_used: WeakValueDictionary[int, Figure] = WeakValueDictionary()
+
+
+def build_once(build: Callable[[], object], source: str) -> Figure:
+    """Return the figure that *build* made.
+
+    :param source: the name of *build*, for the error.
+    :raises FigureTypeError: if an earlier call drew on the figure, or returned it.
+    """
+    touched: dict[int, Figure] = {}
+    try:
+        with _watching(touched):
+            figure = as_figure(build(), source)
+        if id(figure) in _used:
+            raise FigureTypeError(
+                f"{source} returned a figure of an earlier call, whose lines and texts "
+                f"would be in this picture too: make a new one in the function, for "
+                f"example with plt.subplots()."
+            )
+        touched[id(figure)] = figure
+        return figure
+    finally:
+        _used.update(touched)
+
+
+@contextmanager
+def _watching(touched: dict[int, Figure]) -> Iterator[None]:
+    """Add each figure to *touched* that something is drawn on."""
+    found = vars(Figure).get("stale")  # Of a render that this one is part of.
+    inherited: Any = Artist.stale
+
+    def set_stale(figure: Figure, value: bool) -> None:
+        touched[id(figure)] = figure
+        inherited.__set__(figure, value)
+
+    # Every change of an artist in a figure sets this.
+    Figure.stale = property(inherited.__get__, set_stale)  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        stop_watching()
+        if found is not None:
+            Figure.stale = found
+
+
+def stop_watching() -> None:
+    """Restore Matplotlib as it was imported."""
+    if "stale" in vars(Figure):
+        del Figure.stale

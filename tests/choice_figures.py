@@ -1,0 +1,65 @@
+"""Figures for processes that cannot have workers: uWSGI's, Celery's, daemonic ones."""
+
+from __future__ import annotations
+
+import os
+
+from celery import Celery  # type: ignore[import-untyped]  # it has no types
+from flask import Flask, Response, current_app
+from matplotlib.figure import Figure
+
+from flask_mplstream import FigureBlueprint, figure_data_uri
+
+plots = FigureBlueprint("plots", __name__, formats=["png"])
+
+
+@plots.figure_route("/grey")
+def grey(level: int = 0) -> Figure:
+    """One color, so that a picture shows what it was made of."""
+    return Figure(figsize=(0.2, 0.2), facecolor=str(level / 255))
+
+
+@plots.figure_route("/pid", max_age=0)
+def pid() -> Response:
+    """Return the process that renders."""
+    return Response(str(os.getpid()))
+
+
+@plots.figure_route("/stale", max_age=1, stale_while_revalidate=60)
+def stale(n: int = 0) -> Figure:
+    """A picture that is renewed in a thread, when a request brings it back."""
+    return grey(n)
+
+
+def create_app() -> Flask:
+    """Return an app that asks for workers wherever it runs."""
+    app = Flask(__name__)
+    app.config.from_mapping(MPLSTREAM_WORKERS=2)
+    app.config.from_prefixed_env()
+    app.register_blueprint(plots)
+
+    @app.get("/web")
+    def web() -> str:
+        return str(os.getpid())
+
+    return app
+
+
+#: A broker of files, in the folder that the environment names.
+tasks = Celery("tests.choice_figures")
+tasks.conf.update(
+    broker_url="filesystem://",
+    broker_transport_options={
+        "data_folder_in": os.environ.get("CHOICE_FOLDER", ""),
+        "data_folder_out": os.environ.get("CHOICE_FOLDER", ""),
+    },
+    result_backend=f"file://{os.environ.get('CHOICE_FOLDER', '')}",
+)
+
+
+@tasks.task  # type: ignore[untyped-decorator]  # Celery has no types
+def draw(level: int) -> tuple[str, bool]:
+    """Draw in a Celery task, as for an e-mail."""
+    with create_app().app_context():
+        uri = figure_data_uri("plots.grey", level=level)
+        return uri, bool(current_app.config["MPLSTREAM_WORKERS"])

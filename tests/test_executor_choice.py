@@ -1,0 +1,427 @@
+"""Processes that can have no workers draw by themselves, and say why, once."""
+
+from __future__ import annotations
+
+import base64
+import gc
+import importlib
+import logging
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+from flask import Flask
+
+from flask_mplstream import FigureBlueprint, start_workers
+from flask_mplstream.state import AppState
+from flask_mplstream.workers.executor_choice import find_obstacle
+from flask_mplstream.workers.reaper import Reaper
+
+from .choice_figures import plots
+from .conftest import free_port, need, pixels
+from .test_workers import gone, is_running, wait_until
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def make() -> Iterator[Callable[..., Flask]]:
+    """Return what makes an app of the figures here; all are closed at the end."""
+    apps: list[Flask] = []
+
+    def make(before: Callable[[], Any] = lambda: None, **config: Any) -> Flask:
+        app = Flask(__name__)
+        app.before_request(before)
+        app.config.from_mapping({"MPLSTREAM_WORKERS": 1, **config})
+        app.register_blueprint(plots)
+        apps.append(app)
+        return app
+
+    yield make
+    for app in apps:
+        plots.close(app)
+
+
+def level(body: bytes) -> int:
+    return int(pixels(body)[0, 0, 0])
+
+
+def warnings_in(text: str) -> list[str]:
+    return [line for line in text.splitlines() if "MPLSTREAM_WORKERS is" in line]
+
+
+# --- Processes without workers --------------------------------------------
+
+
+def test_a_usual_process_may_have_workers() -> None:
+    """Nothing is in their way, and to find that out leaves nothing behind."""
+    assert find_obstacle() is None
+
+
+OBSTACLES = [
+    pytest.param(OSError(38, "Function not implemented"), id="lambda"),
+    pytest.param(PermissionError(13, "Permission denied"), id="not-allowed"),
+    pytest.param(ImportError("This platform lacks sem_open"), id="not-built"),
+]
+
+
+@pytest.mark.parametrize("error", OBSTACLES)
+def test_without_semaphores_the_process_draws(
+    make: Callable[..., Flask],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+) -> None:
+    """As on AWS Lambda, which has no /dev/shm; the log says so once."""
+
+    def fail(*args: object, **kwargs: object) -> NoReturn:
+        raise error
+
+    monkeypatch.setattr("_multiprocessing.SemLock", fail)
+    client = make().test_client()
+    assert level(client.get("/grey?level=3").data) == 3
+    assert client.get("/pid").text == str(os.getpid())
+    [told] = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert "/dev/shm" in told
+    assert str(error) in told
+
+
+@pytest.mark.parametrize(
+    "executable",
+    [
+        pytest.param("/usr/local/bin/uwsgi", id="uwsgi"),
+        pytest.param("/opt/python3/bin/app", id="frozen"),
+        pytest.param(None, id="embedded"),
+    ],
+)
+def test_without_an_interpreter_the_process_draws(
+    make: Callable[..., Flask],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    executable: str | None,
+) -> None:
+    """There is nothing that a worker could be started with."""
+    monkeypatch.setattr("multiprocessing.spawn.get_executable", lambda: executable)
+    client = make().test_client()
+    assert client.get("/pid").text == str(os.getpid())
+    [told] = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert repr(executable or "") in told
+
+
+def draw_twice(pipe: Any) -> None:
+    """Draw in a process that may have no children, and report how that went."""
+    records: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: records.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger("flask_mplstream").addHandler(handler)
+    app = Flask(__name__)
+    app.config.from_mapping(MPLSTREAM_WORKERS=1, MPLSTREAM_PRELOAD=True)
+    app.register_blueprint(plots)
+    client = app.test_client()
+    answers = [client.get(f"/grey?level={n}") for n in (4, 5)]
+    pipe.send(([(a.status_code, a.data) for a in answers], records))
+    pipe.close()
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_daemonic_process_draws(method: str) -> None:
+    """``multiprocessing`` lets it have no children."""
+    context: Any = multiprocessing.get_context(method)
+    receiving, sending = context.Pipe(duplex=False)
+    process = context.Process(target=draw_twice, args=[sending], daemon=True)
+    process.start()
+    sending.close()
+    try:
+        assert receiving.poll(60)
+        answers, told = receiving.recv()
+    finally:
+        process.join(10)
+        receiving.close()
+    assert [(status, level(body)) for status, body in answers] == [(200, 4), (200, 5)]
+    assert len(told) == 1
+    assert "daemonic" in told[0]
+
+
+@contextmanager
+def logged(
+    command: list[str], log: Path, **environment: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run *command* with its output in *log*; kill it with its group at the end."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(15)
+
+
+def test_a_celery_task_draws(tmp_path: Path) -> None:
+    """In a real prefork worker: its processes are daemonic."""
+    log = tmp_path / "log"
+    command = [sys.executable, "-m", "celery", "--app", "tests.choice_figures:tasks"]
+    command += ["worker", "--pool", "prefork", "--concurrency", "1"]
+    command += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    folder = str(tmp_path)
+    program = (
+        "from tests.choice_figures import draw; print(draw.delay(7).get(timeout=40)[0])"
+    )
+    with logged(command, log, CHOICE_FOLDER=folder):
+        result = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=ROOT,
+            env={**os.environ, "CHOICE_FOLDER": folder},
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+    assert result.returncode == 0, result.stderr + log.read_text()
+    assert level(base64.b64decode(result.stdout.strip().partition(",")[2])) == 7
+    [told] = warnings_in(log.read_text())
+    assert "Celery" in told
+
+
+def ask(port: int, path: str) -> tuple[int, bytes]:
+    connection = HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("options", [[], ["--enable-threads"]], ids=["", "threads"])
+def test_a_real_uwsgi_draws(tmp_path: Path, options: list[str]) -> None:
+    """Its ``sys.executable`` is uwsgi itself; without threads it hangs no less."""
+    port, log = free_port(), tmp_path / "log"
+    command = [need("uwsgi"), "--http-socket", f"127.0.0.1:{port}", "--master"]
+    command += ["--die-on-term", "--workers", "1", *options]
+    command += ["--module", "tests.choice_figures:create_app()", "--need-app"]
+    path = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
+    with logged(command, log, PYTHONPATH=path) as process:
+        wait_until(lambda: is_open(port) or process.poll() is not None, 30)
+        assert process.poll() is None, log.read_text()
+        _, web = ask(port, "/web")
+        assert ask(port, "/pid") == (200, web)
+        for n in (0, 1):
+            status, body = ask(port, f"/grey?level={n}")
+            assert (status, level(body)) == (200, n)
+        ask(port, "/stale")
+        time.sleep(1.1)
+        assert [ask(port, "/stale")[0] for _ in range(3)] == [200] * 3
+    [told] = warnings_in(log.read_text())
+    assert "uwsgi" in told
+
+
+def is_open(port: int) -> bool:
+    import socket
+
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+# --- The end of an app ----------------------------------------------------
+
+
+def pid_of(app: Flask) -> int:
+    answer = app.test_client().get("/pid")
+    assert answer.status_code == 200, answer.text
+    return int(answer.text)
+
+
+def threads_of_ours() -> list[str]:
+    """Names of the threads that this package or its pools run."""
+    names = [thread.name for thread in threading.enumerate()]
+    return [n for n in names if "mplstream" in n or n.endswith("_loop)")]
+
+
+def test_close_stops_workers_and_threads(make: Callable[..., Flask]) -> None:
+    """At once, however often it is called; the next render has a new worker."""
+    app = make()
+    first = pid_of(app)
+    for _ in range(2):
+        plots.close(app)
+        assert not is_running(first)
+        assert threads_of_ours() == []
+        assert multiprocessing.active_children() == []
+    assert pid_of(app) not in (first, os.getpid())
+
+
+def test_close_while_workers_start_leaves_nothing(make: Callable[..., Flask]) -> None:
+    """A test may end before its first picture."""
+    app = make(MPLSTREAM_WORKERS=2)
+    app.test_client().get("/no/such/page")
+    plots.close(app)
+    assert threads_of_ours() == []
+    assert multiprocessing.active_children() == []
+
+
+def test_close_of_an_app_without_figures_does_nothing() -> None:
+    """A teardown need not know which apps have some."""
+    FigureBlueprint.close(Flask(__name__))
+
+
+def test_close_leaves_other_apps_alone(make: Callable[..., Flask]) -> None:
+    """Each has workers of its own."""
+    one, other = make(), make()
+    pid = pid_of(other)
+    pid_of(one)
+    plots.close(one)
+    assert pid_of(other) == pid
+
+
+def test_apps_that_are_dropped_leave_no_process() -> None:
+    """Nothing of the package keeps an app, or the workers of one that is gone."""
+    pids, held = [], []
+    for _ in range(3):
+        app = Flask(__name__)
+        app.config.from_mapping(MPLSTREAM_WORKERS=1)
+        app.register_blueprint(plots)
+        pids.append(pid_of(app))
+        held.append(weakref.ref(app))
+        del app
+    gc.collect()
+    assert [ref() for ref in held] == [None] * 3
+    assert gone(*pids)
+    wait_until(lambda: threads_of_ours() == [])
+    assert multiprocessing.active_children() == []
+
+
+def test_an_app_that_only_started_its_workers_leaves_none() -> None:
+    """Also those of a hook, which no render has used."""
+    app = Flask(__name__)
+    app.config.from_mapping(MPLSTREAM_WORKERS=2)
+    app.register_blueprint(plots)
+    start_workers(app)
+    children = multiprocessing.active_children()
+    held = weakref.ref(app)
+    del app
+    gc.collect()
+    assert held() is None
+    assert gone(*(child.pid for child in children if child.pid))
+    wait_until(lambda: threads_of_ours() == [])
+
+
+def test_a_fork_that_drops_an_app_leaves_its_parents_workers(
+    make: Callable[..., Flask],
+) -> None:
+    """They are not the child's to end."""
+    app = make()
+    first = pid_of(app)
+    child = os.fork()
+    if child == 0:
+        plots.close(app)
+        AppState.of(app)._renders = None
+        gc.collect()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert pid_of(app) == first
+
+
+def test_the_garbage_collector_may_end_workers_in_any_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also in the one that holds the reaper's lock, which then does it."""
+    told: list[int] = []
+    reaper = Reaper()
+    monkeypatch.setattr(reaper, "_tell", told.append)
+    reaper.watch(5)
+    with reaper._lock:
+        reaper.leave(5)
+    assert told == [5]
+    reaper.watch(7)
+    assert told == [5, 7, -5]
+    reaper.leave(7)
+    assert told == [5, 7, -5, -7]
+
+
+# --- Preload --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("config", "is_started"),
+    [
+        pytest.param({}, True, id="default"),
+        pytest.param({"TESTING": True}, False, id="testing"),
+        pytest.param({"TESTING": True, "MPLSTREAM_PRELOAD": True}, True, id="told"),
+        pytest.param({"MPLSTREAM_PRELOAD": False}, False, id="never"),
+        pytest.param({"MPLSTREAM_WORKERS": 0}, False, id="no-workers"),
+    ],
+)
+def test_workers_start_with_the_first_request(
+    make: Callable[..., Flask], config: dict[str, Any], is_started: bool
+) -> None:
+    """Whatever it is for, also if the app answers it before anything else."""
+    app = make(before=lambda: "to the login", **config)
+    assert AppState.of(app)._renders is None
+    app.test_client().get("/")
+    assert (AppState.of(app)._preload_pid == os.getpid()) is is_started
+
+
+def test_workers_that_cannot_start_cost_no_page(
+    make: Callable[..., Flask],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The log has the reason, once; the first picture tries again."""
+    module = importlib.import_module("flask_mplstream.workers.pool")
+
+    def fail() -> NoReturn:
+        raise OSError("no more processes")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "start_context", fail)
+        app = make()
+        client = app.test_client()
+        assert [client.get("/nothing").status_code for _ in range(3)] == [404] * 3
+        wait_until(lambda: "no more processes" in caplog.text)
+        assert client.get("/grey").status_code == 500
+        assert "A worker process cannot be started" in caplog.text
+    assert level(client.get("/grey?level=2").data) == 2
+
+
+def test_a_pool_that_could_not_start_all_loses_no_worker(
+    make: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each may start later, in turn."""
+    module = importlib.import_module("flask_mplstream.workers.pool")
+    start, calls = module.start_context, []
+
+    def fail_once() -> Any:
+        calls.append(1)
+        if len(calls) == 2:
+            raise OSError("no more processes")
+        return start()
+
+    app = make(MPLSTREAM_WORKERS=3)
+    monkeypatch.setattr(module, "start_context", fail_once)
+    with pytest.raises(OSError, match="no more"):
+        start_workers(app)
+    pool = AppState.of(app).renders()._elsewhere
+    assert pool._idle.qsize() == 3  # type: ignore[union-attr]
+    start_workers(app)
+    assert len(calls) == 4

@@ -1,0 +1,198 @@
+"""Two users, one after the other, in one tab of a real Chromium.
+
+Browsers show an image again from memory, without a request and whatever ``Vary``
+says, unless its headers have them ask. The pages are sent ``no-store``, as a careful
+app does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from flask import Flask, Response, abort, render_template_string, session
+from matplotlib.figure import Figure
+
+from flask_mplstream import FigureBlueprint
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.keeps_threads
+
+COLORS = {"alice": (230, 40, 40), "bob": (40, 230, 40)}
+#: In the color of the package's own picture, which every member may see.
+OURS = (40, 40, 230)
+
+
+def the_user() -> str:
+    return str(session["user"]) if "user" in session else abort(401)
+
+
+def for_members(view: Any) -> Any:
+    def guarded(**values: Any) -> Any:
+        the_user()
+        return view(**values)
+
+    return guarded
+
+
+def sheet(color: tuple[int, int, int]) -> Figure:
+    red, green, blue = color
+    return Figure(figsize=(1, 1), facecolor=(red / 255, green / 255, blue / 255))
+
+
+def badge(user: str) -> Figure:
+    return sheet(COLORS[user])
+
+
+def ours() -> Figure:
+    return sheet(OURS)
+
+
+PAGE = """<!doctype html><title>Pictures</title><link rel="icon" href="data:,">
+<img class="mine" src="/plots/mine.png">
+<img class="mine" src="/plots/mine">
+<img class="mine" src="{{ figure_url('plots.mine') }}">
+<img class="mine" src="/plots/dated.png">
+<img class="mine" src="/plots/dated.png?_v=1">
+<img class="mine" src="{{ figure_url('plots.dated') }}">
+{{ figure('plots.mine', class_='mine', loading='eager', alt='', width=9, height=9) }}
+{{ figure('plots.dated', class_='mine', loading='eager', alt='', width=9, height=9) }}
+<img class="ours" src="/plots/members.png">
+<img class="ours" src="{{ figure_url('plots.dated_members') }}">
+"""
+
+
+def site() -> Flask:
+    """The app under gunicorn."""
+    app = Flask(__name__)
+    app.secret_key = "not secret"
+    plots = FigureBlueprint("plots", __name__, url_prefix="/plots", max_age=600)
+
+    def serve(name: str, function: Any, **options: Any) -> None:
+        plots.figure_route(f"/{name}", endpoint=name, **options)(function)
+
+    mine, guard = {"user": the_user}, [for_members]
+    serve("mine", badge, inject=mine, stale_while_revalidate=600)
+    serve("dated", badge, inject=mine, version=lambda: 1)
+    serve("members", ours, decorators=guard)
+    serve("dated_members", ours, decorators=guard, version=lambda: 1)
+    app.register_blueprint(plots)
+
+    @app.get("/login/<user>")
+    def login(user: str) -> str:
+        session.update(user=user)
+        return f"You are {user}."
+
+    @app.get("/logout")
+    def logout() -> str:
+        session.clear()
+        return "You are nobody."
+
+    @app.get("/page")
+    def page() -> Response:
+        if "user" not in session:
+            # What a browser that kept the URLs could still show.
+            shown = PAGE.partition("<img")[0]
+            urls = ["mine.png", "mine", "dated.png", "dated.png?_v=1", "members.png"]
+            shown += "".join(f'<img class="mine" src="/plots/{url}">' for url in urls)
+            html = shown
+        else:
+            html = render_template_string(PAGE)
+        return Response(html, headers={"Cache-Control": "no-store"})
+
+    return app
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    # Playwright is not there where the oldest dependencies are tested.
+    from .browsing import serving
+
+    with serving(f"{__name__}:site()") as found:
+        yield found
+
+
+#: The middle of each image as red, green and blue; ``null`` if it is broken.
+SEEN = """async () => {
+    const middle = async image => {
+        try { await image.decode(); } catch { return null; }
+        const canvas = document.createElement("canvas");
+        canvas.width = canvas.height = 1;
+        const context = canvas.getContext("2d");
+        context.drawImage(image, 0, 0, 1, 1);
+        return [...context.getImageData(0, 0, 1, 1).data.slice(0, 3)];
+    };
+    const images = [...document.images];
+    return Promise.all(images.map(async i => [i.className, await middle(i)]));
+}"""
+
+
+def seen(page: Page) -> list[str]:
+    """Whose pictures the page shows, in its order: a user, ``ours`` or ``nothing``."""
+    names = {**COLORS, "ours": OURS}
+
+    def owner(color: list[int] | None) -> str:
+        if color is None:
+            return "nothing"
+        near = [
+            name
+            for name, own in names.items()
+            if max(abs(a - b) for a, b in zip(color, own, strict=True)) < 30
+        ]
+        return near[0]
+
+    return [owner(color) for _, color in page.evaluate(SEEN)]
+
+
+def test_nobody_sees_another_users_picture_in_the_same_tab(
+    browser: Browser, url: str
+) -> None:
+    """After another login, a reload, a step back and a logout."""
+    from .browsing import open_page
+
+    own = {user: [user] * 8 + ["ours"] * 2 for user in COLORS}
+    with open_page(browser, []) as page:
+        for user in ("alice", "bob", "alice"):
+            page.goto(f"{url}/login/{user}")
+            page.goto(f"{url}/page")
+            assert seen(page) == own[user]
+            page.reload()
+            assert seen(page) == own[user]
+        page.go_back()
+        page.go_back()  # The page that bob saw.
+        assert seen(page) == own["alice"]
+        page.goto(f"{url}/logout")
+        page.goto(f"{url}/page")
+        assert set(seen(page)) == {"nothing"}
+        page.go_back()
+        page.go_back()
+        assert set(seen(page)) == {"nothing"}
+
+
+def test_a_user_who_comes_back_loads_nothing_again(browser: Browser, url: str) -> None:
+    """A picture under the user's own version is kept; others are 304s."""
+    from .browsing import open_page
+
+    with open_page(browser, []) as page:
+        page.goto(f"{url}/login/alice")
+        page.goto(f"{url}/page")
+        assert "nothing" not in seen(page)
+        statuses: list[int] = []
+        page.on("response", lambda answer: statuses.append(answer.status))
+        page.goto(f"{url}/page")
+        assert "nothing" not in seen(page)
+        sent = dict(page.evaluate(SENT))
+    kept = [name for name, sent_bytes in sent.items() if not sent_bytes]
+    assert kept
+    assert all("/plots/dated" in name and "_v=" in name for name in kept)
+    # The page itself, and the pictures that the browser kept.
+    assert statuses.count(200) == 1 + len(kept)
+    assert statuses.count(304) == len(sent) - len(kept)
+
+
+#: The pictures' URLs, and bytes that came over the wire for each.
+SENT = """() => performance.getEntriesByType("resource").map(
+    entry => [entry.name, entry.transferSize])"""

@@ -1,0 +1,224 @@
+"""A figure of an earlier call: its lines are in no other picture."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from flask_mplstream import FigureBlueprint, FigureTypeError, figure_data_uri, render
+from flask_mplstream.render.gate import use_agg
+
+use_agg()
+Serve = Callable[..., FlaskClient]
+
+
+def axes_of(figure: Figure) -> Axes:
+    return figure.subplots()
+
+
+@pytest.fixture
+def shared() -> Axes:
+    """What a module would make when it is imported."""
+    return axes_of(Figure(figsize=(2, 1)))
+
+
+@pytest.fixture
+def pyplot_axes() -> Iterator[Axes]:
+    """The same, made with pyplot."""
+    figure, axes = plt.subplots(figsize=(2, 1))
+    yield axes
+    plt.close(figure)
+
+
+@lru_cache
+def kept_axes() -> Axes:
+    return axes_of(Figure(figsize=(2, 1)))
+
+
+def whole_figure(axes: Axes, n: int) -> Any:
+    axes.plot([0, n])
+    return axes.get_figure()
+
+
+def lines(axes: Axes, n: int) -> Any:
+    return axes.plot([0, n])
+
+
+def bars(axes: Axes, n: int) -> Any:
+    return axes.bar([0], [n])
+
+
+def same_axes(axes: Axes, n: int) -> Any:
+    axes.set_title(str(n))
+    return [axes]
+
+
+def cleared(axes: Axes, n: int) -> Any:
+    axes.clear()
+    axes.plot([0, n])
+    return axes
+
+
+def untouched(axes: Axes, n: int) -> Any:
+    return axes
+
+
+@pytest.mark.parametrize(
+    "draw", [whole_figure, lines, bars, same_axes, cleared, untouched]
+)
+def test_a_figure_is_the_picture_of_one_call(
+    plots: FigureBlueprint, serve: Serve, shared: Axes, draw: Callable[..., Any]
+) -> None:
+    """The second call that returns it, in whatever object, is an error with the fix."""
+
+    @plots.figure_route("/shared", error_backoff=0)
+    def user_s(n: int = 1) -> Any:
+        return draw(shared, n)
+
+    client = serve(TESTING=True)
+    assert client.get("/plots/shared?n=1").status_code == 200
+    assert client.get("/plots/shared?n=1").status_code == 200  # A hit.
+    for url in ("/plots/shared?n=2", "/plots/shared?n=1&_scale=2"):
+        with pytest.raises(
+            FigureTypeError, match=r"user_s returned .* make a new one in the function"
+        ):
+            client.get(url)
+
+
+def test_a_pyplot_figure_is_one_too(
+    plots: FigureBlueprint, serve: Serve, pyplot_axes: Axes
+) -> None:
+    """Also where each call makes another Axes in it."""
+
+    @plots.figure_route("/shared", error_backoff=0)
+    def user_s(n: int = 1) -> Any:
+        figure = pyplot_axes.get_figure()
+        assert isinstance(figure, Figure)
+        return axes_of(figure).plot([0, n])
+
+    client = serve()
+    assert client.get("/plots/shared?n=1").status_code == 200
+    assert client.get("/plots/shared?n=2").status_code == 500
+
+
+def test_a_call_that_failed_leaves_its_lines_to_nobody(
+    plots: FigureBlueprint, serve: Serve, shared: Axes
+) -> None:
+    """It drew, and raised; what the next call returns has those lines."""
+
+    @plots.figure_route("/first", error_backoff=0)
+    def first() -> Any:
+        shared.plot([0, 1])
+        raise LookupError("no data")
+
+    @plots.figure_route("/second", error_backoff=0)
+    def second() -> Any:
+        return shared
+
+    client = serve()
+    assert client.get("/plots/first").status_code == 500
+    assert client.get("/plots/second").status_code == 500
+
+
+def test_figures_of_lru_cache_are_of_one_call(
+    plots: FigureBlueprint, serve: Serve
+) -> None:
+    """It returns the same object again."""
+
+    @plots.figure_route("/kept", error_backoff=0)
+    def kept(n: int = 1) -> Any:
+        return kept_axes().plot([0, n])
+
+    client = serve()
+    statuses = [client.get(f"/plots/kept?n={n}").status_code for n in (1, 2)]
+    assert statuses == [200, 500]
+
+
+def test_a_copy_of_a_template_is_a_new_figure(
+    plots: FigureBlueprint, serve: Serve, shared: Axes
+) -> None:
+    """Unpickled or copied in each call, as often as wanted."""
+    template: Any = shared.get_figure()
+    pickled = pickle.dumps(template)
+
+    @plots.figure_route("/copied")
+    def copied(n: int = 1) -> Any:
+        figure = copy.deepcopy(template) if n % 2 else pickle.loads(pickled)
+        figure.axes[0].plot([0, n])
+        assert len(figure.axes[0].lines) == 1
+        return figure
+
+    client = serve(TESTING=True)
+    statuses = [client.get(f"/plots/copied?n={n}").status_code for n in range(4)]
+    assert statuses == [200] * 4
+
+
+def test_figures_inside_a_figure_are_their_own(
+    plots: FigureBlueprint, serve: Serve
+) -> None:
+    """A figure function calls another one, and asks for the picture of a third."""
+
+    @plots.figure_route("/inner")
+    def inner(n: int = 1) -> Any:
+        return axes_of(Figure(figsize=(2, 1))).plot([0, n])
+
+    @plots.figure_route("/outer")
+    def outer(n: int = 1) -> Any:
+        drawn = inner(n)
+        assert figure_data_uri("plots.inner", n=n)
+        drawn[0].axes.set_title("later")
+        return drawn
+
+    client = serve(TESTING=True)
+    statuses = [client.get(f"/plots/outer?n={n}").status_code for n in (1, 2)]
+    assert statuses == [200, 200]
+
+
+def test_calls_at_once_share_no_figure(
+    plots: FigureBlueprint, serve: Serve, shared: Axes
+) -> None:
+    """One of eight gets it."""
+
+    @plots.figure_route("/shared")
+    def user_s(n: int = 1) -> Any:
+        return shared.plot([0, n])
+
+    client = serve()
+    with ThreadPoolExecutor(8) as pool:
+        urls = [f"/plots/shared?n={n}" for n in range(8)]
+        statuses = list(
+            pool.map(
+                lambda url: client.application.test_client().get(url).status_code, urls
+            )
+        )
+    assert sorted(statuses) == [200] + [500] * 7
+
+
+def test_render_draws_a_caller_s_own_figure_again(shared: Axes) -> None:
+    """Nobody else gets it; its function may return it again as well."""
+    shared.plot([0, 1])
+    assert render(shared).body == render(lambda: shared).body == render(shared).body
+
+
+def test_nothing_of_the_watch_is_left(
+    plots: FigureBlueprint, serve: Serve, shared: Axes
+) -> None:
+    """Matplotlib's class is as it was imported."""
+
+    @plots.figure_route("/fails")
+    def fails() -> Any:
+        assert "stale" in vars(Figure)
+        raise LookupError("no data")
+
+    serve().get("/plots/fails")
+    assert "stale" not in vars(Figure)
