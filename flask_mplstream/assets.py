@@ -12,7 +12,14 @@ from hashlib import blake2b
 from io import BytesIO
 from pathlib import Path
 
-from flask import Response, abort, request, send_file
+from flask import (
+    Response,
+    abort,
+    current_app,
+    has_request_context,
+    request,
+    send_file,
+)
 
 from .errors import UnknownFigureError
 from .state import current_state
@@ -21,6 +28,9 @@ from .urls import url_near
 _FOLDER = Path(__file__).parent / "static"
 #: The endpoint of a figure blueprint that serves them.
 ENDPOINT = "_static"
+#: Variable for the host or subdomain of the page that loads them: one's own script
+#: needs no permission, neither CORS nor in a Content-Security-Policy.
+PAGE_PLACE = "_mplstream_place"
 _YEAR_S = 31_536_000
 
 
@@ -39,7 +49,18 @@ def asset_url(filename: str, blueprint: str | None = None) -> str:
             "There is no figure route, and so no blueprint that serves the script."
         )
     endpoint = f"{blueprint}.{ENDPOINT}"
-    return url_near(endpoint, filename=filename, v=_version(filename))
+    return url_near(endpoint, filename=filename, v=_version(filename), **_page_place())
+
+
+def _page_place() -> dict[str, str]:
+    """Return the value of :data:`PAGE_PLACE` for the current request, if it has one."""
+    if not has_request_context():
+        return {}
+    if current_app.url_map.host_matching:
+        return {PAGE_PLACE: request.host}
+    adapter = current_app.create_url_adapter(request)
+    subdomain = adapter.subdomain if adapter else None
+    return {PAGE_PLACE: subdomain} if subdomain else {}
 
 
 def send_asset(filename: str, **_prefix: object) -> Response:

@@ -8,33 +8,57 @@ is never kept on the blueprint, which may be registered on several.
 from __future__ import annotations
 
 import inspect
+import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
-from typing import Any, TypeVar, Unpack, cast
+from typing import Any, TypeVar, Unpack
 
 from flask import Blueprint, Flask
 from flask.blueprints import BlueprintSetupState
+from flask.sansio.app import App
 from flask_caching import Cache
 from werkzeug.routing import Rule
 
 from .assets import ENDPOINT as ASSETS
-from .assets import send_asset
+from .assets import PAGE_PLACE, send_asset
 from .cli import figures
+from .declaration import (
+    check_figure_function,
+    check_rule,
+    endpoint_of,
+    frozen_defaults,
+)
 from .documents import SCHEMA_NAME
 from .errors import ConfigError
+from .functions import plain_name, qualified_name
 from .gallery import add_page, open_gallery
+from .hosts import (
+    SetupState,
+    app_of,
+    check_place,
+    every_place,
+    host_of,
+    read_place,
+    resource_policy,
+)
 from .image import ALT_FORMAT
 from .parameters import Parameters
-from .render import Look, check_style, use_agg
+from .render import check_style, use_agg
 from .route import FigureRoute, taken_by
 from .settings import FigureOptions, RouteOptions
 from .state import EXTENSION, AppState, current_state
 from .templating import GLOBALS
+from .url_extension import CONVERTER, ExtensionConverter
 from .view import FigureView
 
+logger = logging.getLogger("flask_mplstream")
+
 F = TypeVar("F", bound=Callable[..., Any])
+#: Refused as every rule without a slash is.
+_NO_RULE = "nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +69,13 @@ class _Declared:
     endpoint: str
     function: Callable[..., Any]
     options: FigureOptions
+    #: Its place, as for ``Flask.route``: ``host`` or ``subdomain``.
+    place: Mapping[str, str]
+
+    def label(self, option: str) -> str:
+        """Return the name of *option* in a message."""
+        name = qualified_name(self.function)
+        return f"figure_route({self.rule!r}, {option}=…) of {name}"
 
 
 class FigureBlueprint(Blueprint):
@@ -60,6 +91,10 @@ class FigureBlueprint(Blueprint):
 
     :param cache: the Flask-Caching ``Cache`` to keep pictures in, where the app
         has several. By default the app's own, else an embedded one.
+    :param gallery: whether there are pages that show its figures; ``None`` for in
+        debug mode only.
+    :param host: the host that its routes are served from, in an app that matches
+        hosts.
     :param options: defaults for its routes; see :class:`FigureOptions`.
     :raises ConfigError: for an option that is unknown or cannot work.
 
@@ -73,6 +108,7 @@ class FigureBlueprint(Blueprint):
         *,
         cache: Cache | None = None,
         gallery: bool | None = None,
+        host: str | None = None,
         static_folder: str | os.PathLike[str] | None = None,
         static_url_path: str | None = None,
         template_folder: str | os.PathLike[str] | None = None,
@@ -89,6 +125,12 @@ class FigureBlueprint(Blueprint):
                 f"FigureBlueprint({name!r}, gallery=…) is {gallery!r}. Choose True, "
                 f"False, or None for in debug mode only."
             )
+        read_place("", host=host)
+        if not isinstance(cache, Cache | None):
+            raise ConfigError(
+                f"FigureBlueprint({name!r}, cache=…) is {cache!r}. Give a Cache of "
+                f"flask_caching, or leave it out for the app's."
+            )
         super().__init__(
             name,
             import_name,
@@ -104,6 +146,7 @@ class FigureBlueprint(Blueprint):
         )
         self.cache = cache
         self.gallery = gallery
+        self.host = host
         self.figure_options = options
         self._endpoints: set[str] = set()
         self.record(_prepare_app)
@@ -113,9 +156,11 @@ class FigureBlueprint(Blueprint):
 
     def figure_route(
         self,
-        rule: str,
+        rule: str = _NO_RULE,
         *,
         endpoint: str | None = None,
+        host: str | None = None,
+        subdomain: str | None = None,
         **options: Unpack[FigureOptions],
     ) -> Callable[[F], F]:
         """Serve the decorated figure function at *rule*.
@@ -127,30 +172,36 @@ class FigureBlueprint(Blueprint):
             the rule with its extension as well: ``/walk.svg``. ``/walk.schema.json``
             is the JSON Schema of the query, but not where URLs are signed.
         :param endpoint: the route's name, by default the function's.
+        :param host: the host that it is served from, in an app that matches hosts.
+        :param subdomain: likewise, in an app that matches subdomains.
         :param options: see :class:`FigureOptions`.
         :raises ConfigError: where an option or the signature cannot work.
         """
 
+        check_rule(rule)
+        place = read_place(rule, host=host, subdomain=subdomain)
+
         def declare(function: F) -> F:
-            name = endpoint or function.__name__
-            label = f"figure_route({rule!r}, {{}}=…) of {function.__qualname__}"
-            RouteOptions.checked(options, label.format)
-            if "." in name:
-                raise ConfigError(
-                    f"The endpoint {name!r} has a dot, which separates a blueprint's "
-                    f"name from a route's. Take another character."
-                )
+            called = check_figure_function(function, rule)
+            name = endpoint_of(called, rule, endpoint)
+            declared = _Declared(rule, name, called, options, place)
+            RouteOptions.checked(options, declared.label)
             if name in self._endpoints:
                 raise ConfigError(
                     f"The blueprint {self.name!r} has a figure route {name!r} already. "
                     f"Name one of them with endpoint=…."
                 )
             self._endpoints.add(name)
-            declared = _Declared(rule, name, function, options)
             self.record(partial(self._register_route, declared))
             return function
 
         return declare
+
+    def make_setup_state(
+        self, app: App, options: dict[str, Any], first_registration: bool = False
+    ) -> BlueprintSetupState:
+        """Add the blueprint's host to its rules; see :class:`flask.Blueprint`."""
+        return SetupState(self, app, options, first_registration)
 
     def invalidate(
         self, figure: str | None = None, /, *, tags: Sequence[str] = (), **given: Any
@@ -161,11 +212,12 @@ class FigureBlueprint(Blueprint):
         processes that share the cache. ::
 
             plots.invalidate("walk")            # one figure, all its arguments
+            plots.invalidate("plots.walk")      # the same by its endpoint
             plots.invalidate("walk", n=500)     # those arguments, others default
             plots.invalidate(tags=["sales"])    # what has the option tags=["sales"]
             plots.invalidate()                  # all figures of the blueprint
 
-        :param figure: name of a figure route, without the blueprint's.
+        :param figure: name of a figure route, with or without the blueprint's.
         :param tags: names from the option ``tags``, whatever the blueprint.
         :param given: the figure function's arguments.
         :raises UnknownFigureError: where there is no such figure.
@@ -173,6 +225,7 @@ class FigureBlueprint(Blueprint):
         :raises CacheDownError: where the cache does not take it.
         """
         state = current_state()
+        tags = [tags] if isinstance(tags, str) else tags
         if figure is not None or not tags:
             for route in state.routes_of(self, figure):
                 route.invalidate(route.bind(given) if given else None)
@@ -201,21 +254,30 @@ class FigureBlueprint(Blueprint):
             state.stop()
 
     def _open_gallery(self, state: BlueprintSetupState) -> None:
-        settings = AppState.of(_app(state)).settings
+        settings = AppState.of(app_of(state)).settings
         decorators = settings.route_options(self.figure_options).decorators
         open_gallery(
             state, _full_name(state), gallery=self.gallery, decorators=decorators
         )
 
-    def _register_route(self, declared: _Declared, state: BlueprintSetupState) -> None:
-        app_state = AppState.of(_app(state))
-        options = app_state.settings.route_options(
-            self.figure_options, declared.options
+    def _resolve_options(
+        self, declared: _Declared, state: BlueprintSetupState
+    ) -> RouteOptions:
+        options = AppState.of(app_of(state)).settings.route_options(
+            self.figure_options, declared.options, label=declared.label
         )
-        parameters = _read_signature(declared.function, options)
+        if options.resource_policy is not None:
+            return options
+        return options.model_copy(update={"resource_policy": resource_policy(state)})
+
+    def _register_route(self, declared: _Declared, state: BlueprintSetupState) -> None:
+        app_state = AppState.of(app_of(state))
+        check_place(state, declared.place, declared.label)
+        options = self._resolve_options(declared, state)
+        parameters = _read_signature(declared, options)
         endpoint = f"{_full_name(state)}.{declared.endpoint}"
         route = FigureRoute(
-            _app(state),
+            app_of(state),
             endpoint,
             declared.function,
             parameters,
@@ -227,7 +289,7 @@ class FigureBlueprint(Blueprint):
             route.recipe.check_portable()
         ignore_unknown = app_state.settings.unknown_args == "ignore"
         view: Callable[..., Any]
-        view = FigureView(_app(state), route, ignore_unknown=ignore_unknown).view
+        view = FigureView(app_of(state), route, ignore_unknown=ignore_unknown).view
         for decorator in options.decorators:
             view = decorator(view)
         names = dict.fromkeys(map(str, (*options.formats, ALT_FORMAT)))
@@ -235,8 +297,10 @@ class FigureBlueprint(Blueprint):
         described = [] if options.signed else [f'"{SCHEMA_NAME}"']
         formats = ",".join([*names, *described])
         stem = declared.rule.rstrip("/") or "/index"
-        for rule in (declared.rule, f"{stem}.<any({formats}):_format>"):
-            state.add_url_rule(rule, declared.endpoint, view, methods=["GET"])
+        for rule in (declared.rule, f"{stem}.<{CONVERTER}({formats}):_format>"):
+            state.add_url_rule(
+                rule, declared.endpoint, view, methods=["GET"], **declared.place
+            )
         rules = list(state.app.url_map.iter_rules(route.endpoint))
         for found in rules:
             fixed = found.defaults or {}
@@ -248,18 +312,15 @@ class FigureBlueprint(Blueprint):
             add_page(state, _full_name(state), route)
 
 
-def _app(state: BlueprintSetupState) -> Flask:
-    return cast(Flask, state.app)
-
-
 def _full_name(state: BlueprintSetupState) -> str:
     """The blueprint's name in the app, with those that it is nested in."""
     return f"{state.name_prefix}.{state.name}".lstrip(".")
 
 
 def _prepare_app(state: BlueprintSetupState) -> None:
-    app = _app(state)
+    app = app_of(state)
     AppState.of(app).check_settings()
+    app.url_map.converters.setdefault(CONVERTER, ExtensionConverter)
     use_agg()
     app.cli.add_command(figures)
     for name, function in GLOBALS.items():
@@ -269,22 +330,30 @@ def _prepare_app(state: BlueprintSetupState) -> None:
 
 def _serve_assets(state: BlueprintSetupState) -> None:
     rule = f"/{ASSETS}/<path:filename>"
-    state.add_url_rule(rule, ASSETS, send_asset, methods=["GET"])
+    for place in every_place(state, PAGE_PLACE):
+        state.add_url_rule(rule, ASSETS, send_asset, methods=["GET"], **place)
 
 
-def _read_signature(function: Callable[..., Any], options: RouteOptions) -> Parameters:
-    check_style(options.style)
-    check_style(Look(options.style).in_the_dark(options.dark_style).style)
+def _read_signature(declared: _Declared, options: RouteOptions) -> Parameters:
+    check_style(options.style, declared.label("style"))
+    if not isinstance(options.dark_style, bool):
+        check_style(options.dark_style, declared.label("dark_style"))
+    function = declared.function
     parameters = Parameters(
-        function, options.inject, skip_first=options.load is not None
+        function,
+        options.inject,
+        skip_first=options.load is not None,
+        name=plain_name(function) or declared.endpoint,
     )
     for option, call in (("load", options.load), ("version", options.version)):
         if call is not None:
             _check_call(
-                f"{option}=… of {function.__qualname__}", call, parameters.names
+                f"{option}=… of {qualified_name(function)}", call, parameters.names
             )
+    for warning in frozen_defaults(function, parameters, datetime.now(UTC)):
+        logger.warning("%s", warning)
     for name, call in options.inject.items():
-        _check_call(f"inject[{name!r}] of {function.__qualname__}", call, ())
+        _check_call(f"inject[{name!r}] of {qualified_name(function)}", call, ())
     return parameters
 
 
@@ -309,12 +378,12 @@ def _path_names(
     """
     names = set().union(*(rule.arguments for rule in rules)) - {"_format"}
     # A variable in the prefix may be for a url_value_preprocessor.
-    prefix = state.url_prefix or ""
+    prefixes = f"{state.url_prefix} {state.subdomain} {host_of(state)}"
     for name in names:
-        if name not in route.parameters and f"{name}>" not in prefix:
+        if name not in route.parameters and f"{name}>" not in prefixes:
             raise ConfigError(
                 f"The rule {rules[0].rule!r} has a variable {name!r} that "
-                f"{route.function.__qualname__} does not take from the URL. Add a "
+                f"{qualified_name(route.function)} does not take from the URL. Add a "
                 f"parameter {name!r}, or take it out of the rule."
             )
     return tuple(

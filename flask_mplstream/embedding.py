@@ -33,7 +33,13 @@ from .image import (
 )
 from .parameters import Arguments, Parameters
 from .route import FigureRoute, summary_of
-from .urls import FigureUrls, route_named, split, unknown_argument
+from .urls import (
+    FigureUrls,
+    bind_arguments,
+    route_named,
+    split,
+    unknown_argument,
+)
 from .view import named_variant
 
 logger = logging.getLogger("flask_mplstream")
@@ -102,8 +108,9 @@ class Embedding:
         arguments, attributes = _told_apart(route, rest)
         given, options = split(arguments)
         read = _WORDS.bind(words).values
-        _check(read, attributes)
-        return cls(route, route.bind(given), options, read, caption, attributes)
+        _check(read, attributes, options)
+        bound = bind_arguments(route, given)
+        return cls(route, bound, options, read, caption, attributes)
 
     @cached_property
     def variant(self) -> Variant:
@@ -161,7 +168,7 @@ class Embedding:
 
     @property
     def _spoken(self) -> str:
-        return self.route.function.__name__.replace("_", " ")
+        return self.route.name.replace("_", " ")
 
     @cached_property
     def described(self) -> RenderedImage | None:
@@ -312,7 +319,11 @@ def _told_apart(
     return arguments, attributes
 
 
-def _check(words: Mapping[str, Any], attributes: Mapping[str, Any]) -> None:
+def _check(
+    words: Mapping[str, Any],
+    attributes: Mapping[str, Any],
+    options: Mapping[str, Any],
+) -> None:
     """Refuse words that would do nothing.
 
     :raises ArgumentsError: naming the word and what it goes with.
@@ -320,6 +331,11 @@ def _check(words: Mapping[str, Any], attributes: Mapping[str, Any]) -> None:
     if words["widths"] and "sizes" not in attributes:
         reason = "Browsers choose a width by sizes, which is not given."
         fault = ArgumentFault("widths", str(words["widths"]), reason, "sizes='…'")
+        raise ArgumentsError([fault])
+    if "_download" in options:
+        reason = "A picture in a page is not a download."
+        hint = "Write downloads=True for links that save it."
+        fault = ArgumentFault("_download", None, reason, "downloads", hint=hint)
         raise ArgumentsError([fault])
     if words["inline"] and words["refresh"]:
         reason = "An inline figure is part of the page."

@@ -24,8 +24,8 @@ HTTP status an error has is decided in one place, :mod:`flask_mplstream.http`::
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 
@@ -38,6 +38,10 @@ class ConfigError(MplStreamError, ValueError):
 
     Raised when the app starts, never during a request.
     """
+
+
+#: The reason of a fault in an argument's name.
+NO_SUCH_ARGUMENT = "There is no such argument."
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +58,31 @@ class ArgumentFault:
     accepted: str
     #: The known name that is nearest to an unknown one.
     nearest: str | None = None
+    #: How to correct it, a full sentence; empty if :attr:`accepted` says it.
+    hint: str = ""
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether there is no argument of this name."""
+        return self.reason == NO_SUCH_ARGUMENT
+
+    @property
+    def explanation(self) -> str:
+        """The problem and the fix, in two sentences that do not name the argument."""
+        fix = f"Did you mean {self.nearest!r}?" if self.nearest else self.hint
+        if fix:
+            return f"{self.reason.rstrip('.')} (accepted: {self.accepted}). {fix}"
+        return f"{self.reason} Accepted: {self.accepted}."
+
+    def suggest_reserved(self, words: Collection[str]) -> ArgumentFault:
+        """Return this fault with the one of *words* that was written without ``_``."""
+        meant = f"_{self.name.rstrip('_')}"
+        is_meant = self.is_unknown and meant in words
+        return replace(self, nearest=meant) if is_meant else self
 
     def __str__(self) -> str:
         given = "" if self.value is None else f" = {self.value!r}"
-        hint = f" Did you mean {self.nearest!r}?" if self.nearest else ""
-        return f"{self.name}{given}: {self.reason} Accepted: {self.accepted}.{hint}"
+        return f"{self.name}{given}: {self.explanation}"
 
 
 class ArgumentsError(MplStreamError, ValueError):

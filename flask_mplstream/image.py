@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 
-from .errors import ConfigError, nearest
+from .errors import ConfigError, cut, nearest
 
 
 class Kind(Enum):
@@ -82,7 +82,9 @@ _PREFERRED = ("avif", "webp")
 _KNOWN_TO_ALL = ("png", "jpg")
 
 #: Other names by which people ask for a format.
-ALIASES: Mapping[str, str] = MappingProxyType({"jpeg": "jpg"})
+ALIASES: Mapping[str, str] = MappingProxyType(
+    dict.fromkeys(("jpeg", "jpe", "jfif"), "jpg")
+)
 
 #: The scales that ``_scale`` may have. A short list, so that a stranger cannot
 #: fill the cache with one picture per number.
@@ -117,14 +119,16 @@ def image_format(name: str) -> ImageFormat:
 
     :raises ConfigError: where there is no such format.
     """
-    key = name.lower().removeprefix(".")
+    key = name.lower().removeprefix(".") if isinstance(name, str) else ""
     try:
         return FORMATS[ALIASES.get(key, key)]
     except KeyError:
         guess = nearest(key, list(FORMATS))
-        hint = f" Did you mean {guess!r}?" if guess else ""
+        formats = ", ".join(FORMATS)
+        fix = f"Did you mean {guess!r} (of: {formats})?" if guess else ""
         raise ConfigError(
-            f"{name!r} is not an image format. Formats are: {', '.join(FORMATS)}.{hint}"
+            f"{cut(repr(name))} is not an image format. "
+            f"{fix or f'Formats are: {formats}.'}"
         ) from None
 
 

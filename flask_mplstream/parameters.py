@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import types
 import typing
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import Enum
 from itertools import islice
@@ -28,7 +29,16 @@ from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 from pydantic.fields import FieldInfo
 from typing_extensions import TypeAliasType
 
-from .errors import ArgumentFault, ArgumentsError, ConfigError, cut, nearest
+from .errors import (
+    NO_SUCH_ARGUMENT,
+    ArgumentFault,
+    ArgumentsError,
+    ConfigError,
+    cut,
+    nearest,
+)
+from .functions import documentation, full_name, module_globals, plain_name
+from .reasons import reason_of
 from .schemas import DIALECT, Sayable, is_json, resolved, sayable_schema
 
 #: Characters that one value may have where its parameter sets no ``max_length``.
@@ -41,9 +51,16 @@ MAX_FAULTS = 20
 #: than all else in such an answer.
 MAX_HINTS = 3
 
+#: Separators of the items of a list that is written as one text.
+_SEPARATORS = re.compile(r"[,;|\s]+")
+
+#: Names of modules in an annotation.
+_MODULES = re.compile(r"\b(?:\w+\.)+(?=\w)")
+
 _CONFIG = PydanticConfig(allow_inf_nan=False, str_max_length=MAX_VALUE_LENGTH)
 _UNIONS = (typing.Union, types.UnionType)
 _EMPTY = inspect.Parameter.empty
+_ITEM = str | int | float | date | Enum
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +151,30 @@ class Parameter:
         values = [self._choices.get(text, text) for text in texts]
         if self.is_repeated:
             # An empty text is no item, so that a URL can say "none of them".
-            return self.validated([value for value in values if value != ""])
+            items = [value for value in values if value != ""]
+            try:
+                return self.validated(items)
+            except ArgumentsError as error:
+                raise self._with_repetition(error, texts) from None
         return self.validated(
             None if texts[0] == "" and self.is_nullable else values[0]
         )
+
+    def _with_repetition(
+        self, error: ArgumentsError, texts: Sequence[str]
+    ) -> ArgumentsError:
+        """Return *error* with a hint if *texts* is one list such as ``1,2,3``."""
+        parts = [part for part in _SEPARATORS.split(texts[0].strip("[](){}")) if part]
+        if len(texts) > 1 or len(parts) < 2:
+            return error
+        try:
+            self.validated([self._choices.get(part, part) for part in parts])
+        except ArgumentsError:
+            return error
+        shown = "&".join(f"{self.name}={cut(part)}" for part in parts[:3])
+        hint = f"Repeat the name for each value: {shown}."
+        fault = replace(error.faults[0], value=cut(texts[0]), hint=hint)
+        return ArgumentsError([fault])
 
     def from_path(self, value: Any) -> Any:
         """The value that one from a converter means; most leave it a text.
@@ -148,6 +185,14 @@ class Parameter:
             return self.from_texts([value])
         return self.validated(value)
 
+    def from_python(self, value: Any) -> Any:
+        """Return the value that *value* in a call means; one item is a list of it.
+
+        :raises ArgumentsError: if it means none.
+        """
+        is_item = self.is_repeated and isinstance(value, _ITEM)
+        return self.validated([value] if is_item else value)
+
     def validated(self, value: Any) -> Any:
         """*value* as this parameter's type.
 
@@ -157,10 +202,7 @@ class Parameter:
             return self._adapter.validate_python(value)
         except ValidationError as error:
             fault = error.errors(include_url=False)[0]
-            is_choice = fault["type"] in ("literal_error", "enum")
-            told = fault["msg"].removeprefix("Value error, ")  # A validator's own.
-            reason = "It is none of the choices" if is_choice else told
-            raise self.error(fault["input"], f"{reason}.") from None
+            raise self.error(fault["input"], reason_of(fault)) from None
 
     def canonical(self, value: Any) -> Any:
         """*value* as JSON has it; equal sets give equal lists."""
@@ -192,6 +234,8 @@ class Parameters:
     :param skip_first: whether the first parameter is ``load``'s result.
     :param are_reserved: whether the names begin with ``_``, as those of the
         package do and nobody else's may.
+    :param name: the title of their schema, by default the
+        function's name.
     :raises ConfigError: where the signature cannot be served, naming the
         function and the mend.
     """
@@ -203,11 +247,12 @@ class Parameters:
         *,
         skip_first: bool = False,
         are_reserved: bool = False,
+        name: str | None = None,
     ) -> None:
-        self._label = f"{function.__module__}.{function.__qualname__}"
-        self._name = function.__name__
+        self._label = full_name(function)
+        self._name = name or plain_name(function) or ""
         #: The function's docstring; empty without one.
-        self.description = inspect.getdoc(function) or ""
+        self.description = documentation(function)
         self._are_reserved = are_reserved
         try:
             signature = list(_signature(function).parameters.values())
@@ -215,6 +260,11 @@ class Parameters:
             raise ConfigError(
                 f"An annotation of {self._label} cannot be resolved: {error}. Import "
                 f"the name at module level, outside `if TYPE_CHECKING`."
+            ) from error
+        except (TypeError, ValueError) as error:
+            raise ConfigError(
+                f"{self._label} does not say which arguments it takes. Call it in a "
+                f"function of your own that names them."
             ) from error
         if skip_first and not signature:
             raise ConfigError(
@@ -258,9 +308,15 @@ class Parameters:
                 made.default = made.validated(parameter.default)
                 made.default_identity = made.identity(made.default)
         except ArgumentsError as error:
-            raise self._refused(
-                name, f"has a default that it does not accept: {error}", "Mend one."
-            ) from error
+            words = _MODULES.sub("", inspect.formatannotation(_strip(annotation)[0]))
+            problem = f"has the default {cut(repr(parameter.default))}"
+            if parameter.default is None:
+                problem += f", which {words} does not accept"
+                fix = f"Write `{name}: {words} | None = None`."
+            else:
+                problem += f": {error.faults[0].reason.rstrip('.')}"
+                fix = f"Accepted: {error.faults[0].accepted}."
+            raise self._refused(name, problem, fix) from error
         except (PydanticSchemaGenerationError, PydanticUserError, TypeError) as error:
             raise self._refused(
                 name,
@@ -340,7 +396,7 @@ class Parameters:
 
         def read(parameter: Parameter) -> Any:
             # What a URL can carry is decided by what comes back from its text.
-            checked = parameter.validated(given[parameter.name])
+            checked = parameter.from_python(given[parameter.name])
             identity = parameter.identity(checked)
             if identity == parameter.default_identity:
                 return parameter.default  # It does not stand in the URL.
@@ -395,7 +451,7 @@ def _unknown_faults(
         ArgumentFault(
             cut(name),
             cut(value),
-            "There is no such argument.",
+            NO_SUCH_ARGUMENT,
             accepted,
             nearest(name, allowed) if number < MAX_HINTS else None,
         )
@@ -571,7 +627,7 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
         types.SimpleNamespace(
             __annotations__={k: v for k, v in written.items() if v is not _EMPTY}
         ),
-        getattr(inspect.unwrap(function), "__globals__", {}),
+        dict(module_globals(function)),
         include_extras=True,
     )
     return signature.replace(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Set
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from importlib.metadata import version
@@ -22,7 +23,8 @@ from .cache.freshness import Lifetime
 from .cache.key import copy_value, digest, fingerprint
 from .cache.lookup import Pictures, Served, Wanted
 from .deadline import Deadline
-from .errors import ArgumentFault, ArgumentsError, cut
+from .errors import ArgumentFault, ArgumentsError, ConfigError, cut
+from .functions import documentation, plain_function, plain_name
 from .image import ALT_FORMAT, RenderedImage, Theme, Variant
 from .parameters import Arguments, Parameters
 from .render import (
@@ -93,6 +95,8 @@ class FigureRoute:
     ) -> None:
         self.endpoint = endpoint
         self.function = function
+        #: Name of the figure in file names and, if it has no title, in words.
+        self.name = plain_name(function) or endpoint.rpartition(".")[2]
         self.parameters = parameters
         self.options = options
         self.pictures = pictures
@@ -266,6 +270,8 @@ class FigureRoute:
             return ""
         injected = self.injected()
         text = self._versioned(arguments, injected)
+        if not text:
+            return ""
         names, texts = self._names_of(arguments), self._texts_of(injected)
         return self.url_version(Version(text, names, texts))
 
@@ -293,9 +299,9 @@ class FigureRoute:
         texts, version = self._texts_of(injected), None
         if self._version is not None:
             text = self._versioned(picture.arguments, injected)
-            version = Version(text, picture.names, texts)
+            version = Version(text, picture.names, texts) if text else None
         key = digest(picture.key, version.text if version else "", *texts)
-        return self._wanted(picture, key, injected), version
+        return self._wanted(picture, key, injected, version), version
 
     def _texts_of(self, injected: Mapping[str, object]) -> tuple[str, ...]:
         """Return *injected* as texts that differ if the values do."""
@@ -305,7 +311,11 @@ class FigureRoute:
         )
 
     def _wanted(
-        self, picture: Picture, key: str, injected: Mapping[str, object]
+        self,
+        picture: Picture,
+        key: str,
+        injected: Mapping[str, object],
+        version: Version | None = None,
     ) -> Wanted:
         return Wanted(
             key,
@@ -315,7 +325,7 @@ class FigureRoute:
             self.options.timeout,
             self.options.error_backoff,
             is_failure,
-            partial(_etag, key) if self._version else None,
+            partial(_etag, key) if version else None,
             lambda begins: self._renders().admit(begins),
             lambda: self._renders().before_wait(),
         )
@@ -338,6 +348,8 @@ class FigureRoute:
     def _versioned(self, arguments: Arguments, injected: Mapping[str, object]) -> str:
         assert self._version is not None  # noqa: S101 - for the type checker
         version = self._version(**arguments.copy(), **_copy_values(injected))
+        if version is None:  # Not known, as of an empty table: no URL lasts.
+            return ""
         text = fingerprint(version, f"version of {self._source}")
         return digest(self._identity, self._owner(), text)[:16]
 
@@ -378,7 +390,7 @@ def _looks(options: RouteOptions) -> Mapping[Theme, Look]:
 
 def summary_of(function: Callable[..., object]) -> str:
     """The first line of the docstring of *function*; nothing without one."""
-    lines = (function.__doc__ or "").strip().splitlines()
+    lines = documentation(function).splitlines()
     return lines[0] if lines else ""
 
 
@@ -393,11 +405,21 @@ def _etag(key: str, generation: str) -> str:
 
 def _code_of(function: Callable[..., Any]) -> str:
     """The text of *function*, so that a changed one does not serve old pictures."""
-    plain = inspect.unwrap(function)
+    plain = plain_function(function)
+    bound = _bound_to(function) if isinstance(function, partial) else ""
     try:
-        return inspect.getsource(plain)
+        return inspect.getsource(plain) + bound
     except (OSError, TypeError):  # Made without a file, or not in Python.
-        return _text_of(getattr(plain, "__code__", None))
+        return _text_of(getattr(plain, "__code__", None)) + bound
+
+
+def _bound_to(call: partial[Any]) -> str:
+    """Return a text for the arguments of *call*, as far as all processes have it."""
+    texts = []
+    for name, value in [*enumerate(call.args), *call.keywords.items()]:
+        with suppress(ConfigError):  # Of a value without such a text.
+            texts.append(f"{name}={fingerprint(value, 'a partial')}")
+    return repr(texts)
 
 
 def _text_of(value: object) -> str:

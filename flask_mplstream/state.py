@@ -21,7 +21,8 @@ from .cache.lookup import Pictures
 from .cache.store import Store
 from .caches import find_cache
 from .connections import watch_writes
-from .errors import ConfigError, UnknownFigureError, nearest
+from .errors import ConfigError, UnknownFigureError, cut, nearest
+from .functions import module_name
 from .responses import watch_cookies
 from .route import FigureRoute, tag_name
 from .settings import Settings
@@ -81,6 +82,7 @@ class AppState:
 
         :raises UnknownFigureError: naming the nearest one that there is.
         """
+        check_name(endpoint)
         try:
             return self.routes[endpoint]
         except KeyError:
@@ -96,14 +98,21 @@ class AppState:
 
         More than one where it is registered several times.
 
+        :param name: with or without names of blueprints before a dot.
+
         :raises UnknownFigureError: where there is none.
         """
         declared = self._declared.get(id(blueprint), {})
         if name is None:
             return [route for routes in declared.values() for route in routes]
-        if name not in declared:
+        check_name(name)
+        if (plain := name.removeprefix(".")) in declared:
+            return declared[plain]
+        own = [route for routes in declared.values() for route in routes]
+        named = [r for r in own if f".{r.endpoint}".endswith(f".{plain}")]
+        if not named:
             raise _unknown_figure(name, list(declared))
-        return declared[name]
+        return named
 
     def invalidate_tags(self, tags: Iterable[str]) -> None:
         """Have every picture with one of *tags* rendered again, in all caches.
@@ -152,7 +161,7 @@ class AppState:
         if settings.client_budget is not None:
             client = settings.client or remote_address
             budget = Budget(settings.client_budget, client, self._first_store)
-        modules = {route.function.__module__ for route in self.routes.values()}
+        modules = {module_name(route.function) for route in self.routes.values()}
         return Renders(self._app, settings, budget, tuple(sorted(modules)))
 
     @property
@@ -216,13 +225,27 @@ class AppState:
         )
 
 
+def check_name(name: object) -> None:
+    """Refuse a name that is none, such as the figure function.
+
+    :raises UnknownFigureError: showing an endpoint.
+    """
+    if not isinstance(name, str):
+        raise UnknownFigureError(
+            f"{cut(repr(name))} does not name a figure route. Give its endpoint, such "
+            f"as 'plots.walk'."
+        )
+
+
 def _unknown_figure(name: str, known: list[str]) -> UnknownFigureError:
     guess = nearest(name, known)
-    hint = f" Did you mean {guess!r}?" if guess else ""
-    listed = ", ".join(known) or "none: was the blueprint registered?"
-    return UnknownFigureError(
-        f"There is no figure route {name!r}. There are: {listed}.{hint}"
-    )
+    if guess:
+        fix = f"Did you mean {guess!r} (of: {', '.join(known)})?"
+    elif known:
+        fix = f"There are: {', '.join(known)}."
+    else:
+        fix = "There are none: was the blueprint registered?"
+    return UnknownFigureError(f"There is no figure route {cut(name)!r}. {fix}")
 
 
 def current_state() -> AppState:

@@ -20,7 +20,7 @@ from .embedding import Embedding
 from .errors import ArgumentFault, ArgumentsError
 from .image import ImageFormat, Theme
 from .inlining import inline_svg
-from .urls import figure_url, route_named, split
+from .urls import bind_arguments, figure_url, route_named, split
 from .view import named_variant
 
 #: Attributes that an ``<img>`` has and an ``<svg>`` has not.
@@ -95,7 +95,8 @@ def figure_data_uri(endpoint: str, /, **values: Any) -> str:
     """
     route = route_named(endpoint)
     given, options = split(values)
-    picture = route.picture(route.bind(given), named_variant(route, options))
+    arguments = bind_arguments(route, given)
+    picture = route.picture(arguments, named_variant(route, options))
     return route.fetch(picture).entry.image.data_uri()
 
 

@@ -7,25 +7,34 @@ others are the figure function's.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Self
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from flask import current_app, has_request_context, request, url_for
 
-from .errors import ArgumentFault, ArgumentsError, nearest
+from .errors import NO_SUCH_ARGUMENT, ArgumentFault, ArgumentsError, cut, nearest
 from .image import Theme, Variant
 from .parameters import Arguments
 from .route import FigureRoute
 from .signing import UrlSigner
-from .state import current_state
+from .state import check_name, current_state
 from .view import RESERVED, named_variant
 
 logger = logging.getLogger("flask_mplstream")
 
 #: What ``url_for`` itself understands.
 _URL_FOR_OPTIONS = ("_external", "_scheme", "_anchor")
+#: The words of the package. The version and the signature are not for the caller.
+WORDS = (
+    *(p.name for p in RESERVED if p.name not in ("_sig", "_v")),
+    *("_format", "_expires_in", *_URL_FOR_OPTIONS),
+)
+#: Characters that Werkzeug does not quote in a query either.
+_AS_IT_IS = "!$'()*,/:;?@"
 
 
 def figure_url(endpoint: str, /, **values: Any) -> str:
@@ -42,11 +51,12 @@ def figure_url(endpoint: str, /, **values: Any) -> str:
     """
     route = route_named(endpoint)
     given, options = split(values)
-    urls = FigureUrls.of(route, route.bind(given), options)
+    urls = FigureUrls.of(route, bind_arguments(route, given), options)
+    download = {name: options[name] for name in ("_download",) if name in options}
     return urls.of_variant(
         named_variant(route, options),
         names_format="_format" in options,
-        is_download=bool(options.get("_download")),
+        is_download=RESERVED.bind(download).values["_download"],
     )
 
 
@@ -69,6 +79,7 @@ def route_named(endpoint: str) -> FigureRoute:
 
     :raises UnknownFigureError: where there is no such figure.
     """
+    check_name(endpoint)
     if endpoint.startswith(".") and has_request_context():
         blueprint = request.blueprint
         endpoint = f"{blueprint}{endpoint}" if blueprint else endpoint[1:]
@@ -81,24 +92,41 @@ def split(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     :raises ArgumentsError: where one of the package's is not known.
     """
     options = {name: value for name, value in values.items() if name.startswith("_")}
-    known = [parameter.name for parameter in RESERVED if parameter.name != "_sig"]
-    known += ["_format", "_expires_in", *_URL_FOR_OPTIONS]
     for name, value in options.items():
-        if name not in known:
-            raise unknown_argument(name, value, known)
+        if name not in WORDS:
+            raise unknown_argument(name, value, WORDS)
     return {k: v for k, v in values.items() if k not in options}, options
 
 
-def unknown_argument(name: str, value: object, known: list[str]) -> ArgumentsError:
+def bind_arguments(route: FigureRoute, given: Mapping[str, Any]) -> Arguments:
+    """Return the arguments of *route* that a call in a template or a view means.
+
+    A function that the app registered with ``url_defaults`` may fill in the others,
+    as for ``url_for``.
+
+    :raises ArgumentsError: naming what is wrong.
+    """
+    defaults: dict[str, Any] = {}
+    if has_request_context():
+        current_app.inject_url_defaults(route.endpoint, defaults)
+    found = {n: defaults[n] for n in defaults if n in route.parameters}
+    try:
+        return route.bind({**found, **given})
+    except ArgumentsError as error:
+        faults = [fault.suggest_reserved(WORDS) for fault in error.faults]
+        raise ArgumentsError(faults) from None
+
+
+def unknown_argument(name: str, value: object, known: Sequence[str]) -> ArgumentsError:
     """The error that there is no argument *name*, only those *known*."""
     fault = ArgumentFault(
         name,
-        str(value),
-        "There is no such argument.",
+        cut(str(value)),
+        NO_SUCH_ARGUMENT,
         ", ".join(known),
         nearest(name, known),
     )
-    return ArgumentsError([fault])
+    return ArgumentsError([fault.suggest_reserved(WORDS)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +151,7 @@ class FigureUrls:
             route,
             arguments,
             _version(route, arguments),
-            options.get("_expires_in", route.options.expires_in),
+            _lifetime(route, options),
             {name: options[name] for name in _URL_FOR_OPTIONS if name in options},
         )
 
@@ -150,7 +178,16 @@ class FigureUrls:
             query["_download"] = "1"
         if self.route.options.signed:
             query["_sig"] = self._signature(query)
-        return url_for(self.route.endpoint, **query, **self.extra)
+        return self._url(query, self.extra)
+
+    def _url(self, query: Mapping[str, Any], extra: Mapping[str, Any]) -> str:
+        """Return the URL with *query* alone, whatever the app adds to all URLs."""
+        in_path = ("_format", *self.route.path_names)
+        path = {name: query[name] for name in in_path if name in query}
+        url = urlsplit(url_for(self.route.endpoint, **path, **extra))
+        named = [(name, query[name]) for name in query if name not in in_path]
+        text = urlencode(named, doseq=True, safe=_AS_IT_IS)
+        return urlunsplit(url._replace(query=text))
 
     def _query(self) -> dict[str, Any]:
         route = self.route
@@ -169,11 +206,28 @@ class FigureUrls:
         reserved = {name: query[name] for name in query if name in RESERVED}
         return UrlSigner(app).sign(
             self.route.endpoint,
-            url_for(self.route.endpoint, **query, _external=True),
+            self._url(query, {"_external": True}),
             self.arguments,
             RESERVED.bind(reserved),
             self.expires_in_s,
         )
+
+
+def _lifetime(route: FigureRoute, options: Mapping[str, Any]) -> float | None:
+    """Return the seconds for which a signed URL is served.
+
+    :raises ArgumentsError: if ``_expires_in`` is no such number, or the URL unsigned.
+    """
+    given = options.get("_expires_in")
+    if given is None:
+        return None if "_expires_in" in options else route.options.expires_in
+    reason = "It is not a number of seconds above 0."
+    if not route.options.signed:
+        reason = f"{route.endpoint} is not signed, so its URLs do not expire."
+    elif isinstance(given, int | float) and 0 < given < math.inf:
+        return given
+    accepted = "seconds above 0, of a route with signed=True"
+    raise ArgumentsError([ArgumentFault("_expires_in", str(given), reason, accepted)])
 
 
 def _version(route: FigureRoute, arguments: Arguments) -> str:

@@ -58,6 +58,7 @@ from .responses import (
 from .route import FigureRoute, Picture, Version
 from .signals import figure_served, tell
 from .signing import Place, UrlSigner
+from .url_extension import Respelled
 
 #: Exact URLs whose parsing is remembered, for each route.
 REMEMBERED_URLS = 512
@@ -223,7 +224,7 @@ class FigureView:
         options = self._route.options
         public = http.Policy(
             options.max_age,
-            resource_policy=options.resource_policy,
+            resource_policy=options.resource_policy or "same-origin",
             stale_while_revalidate=options.stale_while_revalidate,
             stale_if_error=options.stale_if_error,
         )
@@ -247,6 +248,8 @@ class FigureView:
             after_this_request(self._tell)
         context: RequestContext = request_ctx._get_current_object()  # type: ignore[attr-defined]
         asked_by = context.request
+        if isinstance(_format, Respelled):
+            return self._redirect(asked_by, _format)
         if _format == SCHEMA_NAME:
             return document_response(asked_by, self._schema, SCHEMA_TYPE)
         environ, signer = asked_by.environ, self._signer
@@ -281,6 +284,19 @@ class FigureView:
                 return self._fail(asked_by, asked, error)
             return self._refuse(asked_by, found)
 
+    def _redirect(self, request: Request, format: Respelled) -> Response:
+        """Send the client to the URL with the format's own name."""
+        query = request.environ.get("QUERY_STRING", "")
+        path = f"{request.script_root}{request.path}"
+        location = http.sibling(path, format.written, format, query)
+        headers = [
+            ("Location", location),
+            ("Content-Type", "text/plain"),
+            ("Content-Length", "0"),
+            ("Cache-Control", "no-cache"),
+        ]
+        return self._response((), HTTPStatus.PERMANENT_REDIRECT, ReadyHeaders(headers))
+
     @cached_property
     def _schema(self) -> str:
         """The JSON Schema of what may stand in the query."""
@@ -312,16 +328,17 @@ class FigureView:
             extra = read(RESERVED, reserved)
             arguments = read(route.parameters, own, path.values)
             variant = _variant(route, format, extra.values)
-        except ArgumentsError:
+        except ArgumentsError as error:
             if self._signer:  # Which arguments there are is not told either.
                 raise SignatureError("The URL is not signed, or was changed.") from None
-            raise
+            faults = list(map(http.explain_unknown, error.faults))
+            raise ArgumentsError(faults) from None
         if self._signer:
             assert place is not None  # noqa: S101 - for the type checker
             expires_at = self._signer.check(place, arguments, extra)
         picture = route.picture(arguments, variant)
         presentation = http.Presentation(
-            stem=_file_stem(route.function.__name__, picture),
+            stem=_file_stem(route.name, picture),
             is_negotiated=format_name is None,
             is_download=extra.values["_download"],
         )

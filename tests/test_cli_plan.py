@@ -168,9 +168,14 @@ def _entry(fields: str) -> str:
         pytest.param("w.json", "[", "w.json: Expecting value: line 1", id="json"),
         pytest.param("w.toml", "a = ", "w.toml: Invalid value (at end", id="toml"),
         pytest.param("w.json", '{"a": 1}', "[[pictures]]", id="no list"),
-        pytest.param("w.json", "[3]", "w.json, entry 1: Input", id="no entry"),
         pytest.param(
-            "w.json", "[{}]", "w.json, entry 1: figure: Field required", id="no figure"
+            "w.json", "[3]", "w.json, entry 1: It is not an object.", id="no entry"
+        ),
+        pytest.param(
+            "w.json",
+            "[{}]",
+            "w.json, entry 1: figure: A value is missing.",
+            id="no figure",
         ),
         pytest.param(
             "w.json",
@@ -182,7 +187,7 @@ def _entry(fields: str) -> str:
         pytest.param(
             "w.json",
             _entry('"arguments": {"n": ["x"]}'),
-            "w.json, entry 2: n = 'x': Input should be a valid integer",
+            "w.json, entry 2: n = 'x': It is not an integer.",
             id="value",
         ),
         pytest.param(
@@ -194,8 +199,8 @@ def _entry(fields: str) -> str:
         pytest.param(
             "w.json",
             _entry('"arguments": {"sed": 3}'),
-            "w.json, entry 2: sed = '3': There is no such argument. Accepted: n, "
-            "seed, title, kind. Did you mean 'seed'?",
+            "w.json, entry 2: sed = '3': There is no such argument (accepted: n, "
+            "seed, title, kind). Did you mean 'seed'?",
             id="argument",
         ),
         pytest.param(
@@ -266,7 +271,7 @@ def test_a_file_that_is_no_text_is_told(app: Flask, tmp_path: Path) -> None:
         pytest.param([WALKS, "--grid", "n=9..1"], "counts up", id="downwards"),
         pytest.param([WALKS, "--grid", "n=1..9..0"], "step of 0", id="no step"),
         pytest.param([WALKS, "--grid", "n"], "NAME=VALUE", id="form"),
-        pytest.param([WALKS, "--grid", "n=1,x"], "valid integer", id="value"),
+        pytest.param([WALKS, "--grid", "n=1,x"], "not an integer", id="value"),
         pytest.param([WALKS, "--grid", "sed=1..2"], "Did you mean 'seed'", id="name"),
         pytest.param([WALKS, "--grid", "n=0..999999"], "too many", id="long span"),
         pytest.param(["--from", "none.json"], "does not exist", id="no file"),

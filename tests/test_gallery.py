@@ -379,7 +379,7 @@ def test_faults_stand_beside_their_fields(client: FlaskClient) -> None:
     assert page.one("fieldset", role="radiogroup")["aria-invalid"] == "true"
     assert page.one("input", value="z")["aria-invalid"] == "true"
     assert "aria-invalid" not in page.one("input", id="arg-title")
-    assert "greater than or equal to 10" in response.text
+    assert "It is too small." in response.text
 
 
 def test_an_unknown_argument_is_told_in_place_of_the_picture(

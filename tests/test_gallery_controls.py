@@ -275,7 +275,7 @@ def test_a_fault_stands_at_its_field_and_the_texts_stay() -> None:
     assert form.arguments is None
     number, title, *_ = form.fields
     assert (number.text, title.text) == ("7", "mine")
-    assert "greater than or equal to 10" in number.error
+    assert number.error == "It is too small."
     assert title.error == ""
 
 

@@ -311,7 +311,7 @@ def test_a_limit_that_is_no_step_is_refused(
 ) -> None:
     """When the route is declared, with the steps."""
     with pytest.raises(ConfigError, match=accepted) as caught:
-        plots.figure_route("/wrong", **{option: value})(lambda: Figure())  # type: ignore[arg-type]
+        plots.figure_route("/wrong", endpoint="wrong", **{option: value})(Figure)  # type: ignore[arg-type]
     assert option in str(caught.value)
 
 

@@ -375,7 +375,7 @@ def test_a_budget_on_several_caches_is_one(plots: FigureBlueprint) -> None:
     app = Flask(__name__)
     caches = [Cache(app, config={"CACHE_TYPE": "SimpleCache"}) for _ in range(2)]
     blueprint = FigureBlueprint("one", __name__, cache=caches[1])
-    blueprint.figure_route("/plain")(lambda: Figure(figsize=(1, 1)))
+    blueprint.figure_route("/plain", endpoint="plain")(lambda: Figure(figsize=(1, 1)))
     app.config["MPLSTREAM_CLIENT_BUDGET"] = 1
     app.register_blueprint(blueprint)
     budget = AppState.of(app).renders()._budget

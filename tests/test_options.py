@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import typing
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ from flask.testing import FlaskClient
 from matplotlib.figure import Figure
 
 from flask_mplstream import ConfigError, FigureBlueprint, FigureOptions
+from flask_mplstream.image import FORMATS
 from flask_mplstream.settings import RouteOptions, Settings
 
 Serve = Callable[..., FlaskClient]
@@ -19,6 +21,17 @@ Serve = Callable[..., FlaskClient]
 
 def empty() -> Figure:
     return Figure(figsize=(1, 1))
+
+
+def sized(n: int = 1) -> Figure:
+    return Figure(figsize=(n, 1))
+
+
+def assert_short(caught: pytest.ExceptionInfo[BaseException]) -> None:
+    """The problem and the fix, two sentences at most and not pydantic's."""
+    text = str(caught.value)
+    assert len(re.findall(r"[.?!](?= [A-Z]|$)", text)) <= 2, text
+    assert "Input should" not in text
 
 
 def register(plots: FigureBlueprint, **config: Any) -> Flask:
@@ -62,21 +75,40 @@ def test_one_blueprint_has_other_options_on_another_app() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        pytest.param({"max_agee": 1}, r"max_agee=…\).*'.*max_age=", id="unknown"),
-        pytest.param({"max_age": "5"}, r"'5'\. Input should be a valid int", id="text"),
-        pytest.param({"max_age": -1}, "-1.*greater than or equal to 0", id="negative"),
-        pytest.param({"max_age": 1.5}, "1.5.*valid integer", id="fraction"),
+        pytest.param({"max_agee": 1}, r"not an option\. .* mean max_age\?$", id="typo"),
+        pytest.param({"maxage": 1}, r"not an option\. .* mean max_age\?$", id="word"),
+        pytest.param({"zzz": 1}, r"option\. Accepted: formats, max_age, ", id="other"),
+        pytest.param({"ttl": 1}, r"not an option\. Write max_age=…", id="ttl"),
+        pytest.param({"dpi": 1}, r"option\. Write savefig={'dpi': …}", id="dpi"),
+        pytest.param({"format": "svg"}, r"Write formats=\[…\]", id="one-format"),
+        pytest.param({"methods": ["POST"]}, "answer to GET and HEAD", id="methods"),
+        pytest.param({"workers": 2}, "Set MPLSTREAM_WORKERS in app.config", id="app"),
+        pytest.param(
+            {"max_age": "5"}, r"'5'\. Accepted: a whole number of s", id="text"
+        ),
+        pytest.param({"max_age": -1}, r"-1\. .* seconds, 0 or more\.", id="negative"),
+        pytest.param({"max_age": 1.5}, r"1\.5\. .* a whole number", id="fraction"),
         pytest.param({"formats": ["gif"]}, "'gif' is not an image format", id="format"),
-        pytest.param({"formats": []}, "at least 1 item", id="no-format"),
-        pytest.param({"formats": 3}, "valid tuple", id="formats-a-number"),
-        pytest.param({"private": "yes"}, "valid boolean", id="bool"),
-        pytest.param({"savefig": {"fname": "x"}}, "'fname' cannot be", id="savefig"),
-        pytest.param({"savefig": 3}, "valid dict", id="savefig-a-number"),
-        pytest.param({"version": 3}, "callable", id="version"),
-        pytest.param({"inject": {"a": 3}}, "callable", id="inject"),
+        pytest.param({"formats": ["txt"]}, r"is a picture\. Add one", id="no-picture"),
+        pytest.param({"formats": []}, r"\['png', 'svg'\]", id="no-format"),
+        pytest.param({"formats": 3}, r"\['png', 'svg'\]", id="formats-a-number"),
+        pytest.param({"private": "yes"}, r"'yes'\. Accepted: True or", id="bool"),
+        pytest.param({"tags": 3}, r"Accepted: names, such as \['sales'", id="tags"),
+        pytest.param({"savefig": {"fname": "x"}}, "'fname' is not pas", id="savefig"),
+        pytest.param(
+            {"savefig": {"format": "x"}},
+            r"Write formats=\['png'\]",
+            id="savefig-format",
+        ),
+        pytest.param({"savefig": 3}, "a dict, such as {'dpi'", id="savefig-a-number"),
+        pytest.param({"version": 3}, "callable, such as lambda", id="version"),
+        pytest.param({"load": [1]}, "callable that returns the data", id="load"),
+        pytest.param({"inject": {"a": 3}}, "callables, such as {'user_", id="inject"),
+        pytest.param({"decorators": 3}, r"\[login_required\]", id="decorators"),
+        pytest.param({"style": 3}, "a dict of rcParams", id="style"),
         pytest.param({"resource_policy": "all"}, "'cross-origin'", id="policy"),
-        pytest.param({"timeout": float("inf")}, "inf.*equal to 86400", id="for-ever"),
-        pytest.param({"timeout": 0.0}, r"0\.0.*greater than 0", id="no-time"),
+        pytest.param({"timeout": float("inf")}, r"inf\. .* most 86400", id="for-ever"),
+        pytest.param({"timeout": 0.0}, r"0\.0\. .* above 0", id="no-time"),
     ],
 )
 def test_a_bad_option_is_refused_where_it_is_written(
@@ -84,16 +116,99 @@ def test_a_bad_option_is_refused_where_it_is_written(
 ) -> None:
     """The route's and the blueprint's error name option, value and what would do."""
     plots = FigureBlueprint("plots", __name__)
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(ConfigError, match=message) as caught:
         plots.figure_route("/empty", **options)(empty)
-    with pytest.raises(ConfigError, match=message):
+    assert_short(caught)
+    with pytest.raises(ConfigError, match=message) as caught:
         FigureBlueprint("others", __name__, **options)
+    assert_short(caught)
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_option_says_what_it_accepts(name: str) -> None:
+    """In the package's words, as pydantic's name Python's types."""
+    with pytest.raises(ConfigError) as caught:
+        Settings.from_config({f"MPLSTREAM_{name.upper()}": object()})
+    text = str(caught.value)
+    assert text.startswith(f"MPLSTREAM_{name.upper()} is <object object")
+    assert re.search(r" Accepted: (?!None\.)", text)
+    assert_short(caught)
+
+
+@pytest.mark.parametrize(
+    ("options", "name", "value"),
+    [
+        pytest.param({"tags": "sales"}, "tags", ("sales",), id="tags"),
+        pytest.param({"tags": {"sales"}}, "tags", ("sales",), id="tags-a-set"),
+        pytest.param({"formats": "svg"}, "formats", (FORMATS["svg"],), id="formats"),
+        pytest.param({"decorators": len}, "decorators", (len,), id="decorators"),
+    ],
+)
+def test_one_value_is_a_list_of_one(options: Any, name: str, value: object) -> None:
+    """``tags="sales"`` can only mean ``tags=["sales"]``."""
+    assert getattr(RouteOptions.checked(options, str), name) == value
+
+
+@pytest.mark.parametrize(
+    ("blueprint", "route", "message"),
+    [
+        pytest.param(
+            {},
+            {"max_age": 0, "stale_if_error": 60},
+            "stale_if_error=….*no picture is kept",
+            id="nothing-kept",
+        ),
+        pytest.param({}, {"expires_in": 60.0}, "Add signed=True", id="unsigned"),
+        pytest.param(
+            {"signed": True},
+            {"expires_in": 60.0, "signed": False},
+            "Add signed=True",
+            id="unsigned-here",
+        ),
+    ],
+)
+def test_options_that_contradict_each_other_stop_the_app(
+    blueprint: Any, route: Any, message: str
+) -> None:
+    """One of them would silently do nothing."""
+    plots = FigureBlueprint("plots", __name__, **blueprint)
+    plots.figure_route("/sized", **route)(sized)
+    with pytest.raises(ConfigError, match=message) as caught:
+        register(plots)
+    assert_short(caught)
+
+
+@pytest.mark.parametrize(
+    ("blueprint", "route", "config"),
+    [
+        pytest.param({"stale_if_error": 60}, {"max_age": 0}, {}, id="one-uncached"),
+        pytest.param(
+            {}, {"max_age": 0, "stale_while_revalidate": 60}, {}, id="always-renewed"
+        ),
+        pytest.param(
+            {"expires_in": 60.0}, {}, {"MPLSTREAM_EXPIRES_IN": 60.0}, id="for-signed"
+        ),
+        pytest.param({"private": False}, {"inject": {"n": int}}, {}, id="one-private"),
+        pytest.param(
+            {}, {"signed": True, "private": True}, {}, id="signed-and-private"
+        ),
+    ],
+)
+def test_an_inner_option_overrides_an_outer_one(
+    blueprint: Any, route: Any, config: dict[str, Any]
+) -> None:
+    """Options of different layers contradict each other only if nothing is left."""
+    plots = FigureBlueprint("plots", __name__, **blueprint)
+    plots.figure_route("/sized", **route)(sized)
+    register(plots, **config)
 
 
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        pytest.param({"MPLSTREAM_MAX_AGEE": 1}, "'MPLSTREAM_MAX_AGE'", id="unknown"),
+        pytest.param(
+            {"MPLSTREAM_MAX_AGEE": 1}, r"mean MPLSTREAM_MAX_AGE\?", id="unknown"
+        ),
         pytest.param({"MPLSTREAM_MAX_AGE": "5"}, "MPLSTREAM_MAX_AGE is '5'", id="type"),
         pytest.param({"MPLSTREAM_CACHE_BYTES": -1}, "-1", id="range"),
         pytest.param({"MPLSTREAM_UNKNOWN_ARGS": "drop"}, "'ignore'", id="choice"),

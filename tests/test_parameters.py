@@ -409,7 +409,7 @@ def unresolved(when: "Nowhere") -> None: ...  # type: ignore[name-defined] # noq
         pytest.param(gap, "no URL can give", id="pair-with-none"),
         pytest.param(mapping, "no URL can give", id="mapping"),
         pytest.param(anything, "no URL can give", id="any"),
-        pytest.param(bad_default, "default that it does not accept", id="default"),
+        pytest.param(bad_default, "has the default 5: It is too small", id="default"),
         pytest.param(bare_list, "no URL can give", id="list-of-what"),
         pytest.param(unresolved, "cannot be resolved", id="unresolved"),
     ],

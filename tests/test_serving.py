@@ -298,7 +298,7 @@ def test_unknown_arguments_can_be_ignored(serve: Serve, renders: Counter) -> Non
 
 def test_what_nobody_accepts_is_406(serve: Serve, renders: Counter) -> None:
     """The problem lists what there is, and varies by ``Accept`` as well."""
-    response = serve().get("/plots/walk", headers={"Accept": "text/html"})
+    response = serve().get("/plots/walk", headers={"Accept": "text/plain"})
     assert response.status_code == 406
     assert response.headers["Vary"] == "Accept"
     assert "image/png" in response.get_json(force=True)["available"]

@@ -62,10 +62,10 @@ class FrozenFigure:
     @property
     def alt(self) -> str:
         """The alternative text; empty for what is said to be decoration."""
-        options, function = self.job.route.options, self.job.route.function
-        if options.alt is not None:
-            return options.alt
-        return self.described or self.summary or function.__name__.replace("_", " ")
+        route = self.job.route
+        if route.options.alt is not None:
+            return route.options.alt
+        return self.described or self.summary or route.name.replace("_", " ")
 
     def files_of(self, format: str, theme: Theme = Theme.LIGHT) -> list[FrozenFile]:
         """Those in the format called *format*, the smallest first."""

@@ -18,6 +18,7 @@ import click
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import nearest
+from ..reasons import reason_of
 from .grid import from_values
 from .plan_entry import Looks, PlanEntry
 
@@ -81,7 +82,7 @@ def _entry(place: str, written: object) -> PlanEntry:
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         where = ".".join(map(str, fault["loc"]))
-        reason = f"{fault['msg']}."
+        reason = reason_of(fault)
         if fault["type"] == "extra_forbidden":
             reason = f"There is no such key.{_hint(where, list(_Written.model_fields))}"
         raise click.UsageError(

@@ -248,5 +248,5 @@ def _wants_a_zone(parameter: Parameter) -> bool:
     try:
         parameter.from_texts(["2024-01-01T00:00:00"])
     except ArgumentsError as error:
-        return "timezone" in error.faults[0].reason
+        return "time zone" in error.faults[0].reason
     return False

@@ -45,7 +45,14 @@ from .problems import (
     problem_of,
     range_not_satisfiable,
 )
-from .requests import MAX_ARGUMENTS, MAX_HEADER_LENGTH, negotiate, parse_query
+from .requests import (
+    MAX_ARGUMENTS,
+    MAX_HEADER_LENGTH,
+    explain_unknown,
+    negotiate,
+    parse_query,
+    sibling,
+)
 
 __all__ = [
     "CACHE_NAME",
@@ -73,6 +80,7 @@ __all__ = [
     "content_disposition",
     "content_range",
     "evaluate",
+    "explain_unknown",
     "fault",
     "file_stem",
     "has_copy",
@@ -85,5 +93,6 @@ __all__ = [
     "problem_of",
     "range_not_satisfiable",
     "server_timing",
+    "sibling",
     "validator_headers",
 ]

@@ -76,6 +76,7 @@ def problem_of(error: Exception) -> Problem | None:
             "reason": fault.reason,
             "accepted": fault.accepted,
             **({"nearest": fault.nearest} if fault.nearest else {}),
+            **({"hint": fault.hint} if fault.hint else {}),
         }
         for fault in faults
     ]

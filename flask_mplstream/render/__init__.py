@@ -17,6 +17,8 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from ..deadline import Deadline
+from ..errors import ConfigError
+from ..functions import qualified_name
 from ..image import RenderedImage, Variant, image_format
 from .contrast import ensure_contrast
 from .drawing import (
@@ -33,6 +35,7 @@ from .gate import app_globals, check_style, gate, is_held_here, use_agg
 from .globals import Globals, carrying
 from .hostile import mathtext_of
 from .pixel_room import Room
+from .rcparams import find_fault
 from .reading import data_csv, data_json, describe
 from .reuse import build_once
 from .styles import DARK_STYLE, Look, Style
@@ -125,11 +128,13 @@ def render(
     :return: the picture, with ``body``, ``mimetype`` and ``alt``.
     :raises FigureTypeError: where there is no figure in *figure*.
     :raises ImageTooLargeError: where a limit is passed.
-    :raises ConfigError: where *format* is not known.
+    :raises ConfigError: where *format* is not known, or *style* cannot be used.
     """
+    if fault := find_fault(style):
+        raise ConfigError(f"style has {fault}")
     source = "the argument of render()"
     if callable(figure):
-        source = getattr(figure, "__qualname__", repr(figure))
+        source = qualified_name(figure)
     return render_variant(
         figure if callable(figure) else lambda: figure,
         Variant(image_format(format), scale),

@@ -7,6 +7,8 @@ plot becomes a figure by being drawn.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from io import BytesIO
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -26,6 +28,13 @@ def as_figure(returned: object, source: str = "the argument of render()") -> Fig
     :param source: what returned it, for the error.
     :raises FigureTypeError: where there is none, or more than one.
     """
+    if fix := _likely_fix(returned):
+        kind = (
+            f"the module {returned.__name__}"
+            if isinstance(returned, ModuleType)
+            else repr(type(returned))
+        )
+        raise FigureTypeError(f"{source} returned {kind}. {fix}")
     figures = {id(figure): figure for figure in _figures(returned, source)}
     if len(figures) > 1:
         raise FigureTypeError(
@@ -35,6 +44,25 @@ def as_figure(returned: object, source: str = "the argument of render()") -> Fig
     for figure in figures.values():
         return figure
     raise _not_a_figure(returned, source)
+
+
+def _likely_fix(returned: object) -> str | None:
+    """Return the fix for an object that is often taken for a figure."""
+    package = type(returned).__module__.partition(".")[0]
+    if isinstance(returned, ModuleType):
+        is_pyplot = returned.__name__ == "matplotlib.pyplot"
+        return "Return plt.gcf()." if is_pyplot else "Return a figure drawn with it."
+    if isinstance(returned, type):
+        return f"Return a figure, such as {returned.__name__}()."
+    if isinstance(returned, FunctionType | MethodType | BuiltinFunctionType):
+        return f"Call it: return {returned.__name__}()."
+    if isinstance(returned, bytes | str | BytesIO):
+        return "Return the figure itself, which is drawn and encoded for you."
+    if package in ("pandas", "polars", "xarray"):
+        return "Return a figure or axes, such as data.plot() gives for pandas."
+    if package in ("plotly", "altair", "bokeh", "PIL"):
+        return "Return a figure of Matplotlib, as this package draws no other."
+    return None
 
 
 def _figures(returned: object, source: str) -> Iterator[Figure]:
@@ -74,8 +102,9 @@ def _is_plotnine(returned: object) -> bool:
 
 
 def _not_a_figure(returned: object, source: str) -> FigureTypeError:
-    hint = " Did you forget to return the figure?" if returned is None else ""
+    if returned is None:
+        fix = "Did you forget to return the figure?"
+        return FigureTypeError(f"{source} returned None. {fix}")
     return FigureTypeError(
-        f"{source} returned {returned if returned is None else type(returned)!r}. "
-        f"Accepted are: {ACCEPTED}.{hint}"
+        f"{source} returned {type(returned)!r}. Accepted are: {ACCEPTED}."
     )

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import gc
 import threading
+import warnings
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,7 @@ import matplotlib.style
 from matplotlib._pylab_helpers import Gcf
 
 from ..deadline import Deadline
-from ..errors import ConfigError, OverloadedError
+from ..errors import ConfigError, OverloadedError, cut, nearest
 from ..forks import call_in_child
 from .counts import bound_counts, lift_bounds
 from .globals import (
@@ -33,8 +34,9 @@ from .globals import (
 )
 from .glyphs import gather_warnings, stop_gathering
 from .hostile import guarded, lift_guards
+from .rcparams import find_fault
 from .reuse import stop_watching
-from .styles import Style
+from .styles import Style, layers_of
 
 #: Fixed ids in SVG, so that equal figures give equal bytes on every machine. No
 #: LaTeX, whatever the server's own matplotlibrc says.
@@ -133,10 +135,19 @@ def gate(
         gather_warnings(name),
     ):
         if style is not None:
-            mpl.style.use(style)  # type: ignore[arg-type]  # stubs want no Mapping
+            _use(style)
             if mpl.rcParams["svg.hashsalt"] is None:  # "default" resets it.
                 mpl.rcParams["svg.hashsalt"] = _RC["svg.hashsalt"]
         yield
+
+
+def _use(style: Style) -> None:
+    """Apply *style*, and its time zone as well, which Matplotlib drops from styles."""
+    for layer in layers_of(style):
+        if isinstance(layer, Mapping) and "timezone" in layer:
+            mpl.rcParams["timezone"] = layer["timezone"]
+            layer = {name: layer[name] for name in layer if name != "timezone"}
+        mpl.style.use(layer)  # type: ignore[arg-type]  # stubs want no Mapping
 
 
 @contextmanager
@@ -207,19 +218,31 @@ def use_agg() -> None:
     mpl.use("agg")
 
 
-def check_style(style: Style | None) -> None:
-    """Refuse a style that Matplotlib cannot apply.
+def check_style(style: Style | None, label: str = "style") -> None:
+    """Refuse a style that Matplotlib cannot apply, or that would have no effect.
 
-    :raises ConfigError: naming the style and Matplotlib's reason.
+    :param label: its name in the message.
+    :raises ConfigError: naming the parameter or the style, and the fix.
     """
-    if style is None:
-        return
-    try:
-        with gate(style):
-            if mpl.rcParams["text.usetex"]:
-                raise ValueError("text.usetex is refused, as LaTeX reads files.")
-    except (OSError, KeyError, ValueError, TypeError) as error:
-        raise ConfigError(
-            f"style is {style!r}, which Matplotlib does not accept: {error} "
-            f"The names of its styles are in matplotlib.style.available."
-        ) from error
+    if fault := find_fault(style):
+        raise ConfigError(f"{label} has {fault}")
+    for layer in layers_of(style):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")  # A file sets what no style may.
+                with gate(layer):
+                    if mpl.rcParams["text.usetex"]:
+                        raise ValueError("LaTeX could read files of the server")
+        except (OSError, KeyError, ValueError, TypeError, UserWarning) as error:
+            raise ConfigError(_refusal(label, layer, error)) from error
+
+
+def _refusal(label: str, layer: str | Mapping[str, Any], error: Exception) -> str:
+    if isinstance(layer, str) and isinstance(error, OSError):
+        guess = nearest(layer, mpl.style.available)
+        fix = "See matplotlib.style.available for names."
+        if guess:
+            fix = f"Did you mean {guess!r}?"
+        return f"{label} has {layer!r}, which is neither a style nor its file. {fix}"
+    reason = " ".join(str(error).split()).rstrip(".").replace(". ", "; ")
+    return f"{label} has {cut(repr(layer))}. Matplotlib does not accept it: {reason}."

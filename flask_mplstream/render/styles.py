@@ -101,10 +101,11 @@ class Look:
             for name, value in self.savefig.items()
             if name not in ("facecolor", "edgecolor")  # They are for a light page.
         }
-        return Look([*_layers(self.style), *_layers(dark)], savefig, is_dark=True)
+        return Look([*layers_of(self.style), *layers_of(dark)], savefig, is_dark=True)
 
 
-def _layers(style: Style | None) -> list[str | Mapping[str, Any]]:
+def layers_of(style: Style | None) -> list[str | Mapping[str, Any]]:
+    """Return the styles that *style* is made of, the lowest first."""
     if style is None:
         return []
     return [style] if isinstance(style, str | Mapping) else [*style]

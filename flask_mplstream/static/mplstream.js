@@ -66,6 +66,11 @@ async function replace(image, tag) {
   image.dispatchEvent(new CustomEvent("mplstream:refresh", { bubbles: true }));
 }
 
+/** Of another host no script may read the headers: load whatever there is. */
+async function replaceForeign(image) {
+  await replace(image, Date.now().toString(36));
+}
+
 /** Ask for the picture's headers alone, and load it where they tell of another one. */
 async function refresh(image, state) {
   // What could not be loaded has no tag: whatever there is now is newer.
@@ -100,7 +105,8 @@ async function keepFresh(image) {
     const picture = identity(image.currentSrc);
     if (state.picture !== picture) Object.assign(state, { picture, tag: null });
     try {
-      await refresh(image, state);
+      const isForeign = new URL(image.currentSrc).origin !== location.origin;
+      await (isForeign ? replaceForeign(image) : refresh(image, state));
       patience = 1;
     } catch {
       patience = Math.min(patience * 2, LONGEST_PATIENCE);

@@ -5,7 +5,6 @@ Flask side, in the process that renders, where the traceback still is.
 
 from __future__ import annotations
 
-import inspect
 import linecache
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -13,10 +12,12 @@ from contextlib import contextmanager
 from traceback import walk_tb
 from typing import Any
 
+from flask.ctx import _AppCtxGlobals
 from werkzeug.exceptions import HTTPException
 
 from ..connections import note_pool_timeout
 from ..errors import ArgumentFault, ArgumentsError, InnerFigureError, cut
+from ..functions import plain_function, qualified_name
 from ..render import mathtext_of
 
 
@@ -44,13 +45,15 @@ def explained(
         raise  # An answer, not a fault.
     except ArgumentsError as error:
         # Of another figure that this one asks for: not the client's fault.
-        raise InnerFigureError(f"{function.__qualname__}: {error}") from error
+        raise InnerFigureError(f"{qualified_name(function)}: {error}") from error
     except Exception as error:
         fault = _mathtext_fault(error, from_url)
         if fault is not None:
             raise ArgumentsError([fault]) from error
-        if line := _line_of(error, function):
-            error.add_note(line)
+        line = _line_of(error, function)
+        for note in (line, _inject_hint(error, line)):
+            if note:
+                error.add_note(note)
         note_pool_timeout(error)
         raise
 
@@ -91,9 +94,35 @@ def _reason(error: Exception) -> str:
     return reason.rstrip(".") or type(error).__name__
 
 
+def _inject_hint(error: Exception, line: str) -> str:
+    """Return how to pass a value of the request, if *error* is that it is missing.
+
+    :param line: the line of the figure function.
+    """
+    missed = error.obj if isinstance(error, AttributeError) else error
+    is_user = missed is None and "current_user" in line
+    is_request = "Working outside of request context" in str(error)
+    if not (is_user or is_request or isinstance(missed, _AppCtxGlobals)):
+        return ""
+    frames = (frame for frame, _ in walk_tb(error.__traceback__))
+    if any(_TRANSLATORS.search(f.f_globals.get("__name__", "")) for f in frames):
+        return (
+            "A figure function sees no request, and so no language: pass it with "
+            "inject={'language': lambda: str(get_locale())}, and translate in "
+            "`with force_locale(language):`."
+        )
+    return (
+        "A figure function sees no request, session, user or g: pass the value with "
+        "inject={'name': lambda: …}, and take it as the parameter `name`."
+    )
+
+
+_TRANSLATORS = re.compile("babel|gettext")
+
+
 def _line_of(error: Exception, function: Callable[..., object]) -> str:
     """The line of the user's own code in which *error* was raised, or nothing."""
-    code = getattr(inspect.unwrap(function), "__code__", None)
+    code = getattr(plain_function(function), "__code__", None)
     own = code.co_filename if code else None
     found = ""
     for frame, number in walk_tb(error.__traceback__):

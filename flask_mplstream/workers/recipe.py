@@ -20,6 +20,7 @@ from werkzeug.wrappers import Response
 
 from ..deadline import Deadline
 from ..errors import ConfigError
+from ..functions import full_name, qualified_name
 from ..image import RenderedImage, Theme, Variant
 from ..render import Limits, Look, Meaning, build_once, render_variant
 from .explaining import explained
@@ -45,7 +46,7 @@ class Recipe:
     @property
     def source(self) -> str:
         """The figure function's full name."""
-        return f"{self.function.__module__}.{self.function.__qualname__}"
+        return full_name(self.function)
 
     def image(
         self,
@@ -103,7 +104,7 @@ class Recipe:
             try:
                 pickle.dumps(function)
             except (pickle.PicklingError, AttributeError, TypeError) as error:
-                name = getattr(function, "__qualname__", repr(function))
+                name = qualified_name(function) if function else ""
                 raise ConfigError(
                     f"The {what} {name!r} cannot run in a worker, which imports it by "
                     f"name: {error}. Define it with def at the top level of a module, "

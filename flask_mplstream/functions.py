@@ -1,0 +1,71 @@
+"""Names, code and documentation of callables that need not be plain functions.
+
+Values layer: the standard library. Partials, bound methods, instances and classes
+draw figures as functions do, but lack some of a function's attributes.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import BuiltinFunctionType, FunctionType, MethodType
+from typing import Any
+
+Call = Callable[..., Any]
+
+
+def _named(call: Call) -> Any:
+    """Return the object that *call* has its name from."""
+    if hasattr(call, "__qualname__"):
+        return call
+    return _named(call.func if isinstance(call, partial) else type(call))
+
+
+def module_name(call: Call) -> str:
+    """Return the name of the module that defines *call*."""
+    return _named(call).__module__ or "builtins"
+
+
+def qualified_name(call: Call) -> str:
+    """Return the name of *call* in its module, such as ``Charts.walk``."""
+    return str(_named(call).__qualname__)
+
+
+def full_name(call: Call) -> str:
+    """Return the name of *call* with its module."""
+    return f"{module_name(call)}.{qualified_name(call)}"
+
+
+def plain_name(call: Call) -> str | None:
+    """Return the name that ``def`` or ``class`` gave to *call*, or ``None``."""
+    name = getattr(call, "__name__", None)
+    return name if isinstance(name, str) and name.isidentifier() else None
+
+
+def plain_function(call: Call) -> Any:
+    """Return the function, class or builtin that runs when *call* is called."""
+    found = inspect.unwrap(call)
+    if isinstance(found, partial):
+        return plain_function(found.func)
+    if isinstance(found, MethodType):
+        return plain_function(found.__func__)
+    if isinstance(found, FunctionType | BuiltinFunctionType | type):
+        return found
+    method = inspect.unwrap(type(found).__call__)
+    return method if isinstance(method, FunctionType) else found
+
+
+def module_globals(call: Call) -> Mapping[str, Any]:
+    """Return the names that the annotations of *call* may use."""
+    plain = plain_function(call)
+    module = sys.modules.get(getattr(plain, "__module__", None) or "")
+    found = getattr(plain, "__globals__", None)
+    return vars(module) if found is None and module is not None else found or {}
+
+
+def documentation(call: Call) -> str:
+    """Return the docstring of *call* without indentation; empty without one."""
+    documented = call.func if isinstance(call, partial) else call
+    return inspect.getdoc(documented) or ""

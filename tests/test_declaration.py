@@ -1,0 +1,348 @@
+"""What may be declared as a figure route, and what a wrong declaration is told."""
+
+# ruff: noqa: B008 - defaults that are calculated at import are what is tested here
+from __future__ import annotations
+
+import functools
+import logging
+import random
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from matplotlib.figure import Figure
+
+from flask_mplstream import ConfigError, FigureBlueprint, figure, figure_url
+from flask_mplstream.declaration import frozen_defaults
+from flask_mplstream.parameters import Parameters
+
+from .test_options import assert_short
+
+Serve = Callable[..., FlaskClient]
+
+
+def bars(rows: int = 1, width: int = 1) -> Figure:
+    """Show the rows."""
+    return Figure(figsize=(width, rows), dpi=100)
+
+
+async def waiting(rows: int = 1, width: int = 1) -> Figure:
+    return bars(rows, width)
+
+
+def yielding(width: int = 1) -> Iterator[Figure]:
+    yield bars(1, width)
+
+
+async def streaming(width: int = 1) -> AsyncIterator[Figure]:
+    yield bars(1, width)
+
+
+def passed_on(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def inner(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    return inner
+
+
+@dataclass
+class Charts:
+    """Draws with what it was made with."""
+
+    rows: int = 1
+
+    def walk(self, width: int = 1) -> Figure:
+        return bars(self.rows, width)
+
+    def __call__(self, width: int = 1) -> Figure:
+        return bars(self.rows, width)
+
+    @classmethod
+    def of_class(cls, width: int = 1) -> Figure:
+        return bars(2, width)
+
+    @staticmethod
+    def of_nothing(width: int = 1) -> Figure:
+        return bars(2, width)
+
+
+class Sheet(Figure):
+    """A figure that is drawn where it is made."""
+
+    def __init__(self, width: int = 1) -> None:
+        super().__init__(figsize=(width, 2), dpi=100)
+
+
+KINDS = [
+    pytest.param(partial(bars, 2), id="partial"),
+    pytest.param(partial(bars, rows=2), id="partial-of-a-keyword"),
+    pytest.param(partial(partial(bars, 2), width=1), id="partial-of-a-partial"),
+    pytest.param(partial(waiting, 2), id="coroutine-partial"),
+    pytest.param(Charts(2), id="instance"),
+    pytest.param(partial(Charts(2)), id="partial-of-an-instance"),
+    pytest.param(lambda width=1: bars(2, width), id="lambda"),
+]
+NAMED = [
+    pytest.param(Charts(2).walk, "walk", id="bound-method"),
+    pytest.param(Charts.of_class, "of_class", id="class-method"),
+    pytest.param(Charts.of_nothing, "of_nothing", id="static-method"),
+    pytest.param(staticmethod(yielding), "yielding", id="staticmethod-object"),
+    pytest.param(Sheet, "Sheet", id="class"),
+    pytest.param(passed_on(bars), "bars", id="wrapped"),
+    pytest.param(yielding, "yielding", id="generator"),
+]
+
+
+@pytest.mark.parametrize("function", KINDS)
+def test_a_callable_without_a_name_draws_under_an_endpoint(
+    plots: FigureBlueprint, serve: Serve, function: Callable[..., Any]
+) -> None:
+    """Its URL, its arguments, its markup and its file name are there as usual."""
+    assert plots.figure_route("/bars", endpoint="bars")(function) is function
+    client = serve()
+    with client.application.test_request_context():
+        url = figure_url("plots.bars", width=3, _format="png")
+        assert 'width="300" height="200"' in figure("plots.bars", width=3)
+    answer = client.get(url)
+    assert answer.status_code == 200
+    assert "filename=bars-width-3.png" in answer.headers["Content-Disposition"]
+
+
+@pytest.mark.parametrize("function", KINDS)
+def test_a_callable_without_a_name_needs_an_endpoint(
+    plots: FigureBlueprint, function: Callable[..., Any]
+) -> None:
+    """The error comes at the decorator and shows what to write."""
+    message = r"has no name\. .*figure_route\('/bars', endpoint='walk'\)\.$"
+    with pytest.raises(ConfigError, match=message) as caught:
+        plots.figure_route("/bars")(function)
+    assert_short(caught)
+
+
+@pytest.mark.parametrize(("function", "name"), NAMED)
+def test_a_callable_with_a_name_is_a_figure_function(
+    plots: FigureBlueprint, serve: Serve, function: Callable[..., Any], name: str
+) -> None:
+    """Methods, classes and wrapped functions need no endpoint."""
+    plots.figure_route("/bars")(function)
+    client = serve()
+    assert client.get("/plots/bars.png?width=2").status_code == 200
+    assert client.get("/plots/bars.schema.json").get_json()["title"] == name
+    assert [*client.application.extensions["mplstream"].routes] == [f"plots.{name}"]
+
+
+def test_a_partial_has_the_words_of_its_function(
+    plots: FigureBlueprint, serve: Serve
+) -> None:
+    """Not those of ``functools.partial``."""
+    plots.figure_route("/bars", endpoint="bars")(partial(bars, 2))
+    with serve().application.test_request_context():
+        assert 'alt="Show the rows."' in figure("plots.bars")
+
+
+def test_a_partial_bound_to_something_else_is_another_picture() -> None:
+    """A deploy that changes what is bound does not serve the old picture."""
+    keys = set()
+    for rows in (1, 2):
+        plots = FigureBlueprint("plots", __name__)
+        plots.figure_route("/bars", endpoint="bars")(partial(bars, rows))
+        app = Flask(__name__)
+        app.register_blueprint(plots)
+        keys.add(app.extensions["mplstream"].route("plots.bars")._identity)
+    assert len(keys) == 2
+
+
+class Unready:
+    """A class whose body calls the decorator."""
+
+    def drawn(self, width: int = 1) -> Figure:
+        return bars(1, width)
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        pytest.param(Charts.__dict__["of_class"], "below the class", id="classmethod"),
+        pytest.param(streaming, "instead of yielding", id="asynchronous-generator"),
+        pytest.param(Unready.drawn, "Make it a staticmethod", id="unbound-method"),
+        pytest.param(None, "decorates None", id="nothing"),
+        pytest.param(Figure(), "decorates <Figure", id="figure"),
+        pytest.param("walk", "decorates 'walk'", id="text"),
+    ],
+)
+def test_what_cannot_draw_is_refused_at_the_decorator(
+    plots: FigureBlueprint, function: Any, message: str
+) -> None:
+    """The error says why and what to do."""
+    with pytest.raises(ConfigError, match=message) as caught:
+        plots.figure_route("/bars", endpoint="bars")(function)
+    assert_short(caught)
+
+
+def test_a_builtin_without_a_signature_stops_the_app(plots: FigureBlueprint) -> None:
+    """Nobody can know which arguments its URL may have."""
+    plots.figure_route("/x")(dict)
+    with pytest.raises(ConfigError, match="does not say which arguments") as caught:
+        Flask(__name__).register_blueprint(plots)
+    assert_short(caught)
+
+
+@pytest.mark.parametrize(
+    ("decorate", "message"),
+    [
+        pytest.param(
+            lambda route: route(bars),
+            r"Write @plots\.figure_route\('/bars'\)",
+            id="bare",
+        ),
+        pytest.param(
+            lambda route: route(partial(bars, 2)), r"figure_route\('/fi", id="partial"
+        ),
+        pytest.param(lambda route: route(), r"begins with a slash", id="missing"),
+        pytest.param(
+            lambda route: route("walk"), r"figure_route\('/walk'\)\.$", id="no-slash"
+        ),
+        pytest.param(lambda route: route(5), "is 5. Write text", id="number"),
+        pytest.param(lambda route: route(None), "is None. Write text", id="none"),
+        pytest.param(lambda route: route(b"/x"), "is b'/x'. Write text", id="bytes"),
+    ],
+)
+def test_what_is_no_rule_is_refused_at_the_decorator(
+    plots: FigureBlueprint, decorate: Callable[[Any], Any], message: str
+) -> None:
+    """``@plots.figure_route`` without parentheses adds no route silently."""
+    with pytest.raises(ConfigError, match=message) as caught:
+        decorate(plots.figure_route)
+    assert_short(caught)
+
+
+@pytest.mark.parametrize("endpoint", [5, "", b"x", bars], ids=repr)
+def test_an_endpoint_is_a_name(plots: FigureBlueprint, endpoint: Any) -> None:
+    """Something else is refused at the decorator."""
+    with pytest.raises(ConfigError, match="Give a name, such as 'walk'") as caught:
+        plots.figure_route("/x", endpoint=endpoint)(bars)
+    assert_short(caught)
+
+
+def test_a_rule_may_be_the_prefix_alone() -> None:
+    """An empty rule means in Flask that nothing follows the prefix."""
+    plots = FigureBlueprint("plots", __name__, url_prefix="/plots")
+    plots.figure_route("")(bars)
+    app = Flask(__name__)
+    app.register_blueprint(plots)
+    assert app.test_client().get("/plots").status_code == 200
+
+
+def test_a_cache_is_flask_cachings() -> None:
+    """``cache="redis"`` would fail in the first request."""
+    with pytest.raises(ConfigError, match="Give a Cache of flask_caching") as caught:
+        FigureBlueprint("plots", __name__, cache="redis")  # type: ignore[arg-type]
+    assert_short(caught)
+
+
+# --- Defaults that were calculated at import -----------------------------------
+
+TODAY = datetime.now(UTC).date()
+
+
+def today(day: date = date.today()) -> None: ...
+def earlier(day: date = date.today() - timedelta(days=30)) -> None: ...
+def now(at: datetime = datetime.now()) -> None: ...
+def constant(day: date = TODAY) -> None: ...
+def midnight(
+    at: datetime = datetime.combine(date.today(), datetime.min.time()),
+) -> None: ...
+def seed(n: int = 3, seed: int = random.randint(0, 9)) -> None: ...
+def keyword(*, other: int = 1, start: date = date.today()) -> None: ...
+def fixed(day: date = date(2024, 1, 1), seed: int = 3, n: float = 1.5) -> None: ...
+def none(day: date | None = None, at: datetime | None = None) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        pytest.param(today, "day", id="today"),
+        pytest.param(earlier, "day", id="a-month-ago"),
+        pytest.param(now, "at", id="now"),
+        pytest.param(constant, "day", id="constant-of-the-module"),
+        pytest.param(midnight, "at", id="midnight"),
+        pytest.param(seed, "seed", id="random"),
+        pytest.param(keyword, "start", id="keyword-only"),
+    ],
+)
+def test_a_default_that_was_calculated_at_import_is_told(
+    plots: FigureBlueprint,
+    serve: Serve,
+    caplog: pytest.LogCaptureFixture,
+    function: Callable[..., Any],
+    name: str,
+) -> None:
+    """It stays the same until the app is restarted, and drops out of the URL."""
+    plots.figure_route("/x")(function)
+    with caplog.at_level(logging.WARNING):
+        serve()
+    (text,) = caplog.messages
+    assert text.startswith(f"The default of {name!r} in {__name__}.")
+    assert re.search(rf"`{name}: \w+ \| None = None`.* version=…", text)
+    assert len(re.findall(r"\.(?= [A-Z]|$)", text)) == 2
+
+
+@pytest.mark.parametrize("function", [fixed, none])
+def test_other_defaults_are_fine(
+    plots: FigureBlueprint,
+    serve: Serve,
+    caplog: pytest.LogCaptureFixture,
+    function: Callable[..., Any],
+) -> None:
+    """A date that is written down is meant to stay."""
+    plots.figure_route("/x")(function)
+    serve()
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize(
+    ("value", "is_told"),
+    [
+        pytest.param(datetime(2024, 5, 6, 11, 30, tzinfo=UTC), True, id="this-hour"),
+        pytest.param(datetime(2024, 5, 6, 9, 30, tzinfo=UTC), False, id="earlier"),
+        pytest.param(datetime(2024, 5, 6, 12, 1), True, id="naive-utc"),
+        pytest.param(date(2024, 5, 6), True, id="today"),
+        pytest.param(date(2024, 5, 4), False, id="two-days-ago"),
+        pytest.param(1714996800.5, True, id="seconds-since-1970"),
+        pytest.param(5.5, False, id="number"),
+    ],
+)
+def test_a_value_of_the_time_of_import_is_told(value: Any, is_told: bool) -> None:
+    """Also where no call is in the signature, as for a constant of another module."""
+
+    def figure(x: Any) -> None: ...
+
+    figure.__defaults__ = (value,)
+    figure.__annotations__ = {"x": type(value)}
+    noon = datetime(2024, 5, 6, 12, 0, tzinfo=UTC)
+    assert bool([*frozen_defaults(figure, Parameters(figure), noon)]) is is_told
+
+
+def test_a_function_may_change_its_default(
+    plots: FigureBlueprint, serve: Serve
+) -> None:
+    """Each call has a list of its own, so a mutable default is no trap here."""
+    seen: list[list[int]] = []
+
+    @plots.figure_route("/x", max_age=0)
+    def changing(values: list[int] = [1]) -> Figure:
+        values.append(2)
+        seen.append(values)
+        return bars()
+
+    client = serve()
+    for _ in range(2):
+        client.get("/plots/x.png")
+    assert seen == [[1, 2], [1, 2]]

@@ -1,0 +1,434 @@
+"""Hosts, subdomains and ``url_defaults``: where figures are, and the URLs to them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from flask import Flask, g, render_template_string
+from flask.testing import FlaskClient
+from matplotlib.figure import Figure
+from werkzeug.serving import make_server
+
+from flask_mplstream import (
+    ConfigError,
+    FigureBlueprint,
+    figure,
+    figure_data_uri,
+    figure_url,
+)
+
+from .conftest import Counter, free_port
+from .test_options import assert_short
+
+PAGE = """<!doctype html><link rel="icon" href="data:,">
+{{ figure('plots.walk', refresh=1, n=2) }}"""
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+WWW, PLOTS = "http://www.example.test", "http://plots.example.test"
+
+
+def walk(n: int = 1) -> Figure:
+    return Figure(figsize=(n, 1))
+
+
+def make(
+    *,
+    blueprint: dict[str, Any] | None = None,
+    route: dict[str, Any] | None = None,
+    server_name: str = "example.test",
+    **app_options: Any,
+) -> Flask:
+    """An app with a page on ``www`` and a figure wherever the options put it."""
+    app = Flask(__name__, **app_options)
+    app.config["SERVER_NAME"] = server_name
+    plots = FigureBlueprint("plots", __name__, **(blueprint or {}))
+    plots.figure_route("/walk", **(route or {}))(walk)
+    app.register_blueprint(plots)
+
+    def page() -> str:
+        return render_template_string(PAGE)
+
+    if app.url_map.host_matching:
+        app.add_url_rule("/", "page", page, host=f"www.{server_name}")
+    else:
+        app.add_url_rule("/", "page", page, subdomain="www")
+    return app
+
+
+SUBDOMAINS: dict[str, Any] = {"subdomain_matching": True}
+HOSTS: dict[str, Any] = {"host_matching": True, "static_host": "www.example.test"}
+PLACES = [
+    pytest.param({"blueprint": {"subdomain": "plots"}, **SUBDOMAINS}, id="blueprint-s"),
+    pytest.param({"route": {"subdomain": "plots"}, **SUBDOMAINS}, id="route-subdomain"),
+    pytest.param(
+        {
+            "blueprint": {"subdomain": "other"},
+            "route": {"subdomain": "plots"},
+            **SUBDOMAINS,
+        },
+        id="route-over-blueprint-subdomain",
+    ),
+    pytest.param(
+        {"blueprint": {"host": "plots.example.test"}, **HOSTS}, id="blueprint-host"
+    ),
+    pytest.param({"route": {"host": "plots.example.test"}, **HOSTS}, id="route-host"),
+    pytest.param(
+        {
+            "blueprint": {"host": "other.example.test"},
+            "route": {"host": "plots.example.test"},
+            **HOSTS,
+        },
+        id="route-over-blueprint-host",
+    ),
+]
+
+
+@pytest.mark.parametrize("options", PLACES)
+def test_a_figure_is_served_at_its_place_alone(options: dict[str, Any]) -> None:
+    """With and without an extension, and on no other host."""
+    client = make(**options).test_client()
+    for path in ("/walk", "/walk.svg"):
+        assert client.get(path, base_url=PLOTS).status_code == 200
+        assert client.get(path, base_url=WWW).status_code == 404
+
+
+@pytest.mark.parametrize("options", PLACES)
+def test_a_page_of_another_host_may_embed_its_picture(options: dict[str, Any]) -> None:
+    """Browsers block a picture of another origin that is ``same-origin``."""
+    client = make(**options).test_client()
+    answer = client.get("/walk.png", base_url=PLOTS)
+    assert answer.headers["Cross-Origin-Resource-Policy"] == "same-site"
+
+
+@pytest.mark.parametrize("options", PLACES)
+def test_a_page_names_the_picture_by_host_and_has_its_own_script(
+    options: dict[str, Any],
+) -> None:
+    """A script of another origin would need CORS and a place in the page's policy."""
+    client = make(**options).test_client()
+    html = client.get("/", base_url=WWW).text
+    urls = re.findall(r'(?:src|srcset)="([^" ]+)', html)
+    pictures = [url for url in urls if "/walk" in url]
+    (script,) = (url for url in urls if "mplstream.js" in url)
+    assert pictures
+    assert all(url.startswith(f"{PLOTS}/walk") for url in pictures)
+    for url in pictures:
+        assert client.get(url).status_code == 200
+    assert script.startswith("/")
+    assert client.get(script, base_url=WWW).mimetype == "text/javascript"
+
+
+@pytest.mark.parametrize("options", PLACES)
+def test_a_page_of_its_own_host_has_short_urls(options: dict[str, Any]) -> None:
+    """They stay relative where nothing else is needed."""
+    app = make(**options)
+    with app.test_request_context("/walk", base_url=PLOTS):
+        assert figure_url("plots.walk", n=2) == "/walk?n=2"
+
+
+@pytest.mark.parametrize(
+    ("base_url", "script"),
+    [
+        pytest.param(WWW, "/_static/mplstream.js", id="subdomain"),
+        pytest.param("http://example.test", "/_static/mplstream.js", id="bare"),
+        pytest.param("http://a.b.example.test", "/_static/mplstream.js", id="two-deep"),
+    ],
+)
+def test_every_page_has_the_script_from_its_own_host(
+    base_url: str, script: str
+) -> None:
+    """Whatever its subdomain is."""
+    app = make(blueprint={"subdomain": "plots"}, **SUBDOMAINS)
+    with app.test_request_context("/", base_url=base_url):
+        assert f'src="{script}?' in figure("plots.walk", refresh=5)
+    assert app.test_client().get(script, base_url=base_url).status_code == 200
+
+
+@pytest.mark.parametrize("options", PLACES)
+def test_a_signed_url_is_valid_on_its_host(options: dict[str, Any]) -> None:
+    """Made on another one, it names the host."""
+    route = {**options.get("route", {}), "signed": True}
+    app = make(**{**options, "route": route})
+    app.secret_key = "not secret"
+    with app.test_request_context("/", base_url=WWW):
+        url = figure_url("plots.walk", n=2)
+    assert url.startswith(f"{PLOTS}/walk?")
+    assert app.test_client().get(url).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        pytest.param({}, "same-origin", id="one-host"),
+        pytest.param(
+            {"route": {"resource_policy": "cross-origin"}}, "cross-origin", id="chosen"
+        ),
+        pytest.param(
+            {"blueprint": {"resource_policy": "same-origin"}, **SUBDOMAINS},
+            "same-origin",
+            id="chosen-though-subdomains",
+        ),
+    ],
+)
+def test_who_may_embed_a_picture_follows_the_app(
+    given: dict[str, Any], expected: str
+) -> None:
+    """An app of one host keeps its pictures to itself, and an option wins."""
+    client = make(**given).test_client()
+    answer = client.get("/walk.png", base_url="http://example.test")
+    assert answer.headers["Cross-Origin-Resource-Policy"] == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        pytest.param(
+            {"route": {"host": "plots.example.test"}},
+            r"host=…\).*does not match hosts\. .*host_matching=True",
+            id="host",
+        ),
+        pytest.param(
+            {"blueprint": {"host": "plots.example.test"}},
+            r"does not match hosts\. .*host_matching=True",
+            id="host-of-the-blueprint",
+        ),
+        pytest.param(
+            {"route": {"subdomain": "plots"}},
+            r"subdomain=…\).*does not match subdomains\. .*subdomain_matching=True",
+            id="subdomain",
+        ),
+        pytest.param(
+            {"blueprint": {"subdomain": "plots"}},
+            r"does not match subdomains\. .*SERVER_NAME",
+            id="subdomain-of-the-blueprint",
+        ),
+        pytest.param(HOSTS, r"host=…\).*is missing.*to the blueprint", id="no-host"),
+    ],
+)
+def test_a_place_that_no_request_reaches_stops_the_app(
+    options: dict[str, Any], message: str
+) -> None:
+    """Flask itself answers 404 to all of them, and says nothing."""
+    with pytest.raises(ConfigError, match=message) as caught:
+        make(**options)
+    assert_short(caught)
+
+
+@pytest.mark.parametrize("given", [5, b"plots", "https://plots.example.test"])
+def test_a_host_is_the_name_of_one(given: Any) -> None:
+    """Something else is refused where it is written."""
+    plots = FigureBlueprint("plots", __name__)
+    for place in ("host", "subdomain"):
+        with pytest.raises(ConfigError, match=f"The {place} of /walk is") as caught:
+            plots.figure_route("/walk", **{place: given})
+        assert_short(caught)
+    with pytest.raises(ConfigError, match="The host of the blueprint is"):
+        FigureBlueprint("others", __name__, host=given)
+
+
+def test_a_host_may_be_given_at_the_registration() -> None:
+    """As ``url_prefix`` and ``subdomain`` may."""
+    app = Flask(__name__, **HOSTS)
+    plots = FigureBlueprint("plots", __name__)
+    plots.figure_route("/walk")(walk)
+    app.register_blueprint(plots, host="plots.example.test")
+    assert app.test_client().get("/walk", base_url=PLOTS).status_code == 200
+
+
+def test_a_variable_of_the_subdomain_is_an_argument(renders: Counter) -> None:
+    """``subdomain="<shop>"`` reaches a function that has the parameter."""
+    app = Flask(__name__, subdomain_matching=True)
+    app.config["SERVER_NAME"] = "example.test"
+    plots = FigureBlueprint("plots", __name__)
+
+    @plots.figure_route("/sales", subdomain="<shop>")
+    def sales(shop: str, n: int = 1) -> Figure:
+        renders(shop, n)
+        return walk(n)
+
+    app.register_blueprint(plots)
+    with app.test_request_context("/", base_url=WWW):
+        url = figure_url("plots.sales", shop="tea", n=2)
+    assert url == "http://tea.example.test/sales?n=2"
+    assert app.test_client().get(url).status_code == 200
+    assert renders.calls == [("tea", 2)]
+
+
+def test_the_gallery_is_on_the_blueprints_host() -> None:
+    """With all that its pages load."""
+    app = Flask(__name__, **HOSTS)
+    plots = FigureBlueprint("plots", __name__, host="plots.example.test", gallery=True)
+    plots.figure_route("/walk")(walk)
+    app.register_blueprint(plots)
+    client = app.test_client()
+    page = client.get("/_gallery/", base_url=PLOTS)
+    assert page.status_code == 200
+    for url in re.findall(r'(?:src|href)="(/[^"]+)', page.text):
+        assert client.get(url, base_url=PLOTS).status_code == 200
+    assert client.get("/_gallery/", base_url=WWW).status_code == 404
+
+
+@contextmanager
+def served(app: Flask, port: int) -> Iterator[None]:
+    """Serve *app* in threads of this process until the block ends."""
+    running = make_server("127.0.0.1", port, app, threaded=True)
+    thread = Thread(target=running.serve_forever)
+    thread.start()
+    try:
+        yield
+    finally:
+        running.shutdown()
+        thread.join(20)
+        running.server_close()
+
+
+@pytest.mark.keeps_threads
+@pytest.mark.parametrize("kind", ["subdomain", "host"])
+def test_a_browser_shows_and_refreshes_the_picture_of_another_host(
+    browser: Browser, complaints: list[str], kind: str
+) -> None:
+    """Neither the picture, the script nor the next picture is blocked."""
+    from .browsing import images, launch, look_through, open_page
+
+    port = free_port()
+    name = f"example.test:{port}"
+    options = (
+        {"route": {"subdomain": "plots", "max_age": 0}, **SUBDOMAINS}
+        if kind == "subdomain"
+        else {"route": {"host": f"plots.{name}", "max_age": 0}, **HOSTS}
+    )
+    app = make(server_name=name, **options)
+    rules = "--host-resolver-rules=MAP * 127.0.0.1"
+    placed = launch(browser.browser_type, rules)
+    try:
+        with served(app, port), open_page(placed, complaints) as page:
+            page.goto(f"http://www.{name}/")
+            look_through(page)
+            (first,) = images(page)
+            assert first.url.startswith(f"http://plots.{name}/walk")
+            page.wait_for_function(
+                "url => document.images[0].currentSrc !== url", arg=first.url
+            )
+            look_through(page)
+    finally:
+        placed.close()
+    assert complaints == []
+
+
+# --- url_defaults --------------------------------------------------------------
+
+
+@pytest.fixture
+def translated(renders: Counter) -> FlaskClient:
+    """An app that adds its language to every URL, and figures with and without it."""
+    app = Flask(__name__)
+    app.secret_key = "not secret"
+    plots = FigureBlueprint("plots", __name__, url_prefix="/plots")
+
+    @plots.figure_route("/plain")
+    def plain(n: int = 1) -> Figure:
+        renders("plain", n)
+        return walk(n)
+
+    @plots.figure_route("/signed", signed=True)
+    def signed(n: int = 1) -> Figure:
+        return walk(n)
+
+    @plots.figure_route("/labels")
+    def labels(lang: str = "en", n: int = 1) -> Figure:
+        renders(lang, n)
+        return walk(n)
+
+    @plots.figure_route("/<lang>/inside")
+    def inside(lang: str, n: int = 1) -> Figure:
+        renders(lang, n)
+        return walk(n)
+
+    @app.before_request
+    def choose() -> None:
+        g.lang = "de"
+
+    @app.url_defaults
+    def add(endpoint: str, values: dict[str, Any]) -> None:
+        values.setdefault("lang", g.lang)
+
+    app.register_blueprint(plots)
+    return app.test_client()
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "values", "url"),
+    [
+        pytest.param("plots.plain", {"n": 2}, "/plots/plain?n=2", id="not-a-parameter"),
+        pytest.param("plots.plain", {}, "/plots/plain", id="nothing-else"),
+        pytest.param(
+            "plots.plain",
+            {"n": 2, "_format": "svg", "_anchor": "a"},
+            "/plots/plain.svg?n=2#a",
+            id="anchor",
+        ),
+        pytest.param("plots.labels", {}, "/plots/labels?lang=de", id="parameter"),
+        pytest.param("plots.labels", {"lang": "en"}, "/plots/labels", id="given"),
+        pytest.param(
+            "plots.labels", {"lang": "fr"}, "/plots/labels?lang=fr", id="given-other"
+        ),
+        pytest.param("plots.inside", {"n": 2}, "/plots/de/inside?n=2", id="path"),
+        pytest.param("plots.inside", {"lang": "fr"}, "/plots/fr/inside", id="in-path"),
+    ],
+)
+def test_a_figure_url_has_the_figures_own_arguments(
+    translated: FlaskClient, endpoint: str, values: dict[str, Any], url: str
+) -> None:
+    """What the app adds to all URLs is an argument if the function has it."""
+    app = translated.application
+    with app.test_request_context("/"):
+        app.preprocess_request()
+        assert figure_url(endpoint, **values) == url
+    assert translated.get(url).status_code == 200
+
+
+def test_a_signed_figure_url_is_valid_whatever_the_app_adds(
+    translated: FlaskClient,
+) -> None:
+    """What is dropped is not signed either."""
+    app = translated.application
+    with app.test_request_context("/"):
+        app.preprocess_request()
+        url = figure_url("plots.signed", n=2)
+    assert "lang" not in url
+    assert translated.get(url).status_code == 200
+
+
+def test_what_the_app_adds_is_in_the_picture_of_a_template(
+    translated: FlaskClient, renders: Counter
+) -> None:
+    """The size, the words and a ``data:`` URI are of the picture at the URL."""
+    app = translated.application
+    with app.test_request_context("/"):
+        app.preprocess_request()
+        figure("plots.labels")
+        figure_data_uri("plots.labels")
+    assert set(renders.calls) == {("de", 1)}
+
+
+def label(text: str = "") -> Figure:
+    return walk()
+
+
+@pytest.mark.parametrize("text", ["a b", "ä&=#?+%2", "1,2;3/4:5@", "'\"<>", "x" * 200])
+def test_a_query_is_quoted_as_flask_does(text: str) -> None:
+    """The text comes back from the URL as it was given."""
+    app = Flask(__name__)
+    plots = FigureBlueprint("plots", __name__)
+    plots.figure_route("/x")(label)
+    app.register_blueprint(plots)
+    with app.test_request_context():
+        url = figure_url("plots.label", text=text)
+        assert url == app.url_for("plots.label", text=text)
+    assert app.test_client().get(url).status_code == 200
