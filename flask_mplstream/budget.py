@@ -7,8 +7,11 @@ that keeps the pictures where there is one, else in this process.
 from __future__ import annotations
 
 import math
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,12 +19,33 @@ from flask import has_request_context, request
 
 from .cache.breaker import is_outage
 from .cache.store import Store
+from .deadline import Deadline
 from .errors import BudgetError
 
 if TYPE_CHECKING:
     from limits.strategies import FixedWindowRateLimiter
 
 T = TypeVar("T")
+
+
+#: Open renders that one client may have, whatever they cost.
+MAX_OPEN = 8
+#: Clients that are remembered, besides those with open renders.
+MAX_ACCOUNTS = 1024
+#: Seconds that a render is taken to cost at least.
+SHORTEST_S = 0.001
+
+
+@dataclass(slots=True)
+class _Account:
+    """The open renders of one client in this process."""
+
+    #: Renders that are open or wait to be.
+    users: int = 0
+    open: int = 0
+    #: How many may be open. One, until it is known what one costs.
+    most: int = 1
+    dearest_s: float = 0.0
 
 
 def remote_address() -> str:
@@ -47,15 +71,24 @@ class Budget:
         self._seconds = seconds
         self._client = client
         self._store = store
+        self._changed = threading.Condition()  # guards _accounts
+        self._accounts: dict[str, _Account] = {}
 
-    def check(self) -> None:
-        """Refuse the current request a render that its client cannot pay for.
+    def payer(self, *, must_have: bool) -> str | None:
+        """Return the client of the current request, or ``None`` outside of one.
 
-        :raises BudgetError: with the seconds until it can.
+        :param must_have: whether it must be able to pay for a render.
+        :raises BudgetError: if it must and cannot, with the seconds until it can.
         """
         if not has_request_context():
-            return
-        item, client = self._item, self._client()
+            return None
+        client = self._client()
+        if must_have:
+            self._check(client)
+        return client
+
+    def _check(self, client: str) -> None:
+        item = self._item
 
         def reset_time(limiter: FixedWindowRateLimiter) -> float:
             if limiter.test(item, client):
@@ -73,17 +106,77 @@ class Budget:
                 retry_after_s,
             )
 
-    def charge(self, seconds: float) -> None:
-        """Count *seconds* of rendering to the client of the current request."""
-        if not has_request_context():
-            return
-        item, client, cost = self._item, self._client(), max(round(seconds * 1000), 1)
+    @contextmanager
+    def opened(self, client: str, deadline: Deadline) -> Iterator[None]:
+        """Charge *client* for what is done before *deadline*, but not for waiting.
 
-        def hit(limiter: FixedWindowRateLimiter) -> bool:
-            return limiter.hit(item, client, cost=cost)
+        A client has as many renders open as its budget is sure to cover: one, until
+        one is done and its cost is known.
 
-        if self._counted(hit) is None and not self._store().breaker.is_open:
-            hit(self._local)
+        :raises BudgetError: if others of its renders have used its budget up.
+        """
+        with self._place(client, deadline):
+            self._check(client)
+            try:
+                yield
+            finally:
+                spent_s = deadline.worked_s
+                self._charge(client, spent_s)
+                self._note_cost(client, spent_s)
+
+    @contextmanager
+    def _place(self, client: str, deadline: Deadline) -> Iterator[None]:
+        """Count an open render of *client*, once there may be one more.
+
+        :raises BudgetError: if there may not before *deadline*.
+        """
+        deadline.begin("a turn")
+        with self._changed:
+            account = self._account(client)
+            account.users += 1
+            has_place = self._changed.wait_for(
+                lambda: account.open < account.most, deadline.lock_timeout_s
+            )
+            account.open += has_place
+        try:
+            if not has_place:
+                raise BudgetError(
+                    "Your other pictures are still being rendered. Try again soon.", 1
+                )
+            yield
+        finally:
+            with self._changed:
+                account.users -= 1
+                account.open -= has_place
+                self._changed.notify_all()
+
+    def _account(self, client: str) -> _Account:
+        if len(self._accounts) >= MAX_ACCOUNTS:
+            kept = {c: a for c, a in self._accounts.items() if a.users}
+            self._accounts = kept
+        return self._accounts.setdefault(client, _Account())
+
+    def _note_cost(self, client: str, seconds: float) -> None:
+        """Let *client* have as many open renders as what is left can pay for."""
+
+        def left_ms(limiter: FixedWindowRateLimiter) -> int:
+            return limiter.get_window_stats(self._item, client).remaining
+
+        left_s = (self._counted(left_ms) or 0) / 1000
+        with self._changed:
+            account = self._accounts[client]
+            account.dearest_s = max(account.dearest_s, seconds, SHORTEST_S)
+            account.most = min(max(int(left_s / account.dearest_s), 1), MAX_OPEN)
+
+    def _charge(self, client: str, seconds: float) -> None:
+        cost = round(seconds * 1000)
+        if cost:  # A refusal costs nothing.
+
+            def hit(limiter: FixedWindowRateLimiter) -> bool:
+                return limiter.hit(self._item, client, cost=cost)
+
+            if self._counted(hit) is None and not self._store().breaker.is_open:
+                hit(self._local)
 
     def _counted(self, count: Callable[[FixedWindowRateLimiter], T]) -> T | None:
         """Return what *count* returns; ``None`` if Redis refuses or is down.

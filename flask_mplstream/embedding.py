@@ -11,11 +11,14 @@ import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from flask import current_app
 from pydantic import Field
+
+# Not of functools, which lets one thread at a time compute it in Python 3.11: pages
+# would wait for the renders of all others.
+from werkzeug.utils import cached_property
 
 from .errors import ArgumentFault, ArgumentsError
 from .image import (
@@ -288,6 +291,11 @@ class Embedding:
 
     def _fits(self, variant: Variant) -> bool:
         """Whether the route serves a picture of that size, as far as is known."""
+        options = self.route.options
+        if variant.scale > options.max_scale or (
+            variant.width_px is not None and variant.width_px > options.max_width
+        ):
+            return False
         if self.described is None:
             return True
         own = self.described
@@ -295,8 +303,9 @@ class Embedding:
         if variant.width_px is not None:
             scale = variant.width_px / own.width_px
         width, height = own.width_px * scale, own.height_px * scale
-        most = self.route.options.max_pixels
-        return width * height <= most and max(width, height) <= MAX_SIDE_PX
+        return (
+            width * height <= options.max_pixels and max(width, height) <= MAX_SIDE_PX
+        )
 
 
 def take_words(

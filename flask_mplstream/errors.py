@@ -148,7 +148,14 @@ class SlowRenderError(RenderTimeoutError):
 
 
 class OverloadedError(MplStreamError, RuntimeError):
-    """There is no room, or was no time, for one more render."""
+    """There is no room, or was no time, for one more render.
+
+    :param fix: what the operator of the server can do, for the log.
+    """
+
+    def __init__(self, *args: object, fix: str = "") -> None:
+        super().__init__(*args)
+        self.fix = fix
 
 
 class BudgetError(OverloadedError):
@@ -158,7 +165,8 @@ class BudgetError(OverloadedError):
     """
 
     def __init__(self, message: str, retry_after_s: int) -> None:
-        super().__init__(message, retry_after_s)
+        fix = "Raise MPLSTREAM_CLIENT_BUDGET if ordinary visitors use theirs up."
+        super().__init__(message, retry_after_s, fix=fix)
         self.retry_after_s = retry_after_s
 
     def __str__(self) -> str:
@@ -170,7 +178,7 @@ class WorkerDiedError(MplStreamError, RuntimeError):
 
 
 class RemoteError(MplStreamError, RuntimeError):
-    """An error in a worker, told in words as it cannot be pickled."""
+    """An error in another thread or process, in words, as it cannot be copied."""
 
 
 class CacheDownError(MplStreamError, RuntimeError):

@@ -14,6 +14,7 @@ from flask import Flask, Request, got_request_exception
 from flask.typing import ResponseReturnValue
 
 from . import http
+from .connections import note_pool_timeout
 from .errors import cut
 
 logger = logging.getLogger("flask_mplstream")
@@ -47,6 +48,7 @@ def problem_of_the_app(
     :param figure: the figure route's name.
     :param arguments: those of the URL.
     """
+    note_pool_timeout(error)  # version and inject run in the request.
     got_request_exception.send(app, _async_wrapper=app.ensure_sync, exception=error)
     told = [f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())]
     given = ", ".join(f"{name}={cut(repr(v))}" for name, v in arguments.items())

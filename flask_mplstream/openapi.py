@@ -127,7 +127,7 @@ def _picture_operation(route: FigureRoute, rule: Rule, has_budget: bool) -> _Jso
         "parameters": [
             *_path_parameters(rule, own),
             *_query_parameters(route),
-            *({"$ref": f"#/components/parameters/{name}"} for name in _RESERVED),
+            *_reserved_of(route),
         ],
         "responses": {
             "200": _picture("The picture.", formats),
@@ -137,6 +137,21 @@ def _picture_operation(route: FigureRoute, rule: Rule, has_budget: bool) -> _Jso
             **_shared("304", *statuses),
         },
     }
+
+
+def _reserved_of(route: FigureRoute) -> Iterator[_Json]:
+    """The package's own arguments, those of *route* where it offers less than all."""
+    offered = {
+        "_scale": ("enum", list(route.options.scales)),
+        "_width": ("maximum", route.options.max_width),
+    }
+    for name in _RESERVED:
+        shared = _COMPONENTS["parameters"][name]
+        keyword, value = offered.get(name, ("", None))
+        if keyword and shared["schema"][keyword] != value:
+            yield {**shared, "schema": {**shared["schema"], keyword: value}}
+        else:
+            yield {"$ref": f"#/components/parameters/{name}"}
 
 
 def _schema_operation(route: FigureRoute, rule: Rule) -> _Json:

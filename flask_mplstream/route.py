@@ -22,6 +22,7 @@ from flask import Flask
 from .cache.freshness import Lifetime
 from .cache.key import copy_value, digest, fingerprint
 from .cache.lookup import Pictures, Served, Wanted
+from .deadline import Deadline
 from .errors import ArgumentFault, ArgumentsError, ConfigError, cut, nearest
 from .functions import documentation, plain_function, plain_name
 from .image import ALT_FORMAT, RenderedImage, Theme, Variant
@@ -376,7 +377,8 @@ class FigureRoute:
             self.options.error_backoff,
             is_failure,
             partial(_etag, key) if series else None,
-            lambda: self._renders().admit(),
+            lambda begins: self._renders().admit(begins),
+            lambda: self._renders().before_wait(),
             series,
         )
 
@@ -409,11 +411,15 @@ class FigureRoute:
         return digest(self._identity, self._owner(), text)[:16]
 
     def _render(
-        self, picture: Picture, injected: Mapping[str, object], timeout_s: float
+        self,
+        picture: Picture,
+        injected: Mapping[str, object],
+        deadline: Deadline,
+        payer: str | None,
     ) -> RenderedImage:
         values = {**picture.arguments.copy(), **_copy_values(injected)}
         variant = picture.variant
-        image = self._renders().image(self.recipe, values, variant, timeout_s)
+        image = self._renders().image(self.recipe, values, variant, deadline, payer)
         self._keep_size(image, variant)
         return image
 

@@ -23,7 +23,7 @@ from pydantic import (
 )
 
 from .errors import ConfigError, cut, nearest
-from .image import FORMATS, ImageFormat, image_format
+from .image import FORMATS, SCALES, WIDTHS_PX, ImageFormat, image_format
 
 PREFIX = "MPLSTREAM_"
 
@@ -82,6 +82,19 @@ def _savefig(value: object) -> object:
     return value
 
 
+def _width_step(width_px: int) -> int:
+    if width_px not in WIDTHS_PX:
+        raise ValueError(f"Choose one of {', '.join(map(str, WIDTHS_PX))}")
+    return width_px
+
+
+def _scale_step(scale: float) -> float:
+    steps = [step for step in SCALES if step >= 1]
+    if scale not in steps:
+        raise ValueError(f"Choose one of {', '.join(f'{step:g}' for step in steps)}")
+    return scale
+
+
 def _fix_of(name: object) -> str:
     """Return the fix for the unknown ``savefig`` argument *name*."""
     if name == "format":
@@ -113,6 +126,8 @@ class FigureOptions(TypedDict, total=False):
     alt: str
     max_pixels: int
     max_bytes: int
+    max_width: int
+    max_scale: float
     resource_policy: Literal["same-origin", "same-site", "cross-origin"] | None
     decorators: Sequence[Callable[[Callable[..., Any]], Callable[..., Any]]]
     load: Callable[..., Any]
@@ -136,7 +151,8 @@ class RouteOptions(BaseModel):
         AfterValidator(_with_a_picture),
     ] = tuple(format for format in FORMATS.values() if not format.is_text)
     #: Seconds that a picture is fresh, in the cache and in the browser. 0 keeps
-    #: nothing: each request renders.
+    #: nothing: a request gets a render that began after it came, which it may share
+    #: with others that came before.
     max_age: Annotated[int, Field(ge=0, description=_WHOLE_SECONDS)] = 300
     #: Seconds after that in which an old picture is sent at once while it is
     #: rendered again in the background (RFC 5861).
@@ -149,8 +165,9 @@ class RouteOptions(BaseModel):
     error_backoff: Annotated[
         float, Field(ge=0, description="a number of seconds, 0 or more")
     ] = 1.0
-    #: Seconds that a request waits, for other renders and for its own. A worker
-    #: that takes longer is killed; a render in the web process cannot be.
+    #: Seconds that a request waits, for ``load``, for other renders and for its own;
+    #: then it gets 503, or 504 where the render was ended. A worker that takes longer
+    #: is killed; a render in the web process runs on, and its picture is kept.
     timeout: Annotated[
         float,
         Field(
@@ -210,6 +227,18 @@ class RouteOptions(BaseModel):
     max_pixels: Annotated[int, Field(ge=1, description=_COUNT)] = 16_000_000
     #: Bytes that a picture may have once encoded.
     max_bytes: Annotated[int, Field(ge=1, description=_COUNT)] = 8 * 2**20
+    #: Pixels of the widest picture that ``_width`` may name: one of its steps.
+    max_width: Annotated[
+        int,
+        AfterValidator(_width_step),
+        Field(description=f"one of the integers {', '.join(map(str, WIDTHS_PX))}"),
+    ] = WIDTHS_PX[-1]
+    #: The largest ``_scale``: 1, 1.5, 2, 3 or 4.
+    max_scale: Annotated[
+        float,
+        AfterValidator(_scale_step),
+        Field(description="1, 1.5, 2, 3, 4"),
+    ] = SCALES[-1]
     #: ``Cross-Origin-Resource-Policy``: which sites may embed the picture. ``None`` is
     #: ``same-site`` if the app matches subdomains or hosts, as a page may be on
     #: another one, else ``same-origin``.
@@ -236,6 +265,16 @@ class RouteOptions(BaseModel):
         Annotated[float, Field(gt=0)] | None,
         Field(description="a number of seconds above 0, or None"),
     ] = None
+
+    @property
+    def widths_px(self) -> tuple[int, ...]:
+        """The widths that are offered, ascending."""
+        return tuple(step for step in WIDTHS_PX if step <= self.max_width)
+
+    @property
+    def scales(self) -> tuple[float, ...]:
+        """The scales that are offered, ascending."""
+        return tuple(step for step in SCALES if step <= self.max_scale)
 
     @property
     def is_private(self) -> bool:
@@ -322,6 +361,14 @@ class Settings(RouteOptions):
     ] = None
     #: Renders that may wait for a turn; one more is refused with 503.
     max_pending: Annotated[int, Field(ge=0, description=_COUNT_OR_0)] = 32
+    #: Requests that may wait in one process for a picture that another request
+    #: renders, each with a thread of the server; more of them wait one second at most,
+    #: then get 503. ``None``: 6, and no limit under gevent and eventlet. With 8 threads
+    #: that leaves one for pictures in the cache.
+    max_followers: Annotated[int, Field(ge=0)] | None = None
+    #: Called in a request before it waits for a render, to give database connections
+    #: back. ``None`` commits the Flask-SQLAlchemy sessions that have only read.
+    before_wait: Callable[[], object] | None = None
     #: Seconds of rendering for each client and minute.
     client_budget: Annotated[
         Annotated[float, Field(gt=0)] | None,

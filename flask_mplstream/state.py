@@ -20,12 +20,14 @@ from .budget import Budget, remote_address
 from .cache.lookup import Pictures
 from .cache.store import Store
 from .caches import check_cache_type, find_cache
+from .connections import watch_writes
 from .errors import ConfigError, UnknownFigureError, UnknownTagError, cut, nearest
 from .functions import module_name
 from .responses import watch_cookies
 from .route import FigureRoute, tag_name
 from .settings import Settings
 from .workers.executor_choice import check_app
+from .workers.greenlets import usual_followers
 from .workers.inline import is_rendering
 from .workers.renders import Renders, check_extras
 
@@ -40,6 +42,7 @@ class AppState:
     def __init__(self, app: Flask) -> None:
         self.settings = Settings.from_config(app.config)
         check_extras(self.settings)
+        watch_writes()
         if self.settings.workers:  # An executor's machines may have other modules.
             check_app(self.settings.app)
         if not app.extensions.get("cache"):
@@ -248,7 +251,12 @@ class AppState:
         found = find_cache(self._app, cache, self.settings.cache_bytes)
         backend = self._app.extensions["cache"][found]
         store = Store(backend, fast_bytes=self.settings.fast_bytes)
-        return Pictures(store, clock=lambda: clock())
+        most = self.settings.max_followers
+        return Pictures(
+            store,
+            clock=lambda: clock(),
+            max_followers=usual_followers() if most is None else most,
+        )
 
 
 def check_name(name: object) -> None:

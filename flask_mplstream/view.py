@@ -6,6 +6,7 @@ come by. What a picture is and how it is made is :mod:`flask_mplstream.route`'s.
 
 from __future__ import annotations
 
+import gc
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -107,10 +108,13 @@ def named_variant(route: FigureRoute, options: Mapping[str, Any]) -> Variant:
         reason = f"{route.endpoint} is not offered in this format."
         raise ArgumentsError([ArgumentFault("_format", format.name, reason, accepted)])
     named = {name: options[name] for name in _OF_A_VARIANT if name in options}
-    return _variant(format, RESERVED.bind(named).values)
+    return _variant(route, format, RESERVED.bind(named).values)
 
 
-def _variant(format: ImageFormat, reserved: Mapping[str, Any]) -> Variant:
+def _variant(
+    route: FigureRoute, format: ImageFormat, reserved: Mapping[str, Any]
+) -> Variant:
+    _check_size(route, reserved)
     scale, width_px = reserved["_scale"], reserved["_width"]
     if width_px is not None and scale != 1:
         reason = "A picture has either a width or a scale."
@@ -118,6 +122,26 @@ def _variant(format: ImageFormat, reserved: Mapping[str, Any]) -> Variant:
         fault = ArgumentFault("_width", None, reason, "_width or _scale")
         raise ArgumentsError([fault])
     return Variant(format, scale, width_px, reserved["_theme"])
+
+
+def _check_size(route: FigureRoute, reserved: Mapping[str, Any]) -> None:
+    """Refuse a scale or a width over those that *route* offers.
+
+    :raises ArgumentsError: naming those.
+    """
+    scale, width_px, options = reserved["_scale"], reserved["_width"], route.options
+    faults = []
+    if scale > options.max_scale:
+        accepted = ", ".join(f"{step:g}" for step in options.scales)
+        reason = "The picture is not offered at this scale."
+        faults.append(ArgumentFault("_scale", f"{scale:g}", reason, accepted))
+    if width_px is not None and width_px > options.max_width:
+        reason = "The picture is not offered in this width."
+        # No value: it is a step of the ladder by now, which nobody gave.
+        accepted = f"1 to {options.max_width}"
+        faults.append(ArgumentFault("_width", None, reason, accepted))
+    if faults:
+        raise ArgumentsError(faults)
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,7 +328,7 @@ class FigureView:
         try:
             extra = read(RESERVED, reserved)
             arguments = read(route.parameters, own, path.values)
-            variant = _variant(format, extra.values)
+            variant = _variant(route, format, extra.values)
         except ArgumentsError as error:
             if self._signer:  # Which arguments there are is not told either.
                 raise SignatureError("The URL is not signed, or was changed.") from None
@@ -486,6 +510,7 @@ class FigureView:
         """Answer for an error of the app's own; call it while handling *error*."""
         app = current_app._get_current_object()  # type: ignore[attr-defined]
         after_this_request(_forbid_storing)
+        after_this_request(_collect_figure)
         answer = answer_of_the_app(app, request, error)
         if answer is not None:
             return answer
@@ -510,6 +535,16 @@ def _look_again(response: Response) -> Response:
     context: RequestContext = request_ctx._get_current_object()  # type: ignore[attr-defined]
     if isinstance(response, PictureResponse) and is_for_one(context):
         make_private(response)
+    return response
+
+
+def _collect_figure(response: Response) -> Response:
+    """Free the figure of a render that failed, which only the collector can.
+
+    The error held it until now, so that it is not among the youngest; a process with
+    nothing to do would keep its data.
+    """
+    gc.collect(1)
     return response
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,8 +19,9 @@ from flask_mplstream import MplStreamError
 from flask_mplstream.cache import coalesce
 from flask_mplstream.cache.background import Background
 from flask_mplstream.cache.breaker import Breaker
-from flask_mplstream.cache.coalesce import MAX_ERRORS, Flights
-from flask_mplstream.errors import RenderTimeoutError
+from flask_mplstream.cache.coalesce import MAX_ERRORS, Flights, Production
+from flask_mplstream.deadline import Deadline
+from flask_mplstream.errors import RemoteError, RenderTimeoutError
 
 
 class Clock:
@@ -46,9 +48,34 @@ def fly(
     timeout_s: float = 10,
     backoff_s: float = 0,
 ) -> tuple[str, bool]:
+    def production() -> Production[str]:
+        made: str = yield produce
+        return made
+
     return flights.fly(
-        key, produce, timeout_s=timeout_s, backoff_s=lambda error: backoff_s
+        key,
+        production,
+        deadline=Deadline(timeout_s),
+        backoff_s=lambda error: backoff_s,
     )
+
+
+def wait_until(is_so: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 10
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+def wait_for_followers(flights: Flights[str], count: int) -> None:
+    wait_until(lambda: flights._followers == count)
+
+
+def wait_for_landing(flights: Flights[str]) -> None:
+    """Wait for flights that every caller has left, and for their threads."""
+    wait_until(lambda: not flights._flights)
+    for thread in list(coalesce._threads):
+        thread.join(10)
 
 
 class Held:
@@ -75,12 +102,11 @@ def test_followers_share_the_leaders_value(flights: Flights[str]) -> None:
         leader = pool.submit(fly, flights, held)
         held.began.wait(10)
         followers = [pool.submit(fly, flights, held) for _ in range(9)]
-        while not all(follower.running() for follower in followers):
-            pass
+        wait_for_followers(flights, 9)
         held.go.set()
         assert leader.result(10) == ("made", False)
         assert [f.result(10)[0] for f in followers] == ["made"] * 9
-    assert held.calls == 1 or sum(f.result()[1] for f in followers) >= 9 - held.calls
+    assert held.calls == 1
 
 
 def test_the_key_is_forgotten_when_the_flight_ends(flights: Flights[str]) -> None:
@@ -98,7 +124,7 @@ def test_followers_share_the_leaders_error(flights: Flights[str]) -> None:
         held.began.wait(10)
         follower = pool.submit(fly, flights, lambda: "other")
         assert flights.is_busy_or_failed("a")
-        threading.Event().wait(0.05)
+        wait_for_followers(flights, 1)
         held.go.set()
         for asked in (leader, follower):
             with pytest.raises(LookupError, match="no data"):
@@ -160,26 +186,51 @@ def test_a_timeout_of_the_figure_function_is_its_own(flights: Flights[str]) -> N
         leader = pool.submit(fly, flights, held)
         held.began.wait(10)
         follower = pool.submit(fly, flights, held)
-        threading.Event().wait(0.05)
+        wait_for_followers(flights, 1)
         held.go.set()
         for asked in (leader, follower):
             with pytest.raises(TimeoutError, match="the database"):
                 asked.result(10)
 
 
-def test_a_stopped_leader_is_no_error_of_its_followers(flights: Flights[str]) -> None:
-    """A worker that is being ended does not end those who wait for it."""
-    held = Held(SystemExit())
+def test_a_figure_function_cannot_end_the_server(flights: Flights[str]) -> None:
+    """``sys.exit()`` in it is an error, for all who wait."""
+    held = Held(SystemExit(3))
     with ThreadPoolExecutor(2) as pool:
         leader = pool.submit(fly, flights, held)
         held.began.wait(10)
         follower = pool.submit(fly, flights, held)
-        threading.Event().wait(0.05)
+        wait_for_followers(flights, 1)
         held.go.set()
-        with pytest.raises(SystemExit):
-            leader.result(10)
-        with pytest.raises(RenderTimeoutError, match="interrupted"):
-            follower.result(10)
+        for asked in (leader, follower):
+            with pytest.raises(RemoteError, match="SystemExit: 3"):
+                asked.result(10)
+
+
+def test_a_leader_that_is_stopped_leaves_its_flight(
+    flights: Flights[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server's thread that is being ended does not end those who wait for it."""
+
+    class Stopped(Future[str]):
+        """The first caller is interrupted as it waits."""
+
+        def result(self, timeout: float | None = None) -> str:
+            if threading.current_thread() is threading.main_thread():
+                raise SystemExit
+            return super().result(timeout)
+
+    monkeypatch.setattr(coalesce, "Future", Stopped)
+    held = Held()
+    with pytest.raises(SystemExit):
+        fly(flights, held)
+    held.began.wait(10)
+    with ThreadPoolExecutor(1) as pool:
+        follower = pool.submit(fly, flights, held)
+        wait_for_followers(flights, 1)
+        held.go.set()
+        assert follower.result(10) == ("made", True)
+    wait_for_landing(flights)
 
 
 def test_an_error_is_the_answer_for_a_while(

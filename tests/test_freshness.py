@@ -18,6 +18,7 @@ from flask_mplstream.cache.entry import Entry
 from flask_mplstream.cache.freshness import JITTER, Freshness, Lifetime
 from flask_mplstream.cache.lookup import Pictures, Wanted
 from flask_mplstream.cache.store import Store
+from flask_mplstream.deadline import Deadline
 from flask_mplstream.image import FORMATS, RenderedImage
 from flask_mplstream.render import gate
 
@@ -302,7 +303,7 @@ def test_a_newer_picture_is_not_replaced_after_a_suspension(
     pictures = Pictures(Store(SimpleCache()), clock)
     newer = RenderedImage(b"newer", FORMATS["png"], 1, 1)
 
-    def render(timeout_s: float) -> RenderedImage:
+    def render(deadline: Deadline, payer: object) -> RenderedImage:
         clock.now += took_s
         pictures.store.write("0123", Entry.of(newer, clock.now), 600)
         clock.now += 1

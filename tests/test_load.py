@@ -206,6 +206,108 @@ def test_a_render_that_fails_is_paid_for(serve: Serve) -> None:
 
 
 @pytest.mark.keeps_threads
+def test_a_client_pays_for_no_waiting(
+    plots: FigureBlueprint, serve: Serve, renders: Counter
+) -> None:
+    """Its render fails at its turn, for which it has waited long."""
+
+    @plots.figure_route("/quick", error_backoff=0, timeout=10)
+    def quick(n: int = 0) -> Figure:
+        renders(n)
+        raise ValueError(n)
+
+    client = serve(MPLSTREAM_CLIENT_BUDGET=0.5, MPLSTREAM_CLIENT=who)
+    with ThreadPoolExecutor(1) as threads:
+        with gate():
+            waiting = asked(threads, client, "/plots/quick")
+            time.sleep(0.7)
+        assert waiting[0].result().status_code == 500
+    assert client.get("/plots/quick?n=1").status_code == 500
+    assert renders.calls == [0, 1]
+
+
+@pytest.mark.keeps_threads
+@pytest.mark.parametrize("step", ["load", "figure"])
+def test_many_slow_renders_at_once_do_not_all_pass(
+    plots: FigureBlueprint, serve: Serve, renders: Counter, step: str
+) -> None:
+    """Of 40, as many are made as the budget has seconds for; others are a 429."""
+
+    def work() -> None:
+        renders()
+        time.sleep(0.2)
+
+    def load() -> None:
+        if step == "load":
+            work()
+
+    @plots.figure_route("/slow", load=load, timeout=20)
+    def slow(_: None, n: int = 0) -> Figure:
+        if step == "figure":
+            work()
+        return Figure(figsize=(0.5, 0.5))
+
+    client = serve(MPLSTREAM_CLIENT_BUDGET=0.5, MPLSTREAM_MAX_PENDING=50)
+    with ThreadPoolExecutor(40) as threads:
+        urls = [f"/plots/slow?n={n}" for n in range(40)]
+        statuses = [
+            answer.result().status_code for answer in asked(threads, client, *urls)
+        ]
+    assert statuses.count(200) == len(renders)
+    assert statuses.count(429) == 40 - len(renders)
+    assert 1 <= len(renders) <= 4
+
+
+@pytest.mark.keeps_threads
+def test_a_page_of_quick_pictures_passes(plots: FigureBlueprint, serve: Serve) -> None:
+    """They take their turns, which quick ones do not notice."""
+
+    @plots.figure_route("/quick", timeout=20)
+    def quick(n: int = 0) -> Figure:
+        return Figure(figsize=(0.5, 0.5))
+
+    client = serve(MPLSTREAM_CLIENT_BUDGET=60)
+    with ThreadPoolExecutor(20) as threads:
+        answers = asked(threads, client, *[f"/plots/quick?n={n}" for n in range(20)])
+        assert {answer.result().status_code for answer in answers} == {200}
+
+
+@pytest.mark.keeps_threads
+def test_another_client_s_used_up_budget_is_not_a_follower_s(
+    plots: FigureBlueprint, serve: Serve
+) -> None:
+    """It makes the picture on its own."""
+    go = threading.Event()
+
+    @plots.figure_route("/slow", timeout=20)
+    def slow(n: int = 0) -> Figure:
+        if n == 0:
+            assert go.wait(20)
+        return Figure(figsize=(0.5, 0.5))
+
+    client = serve(MPLSTREAM_CLIENT_BUDGET=0.2, MPLSTREAM_CLIENT=who)
+
+    def get(n: int, name: str) -> int:
+        headers = {"X-Client": name}
+        ask = client.application.test_client().get
+        return ask(f"/plots/slow?n={n}", headers=headers).status_code
+
+    flights = AppState.of(client.application).pictures(None)._flights
+    with ThreadPoolExecutor(3) as threads:
+        spending = threads.submit(get, 0, "a")
+        waits_for(lambda: len(flights._flights) == 1)
+        refused = threads.submit(get, 1, "a")  # Until the first one is paid for.
+        waits_for(lambda: len(flights._flights) == 2)
+        follower = threads.submit(get, 1, "b")
+        waits_for(lambda: flights._followers == 1)
+        time.sleep(0.3)
+        go.set()
+        assert spending.result() == 200
+        assert refused.result() == 429
+        assert follower.result() == 200
+
+
+@pytest.mark.keeps_threads
 @pytest.mark.usefixtures("costly")
 def test_the_client_is_its_address_by_default(serve: Serve) -> None:
     """As the server or ``ProxyFix`` has it."""
@@ -273,7 +375,7 @@ def test_a_budget_on_several_caches_is_one(plots: FigureBlueprint) -> None:
     app = Flask(__name__)
     caches = [Cache(app, config={"CACHE_TYPE": "SimpleCache"}) for _ in range(2)]
     blueprint = FigureBlueprint("one", __name__, cache=caches[1])
-    blueprint.figure_route("/plain")(lambda: Figure(figsize=(1, 1)))
+    blueprint.figure_route("/plain", endpoint="plain")(lambda: Figure(figsize=(1, 1)))
     app.config["MPLSTREAM_CLIENT_BUDGET"] = 1
     app.register_blueprint(blueprint)
     budget = AppState.of(app).renders()._budget

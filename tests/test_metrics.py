@@ -177,8 +177,8 @@ def test_pending_renders_and_collapsed_requests_are_counted(
 
 def waits_for_another(app: Flask) -> bool:
     """Whether a request waits for the render of another."""
-    flights = app.extensions["mplstream"].pictures(None)._flights._flights
-    return any(flight._condition._waiters for flight in [*flights.values()])
+    pictures = app.extensions["mplstream"].pictures(None)
+    return bool(pictures._flights._followers)
 
 
 def wait_until(claim: Callable[[], bool]) -> None:

@@ -124,7 +124,7 @@ def every_kind(**config: Any) -> Flask:
 
 
 def stub(
-    renders: Renders, recipe: object, values: object, variant: Variant, timeout_s: float
+    renders: Renders, recipe: object, values: object, variant: Variant, *_: object
 ) -> RenderedImage:
     """A render of no time."""
     return RenderedImage(b"{}", variant.format, 1, 1)

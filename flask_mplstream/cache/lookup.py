@@ -12,17 +12,21 @@ Matplotlib. What happens to a request::
 from __future__ import annotations
 
 import logging
+import math
 import random
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
+from ..deadline import Deadline
 from ..errors import OverloadedError, RenderTimeoutError
 from ..image import RenderedImage
+from ..overload import OverloadLog
 from .background import Background
 from .breaker import describe, is_outage
-from .coalesce import Flights
+from .coalesce import Flights, Production, run_here
 from .entry import Entry
 from .freshness import Freshness, Lifetime
 from .lease import LEASE_S, Leases, held, leases_for
@@ -63,8 +67,8 @@ class Wanted:
     key: str
     #: What it belongs to, for invalidation.
     names: Sequence[str]
-    #: Renders it, in the seconds that it is given.
-    produce: Callable[[float], RenderedImage]
+    #: Renders it until a deadline, for what ``admit`` returned.
+    produce: Callable[[Deadline, Any], RenderedImage]
     lifetime: Lifetime
     #: Seconds to wait and to render, all in all.
     timeout_s: float
@@ -74,8 +78,11 @@ class Wanted:
     is_failure: Callable[[Exception], bool]
     #: Entity tag for a generation, where it does not follow from the bytes.
     etag: Callable[[str], str] | None = None
-    #: Called in front of a render that this request begins; may refuse it.
-    admit: Callable[[], object] = lambda: None
+    #: Called in a request that would begin a render, or follow one; says who pays
+    #: for it, given whether it would begin one, and may refuse that.
+    admit: Callable[[bool], object] = lambda _begins: None
+    #: Called in a request before it waits, to let go of what others may need.
+    before_wait: Callable[[], object] = lambda: None
     #: Gives the identity without the version of the data, if there is one: it leads
     #: to the newest picture, which is sent if rendering the current data fails.
     series: Callable[[], str] | None = None
@@ -92,8 +99,8 @@ class Wanted:
 
     def backoff_s(self, error: Exception) -> float:
         """Seconds for which *error* is the answer."""
-        if isinstance(error, OverloadedError):
-            return 0.0  # Nothing was tried.
+        if isinstance(error, OverloadedError) or not self.lifetime.stored_s:
+            return 0.0  # Nothing was tried, or nothing is to be kept.
         return self.failure_backoff_s if self.is_failure(error) else 0.0
 
 
@@ -101,13 +108,21 @@ class Pictures:
     """The pictures in one store.
 
     :param clock: Unix time in seconds.
+    :param max_followers: requests that may wait for the renders of others.
     """
 
-    def __init__(self, store: Store, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Callable[[], float] = time.time,
+        *,
+        max_followers: float = math.inf,
+    ) -> None:
         self.store = store
         self.background = Background()
         self._clock = clock
-        self._flights: Flights[Served] = Flights(clock)
+        self._flights: Flights[Served] = Flights(clock, max_followers=max_followers)
+        self._overloads = OverloadLog()
         self._leases: Leases = leases_for(store.backend, lambda: store.breaker.is_open)
         store.breaker.on_back = self._leases.settle
 
@@ -134,11 +149,15 @@ class Pictures:
 
         :raises RenderTimeoutError: where another's render takes too long.
         """
+        try:
+            return self._get(wanted, found)
+        except (OverloadedError, RenderTimeoutError) as error:
+            self._overloads.log(error)
+            raise
+
+    def _get(self, wanted: Wanted, found: Found) -> Served:
         if not wanted.lifetime.stored_s:
-            wanted.admit()
-            with self._flights.leading():
-                made = self._entry(wanted, found.generation, wanted.timeout_s)
-            return Served(made, fwd="bypass")
+            return self._render_anew(wanted, found.generation)
         entry, freshness = found.entry, self._freshness(wanted, found.entry)
         if entry is not None and freshness is Freshness.FRESH:
             return self._kept(entry)
@@ -154,7 +173,7 @@ class Pictures:
                 entry = self._of_older_data(wanted)
             if entry is None:
                 raise
-            logger.warning("Sending an older picture of %s.", wanted.key, exc_info=True)
+            self._note_fallback(wanted, error)
             return replace(self._kept(entry), fwd="stale", is_fallback=True)
 
     def _of_older_data(self, wanted: Wanted) -> Entry | None:
@@ -179,30 +198,65 @@ class Pictures:
     def _kept(self, entry: Entry) -> Served:
         return Served(entry, int(entry.age_s(self._clock())))
 
+    def _note_fallback(self, wanted: Wanted, error: Exception) -> None:
+        if isinstance(error, OverloadedError | RenderTimeoutError):
+            self._overloads.log(error)
+        else:
+            logger.warning("Sending an older picture of %s.", wanted.key, exc_info=True)
+
+    def _render_anew(self, wanted: Wanted, generation: str) -> Served:
+        """Render from data that is read after this call; keep nothing."""
+
+        def make(deadline: Deadline, payer: object) -> Production[Served]:
+            image = yield partial(wanted.produce, deadline, payer)
+            return Served(self._entry(wanted, generation, image), fwd="bypass")
+
+        return self._flown(wanted, f"{wanted.key} {generation}", make, is_live=True)
+
     def _fly(self, wanted: Wanted, found: Found) -> Served:
         fwd = "uri-miss" if found.entry is None else "stale"
-        if self._flights.is_nested:
-            # Who has the lease may be waiting for the one who asks here.
-            deadline = time.monotonic() + wanted.timeout_s
-            return self._render_unless_made(wanted, fwd, deadline)
+        make = self._render_unless_made if self._flights.is_nested else self._lead
+        # A nested caller takes no lease: its holder may be waiting for this thread.
         # An invalidation begins a new flight: the one under way is too old.
-        flight = f"{wanted.key} {found.generation}"
-        if not self._flights.is_busy_or_failed(flight):
-            wanted.admit()
+        return self._flown(
+            wanted, f"{wanted.key} {found.generation}", partial(make, wanted, fwd)
+        )
+
+    def _flown(
+        self,
+        wanted: Wanted,
+        flight: str,
+        make: Callable[[Deadline, object], Production[Served]],
+        *,
+        is_live: bool = False,
+    ) -> Served:
+        """The picture from one flight for all who want it now.
+
+        :param is_live: whether nothing that began earlier will do.
+        """
+        deadline = Deadline(wanted.timeout_s)
+        if self._flights.is_nested:
+            return run_here(make(deadline, None))
+        is_busy = self._flights.is_busy_or_failed(flight, must_begin_later=is_live)
+        payer = wanted.admit(not is_busy)
+        wanted.before_wait()
         served, is_collapsed = self._flights.fly(
             flight,
-            lambda: self._lead(wanted, fwd),
-            timeout_s=wanted.timeout_s,
+            lambda: make(deadline, payer),
+            deadline=deadline,
             backoff_s=wanted.backoff_s,
+            must_begin_later=is_live,
         )
         return replace(served, is_collapsed=True) if is_collapsed else served
 
-    def _lead(self, wanted: Wanted, fwd: str) -> Served:
+    def _lead(
+        self, wanted: Wanted, fwd: str, deadline: Deadline, payer: object
+    ) -> Production[Served]:
         """Render, or wait for the process that does."""
-        deadline = time.monotonic() + wanted.timeout_s
         poll_s = FIRST_POLL_S
         while (release := self._acquire(wanted.key)) is None:
-            if time.monotonic() > deadline:
+            deadline.begin("another process")
+            if deadline.has_passed:
                 raise RenderTimeoutError(
                     f"Another process did not finish the picture in "
                     f"{wanted.timeout_s:g} seconds."
@@ -212,7 +266,8 @@ class Pictures:
             if made := self._made_meanwhile(wanted):
                 return replace(made, fwd=fwd, is_collapsed=True)
         with held(release):
-            return self._render_unless_made(wanted, fwd, deadline)
+            made = yield from self._render_unless_made(wanted, fwd, deadline, payer)
+            return made
 
     def _made_meanwhile(self, wanted: Wanted) -> Served | None:
         return self._fresh(wanted, self._look_again(wanted).entry)
@@ -237,7 +292,9 @@ class Pictures:
             return None
         return self._kept(entry)
 
-    def _render_unless_made(self, wanted: Wanted, fwd: str, deadline: float) -> Served:
+    def _render_unless_made(
+        self, wanted: Wanted, fwd: str, deadline: Deadline, payer: object
+    ) -> Production[Served]:
         """Render, with the lease in hand."""
         # Between the first look and the lease somebody may have finished.
         found = self._look_again(wanted)
@@ -245,8 +302,9 @@ class Pictures:
             return made
         # The generation from before the render: what is invalidated while it
         # runs must not be stored as new.
-        remaining_s, began_at = max(deadline - time.monotonic(), 0), self._clock()
-        entry = self._entry(wanted, found.generation, remaining_s)
+        began_at = self._clock()
+        image = yield partial(wanted.produce, deadline, payer)
+        entry = self._entry(wanted, found.generation, image)
         if entry.stored_at - began_at > LEASE_S and (
             newer := self._find_newer(wanted, began_at)
         ):
@@ -275,8 +333,7 @@ class Pictures:
             time.sleep(FIRST_POLL_S)
         return lambda: None
 
-    def _entry(self, wanted: Wanted, generation: str, timeout_s: float) -> Entry:
-        image = wanted.produce(timeout_s)
+    def _entry(self, wanted: Wanted, generation: str, image: RenderedImage) -> Entry:
         etag = wanted.etag(generation) if wanted.etag else None
         return Entry.of(image, self._clock(), generation=generation, etag=etag)
 
@@ -300,17 +357,17 @@ class Pictures:
             return
 
         def renew() -> None:
-            deadline = time.monotonic() + wanted.timeout_s
+            deadline = Deadline(wanted.timeout_s)
             release = self._acquire(wanted.key)
             if release is None:
                 return  # Another process does.
-            # A timeout of 0: where a request leads by now, it waits for this
-            # lease, and must not be waited for.
-            with held(release), suppress(RenderTimeoutError):
-                self._flights.fly(
+            # If a request leads by now, it waits for this lease, and must not be
+            # waited for.
+            with held(release):
+                self._flights.fly_here(
                     flight,
-                    lambda: self._render_unless_made(wanted, "stale", deadline),
-                    timeout_s=0,
+                    partial(self._render_unless_made, wanted, "stale", deadline, None),
+                    deadline=deadline,
                     backoff_s=wanted.backoff_s,
                 )
 

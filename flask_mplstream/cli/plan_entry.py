@@ -77,8 +77,9 @@ class Looks:
         """
         widths = [{"_width": width} for width in self.widths]
         usual = formats_of_a_page if self.is_of_a_page else self.usual
-        usual_scales = DENSITIES if self.is_of_a_page else PAGE_SCALES
-        scales = self.scales or (() if widths else usual_scales)
+        steps = DENSITIES if self.is_of_a_page else PAGE_SCALES
+        offered = [step for step in steps if step <= route.options.max_scale]
+        scales = self.scales or (() if widths else offered)
         sizes = [*({"_scale": scale} for scale in scales), *widths]
         return list(
             dict.fromkeys(  # Shapes have one size.

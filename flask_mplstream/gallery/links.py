@@ -71,10 +71,15 @@ def _pictures(route: FigureRoute, urls: FigureUrls) -> dict[str, dict[str, str]]
                 # Else the browser chooses: it may have AVIF or WebP.
                 names_format=not route.options.formats[0].is_raster,
             )
-            for width_px in PICTURE_WIDTHS_PX
+            for width_px in _widths_px(route)
         }
         for theme in Theme
     }
+
+
+def _widths_px(route: FigureRoute) -> list[int]:
+    widest = route.options.max_width
+    return [px for px in PICTURE_WIDTHS_PX if px <= widest] or [widest]
 
 
 def _snippets(

@@ -16,6 +16,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from ..deadline import Deadline
 from ..description import data_csv, data_json, describe
 from ..errors import ConfigError, ImageTooLargeError
 from ..functions import qualified_name
@@ -35,6 +36,7 @@ from .gate import app_globals, check_style, gate, is_held_here, use_agg
 from .globals import Globals, carrying
 from .hostile import mathtext_of
 from .pandas_zones import note_zones
+from .pixel_room import Room
 from .rcparams import find_fault
 from .reuse import build_once
 from .styles import DARK_STYLE, Look, Style
@@ -157,30 +159,61 @@ def render_variant(
     look: Look,
     limits: Limits,
     meaning: Meaning = Meaning(),
-    timeout_s: float | None = None,
+    deadline: Deadline | None = None,
 ) -> RenderedImage:
     """Build a figure and draw it inside the gate, encode it outside.
 
     :param build: the figure function with its arguments bound.
     :param source: what to call it in an error.
-    :param timeout_s: seconds to wait for the gate; ``None`` for ever.
-    :raises OverloadedError: where the gate is not free in time.
+    :param deadline: until when to wait for a turn; ``None`` for no limit.
+    :raises OverloadedError: where there is no turn, or no memory, in time.
     """
+    deadline = deadline or Deadline(None)
+    job = _Job(build, variant, source, look, limits, meaning, deadline)
+    room = Room(variant, deadline, is_nested=is_held_here())
     asked = perf_counter()
-    with gate(look.style, timeout_s, name=source):
-        entered = perf_counter()
-        made = _made(build, variant, source, look, limits, meaning)
-    left = perf_counter()
-    body = _body(made, variant, look.savefig, limits)
-    steps = {"wait": entered - asked, **made.steps_s, "encode": perf_counter() - left}
+    try:
+        made = _made_in_turn(job, room)
+        encoding = perf_counter()
+        deadline.begin("encode")
+        body = _body(made, variant, look.savefig, limits)
+        done = perf_counter()
+    finally:
+        room.give_back()
+    worked = sum(made.steps_s.values())
+    steps = {"wait": encoding - asked - worked, **made.steps_s}
     return RenderedImage(
         body,
         variant.format,
         made.drawn.width_px,
         made.drawn.height_px,
-        tuple(steps.items()),
+        (*steps.items(), ("encode", done - encoding)),
         alt=made.alt,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One call of :func:`render_variant`."""
+
+    build: Callable[[], object]
+    variant: Variant
+    source: str
+    look: Look
+    limits: Limits
+    meaning: Meaning
+    deadline: Deadline
+
+
+def _made_in_turn(job: _Job, room: Room) -> _Made:
+    """Build and draw, once there are a turn and memory."""
+    while True:
+        room.wait()
+        job.deadline.begin("a turn")
+        with gate(job.look.style, job.deadline, name=job.source):
+            # Else wait for memory outside, where no smaller picture waits for it.
+            if room.take():
+                return _made(job, room)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,29 +225,24 @@ class _Made:
     steps_s: Mapping[str, float]
 
 
-def _made(
-    build: Callable[[], object],
-    variant: Variant,
-    source: str,
-    look: Look,
-    limits: Limits,
-    meaning: Meaning,
-) -> _Made:
+def _made(job: _Job, room: Room) -> _Made:
     """Build and draw; the figure ends here."""
     began = perf_counter()
-    returned = build()
-    figure = as_figure(returned, source)
-    if look.is_dark:
-        _make_readable(figure, source)
+    job.deadline.begin("the figure function")
+    returned = job.build()
+    figure = as_figure(returned, job.source)
+    if job.look.is_dark:
+        _make_readable(figure, job.source)
     built = perf_counter()
+    job.deadline.begin("draw")
     with timed_layout(figure) as layout:
-        drawn = _drawn(figure, variant, look.savefig, limits, returned)
+        drawn = _drawn(figure, job, room, returned)
     done = perf_counter()
     steps = {"build": built - began, "draw": done - built - layout.seconds}
     if layout.seconds:
         steps = {"build": steps["build"], "layout": layout.seconds, **steps}
     # After the draw, so that it cannot change a pixel.
-    return _Made(drawn, meaning.of(figure, returned), steps)
+    return _Made(drawn, job.meaning.of(figure, returned), steps)
 
 
 def _make_readable(figure: Figure, source: str) -> None:
@@ -226,12 +254,9 @@ def _make_readable(figure: Figure, source: str) -> None:
 
 
 def _drawn(
-    figure: Figure,
-    variant: Variant,
-    savefig: Mapping[str, Any],
-    limits: Limits,
-    returned: object,
+    figure: Figure, job: _Job, room: Room, returned: object
 ) -> Pixels | Document:
+    variant, savefig, limits = job.variant, job.look.savefig, job.limits
     if variant.format.is_text:
         return _text(figure, variant, savefig, limits, returned)
     if variant.format.is_raster:
@@ -241,6 +266,7 @@ def _drawn(
             scale=variant.scale,
             width_px=variant.width_px,
             max_pixels=limits.max_pixels,
+            make_room=room.grow_to,
         )
     return draw_document(
         figure,

@@ -9,7 +9,7 @@ can happen later, outside the gate.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from time import perf_counter
@@ -111,12 +111,14 @@ def draw_pixels(
     scale: float = 1.0,
     width_px: int | None = None,
     max_pixels: int,
+    make_room: Callable[[float], object] = lambda _pixels: None,
 ) -> Pixels:
     """Draw *figure* once, as ``savefig`` would.
 
     :param options: keyword arguments for ``savefig``.
     :param scale: factor on the dpi.
     :param width_px: width of the picture, instead of *scale*.
+    :param make_room: called with a number of pixels before memory for them is taken.
     :raises ImageTooLargeError: before the memory for the pixels is taken.
     """
     box_inches = None
@@ -129,6 +131,7 @@ def draw_pixels(
         _layout_once(canvas, options),
         _tight_box(figure, box_inches),
     ):
+        canvas.make_room = make_room
         figure.savefig(drawn, format="pixels", **{**options, "dpi": dpi})  # type: ignore[arg-type]
     return drawn[0]
 
@@ -310,11 +313,14 @@ class _PixelCanvas(FigureCanvasAgg):
 
     max_pixels = 0
     scale = 1.0
+    make_room: Callable[[float], object] = staticmethod(lambda _pixels: None)
     layout_engine: Any = None
 
     def get_renderer(self) -> RendererAgg:
         # The one place where memory for pixels is taken.
-        check_size(self.figure.bbox.size, self.max_pixels, self.scale)
+        width, height = self.figure.bbox.size
+        check_size((width, height), self.max_pixels, self.scale)
+        self.make_room(width * height)
         return super().get_renderer()  # type: ignore[no-any-return,no-untyped-call]
 
     def print_pixels(self, drawn: list[Pixels], **_: Any) -> None:

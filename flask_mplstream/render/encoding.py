@@ -24,8 +24,9 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "png": {"compress_level": 4, "compress_type": 0},
     "webp": {"lossless": True, "method": 1},
     # Colours in full: thin lines of one have no second pixel to borrow from. A step
-    # slower than the fastest, which takes half as many bytes.
-    "avif": {"quality": 85, "speed": 8, "subsampling": "4:4:4"},
+    # slower than the fastest, which takes half as many bytes. One thread: the bytes
+    # depend on their number, and hits need the other processors.
+    "avif": {"quality": 85, "speed": 8, "subsampling": "4:4:4", "max_threads": 1},
     "jpg": {"quality": 90},
 }
 _PILLOW_NAMES = {"jpg": "jpeg"}

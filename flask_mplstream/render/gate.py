@@ -20,6 +20,7 @@ import matplotlib as mpl
 import matplotlib.style
 from matplotlib._pylab_helpers import Gcf
 
+from ..deadline import Deadline
 from ..errors import ConfigError, OverloadedError, cut, nearest
 from ..forks import call_in_child
 from .counts import bound_counts, lift_bounds
@@ -115,19 +116,19 @@ def is_held_here() -> bool:
 @contextmanager
 def gate(
     style: Style | None = None,
-    timeout_s: float | None = None,
+    deadline: Deadline | None = None,
     *,
     name: str = "a figure",
 ) -> Iterator[None]:
     """Hold Matplotlib alone; leave its rcParams and pyplot as they were found.
 
     :param style: applied while the gate is held.
-    :param timeout_s: seconds to wait for it; ``None`` for ever.
+    :param deadline: until when to wait for it; ``None`` for no limit.
     :param name: the figure's source, for the log.
     :raises OverloadedError: where it is not free in time.
     """
     with (
-        _held(timeout_s),
+        _held(deadline or Deadline(None)),
         _as_found(),
         guarded(),
         bound_counts(),
@@ -156,12 +157,14 @@ def _guards(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def _held(timeout_s: float | None) -> Iterator[None]:
+def _held(deadline: Deadline) -> Iterator[None]:
     lock = _lock  # A fork while it is held brings a new one.
-    if not lock.acquire(timeout=-1 if timeout_s is None else max(timeout_s, 0)):
+    if not lock.acquire(timeout=deadline.lock_timeout_s):
         raise OverloadedError(
-            f"Other pictures were drawn for {timeout_s:.1f} seconds, and this one "
-            f"had no turn."
+            f"Other pictures were drawn, and this one had no turn in "
+            f"{deadline.timeout_s:g} seconds.{deadline}",
+            fix="Render in more processes (MPLSTREAM_WORKERS), make figure functions "
+            "faster, or let fewer pictures wait (MPLSTREAM_MAX_PENDING).",
         )
     try:
         yield

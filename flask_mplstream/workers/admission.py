@@ -28,7 +28,9 @@ class Admission:
             if self._count >= self._max_renders:
                 raise OverloadedError(
                     f"{self._count} other pictures are being rendered or wait for it. "
-                    f"Ask again soon."
+                    f"Ask again soon.",
+                    fix="Render in more processes (MPLSTREAM_WORKERS), or let more "
+                    "pictures wait (MPLSTREAM_MAX_PENDING).",
                 )
             self._count += 1
 

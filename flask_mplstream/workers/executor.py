@@ -34,8 +34,15 @@ class OnExecutor:
         """Make the executor now."""
         self._current(threading.TIMEOUT_MAX)
 
-    def run(self, payload: bytes, timeout_s: float) -> bytes:
+    def run(
+        self,
+        payload: bytes,
+        timeout_s: float,
+        on_turn: Callable[[], object] = lambda: None,
+    ) -> bytes:
         """What comes back for *payload*.
+
+        :param on_turn: called when the executor has it; when it begins is not known.
 
         :raises OverloadedError: where no executor is made in *timeout_s*.
         :raises SlowRenderError: after *timeout_s*.
@@ -43,6 +50,7 @@ class OnExecutor:
         """
         deadline = time.monotonic() + timeout_s
         executor = self._current(timeout_s)
+        on_turn()
         try:
             return self._run_on(executor, payload, deadline - time.monotonic())
         except WorkerDiedError:
@@ -57,6 +65,7 @@ class OnExecutor:
             future = executor.submit(transport.run, payload)
         except Exception as error:  # Broken, shut down, or its connection closed.
             raise WorkerDiedError(f"The executor takes no render: {error}.") from error
+        timeout_s = max(timeout_s, 0.0)
         try:
             return future.result(timeout_s)
         except TimeoutError:
@@ -73,9 +82,11 @@ class OnExecutor:
 
     def _current(self, timeout_s: float, broken: Executor | None = None) -> Executor:
         """The executor, made where there is none, or only the *broken* one."""
-        if not self._lock.acquire(timeout=max(timeout_s, 0)):
+        timeout_s = max(timeout_s, 0.0)
+        if not self._lock.acquire(timeout=timeout_s):
             raise OverloadedError(
-                f"The executor was not made in {timeout_s:.1f} seconds."
+                f"The executor was not made in {timeout_s:.1f} seconds.",
+                fix="Look at what the callable in MPLSTREAM_EXECUTOR waits for.",
             )
         try:
             if broken is not None and self._executor is broken:

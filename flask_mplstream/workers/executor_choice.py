@@ -37,8 +37,13 @@ class Elsewhere(Protocol):
     def start(self) -> None:
         """Be ready before the first render."""
 
-    def run(self, payload: bytes, timeout_s: float) -> bytes:
-        """Return the result of *payload*, in *timeout_s* seconds."""
+    def run(
+        self, payload: bytes, timeout_s: float, on_turn: Callable[[], object]
+    ) -> bytes:
+        """Return the result of *payload*, in *timeout_s* seconds.
+
+        :param on_turn: called when the render begins.
+        """
 
     def stop(self) -> None:
         """Leave nothing running."""

@@ -15,6 +15,7 @@ from typing import Any
 from flask.ctx import _AppCtxGlobals
 from werkzeug.exceptions import HTTPException
 
+from ..connections import note_pool_timeout
 from ..errors import (
     ArgumentFault,
     ArgumentsError,
@@ -60,6 +61,7 @@ def explained(
         for note in (line, _inject_hint(error, line)):
             if note:
                 error.add_note(note)
+        note_pool_timeout(error)
         raise
 
 

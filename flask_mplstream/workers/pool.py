@@ -34,6 +34,11 @@ logger = logging.getLogger("flask_mplstream")
 #: be too short for many, and their workers killed for nothing. Only a worker that
 #: starts is waited for longer: others than those that wait could not use it either.
 LATEST_START = 0.5
+#: What an operator can do if workers are busy or starting.
+MORE_WORKERS = (
+    "Raise MPLSTREAM_WORKERS or timeout, or start the workers before the first request "
+    "(MPLSTREAM_PRELOAD)."
+)
 #: Seconds after which a process that still starts is started anew.
 LONGEST_START_S = 60.0
 
@@ -232,7 +237,9 @@ class _Worker:
             # It goes on starting for the next one, or nobody would ever have it.
             if time.monotonic() - process.began > LONGEST_START_S:
                 self._lose("start")
-            raise OverloadedError("A worker is still starting.") from None
+            raise OverloadedError(
+                "A worker is still starting.", fix=MORE_WORKERS
+            ) from None
         except ConfigError as error:
             # Another one for each request: a raise adds its frames to what it finds.
             raise ConfigError(str(error)) from None
@@ -377,15 +384,22 @@ class Pool:
                 self._idle.put(worker)
         self._workers[0].report()
 
-    def run(self, payload: bytes, timeout_s: float) -> bytes:
+    def run(
+        self,
+        payload: bytes,
+        timeout_s: float,
+        on_turn: Callable[[], object] = lambda: None,
+    ) -> bytes:
         """Return the result of *payload*, from a worker that lived.
 
+        :param on_turn: called when a worker is free.
         :raises OverloadedError: if no worker is free in *timeout_s*.
         :raises SlowRenderError: if the render takes longer than what is left.
         :raises WorkerDiedError: if two workers died of it.
         """
         turn = _Turn.of(timeout_s)
         worker = self._free(turn)
+        on_turn()
         try:
             try:
                 return worker.run(payload, turn)
@@ -405,7 +419,8 @@ class Pool:
             if not any(worker.is_starting for worker in self._workers):
                 break
         raise OverloadedError(
-            f"No worker was free for {time.monotonic() - began:.1f} seconds."
+            f"No worker was free for {time.monotonic() - began:.1f} seconds.",
+            fix=MORE_WORKERS,
         )
 
     def _give_back(self, worker: _Worker) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 from werkzeug.exceptions import abort
 from werkzeug.wrappers import Response
 
+from ..deadline import Deadline
 from ..errors import ConfigError
 from ..functions import full_name, qualified_name
 from ..image import RenderedImage, Theme, Variant
@@ -54,13 +55,16 @@ class Recipe:
         values: Mapping[str, Any],
         variant: Variant,
         *,
-        timeout_s: float | None = None,
+        deadline: Deadline | None = None,
+        release: Callable[[], object] = lambda: None,
     ) -> RenderedImage:
         """The picture of *values* in *variant*.
 
-        :param timeout_s: seconds to wait for the gate.
+        :param deadline: until when to wait for a turn; ``None`` for no limit.
+        :param release: called when what follows needs no database connection.
         :raises ArgumentsError: where a text from the URL is no mathtext.
         """
+        deadline = deadline or Deadline(None)
         began, loaded, steps = perf_counter(), [], []
         from_url = {name: values[name] for name in self.url_names}
         chosen = {
@@ -70,24 +74,33 @@ class Recipe:
         }
         with explained_size(chosen, variant), explained(self.function, from_url):
             if self.load is not None:
+                deadline.begin("load")
                 given = {name: values[name] for name in self.load_takes}
                 loaded = [_awaited(self.load(**given))]
                 steps = [("load", perf_counter() - began)]
-                if timeout_s is not None:
-                    timeout_s -= steps[0][1]
+                release()  # It may be long until it is this figure's turn.
             image = render_variant(
                 lambda: build_once(
-                    lambda: _no_response(_awaited(self.function(*loaded, **values))),
-                    self.source,
+                    lambda: self._figure(loaded, values, release), self.source
                 ),
                 variant,
                 source=self.source,
                 look=self.looks[variant.theme],
                 limits=self.limits,
                 meaning=self.meaning,
-                timeout_s=timeout_s,
+                deadline=deadline,
             )
         return replace(image, timings_s=(*steps, *image.timings_s))
+
+    def _figure(
+        self,
+        loaded: Sequence[Any],
+        values: Mapping[str, Any],
+        release: Callable[[], object],
+    ) -> object:
+        returned = _no_response(_awaited(self.function(*loaded, **values)))
+        release()  # Encoding may take long.
+        return returned
 
     def check_portable(self) -> None:
         """Refuse what another process could not be told.

@@ -5,7 +5,7 @@ Flask side; one :class:`Renders` for each app and process.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -15,6 +15,8 @@ from typing import Any
 from flask import Flask
 
 from ..budget import Budget
+from ..connections import release_connections, watch_writes
+from ..deadline import Deadline
 from ..errors import (
     ArgumentsError,
     ConfigError,
@@ -33,6 +35,7 @@ from . import transport
 from .admission import Admission
 from .executor_choice import choose_executor
 from .explaining import is_failure
+from .greenlets import warn_of_greenlets
 from .inline import is_rendering, run_without_request
 from .recipe import Recipe
 
@@ -47,11 +50,17 @@ class _Render:
     recipe: Recipe
     values: Mapping[str, Any]
     variant: Variant
-    timeout_s: float
+    deadline: Deadline
+    #: Whose budget it is on, if on any.
+    payer: str | None
+    #: Called when it needs no database connection for a while.
+    release: Callable[[], object]
 
     def image(self) -> RenderedImage:
         """The picture, rendered in this process."""
-        return self.recipe.image(self.values, self.variant, timeout_s=self.timeout_s)
+        return self.recipe.image(
+            self.values, self.variant, deadline=self.deadline, release=self.release
+        )
 
 
 class Renders:
@@ -71,28 +80,36 @@ class Renders:
         self._app = app
         self._budget = budget
         self._app_name = settings.app
+        watch_writes()  # SQLAlchemy may have been imported since.
+        self._before_wait = settings.before_wait or release_connections
+        self._release = release_connections if settings.before_wait is None else _keep
         # On an executor all that it has been given counts as waiting: how much it
         # runs at once is its own affair.
         slots = 0 if settings.executor else max(settings.workers, 1)
         self._admission = Admission(slots + settings.max_pending)
         self._elsewhere = choose_executor(app, settings, modules)
+        if self._elsewhere is None:
+            warn_of_greenlets()
 
     def image(
         self,
         recipe: Recipe,
         values: Mapping[str, Any],
         variant: Variant,
-        timeout_s: float,
+        deadline: Deadline,
+        payer: str | None = None,
     ) -> RenderedImage:
-        """The picture of *values*, in *timeout_s* seconds.
+        """The picture of *values*, before the deadline.
 
+        :param payer: what :meth:`admit` returned.
         :raises OverloadedError: where there is no room for it, or no turn in time.
         :raises SlowRenderError: where its render takes too long and can be ended.
         :raises WorkerDiedError: where no worker survived it.
         """
         told = {"figure": recipe.endpoint, "arguments": values, "variant": variant}
+        render = _Render(recipe, values, variant, deadline, payer, self._release)
         try:
-            image = self._charged(_Render(recipe, values, variant, timeout_s))
+            image = self._charged(render)
         except _REFUSALS:
             raise
         except Exception as error:
@@ -106,38 +123,38 @@ class Renders:
         if is_rendering.get():
             # Asked for by a figure function, which has its turn.
             return self._here(render)
-        began = perf_counter()
-        try:
-            image = self._admitted(render)
-        except OverloadedError:
-            raise  # Nothing was rendered.
-        except Exception:
-            self._charge(perf_counter() - began)
-            raise
-        self._charge(sum(s for step, s in image.timings_s if step != "wait"))
-        return image
+        if self._budget is None or render.payer is None:
+            return self._admitted(render)
+        with self._budget.opened(render.payer, render.deadline):
+            return self._admitted(render)
 
-    def admit(self) -> None:
-        """Refuse the current request a new render where its client has had enough.
+    def admit(self, begins: bool) -> str | None:
+        """Return who pays for a render of the current request.
 
-        :raises BudgetError: with the seconds to wait.
+        :param begins: whether the request would begin one; a follower pays nothing.
+        :raises BudgetError: with the seconds to wait, if the client has had enough.
         """
-        if self._budget is not None:
-            self._budget.check()
+        if self._budget is None:
+            return None
+        return self._budget.payer(must_have=begins)
 
-    def _charge(self, seconds: float) -> None:
-        if self._budget is not None:
-            self._budget.charge(seconds)
+    def before_wait(self) -> None:
+        """Give back what the current request would hold while it waits."""
+        self._before_wait()
 
     def _admitted(self, render: _Render) -> RenderedImage:
         with self._pending(render.recipe.endpoint):
             if self._elsewhere is None:
                 return self._here(render)
-            began = perf_counter()
+            began, deadline = perf_counter(), render.deadline
             payload = transport.pack(
                 self._app_name, render.recipe, render.values, render.variant
             )
-            image = transport.unpack(self._elsewhere.run(payload, render.timeout_s))
+            deadline.begin("a worker")
+            result = self._elsewhere.run(
+                payload, deadline.remaining_s, lambda: deadline.begin("the render")
+            )
+            image = transport.unpack(result)
         return _with_wait(image, perf_counter() - began)
 
     @contextmanager
@@ -161,6 +178,10 @@ class Renders:
         """End the workers, if there are any."""
         if self._elsewhere is not None:
             self._elsewhere.stop()
+
+
+def _keep() -> None:
+    """Hold what is held: the app has a function of its own for that."""
 
 
 def check_extras(settings: Settings) -> None:

@@ -1,0 +1,173 @@
+"""30 simultaneous requests for large AVIFs, and hits meanwhile.
+
+gunicorn with one worker of 40 threads; a figure of 640 x 480 pixels as
+``.avif?_width=3840``, with other arguments in each request, and a hit every 20 ms.
+An AVIF of that size takes seconds of processor time and 400 MB.
+
+Targets: the process grows by at most 500 MB, no answer comes later than ``timeout`` +
+1 s (503 with ``Retry-After`` instead), and every hit takes less than 100 ms.
+
+    python -m benchmarks.large [--requests 30] [--timeout 10]
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from pathlib import Path
+from statistics import median
+
+from benchmarks._pairs import Result, parser, show
+from tests.conftest import free_port, server
+
+THREADS = 40
+#: Seconds between two hits, and between two looks at the memory.
+EVERY_S = 0.02
+#: Seconds in which hits are measured without large pictures.
+CALM_S = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one request got."""
+
+    status: int
+    has_retry: bool
+    seconds: float
+
+
+def ask(port: int, path: str) -> Answer:
+    """One request on a connection of its own."""
+    began = time.perf_counter()
+    with closing(HTTPConnection("127.0.0.1", port, timeout=120)) as connection:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        response.read()
+        has_retry = response.headers["Retry-After"] is not None
+        return Answer(response.status, has_retry, time.perf_counter() - began)
+
+
+def resident_bytes(pid: int) -> int:
+    """The resident memory of *pid* and its children."""
+    pids = [pid, *map(int, _children(pid))]
+    return sum(_resident(one) for one in pids)
+
+
+def _children(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def _resident(pid: int) -> int:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * 4096
+
+
+@dataclass(slots=True)
+class Watch:
+    """What is seen while the large pictures are made."""
+
+    most_bytes: int = 0
+    hits: list[Answer] = field(default_factory=list)
+
+
+@contextmanager
+def watching(port: int, pid: int) -> Iterator[Watch]:
+    """Ask for a hit and look at the memory until the block ends."""
+    watch, stop = Watch(), threading.Event()
+
+    def look() -> None:
+        while not stop.wait(EVERY_S):
+            watch.most_bytes = max(watch.most_bytes, resident_bytes(pid))
+
+    def hit() -> None:
+        while not stop.wait(EVERY_S):
+            watch.hits.append(ask(port, "/large.png"))
+
+    threads = [threading.Thread(target=target) for target in (look, hit)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield watch
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def slowest_ms(watch: Watch) -> float:
+    """The slowest hit, in milliseconds."""
+    return max(hit.seconds for hit in watch.hits) * 1e3
+
+
+def settled_bytes(pid: int) -> int:
+    """The memory once nothing is rendered any more."""
+    while True:
+        before = resident_bytes(pid)
+        time.sleep(3)
+        if abs(resident_bytes(pid) - before) < 2**20:
+            return before
+
+
+def main() -> None:
+    """Measure and print."""
+    options = parser(__doc__)
+    options.add_argument("--requests", type=int, default=30)
+    options.add_argument("--timeout", type=float, default=10.0, help="seconds")
+    chosen = options.parse_args()
+    port = free_port()
+    command = [sys.executable, "-m", "gunicorn", "--worker-class", "gthread"]
+    command += ["--threads", str(THREADS), "--bind", f"127.0.0.1:{port}"]
+    command += ["--timeout", "300", "benchmarks._large_app:create_app()"]
+    environment = {"FLASK_MPLSTREAM_TIMEOUT": str(chosen.timeout)}
+    with server(*command, port=port, cwd=None, **environment) as running:
+        ask(port, "/large.png")
+        before = resident_bytes(running.pid)
+        with watching(port, running.pid) as calm:
+            time.sleep(CALM_S)
+        with watching(port, running.pid) as watch:
+            paths = [f"/large.avif?_width=3840&n={n}" for n in range(chosen.requests)]
+            with ThreadPoolExecutor(chosen.requests) as pool:
+                answers = list(pool.map(lambda path: ask(port, path), paths))
+        after = settled_bytes(running.pid)
+    print(f"hits alone: slowest {slowest_ms(calm):.0f} ms")
+    report(answers, watch, (watch.most_bytes - before, after - before), chosen.timeout)
+
+
+def report(
+    answers: list[Answer], watch: Watch, grown: tuple[int, int], timeout_s: float
+) -> None:
+    """Print what was measured."""
+    slowest_s = max(answer.seconds for answer in answers)
+    refused = [answer for answer in answers if answer.status != 200]
+    show(
+        f"{len(answers)} requests for AVIFs of 3840 x 2880 pixels",
+        [
+            Result("memory grows by, MB", grown[0] / 2**20, 500, ".0f"),
+            Result("of which stays, MB", grown[1] / 2**20, form=".0f"),
+            Result("slowest answer, s", slowest_s, timeout_s + 1, ".2f"),
+            Result(
+                "refused without Retry-After",
+                sum(not r.has_retry for r in refused),
+                0,
+                "d",
+            ),
+            Result("slowest hit, ms", slowest_ms(watch), 100, ".0f"),
+            Result(
+                "hit, median, ms",
+                median(hit.seconds for hit in watch.hits) * 1e3,
+                form=".1f",
+            ),
+        ],
+    )
+    print(f"  answers: {dict(Counter(answer.status for answer in answers))}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""gevent: all requests of a process share a thread, which a render holds."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from flask_mplstream.workers.greenlets import (
+    USUAL_FOLLOWERS,
+    greenlet_library,
+    usual_followers,
+)
+
+from .conftest import free_port, wait_for_port
+
+ROOT = Path(__file__).parent.parent
+
+
+@contextmanager
+def gevent_server(log: Path, **config: str) -> Iterator[int]:
+    """gunicorn with one gevent worker, whose standard error goes to *log*."""
+    port = free_port()
+    command = [sys.executable, "-m", "gunicorn", "--worker-class", "gevent"]
+    command += ["--bind", f"127.0.0.1:{port}", "tests.greenlet_app:create_app()"]
+    with log.open("wb") as errors:
+        running = subprocess.Popen(
+            command, cwd=ROOT, env=environment(**config), stderr=errors
+        )
+        try:
+            wait_for_port(port, running)
+            yield port
+        finally:
+            running.terminate()
+            running.wait(20)
+
+
+def environment(**config: str) -> dict[str, str]:
+    return {**os.environ, **{f"FLASK_{key}": value for key, value in config.items()}}
+
+
+def ask(port: int, path: str) -> tuple[int, float]:
+    began = time.monotonic()
+    connection = HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        response.read()
+        return response.status, time.monotonic() - began
+    finally:
+        connection.close()
+
+
+def test_without_workers_the_log_says_what_to_do(tmp_path: Path) -> None:
+    """Once, at the first render."""
+    log = tmp_path / "log"
+    with gevent_server(log) as port:
+        assert [ask(port, f"/slow?n={n}")[0] for n in (0, 0)] == [200, 200]
+    assert log.read_text().count("set MPLSTREAM_WORKERS") == 1
+
+
+def test_with_workers_hits_do_not_wait(tmp_path: Path) -> None:
+    """The web process only waits for its workers; and nothing is to be warned of."""
+    log = tmp_path / "log"
+    with gevent_server(log, MPLSTREAM_WORKERS="1") as port:
+        assert ask(port, "/slow")[0] == 200
+        with ThreadPoolExecutor(3) as pool:
+            renders = [pool.submit(ask, port, f"/slow?n={n}") for n in (1, 2, 1)]
+            time.sleep(0.3)
+            status, seconds = ask(port, "/slow")
+            assert status == 200
+            assert not all(render.done() for render in renders)
+            assert [render.result()[0] for render in renders] == [200] * 3
+            assert seconds < min(render.result()[1] for render in renders)
+    assert "MPLSTREAM_WORKERS" not in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "library"),
+    [
+        ("gevent.monkey", "is_module_patched", "gevent"),
+        ("eventlet.patcher", "is_monkey_patched", "eventlet"),
+    ],
+)
+@pytest.mark.parametrize("is_patched", [True, False])
+def test_greenlets_are_known_by_what_they_replace(
+    monkeypatch: pytest.MonkeyPatch,
+    module: str,
+    name: str,
+    library: str,
+    is_patched: bool,
+) -> None:
+    """A library that is only imported changes nothing."""
+    for other in ("gevent.monkey", "eventlet.patcher"):
+        monkeypatch.delitem(sys.modules, other, raising=False)
+    assert greenlet_library() is None
+    fake = SimpleNamespace(**{name: lambda _: is_patched})
+    monkeypatch.setitem(sys.modules, module, fake)
+    assert greenlet_library() == (library if is_patched else None)
+    # A greenlet that waits holds no thread of the server.
+    assert usual_followers() == (math.inf if is_patched else USUAL_FOLLOWERS)

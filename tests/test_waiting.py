@@ -1,0 +1,408 @@
+"""How long a request waits: one deadline for all steps, and not too many waiters."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from flask_mplstream import ConfigError, FigureBlueprint, OverloadedError
+from flask_mplstream.cache import coalesce
+from flask_mplstream.deadline import Deadline
+from flask_mplstream.overload import EVERY_S, OverloadLog
+
+from .conftest import Clock, Counter
+
+Serve = Callable[..., FlaskClient]
+#: Seconds that a request may take after its timeout; on a busy machine, some more.
+SOON_S = 4.0
+
+
+def wait_until(is_so: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 10
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def flights_of(client: FlaskClient) -> Any:
+    return client.application.extensions["mplstream"].pictures(None)._flights
+
+
+def land(client: FlaskClient) -> None:
+    """Wait for renders that their requests have left."""
+    wait_until(lambda: not flights_of(client)._flights)
+    for thread in list(coalesce._threads):
+        thread.join(10)
+
+
+@pytest.fixture
+def go() -> Iterator[threading.Event]:
+    """Set to let slow functions end."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+# --- One deadline ---------------------------------------------------------
+
+
+class SlowText(Text):
+    """A text that is slow to draw."""
+
+    def __init__(self, wait: Callable[[], object]) -> None:
+        super().__init__(0.5, 0.5, "slow")
+        self._wait = wait
+
+    def draw(self, renderer: Any) -> None:
+        self._wait()
+        super().draw(renderer)
+
+
+def slow_route(plots: FigureBlueprint, step: str, wait: Callable[[], object]) -> None:
+    def load() -> None:
+        if step == "load":
+            wait()
+
+    @plots.figure_route("/slow", load=load, timeout=0.2, formats=["png"])
+    def slow(_: None) -> Figure:
+        if step == "the figure function":
+            wait()
+        figure = Figure(figsize=(1, 1))
+        if step == "draw":
+            figure.add_artist(SlowText(wait))
+        return figure
+
+
+@pytest.mark.parametrize("step", ["load", "the figure function", "draw", "encode"])
+def test_no_step_makes_a_request_wait_longer(
+    plots: FigureBlueprint,
+    serve: Serve,
+    go: threading.Event,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+) -> None:
+    """503 soon after ``timeout``, which says the step; the picture is kept."""
+    slow_route(plots, step, lambda: go.wait(20))
+    if step == "encode":
+        slowly_encoded(monkeypatch, lambda: go.wait(20))
+    client = serve()
+    began = time.monotonic()
+    answer = client.get("/plots/slow")
+    assert time.monotonic() - began < SOON_S
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "1"
+    detail = answer.get_json()["detail"]
+    assert f"seconds went into {step}." in detail
+    assert "-" not in detail
+    go.set()
+    land(client)
+    assert "hit" in client.get("/plots/slow").headers["Cache-Status"]
+
+
+def slowly_encoded(monkeypatch: pytest.MonkeyPatch, wait: Callable[[], object]) -> None:
+    from PIL import Image
+
+    save = Image.Image.save
+
+    def slow_save(*args: Any, **options: Any) -> None:
+        wait()
+        save(*args, **options)
+
+    monkeypatch.setattr(Image.Image, "save", slow_save)
+
+
+def test_a_turn_that_does_not_come_is_named(
+    plots: FigureBlueprint, serve: Serve, go: threading.Event
+) -> None:
+    """Another picture has the gate; the log names what an operator can do."""
+
+    began = threading.Event()
+
+    @plots.figure_route("/slow", timeout=0.3)
+    def slow(n: int = 0) -> Figure:
+        began.set()
+        go.wait(20)
+        return Figure(figsize=(1, 1))
+
+    client = serve()
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(client.application.test_client().get, "/plots/slow")
+        began.wait(10)
+        detail = client.get("/plots/slow?n=1").get_json()["detail"]
+        go.set()
+        first.result()
+    assert "went into waiting for a turn." in detail
+    land(client)
+
+
+def test_a_failure_after_the_deadline_is_logged(
+    plots: FigureBlueprint,
+    serve: Serve,
+    go: threading.Event,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """No request is there to log it."""
+
+    @plots.figure_route("/slow", timeout=0.1)
+    def slow() -> Figure:
+        go.wait(20)
+        raise LookupError("no\ndata")
+
+    client = serve()
+    assert client.get("/plots/slow").status_code == 503
+    go.set()
+    land(client)
+    assert "failed after its deadline: LookupError: no data" in caplog.text
+
+
+def test_seconds_are_never_negative() -> None:
+    """A deadline that has passed has nothing left."""
+    clock = Clock()
+    deadline = Deadline(1, clock)
+    deadline.begin("load")
+    clock.now += 5
+    deadline.begin("a turn")
+    assert deadline.remaining_s == deadline.lock_timeout_s == 0
+    assert deadline.has_passed
+    assert str(deadline) == " So far 5.0 seconds went into load."
+
+
+def test_waiting_is_no_work() -> None:
+    """What is charged is the rest."""
+    clock = Clock()
+    deadline = Deadline(None, clock)
+    for step, seconds in [("a turn", 4), ("the figure function", 2), ("memory", 8)]:
+        deadline.begin(step)
+        clock.now += seconds
+    assert deadline.worked_s == 2
+    assert not deadline.has_passed
+
+
+# --- Followers ------------------------------------------------------------
+
+
+def test_hits_are_answered_while_many_wait_for_one_picture(
+    plots: FigureBlueprint, serve: Serve, go: threading.Event
+) -> None:
+    """Eight threads and twelve requests for a slow picture: a hit finds a thread."""
+
+    @plots.figure_route("/slow", timeout=20)
+    def slow() -> Figure:
+        go.wait(20)
+        return Figure(figsize=(1, 1))
+
+    plots.figure_route("/quick", endpoint="quick")(lambda: Figure(figsize=(1, 1)))
+    client = serve()
+    client.get("/plots/quick")
+    ask = client.application.test_client().get
+    with ThreadPoolExecutor(8) as threads:
+        followers = [threads.submit(ask, "/plots/slow") for _ in range(12)]
+        began = time.monotonic()
+        assert threads.submit(ask, "/plots/quick").result(10).status_code == 200
+        assert time.monotonic() - began < SOON_S
+        go.set()
+        answers = [follower.result() for follower in followers]
+    refused = [answer for answer in answers if answer.status_code == 503]
+    assert len(refused) == 5
+    assert {answer.headers["Retry-After"] for answer in refused} == {"1"}
+    assert {answer.status_code for answer in answers} == {200, 503}
+
+
+def test_a_quick_picture_refuses_no_follower(
+    plots: FigureBlueprint, serve: Serve, renders: Counter
+) -> None:
+    """More than the limit may wait for a second."""
+
+    @plots.figure_route("/slow")
+    def slow() -> Figure:
+        renders()
+        wait_until(lambda: threading.active_count() >= 12)
+        return Figure(figsize=(1, 1))
+
+    client = serve(MPLSTREAM_MAX_FOLLOWERS=1)
+    ask = client.application.test_client().get
+    with ThreadPoolExecutor(10) as threads:
+        answers = list(threads.map(ask, ["/plots/slow"] * 10))
+    assert [answer.status_code for answer in answers] == [200] * 10
+    assert len(renders) == 1
+
+
+def test_a_limit_below_nothing_is_refused(serve: Serve) -> None:
+    """The message names the setting."""
+    with pytest.raises(ConfigError, match="MPLSTREAM_MAX_FOLLOWERS"):
+        serve(MPLSTREAM_MAX_FOLLOWERS=-1)
+
+
+# --- Pictures that are not kept -------------------------------------------
+
+
+def test_what_is_not_kept_is_shared_by_those_who_came_before_it_began(
+    plots: FigureBlueprint, serve: Serve, renders: Counter, go: threading.Event
+) -> None:
+    """One render is under way; five that come meanwhile share the next one."""
+    began = threading.Event()
+
+    @plots.figure_route("/now", max_age=0)
+    def now() -> Figure:
+        renders()
+        began.set()
+        go.wait(20)
+        return Figure(figsize=(1, 1))
+
+    client = serve()
+    ask = client.application.test_client().get
+    with ThreadPoolExecutor(6) as threads:
+        first = threads.submit(ask, "/plots/now")
+        began.wait(10)
+        others = [threads.submit(ask, "/plots/now") for _ in range(5)]
+        wait_until(lambda: flights_of(client)._followers == 4)
+        assert len(renders) == 1
+        go.set()
+        answers = [answer.result() for answer in (first, *others)]
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(renders) == 2
+    statuses = [answer.headers["Cache-Status"] for answer in answers]
+    assert sum("collapsed" in status for status in statuses) == 4
+    assert all("fwd=bypass" in status for status in statuses)
+
+
+# --- Errors hold no data --------------------------------------------------
+
+
+class Large(np.ndarray[Any, Any]):
+    """An array that can be watched."""
+
+
+@pytest.mark.parametrize("how", ["raised", "in-args", "chained", "plotted"])
+def test_thirty_failures_hold_no_data(
+    plots: FigureBlueprint, serve: Serve, how: str
+) -> None:
+    """Not while the errors are remembered, and without a collection in between."""
+    arrays: list[weakref.ref[Large]] = []
+
+    @plots.figure_route("/fails", error_backoff=1000)
+    def fails(n: int = 0) -> Figure:
+        array = np.zeros(1000).view(Large)
+        arrays.append(weakref.ref(array))
+        match how:
+            case "in-args":
+                raise ValueError("bad", array)
+            case "chained":
+                try:
+                    raise LookupError(array)
+                except LookupError as error:
+                    raise ValueError("bad") from error
+            case "plotted":
+                Figure().subplots().plot(array)
+        raise ValueError("bad")
+
+    client = serve()
+    gc.collect()
+    gc.disable()
+    try:
+        answers = [client.get(f"/plots/fails?n={n}") for n in range(30)]
+        answers += [client.get(f"/plots/fails?n={n}") for n in range(30)]
+    finally:
+        gc.enable()
+    assert {answer.status_code for answer in answers} == {500}
+    assert len(arrays) == 30
+    assert [array() for array in arrays if array() is not None] == []
+
+
+def test_followers_get_an_error_of_the_same_class_without_data(
+    plots: FigureBlueprint, serve: Serve, go: threading.Event
+) -> None:
+    """An error handler of the app treats both alike."""
+    began, seen = threading.Event(), []
+
+    class MissingError(Exception):
+        def __init__(self, place: str, *, data: object) -> None:
+            super().__init__(f"nothing in {place}")
+            self.place, self.data = place, data
+
+    @plots.figure_route("/fails")
+    def fails() -> Figure:
+        began.set()
+        go.wait(20)
+        raise MissingError("Berlin", data=np.zeros(9))
+
+    client = serve()
+
+    def handle(error: MissingError) -> tuple[str, int]:
+        seen.append(error.data)
+        return f"{error} {error.place}", 404
+
+    client.application.register_error_handler(MissingError, handle)
+    ask = client.application.test_client().get
+    with ThreadPoolExecutor(2) as threads:
+        leader = threads.submit(ask, "/plots/fails")
+        began.wait(10)
+        follower = threads.submit(ask, "/plots/fails")
+        wait_until(lambda: flights_of(client)._followers == 1)
+        go.set()
+        assert leader.result().text == follower.result().text
+    assert leader.result().text == "nothing in Berlin Berlin"
+    assert sorted(type(data).__name__ for data in seen) == ["ndarray", "str"]
+
+
+# --- Overloads in the log -------------------------------------------------
+
+
+def test_overloads_are_logged_once_and_then_rarely(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The first one at once with the fix; then their number, once a minute."""
+    clock = Clock()
+    log = OverloadLog(clock)
+    for _ in range(50):
+        log.log(OverloadedError("No room.", fix="Raise MPLSTREAM_MAX_PENDING."))
+        clock.now += 1
+    log.log(OverloadedError("No turn.", fix="Set MPLSTREAM_WORKERS."))
+    clock.now += EVERY_S
+    log.log(OverloadedError("No room.", fix="Raise MPLSTREAM_MAX_PENDING."))
+    assert [record.getMessage() for record in caplog.records] == [
+        "A picture is refused: No room. Raise MPLSTREAM_MAX_PENDING.",
+        "A picture is refused: No turn. Set MPLSTREAM_WORKERS.",
+        "A picture is refused: No room. Raise MPLSTREAM_MAX_PENDING. "
+        "49 more since the last such line.",
+    ]
+
+
+def test_a_refused_request_is_in_the_log(
+    plots: FigureBlueprint,
+    serve: Serve,
+    go: threading.Event,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Once for five of them, with the setting that would help."""
+    began = threading.Event()
+
+    @plots.figure_route("/slow")
+    def slow(n: int = 0) -> Figure:
+        began.set()
+        go.wait(20)
+        return Figure(figsize=(1, 1))
+
+    client = serve(MPLSTREAM_MAX_PENDING=0)
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(client.application.test_client().get, "/plots/slow")
+        began.wait(10)
+        refused = [client.get(f"/plots/slow?n={n}").status_code for n in range(1, 6)]
+        go.set()
+        assert first.result().status_code == 200
+    assert refused == [503] * 5
+    lines = [r for r in caplog.records if r.levelno == logging.WARNING]
+    assert len(lines) == 1
+    assert "MPLSTREAM_MAX_PENDING" in lines[0].getMessage()
