@@ -365,10 +365,16 @@ class Settings(RouteOptions):
     #: renders, each with a thread of the server; more of them wait one second at most,
     #: then get 503. ``None``: 6, and no limit under gevent and eventlet. With 8 threads
     #: that leaves one for pictures in the cache.
-    max_followers: Annotated[int, Field(ge=0)] | None = None
+    max_followers: Annotated[
+        Annotated[int, Field(ge=0)] | None,
+        Field(description="a whole number, 0 or more, or None"),
+    ] = None
     #: Called in a request before it waits for a render, to give database connections
     #: back. ``None`` commits the Flask-SQLAlchemy sessions that have only read.
-    before_wait: Callable[[], object] | None = None
+    before_wait: Annotated[
+        Callable[[], object] | None,
+        Field(description="a callable, such as session.remove, or None"),
+    ] = None
     #: Seconds of rendering for each client and minute.
     client_budget: Annotated[
         Annotated[float, Field(gt=0)] | None,

@@ -1,17 +1,18 @@
 """What happens to figures, told to whoever listens: blinker signals, as Flask's own.
 
 Flask side; it imports nothing of the package. The sender is the app itself, no
-proxy. Receivers run in the thread that did it, and somebody waits for them; where a
-picture is renewed in the background there is no request.
+proxy. Receivers run in the thread that did the work, and a caller waits for them.
+They have an app context. A render's have no request: it runs in another thread.
 """
 
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from typing import Any
 
 from blinker import NamedSignal, Namespace
-from flask import Flask
+from flask import Flask, has_app_context
 
 logger = logging.getLogger("flask_mplstream")
 
@@ -108,8 +109,9 @@ def tell(signal: NamedSignal, app: Flask, **told: Any) -> None:
     """
     if not signal.receivers or signal.is_muted:
         return
-    for receiver in signal.receivers_for(app):
-        try:
-            app.ensure_sync(receiver)(app, **told)
-        except Exception:
-            logger.exception("A receiver of %s failed: %r", signal.name, receiver)
+    with nullcontext() if has_app_context() else app.app_context():
+        for receiver in signal.receivers_for(app):
+            try:
+                app.ensure_sync(receiver)(app, **told)
+            except Exception:
+                logger.exception("A receiver of %s failed: %r", signal.name, receiver)

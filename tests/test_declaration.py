@@ -223,7 +223,9 @@ def test_what_is_no_rule_is_refused_at_the_decorator(
     assert_short(caught)
 
 
-@pytest.mark.parametrize("endpoint", [5, "", b"x", bars], ids=repr)
+@pytest.mark.parametrize(
+    "endpoint", [5, "", b"x", bars], ids=["number", "empty", "bytes", "function"]
+)
 def test_an_endpoint_is_a_name(plots: FigureBlueprint, endpoint: Any) -> None:
     """Something else is refused at the decorator."""
     with pytest.raises(ConfigError, match="Give a name, such as 'walk'") as caught:

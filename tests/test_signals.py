@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from blinker import NamedSignal
-from flask import Flask, Response, abort
+from flask import Flask, Response, abort, current_app
 from flask.testing import FlaskClient
 from matplotlib.figure import Figure
 
@@ -479,6 +479,18 @@ def test_a_failure_s_receiver_that_raises_hides_no_error(
 
 
 @pytest.mark.keeps_threads  # asgiref's, for the event loop.
+def test_receivers_have_an_app_context(client: FlaskClient) -> None:
+    """A render's too, which runs in another thread than the request."""
+    names: list[str] = []
+
+    def note(sender: Flask, **_: Any) -> None:
+        names.append(current_app.name)
+
+    with figure_rendered.connected_to(note), figure_served.connected_to(note):
+        client.get("/plots/walk")
+    assert names == [client.application.name] * 2
+
+
 def test_a_receiver_may_be_a_coroutine(client: FlaskClient) -> None:
     """As those of Flask's own signals."""
     told: list[str] = []
