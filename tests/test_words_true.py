@@ -82,7 +82,10 @@ def dates_of(text: str) -> tuple[str, str]:
 
 
 def is_moment(text: str, wall_clock: datetime) -> bool:
+    """Whether a date is right; with a time of day, to the second."""
     said, exact = moment(text)
+    if ":" in text:
+        return said == wall_clock
     return timedelta() <= wall_clock - said < exact
 
 

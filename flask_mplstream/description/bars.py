@@ -1,7 +1,8 @@
 """Bars in numbers, and whether they are those of a histogram.
 
 Description layer. ``bar`` and ``hist`` leave the same rectangles, so the kind is
-told from what only one of them does. If neither is certain, the bars have no kind.
+read from traces that only one of them leaves. If neither is certain, the bars have no
+kind.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Bars:
 
     container: BarContainer
     is_horizontal: bool
-    #: Where they begin and end, side by side.
+    #: Their edges, side by side.
     starts: Values
     ends: Values
     heights: Values

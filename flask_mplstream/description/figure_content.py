@@ -16,20 +16,18 @@ from .axes_reader import AxesReader
 from .axis_values import Dimension, read_dimension
 from .legend_names import LegendNames
 from .plain_text import plain
-from .plotnine_plots import find_plot, read_plot
+from .plotnine_plots import find_plots, read_plots
 from .series import AxesContent, Content
 
 
 def read(figure: Figure, returned: object = None) -> Content:
     """Return the content of *figure*.
 
-    :param returned: what the figure function returned. seaborn's grids and plotnine's
+    :param returned: the figure function's result. seaborn's grids and plotnine's
         plots have names that the artists lack.
     """
-    if (plot := find_plot(figure)) is not None:
-        content = read_plot(plot)
-        if content is not None:
-            return content
+    if plots := find_plots(figure):
+        return read_plots(plots)
     found = list(_all_axes(figure))
     bases = [_base(number, found) for number in range(len(found))]
     axes = [
@@ -96,7 +94,7 @@ def _dimensions(axes: Axes) -> dict[str, Dimension]:
 
 
 def _texts_of(axes: Axes) -> tuple[str, ...]:
-    """Return what is written in *axes*."""
+    """Return the texts in *axes*."""
     boxes: list[Any] = [a.txt for a in axes.artists if isinstance(a, AnchoredText)]
     texts: list[Any] = [t for t in axes.texts if t.get_visible()]
     written = (plain(text.get_text()) for text in (*texts, *boxes))
