@@ -712,6 +712,25 @@ def test_a_statement_has_a_source() -> None:
         Statement("The range of y is 1 to 2.", ())
 
 
+def test_points_on_a_map_are_counted() -> None:
+    """Their places are degrees, and the limits of the axes are meters."""
+    from cartopy import crs
+
+    def draw() -> object:
+        axes = plt.figure().add_subplot(projection=crs.Robinson())
+        axes.scatter([0, 50], [10, 60], transform=crs.PlateCarree())
+        return axes
+
+    assert words(draw) == "Scatter plot with 2 points."
+    assert columns(draw) == {"x": ["0.0", "50.0"], "y": ["10.0", "60.0"]}
+
+
+def test_a_polygon_is_no_histogram() -> None:
+    """Also if it goes up and along like the outline of one bin."""
+    assert words(drawn_by("fill", [0, 1, 1], [0, 0, 1])) == "Chart."
+    assert words(drawn_by("fill", [0, 0, 1, 1], [0, 2, 2, 0])) == "Chart."
+
+
 def test_a_map_has_one_mesh() -> None:
     """Cells that go around the globe are no second one, and no place is in meters."""
     from cartopy import crs

@@ -207,28 +207,19 @@ def compute_middles(starts: Values, ends: Values) -> Values:
 def read_steps(vertices: Values) -> tuple[Values, Values, Values] | None:
     """Return starts, ends and heights of the outline that ``hist`` draws for ``step``.
 
+    A single bin is not told from a rectangle.
+
     :param vertices: with the bins in the first column.
     """
     places, heights = vertices[:, 0], vertices[:, 1]
-    count = _bins_in(places)
-    if count < 1:
-        return None
-    bins = places[0 : 2 * count + 1 : 2]
-    tops = heights[1 : 2 * count + 1 : 2]
-    is_stepped = (heights[2 : 2 * count + 1 : 2] == tops).all() and (
-        places[1 : 2 * count + 1 : 2] == bins[:-1]
-    ).all()
-    return (
-        (bins[:-1], bins[1:], tops)
-        if is_stepped and (np.diff(bins) > 0).all()
-        else None
-    )
-
-
-def _bins_in(places: Values) -> int:
-    """Return how many bins an outline of that length has."""
-    length = len(places)
-    if length >= 4 and length % 2 == 0 and places.argmax() >= length - 2:
-        return (length - 2) // 2  # An open outline: up, along, down.
-    top = int(places.argmax())
-    return top // 2 if top >= 2 else 0
+    for bins in (places[::2], places[: len(places) // 2 + 1 : 2]):
+        count = len(bins) - 1
+        if count < 2 or not (np.diff(bins) > 0).all():
+            continue
+        there = np.repeat(bins, 2)
+        around = np.concatenate([there[:-1], there[-2:0:-1]])
+        if any(np.array_equal(places[: 4 * count], way) for way in (there, around)):
+            tops = heights[1 : 2 * count : 2]
+            is_stepped = np.array_equal(heights[2 : 2 * count + 1 : 2], tops)
+            return (bins[:-1], bins[1:], tops) if is_stepped else None
+    return None

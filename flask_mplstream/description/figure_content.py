@@ -5,7 +5,9 @@ Description layer. Call it inside the gate.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -13,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnchoredText
 
 from .axes_reader import AxesReader
-from .axis_values import Dimension, read_dimension
+from .axis_values import Dimension, Span, read_dimension
 from .legend_names import LegendNames
 from .plain_text import plain
 from .plotnine_plots import find_plots, read_plots
@@ -84,12 +86,16 @@ def _read_axes(
 
 def _dimensions(axes: Axes) -> dict[str, Dimension]:
     dimensions = {}
+    is_map = type(axes).__module__.startswith("cartopy.")
     for name in getattr(axes, "_axis_names", ("x", "y")):
         axis = getattr(axes, f"{name}axis")
         label = plain(axis.get_label_text()) or _shared_label(axes, name)
         if not label and axes.name == "polar":
             label = {"x": "angle", "y": "radius"}[name]
         dimensions[name] = read_dimension(axis, label)
+        if is_map:  # Limits are in meters, and data in degrees.
+            nowhere = Span(-math.inf, math.inf)
+            dimensions[name] = replace(dimensions[name], view=nowhere)
     return dimensions
 
 
