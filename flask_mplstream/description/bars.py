@@ -217,9 +217,22 @@ def read_steps(vertices: Values) -> tuple[Values, Values, Values] | None:
         if count < 2 or not (np.diff(bins) > 0).all():
             continue
         there = np.repeat(bins, 2)
-        around = np.concatenate([there[:-1], there[-2:0:-1]])
-        if any(np.array_equal(places[: 4 * count], way) for way in (there, around)):
-            tops = heights[1 : 2 * count : 2]
-            is_stepped = np.array_equal(heights[2 : 2 * count + 1 : 2], tops)
-            return (bins[:-1], bins[1:], tops) if is_stepped else None
+        if np.array_equal(places, there):
+            bases = heights[[0, -1]]  # Of the first and the last bin only.
+            return None if bases.any() else _read_tops(bins, heights)
+        around = np.concatenate([there[:-1], there[-2:0:-1]])[: 4 * count]
+        if np.array_equal(places[: 4 * count], around):
+            bases = heights[2 * count + 1 : 4 * count : 2][::-1]
+            return _read_tops(bins, heights, bases)
     return None
+
+
+def _read_tops(
+    bins: Values, heights: Values, bases: Values | float = 0.0
+) -> tuple[Values, Values, Values] | None:
+    """Return starts, ends and heights of bins above their *bases*."""
+    last = 2 * len(bins) - 2
+    tops = heights[1:last:2]
+    if not np.array_equal(heights[2 : last + 1 : 2], tops):
+        return None
+    return bins[:-1], bins[1:], tops - bases
