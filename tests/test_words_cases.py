@@ -20,6 +20,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
 from flask_mplstream import render
+from flask_mplstream.description.sentences import Statement
+from flask_mplstream.render import Meaning, gate
 from flask_mplstream.render.gate import use_agg
 
 from .shown_figures import drawn_by, with_axes
@@ -673,6 +675,60 @@ def test_data(build: Build, expected: dict[str, list[str]]) -> None:
     assert {name: table.get(name) for name in expected} == expected
     headings = " ".join(table)
     assert not re.search("zone|ok|bad|recession", headings)
+
+
+def test_plots_side_by_side() -> None:
+    """A composition of plotnine's has the values of each of its plots."""
+    left = plotnine_of(DAYS, "geom_line", x="t", y="v")
+    right = plotnine_of(SIDES, "geom_col", x="side", y="n")
+
+    def draw() -> Any:
+        return left() | right()  # type: ignore[operator]
+
+    assert words(draw) == (
+        "2 charts. First, line chart of v over t, from 1 January 2024 to 6 January "
+        "2024, with 1 line. The range of v is 1 to 7. It rises from 1 to 7. Second, "
+        "bar chart of n by side with 2 bars: east 5 and west 3."
+    )
+
+
+def test_a_title_is_not_lost_for_an_odd_artist(caplog: Any) -> None:
+    """The log names the reason why there are no other words."""
+
+    def draw(axes: Any) -> None:
+        axes.set_title("Sales")
+        (line,) = axes.plot([1, 2])
+        line.get_drawstyle = lambda: 1 / 0
+
+    figure = with_axes(draw)()
+    with gate():
+        assert Meaning("The shop.").of(figure) == "Sales."
+    assert "Cannot put 'The shop.' into words." in caplog.text
+
+
+def test_a_statement_has_a_source() -> None:
+    """Or it cannot be made."""
+    with pytest.raises(ValueError, match="needs a source"):
+        Statement("The range of y is 1 to 2.", ())
+
+
+def test_points_on_a_map_are_counted() -> None:
+    """Their places are degrees, and the limits of the axes are meters."""
+    from cartopy import crs
+
+    def draw() -> object:
+        axes = plt.figure().add_subplot(projection=crs.Robinson())
+        axes.scatter([0, 50], [10, 60], transform=crs.PlateCarree())
+        return axes
+
+    assert words(draw) == "Scatter plot with 2 points."
+    assert columns(draw) == {"x": ["0.0", "50.0"], "y": ["10.0", "60.0"]}
+
+
+def test_a_polygon_is_no_histogram() -> None:
+    """Also if it goes up and along like the outline of one bin."""
+    assert words(drawn_by("fill", [0, 1, 1], [0, 0, 1])) == "Chart."
+    assert words(drawn_by("fill", [0, 0, 1, 1], [0, 2, 2, 0])) == "Chart."
 
 
 def test_a_map_has_one_mesh() -> None:

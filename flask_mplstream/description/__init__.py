@@ -10,7 +10,7 @@ the axis's converter and formatter. *Seen*: :mod:`bounding_boxes` clips to the l
 """
 
 from .data_export import data_csv, data_json
-from .generated_alt import describe
+from .generated_alt import describe, read_titles
 from .plain_text import plain
 
-__all__ = ["data_csv", "data_json", "describe", "plain"]
+__all__ = ["data_csv", "data_json", "describe", "plain", "read_titles"]

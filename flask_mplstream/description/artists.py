@@ -1,4 +1,4 @@
-"""What single artists hold: their places, labels, and what kind of thing they are.
+"""The contents of single artists: their places, labels and kinds.
 
 Description layer. It knows the artists of Matplotlib that show data, and keeps their
 peculiarities from :mod:`~flask_mplstream.description.series`. Nothing is rounded,

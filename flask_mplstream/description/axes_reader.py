@@ -1,7 +1,7 @@
 """Reads the series of one axes from its artists.
 
-Description layer. Each artist becomes one series at most, and what only explains or
-decorates becomes none.
+Description layer. Each artist becomes one series at most, and decoration becomes
+none.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class AxesReader:
     axes: Axes
     dimensions: Mapping[str, Dimension]
     legend: LegendNames
-    #: What needs no further reading.
+    #: The artists that need no further reading.
     done: set[Artist] = field(default_factory=set)
 
     @cached_property
@@ -160,7 +160,7 @@ class AxesReader:
         columns: Mapping[str, Values],
         **more: Any,
     ) -> Series:
-        """Return a series; columns are measured on what their names begin with."""
+        """Return a series; the beginning of a column's name is its direction."""
         measured = {
             name: self._column(kind, name, columns[name])
             for name in sorted(columns, key=get_column_order)
@@ -446,7 +446,7 @@ class AxesReader:
         )
 
     def _is_below_another(self, fill: Any, fills: Sequence[Any]) -> bool:
-        """Whether the next area begins where *fill* ends."""
+        """Whether the next area begins at the edge of *fill*."""
         following = fills[fills.index(fill) + 1 :][:1]
         if not following or not following[0].get_paths():
             return False
@@ -667,7 +667,7 @@ class AxesReader:
 def _is_on_top(
     below: tuple[str, Values, Values], across: str, where: Values, low: Values
 ) -> bool:
-    """Whether an area begins where the one below it ends."""
+    """Whether an area begins at the edge of the one below it."""
     is_along = below[0] == across and np.array_equal(below[1], where, equal_nan=True)
     return is_along and np.array_equal(below[2], low, equal_nan=True)
 

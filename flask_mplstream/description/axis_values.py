@@ -1,4 +1,4 @@
-"""What the numbers along an axis mean: plain numbers, dates, durations, names.
+"""The meaning of the numbers along an axis: plain numbers, dates, durations, names.
 
 Description layer. Matplotlib draws numbers; an axis's converter and formatter give
 them a meaning. No tick is made here, which would cost more than all the rest.
@@ -73,7 +73,7 @@ class Dimension:
     formatter: Formatter | None = None
     #: Place -> label of the ticks that the figure function has named.
     ticks: Callable[[], Mapping[float, str]] = dict
-    #: Data -> what is linear on the screen.
+    #: Data -> numbers that are linear on the screen.
     transform: Any = None
 
     @cached_property
@@ -88,7 +88,7 @@ class Dimension:
 
 
 def read_dimension(axis: Axis, label: str) -> Dimension:
-    """Return what *axis*, to be called *label*, measures."""
+    """Return the dimension of *axis*, named *label*."""
     converter, units = _converter(axis)
     formatter: Any = axis.get_major_formatter()
     is_category = isinstance(converter, StrCategoryConverter)

@@ -1,7 +1,8 @@
 """Bars in numbers, and whether they are those of a histogram.
 
 Description layer. ``bar`` and ``hist`` leave the same rectangles, so the kind is
-told from what only one of them does. If neither is certain, the bars have no kind.
+read from traces that only one of them leaves. If neither is certain, the bars have no
+kind.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Bars:
 
     container: BarContainer
     is_horizontal: bool
-    #: Where they begin and end, side by side.
+    #: Their edges, side by side.
     starts: Values
     ends: Values
     heights: Values
@@ -206,28 +207,32 @@ def compute_middles(starts: Values, ends: Values) -> Values:
 def read_steps(vertices: Values) -> tuple[Values, Values, Values] | None:
     """Return starts, ends and heights of the outline that ``hist`` draws for ``step``.
 
+    A single bin is not told from a rectangle.
+
     :param vertices: with the bins in the first column.
     """
     places, heights = vertices[:, 0], vertices[:, 1]
-    count = _bins_in(places)
-    if count < 1:
+    for bins in (places[::2], places[: len(places) // 2 + 1 : 2]):
+        count = len(bins) - 1
+        if count < 2 or not (np.diff(bins) > 0).all():
+            continue
+        there = np.repeat(bins, 2)
+        if np.array_equal(places, there):
+            bases = heights[[0, -1]]  # Of the first and the last bin only.
+            return None if bases.any() else _read_tops(bins, heights)
+        around = np.concatenate([there[:-1], there[-2:0:-1]])[: 4 * count]
+        if np.array_equal(places[: 4 * count], around):
+            bases = heights[2 * count + 1 : 4 * count : 2][::-1]
+            return _read_tops(bins, heights, bases)
+    return None
+
+
+def _read_tops(
+    bins: Values, heights: Values, bases: Values | float = 0.0
+) -> tuple[Values, Values, Values] | None:
+    """Return starts, ends and heights of bins above their *bases*."""
+    last = 2 * len(bins) - 2
+    tops = heights[1:last:2]
+    if not np.array_equal(heights[2 : last + 1 : 2], tops):
         return None
-    bins = places[0 : 2 * count + 1 : 2]
-    tops = heights[1 : 2 * count + 1 : 2]
-    is_stepped = (heights[2 : 2 * count + 1 : 2] == tops).all() and (
-        places[1 : 2 * count + 1 : 2] == bins[:-1]
-    ).all()
-    return (
-        (bins[:-1], bins[1:], tops)
-        if is_stepped and (np.diff(bins) > 0).all()
-        else None
-    )
-
-
-def _bins_in(places: Values) -> int:
-    """Return how many bins an outline of that length has."""
-    length = len(places)
-    if length >= 4 and length % 2 == 0 and places.argmax() >= length - 2:
-        return (length - 2) // 2  # An open outline: up, along, down.
-    top = int(places.argmax())
-    return top // 2 if top >= 2 else 0
+    return bins[:-1], bins[1:], tops - bases

@@ -1,7 +1,7 @@
-"""What of a series lies within the limits of its axes.
+"""The part of a series within the limits of its axes.
 
 Description layer. Numbers only. A point out of sight is not seen; a line is seen up
-to the limit where it leaves the axes.
+to the limit at which it leaves the axes.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ def _off_screen(values: Values, dimension: Dimension) -> Values:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """What of a series lies within the limits."""
+    """The part of a series within the limits."""
 
     #: Which of its things are seen; ``None`` if its places are unknown.
     mask: Values | None
@@ -187,7 +187,7 @@ class Seen:
 
 
 def see(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
-    """Return what of *series* lies within the limits of its axes."""
+    """Return the part of *series* within the limits of its axes."""
     match series.kind:
         case "line" if "z" not in series.columns:
             return _see_line(series, dimensions)

@@ -21,12 +21,12 @@ class Fact(Enum):
     VALUES = "each value, of up to six with names"
     TREND = "start, end, turn or peak of a line"
     HIGHEST = "the highest and its place"
-    COLORS = "what the colors of points show"
+    COLORS = "values behind the colors of points"
     TOTALS = "least and greatest total"
     AXES = "axes that are reversed or not linear"
 
 
-#: What every chart's words include.
+#: The facts that every chart's words include.
 ALWAYS = "title, kind, axis labels, texts, named marks"
 _PLACED = (Fact.COUNT, Fact.NAMES, Fact.PLACES, Fact.RANGE, Fact.AXES)
 
@@ -35,9 +35,9 @@ _PLACED = (Fact.COUNT, Fact.NAMES, Fact.PLACES, Fact.RANGE, Fact.AXES)
 class ChartType:
     """How a kind of series is said."""
 
-    #: What a chart of it is called.
+    #: The name of such a chart.
     chart: str
-    #: What its things are called, one and several.
+    #: The names of its things, one and several.
     one: str
     many: str
     facts: tuple[Fact, ...] = ()

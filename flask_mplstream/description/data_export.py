@@ -27,7 +27,7 @@ from .series import AxesContent, Column, Content, Series
 
 #: Values that are Python objects at a time; as such they take four times the memory.
 _CHUNK = 4096
-#: What a spreadsheet takes for the beginning of a formula.
+#: The beginnings of a formula in a spreadsheet.
 _FORMULA = ("=", "+", "-", "@")
 
 
@@ -38,7 +38,7 @@ def data_csv(figure: Figure, max_bytes: int, returned: object = None) -> bytes:
     end with empty cells, and a missing number is an empty cell. Values of images are
     below each other, each with its place. Without data there is only the header.
 
-    :param returned: what the figure function returned, if that is known.
+    :param returned: the figure function's result, if it is known.
     :raises ImageTooLargeError: before more than *max_bytes* are held.
     """
     buffer = LimitedBuffer(max_bytes, what="The data have")
@@ -54,7 +54,7 @@ def data_json(figure: Figure, max_bytes: int, returned: object = None) -> bytes:
 
     A missing number is ``null``. The ``value`` of an image is a list of rows.
 
-    :param returned: what the figure function returned, if that is known.
+    :param returned: the figure function's result, if it is known.
     :raises ImageTooLargeError: before more than *max_bytes* are held.
     """
     buffer = LimitedBuffer(max_bytes, what="The data have")

@@ -5,7 +5,9 @@ Description layer. Call it inside the gate.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -13,23 +15,21 @@ from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnchoredText
 
 from .axes_reader import AxesReader
-from .axis_values import Dimension, read_dimension
+from .axis_values import Dimension, Span, read_dimension
 from .legend_names import LegendNames
 from .plain_text import plain
-from .plotnine_plots import find_plot, read_plot
+from .plotnine_plots import find_plots, read_plots
 from .series import AxesContent, Content
 
 
 def read(figure: Figure, returned: object = None) -> Content:
     """Return the content of *figure*.
 
-    :param returned: what the figure function returned. seaborn's grids and plotnine's
+    :param returned: the figure function's result. seaborn's grids and plotnine's
         plots have names that the artists lack.
     """
-    if (plot := find_plot(figure)) is not None:
-        content = read_plot(plot)
-        if content is not None:
-            return content
+    if plots := find_plots(figure):
+        return read_plots(plots)
     found = list(_all_axes(figure))
     bases = [_base(number, found) for number in range(len(found))]
     axes = [
@@ -86,17 +86,21 @@ def _read_axes(
 
 def _dimensions(axes: Axes) -> dict[str, Dimension]:
     dimensions = {}
+    is_map = type(axes).__module__.startswith("cartopy.")
     for name in getattr(axes, "_axis_names", ("x", "y")):
         axis = getattr(axes, f"{name}axis")
         label = plain(axis.get_label_text()) or _shared_label(axes, name)
         if not label and axes.name == "polar":
             label = {"x": "angle", "y": "radius"}[name]
         dimensions[name] = read_dimension(axis, label)
+        if is_map:  # Limits are in meters, and data in degrees.
+            nowhere = Span(-math.inf, math.inf)
+            dimensions[name] = replace(dimensions[name], view=nowhere)
     return dimensions
 
 
 def _texts_of(axes: Axes) -> tuple[str, ...]:
-    """Return what is written in *axes*."""
+    """Return the texts in *axes*."""
     boxes: list[Any] = [a.txt for a in axes.artists if isinstance(a, AnchoredText)]
     texts: list[Any] = [t for t in axes.texts if t.get_visible()]
     written = (plain(text.get_text()) for text in (*texts, *boxes))

@@ -29,10 +29,10 @@ _ORDINALS = ("First", "Second", "Third", "Fourth", "Fifth", "Sixth")
 
 
 def describe(figure: Figure, name: str = "", returned: object = None) -> str:
-    """Return what *figure* shows, in full sentences and plain text.
+    """Describe *figure* in full sentences and plain text.
 
     :param name: the name of a figure without a title.
-    :param returned: what the figure function returned, if that is known.
+    :param returned: the figure function's result, if it is known.
     :return: at most :data:`MOST_CHARACTERS` characters, :data:`MOST_FOR_SEVERAL` for
         several charts; nothing if there is nothing to say.
     """
@@ -41,6 +41,13 @@ def describe(figure: Figure, name: str = "", returned: object = None) -> str:
     titles, sentences = _sentences(content, charts, plain(name))
     most = MOST_CHARACTERS if len(charts) < 2 else MOST_FOR_SEVERAL
     return _within(most, [sentence(_cut(t, _MOST_IN_TITLE)) for t in titles], sentences)
+
+
+def read_titles(figure: Figure) -> str:
+    """Return the titles of *figure* and of its axes alone, for a figure of oddities."""
+    titles = (figure.get_suptitle(), *(axes.get_title() for axes in figure.axes))
+    shown = dict.fromkeys(filter(None, map(plain, titles)))
+    return " ".join(sentence(_cut(title, _MOST_IN_TITLE)) for title in shown)
 
 
 def _charts(content: Content) -> list[Chart]:

@@ -1,4 +1,4 @@
-"""What a text of a figure says, without its mathtext, on one line.
+"""The texts of a figure on one line, without mathtext.
 
 Render layer. For readers that do not draw: alternative text, headings of data.
 It asks Matplotlib nothing and believes no text.
@@ -14,7 +14,7 @@ _MOST_CHARACTERS = 1000
 #: Passes for commands inside commands, such as a fraction of fractions.
 _MOST_NESTED = 8
 
-#: Commands and what they show; Greek letters have their names from Unicode.
+#: Commands and their symbols; Greek letters have their names from Unicode.
 _SYMBOLS = dict(
     re.findall(
         r"(\w+) (\S)",
@@ -26,7 +26,7 @@ _SYMBOLS = dict(
     """,
     )
 )
-#: Commands about the look of what follows, or its size.
+#: Commands for a look or a size.
 _LOOKS = re.compile(
     r"(math(rm|it|bf|sf|tt|cal|bb|frak|scr|regular|default|bfit)|boldsymbol|text|rm"
     r"|it|bf|operatorname|left|right|big|Big|bigg|Bigg|limits|displaystyle)"
@@ -58,7 +58,7 @@ def plain(text: object) -> str:
 def _printable(text: str) -> str:
     if text.isprintable():
         return text
-    # Neither controls nor lone surrogates nor what is no character.
+    # No controls, lone surrogates or unassigned code points.
     return "".join(
         " " if c.isspace() else c
         for c in text
@@ -104,7 +104,7 @@ def _without_innermost(math: str) -> str:
 
 
 def _grouped(math: str) -> str:
-    """In parentheses where it would fall apart without its braces."""
+    """Put *math* in parentheses if it needs its braces."""
     math = math.strip()
     return f"({math})" if re.search(r"[\s+\-−/]", math) else math
 

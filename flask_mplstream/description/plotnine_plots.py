@@ -7,7 +7,7 @@ the built plot are public; the figure's layout engine has that plot.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,7 @@ from .tick_texts import make_formatter
 
 #: Columns of the layout that are no variables of facets.
 _LAYOUT = {"PANEL", "ROW", "COL", "SCALE_X", "SCALE_Y", "AXIS_X", "AXIS_Y"}
-#: By the name of the geom, or of what it derives from.
+#: By the name of the geom, or of its base class.
 _KINDS = {
     "geom_smooth": "line",
     "geom_line": "line",
@@ -64,26 +64,50 @@ _EMPTY = (
 )
 
 
-def find_plot(figure: Figure) -> Any:
-    """Return the built plot that plotnine has drawn as *figure*, or ``None``."""
-    plot = getattr(figure.get_layout_engine(), "plot", None)
-    is_plot = type(plot).__module__.startswith("plotnine.") and hasattr(plot, "layers")
-    return plot if is_plot else None
+def find_plots(figure: Figure) -> list[Any]:
+    """Return the built plots that plotnine has drawn as *figure*."""
+    engine = figure.get_layout_engine()
+    if not type(engine).__module__.startswith("plotnine."):
+        return []
+    drawn = getattr(engine, "plot", None) or getattr(engine, "composition", None)
+    return list(_flatten(drawn))
 
 
-def read_plot(plot: Any) -> Content | None:
-    """Return the content of a built *plot*; ``None`` if plotnine is another one."""
-    if not hasattr(plot.layout, "panel_params") or len(plot.layout.layout) == 0:
-        return None
+def _flatten(drawn: Any) -> Iterator[Any]:
+    """Yield the plots of a composition."""
+    if hasattr(drawn, "layers"):
+        yield drawn
+    else:
+        for item in getattr(drawn, "items", ()):
+            yield from _flatten(item)
+
+
+def read_plots(plots: Sequence[Any]) -> Content:
+    """Return the content of built *plots*.
+
+    A plot of another version of plotnine has its titles alone: the numbers of its
+    artists are not those of the data.
+    """
+    axes: list[AxesContent] = []
+    for plot in plots:
+        title = _read_label(plot, "title") if len(plots) > 1 else ""
+        try:
+            axes += _read_panels(plot, title, len(axes))
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+            axes.append(AxesContent(title, {}, (), base=len(axes)))
+    texts = [_read_label(p, name) for p in plots for name in ("subtitle", "caption")]
+    title = _read_label(plots[0], "title") if len(plots) == 1 else ""
+    return Content(title, tuple(filter(None, texts)), tuple(axes))
+
+
+def _read_panels(plot: Any, title: str, first: int) -> list[AxesContent]:
     rows = plot.layout.layout.to_dict("records")
     panels = [_Panel.of(plot, row, number) for number, row in enumerate(rows)]
-    labels = plot.labels
-    texts = [
-        plain(getattr(labels, name, None) or "") for name in ("subtitle", "caption")
-    ]
-    axes = tuple(panel.content(number) for number, panel in enumerate(panels))
-    title = plain(getattr(labels, "title", None) or "")
-    return Content(title, tuple(filter(None, texts)), axes)
+    return [panel.content(title, first + n) for n, panel in enumerate(panels)]
+
+
+def _read_label(plot: Any, name: str) -> str:
+    return plain(getattr(plot.labels, name, None) or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,21 +202,20 @@ class _Panel:
         x, y = map(_read_scale, scales, views, labels, zones)
         return cls(plot, row, x, y, is_flipped)
 
-    def content(self, number: int) -> AxesContent:
-        """Return what the panel shows."""
+    def content(self, title: str, base: int) -> AxesContent:
+        """Return the content of the panel of a plot named *title*."""
         found = [self._layer(layer) for layer in self.plot.layers]
         shown = {"x": self.x.dimension, "y": self.y.dimension}
         if self.is_flipped:
             shown = {"x": self.y.dimension, "y": self.x.dimension}
+        facets = [plain(self.row[name]) for name in self.row if name not in _LAYOUT]
         return AxesContent(
-            " / ".join(
-                plain(self.row[name]) for name in self.row if name not in _LAYOUT
-            ),
+            " / ".join(filter(None, (title, *facets))),
             shown,
             tuple(series for layer in found for series in layer),
             tuple(text for layer in self.plot.layers for text in self._texts(layer)),
             tuple(guide for layer in self.plot.layers for guide in self._guides(layer)),
-            number,
+            base,
         )
 
     def _rows(self, layer: Any) -> Any:

@@ -1,7 +1,7 @@
-"""The sentences about one chart: what it shows, and what a person would notice.
+"""The sentences about one chart: its facts, and those that a person would notice.
 
-Description layer. A statement carries what it is read from. What cannot be said for
-certain is left out.
+Description layer. A statement carries its source. A fact that is not certain is left
+out.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ MOST_LISTED = 6
 _MOST_CHARACTERS = 60
 _MOST_CELLS = 12
 _MOST_MARKS = 3
-#: What colors stand for without a label.
+#: The name of values behind colors without a label.
 _VALUES = "the values"
 
 
@@ -68,7 +68,7 @@ class Chart:
         return [list(group) for _, group in groupby(ordered, lambda p: p[1].kind)]
 
     def seen(self, axes: AxesContent, series: Series) -> Seen:
-        """Return what of *series* is in sight, computed once."""
+        """Return the part of *series* in sight, computed once."""
         known = self._known.setdefault(id(series), None)
         if known is None:
             known = self._known[id(series)] = see(series, axes.dimensions)
@@ -100,7 +100,7 @@ class Chart:
 
     @property
     def texts(self) -> list[str]:
-        """What is written in the axes."""
+        """The texts in the axes."""
         return [text for axes in self.layers for text in axes.texts]
 
     def statements(self) -> Iterator[Statement]:
@@ -132,7 +132,7 @@ class Chart:
         return short(next(filter(None, labels), ""))
 
     def _labels(self) -> tuple[str, str]:
-        """Return what is shown, and over what; nothing without a label."""
+        """Return the labels of the values and of the places."""
         kind, main = self.main.kind, self.main
         if kind in {"pie", "table"}:
             return "", ""
@@ -146,7 +146,7 @@ class Chart:
         return shown, places
 
     def _measured(self, along: str) -> list[str]:
-        """Return the labels of what is measured, one for each scale."""
+        """Return the labels of the values, one for each scale."""
         axes = dict.fromkeys(a for group in self.groups[:1] for a, _ in group)
         labels = (
             short(a.dimensions[along].label) for a in axes if along in a.dimensions
@@ -159,7 +159,7 @@ class Chart:
         return f"{of_what} {self.type.word} {places}" if places else of_what
 
     def _places(self) -> str:
-        """Return from where to where things are, after the label of that."""
+        """Return the first and the last place, after their label."""
         across = self.main.across
         span = self._span_of_places(across) if self._says(Fact.PLACES) else ""
         if not span:
@@ -382,7 +382,7 @@ class Chart:
             yield Statement(f"The range {'; that '.join(clauses)}.", source)
 
     def _range(self, axes: AxesContent) -> tuple[str, str] | None:
-        """Return the name of what is measured, and its range."""
+        """Return the name of the values, and their range."""
         is_colored = self.main.kind in COLORED or self.main.kind == "tile"
         direction = "value" if is_colored else self.main.along
         group = [pair for pair in self.groups[0] if pair[0] is axes]
@@ -413,7 +413,7 @@ class Chart:
         return short(self.main.value_label) or _VALUES
 
     def _colors(self) -> Iterator[Statement]:
-        """Yield what the colors of points show, if a color bar names it."""
+        """Yield the values behind colors, if a color bar names them."""
         if not self._says(Fact.COLORS) or not self.main.value_label:
             return
         values = self._in_sight("value", self.groups[0])
@@ -423,7 +423,7 @@ class Chart:
             yield Statement(text, (self.main,))
 
     def _totals(self) -> Statement | None:
-        """Return the totals of what is stacked, if all is at the same places."""
+        """Return the totals of a stack, if all is at the same places."""
         group = [series for _, series in self.groups[0]]
         if not self._says(Fact.TOTALS) or len(group) < 2:
             return None
@@ -571,7 +571,7 @@ class Chart:
             yield Statement(f"The highest is {texts[0]} {where}.", (series,))
 
     def _bin(self, series: Series, number: int) -> str:
-        """Return the edges of a bin, if they are what its place is known by."""
+        """Return the edges of a bin as its place."""
         if series.kind != "histogram":
             return ""
         dimension = self.axes.dimensions[series.across]

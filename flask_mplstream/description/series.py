@@ -1,7 +1,7 @@
-"""What a figure shows: its axes, their series, the values of those.
+"""The content of a figure: its axes, their series, the values of those.
 
-Description layer. Call it inside the gate, before or after a draw: it reads what
-artists hold and changes none. Values are encoded through the axis that they are drawn
+Description layer. Call it inside the gate, before or after a draw: it reads artists
+and changes none. Values are encoded through the axis that they are drawn
 on, but neither clipped nor formatted.
 """
 
@@ -29,9 +29,9 @@ class Column:
 
     #: Numbers as Matplotlib draws them; those of a grid have two dimensions.
     values: Values
-    #: What they are measured on; ``None`` for sizes, colors and shares.
+    #: Their axis; ``None`` for sizes, colors and shares.
     dimension: Dimension | None = None
-    #: What they stand for, if that is known better than through the axis: names, or
+    #: Their meaning, if it is known better than through the axis: names, or
     #: dates (in UTC if they have a zone) and durations as they were given.
     exact: Values | None = None
 
@@ -65,11 +65,11 @@ class Series:
     label: str
     #: How many points, bars, wedges … it has, in sight or not.
     count: int
-    #: ``x``, ``y`` and what else it has, by name.
+    #: ``x``, ``y`` and its other columns, by name.
     columns: Mapping[str, Column]
-    #: What its colors stand for, by its color bar.
+    #: The label of its color bar.
     value_label: str = ""
-    #: The limits of its color scale, if its colors stand for something.
+    #: The limits of its color scale, if its colors show values.
     colors: Span | None = None
     #: The direction in which its things are side by side, ``x`` or ``y``.
     across: str = "x"
@@ -117,7 +117,7 @@ class AxesContent:
     #: ``x``, ``y``, and ``z`` if there is one.
     dimensions: Mapping[str, Dimension]
     series: tuple[Series, ...]
-    #: What is written in the axes.
+    #: The texts in the axes.
     texts: tuple[str, ...] = ()
     guides: tuple[Guide, ...] = ()
     #: The number of the axes that these lie on, as twins do.
@@ -138,7 +138,7 @@ class Content:
     """The content of a figure."""
 
     title: str
-    #: What is written beside the axes.
+    #: The texts beside the axes.
     texts: tuple[str, ...] = ()
     #: The axes in the order in which they were made, without color bars.
     axes: tuple[AxesContent, ...] = field(default=())

@@ -26,7 +26,7 @@ _PLAIN = (
 )
 _PARTS = re.compile(r"([^\d−+-]*)[−+-]?([^\d−+-]*)(\d[\d,]*(?:\.\d+)?)(\D*)")
 _NO_FRACTION = re.compile(r"\.0+(?!\d)")
-#: What formatters multiply with: percent, thousands, degrees, minutes ...
+#: Factors of formatters: percent, thousands, degrees, minutes ...
 _FACTORS = (
     *(1, 100, 1e-3, 1e-6, 1e-9, 1e3, 1e6, 1e9, 1e-12, 1e12, 10, 0.1, 0.01),
     *(180 / math.pi, 60, 1 / 60, 3600, 1 / 3600, 1 / 86400, 24, 1 / 24),
@@ -93,7 +93,7 @@ def _factor(parts: Sequence[_Text], values: Sequence[float]) -> float | None:
 def _around(
     parts: Sequence[_Text], texts: Sequence[str], values: Sequence[float]
 ) -> list[str]:
-    """Return *texts* if they are exact, else numbers between what is around them."""
+    """Return *texts* if they are exact, else numbers with the same unit."""
     pairs = list(zip(parts, values, strict=True))
     if all(math.isclose(part.value, abs(v), rel_tol=1e-9) for part, v in pairs):
         if all(part.value.is_integer() for part in parts):

@@ -32,7 +32,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """Where a line begins and ends, and where it turns in between."""
+    """The start, the end and the turn of a line."""
 
     #: ``rises``, ``falls`` or ``stays``.
     first: str
@@ -40,7 +40,7 @@ class Trend:
     end: float
     #: The one turn, if it goes the other way from there on.
     turn: Turn | None = None
-    #: What is beyond the start and the end, if it goes one way for the most part.
+    #: The extremes beyond start and end, if it goes one way for the most part.
     highest: Turn | None = None
     lowest: Turn | None = None
 

@@ -17,7 +17,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from ..deadline import Deadline
-from ..description import data_csv, data_json, describe
+from ..description import data_csv, data_json, describe, read_titles
 from ..errors import ConfigError, ImageTooLargeError
 from ..functions import qualified_name
 from ..image import RenderedImage, Variant, image_format
@@ -99,9 +99,9 @@ class Meaning:
         try:
             return describe(figure, self.name, returned)
         except Exception:
-            # A formatter of the app's own, say. What is drawn is not lost for words.
+            # An artist of the app's, for example. The picture and its title stay.
             logger.warning("Cannot put %r into words.", self.name, exc_info=True)
-            return self.name
+            return read_titles(figure) or self.name
 
 
 def render(
