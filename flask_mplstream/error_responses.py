@@ -87,4 +87,4 @@ def _look(query: str, reserved: Parameters) -> dict[str, Any]:
             if name in ("_scale", "_width", "_theme"):
                 with suppress(ArgumentsError):
                     look[name] = reserved.parse([(name, text)]).values[name]
-    return look
+    return {name: value for name, value in look.items() if value is not None}

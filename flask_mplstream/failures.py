@@ -15,7 +15,7 @@ from flask.typing import ResponseReturnValue
 
 from . import http
 from .connections import note_pool_timeout
-from .errors import cut
+from .errors import ConfigError, cut
 
 logger = logging.getLogger("flask_mplstream")
 
@@ -52,5 +52,8 @@ def problem_of_the_app(
     got_request_exception.send(app, _async_wrapper=app.ensure_sync, exception=error)
     told = [f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())]
     given = ", ".join(f"{name}={cut(repr(v))}" for name, v in arguments.items())
-    logger.error("%s(%s) failed", figure, given, exc_info=error)
+    failure = f"{figure}({given}) failed"
+    if isinstance(error, ConfigError):  # No figure is to blame.
+        failure = "The app is set up wrongly"
+    logger.error("%s", failure, exc_info=error)
     return http.fault("\n".join(told)) if app.debug else http.fault()

@@ -43,6 +43,7 @@ SAVEFIG_OPTIONS = (
 
 #: Accepted values, in words.
 _WHOLE_SECONDS = "a whole number of seconds, 0 or more"
+_WIDTHS = f"one of the integers {', '.join(map(str, WIDTHS_PX))}"
 _TRUTH = "True or False"
 _COUNT = "a whole number, 1 or more"
 _COUNT_OR_0 = "a whole number, 0 or more"
@@ -231,7 +232,7 @@ class RouteOptions(BaseModel):
     max_width: Annotated[
         int,
         AfterValidator(_width_step),
-        Field(description=f"one of the integers {', '.join(map(str, WIDTHS_PX))}"),
+        Field(description=_WIDTHS),
     ] = WIDTHS_PX[-1]
     #: The largest ``_scale``: 1, 1.5, 2, 3 or 4.
     max_scale: Annotated[

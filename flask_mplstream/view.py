@@ -34,7 +34,7 @@ from . import http
 from .cache.lookup import Served
 from .documents import SCHEMA_NAME, SCHEMA_TYPE, document_response, document_text
 from .error_responses import error_body
-from .errors import ArgumentFault, ArgumentsError, ConfigError, SignatureError
+from .errors import ArgumentFault, ArgumentsError, SignatureError
 from .failures import answer_of_the_app, problem_of_the_app
 from .image import (
     ALT_FORMAT,
@@ -277,8 +277,6 @@ class FigureView:
             # Of their own for each who waited for it: a session may write a cookie.
             sent = error.get_response()
             return Response(sent.get_data(), sent.status, [*sent.headers])
-        except ConfigError:
-            raise  # The app is set up wrongly, and no figure is to blame.
         except Exception as error:
             found = http.problem_of(error)
             if found is None:

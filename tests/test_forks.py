@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 for module in pkgutil.walk_packages(flask_mplstream.__path__, "flask_mplstream."):
     importlib.import_module(module.name)
 plots = flask_mplstream.FigureBlueprint("plots", "plots")
-plots.figure_route("/empty")(lambda: Figure(figsize=(1, 1)))
+plots.figure_route("/empty", endpoint="empty")(lambda: Figure(figsize=(1, 1)))
 app = flask.Flask("app")
 app.register_blueprint(plots)
 print(app.test_client().get("/empty.png").status_code)

@@ -313,5 +313,5 @@ def test_it_works_without_javascript(
         page.get_by_role("button", name="Show").click()
         page.wait_for_url(f"**{PAGE}?n=300&grid=false")
         shown = page.locator("#frame img").get_attribute("src")
-        assert shown == "/shown/every-kind?n=300&grid=false"
+        assert shown == "/shown/every-kind.png?n=300&grid=false"
     assert complaints == []

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from flask import Flask, render_template_string
+from matplotlib.figure import Figure
 
 from flask_mplstream import FigureBlueprint, figure_failed, signals
 from flask_mplstream.prometheus import export_metrics
@@ -69,6 +70,9 @@ def test_the_blocks_about_caching_run() -> None:
     namespace: dict[str, Any] = {"__name__": "readme"}
     exec(compile(blocks("python")[0].values[0], "README.md", "exec"), namespace)
     invalidations, own_cache = (block.values[0] for block in blocks("python", CACHING))
+    tagged = FigureBlueprint("tagged", __name__)
+    tagged.figure_route("/sales", tags=["sales"], endpoint="sales")(Figure)
+    namespace["app"].register_blueprint(tagged)
     client = namespace["app"].test_client()
     client.get("/plots/walk")
     with namespace["app"].app_context():
