@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import logging
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -406,3 +408,29 @@ def test_a_refused_request_is_in_the_log(
     lines = [r for r in caplog.records if r.levelno == logging.WARNING]
     assert len(lines) == 1
     assert "MPLSTREAM_MAX_PENDING" in lines[0].getMessage()
+
+
+def test_a_module_that_renders_while_it_is_imported_does_not_wait_for_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its figure function may import it, as well."""
+    (tmp_path / "early_app.py").write_text(
+        """
+from flask import Flask
+from matplotlib.figure import Figure
+from flask_mplstream import FigureBlueprint
+
+plots = FigureBlueprint("plots", __name__, timeout=5)
+
+@plots.figure_route("/early")
+def early() -> Figure:
+    import early_app
+    return Figure(figsize=(1, 1))
+
+app = Flask(__name__)
+app.register_blueprint(plots)
+status = app.test_client().get("/early").status_code
+"""
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert importlib.import_module("early_app").status == 200

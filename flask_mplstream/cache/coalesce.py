@@ -13,6 +13,7 @@ from __future__ import annotations
 import atexit
 import logging
 import math
+import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -429,6 +430,9 @@ def _opened(outcome: _Outcome[T]) -> T:
 
 def _start(job: Callable[[], None]) -> threading.Thread | None:
     """Run *job* in a thread, or here if there is none to be had."""
+    if _is_importing():
+        job()
+        return None
     # A daemon, as a render that hangs must not keep the process.
     thread = threading.Thread(target=job, name="mplstream-render", daemon=True)
     try:
@@ -438,6 +442,19 @@ def _start(job: Callable[[], None]) -> threading.Thread | None:
         return None
     _threads.add(thread)
     return thread
+
+
+def _is_importing() -> bool:
+    """Return whether this thread is importing a module.
+
+    Another thread that needs the module waits for its end, and this thread would
+    wait for that one.
+    """
+    frame = sys._getframe()
+    while frame := frame.f_back:  # type: ignore[assignment]  # None ends it
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+    return False
 
 
 def _too_late(deadline: Deadline, flight: Deadline) -> RenderTimeoutError:
