@@ -33,6 +33,20 @@ if TYPE_CHECKING:
 OUTPUT = Path(__file__).parent.parent / "test-output"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--sweep",
+        action="store_true",
+        help="make the searches of tests with the mark 'sweep' complete",
+    )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return one process more than cores: many tests wait for servers."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture(autouse=True)
 def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     """A test leaves no pyplot figure, no thread and no child process behind."""
