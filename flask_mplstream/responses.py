@@ -122,10 +122,10 @@ def is_for_one(context: RequestContext) -> bool:
 
     It does if a session or a cookie was read, or the server or a header names a user.
     """
-    environ = context.request.environ
+    request, environ = context.request, context.request.environ
     return (
         _is_session_read(context)
-        or getattr(context.request, "were_cookies_read", False)
+        or getattr(request, "were_cookies_read", False)
         or "HTTP_AUTHORIZATION" in environ
         or bool(environ.get("REMOTE_USER"))
     )

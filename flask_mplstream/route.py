@@ -340,7 +340,8 @@ class FigureRoute:
 
         Calls ``inject`` and ``version``, so it wants the request that they want.
         """
-        if picture.owner != self._owner():  # SECRET_KEY was set meanwhile.
+        if self._has_owner and picture.owner != self._owner():
+            # SECRET_KEY was set meanwhile.
             picture = self.picture(picture.arguments, picture.variant, picture.inject)
         if picture.wanted is not None:
             return picture.wanted, None

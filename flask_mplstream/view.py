@@ -348,8 +348,14 @@ class FigureView:
     ) -> Response:
         request, ends_in_s = context.request, asked.ends_in_s
         wanted, version = self._route.wanted(asked.picture)
-        is_private = self._is_private or self._is_for_one(context, path)
-        freshness = self._freshness(asked.version, version, is_private)
+        is_private = (
+            self._is_private
+            or is_for_one(context)
+            or bool(path and not self._is_in_url(context, path))
+        )
+        freshness = http.Freshness.BY_AGE
+        if asked.version and version is not None:
+            freshness = self._freshness(asked.version, version, is_private)
         shown = Shown(asked.presentation, is_private, freshness, ends_in_s)
         pictures = self._route.pictures()
         if wanted.etag is not None and "HTTP_IF_NONE_MATCH" in request.environ:
@@ -360,10 +366,6 @@ class FigureView:
                 return self._unchanged(etag, shown)
         served = pictures.get(wanted, pictures.find(wanted))
         return self._respond(request, served, shown)
-
-    def _is_for_one(self, context: RequestContext, path: Mapping[str, Any]) -> bool:
-        """Whether a public route's response depends on a person all the same."""
-        return is_for_one(context) or bool(path and not self._is_in_url(context, path))
 
     def _is_in_url(self, context: RequestContext, path: Mapping[str, Any]) -> bool:
         """Whether the URL itself has the values of *path*.
@@ -379,10 +381,8 @@ class FigureView:
         return path.items() <= said.items()
 
     def _freshness(
-        self, named: str, version: Version | None, is_private: bool
+        self, named: str, version: Version, is_private: bool
     ) -> http.Freshness:
-        if not named or version is None:
-            return http.Freshness.BY_AGE
         if is_private and not self._route.has_urls_of_users:
             return http.Freshness.BY_AGE
         return http.Freshness.of(named, self._route.url_version(version))
@@ -402,8 +402,9 @@ class FigureView:
         shown: Shown,
     ) -> Response:
         response = self._response(blocks, status, ReadyHeaders(headers))
-        response.is_private = shown.is_private
-        if self._is_decorated and not shown.is_private:
+        if shown.is_private:
+            response.is_private = True
+        elif self._is_decorated:
             after_this_request(_look_again)
         return response
 
@@ -434,8 +435,10 @@ class FigureView:
                     ("Content-Length", str(len(part))),
                 ]
                 return self._picture_response((part,), 206, headers, shown)
-        words = http.words_headers(request.environ, entry.image.alt)
-        return self._picture_response((body,), 200, [*headers, *words], shown)
+        if "HTTP_MPLSTREAM_WORDS" in request.environ:
+            words = http.words_headers(request.environ, entry.image.alt)
+            headers = [*headers, *words]
+        return self._picture_response((body,), 200, headers, shown)
 
     def _headers(
         self, served: Served, shown: Shown, status: HTTPStatus

@@ -149,18 +149,21 @@ class Pictures:
 
         :raises RenderTimeoutError: where another's render takes too long.
         """
+        freshness = self._freshness(wanted, found.entry)
+        if found.entry is not None and freshness is Freshness.FRESH:
+            return self._kept(found.entry)
         try:
-            return self._get(wanted, found)
+            return self._get_unless_fresh(wanted, found, freshness)
         except (OverloadedError, RenderTimeoutError) as error:
             self._overloads.log(error)
             raise
 
-    def _get(self, wanted: Wanted, found: Found) -> Served:
+    def _get_unless_fresh(
+        self, wanted: Wanted, found: Found, freshness: Freshness
+    ) -> Served:
         if not wanted.lifetime.stored_s:
             return self._render_anew(wanted, found.generation)
-        entry, freshness = found.entry, self._freshness(wanted, found.entry)
-        if entry is not None and freshness is Freshness.FRESH:
-            return self._kept(entry)
+        entry = found.entry
         if entry is not None and freshness is Freshness.REVALIDATE:
             self._renew(wanted, found.generation)
             return self._kept(entry)

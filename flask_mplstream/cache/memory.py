@@ -106,7 +106,7 @@ class MemoryCache(BaseCache):
             if item.expires_at <= self._timer():
                 del self._items[key]
                 return None
-        return _value_of(item)
+        return _value_of(item) if item.is_pickled else item.value
 
     def set(self, key: str, value: Any, timeout: Any = None) -> bool:
         """Keep *value* for *timeout* seconds; ``False`` where it is too large."""
