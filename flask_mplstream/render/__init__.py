@@ -180,14 +180,13 @@ def render_variant(
         done = perf_counter()
     finally:
         room.give_back()
-    worked = sum(made.steps_s.values())
-    steps = {"wait": encoding - asked - worked, **made.steps_s}
+    steps = {"wait": made.began - asked, **made.steps_s, "encode": done - encoding}
     return RenderedImage(
         body,
         variant.format,
         made.drawn.width_px,
         made.drawn.height_px,
-        (*steps.items(), ("encode", done - encoding)),
+        tuple(steps.items()),
         alt=made.alt,
     )
 
@@ -223,6 +222,8 @@ class _Made:
     drawn: Pixels | Document
     alt: str
     steps_s: Mapping[str, float]
+    #: When the turn began, by ``perf_counter()``.
+    began: float
 
 
 def _made(job: _Job, room: Room) -> _Made:
@@ -242,7 +243,7 @@ def _made(job: _Job, room: Room) -> _Made:
     if layout.seconds:
         steps = {"build": steps["build"], "layout": layout.seconds, **steps}
     # After the draw, so that it cannot change a pixel.
-    return _Made(drawn, job.meaning.of(figure, returned), steps)
+    return _Made(drawn, job.meaning.of(figure, returned), steps, began)
 
 
 def _make_readable(figure: Figure, source: str) -> None:
