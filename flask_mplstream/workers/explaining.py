@@ -84,10 +84,11 @@ def explained_size(chosen: Mapping[str, Any], variant: Variant) -> Iterator[None
             chosen = {"_width": width_px} if width_px else {"_scale": variant.scale}
         if not chosen:
             raise
-        told = str(error)
+        problem, _, fix = str(error).partition(". ")
+        reason, accepted = f"{problem.removesuffix('.')}.", "one for a smaller picture"
         raise ArgumentsError(
             [
-                ArgumentFault(name, cut(str(value)), told, "one for a smaller picture")
+                ArgumentFault(name, cut(str(value)), reason, accepted, hint=fix)
                 for name, value in chosen.items()
             ]
         ) from error
