@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -26,6 +26,7 @@ from .assets import ENDPOINT as ASSETS
 from .assets import PAGE_PLACE, send_asset
 from .cli import figures
 from .declaration import (
+    NO_RULE,
     check_figure_function,
     check_rule,
     endpoint_of,
@@ -57,8 +58,6 @@ from .view import FigureView
 logger = logging.getLogger("flask_mplstream")
 
 F = TypeVar("F", bound=Callable[..., Any])
-#: Refused as every rule without a slash is.
-_NO_RULE = "nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +155,7 @@ class FigureBlueprint(Blueprint):
 
     def figure_route(
         self,
-        rule: str = _NO_RULE,
+        rule: str = NO_RULE,
         *,
         endpoint: str | None = None,
         host: str | None = None,
@@ -204,7 +203,12 @@ class FigureBlueprint(Blueprint):
         return SetupState(self, app, options, first_registration)
 
     def invalidate(
-        self, figure: str | None = None, /, *, tags: Sequence[str] = (), **given: Any
+        self,
+        figure: str | None = None,
+        /,
+        *,
+        tags: Iterable[str] | None = None,
+        **given: Any,
     ) -> None:
         """Make pictures of this blueprint be rendered again, in the current app.
 
@@ -218,7 +222,8 @@ class FigureBlueprint(Blueprint):
             plots.invalidate()                  # all figures of the blueprint
 
         :param figure: name of a figure route, with or without the blueprint's.
-        :param tags: names from the option ``tags``, whatever the blueprint.
+        :param tags: names from the option ``tags``, whatever the blueprint; an empty
+            list drops nothing.
         :param given: the figure function's arguments.
         :raises UnknownFigureError: where there is no such figure.
         :raises ArgumentsError: where the arguments are not accepted.
@@ -226,13 +231,13 @@ class FigureBlueprint(Blueprint):
         :raises CacheDownError: where the cache does not take it.
         """
         state = current_state()
-        tags = [tags] if isinstance(tags, str) else tags
-        state.check_tags(tags)
-        if figure is not None or not tags:
+        names = [tags] if isinstance(tags, str) else list(tags or ())
+        state.check_tags(names)
+        if figure is not None or tags is None:
             for route in state.routes_of(self, figure):
                 route.invalidate(route.bind(given) if given else None)
-        if tags:
-            state.invalidate_tags(tags)
+        if names:
+            state.invalidate_tags(names)
         state.warn_of_own_cache()
 
     @staticmethod
@@ -382,10 +387,12 @@ def _path_names(
     names = set().union(*(rule.arguments for rule in rules)) - {"_format"}
     # A variable in the prefix may be for a url_value_preprocessor.
     prefixes = f"{state.url_prefix} {state.subdomain} {host_of(state)}"
+    # The others have an extension, which the app's own code does not write.
+    plain = min((rule.rule for rule in rules), key=len)
     for name in names:
         if name not in route.parameters and f"{name}>" not in prefixes:
             raise ConfigError(
-                f"The rule {rules[0].rule!r} has a variable {name!r} that "
+                f"The rule {plain!r} has a variable {name!r} that "
                 f"{qualified_name(route.function)} does not take from the URL. Add a "
                 f"parameter {name!r}, or take it out of the rule."
             )

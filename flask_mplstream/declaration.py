@@ -18,6 +18,9 @@ from .errors import ConfigError, cut
 from .functions import full_name, plain_function, plain_name, qualified_name
 from .parameters import Parameters
 
+#: The rule of a decorator without one.
+NO_RULE = "(no rule)"
+
 
 def check_rule(rule: object) -> None:
     """Refuse a rule that is none, such as the function of a forgotten call.
@@ -29,6 +32,11 @@ def check_rule(rule: object) -> None:
         raise ConfigError(
             f"figure_route has the function {qualified_name(rule)} where its rule "
             f"belongs. Write @plots.figure_route('/{name}') above the function."
+        )
+    if rule == NO_RULE:
+        raise ConfigError(
+            "figure_route has no rule. Write one that begins with a slash: "
+            "@plots.figure_route('/walk')."
         )
     if not isinstance(rule, str) or (rule and not rule.startswith("/")):
         raise ConfigError(

@@ -31,14 +31,14 @@ MESSAGES: Mapping[HTTPStatus, Message] = {
         _DEFAULT, advice="Its address has a value that is not accepted."
     ),
     HTTPStatus.FORBIDDEN: replace(
-        _DEFAULT, advice="Its link is not valid here, or has expired. Reload the page."
+        _DEFAULT, advice="Its link is not valid here, or has expired.\nReload the page."
     ),
     HTTPStatus.NOT_ACCEPTABLE: replace(
         _DEFAULT, advice="This browser does not accept its format."
     ),
     HTTPStatus.TOO_MANY_REQUESTS: Message(
         "This picture has to wait.",
-        "There were many requests from here. Try again in a minute.",
+        "There were many requests from here.\nTry again in a minute.",
         "Try later",
     ),
     HTTPStatus.INTERNAL_SERVER_ERROR: Message(

@@ -39,7 +39,8 @@ class MplStreamError(Exception):
 class ConfigError(MplStreamError, ValueError):
     """An option, a setting or a signature that cannot work.
 
-    Raised when the app starts, never during a request.
+    Most are raised when the app starts. A value of ``inject`` or ``version`` that no
+    cache key can hold, and a cache that cannot work, are found out by a request.
     """
 
 
@@ -197,8 +198,13 @@ def cut(text: str) -> str:
 def nearest(name: str, known: Sequence[str]) -> str | None:
     """Return the one of *known* that *name* was probably meant to be, or ``None``.
 
-    The time grows with the square of a name's length, so that it is cut first.
+    Case does not count, nor does a ``_`` in front, which all reserved names share. The
+    time grows with the square of a name's length, so that it is cut first.
     """
-    names = {cut(one): one for one in known}
-    found = get_close_matches(cut(name), names, n=1, cutoff=0.5)
+    names = {_core(one): one for one in known}
+    found = get_close_matches(_core(name), names, n=1, cutoff=0.5)
     return names[found[0]] if found else None
+
+
+def _core(name: str) -> str:
+    return cut(name).lstrip("_").casefold()

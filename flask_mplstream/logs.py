@@ -13,6 +13,8 @@ from pathlib import PurePath
 
 from flask import current_app
 
+from .errors import MplStreamError
+
 logger = logging.getLogger("flask_mplstream")
 
 #: Characters of a line in the log.
@@ -35,7 +37,9 @@ def describe_error(error: BaseException) -> str:
 
 
 def _places(error: BaseException) -> Iterator[str]:
-    """Yield where *error* was raised; notes of ours say it better."""
+    """Yield where *error* was raised; notes and errors of ours say it better."""
+    if isinstance(error, MplStreamError):
+        return
     for frame, line in list(traceback.walk_tb(error.__traceback__))[-1:]:
         code = frame.f_code
         yield f"{code.co_qualname}, {PurePath(code.co_filename).name}, line {line}"

@@ -53,4 +53,4 @@ def _related_part(message: MIMEPart) -> MIMEPart:
 
 
 def _a(name: str) -> str:
-    return f"an {name}" if name[:1] in "AEIOU" else f"a {name}"
+    return f"an {name}" if name[:1].upper() in "AEIOU" else f"a {name}"

@@ -17,7 +17,7 @@ from secrets import token_hex
 from types import CodeType, MappingProxyType
 from typing import Any
 
-from flask import Flask
+from flask import Flask, has_request_context
 
 from .cache.freshness import Lifetime
 from .cache.key import copy_value, digest, fingerprint
@@ -393,12 +393,24 @@ class FigureRoute:
         :raises ConfigError: for a value that a key cannot hold.
         """
         injected = {
-            name: given[name] if name in given else call()
+            name: given[name] if name in given else self._asked(name, call)
             for name, call in self._inject.items()
         }
         for name, value in injected.items():
             fingerprint(value, self._injection(name))
         return _copy_values(injected)
+
+    def _asked(self, name: str, call: Callable[[], object]) -> object:
+        """Return what *call* injects; outside a request its error says what to do."""
+        try:
+            return call()
+        except Exception as error:
+            if not has_request_context():
+                error.add_note(
+                    f"There is no request for {self._injection(name)} to read. "
+                    f"Set the value with _inject={{{name!r}: …}}."
+                )
+            raise
 
     def _injection(self, name: str) -> str:
         return f"inject[{name!r}] of {self._source}"

@@ -101,7 +101,7 @@ def _fix_of(name: object) -> str:
     if name == "format":
         return "Write formats=['png'], an option of the route"
     guess = nearest(str(name), SAVEFIG_OPTIONS)
-    hint = f"Did you mean {guess!r}? " if guess else ""
+    hint = f"Did you mean {guess!r}?" if guess else ""
     return hint or f"Accepted: {', '.join(SAVEFIG_OPTIONS)}"
 
 
@@ -300,7 +300,9 @@ class RouteOptions(BaseModel):
                 raise ConfigError(f"{label(name)} {cls._meant(name)}") from None
             given = f"{label(name)} is {cut(repr(options[name]))}"
             if fault["type"] == "value_error":  # A message of the package.
-                raise ConfigError(f"{given}: {fault['ctx']['error']}.") from None
+                told = str(fault["ctx"]["error"])
+                end = "" if told.endswith((".", "?")) else "."
+                raise ConfigError(f"{given}: {told}{end}") from None
             accepted = cls.model_fields[name].description
             raise ConfigError(f"{given}. Accepted: {accepted}.") from None
 

@@ -20,6 +20,12 @@ from itsdangerous import Signer
 from .errors import ConfigError, SignatureError
 from .parameters import Arguments
 
+#: What is wrong with a URL, and the fix.
+EXPIRED = "The URL has expired. Make a new one with figure_url() or figure()."
+NOT_SIGNED = (
+    "The URL is not signed, or was changed. Make it with figure_url() or figure()."
+)
+
 #: Expiry times lie on a grid this many times finer than the URL's life, so that
 #: a URL stays the same for a while and caches hit.
 GRID = 10
@@ -83,7 +89,7 @@ class UrlSigner:
         expires, _, signature = reserved.values["_sig"].partition(".")
         message = _message(place, arguments, reserved, expires)
         if not self._signer().verify_signature(message, signature.encode()):
-            raise SignatureError("The URL is not signed, or was changed.")
+            raise SignatureError(NOT_SIGNED)
         return int(expires) if expires else None
 
     def _host(self, host: str) -> str:

@@ -114,7 +114,8 @@ class AppState:
         own = [route for routes in declared.values() for route in routes]
         named = [r for r in own if f".{r.endpoint}".endswith(f".{plain}")]
         if not named:
-            raise _unknown_figure(name, list(declared))
+            known = [r.endpoint for r in own] if "." in plain else list(declared)
+            raise _unknown_figure(name, known)
         return named
 
     def invalidate_tags(self, tags: Iterable[str]) -> None:

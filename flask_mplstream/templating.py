@@ -135,18 +135,18 @@ def figure_data_uri(endpoint: str, /, **values: Any) -> str:
     return figure_image(endpoint, **values).data_uri()
 
 
-def figure_arguments(endpoint: str, query: MultiDict[str, str]) -> dict[str, Any]:
+def figure_arguments(endpoint: str, query: Mapping[str, Any]) -> dict[str, Any]:
     """A figure's arguments as a page's own query has them, typed and checked.
 
     For pages whose forms hold the controls of a figure: ``figure(endpoint,
     **figure_arguments(endpoint, request.args))``. Names that the figure does
     not take are left alone, as they may be another figure's.
 
-    :param query: ``request.args`` of the page.
+    :param query: ``request.args`` of the page, or a dict of texts or lists of them.
     :return: every argument of the figure function, defaults included.
     :raises ArgumentsError: with a fault for each that is not accepted.
     """
-    pairs = list(query.items(multi=True))
+    pairs = list(MultiDict(query).items(multi=True))
     route = route_named(endpoint)
     read = route.parameters.parse(pairs, route.rule_defaults, ignore_unknown=True)
     return read.copy()
@@ -209,9 +209,9 @@ def _source(
 
 
 def _downloads(asked: Embedding) -> list[markup.Download]:
+    names = asked.words["downloads"]
     variants = [
-        named_variant(asked.route, {"_format": name})
-        for name in asked.words["downloads"]
+        named_variant(asked.route, {"_format": name}, "downloads") for name in names
     ]
     url = asked.urls.of_variant
     return [markup.Download(v.format, url(v, is_download=True)) for v in variants]

@@ -56,7 +56,7 @@ from .responses import (
 )
 from .route import FigureRoute, Picture, Version
 from .signals import figure_served, tell
-from .signing import Place, UrlSigner
+from .signing import EXPIRED, NOT_SIGNED, Place, UrlSigner
 from .url_extension import Respelled
 
 #: Exact URLs whose parsing is remembered, for each route.
@@ -92,11 +92,14 @@ RESERVED = Parameters(_reserved, are_reserved=True)
 _OF_A_VARIANT = ("_scale", "_width", "_theme")
 
 
-def named_variant(route: FigureRoute, options: Mapping[str, Any]) -> Variant:
+def named_variant(
+    route: FigureRoute, options: Mapping[str, Any], word: str = "_format"
+) -> Variant:
     """The variant of *route* that *options* name.
 
     :param options: ``_format``, ``_scale``, ``_width`` and ``_theme``; others are
         left alone.
+    :param word: the argument that named the format, for the error.
     :raises ArgumentsError: where the route does not offer it.
     :raises ConfigError: where there is no such format.
     """
@@ -106,7 +109,9 @@ def named_variant(route: FigureRoute, options: Mapping[str, Any]) -> Variant:
     if format not in (*formats, ALT_FORMAT):
         accepted = ", ".join(format.name for format in formats)
         reason = f"{route.endpoint} is not offered in this format."
-        raise ArgumentsError([ArgumentFault("_format", format.name, reason, accepted)])
+        hint = f"Add {format.name!r} to its formats."
+        fault = ArgumentFault(word, format.name, reason, accepted, hint=hint)
+        raise ArgumentsError([fault])
     named = {name: options[name] for name in _OF_A_VARIANT if name in options}
     return _variant(route, format, RESERVED.bind(named).values)
 
@@ -165,7 +170,7 @@ class Asked:
             return None
         ends_in_s = math.ceil(self.expires_at - time())
         if ends_in_s <= 0:
-            raise SignatureError("The URL has expired.")
+            raise SignatureError(EXPIRED)
         return ends_in_s
 
 
@@ -329,7 +334,7 @@ class FigureView:
             variant = _variant(route, format, extra.values)
         except ArgumentsError as error:
             if self._signer:  # Which arguments there are is not told either.
-                raise SignatureError("The URL is not signed, or was changed.") from None
+                raise SignatureError(NOT_SIGNED) from None
             faults = list(map(http.explain_unknown, error.faults))
             raise ArgumentsError(faults) from None
         if self._signer:

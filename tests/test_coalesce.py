@@ -148,7 +148,7 @@ def test_a_follower_waits_no_longer_than_its_timeout(flights: Flights[str]) -> N
     with ThreadPoolExecutor(1) as pool:
         leader = pool.submit(fly, flights, held)
         held.began.wait(10)
-        with pytest.raises(RenderTimeoutError, match=r"0\.01 seconds") as caught:
+        with pytest.raises(RenderTimeoutError, match=r"0\.01 s\.") as caught:
             fly(flights, held, timeout_s=0.01)
         assert isinstance(caught.value, MplStreamError)
         held.go.set()

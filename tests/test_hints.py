@@ -21,7 +21,7 @@ import pandas as pd
 import pytest
 from flask import Flask, g, request, session
 from flask.testing import FlaskClient
-from flask_login import LoginManager, current_user
+from flask_login import LoginManager, current_user, login_required
 from matplotlib.figure import Figure
 from pydantic import AfterValidator, AwareDatetime, Field, HttpUrl
 
@@ -32,9 +32,12 @@ from flask_mplstream import (
     FigureTypeError,
     UnknownFigureError,
     figure,
+    figure_arguments,
+    figure_image,
     figure_url,
     render,
 )
+from flask_mplstream.errors import nearest
 from flask_mplstream.parameters import Parameters
 
 from .conftest import Counter
@@ -268,12 +271,22 @@ def test_invalidate_takes_an_endpoint(name: str) -> None:
     with app.app_context():
         if name == "outer.walk":
             with pytest.raises(
-                UnknownFigureError, match="Did you mean 'walk'"
+                UnknownFigureError, match=r"Did you mean 'outer\.plots\.walk'"
             ) as caught:
                 plots.invalidate(name)
             assert_short(caught)
         else:
             plots.invalidate(name)
+
+
+def test_a_wrong_endpoint_of_the_blueprint_is_told(client: FlaskClient) -> None:
+    """By the names that it was written with."""
+    plots = client.application.blueprints["plots"]
+    assert isinstance(plots, FigureBlueprint)
+    with client.application.app_context():
+        with pytest.raises(UnknownFigureError, match=r"mean 'plots\.walk'") as caught:
+            plots.invalidate("plots.wlk")
+        assert_short(caught)
 
 
 def test_an_endpoint_of_one_registration_is_that_one(
@@ -317,6 +330,77 @@ def test_what_is_no_endpoint_is_told(
         with pytest.raises(UnknownFigureError, match="Give its endpoint") as caught:
             call(name)
         assert_short(caught)
+
+
+# --- Names ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "guess"),
+    [
+        pytest.param("N", ["n", "seed"], "n", id="case"),
+        pytest.param("Window", ["window"], "window", id="capital"),
+        pytest.param("_dark", ["_theme", "_anchor"], None, id="underscore"),
+        pytest.param("_sclae", ["_theme", "_scale"], "_scale", id="reserved"),
+        pytest.param("_", ["_theme", "_v"], None, id="underscore-alone"),
+    ],
+)
+def test_the_nearest_name_is_told(
+    name: str, known: list[str], guess: str | None
+) -> None:
+    """Case, and the underscore of all reserved names, say nothing."""
+    assert nearest(name, known) == guess
+
+
+def test_a_variable_that_no_parameter_takes_is_told_with_the_apps_rule(
+    plots: FigureBlueprint,
+) -> None:
+    """And not with the one that has the extension."""
+
+    @plots.figure_route("/sales/<int:year>")
+    def sales() -> Figure:
+        return Figure()
+
+    with pytest.raises(ConfigError, match="rule '/plots/sales/<int:year>' has") as told:
+        Flask(__name__).register_blueprint(plots)
+    assert_short(told)
+
+
+def test_a_download_that_is_not_offered_is_told(client: FlaskClient) -> None:
+    """By the word that named it, and with the fix."""
+    with (
+        client.application.test_request_context(),
+        pytest.raises(ArgumentsError, match=r"^downloads = 'pdf'.* Add 'pdf' to"),
+    ):
+        figure("plots.walk", downloads=["pdf"])
+
+
+@pytest.mark.parametrize(
+    "options", [{"formats": ["gif"]}, {"savefig": {"dip": 90}}], ids=["formats", "dpi"]
+)
+def test_a_suggestion_is_the_end_of_a_message(
+    plots: FigureBlueprint, options: dict[str, Any]
+) -> None:
+    """With its own question mark alone."""
+    with pytest.raises(ConfigError, match=r"Did you mean .*[^ .]\?$") as caught:
+        plots.figure_route("/walk", endpoint="walk", **options)(lambda: Figure())
+    assert_short(caught)
+
+
+@pytest.mark.parametrize(
+    ("query", "read"),
+    [
+        pytest.param({"n": "5"}, {"n": 5, "xs": []}, id="dict"),
+        pytest.param({"xs": ["1", "2"]}, {"n": 1, "xs": [1, 2]}, id="lists"),
+    ],
+)
+def test_a_dict_is_a_query(
+    client: FlaskClient, query: dict[str, Any], read: dict[str, Any]
+) -> None:
+    """Such as ``request.args.to_dict()``."""
+    with client.application.app_context():
+        found = figure_arguments("plots.walk", query)
+    assert {name: found[name] for name in read} == read
 
 
 # --- Values --------------------------------------------------------------------
@@ -522,6 +606,58 @@ def test_what_reads_the_request_is_told_of_inject(
     (text,) = caplog.messages
     assert ("inject={'name': lambda: …}" in text) is is_told
     assert "\n" not in text
+
+
+def test_a_decorator_below_the_route_is_told_of_decorators(
+    plots: FigureBlueprint, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A login that is required there would not run for a picture in the cache."""
+    app = Flask(__name__)
+    app.config["SECRET_KEY"] = "not secret"
+    LoginManager(app)
+
+    @plots.figure_route("/sales")
+    @login_required  # type: ignore[untyped-decorator]  # It has no types.
+    def sales() -> Figure:
+        return Figure()
+
+    app.register_blueprint(plots)
+    with caplog.at_level(logging.ERROR):
+        assert app.test_client().get("/plots/sales").status_code == 500
+    (text,) = caplog.messages
+    assert "Give it to decorators=[…] of the route" in text
+
+
+def test_an_injected_value_without_a_request_is_told_of_inject(
+    plots: FigureBlueprint,
+) -> None:
+    """As in a nightly job; the error is still the app's own."""
+
+    @plots.figure_route("/sales", inject={"user": lambda: session["user"]})
+    def sales(user: int) -> Figure:
+        return Figure()
+
+    app = Flask(__name__)
+    app.register_blueprint(plots)
+    expected = pytest.raises(RuntimeError, match="outside of request")
+    with app.app_context(), expected as caught:
+        figure_image("plots.sales")
+    (note,) = caught.value.__notes__
+    assert note.endswith("Set the value with _inject={'user': …}.")
+
+
+def test_the_log_of_an_error_of_ours_has_no_line_of_ours(
+    plots: FigureBlueprint, serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The message names the figure function, which is what to look at."""
+
+    @plots.figure_route("/nothing")
+    def nothing() -> None: ...
+
+    with caplog.at_level(logging.ERROR):
+        assert serve().get("/plots/nothing").status_code == 500
+    (text,) = caplog.messages
+    assert text.endswith("Did you forget to return the figure?")
 
 
 def test_the_hint_is_in_the_answer_while_debugging(reading: Flask) -> None:

@@ -19,7 +19,7 @@ VALUES = {"errors", "image"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "forks": set(),
-    "logs": set(),
+    "logs": {"errors"},
     "image": {"errors", "mail"},
     "mail": {"errors"},
     "settings": VALUES,

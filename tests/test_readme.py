@@ -71,7 +71,7 @@ def test_the_blocks_about_caching_run() -> None:
     exec(compile(blocks("python")[0].values[0], "README.md", "exec"), namespace)
     invalidations, own_cache = (block.values[0] for block in blocks("python", CACHING))
     tagged = FigureBlueprint("tagged", __name__)
-    tagged.figure_route("/sales", tags=["sales"], endpoint="sales")(Figure)
+    tagged.figure_route("/sales", tags=["sales"], endpoint="sales")(lambda: Figure())
     namespace["app"].register_blueprint(tagged)
     client = namespace["app"].test_client()
     client.get("/plots/walk")

@@ -112,7 +112,7 @@ def test_a_changed_url_is_refused(
     assert answer.status_code == 403
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.json is not None
-    assert answer.json["detail"] == "The URL is not signed, or was changed."
+    assert answer.json["detail"] == signing.NOT_SIGNED
     assert not renders.calls
 
 

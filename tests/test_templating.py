@@ -134,7 +134,7 @@ def test_the_url_is_canonical(
         pytest.param(
             "plots.sales",
             {"year": 1, "_format": "pdf"},
-            "not offered in this format. Accepted: svg, png",
+            r"in this format \(accepted: svg, png\)\. Add 'pdf' to its formats\.",
             id="format",
         ),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -65,6 +66,9 @@ def test_a_choice_of_the_url_is_named(
     told = answer.get_json()
     assert [fault["name"] for fault in told["errors"]] == names
     assert "max_pixels" in told["detail"] or "max_bytes" in told["detail"]
+    for fault in told["errors"]:
+        assert len(re.findall(r"\.(?= |$)", fault["reason"])) == 1, fault["reason"]
+        assert len(re.findall(r"\.(?= |$)", fault["hint"])) == 1, fault["hint"]
 
 
 @pytest.mark.parametrize(

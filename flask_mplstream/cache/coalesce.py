@@ -459,7 +459,7 @@ def _is_importing() -> bool:
 
 def _too_late(deadline: Deadline, flight: Deadline) -> RenderTimeoutError:
     return RenderTimeoutError(
-        f"The picture was not ready after {deadline.timeout_s:g} seconds.{flight}"
+        f"The picture was not ready after {deadline.timeout_s:g} s.{flight}"
     )
 
 

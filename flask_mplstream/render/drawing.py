@@ -296,9 +296,9 @@ def check_size(
     width_px, height_px = int(width), int(height)  # As Agg cuts it off.
     if _is_over(width, height, max_pixels):
         error = ImageTooLargeError(
-            f"The picture would have {width_px} x {height_px} pixels. At most "
+            f"The picture would have {width_px} x {height_px} pixels, but at most "
             f"{max_pixels:,} are allowed (max_pixels), and {MAX_SIDE_PX:,} a side. "
-            f"Ask for a smaller figure, dpi or scale."
+            f"Make the figure, its dpi or the scale smaller."
         )
         error.is_scaled = not _is_over(width / scale, height / scale, max_pixels)
         raise error

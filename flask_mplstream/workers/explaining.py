@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from traceback import walk_tb
+from types import FrameType
 from typing import Any
 
 from flask.ctx import _AppCtxGlobals
@@ -58,7 +59,7 @@ def explained(
         if fault is not None:
             raise ArgumentsError([fault]) from error
         line = _line_of(error, function)
-        for note in (line, _inject_hint(error, line)):
+        for note in (line, _inject_hint(error, line, function)):
             if note:
                 error.add_note(note)
         note_pool_timeout(error)
@@ -83,10 +84,11 @@ def explained_size(chosen: Mapping[str, Any], variant: Variant) -> Iterator[None
             chosen = {"_width": width_px} if width_px else {"_scale": variant.scale}
         if not chosen:
             raise
-        told = str(error)
+        problem, _, fix = str(error).partition(". ")
+        reason, accepted = f"{problem.removesuffix('.')}.", "one for a smaller picture"
         raise ArgumentsError(
             [
-                ArgumentFault(name, cut(str(value)), told, "one for a smaller picture")
+                ArgumentFault(name, cut(str(value)), reason, accepted, hint=fix)
                 for name, value in chosen.items()
             ]
         ) from error
@@ -128,7 +130,7 @@ def _reason(error: Exception) -> str:
     return reason.rstrip(".") or type(error).__name__
 
 
-def _inject_hint(error: Exception, line: str) -> str:
+def _inject_hint(error: Exception, line: str, function: Callable[..., object]) -> str:
     """Return how to pass a value of the request, if *error* is that it is missing.
 
     :param line: the line of the figure function.
@@ -138,7 +140,12 @@ def _inject_hint(error: Exception, line: str) -> str:
     is_request = "Working outside of request context" in str(error)
     if not (is_user or is_request or isinstance(missed, _AppCtxGlobals)):
         return ""
-    frames = (frame for frame, _ in walk_tb(error.__traceback__))
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+    if not line and _is_wrapped(function, frames):
+        return (
+            "A decorator below @figure_route sees no request, and does not run for a "
+            "picture from the cache. Give it to decorators=[…] of the route instead."
+        )
     if any(_TRANSLATORS.search(f.f_globals.get("__name__", "")) for f in frames):
         return (
             "A figure function sees no request, and so no language: pass it with "
@@ -149,6 +156,13 @@ def _inject_hint(error: Exception, line: str) -> str:
         "A figure function sees no request, session, user or g: pass the value with "
         "inject={'name': lambda: …}, and take it as the parameter `name`."
     )
+
+
+def _is_wrapped(function: Callable[..., object], frames: list[FrameType]) -> bool:
+    """Whether *frames* ended in a decorator, before the figure function itself ran."""
+    plain = plain_function(function)
+    code = getattr(plain, "__code__", None)
+    return plain is not function and all(frame.f_code is not code for frame in frames)
 
 
 _TRANSLATORS = re.compile("babel|gettext")
