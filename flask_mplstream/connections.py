@@ -26,11 +26,41 @@ POOL_HINT = (
 
 #: Where a session keeps the connections that it has begun a transaction on.
 _BEGUN = "flask_mplstream_begun"
-#: Statements that change nothing, hold no lock and set nothing for later ones.
+#: Beginnings of statements that read, and no word of a write, a lock or a variable.
 _READS = re.compile(
-    r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*(?:SELECT|WITH|VALUES|SHOW|EXPLAIN|PRAGMA)\b"
-    r"(?!.*\b(?:INSERT|UPDATE|DELETE|MERGE|INTO|FOR\s+(?:NO\s+)?(?:KEY|SHARE))\b)",
+    r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*"
+    r"(?:SELECT|WITH|VALUES|SHOW|EXPLAIN|PRAGMA(?![^=]*=))\b"
+    r"(?!.*\b(?:INSERT|UPDATE|DELETE|MERGE|INTO|FOR\s+(?:NO\s+)?(?:KEY|SHARE)"
+    r"|LOCK|UPDLOCK|XLOCK|HOLDLOCK|TABLOCKX?)\b)(?!.*:=)",
     re.IGNORECASE | re.DOTALL,
+)
+#: Names in front of a parenthesis.
+_CALLED = re.compile(r"(?<![\w.$\"`\]])([\w.$\"`\]]+)\s*\(")
+#: Those that only compute. A function of the database may do anything: set_config sets
+#: whose rows the transaction sees, pg_advisory_xact_lock holds a lock until its end.
+_COMPUTES = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        all and any array as between by case cast cube distinct else except exists
+        filter from grouping having ilike in intersect interval is join lateral like
+        limit materialized not offset on or over rollup row select sets some then union
+        using values when where with within char character decimal float numeric
+        nvarchar time timestamp varchar varying abs age array_agg avg ceil ceiling
+        char_length coalesce concat concat_ws convert corr count covar_pop date date_add
+        date_bin date_format date_part date_sub date_trunc dateadd datediff datepart
+        datetime day dense_rank exp extract first_value floor format generate_series
+        greatest group_concat hour if ifnull iif initcap instr isnull json_agg
+        json_array json_build_object json_each json_extract json_object jsonb_agg
+        jsonb_build_object julianday lag last_value lead least left length ln log lower
+        ltrim make_date max median min minute mod month now ntile nullif nvl
+        percent_rank percentile_cont percentile_disc position power quarter rank replace
+        right round row_number rtrim second sign sqrt stddev stddev_pop stddev_samp
+        strftime string_agg strpos substr substring sum time_bucket to_char to_date
+        to_timestamp total trim try_cast unixepoch unnest upper var_pop var_samp
+        variance week width_bucket year
+        """,
+    )
 )
 #: Transactions with other statements.
 _written: WeakSet[Any] = WeakSet()
@@ -50,10 +80,17 @@ def watch_writes() -> None:
 
 
 def _note_statement(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-    if not _READS.match(statement):
+    if not _only_reads(statement):
         transaction = connection.get_transaction()
         if transaction is not None:
             _written.add(transaction)
+
+
+def _only_reads(statement: str) -> bool:
+    """Whether nothing of *statement* outlives it, as far as its text shows."""
+    if not _READS.match(statement):
+        return False
+    return all(name.lower() in _COMPUTES for name in _CALLED.findall(statement))
 
 
 def _note_begin(session: Any, _transaction: Any, connection: Any) -> None:

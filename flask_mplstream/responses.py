@@ -53,6 +53,10 @@ class ReadyHeaders(Headers):
         """Whether no hook and no session has changed them."""
         return self._list == self._items
 
+    def began_with(self, control: str) -> bool:
+        """Whether *control* was ``Cache-Control`` from the beginning."""
+        return ("Cache-Control", control) in self._items
+
 
 class PictureResponse(Response):
     """A response with one block of bytes, whose headers are complete."""
@@ -84,8 +88,9 @@ class PictureResponse(Response):
         said = self.headers.get("Cache-Control", "")
         if "no-store" in said:
             return
-        if self.is_private and not _is_for_one_browser(said):
-            make_private(self)
+        if self.is_private:
+            if not self._is_for_one_browser(said):
+                make_private(self)
         elif "Set-Cookie" in self.headers:
             # The picture is public, the cookie is not.
             self.cache_control.private = True
@@ -99,16 +104,19 @@ class PictureResponse(Response):
             else:
                 make_private(self)
 
+    def _is_for_one_browser(self, control: str) -> bool:
+        """Whether ``Cache-Control`` lets a browser show a picture to its user only."""
+        if control == PERSONAL:  # Not by a hook, which knows nothing of the URL.
+            headers = self.headers
+            return isinstance(headers, ReadyHeaders) and headers.began_with(control)
+        said = {part.strip().lower() for part in control.split(",")}
+        return {"private", "no-cache"} <= said and "public" not in said
+
     def get_app_iter(self, environ: WSGIEnvironment) -> Iterable[bytes]:
         """The blocks as they are, where nobody waits for the end."""
         if self._has_callbacks or not isinstance(self.response, tuple):
             return super().get_app_iter(environ)
         return () if environ["REQUEST_METHOD"] == "HEAD" else self.response
-
-
-def _is_for_one_browser(control: str) -> bool:
-    """Whether ``Cache-Control`` lets a browser show a picture to its user only."""
-    return control == PERSONAL or ("private" in control and "no-cache" in control)
 
 
 def make_private(response: Response) -> None:

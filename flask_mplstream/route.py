@@ -140,6 +140,11 @@ class FigureRoute:
         self._has_owner = bool(
             options.is_private or options.signed or options.decorators
         )
+        names = self.blueprint.split(".")
+        #: Names of the blueprints whose guards make it private, unless it says.
+        self._guarding = [".".join(names[: n + 1]) for n in range(len(names))]
+        if options.private is not None:
+            self._guarding = []
         # Without a secret nothing else tells this app from another one.
         self._unknown_owner = token_hex()
         self._tags = tuple(map(tag_name, options.tags))
@@ -187,7 +192,7 @@ class FigureRoute:
         User 7 of this app is not user 7 of another one on the same Redis. Read at
         each use, as ``SECRET_KEY`` may be set after the registration.
         """
-        if not self._has_owner:
+        if not (self._has_owner or self._is_private_by_guard):
             return ""
         secret = self._app.config.get("SECRET_KEY")
         return repr(secret) if secret else self._unknown_owner
@@ -291,15 +296,13 @@ class FigureRoute:
 
         Final at the first request, as an app takes functions until then.
         """
-        return self.options.is_private or (
-            self.options.private is None and self._is_guarded
-        )
+        return self.options.is_private or self._is_private_by_guard
 
     @property
-    def _is_guarded(self) -> bool:
+    def _is_private_by_guard(self) -> bool:
         """Whether a blueprint has a ``before_request``, which may turn people away."""
-        guards, names = self._app.before_request_funcs, self.blueprint.split(".")
-        return any(guards.get(".".join(names[:n])) for n in range(1, len(names) + 1))
+        guards = self._app.before_request_funcs
+        return any(map(guards.get, self._guarding))
 
     @property
     def has_urls_of_users(self) -> bool:

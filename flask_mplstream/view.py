@@ -462,15 +462,13 @@ class FigureView:
         self, served: Served, shown: Shown, status: HTTPStatus
     ) -> http.Headers:
         image, presentation = served.entry.image, shown.presentation
-        policy, freshness = self._policies[shown.is_private], shown.freshness
-        if served.is_fallback and freshness is http.Freshness.IMMUTABLE:
-            freshness = http.Freshness.OUTDATED
+        policy = self._policies[shown.is_private]
         # What an earlier render took is the developer's to know.
         is_told = served.fwd is not None or current_app.debug
         headers = http.validator_headers(served.entry.etag, policy, presentation)
         headers += policy.age_headers(
             served.age_s,
-            freshness,
+            shown.freshness,
             fwd=served.fwd,
             is_stored=served.is_stored,
             is_collapsed=served.is_collapsed,
@@ -540,6 +538,7 @@ def _look_again(response: Response) -> Response:
     """Find out whether a decorator read the session after the view."""
     context: RequestContext = request_ctx._get_current_object()  # type: ignore[attr-defined]
     if isinstance(response, PictureResponse) and is_for_one(context):
+        response.is_private = True  # Hooks of the app come after this.
         make_private(response)
     return response
 

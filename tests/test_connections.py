@@ -20,7 +20,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.pool import QueuePool
 
 from flask_mplstream import FigureBlueprint
-from flask_mplstream.connections import POOL_HINT, release_connections
+from flask_mplstream.connections import (
+    POOL_HINT,
+    _only_reads,
+    release_connections,
+)
 
 #: As many as a server has, and twice what the default pool of 5 + 10 gives.
 THREADS = 32
@@ -200,6 +204,62 @@ def test_what_is_not_committed_is_left_alone(
         db.session.rollback()
         names = db.session.execute(select(User.name).order_by(User.id)).scalars()
         assert list(names) == ["a", "b", "c"]
+
+
+def test_what_a_function_of_the_database_set_stays_set(app: Flask) -> None:
+    """A tenant of the transaction, say, whose end would unset it."""
+    tenants: list[str] = []
+
+    def set_config(name: str, value: str) -> None:
+        tenants.append(value)
+
+    with app.app_context():
+        connection = db.session.connection().connection.dbapi_connection
+        assert connection is not None
+        connection.create_function("set_config", 2, set_config)
+        held = db.session.connection()
+        db.session.execute(select(func.set_config("app.tenant", "7")))
+        release_connections()
+        assert tenants == ["7"]
+        assert db.session.connection() is held
+        db.session.rollback()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT set_config('app.tenant', '7', true)",
+        "select 1, Pg_Advisory_Xact_Lock (1)",
+        "SELECT \"set_config\"('a', 'b', false)",
+        "SELECT public.book(1)",
+        "WITH x AS (SELECT nextval('s')) SELECT * FROM x",
+        "SELECT GET_LOCK('a', 10)",
+        "SELECT id FROM user LOCK IN SHARE MODE",
+        "SELECT id FROM user WITH (UPDLOCK)",
+        "SELECT id FROM user FOR NO KEY UPDATE",
+        "SELECT @tenant := 7",
+        "PRAGMA query_only = 1",
+        "SET search_path TO tenant",
+    ],
+)
+def test_a_statement_that_outlives_itself_is_no_read(statement: str) -> None:
+    """What sets, locks or calls a function that may do so keeps its connection."""
+    assert not _only_reads(statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT count(user.id) AS n FROM user WHERE (user.id IN (1, 2))",
+        "SELECT CAST(a AS VARCHAR(20)) FROM t JOIN (SELECT max(b) FROM u) ON (1)",
+        "WITH x AS (SELECT 1) SELECT * FROM x WHERE NOT EXISTS (SELECT 2)",
+        "SELECT rank() OVER (PARTITION BY a) FROM t /* by (hand) */",
+        "PRAGMA foreign_keys",
+    ],
+)
+def test_a_statement_that_reads_gives_its_connection_back(statement: str) -> None:
+    """The usual functions and the words of SQL in front of a parenthesis."""
+    assert _only_reads(statement)
 
 
 def test_a_savepoint_is_left_alone(app: Flask) -> None:

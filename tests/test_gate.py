@@ -15,6 +15,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
+from matplotlib.artist import Artist
 from matplotlib.backend_bases import GraphicsContextBase
 from matplotlib.figure import Figure
 from matplotlib.texmanager import TexManager
@@ -161,6 +162,34 @@ def test_a_fork_while_the_gate_is_held_does_not_hang() -> None:
         holder.join(30)
         child.join(30)
         assert child.pid != os.getpid()
+
+
+class _Waiting(Artist):
+    """It is drawn for as long as a test wants."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached, self.done = threading.Event(), threading.Event()
+
+    def draw(self, renderer: object) -> None:
+        self.reached.set()
+        self.done.wait(30)
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_fork_in_the_middle_of_a_draw_draws() -> None:
+    """Matplotlib has a lock for all figures, which the thread that drew held."""
+    figure, artist = Figure(figsize=(1, 1)), _Waiting()
+    figure.add_artist(artist)
+    drawer = threading.Thread(target=render, args=(figure,))
+    drawer.start()
+    try:
+        assert artist.reached.wait(30)
+        in_child = Figure(figsize=(1, 1))
+        assert holds_in_a_fork(lambda: bool(render(in_child).body))
+    finally:
+        artist.done.set()
+        drawer.join(30)
 
 
 def methods() -> tuple[object, ...]:

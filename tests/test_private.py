@@ -68,6 +68,18 @@ def read_header() -> None:
     request.headers.get("X-Token")
 
 
+def reading_afterwards(view: View) -> View:
+    """A decorator that finds out who it is once there is a picture."""
+
+    @wraps(view)
+    def read_after(**values: Any) -> Any:
+        answer = view(**values)
+        read_session()
+        return answer
+
+    return read_after
+
+
 @dataclass
 class Site:
     """An app with one figure at ``/plots/walk``, put together as a test wants it."""
@@ -497,10 +509,27 @@ def test_a_hook_that_says_vary_cookie_makes_it_private() -> None:
 
 
 @pytest.mark.parametrize(
-    "said", ["public, max-age=3600", "max-age=3600", "private, max-age=3600", ""]
+    "said",
+    [
+        "public, max-age=3600",
+        "max-age=3600",
+        "private, max-age=3600",
+        "private, no-cache, public",
+        'private, no-cache="Set-Cookie", max-age=3600',
+        f"private, {YEAR}",
+        "",
+    ],
 )
 @pytest.mark.parametrize(
-    "site", [Site(MINE, function=of_user), Site(on_app=read_session)]
+    "site",
+    [
+        pytest.param(Site(MINE, function=of_user), id="inject"),
+        pytest.param(Site(on_app=read_session), id="session-before"),
+        pytest.param(
+            Site({"decorators": [reading_afterwards], "private": False}),
+            id="session-after-the-view",
+        ),
+    ],
 )
 def test_a_hook_opens_no_private_picture(site: Site, said: str) -> None:
     """An app that gives all its responses one ``Cache-Control``, and reads sessions."""

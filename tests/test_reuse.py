@@ -184,6 +184,61 @@ def test_figures_inside_a_figure_are_their_own(
     assert statuses == [200, 200]
 
 
+def deep_copy(axes: Axes) -> Any:
+    return copy.deepcopy(axes.get_figure())
+
+
+def pickled_copy(axes: Axes) -> Any:
+    return pickle.loads(pickle.dumps(axes.get_figure()))
+
+
+@pytest.mark.parametrize("pass_on", [deep_copy, pickled_copy])
+def test_what_an_earlier_call_drew_is_in_no_copy(
+    plots: FigureBlueprint,
+    serve: Serve,
+    shared: Axes,
+    pass_on: Callable[[Axes], Any],
+) -> None:
+    """A template that a call draws on, and copies afterwards, has that call's lines."""
+
+    @plots.figure_route("/passed", error_backoff=0)
+    def passed(n: int = 1) -> Any:
+        shared.plot([0, n])
+        return pass_on(shared)
+
+    client = serve(TESTING=True)
+    assert client.get("/plots/passed?n=1").status_code == 200
+    with pytest.raises(FigureTypeError, match="passed drew on a figure of an earlier"):
+        client.get("/plots/passed?n=2")
+
+
+def test_a_figure_of_another_thread_is_new(
+    plots: FigureBlueprint, serve: Serve
+) -> None:
+    """A load makes one while another figure function runs."""
+    made: list[Figure] = []
+
+    def load() -> Figure:
+        made.append(Figure(figsize=(2, 1)))
+        made[0].subplots().plot([0, 1])
+        return made[0]
+
+    @plots.figure_route("/loaded", load=load)
+    def loaded(figure: Figure) -> Any:
+        return figure
+
+    @plots.figure_route("/meanwhile")
+    def meanwhile() -> Any:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(load).result()
+        return Figure(figsize=(2, 1))
+
+    client = serve(TESTING=True)
+    assert client.get("/plots/meanwhile").status_code == 200
+    assert render(lambda: made[0]).body
+    assert client.get("/plots/loaded").status_code == 200
+
+
 def test_calls_at_once_share_no_figure(
     plots: FigureBlueprint, serve: Serve, shared: Axes
 ) -> None:

@@ -757,6 +757,11 @@ plots.figure_route("/open", endpoint="open", private=True)(draw)
 plots.figure_route("/signed", endpoint="signed", signed=True)(draw)
 plots.figure_route("/let-in", endpoint="let_in", decorators=[lambda view: view])(draw)
 plots.figure_route("/versioned", endpoint="versioned", private=True, version=load)(draw)
+
+guarded = FigureBlueprint("guarded", __name__)
+guarded.before_request(lambda: None)
+guarded.figure_route("/guarded", endpoint="draw")(draw)
+plots.register_blueprint(guarded)
 """
 
 SAME = {
@@ -935,7 +940,7 @@ def test_apps_share_no_private_picture_whenever_their_keys_are_set(
     clients = [
         shop.open(secrets=given) for shop, given in zip(shops, secrets, strict=True)
     ]
-    for name in ("open", "let_in", "versioned", "signed"):
+    for name in ("open", "let_in", "versioned", "signed", "guarded.draw"):
         for shop, client in zip(shops, clients, strict=True):
             app = client.application
             if name == "signed" and not app.secret_key:

@@ -35,6 +35,8 @@ class Data:
     version: int = 1
     is_broken: bool = False
     drawn: list[tuple[str, int]] = field(default_factory=list)
+    #: Called in each load, outside the gate.
+    during: Callable[[], object] = lambda: None
 
 
 @pytest.fixture
@@ -51,17 +53,18 @@ def plots(data: Data) -> FigureBlueprint:
         "/data",
         version=lambda: data.version,
         inject={"user": lambda: request.headers.get("X-User", "ann")},
+        load=lambda: (data.version, data.during())[0],
         max_age=MAX_AGE_S,
         stale_while_revalidate=WHILE_S,
         stale_if_error=ON_ERROR_S,
         error_backoff=0,
     )
-    def draw(user: str, n: int = 1) -> Figure:
+    def draw(version: int, user: str, n: int = 1) -> Figure:
         if data.is_broken:
             raise LookupError("no data")
-        data.drawn.append((user, data.version))
+        data.drawn.append((user, version))
         height = 1 + len(user)
-        return Figure(figsize=(data.version + n, height), dpi=20)
+        return Figure(figsize=(version + n, height), dpi=20)
 
     return plots
 
@@ -310,6 +313,31 @@ def test_a_picture_that_is_superseded_late_leaves_at_once(
         client.get("/plots/data")
         clock.now += MAX_AGE_S + WHILE_S + 1
     assert [backend.get(PREFIX + key) is None for key in names] == [True, False]
+
+
+def test_a_render_that_ends_late_supersedes_no_newer_data(
+    serve: Serve, config: dict[str, Any], data: Data, clock: Clock
+) -> None:
+    """It began before the newer one, which stays for as long, and for errors."""
+    client = serve(**config, MPLSTREAM_FAST_BYTES=0)
+    app = client.application
+    newer: list[bytes] = []
+
+    def overtake() -> None:
+        clock.now += 1
+        data.version = 3
+        newer.append(app.test_client().get("/plots/data").data)
+        clock.now += 1
+
+    data.during = lambda: overtake() if data.version == 2 else None
+    client.get("/plots/data")
+    data.version = 2
+    assert client.get("/plots/data").data != newer[0]
+    clock.now += MAX_AGE_S + WHILE_S + 1
+    data.is_broken = True
+    assert client.get("/plots/data").data == newer[0]
+    data.version = 4
+    assert client.get("/plots/data").data == newer[0]
 
 
 def test_two_processes_that_race_leave_one_long_lived_picture(

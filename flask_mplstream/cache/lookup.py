@@ -30,7 +30,7 @@ from .coalesce import Flights, Production, run_here
 from .entry import Entry
 from .freshness import Freshness, Lifetime
 from .lease import LEASE_S, Leases, held, leases_for
-from .store import Found, Store
+from .store import Found, Newest, Store
 
 logger = logging.getLogger("flask_mplstream")
 
@@ -314,18 +314,24 @@ class Pictures:
             return replace(newer, fwd=fwd, is_collapsed=True)
         is_stored = self.store.write(wanted.key, entry, wanted.lifetime.stored_s)
         if is_stored and wanted.series is not None:
-            self._supersede(wanted, entry, wanted.series())
+            self._supersede(wanted, wanted.series(), began_at)
         return Served(entry, fwd=fwd, is_stored=is_stored)
 
-    def _supersede(self, wanted: Wanted, entry: Entry, series: str) -> None:
-        """Name *entry* as the newest, and let the one before it go sooner."""
-        lifetime = wanted.lifetime
+    def _supersede(self, wanted: Wanted, series: str, began_at: float) -> None:
+        """Name the picture as the newest, and let the one before it go sooner.
+
+        A render that began sooner, and ended later, is the one before.
+        """
+        lifetime, now = wanted.lifetime, self._clock()
+        newest, timeout_s = Newest(wanted.key, began_at), lifetime.stored_s
         with held(self._acquire_soon(series)):
-            older = self.store.replace_newest(
-                series, wanted.key, entry.stored_at, lifetime.stored_s
-            )
-        if older is not None and older.key != wanted.key:
-            age_s = max(self._clock() - older.stored_at, 0)
+            older = self.store.replace_newest(series, newest, timeout_s)
+            # Unless the clock was set back.
+            while older and newest.began_at < older.began_at < now + CLOCK_SKEW_S:
+                newest = older
+                older = self.store.replace_newest(series, newest, timeout_s)
+        if older is not None and older.key != newest.key:
+            age_s = max(now - older.began_at, 0)
             self.store.cut_lifetime(older.key, lifetime.rest_s(age_s))
 
     def _acquire_soon(self, key: str) -> Callable[[], object]:

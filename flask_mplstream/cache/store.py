@@ -78,27 +78,27 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Newest:
-    """The entry of a series that was stored last.
+    """The entry of a series with the newest data.
 
     A series is the pictures that differ by the version of the data alone.
     """
 
     #: Its key in the store.
     key: str
-    #: When it was rendered, seconds since 1970.
-    stored_at: float
+    #: When its render began, after the version was read; seconds since 1970.
+    began_at: float
 
     def to_text(self, series: str) -> str:
         """Return the text to store, bound to *series*."""
-        bound = digest(series, self.key, repr(self.stored_at))
-        return f"{self.key} {self.stored_at!r} {bound}"
+        bound = digest(series, self.key, repr(self.began_at))
+        return f"{self.key} {self.began_at!r} {bound}"
 
     @classmethod
     def from_text(cls, series: str, text: object) -> Newest | None:
         """Return the value of :meth:`to_text`; ``None`` for any other text."""
         with suppress(ValueError):
-            key, stored_at, _ = str(text).split()
-            newest = cls(key, float(stored_at))
+            key, began_at, _ = str(text).split()
+            newest = cls(key, float(began_at))
             if newest.to_text(series) == text:
                 return newest
         return None
@@ -353,20 +353,19 @@ class Store:
         return epoch
 
     def replace_newest(
-        self, series: str, key: str, stored_at: float, timeout_s: int
+        self, series: str, newest: Newest, timeout_s: int
     ) -> Newest | None:
-        """Name the entry under *key* as the newest of *series*.
+        """Name *newest* as the newest entry of *series*.
 
         :return: the entry that was named before.
         """
-        pointer = PREFIX + series
-        timeout_s, value = min(timeout_s, LONGEST_S), Newest(key, stored_at)
-        text = value.to_text(series)
+        pointer, timeout_s = PREFIX + series, min(timeout_s, LONGEST_S)
+        text = newest.to_text(series)
         older = self._attempt(lambda: exchange(self.backend, pointer, text, timeout_s))
         return Newest.from_text(series, older)
 
     def newest(self, series: str) -> Newest | None:
-        """Return the entry of *series* that was stored last."""
+        """Return the entry of *series* with the newest data."""
         return Newest.from_text(series, self._get_many(PREFIX + series)[0])
 
     @property

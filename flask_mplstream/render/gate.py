@@ -19,6 +19,7 @@ from typing import Any
 import matplotlib as mpl
 import matplotlib.style
 from matplotlib._pylab_helpers import Gcf
+from matplotlib.figure import Figure
 
 from ..deadline import Deadline
 from ..errors import ConfigError, OverloadedError, cut, nearest
@@ -86,6 +87,9 @@ def _renew_lock() -> None:
     """A thread of the parent may have held the gate; it does not live here."""
     global _lock, _found
     _lock = threading.RLock()
+    drawing: Any = Figure._render_lock  # type: ignore[attr-defined]  # of all figures
+    if not drawing._is_owned():
+        Figure._render_lock = threading.RLock()  # type: ignore[attr-defined]
     if _found is not None and _found.thread != threading.get_ident():
         _found.restore()
         for lift in (lift_guards, lift_bounds, stop_gathering, stop_watching):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import get_ident
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -26,32 +27,43 @@ def build_once(build: Callable[[], object], source: str) -> Figure:
     """Return the figure that *build* made.
 
     :param source: the name of *build*, for the error.
-    :raises FigureTypeError: if an earlier call drew on the figure, or returned it.
+    :raises FigureTypeError: if it returned or drew on a figure that an earlier call
+        returned or drew on. What it returns may be a copy of that.
     """
     touched: dict[int, Figure] = {}
+    # Held, so that no new figure gets the id of one. Renders within this one add to
+    # those of earlier calls.
+    earlier = dict(_used)
     try:
         with _watching(touched):
             figure = as_figure(build(), source)
-        if id(figure) in _used:
-            raise FigureTypeError(
-                f"{source} returned a figure of an earlier call, whose lines and texts "
-                f"would be in this picture too: make a new one in the function, for "
-                f"example with plt.subplots()."
-            )
+        if id(figure) in earlier:
+            raise _reused(f"{source} returned")
+        if not earlier.keys().isdisjoint(touched):
+            raise _reused(f"{source} drew on")
         touched[id(figure)] = figure
         return figure
     finally:
         _used.update(touched)
 
 
+def _reused(what: str) -> FigureTypeError:
+    return FigureTypeError(
+        f"{what} a figure of an earlier call, whose lines and texts would be in this "
+        f"picture too: make a new one in the function, for example with plt.subplots()."
+    )
+
+
 @contextmanager
 def _watching(touched: dict[int, Figure]) -> Iterator[None]:
-    """Add each figure to *touched* that something is drawn on."""
+    """Add each figure to *touched* that this thread draws on."""
+    thread = get_ident()  # Another one may make a figure outside the gate, in a load.
     found = vars(Figure).get("stale")  # Of a render that this one is part of.
     inherited: Any = Artist.stale
 
     def set_stale(figure: Figure, value: bool) -> None:
-        touched[id(figure)] = figure
+        if value and get_ident() == thread:
+            touched[id(figure)] = figure
         inherited.__set__(figure, value)
 
     # Every change of an artist in a figure sets this.
