@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from example_app import create_app
 
@@ -86,6 +86,17 @@ def test_everything_works_without_javascript(
         # The other figures keep what they show.
         assert page.locator("#scatter img").get_attribute("src") == after
     assert complaints == []
+
+
+def test_paper_is_light(browser: Browser, url: str, complaints: list[str]) -> None:
+    """As the pictures on it are, whatever the reader prefers on a screen."""
+    with open_page(browser, complaints, color_scheme="dark") as page:
+        page.goto(url)
+        expect(page.locator("body")).to_have_css("background-color", "rgb(18, 21, 27)")
+        page.emulate_media(media="print")
+        expect(page.locator("body")).to_have_css(
+            "background-color", "rgb(244, 245, 248)"
+        )
 
 
 @pytest.mark.parametrize(

@@ -235,6 +235,15 @@ def test_the_theme_is_kept_and_the_pictures_follow(page: Page) -> None:
     expect(page.locator("body")).to_have_css("background-color", "rgb(15, 18, 22)")
 
 
+def test_paper_is_light(page: Page) -> None:
+    """As the pictures on it are, whatever the reader has chosen."""
+    page.goto("/shown/_gallery/")
+    page.get_by_role("radio", name="Dark").check()
+    expect(page.locator("body")).to_have_css("background-color", "rgb(15, 18, 22)")
+    page.emulate_media(media="print")
+    expect(page.locator("body")).to_have_css("background-color", "rgb(245, 246, 248)")
+
+
 def test_everything_is_reached_by_the_keyboard(page: Page) -> None:
     """A slider moves by its arrows, and the first key leads past the head."""
     open_figure(page)

@@ -63,9 +63,9 @@ def run(payload: bytes) -> bytes:
 def _hint(error: BaseException) -> str | None:
     """The setting that an error in a worker is about."""
     if isinstance(error, MemoryError):
-        return "MPLSTREAM_WORKER_BYTES is what a worker may take."
+        return "A worker may take MPLSTREAM_WORKER_BYTES. Raise it, or draw less."
     if isinstance(error, RuntimeError) and "outside of application" in str(error):
-        return "MPLSTREAM_APP names the app whose context there is in a worker."
+        return "A worker has no app. Set MPLSTREAM_APP = 'module:create_app' to yours."
     return None
 
 
