@@ -22,6 +22,7 @@ from .cache.store import Store
 from .caches import check_cache_type, find_cache
 from .connections import watch_writes
 from .errors import ConfigError, UnknownFigureError, UnknownTagError, cut, nearest
+from .forks import notice_fork
 from .functions import module_name
 from .responses import watch_cookies
 from .route import FigureRoute, tag_name
@@ -164,6 +165,7 @@ class AppState:
         Found at first use, as ``cache.init_app(app)`` may come after the
         blueprint was registered.
         """
+        notice_fork()  # Here, as hits and renders come after it.
         pictures = self._pictures.get(cache)
         if pictures is None:
             with self._lock:

@@ -1,9 +1,11 @@
-"""Systems without forks, as Windows is one."""
+"""Systems without forks, as Windows is one, and forks that Python knows nothing of."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+
+import pytest
 
 from .test_promises import MODULES, ROOT
 
@@ -34,6 +36,53 @@ def test_the_package_works_without_forks() -> None:
         [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False
     )
     assert (done.stdout.strip(), done.returncode) == ("200", 0), done.stderr
+
+
+#: Forks as uWSGI does, in C and without a word to Python, while a thread draws.
+UNTOLD = """
+import ctypes, os, signal, threading
+
+import flask, flask_mplstream
+from matplotlib.figure import Figure
+
+drawing, done = threading.Event(), threading.Event()
+plots = flask_mplstream.FigureBlueprint("plots", "plots")
+
+@plots.figure_route("/draw", timeout=5)
+def draw(n: int = 0):
+    if n == 1:
+        drawing.set()
+        done.wait(60)
+    return Figure(figsize=(1, 1))
+
+app = flask.Flask("app")
+app.register_blueprint(plots)
+
+def status(n):
+    return app.test_client().get(f"/draw?n={n}").status_code
+
+assert status(0) == 200
+parent = threading.Thread(target=status, args=(1,))
+parent.start()
+assert drawing.wait(30)
+child = ctypes.PyDLL(None).fork()
+if child == 0:
+    signal.alarm(60)
+    os._exit([status(n) for n in (0, 2, 3)] != [200] * 3)
+_, code = os.waitpid(child, 0)
+done.set()
+parent.join()
+print(code, status(4))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no forks")
+def test_a_fork_that_python_is_not_told_of_leaves_nothing_held() -> None:
+    """Whatever a thread of the parent held, the child draws."""
+    done = subprocess.run(
+        [sys.executable, "-c", UNTOLD], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == "0 200", done.stderr
 
 
 def test_one_helper_asks_for_forks() -> None:

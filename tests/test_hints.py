@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import re
+import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -739,3 +741,40 @@ def test_a_container_without_a_home_draws(tmp_path: Path) -> None:
     assert done.stdout == "True\n"
     assert "flask_mplstream" not in done.stderr
     assert "MPLCONFIGDIR" in done.stderr  # Matplotlib's line names the fix itself.
+
+
+def use_a_connection_of_another_thread(connection: sqlite3.Connection) -> None:
+    connection.execute("SELECT 1")
+
+
+def wait_for_a_signal(connection: sqlite3.Connection) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@pytest.mark.parametrize(
+    ("use", "hint"),
+    [
+        pytest.param(
+            use_a_connection_of_another_thread, "check_same_thread=False", id="sqlite"
+        ),
+        pytest.param(wait_for_a_signal, "gets no signals", id="signals"),
+    ],
+)
+def test_what_belongs_to_another_thread_is_told(
+    plots: FigureBlueprint,
+    serve: Serve,
+    caplog: pytest.LogCaptureFixture,
+    use: Callable[[sqlite3.Connection], None],
+    hint: str,
+) -> None:
+    """A render has its own, also where the server has one thread only."""
+    connection = sqlite3.connect(":memory:")
+
+    @plots.figure_route("/bound")
+    def bound() -> Figure:
+        use(connection)
+        return Figure(figsize=(1, 1))
+
+    assert serve().get("/plots/bound").status_code == 500
+    connection.close()
+    assert hint in caplog.text

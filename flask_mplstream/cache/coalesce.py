@@ -474,6 +474,7 @@ def _crowded(max_followers: float) -> OverloadedError:
 
 def _reset_all() -> None:
     """After a fork: the leaders of the parent do not live here."""
+    _threads.clear()  # Python may not know that they have ended.
     for flights in _all_flights:
         flights._reset()
 

@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 
 from ..deadline import Deadline
 from ..errors import ConfigError, OverloadedError, cut, nearest
-from ..forks import call_in_child
+from ..forks import call_in_child, notice_fork
 from .counts import bound_counts, lift_bounds
 from .globals import (
     Globals,
@@ -162,6 +162,7 @@ def _guards(name: str) -> Iterator[None]:
 
 @contextmanager
 def _held(deadline: Deadline) -> Iterator[None]:
+    notice_fork()
     lock = _lock  # A fork while it is held brings a new one.
     if not lock.acquire(timeout=deadline.lock_timeout_s):
         raise OverloadedError(

@@ -59,7 +59,8 @@ def explained(
         if fault is not None:
             raise ArgumentsError([fault]) from error
         line = _line_of(error, function)
-        for note in (line, _inject_hint(error, line, function)):
+        hints = _inject_hint(error, line, function), _thread_hint(error)
+        for note in (line, *hints):
             if note:
                 error.add_note(note)
         note_pool_timeout(error)
@@ -155,6 +156,21 @@ def _inject_hint(error: Exception, line: str, function: Callable[..., object]) -
     return (
         "A figure function sees no request, session, user or g: pass the value with "
         "inject={'name': lambda: …}, and take it as the parameter `name`."
+    )
+
+
+_OF_A_THREAD = re.compile(r"created in a thread can only|main thread of the main inter")
+
+
+def _thread_hint(error: Exception) -> str:
+    """Return what to do if *error* is that something belongs to another thread."""
+    if not _OF_A_THREAD.search(str(error)):
+        return ""
+    return (
+        "A picture is rendered in a separate thread. Open the connection in the figure "
+        "function or in load, or with check_same_thread=False."
+        if "SQLite" in str(error)
+        else "A picture is rendered in a separate thread, which gets no signals."
     )
 
 
