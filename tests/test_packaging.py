@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tarfile
@@ -53,6 +54,8 @@ def test_the_wheel_serves_a_picture_in_a_fresh_environment(
         [python, "-m", "pip", "install", "-q", str(wheel)],
         check=True,
         capture_output=True,
+        # With the checkout in it, pip would take the package for installed.
+        env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
     )
     result = subprocess.run(
         [python, "-I", "-c", SERVE],
