@@ -78,7 +78,7 @@ def test_an_external_url_has_the_host_of_the_settings() -> None:
             ["plots.walk", "--format", "svgg"], "Did you mean 'svg'", id="format"
         ),
         pytest.param(
-            ["plots.walk", "--format", "webp"], "Accepted: png, svg", id="not offered"
+            ["plots.walk", "--format", "webp"], "accepted: png, svg", id="not offered"
         ),
         pytest.param(["plots.walk", "--scale", "7"], "one of 0.5", id="scale"),
         pytest.param(["plots.walk", "--theme", "dim"], "'dark'", id="theme"),

@@ -129,8 +129,12 @@ def figures_of_the_docs() -> Iterator[tuple[str, Callable[[], Any]]]:
             r"^```\{testcode\}\n(.*?)^```", page.read_text(), re.M | re.S
         )
         space: dict[str, Any] = {"__name__": f"docs_{page.stem}"}
-        exec("\n".join(blocks), space)
-        for app in [value for value in space.values() if isinstance(value, Flask)]:
+        apps: dict[int, Flask] = {}
+        for block in blocks:
+            exec(block, space)
+            found = [value for value in space.values() if isinstance(value, Flask)]
+            apps |= {id(app): app for app in found}
+        for app in apps.values():
             for name, build in figure_functions_of(app):
                 yield f"{page.stem} {name}", build
 
