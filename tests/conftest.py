@@ -43,8 +43,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Return one process more than cores: many tests wait for servers."""
-    return (os.cpu_count() or 1) + 1
+    """Return the number of cores: some tests bound how long servers take."""
+    return os.cpu_count() or 1
 
 
 @pytest.fixture(autouse=True)

@@ -157,6 +157,7 @@ class OwnRedis:
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGSTOP)
+        os.waitpid(self.process.pid, os.WUNTRACED)  # Until all its threads stopped.
 
     def go_on(self) -> None:
         self.process.send_signal(signal.SIGCONT)
@@ -921,6 +922,7 @@ def test_memcached_that_is_stopped_costs_one_wait_and_no_request(
     body, breaker = client.get("/plots/walk").data, store_of(client).breaker
     assert is_hit(client, "/plots/walk")
     process.send_signal(signal.SIGSTOP)
+    os.waitpid(process.pid, os.WUNTRACED)  # Until all its threads have stopped.
     try:
         with caplog.at_level(logging.WARNING, "flask_mplstream"):
             assert seconds_of(client, "/plots/walk", body) < FIRST_S

@@ -40,7 +40,7 @@ def test_the_package_works_without_forks() -> None:
 
 #: Forks as uWSGI does, in C and without a word to Python, while a thread draws.
 UNTOLD = """
-import ctypes, os, signal, threading
+import ctypes, os, signal, threading, time
 
 import flask, flask_mplstream
 from matplotlib.figure import Figure
@@ -65,6 +65,7 @@ assert status(0) == 200
 parent = threading.Thread(target=status, args=(1,))
 parent.start()
 assert drawing.wait(30)
+time.sleep(1)  # Until it waits, and not for the interpreter's own lock.
 child = ctypes.PyDLL(None).fork()
 if child == 0:
     signal.alarm(60)

@@ -417,8 +417,8 @@ def test_queued_requests_wait_for_a_worker_that_starts(
     pool: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Longer than the part of ``timeout`` in which a render must begin otherwise."""
-    monkeypatch.setattr("flask_mplstream.workers.pool.LATEST_START", 0.01)
-    app = pool(MPLSTREAM_WORKERS=1).application
+    monkeypatch.setattr("flask_mplstream.workers.pool.LATEST_START", 0.02)
+    app = pool(MPLSTREAM_WORKERS=1, MPLSTREAM_TIMEOUT=30).application
     with ThreadPoolExecutor(6) as threads:
         urls = [f"/plots/grey?level={n}" for n in range(6)]
         answers = list(threads.map(lambda url: app.test_client().get(url), urls))
