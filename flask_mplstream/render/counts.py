@@ -76,8 +76,9 @@ def _bound_ticks(kind: str) -> Callable[[Method], Method]:
     def guard(get_ticks: Method) -> Method:
         @wraps(get_ticks)
         def call(axis: Axis, numticks: int | None = None) -> Any:
-            # A list of the figure function's own may be longer.
-            _check_ticks(numticks or 0, getattr(axis, kind).locator, MAX_LISTED)
+            if numticks and numticks > MAX_LISTED:
+                # A list of the figure function's own may be longer than MAXTICKS.
+                _check_ticks(numticks, getattr(axis, kind).locator, MAX_LISTED)
             return get_ticks(axis, numticks)
 
         return call
@@ -88,8 +89,13 @@ def _bound_ticks(kind: str) -> Callable[[Method], Method]:
 class _Counting:
     """NumPy as locators use it: they make all candidates first, and count them then."""
 
+    def __init__(self) -> None:
+        # All names at once, as locators and formatters look them up for each tick.
+        own = {"arange": self.arange, "linspace": self.linspace}
+        vars(self).update(vars(np) | own)
+
     def __getattr__(self, name: str) -> Any:
-        return getattr(np, name)
+        return getattr(np, name)  # Those that NumPy imports at first use.
 
     def arange(self, *limits: float, **options: Any) -> Any:
         start, stop, step = (*((0, *limits) if len(limits) == 1 else limits), 1)[:3]
@@ -135,8 +141,10 @@ def _bound_font(set_size: Method) -> Method:
     @wraps(set_size)
     def call(font: FontProperties, size: Any) -> None:
         set_size(font, size)
-        points = font.get_size_in_points()
-        _check("points of font size", points, MAX_FONT_POINTS, "Give a smaller one.")
+        points = font.get_size()
+        if points > MAX_FONT_POINTS:
+            fix = "Give a smaller one."
+            _check("points of font size", points, MAX_FONT_POINTS, fix)
 
     return call
 
