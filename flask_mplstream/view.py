@@ -250,7 +250,7 @@ class FigureView:
         """Answer the current request."""
         if figure_served.receivers:
             after_this_request(self._tell)
-        context: RequestContext = request_ctx._get_current_object()  # type: ignore[attr-defined]
+        context: RequestContext = request_ctx._get_current_object()  # type: ignore[attr-defined]  # The proxy has it.
         asked_by = context.request
         if isinstance(_format, Respelled):
             return self._redirect(asked_by, _format)
@@ -512,7 +512,7 @@ class FigureView:
         self, request: Request, asked: Asked | None, error: Exception
     ) -> ResponseReturnValue:
         """Answer for an error of the app's own; call it while handling *error*."""
-        app = current_app._get_current_object()  # type: ignore[attr-defined]
+        app = current_app._get_current_object()  # type: ignore[attr-defined]  # The proxy has it.
         after_this_request(_forbid_storing)
         after_this_request(_collect_figure)
         answer = answer_of_the_app(app, request, error)
@@ -536,7 +536,7 @@ def _file_stem(name: str, picture: Picture) -> str:
 
 def _look_again(response: Response) -> Response:
     """Find out whether a decorator read the session after the view."""
-    context: RequestContext = request_ctx._get_current_object()  # type: ignore[attr-defined]
+    context: RequestContext = request_ctx._get_current_object()  # type: ignore[attr-defined]  # The proxy has it.
     if isinstance(response, PictureResponse) and is_for_one(context):
         response.is_private = True  # Hooks of the app come after this.
         make_private(response)

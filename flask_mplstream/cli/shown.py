@@ -38,7 +38,7 @@ def _shown(url: str) -> Iterator[Job]:
     :raises click.UsageError: if there is no such page, or it names no picture that
         can be rendered ahead.
     """
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # The proxy has it.
     answer = app.test_client().get(url, follow_redirects=True)
     if answer.status_code != 200:
         raise click.UsageError(f"{url}: The app answered {answer.status}.")

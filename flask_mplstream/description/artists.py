@@ -159,7 +159,7 @@ def get_offset_transform_of(collection: Collection) -> Transform:
     transform: Transform = collection.get_offset_transform()
     if isinstance(transform, AffineDeltaTransform):
         # Nothing public returns it.
-        transform = transform._base_transform  # type: ignore[attr-defined]
+        transform = transform._base_transform  # type: ignore[attr-defined]  # Not in the stubs.
     return transform
 
 
@@ -167,7 +167,7 @@ def read_places(collection: Any) -> Sequence[Values]:
     """Return the coordinates of the points, as they are before a 3-D projection."""
     if hasattr(collection, "_offsets3d"):
         return [np.ma.asarray(values) for values in collection._offsets3d]
-    return collection.get_offsets().T  # type: ignore[no-any-return]
+    return collection.get_offsets().T  # type: ignore[no-any-return]  # NumPy and Matplotlib say Any.
 
 
 def read_coordinates(line: Any) -> list[Values]:

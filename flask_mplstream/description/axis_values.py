@@ -124,7 +124,7 @@ def _converter(axis: Axis) -> tuple[object, Any]:
     for one in (axis, *(getattr(other, f"{name}axis") for other in others)):
         if (converter := one.get_converter()) is not None:
             return converter, one.get_units()
-    return None, axis.get_units()  # type: ignore[no-untyped-call]
+    return None, axis.get_units()  # type: ignore[no-untyped-call]  # It has no types.
 
 
 def _is_of_dates(converter: object) -> bool:
@@ -203,7 +203,7 @@ def _period(number: float, frequency: Any) -> str:
 
 def decode_days(numbers: Values) -> Values:
     """Return Matplotlib's days as ``datetime64[us]``, NaT if there is no date."""
-    epoch = np.array(get_epoch(), "datetime64[us]")  # type: ignore[no-untyped-call]
+    epoch = np.array(get_epoch(), "datetime64[us]")  # type: ignore[no-untyped-call]  # It has no types.
     days = np.asarray(numbers, float) + epoch.astype("datetime64[D]").astype(float)
     is_date = (days >= _FIRST_DAY) & (days <= _LAST_DAY)
     since = (np.where(is_date, days, 0) * _DAY_US).round()
@@ -266,7 +266,7 @@ def read_tick_names(axis: Axis) -> dict[float, str]:
     if not isinstance(formatter, FixedFormatter | FuncFormatter):
         return {}
     ticks = {}
-    for number, place in enumerate(locator.locs.tolist()):  # type: ignore[attr-defined]
+    for number, place in enumerate(locator.locs.tolist()):  # type: ignore[attr-defined]  # Not in the stubs.
         if label := _label_of_tick(formatter, place, number):
             ticks[place] = label
     return {} if _are_their_places(ticks) else ticks

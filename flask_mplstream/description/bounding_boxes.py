@@ -51,7 +51,7 @@ def inside(values: Values, dimension: Dimension | None) -> Values:
 def find_points_inside(points: Mapping[str, Values], dimensions: Any) -> Values:
     """Return which of *points*, arrays by direction, are seen."""
     masks = [inside(values, dimensions.get(name)) for name, values in points.items()]
-    return np.logical_and.reduce(masks)  # type: ignore[no-any-return]
+    return np.logical_and.reduce(masks)  # type: ignore[no-any-return]  # NumPy and Matplotlib say Any.
 
 
 def clip(values: Values, dimension: Dimension) -> Values:
@@ -118,7 +118,7 @@ def _are_beside(points: Sequence[Values], dimensions: Sequence[Dimension]) -> Va
     for values, dimension in zip(points, dimensions, strict=True):
         for is_out in (values < dimension.view.low, values > dimension.view.high):
             masks.append(is_out[:-1] & is_out[1:])
-    return np.logical_or.reduce(masks)  # type: ignore[no-any-return]
+    return np.logical_or.reduce(masks)  # type: ignore[no-any-return]  # NumPy and Matplotlib say Any.
 
 
 def _cut(

@@ -240,10 +240,10 @@ def _converter(
 def _numbers(values: Values) -> list[Any]:
     is_number = np.isfinite(values)
     if is_number.all():
-        return values.tolist()  # type: ignore[no-any-return]
+        return values.tolist()  # type: ignore[no-any-return]  # NumPy and Matplotlib say Any.
     cells = values.astype(object)
     cells[~is_number] = None
-    return cells.tolist()  # type: ignore[no-any-return]
+    return cells.tolist()  # type: ignore[no-any-return]  # NumPy and Matplotlib say Any.
 
 
 def _iso_dates(

@@ -331,7 +331,7 @@ class _PixelCanvas(FigureCanvasAgg):
         self.renderer = self.get_renderer()
         self.figure.draw(self.renderer)
         width_px, height_px = self.get_width_height(physical=True)
-        rgba = self.buffer_rgba()  # type: ignore[no-untyped-call]
+        rgba = self.buffer_rgba()  # type: ignore[no-untyped-call]  # It has no types.
         drawn.append(Pixels(rgba, width_px, height_px, self.figure.dpi))
 
     def print_size(self, sizes: list[tuple[float, float]], **_: Any) -> None:
@@ -363,7 +363,7 @@ def _canvas(
 
 def _artist_outside(figure: Figure) -> str | None:
     """Return the artist that is farthest out of *figure*, if by more than its size."""
-    renderer = RendererAgg(1, 1, figure.dpi)  # type: ignore[no-untyped-call]
+    renderer = RendererAgg(1, 1, figure.dpi)  # type: ignore[no-untyped-call]  # It has no types.
     home, reaches = figure.bbox, {}
     for artist in figure.get_default_bbox_extra_artists():
         box = artist.get_tightbbox(renderer)
