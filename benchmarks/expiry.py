@@ -33,7 +33,8 @@ from statistics import median, quantiles
 from threading import Event
 
 from benchmarks._pairs import Result, parser, show
-from benchmarks.storm import Server, gunicorn, redis
+from benchmarks.storm import Server, gunicorn
+from tests.support.servers import RedisServer
 
 KEYS, CLIENTS = 50, 8
 HITS_S, AFTER_S, LONGEST_S = 2.0, 1.0, 60.0
@@ -135,7 +136,7 @@ def main() -> None:
             "Embedded store": {},
             "Redis": {
                 "FLASK_CACHE_TYPE": "RedisCache",
-                "FLASK_CACHE_REDIS_PORT": str(stack.enter_context(redis())),
+                "FLASK_CACHE_REDIS_PORT": str(stack.enter_context(RedisServer()).port),
             },
             "FileSystemCache": {"FLASK_CACHE_TYPE": "FileSystemCache"},
         }

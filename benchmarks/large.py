@@ -12,7 +12,6 @@ Targets: the process grows by at most 500 MB, no answer comes later than ``timeo
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections import Counter
@@ -25,7 +24,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks._pairs import Result, parser, show
-from tests.conftest import free_port, server
+from tests.support.servers import Gunicorn
 
 THREADS = 40
 #: Seconds between two hits, and between two looks at the memory.
@@ -121,12 +120,11 @@ def main() -> None:
     options.add_argument("--requests", type=int, default=30)
     options.add_argument("--timeout", type=float, default=10.0, help="seconds")
     chosen = options.parse_args()
-    port = free_port()
-    command = [sys.executable, "-m", "gunicorn", "--worker-class", "gthread"]
-    command += ["--threads", str(THREADS), "--bind", f"127.0.0.1:{port}"]
-    command += ["--timeout", "300", "benchmarks._large_app:create_app()"]
+    app = "benchmarks._large_app:create_app()"
+    more = ("--threads", str(THREADS), "--timeout", "300")
     environment = {"FLASK_MPLSTREAM_TIMEOUT": str(chosen.timeout)}
-    with server(*command, port=port, cwd=None, **environment) as running:
+    with Gunicorn(app, *more, environment=environment) as running:
+        port = running.port
         ask(port, "/large.png")
         before = resident_bytes(running.pid)
         with watching(port, running.pid) as calm:

@@ -34,8 +34,8 @@ from benchmarks._pairs import (
     show,
 )
 from benchmarks.hit import ask, bare_app, environ_of
-from benchmarks.storm import redis
 from flask_mplstream import FigureBlueprint
+from tests.support.servers import RedisServer
 
 CALLS = 200
 FRESH_S = 24 * 3600
@@ -106,8 +106,8 @@ def main() -> None:
     rounds = rounds_from_command_line(__doc__, 60)
     plain = environ_of()
     drawn: list[int] = []
-    with redis() as port:
-        on_redis = {"CACHE_TYPE": "RedisCache", "CACHE_REDIS_PORT": port}
+    with RedisServer() as redis:
+        on_redis = {"CACHE_TYPE": "RedisCache", "CACHE_REDIS_PORT": redis.port}
         cold = {
             "304, embedded": cold_304({}, drawn),
             "304, redis": cold_304({**on_redis, "CACHE_KEY_PREFIX": "c:"}, drawn),

@@ -15,7 +15,6 @@ request + 100 ms, as the median over the rounds of what is over 1.5 x.
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
@@ -29,7 +28,7 @@ from statistics import median, quantiles
 from threading import Barrier
 
 from benchmarks._pairs import Result, parser, show
-from tests.conftest import free_port, need, server
+from tests.support.servers import Gunicorn, RedisServer
 
 REQUESTS = 200
 OURS, THEIRS = "figure_route", "@cached"
@@ -78,26 +77,17 @@ class Server:
 
 
 @contextmanager
-def redis() -> Iterator[int]:
-    """A Redis of our own; its port."""
-    port = free_port()
-    command = (need("redis-server"), "--port", str(port), "--save", "")
-    with server(*command, "--bind", "127.0.0.1", port=port):
-        yield port
-
-
-@contextmanager
 def gunicorn(
     app: str, folder: Path, cache: Mapping[str, str], *, workers: int = 4
 ) -> Iterator[Server]:
     """*app* of benchmarks/_storm_app.py on *cache*, with 8 threads a worker."""
-    port, counted = free_port(), folder / f"{app}.renders"
-    command = [sys.executable, "-m", "gunicorn", "--worker-class", "gthread"]
-    command += ["--workers", str(workers), "--threads", "8"]
-    command += ["--bind", f"127.0.0.1:{port}", f"benchmarks._storm_app:{app}()"]
+    counted = folder / f"{app}.renders"
+    options = ("--workers", str(workers), "--threads", "8")
     environment = {"FLASK_RENDERS": str(counted), **cache}
-    with server(*command, port=port, cwd=None, **environment):
-        yield Server(port, counted)
+    with Gunicorn(
+        f"benchmarks._storm_app:{app}()", *options, environment=environment
+    ) as running:
+        yield Server(running.port, counted)
 
 
 def took_s(answers: list[Answer]) -> float:
@@ -196,7 +186,7 @@ def main() -> None:
         backends = {
             "Redis": {
                 "FLASK_CACHE_TYPE": "RedisCache",
-                "FLASK_CACHE_REDIS_PORT": str(stack.enter_context(redis())),
+                "FLASK_CACHE_REDIS_PORT": str(stack.enter_context(RedisServer()).port),
             },
             "FileSystemCache": {
                 "FLASK_CACHE_TYPE": "FileSystemCache",

@@ -23,8 +23,7 @@ from flask_mplstream import (
     figure_data_uri,
     figure_url,
 )
-
-from .conftest import Counter
+from tests.support.doubles import Counter
 
 Serve = Callable[..., FlaskClient]
 

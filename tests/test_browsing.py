@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Error, Page, Route
 
-from .browsing import (
+from tests.support.browsing import (
     Shift,
     blurry_images,
     images,
@@ -19,7 +19,7 @@ from .browsing import (
     overflow,
     worst_window,
 )
-from .page_judges import violations
+from tests.support.page_judges import violations
 
 # The browser's driver has some for as long as it runs.
 pytestmark = pytest.mark.keeps_threads

@@ -17,8 +17,7 @@ from matplotlib.figure import Figure
 from flask_mplstream import BytesSerializer, FigureBlueprint, caches
 from flask_mplstream.cache.files import FileCache
 from flask_mplstream.errors import ConfigError
-
-from .conftest import Counter
+from tests.support.doubles import Counter
 
 Serve = Callable[..., FlaskClient]
 

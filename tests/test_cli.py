@@ -16,9 +16,8 @@ from flask_mplstream import FigureBlueprint, figure
 from flask_mplstream.cli import running
 from flask_mplstream.cli.shown import ENTRY
 from flask_mplstream.state import AppState
-
-from . import worker_figures
-from .conftest import Clock, Counter
+from tests.apps import worker_figures
+from tests.support.doubles import Clock, Counter
 
 Serve = Callable[..., FlaskClient]
 

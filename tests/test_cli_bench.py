@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from .cli_figures import create_app, drawn, invoke
+from tests.apps.cli_figures import create_app, drawn, invoke
 
 
 def test_each_format_has_a_line() -> None:

@@ -14,9 +14,8 @@ from flask import Flask, request
 from flask.testing import FlaskClient
 
 from flask_mplstream import FigureBlueprint
-
-from .cli_figures import create_app, drawn, invoke, mine, theirs, walk, year
-from .conftest import pixels
+from tests.apps.cli_figures import create_app, drawn, invoke, mine, theirs, walk, year
+from tests.support.pictures import pixels
 
 
 @pytest.fixture

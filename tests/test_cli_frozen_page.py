@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from playwright.sync_api import Browser
 
-from .cli_figures import create_app, invoke
+from tests.apps.cli_figures import create_app, invoke
 
 # The browser's driver has some for as long as it runs.
 pytestmark = pytest.mark.keeps_threads

@@ -7,8 +7,7 @@ import json
 import pytest
 
 from flask_mplstream.cli.table import aligned
-
-from .cli_figures import create_app, invoke
+from tests.apps.cli_figures import create_app, invoke
 
 
 @pytest.fixture

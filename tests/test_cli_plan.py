@@ -9,8 +9,7 @@ from flask import Flask
 
 from flask_mplstream.cli import grid
 from flask_mplstream.cli.grid import spread
-
-from .cli_figures import create_app, drawn, invoke
+from tests.apps.cli_figures import create_app, drawn, invoke
 
 WALKS = "plots.walk"
 

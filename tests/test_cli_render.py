@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from .cli_figures import create_app, drawn, invoke
-from .conftest import pixels
+from tests.apps.cli_figures import create_app, drawn, invoke
+from tests.support.pictures import pixels
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from .cli_figures import ROOT, shell
+from tests.apps.cli_figures import shell
+from tests.support.paths import ROOT
 
 
 def started(*arguments: object, **options: object) -> subprocess.Popen[bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .cli_figures import create_app, invoke
+from tests.apps.cli_figures import create_app, invoke
 
 
 @pytest.mark.parametrize(

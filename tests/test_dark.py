@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -34,9 +33,10 @@ from flask_mplstream.image import FORMATS, Variant
 from flask_mplstream.render import Limits, Look, render_variant
 from flask_mplstream.render.figures import as_figure
 from flask_mplstream.state import AppState
-
-from . import dark_figures
-from .conftest import Counter, pixels
+from tests.apps import dark_figures
+from tests.support.doubles import Counter
+from tests.support.paths import DOCS
+from tests.support.pictures import pixels
 
 Serve = Callable[..., FlaskClient]
 PAGE = to_rgb(DARK_STYLE["figure.facecolor"])
@@ -108,7 +108,6 @@ def test_text_is_drawn_as_light_as_it_says() -> None:
     assert contrast(found[found.sum(axis=1).argmax()], np.median(found, axis=0)) >= 4.5
 
 
-DOCS = Path(__file__).parent.parent / "docs"
 #: How far antialiasing and a JPEG-like mixture of pixels may take a measurement.
 SLACK = 0.97
 

@@ -9,13 +9,11 @@ from __future__ import annotations
 import logging
 import os
 import re
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -26,15 +24,15 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from flask_mplstream.state import AppState
-
-from .conftest import free_port, pixels, wait_for_port
-from .executor_figures import create_app, plots
+from tests.apps.executor_figures import create_app, plots
+from tests.support.paths import ROOT
+from tests.support.pictures import pixels
+from tests.support.servers import Server, free_port
 
 # A client that has lost its scheduler closes and leaves its event loop running,
 # in a daemon thread with nothing to do.
 pytestmark = pytest.mark.keeps_threads
 
-ROOT = Path(__file__).parent.parent
 DOCUMENT = ROOT.joinpath("docs", "executors.md").read_text("utf-8")
 #: The files that the document tells to write, by name.
 FILES = dict(re.findall(r"```python\n# (myapp/\S+)\n(.*?)```", DOCUMENT, re.S))
@@ -47,8 +45,8 @@ class Cluster:
         self.port = free_port()
         #: Where the workers find modules, besides this project's.
         self.folder = folder
-        self.scheduler: subprocess.Popen[bytes]
-        self._started: list[subprocess.Popen[bytes]] = []
+        self.scheduler: Server
+        self._started: list[Server] = []
 
     def start_scheduler(self) -> None:
         """Start the scheduler, whose workers may come and go."""
@@ -57,11 +55,11 @@ class Cluster:
         self.scheduler = self._start(
             *("dask_scheduler", "--host", "127.0.0.1", "--port", str(self.port)),
             *("--idle-timeout", "300s"),
+            port=self.port,
             DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="1",
         )
-        wait_for_port(self.port, self.scheduler)
 
-    def start_worker(self, *options: str) -> subprocess.Popen[bytes]:
+    def start_worker(self, *options: str) -> Server:
         return self._start(
             *("dask_worker", f"tcp://127.0.0.1:{self.port}", "--host", "127.0.0.1"),
             *("--nthreads", "1", "--local-directory", str(self.folder), *options),
@@ -70,34 +68,30 @@ class Cluster:
         )
 
     def _start(
-        self, program: str, *options: str, **more: str
-    ) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", f"distributed.cli.{program}", *options]
-        with open(self.folder / f"{len(self._started)}.log", "wb") as log:
-            process = subprocess.Popen(
-                [*command, "--no-dashboard", "--dashboard-address", "127.0.0.1:0"],
-                env={**os.environ, **more},
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        self._started.append(process)
-        return process
+        self, program: str, *options: str, port: int | None = None, **more: str
+    ) -> Server:
+        server = Server(
+            *(sys.executable, "-m", f"distributed.cli.{program}", *options),
+            *("--no-dashboard", "--dashboard-address", "127.0.0.1:0"),
+            port=port,
+            log=self.folder / f"{len(self._started)}.log",
+            environment=more,
+        )
+        server.start()
+        self._started.append(server)
+        return server
 
     def stop(self) -> None:
         """End all processes, and what they have started."""
-        for process in self._started:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-        for process in self._started:
-            process.wait(10)
+        for server in self._started:
+            server.kill()
         wait_until(lambda: not any(map(is_a_group, self._started)))
 
 
-def is_a_group(process: subprocess.Popen[bytes]) -> bool:
-    """Whether a process lives that *process* has started, or one of those."""
+def is_a_group(server: Server) -> bool:
+    """Whether a process lives that *server* has started, or one of those."""
     try:
-        os.killpg(process.pid, 0)
+        os.killpg(server.pid, 0)
     except ProcessLookupError:
         return False
     return True
@@ -122,7 +116,7 @@ def served_by(cluster: Cluster, workers: int = 2) -> Iterator[Flask]:
     recipe = recipe_for(cluster)
     app = create_app(
         MPLSTREAM_EXECUTOR=recipe["executor"],
-        MPLSTREAM_APP="tests.executor_figures:create_app",
+        MPLSTREAM_APP="tests.apps.executor_figures:create_app",
     )
     try:
         AppState.of(app).renders().start()
@@ -296,7 +290,6 @@ def test_a_scheduler_that_is_gone_costs_no_hit(
         under_way = threads.submit(ask, app, "slow", **query)
         wait_until(lambda: noted(renders))
         cluster.scheduler.kill()
-        cluster.scheduler.wait()
         began = time.monotonic()
         assert under_way.result().status_code == 500
         for n in range(3):

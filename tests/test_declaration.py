@@ -21,8 +21,7 @@ from matplotlib.figure import Figure
 from flask_mplstream import ConfigError, FigureBlueprint, figure, figure_url
 from flask_mplstream.declaration import frozen_defaults
 from flask_mplstream.parameters import Parameters
-
-from .test_options import assert_short
+from tests.support.messages import assert_short
 
 Serve = Callable[..., FlaskClient]
 

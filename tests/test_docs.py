@@ -17,8 +17,8 @@ from sphinx.util.inventory import InventoryFile
 
 import flask_mplstream
 from flask_mplstream.settings import PREFIX, RouteOptions, Settings
+from tests.support.paths import DOCS
 
-DOCS = Path(__file__).parent.parent / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
 PICTURES = sorted(DOCS.glob("pictures/*"))
 #: Bytes of a picture that everybody who clones the repository can bear.

@@ -15,8 +15,7 @@ from PIL import Image
 from flask_mplstream import FigureBlueprint, OverloadedError, SlowRenderError
 from flask_mplstream.error_responses import MESSAGES
 from flask_mplstream.render.message import MAX_KEPT, Message, message_image
-
-from .conftest import pixels
+from tests.support.pictures import pixels
 
 Serve = Callable[..., FlaskClient]
 IMAGE = {"Sec-Fetch-Dest": "image"}

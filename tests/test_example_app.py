@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
 from example_app import create_app
-
-from .browsing import open_page
-from .conftest import free_port, server
+from tests.support.browsing import open_page
+from tests.support.servers import Server, free_port
 
 # The browser's driver has some for as long as it runs.
 pytestmark = pytest.mark.keeps_threads
-
-ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +21,9 @@ def url() -> Iterator[str]:
     """The example app as the README starts it, on the embedded store."""
     port = free_port()
     flask = [sys.executable, "-m", "flask", "--app", "example_app"]
-    with server(*flask, "run", "--port", str(port), port=port, cwd=ROOT, REDIS_URL=""):
+    with Server(
+        *flask, "run", "--port", str(port), port=port, environment={"REDIS_URL": ""}
+    ):
         yield f"http://127.0.0.1:{port}"
 
 

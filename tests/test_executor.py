@@ -6,7 +6,6 @@ import logging
 import multiprocessing
 import os
 import re
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -30,13 +29,14 @@ from werkzeug.test import TestResponse
 from flask_mplstream import ConfigError, FigureBlueprint, start_workers
 from flask_mplstream.state import AppState
 from flask_mplstream.workers import transport
-
-from .conftest import free_port, pixels, server
-from .executor_figures import create_app, grey, of_data, one_process
+from tests.apps.executor_figures import create_app, grey, of_data, one_process
+from tests.support.paths import DOCS
+from tests.support.pictures import pixels
+from tests.support.servers import Gunicorn
 
 Serve = Callable[..., FlaskClient]
 Make = Callable[[], Executor]
-FACTORY = "tests.executor_figures:create_app"
+FACTORY = "tests.apps.executor_figures:create_app"
 
 
 def one_thread() -> Executor:
@@ -672,13 +672,10 @@ def test_all_that_is_submitted_counts_as_pending(on: Serve) -> None:
 
 def test_each_forked_web_process_makes_its_own(renders: Path) -> None:
     """An app that is loaded before gunicorn forks renders in every worker."""
-    port = free_port()
-    command = [sys.executable, "-m", "gunicorn", "--preload", "--workers", "2"]
-    command += ["--bind", f"127.0.0.1:{port}"]
-    command += ["tests.executor_figures:create_served_app()"]
-    with server(*command, port=port):
+    app = "tests.apps.executor_figures:create_served_app()"
+    with Gunicorn(app, "--preload", "--workers", "2", worker_class="sync") as server:
         for number in range(12):
-            connection = HTTPConnection("127.0.0.1", port, timeout=20)
+            connection = HTTPConnection("127.0.0.1", server.port, timeout=20)
             connection.request("GET", f"/plots/grey?level={number}&renders={renders}")
             answer = connection.getresponse()
             assert answer.status == 200
@@ -696,7 +693,7 @@ def is_running(pid: int) -> bool:
     return True
 
 
-DOCUMENT = Path(__file__).parent.parent.joinpath("docs", "executors.md")
+DOCUMENT = DOCS.joinpath("executors.md")
 
 
 @pytest.mark.parametrize("name", ["processes", "threads", "security"])

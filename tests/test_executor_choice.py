@@ -8,14 +8,12 @@ import importlib
 import logging
 import multiprocessing
 import os
-import signal
 import subprocess
 import sys
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, NoReturn
@@ -28,12 +26,11 @@ from flask_mplstream.state import AppState
 from flask_mplstream.workers.executor_choice import find_obstacle
 from flask_mplstream.workers.inline import run_without_request
 from flask_mplstream.workers.reaper import Reaper
-
-from .choice_figures import plots
-from .conftest import free_port, need, pixels
-from .test_workers import gone, is_running, wait_until
-
-ROOT = Path(__file__).parent.parent
+from tests.apps.choice_figures import plots
+from tests.support.paths import ROOT
+from tests.support.pictures import pixels
+from tests.support.processes import gone, is_running, wait_until
+from tests.support.servers import Server, free_port, need
 
 
 @pytest.fixture
@@ -154,42 +151,19 @@ def test_a_daemonic_process_draws(method: str) -> None:
     assert "daemonic" in told[0]
 
 
-@contextmanager
-def logged(
-    command: list[str], log: Path, **environment: str
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Run *command* with its output in *log*; kill it with its group at the end."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env={**os.environ, **environment},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        yield process
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait(15)
-
-
 def test_a_celery_task_draws(tmp_path: Path) -> None:
     """In a real prefork worker: its processes are daemonic."""
     log = tmp_path / "log"
-    command = [sys.executable, "-m", "celery", "--app", "tests.choice_figures:tasks"]
+    tasks = "tests.apps.choice_figures:tasks"
+    command = [sys.executable, "-m", "celery", "--app", tasks]
     command += ["worker", "--pool", "prefork", "--concurrency", "1"]
     command += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     folder = str(tmp_path)
     program = (
-        "from tests.choice_figures import draw; print(draw.delay(7).get(timeout=40)[0])"
+        "from tests.apps.choice_figures import draw\n"
+        "print(draw.delay(7).get(timeout=40)[0])"
     )
-    with logged(command, log, CHOICE_FOLDER=folder):
+    with Server(*command, log=log, environment={"CHOICE_FOLDER": folder}):
         result = subprocess.run(
             [sys.executable, "-c", program],
             cwd=ROOT,
@@ -220,11 +194,9 @@ def test_a_real_uwsgi_draws(tmp_path: Path) -> None:
     port, log = free_port(), tmp_path / "log"
     command = [need("uwsgi"), "--http-socket", f"127.0.0.1:{port}", "--master"]
     command += ["--die-on-term", "--workers", "1"]
-    command += ["--module", "tests.choice_figures:create_app()", "--need-app"]
+    command += ["--module", "tests.apps.choice_figures:create_app()", "--need-app"]
     path = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
-    with logged(command, log, PYTHONPATH=path) as process:
-        wait_until(lambda: is_open(port) or process.poll() is not None, 30)
-        assert process.poll() is None, log.read_text()
+    with Server(*command, port=port, log=log, environment={"PYTHONPATH": path}):
         _, web = ask(port, "/web")
         assert ask(port, "/pid") == (200, web)
         for n in (0, 1):
@@ -235,13 +207,6 @@ def test_a_real_uwsgi_draws(tmp_path: Path) -> None:
         assert [ask(port, "/stale")[0] for _ in range(3)] == [200] * 3
     [told] = warnings_in(log.read_text())
     assert "uwsgi" in told
-
-
-def is_open(port: int) -> bool:
-    import socket
-
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 # --- The end of an app ----------------------------------------------------

@@ -40,8 +40,8 @@ from flask_mplstream.cache.mending import mend
 from flask_mplstream.cache.serializer import BytesSerializer
 from flask_mplstream.cache.store import Store
 from flask_mplstream.image import FORMATS, RenderedImage
-
-from .conftest import Counter, free_port, need, server, wait_for_port
+from tests.support.doubles import Counter
+from tests.support.servers import MemcachedServer, RedisServer, Server
 
 #: The prefix that Flask-Caching gives to every key, and ours.
 REDIS_PREFIX = "flask_cache_mplstream:"
@@ -136,63 +136,27 @@ def noise(plots: FigureBlueprint, renders: Counter) -> None:
 # --- Redis ----------------------------------------------------------------
 
 
-class OwnRedis:
-    """A Redis of one test's own, to be ill-treated."""
-
-    def __init__(self, *options: str) -> None:
-        self.port = free_port()
-        self._command = (
-            *(need("redis-server"), "--port", str(self.port), "--save", ""),
-            *("--bind", "127.0.0.1", *options),
-        )
-
-    def start(self) -> None:
-        output = subprocess.DEVNULL
-        self.process = subprocess.Popen(self._command, stdout=output, stderr=output)
-        wait_for_port(self.port, self.process)
-
-    def kill(self) -> None:
-        self.process.kill()  # Ends a stopped one as well.
-        self.process.wait(10)
-
-    def stop(self) -> None:
-        self.process.send_signal(signal.SIGSTOP)
-        os.waitpid(self.process.pid, os.WUNTRACED)  # Until all its threads stopped.
-
-    def go_on(self) -> None:
-        self.process.send_signal(signal.SIGCONT)
-
-    def restart(self) -> None:
-        self.start()
-
-    def pause(self) -> None:
-        with Redis(port=self.port) as client:
-            client.client_pause(1500)
-
-    def wait(self) -> None:
-        """It goes on by itself."""
+def pause(redis: Server) -> None:
+    assert redis.port is not None
+    with Redis(port=redis.port) as client:
+        client.client_pause(1500)
 
 
-@contextmanager
-def own_redis(*options: str) -> Iterator[OwnRedis]:
-    redis = OwnRedis(*options)
-    redis.start()
-    try:
-        yield redis
-    finally:
-        redis.kill()
+def wait(_: Server) -> None:
+    """Redis goes on by itself."""
 
 
 @pytest.fixture
-def redis() -> Iterator[OwnRedis]:
-    with own_redis() as redis:
+def redis() -> Iterator[RedisServer]:
+    """A Redis of this test alone, to be ill-treated."""
+    with RedisServer() as redis:
         yield redis
 
 
 OUTAGES = [
-    pytest.param(OwnRedis.stop, OwnRedis.go_on, id="stopped"),
-    pytest.param(OwnRedis.kill, OwnRedis.restart, id="killed-and-restarted-empty"),
-    pytest.param(OwnRedis.pause, OwnRedis.wait, id="paused"),
+    pytest.param(Server.suspend, Server.resume, id="stopped"),
+    pytest.param(Server.kill, Server.start, id="killed-and-restarted-empty"),
+    pytest.param(pause, wait, id="paused"),
 ]
 
 
@@ -200,9 +164,9 @@ OUTAGES = [
 @pytest.mark.parametrize(("fail", "heal"), OUTAGES)
 def test_redis_that_is_gone_costs_one_wait_and_no_request(
     serve: Serve,
-    redis: OwnRedis,
-    fail: Callable[[OwnRedis], None],
-    heal: Callable[[OwnRedis], None],
+    redis: RedisServer,
+    fail: Callable[[Server], None],
+    heal: Callable[[Server], None],
 ) -> None:
     """The first request finds out, the others do not ask, and it comes back."""
     client = serve(
@@ -227,9 +191,9 @@ def test_redis_that_is_gone_costs_one_wait_and_no_request(
 @pytest.mark.parametrize(("fail", "heal"), OUTAGES)
 def test_redis_may_go_under_load(
     serve: Serve,
-    redis: OwnRedis,
-    fail: Callable[[OwnRedis], None],
-    heal: Callable[[OwnRedis], None],
+    redis: RedisServer,
+    fail: Callable[[Server], None],
+    heal: Callable[[Server], None],
 ) -> None:
     """In the middle of anything: reading, rendering, storing, holding the lease."""
     client = serve(
@@ -264,10 +228,10 @@ def test_redis_may_go_under_load(
     assert is_hit(client, "/plots/walk?n=1")
 
 
-def come_back(client: FlaskClient, redis: OwnRedis, url: str, body: bytes) -> None:
+def come_back(client: FlaskClient, redis: RedisServer, url: str, body: bytes) -> None:
     """It goes on, and a request finds it as it was before."""
     breaker = store_of(client).breaker
-    redis.go_on()
+    redis.resume()
     wait_until(lambda: not breaker.is_open)
     assert seconds_of(client, url, body) < FIRST_S
     assert is_hit(client, url)
@@ -275,7 +239,7 @@ def come_back(client: FlaskClient, redis: OwnRedis, url: str, body: bytes) -> No
 
 @pytest.mark.usefixtures("walk")
 def test_a_lease_that_nobody_knows_to_have_is_given_back(
-    serve: Serve, redis: OwnRedis
+    serve: Serve, redis: RedisServer
 ) -> None:
     """A Redis that is stopped grants afterwards what it was asked meanwhile."""
     client = serve(
@@ -287,7 +251,7 @@ def test_a_lease_that_nobody_knows_to_have_is_given_back(
     acquire = leases.acquire
 
     def acquire_from_a_stopped_one(key: str) -> Any:
-        redis.stop()
+        redis.suspend()
         return acquire(key)
 
     leases.acquire = acquire_from_a_stopped_one
@@ -298,13 +262,13 @@ def test_a_lease_that_nobody_knows_to_have_is_given_back(
 
 
 def test_redis_may_stop_during_a_render(
-    plots: FigureBlueprint, serve: Serve, redis: OwnRedis
+    plots: FigureBlueprint, serve: Serve, redis: RedisServer
 ) -> None:
     """Storing and giving the lease back fail, each within its short timeout."""
 
     @plots.figure_route("/stops")
     def stops() -> Figure:
-        redis.stop()
+        redis.suspend()
         return Figure(figsize=(1, 1))
 
     client = serve(
@@ -315,14 +279,14 @@ def test_redis_may_stop_during_a_render(
     assert time.perf_counter() - began < FIRST_S
     assert response.status_code == 200
     assert "stored" not in response.headers["Cache-Status"]
-    redis.go_on()
+    redis.resume()
     wait_until(lambda: client.get("/plots/stops").status_code == 200)
     come_back(client, redis, "/plots/stops", response.data)
 
 
 @pytest.mark.usefixtures("walk")
 def test_hits_of_the_fast_layer_outlive_redis(
-    serve: Serve, redis: OwnRedis, renders: Counter
+    serve: Serve, redis: RedisServer, renders: Counter
 ) -> None:
     """What this process has in its memory needs no server and no render."""
     client = serve(CACHE_TYPE="RedisCache", CACHE_REDIS_PORT=redis.port)
@@ -338,7 +302,7 @@ def test_a_redis_that_is_full_is_still_read(
     serve: Serve, renders: Counter, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What it has is a hit; what it refuses is sent, counted, and logged once."""
-    with own_redis("--maxmemory-policy", "noeviction") as redis:
+    with RedisServer("--maxmemory-policy", "noeviction") as redis:
         client = serve(
             CACHE_TYPE="RedisCache", CACHE_REDIS_PORT=redis.port, MPLSTREAM_FAST_BYTES=0
         )
@@ -381,7 +345,7 @@ def refuse_writes(server: Any, how: dict[str, str]) -> None:
 @pytest.mark.parametrize("how", REFUSALS)
 def test_a_redis_that_refuses_to_write_is_not_down(
     serve: Serve,
-    redis: OwnRedis,
+    redis: RedisServer,
     how: dict[str, str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -403,7 +367,7 @@ def test_a_redis_that_refuses_to_write_is_not_down(
 @pytest.mark.usefixtures("walk")
 @pytest.mark.parametrize("how", REFUSALS)
 def test_a_budget_is_kept_here_while_redis_takes_no_count(
-    serve: Serve, redis: OwnRedis, how: dict[str, str]
+    serve: Serve, redis: RedisServer, how: dict[str, str]
 ) -> None:
     """A refusal does not switch it off, nor the cache."""
     client = serve(
@@ -425,7 +389,7 @@ def test_a_budget_is_kept_here_while_redis_takes_no_count(
 
 @pytest.mark.usefixtures("walk")
 def test_a_redis_that_wants_a_password_is_down(
-    serve: Serve, redis: OwnRedis, caplog: pytest.LogCaptureFixture
+    serve: Serve, redis: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It answers nothing else; the one line in the log says so."""
     with Redis(port=redis.port) as server:
@@ -475,7 +439,7 @@ def tokens_in(client: FlaskClient) -> list[str]:
 def test_a_lost_token_is_a_miss(
     plots: FigureBlueprint,
     serve: Serve,
-    redis: OwnRedis,
+    redis: RedisServer,
     renders: Counter,
     fast_bytes: int,
     lost: int,
@@ -520,7 +484,7 @@ def test_random_eviction_brings_no_old_picture_back(
         return Figure(figsize=(1 + data["now"], 1), dpi=20)
 
     options = ("--maxmemory", "1200kb", "--maxmemory-policy", "allkeys-random")
-    with own_redis(*options) as redis:
+    with RedisServer(*options) as redis:
         client = serve(
             CACHE_TYPE="RedisCache", CACHE_REDIS_PORT=redis.port, MPLSTREAM_FAST_BYTES=0
         )
@@ -857,12 +821,10 @@ def test_a_disk_that_takes_nothing_costs_renders_only(
 
 
 @pytest.fixture
-def memcached() -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
-    """A Memcached of one test's own: its port and its process."""
-    program, port = need("memcached"), free_port()
-    command = (program, "-l", "127.0.0.1", "-p", str(port), "-U", "0", "-u", "nobody")
-    with server(*command, port=port) as process:
-        yield port, process
+def memcached() -> Iterator[MemcachedServer]:
+    """A Memcached of this test alone."""
+    with MemcachedServer() as memcached:
+        yield memcached
 
 
 def memcached_config(port: int) -> dict[str, Any]:
@@ -876,14 +838,14 @@ def memcached_config(port: int) -> dict[str, Any]:
 @pytest.mark.parametrize(("fast_bytes", "rendered"), [(0, 2), (2**25, 1)])
 def test_a_picture_over_memcacheds_limit_is_sent(
     serve: Serve,
-    memcached: tuple[int, subprocess.Popen[bytes]],
+    memcached: MemcachedServer,
     renders: Counter,
     caplog: pytest.LogCaptureFixture,
     fast_bytes: int,
     rendered: int,
 ) -> None:
     """It is counted, logged once, and kept in the fast layer, if there is one."""
-    config = memcached_config(memcached[0])
+    config = memcached_config(memcached.port)
     client = serve(MPLSTREAM_FAST_BYTES=fast_bytes, **config)
     with caplog.at_level(logging.WARNING, "flask_mplstream"):
         bodies = {client.get("/plots/noise").data for _ in range(2)}
@@ -896,15 +858,13 @@ def test_a_picture_over_memcacheds_limit_is_sent(
 
 @pytest.mark.usefixtures("walk")
 def test_memcached_that_is_killed_costs_renders_only(
-    serve: Serve, memcached: tuple[int, subprocess.Popen[bytes]]
+    serve: Serve, memcached: MemcachedServer
 ) -> None:
     """Nobody waits for a lease that no server can give."""
-    port, process = memcached
-    client = serve(MPLSTREAM_FAST_BYTES=0, **memcached_config(port))
+    client = serve(MPLSTREAM_FAST_BYTES=0, **memcached_config(memcached.port))
     body = client.get("/plots/walk").data
     assert is_hit(client, "/plots/walk")
-    process.kill()
-    process.wait(10)
+    memcached.kill()
     for _ in range(3):
         assert seconds_of(client, "/plots/walk", body) < FIRST_S
 
@@ -913,16 +873,14 @@ def test_memcached_that_is_killed_costs_renders_only(
 @pytest.mark.usefixtures("walk")
 def test_memcached_that_is_stopped_costs_one_wait_and_no_request(
     serve: Serve,
-    memcached: tuple[int, subprocess.Popen[bytes]],
+    memcached: MemcachedServer,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """In whichever thread; the log says that it is down, and it comes back."""
-    port, process = memcached
-    client = serve(MPLSTREAM_FAST_BYTES=0, **memcached_config(port))
+    client = serve(MPLSTREAM_FAST_BYTES=0, **memcached_config(memcached.port))
     body, breaker = client.get("/plots/walk").data, store_of(client).breaker
     assert is_hit(client, "/plots/walk")
-    process.send_signal(signal.SIGSTOP)
-    os.waitpid(process.pid, os.WUNTRACED)  # Until all its threads have stopped.
+    memcached.suspend()
     try:
         with caplog.at_level(logging.WARNING, "flask_mplstream"):
             assert seconds_of(client, "/plots/walk", body) < FIRST_S
@@ -938,7 +896,7 @@ def test_memcached_that_is_stopped_costs_one_wait_and_no_request(
         assert "The cache is down" in record.message
         assert "Memcached does not answer" in record.message
     finally:
-        process.send_signal(signal.SIGCONT)
+        memcached.resume()
     wait_until(lambda: not breaker.is_open)
     client.get("/plots/walk")
     assert is_hit(client, "/plots/walk")
@@ -948,11 +906,11 @@ def test_memcached_that_is_stopped_costs_one_wait_and_no_request(
 def test_a_lost_token_of_memcached_is_a_miss(
     plots: FigureBlueprint,
     serve: Serve,
-    memcached: tuple[int, subprocess.Popen[bytes]],
+    memcached: MemcachedServer,
     renders: Counter,
 ) -> None:
     """Its parts for small and for large values are full at different times."""
-    client = serve(MPLSTREAM_FAST_BYTES=0, **memcached_config(memcached[0]))
+    client = serve(MPLSTREAM_FAST_BYTES=0, **memcached_config(memcached.port))
     backend, added = backend_of(client), []
     add = backend.add
 

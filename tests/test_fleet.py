@@ -27,12 +27,13 @@ from uuid import uuid4
 
 import pytest
 
-from .conftest import free_port, pixels, server
-from .fleet_figures import ENDLESS_S
+from tests.apps.fleet_figures import ENDLESS_S
+from tests.support.paths import ROOT
+from tests.support.pictures import pixels
+from tests.support.servers import Server, free_port
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
 
-ROOT = Path(__file__).parent.parent
 #: Seconds that any render may take here, the start of a worker on top.
 LONGEST_S = 5.0
 #: Seconds in which the processes of a server that was killed are gone.
@@ -207,10 +208,12 @@ def gunicorn(
     fleet = Fleet(folder)
     environment = {f"FLASK_{k}": json.dumps(value) for k, value in settings.items()}
     command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{fleet.port}"]
-    command += [*options, f"tests.fleet_figures:{factory}"]
+    command += [*options, f"tests.apps.fleet_figures:{factory}"]
     environment |= fleet.environment
     try:
-        with server(*command, port=fleet.port, cwd=ROOT, **environment) as running:
+        with Server(
+            *command, port=fleet.port, keeps_group=True, environment=environment
+        ) as running:
             fleet.master = running.pid
             wait_until(fleet.webs)
             yield fleet
@@ -482,7 +485,7 @@ def test_nobody_survives_a_stop_that_takes_too_long(tmp_path: Path) -> None:
 
 SCRIPT = """
 import os, signal, sys, threading, time
-from tests.fleet_figures import create_app
+from tests.apps.fleet_figures import create_app
 
 def main(end):
     app = create_app()

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from .test_promises import MODULES, ROOT
+from tests.support.paths import MODULES, PACKAGE
 
 #: Imports every module of the package, and renders, as Windows would.
 PROGRAM = """
@@ -92,6 +92,6 @@ def test_one_helper_asks_for_forks() -> None:
         module
         for module in MODULES
         if "register_at_fork"
-        in ROOT.joinpath(*module.split(".")).with_suffix(".py").read_text()
+        in PACKAGE.joinpath(*module.split(".")).with_suffix(".py").read_text()
     ]
     assert places == ["forks"]

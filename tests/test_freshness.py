@@ -21,8 +21,7 @@ from flask_mplstream.cache.store import Store
 from flask_mplstream.deadline import Deadline
 from flask_mplstream.image import FORMATS, RenderedImage
 from flask_mplstream.render import gate
-
-from .conftest import Clock, Counter
+from tests.support.doubles import Clock, Counter
 
 Serve = Callable[..., FlaskClient]
 FIRST, LAST = "0000", "ffff"

@@ -42,8 +42,7 @@ from flask_mplstream.image import RenderedImage
 from flask_mplstream.parameters import MAX_VALUE_LENGTH, Parameters
 from flask_mplstream.route import FigureRoute, Picture
 from flask_mplstream.state import AppState
-
-from .fuzzing import (
+from tests.support.fuzzing import (
     BODY,
     Answer,
     Asked,

@@ -17,9 +17,8 @@ from flask.testing import FlaskClient
 from matplotlib.figure import Figure
 
 from flask_mplstream import ConfigError, FigureBlueprint
-
-from .gallery_figures import create_app
-from .gallery_figures import shown as every_kind
+from tests.apps.gallery_figures import create_app
+from tests.apps.gallery_figures import shown as every_kind
 
 View = Callable[..., Any]
 JSON = {"Accept": "application/json"}

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from .browsing import layout_shift, open_page, overflow, serving
+from tests.support.browsing import layout_shift, open_page, overflow
+from tests.support.servers import Gunicorn
 
 # The browser's driver has some for as long as it runs.
 pytestmark = pytest.mark.keeps_threads
@@ -18,8 +19,10 @@ PAGE = "/shown/_gallery/every_kind"
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
-    with serving("tests.gallery_figures:create_app()") as url:
-        yield url
+    with Gunicorn(
+        "tests.apps.gallery_figures:create_app()", "--threads", "8"
+    ) as server:
+        yield server.url
 
 
 @pytest.fixture

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -21,32 +19,20 @@ from flask_mplstream.workers.greenlets import (
     greenlet_library,
     usual_followers,
 )
-
-from .conftest import free_port, wait_for_port
-
-ROOT = Path(__file__).parent.parent
+from tests.support.servers import Gunicorn
 
 
 @contextmanager
 def gevent_server(log: Path, **config: str) -> Iterator[int]:
-    """gunicorn with one gevent worker, whose standard error goes to *log*."""
-    port = free_port()
-    command = [sys.executable, "-m", "gunicorn", "--worker-class", "gevent"]
-    command += ["--bind", f"127.0.0.1:{port}", "tests.greenlet_app:create_app()"]
-    with log.open("wb") as errors:
-        running = subprocess.Popen(
-            command, cwd=ROOT, env=environment(**config), stderr=errors
-        )
-        try:
-            wait_for_port(port, running)
-            yield port
-        finally:
-            running.terminate()
-            running.wait(20)
-
-
-def environment(**config: str) -> dict[str, str]:
-    return {**os.environ, **{f"FLASK_{key}": value for key, value in config.items()}}
+    """gunicorn with one gevent worker, whose output goes to *log*."""
+    environment = {f"FLASK_{key}": value for key, value in config.items()}
+    with Gunicorn(
+        "tests.apps.greenlet_app:create_app()",
+        worker_class="gevent",
+        log=log,
+        environment=environment,
+    ) as server:
+        yield server.port
 
 
 def ask(port: int, path: str) -> tuple[int, float]:

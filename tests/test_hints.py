@@ -41,9 +41,8 @@ from flask_mplstream import (
 )
 from flask_mplstream.errors import nearest
 from flask_mplstream.parameters import Parameters
-
-from .conftest import Counter
-from .test_options import assert_short
+from tests.support.doubles import Counter
+from tests.support.messages import assert_short
 
 Serve = Callable[..., FlaskClient]
 

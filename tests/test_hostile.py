@@ -32,8 +32,7 @@ from flask_mplstream import (
 )
 from flask_mplstream.links import safe_link
 from flask_mplstream.render import counts, gate
-
-from .conftest import pixels
+from tests.support.pictures import pixels
 
 dates: Any = importlib.import_module("matplotlib.dates")  # Half typed.
 

@@ -21,9 +21,9 @@ from flask_mplstream import (
     figure_data_uri,
     figure_url,
 )
-
-from .conftest import Counter, free_port
-from .test_options import assert_short
+from tests.support.doubles import Counter
+from tests.support.messages import assert_short
+from tests.support.servers import free_port
 
 PAGE = """<!doctype html><link rel="icon" href="data:,">
 {{ figure('plots.walk', refresh=1, n=2) }}"""
@@ -294,7 +294,7 @@ def test_a_browser_shows_and_refreshes_the_picture_of_another_host(
     browser: Browser, complaints: list[str], kind: str
 ) -> None:
     """Neither the picture, the script nor the next picture is blocked."""
-    from .browsing import images, launch, look_through, open_page
+    from tests.support.browsing import images, launch, look_through, open_page
 
     port = free_port()
     name = f"example.test:{port}"

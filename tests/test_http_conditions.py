@@ -16,8 +16,13 @@ from matplotlib.figure import Figure
 
 from flask_mplstream import FigureBlueprint
 from flask_mplstream.http import Conditions, Outcome, evaluate
-
-from .http_oracle import Verdict, asctime_date, imf_fixdate, judge, rfc850_date
+from tests.support.http_oracle import (
+    Verdict,
+    asctime_date,
+    imf_fixdate,
+    judge,
+    rfc850_date,
+)
 
 MADE = datetime(2024, 2, 29, 12, 0, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

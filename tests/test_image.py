@@ -33,8 +33,8 @@ from flask_mplstream import (
     render,
 )
 from flask_mplstream.image import FORMATS
-
-from .conftest import Clock, Counter, pixels
+from tests.support.doubles import Clock, Counter
+from tests.support.pictures import pixels
 
 Serve = Callable[..., FlaskClient]
 

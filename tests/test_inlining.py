@@ -22,8 +22,7 @@ from matplotlib.patches import Circle
 from playwright.sync_api import Browser, Page, Route
 
 from flask_mplstream.inlining import inline_svg
-
-from .conftest import pixels
+from tests.support.pictures import pixels
 
 # The browser's driver has some for as long as it runs.
 pytestmark = pytest.mark.keeps_threads

@@ -24,8 +24,7 @@ from flask_mplstream import (
 )
 from flask_mplstream.cache.store import COHERENCE_S, TOKEN_S, Store
 from flask_mplstream.errors import CacheDownError
-
-from .conftest import Counter
+from tests.support.doubles import Counter
 
 Serve = Callable[..., FlaskClient]
 

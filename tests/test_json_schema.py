@@ -21,9 +21,8 @@ from pydantic import AwareDatetime, Field
 
 from flask_mplstream import ArgumentsError, FigureBlueprint
 from flask_mplstream.parameters import MAX_VALUE_LENGTH, MAX_VALUES, Parameters
-
-from .conftest import Counter
-from .test_parameters import Color, Level, one
+from tests.support.doubles import Counter
+from tests.support.signatures import Color, Level, one
 
 Serve = Callable[..., FlaskClient]
 

@@ -23,8 +23,7 @@ from flask_mplstream.openapi import openapi_document
 from flask_mplstream.render import pixel_room, render_variant
 from flask_mplstream.render.pixel_room import PixelRoom, Room
 from flask_mplstream.render.styles import Look
-
-from .conftest import pixels
+from tests.support.pictures import pixels
 
 Serve = Callable[..., FlaskClient]
 

@@ -19,8 +19,8 @@ from flask_mplstream.budget import Budget
 from flask_mplstream.render import gate
 from flask_mplstream.state import AppState
 from flask_mplstream.workers.admission import Admission
-
-from .conftest import Clock, Counter, free_port, need, server
+from tests.support.doubles import Clock, Counter
+from tests.support.servers import RedisServer
 
 Serve = Callable[..., FlaskClient]
 
@@ -344,11 +344,10 @@ def test_where_redis_is_down_nobody_is_refused(
     serve: Serve,
 ) -> None:
     """A budget protects the server; it must not stop it."""
-    program, port = need("redis-server"), free_port()
-    with server(program, "--port", str(port), "--save", "", port=port):
+    with RedisServer() as redis:
         client = serve(
             CACHE_TYPE="RedisCache",
-            CACHE_REDIS_PORT=port,
+            CACHE_REDIS_PORT=redis.port,
             MPLSTREAM_CLIENT_BUDGET=0.01,
             MPLSTREAM_CLIENT=who,
         )

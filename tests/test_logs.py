@@ -14,9 +14,8 @@ from matplotlib.figure import Figure
 
 from flask_mplstream import FigureBlueprint, figure_url, logs
 from flask_mplstream.state import AppState
-
-from .conftest import Clock
-from .test_promises import ROOT
+from tests.support.doubles import Clock
+from tests.support.paths import PACKAGE
 
 Serve = Callable[..., FlaskClient]
 
@@ -202,7 +201,7 @@ def test_there_is_no_other_logger() -> None:
     """The filter is on this one, and is not inherited."""
     named = {
         line.strip()
-        for path in ROOT.rglob("*.py")
+        for path in PACKAGE.rglob("*.py")
         for line in path.read_text().splitlines()
         if "getLogger(" in line
     }

@@ -22,9 +22,8 @@ from flask_mplstream import (
     figure_script,
     figure_url,
 )
-
-from .conftest import Counter
-from .test_templating import attributes, elements
+from tests.support.doubles import Counter
+from tests.support.markup import attributes, elements
 
 Serve = Callable[..., FlaskClient]
 

@@ -27,12 +27,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from flask_mplstream import ConfigError, FigureBlueprint, figure_served
 from flask_mplstream.prometheus import export_metrics
+from tests.apps.worker_figures import end
+from tests.apps.worker_figures import plots as worker_plots
+from tests.support.doubles import Clock
+from tests.support.paths import ROOT
+from tests.support.servers import Gunicorn
 
-from .conftest import Clock, free_port, server
-from .test_workers import end
-from .worker_figures import plots as worker_plots
-
-ROOT = Path(__file__).parent.parent
 PATIENCE_S = 20.0
 
 Serve = Callable[..., FlaskClient]
@@ -356,16 +356,17 @@ def connect_to_both(port: int, stack: ExitStack) -> dict[int, HTTPConnection]:
 @pytest.fixture
 def gunicorn_port(tmp_path: Path) -> Iterator[int]:
     """A gunicorn with two processes that count together."""
-    counts, hooks, port = tmp_path / "counts", tmp_path / "hooks.py", free_port()
+    counts, hooks = tmp_path / "counts", tmp_path / "hooks.py"
     counts.mkdir()
     hooks.write_text(HOOK)
-    command = [sys.executable, "-m", "gunicorn", "--config", str(hooks)]
-    command += ["--worker-class", "gthread", "--threads", "4", "--workers", "2"]
-    command += ["--keep-alive", "30", "--bind", f"127.0.0.1:{port}"]
-    command += ["--graceful-timeout", "1", f"{__name__}:figures()"]
-    environment = {"PROMETHEUS_MULTIPROC_DIR": str(counts)}
-    with server(*command, port=port, cwd=ROOT, **environment):
-        yield port
+    options = ["--config", str(hooks), "--threads", "4", "--workers", "2"]
+    options += ["--keep-alive", "30", "--graceful-timeout", "1"]
+    app, environment = (
+        f"{__name__}:figures()",
+        {"PROMETHEUS_MULTIPROC_DIR": str(counts)},
+    )
+    with Gunicorn(app, *options, environment=environment) as server:
+        yield server.port
 
 
 WALK = ("figure", "plots.walk")

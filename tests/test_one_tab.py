@@ -109,10 +109,10 @@ def site() -> Flask:
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     # Playwright is not there where the oldest dependencies are tested.
-    from .browsing import serving
+    from tests.support.servers import Gunicorn
 
-    with serving(f"{__name__}:site()") as found:
-        yield found
+    with Gunicorn(f"{__name__}:site()", "--threads", "8") as server:
+        yield server.url
 
 
 #: The middle of each image as red, green and blue; ``null`` if it is broken.
@@ -151,7 +151,7 @@ def test_nobody_sees_another_users_picture_in_the_same_tab(
     browser: Browser, url: str
 ) -> None:
     """After another login, a reload, a step back and a logout."""
-    from .browsing import open_page
+    from tests.support.browsing import open_page
 
     own = {user: [user] * 8 + ["ours"] * 2 for user in COLORS}
     with open_page(browser, []) as page:
@@ -174,7 +174,7 @@ def test_nobody_sees_another_users_picture_in_the_same_tab(
 
 def test_a_user_who_comes_back_loads_nothing_again(browser: Browser, url: str) -> None:
     """A picture under the user's own version is kept; others are 304s."""
-    from .browsing import open_page
+    from tests.support.browsing import open_page
 
     with open_page(browser, []) as page:
         page.goto(f"{url}/login/alice")

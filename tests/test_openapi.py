@@ -23,8 +23,7 @@ from flask_mplstream.cli.openapi import command as openapi
 from flask_mplstream.image import Variant
 from flask_mplstream.openapi import openapi_document
 from flask_mplstream.workers.renders import Renders
-
-from .test_parameters import Color, Level
+from tests.support.signatures import Color, Level
 
 URL = "/plots/_gallery/openapi.json"
 

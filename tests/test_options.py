@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from flask_mplstream import ConfigError, FigureBlueprint, FigureOptions
 from flask_mplstream.image import FORMATS
 from flask_mplstream.settings import RouteOptions, Settings
+from tests.support.messages import assert_short
 
 Serve = Callable[..., FlaskClient]
 
@@ -25,13 +26,6 @@ def empty() -> Figure:
 
 def sized(n: int = 1) -> Figure:
     return Figure(figsize=(n, 1))
-
-
-def assert_short(caught: pytest.ExceptionInfo[BaseException]) -> None:
-    """The problem and the fix, two sentences at most and not pydantic's."""
-    text = str(caught.value)
-    assert len(re.findall(r"[.?!](?= [A-Z]|$)", text)) <= 2, text
-    assert "Input should" not in text
 
 
 def register(plots: FigureBlueprint, **config: Any) -> Flask:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Request
 
-from .browsing import open_page, serving
+from tests.support.browsing import open_page
+from tests.support.servers import Gunicorn
 
 # The browser's driver has some for as long as it runs.
 pytestmark = pytest.mark.keeps_threads
@@ -17,8 +18,8 @@ pytestmark = pytest.mark.keeps_threads
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
-    with serving("tests.page_app:create_app()") as url:
-        yield url
+    with Gunicorn("tests.apps.page_app:create_app()", "--threads", "8") as server:
+        yield server.url
 
 
 @pytest.fixture

@@ -9,17 +9,17 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Page
 
-from .browsing import (
+from tests.support.browsing import (
     blurry_images,
     images,
     layout_shift,
     look_through,
     open_page,
     overflow,
-    serving,
 )
-from .conftest import OUTPUT
-from .page_judges import Score, lighthouse_scores, violations
+from tests.support.page_judges import Score, lighthouse_scores, violations
+from tests.support.paths import OUTPUT
+from tests.support.servers import Gunicorn
 
 # The browser's driver has some for as long as it runs.
 pytestmark = pytest.mark.keeps_threads
@@ -34,8 +34,10 @@ PAGES = [
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
-    with serving("example_app:create_app()", REDIS_URL="") as url:
-        yield url
+    with Gunicorn(
+        "example_app:create_app()", "--threads", "8", environment={"REDIS_URL": ""}
+    ) as server:
+        yield server.url
 
 
 @dataclass(frozen=True)

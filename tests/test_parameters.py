@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
-from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Optional
 
@@ -24,31 +22,11 @@ from flask_mplstream.parameters import (
     Arguments,
     Parameters,
 )
-
-
-class Color(Enum):
-    RED = "red"
-    BLUE = "blue"
-
-
-class Level(Enum):
-    LOW = 1
-    HIGH = 2
+from tests.support.signatures import Color, Level, one
 
 
 def parse(function: Callable[..., Any], query: str = "", **path: Any) -> Arguments:
     return Parameters(function).parse(parse_query(query), path)
-
-
-def one(annotation: Any, default: Any = inspect.Parameter.empty) -> Callable[..., Any]:
-    """A function with one parameter ``x`` of the given type."""
-
-    def figure(x: Any) -> None: ...
-
-    figure.__annotations__ = {"x": annotation}
-    if default is not inspect.Parameter.empty:
-        figure.__defaults__ = (default,)
-    return figure
 
 
 Bounded = Annotated[int, Field(ge=10, le=5000)]

@@ -16,8 +16,7 @@ from matplotlib.figure import Figure
 
 from flask_mplstream import FigureBlueprint, figure_url
 from flask_mplstream.state import AppState
-
-from .conftest import Clock, SilentSessions
+from tests.support.doubles import Clock, SilentSessions
 
 PRIVATE = "private, no-cache"
 YEAR = "max-age=31536000, immutable"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,10 +23,8 @@ from matplotlib.figure import Figure
 from flask_mplstream import FigureBlueprint
 from flask_mplstream import state as state_module
 from flask_mplstream.cache.store import COHERENCE_S
+from tests.support.servers import Gunicorn
 
-from .conftest import free_port, server
-
-ROOT = Path(__file__).parent.parent
 WORKERS, THREADS = 2, 4
 MAX_AGE_S = 60
 #: What a render takes, so that requests meet one that is under way.
@@ -156,17 +153,14 @@ class Workers:
 @contextmanager
 def gunicorn(folder: Path, *options: str, **environment: str) -> Iterator[Workers]:
     """gunicorn with all its workers up."""
-    port, counted, clock = free_port(), folder / "renders", folder / "clock"
+    counted, clock = folder / "renders", folder / "clock"
     counted.touch()
     clock.touch()
-    command = [sys.executable, "-m", "gunicorn", "--worker-class", "gthread"]
-    command += ["--workers", str(WORKERS), "--threads", str(THREADS)]
-    command += ["--keep-alive", "30", "--bind", f"127.0.0.1:{port}", *options]
+    options = ("--workers", str(WORKERS), "--threads", str(THREADS), *options)
+    options = ("--keep-alive", "30", *options)
     environment |= {"FLASK_RENDERS": str(counted), "FLASK_CLOCK": str(clock)}
-    with server(
-        *command, f"{__name__}:figures()", port=port, cwd=ROOT, **environment
-    ) as process:
-        workers = Workers(port, process, counted, clock)
+    with Gunicorn(f"{__name__}:figures()", *options, environment=environment) as server:
+        workers = Workers(server.port, server.process, counted, clock)
         with workers.connected_to_each():
             yield workers
 

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 import flask_mplstream
-
-ROOT = Path(flask_mplstream.__file__).parent
+from tests.support.paths import MODULES, PACKAGE, ROOT
 
 #: Which modules of the package a module may import: the house, floor by floor.
 VALUES = {"errors", "image"}
@@ -208,11 +207,6 @@ OUTSIDE = {
     },
 }
 
-MODULES = sorted(
-    path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
-    for path in ROOT.rglob("*.py")
-)
-
 
 def place(module: str) -> str:
     """The entry of the table that *module* falls under."""
@@ -224,7 +218,9 @@ def place(module: str) -> str:
 
 def imports(module: str) -> Iterator[tuple[str, bool]]:
     """What *module* imports, and whether from inside the package."""
-    tree = ast.parse(ROOT.joinpath(*module.split(".")).with_suffix(".py").read_text())
+    tree = ast.parse(
+        PACKAGE.joinpath(*module.split(".")).with_suffix(".py").read_text()
+    )
     package = module.split(".")[:-1]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -298,7 +294,7 @@ def test_the_decorated_function_keeps_its_types(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        cwd=ROOT.parent,
+        cwd=ROOT,
     )
     lines = TYPED.splitlines()
     wrong = [lines.index(line) + 1 for line in lines if '"a"' in line or '"5"' in line]

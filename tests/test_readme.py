@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from flask_mplstream import FigureBlueprint, figure_failed, signals
 from flask_mplstream.prometheus import export_metrics
 from flask_mplstream.settings import PREFIX, RouteOptions, Settings
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parent.parent
 README = ROOT.joinpath("README.md").read_text("utf-8")
 WORKERS = ROOT.joinpath("docs", "workers.md").read_text("utf-8")
 METRICS = ROOT.joinpath("docs", "metrics.md").read_text("utf-8")

@@ -48,18 +48,10 @@ from werkzeug.test import TestResponse
 
 from flask_mplstream import ConfigError, FigureBlueprint, figure_url
 from flask_mplstream.state import AppState
+from tests.support.doubles import Clock, Counter, SilentSessions
+from tests.support.pictures import pixels
+from tests.support.servers import Server, free_port, need
 
-from .conftest import (
-    Clock,
-    Counter,
-    SilentSessions,
-    free_port,
-    need,
-    pixels,
-    server,
-)
-
-ROOT = Path(__file__).parent.parent
 Serve = Callable[..., FlaskClient]
 T = TypeVar("T")
 U = TypeVar("U")
@@ -1475,7 +1467,7 @@ def gunicorn(
     command += ["--bind", f"127.0.0.1:{port}"]
     place = {"FLASK_CACHE_TYPE": "FileSystemCache", "FLASK_CACHE_DIR": f"{folder}/app"}
     app = f"{__name__}:site()"
-    with server(*command, app, port=port, cwd=ROOT, **place, **settings):
+    with Server(*command, app, port=port, environment=place | settings):
         yield
 
 
@@ -1491,7 +1483,7 @@ def stacked(folder: Path, **settings: str) -> Iterator[Stack]:
     nginx = [program, "-e", log, "-p", prefix, "-c", f"{folder}/nginx.conf"]
     with (
         gunicorn(found.origin, folder, 2, **settings),
-        server(*nginx, port=found.port),
+        Server(*nginx, port=found.port),
     ):
         yield found
 

@@ -17,8 +17,7 @@ from flask_mplstream.description.figure_content import read
 from flask_mplstream.description.plain_text import plain
 from flask_mplstream.description.series import AxesContent, Series
 from flask_mplstream.render.gate import gate, use_agg
-
-from .shown_figures import FIGURES, drawn_by, with_axes
+from tests.apps.shown_figures import FIGURES, drawn_by, with_axes
 
 use_agg()
 

@@ -23,8 +23,8 @@ from flask_mplstream.cache import coalesce
 from flask_mplstream.http.headers import HIT_TIMING
 from flask_mplstream.responses import ReadyHeaders
 from flask_mplstream.view import LONGEST_REMEMBERED
-
-from .conftest import Clock, Counter, pixels
+from tests.support.doubles import Clock, Counter
+from tests.support.pictures import pixels
 
 Serve = Callable[..., FlaskClient]
 

@@ -32,10 +32,9 @@ from flask_mplstream import (
 )
 from flask_mplstream import signals as signals_module
 from flask_mplstream.state import AppState
-
-from . import executor_figures, worker_figures
-from .conftest import Clock
-from .test_workers import end
+from tests.apps import executor_figures, worker_figures
+from tests.apps.worker_figures import end
+from tests.support.doubles import Clock
 
 Serve = Callable[..., FlaskClient]
 Told = list[dict[str, Any]]
@@ -408,7 +407,7 @@ def test_a_worker_that_does_not_start_is_told(
 ) -> None:
     """It is started anew; the request has no room, and is no failure."""
     monkeypatch.setattr("flask_mplstream.workers.pool.LONGEST_START_S", 0.0)
-    client = one_worker(MPLSTREAM_APP="tests.worker_figures:slow_app")
+    client = one_worker(MPLSTREAM_APP="tests.apps.worker_figures:slow_app")
     with heard(worker_killed) as killed:
         assert client.get("/plots/brief").status_code == 503
     end(client.application)

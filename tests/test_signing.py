@@ -13,8 +13,7 @@ from flask.testing import FlaskClient
 from matplotlib.figure import Figure
 
 from flask_mplstream import ConfigError, FigureBlueprint, figure_url, signing, view
-
-from .conftest import Clock, Counter
+from tests.support.doubles import Clock, Counter
 
 Serve = Callable[..., FlaskClient]
 

@@ -17,8 +17,7 @@ from matplotlib.figure import Figure
 from flask_mplstream import FigureBlueprint, figure_url
 from flask_mplstream.cache.entry import MAGIC
 from flask_mplstream.cache.store import PREFIX, Newest
-
-from .conftest import Clock
+from tests.support.doubles import Clock
 
 MAX_AGE_S, WHILE_S, ON_ERROR_S = 60, 30, 3600
 

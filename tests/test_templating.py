@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import date
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -22,8 +21,8 @@ from flask_mplstream import (
     figure_data_uri,
     figure_url,
 )
-
-from .conftest import Counter
+from tests.support.doubles import Counter
+from tests.support.markup import attributes
 
 Serve = Callable[..., FlaskClient]
 
@@ -52,24 +51,6 @@ def app(plots: FigureBlueprint, serve: Serve, renders: Counter) -> Flask:
         return Figure(figsize=(1, 1))
 
     return serve().application
-
-
-def elements(markup: str) -> list[tuple[str, dict[str, str | None]]]:
-    """Each tag in *markup* and its attributes, in their order."""
-    found: list[tuple[str, dict[str, str | None]]] = []
-
-    class Parser(HTMLParser):
-        def handle_starttag(self, tag: str, attrs: Any) -> None:
-            found.append((tag, dict(attrs)))
-
-    Parser().feed(markup)
-    return found
-
-
-def attributes(markup: str, name: str = "img") -> dict[str, str | None]:
-    """The attributes of the one *name* in *markup*."""
-    (only,) = (found for tag, found in elements(markup) if tag == name)
-    return only
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,7 @@ from flask.testing import FlaskClient
 from matplotlib.figure import Figure
 
 from flask_mplstream import FigureBlueprint, figure_url
-
-from .conftest import Counter
+from tests.support.doubles import Counter
 
 Serve = Callable[..., FlaskClient]
 

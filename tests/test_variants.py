@@ -19,8 +19,8 @@ from flask_mplstream import ConfigError, FigureBlueprint, render
 from flask_mplstream.image import FORMATS, WIDTHS_PX, Theme, Variant, snapped_width
 from flask_mplstream.render import Limits, Look, Meaning, render_variant
 from flask_mplstream.render.titling import titled
-
-from .conftest import Counter, pixels
+from tests.support.doubles import Counter
+from tests.support.pictures import pixels
 
 Serve = Callable[..., FlaskClient]
 SVG = "{http://www.w3.org/2000/svg}"

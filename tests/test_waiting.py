@@ -23,8 +23,7 @@ from flask_mplstream import ConfigError, FigureBlueprint, OverloadedError
 from flask_mplstream.cache import coalesce
 from flask_mplstream.deadline import Deadline
 from flask_mplstream.overload import EVERY_S, OverloadLog
-
-from .conftest import Clock, Counter
+from tests.support.doubles import Clock, Counter
 
 Serve = Callable[..., FlaskClient]
 #: Seconds that a request may take after its timeout; on a busy machine, some more.

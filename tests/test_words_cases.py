@@ -23,8 +23,7 @@ from flask_mplstream import render
 from flask_mplstream.description.sentences import Statement
 from flask_mplstream.render import Meaning, gate
 from flask_mplstream.render.gate import use_agg
-
-from .shown_figures import drawn_by, with_axes
+from tests.apps.shown_figures import drawn_by, with_axes
 
 use_agg()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -15,8 +14,7 @@ from flask_mplstream.description.chart_types import (
     write_facts_table,
 )
 from flask_mplstream.description.series import Series
-
-DOCS = Path(__file__).parent.parent / "docs"
+from tests.support.paths import DOCS
 
 
 @pytest.mark.parametrize(

@@ -28,18 +28,13 @@ from flask_mplstream.errors import OverloadedError
 from flask_mplstream.state import AppState
 from flask_mplstream.workers.pool import Pool, Startup
 from flask_mplstream.workers.process import KeptContext, limit_memory
-
-from .conftest import pixels
-from .worker_figures import grey, of_data, other, plots
+from tests.apps.worker_figures import end, grey, of_data, other, plots
+from tests.support.paths import DOCS
+from tests.support.pictures import pixels
+from tests.support.processes import gone, wait_until
 
 Serve = Callable[..., FlaskClient]
-FACTORY = "tests.worker_figures:create_app"
-
-
-def end(*apps: Flask) -> None:
-    """End the workers of *apps*."""
-    for app in apps:
-        plots.close(app)
+FACTORY = "tests.apps.worker_figures:create_app"
 
 
 @pytest.fixture
@@ -61,31 +56,6 @@ def pool() -> Iterator[Serve]:
 
 def level(body: bytes) -> int:
     return int(pixels(body)[0, 0, 0])
-
-
-def is_running(pid: int) -> bool:
-    """Whether *pid* is a process that has not ended."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != "Z"
-
-
-def wait_until(is_so: Callable[[], object], timeout_s: float = 20) -> None:
-    """Look until *is_so*; fail after *timeout_s* seconds."""
-    deadline = time.monotonic() + timeout_s
-    while not is_so():
-        assert time.monotonic() < deadline, f"still not so after {timeout_s} s"
-        time.sleep(0.01)
-
-
-def gone(*numbers: int, timeout_s: float = 2) -> bool:
-    """Whether these processes end within *timeout_s* seconds."""
-    deadline = time.monotonic() + timeout_s
-    while any(map(is_running, numbers)) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return not any(map(is_running, numbers))
 
 
 def test_a_worker_renders_what_the_web_process_would(pool: Serve) -> None:
@@ -146,14 +116,14 @@ def test_without_the_setting_there_is_no_app(
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        pytest.param("tests.worker_figures", "is <module", id="module"),
+        pytest.param("tests.apps.worker_figures", "is <module", id="module"),
         pytest.param("myapp", "Write it as 'module:factory'", id="no-attribute"),
         pytest.param("", "Write it as 'module:factory'", id="empty"),
         pytest.param("no.such:app", "finds no module 'no.such'", id="no-module"),
         pytest.param("tests.no.such:app", "finds no module", id="no-submodule"),
-        pytest.param("tests.worker_figures:nothing", "no 'nothing'", id="no-name"),
-        pytest.param("tests.worker_figures:plots", "is <", id="no-function"),
-        pytest.param("tests.worker_figures:grey", "'level'", id="takes-arguments"),
+        pytest.param("tests.apps.worker_figures:nothing", "no 'nothing'", id="no-name"),
+        pytest.param("tests.apps.worker_figures:plots", "is <", id="no-function"),
+        pytest.param("tests.apps.worker_figures:grey", "'level'", id="takes-arguments"),
     ],
 )
 def test_a_name_that_leads_to_no_app_is_refused_at_start(
@@ -176,8 +146,10 @@ def test_without_workers_the_name_is_not_looked_at() -> None:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        pytest.param("tests.late_figures:nothing", "cannot import", id="no-name"),
-        pytest.param("tests.late_figures:takes_arguments", "level", id="arguments"),
+        pytest.param("tests.apps.late_figures:nothing", "cannot import", id="no-name"),
+        pytest.param(
+            "tests.apps.late_figures:takes_arguments", "level", id="arguments"
+        ),
         pytest.param("builtins:dict", "a function without arguments", id="no-app"),
     ],
 )
@@ -206,7 +178,7 @@ def test_a_factory_that_fails_is_named(
     pool: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Its error is its own, and may be over at the next render."""
-    client = pool(MPLSTREAM_APP="tests.worker_figures:failing_app")
+    client = pool(MPLSTREAM_APP="tests.apps.worker_figures:failing_app")
     assert client.get("/plots/grey").status_code == 500
     assert "OSError: no database" in caplog.text
     assert "It comes from MPLSTREAM_APP" in caplog.text
@@ -285,7 +257,7 @@ def test_what_left_the_process_group_lives_on(pool: Serve, tmp_path: Path) -> No
         assert not gone(child, timeout_s=0.3)
     finally:
         os.kill(child, signal.SIGKILL)
-    told = Path(__file__).parent.parent.joinpath("docs", "workers.md").read_text()
+    told = DOCS.joinpath("workers.md").read_text()
     assert "in a separate session lives on" in told.replace("\n", " ")
 
 
@@ -403,7 +375,9 @@ def test_a_worker_that_is_still_starting_is_not_killed(
         return start(context, *args, **kwargs)
 
     monkeypatch.setattr(KeptContext, "Process", started)
-    client = pool(MPLSTREAM_WORKERS=1, MPLSTREAM_APP="tests.worker_figures:slow_app")
+    client = pool(
+        MPLSTREAM_WORKERS=1, MPLSTREAM_APP="tests.apps.worker_figures:slow_app"
+    )
     answers = [client.get("/plots/brief")]
     while answers[-1].status_code != 200 and len(answers) < 200:
         answers.append(client.get("/plots/brief"))
@@ -430,7 +404,9 @@ def test_a_render_that_begins_late_is_not_killed_for_it(
 ) -> None:
     """The request is told to come again, and finds the same worker."""
     killed: list[str] = []
-    client = pool(MPLSTREAM_WORKERS=1, MPLSTREAM_APP="tests.worker_figures:slow_app")
+    client = pool(
+        MPLSTREAM_WORKERS=1, MPLSTREAM_APP="tests.apps.worker_figures:slow_app"
+    )
     with worker_killed.connected_to(lambda _, reason: killed.append(reason)):
         answers = [client.get("/plots/late")]
         while answers[-1].status_code == 503 and len(answers) < 60:

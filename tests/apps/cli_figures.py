@@ -16,8 +16,6 @@ from pydantic import Field
 
 from flask_mplstream import FigureBlueprint
 
-ROOT = Path(__file__).parent.parent
-
 if "MPLSTREAM_TEST_MARKER" in os.environ:
     # A shell has Ctrl-C ignored in what it runs in the background.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -99,5 +97,12 @@ def invoke(app: Flask, *arguments: object) -> Result:
 
 def shell(*arguments: object) -> list[str]:
     """The words of ``flask figures …`` in a process of its own."""
-    flask = [sys.executable, "-m", "flask", "--app", "tests.cli_figures", "figures"]
+    flask = [
+        sys.executable,
+        "-m",
+        "flask",
+        "--app",
+        "tests.apps.cli_figures",
+        "figures",
+    ]
     return [*flask, *map(str, arguments)]

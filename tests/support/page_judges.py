@@ -14,8 +14,9 @@ from typing import Any, Literal
 from filelock import FileLock
 from playwright.sync_api import Browser, Page
 
-from .browsing import launch
-from .conftest import OUTPUT, free_port, lacking, need
+from tests.support.browsing import launch
+from tests.support.paths import OUTPUT
+from tests.support.servers import free_port, lacking, need
 
 #: The judges, with their exact versions.
 WANTED = Path(__file__).parent / "package.json"

@@ -6,11 +6,9 @@ Whoever calls these is marked ``keeps_threads``, as Playwright's driver has some
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import (
@@ -21,9 +19,8 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from .conftest import free_port, need, server
+from tests.support.servers import need
 
-ROOT = Path(__file__).parent.parent
 #: Silent: a browser that is only there for a test asks nothing of anybody else.
 ARGUMENTS = [
     *("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-quic"),
@@ -45,19 +42,6 @@ def chromium() -> Iterator[Browser]:
         browser = launch(playwright.chromium)
         yield browser
         browser.close()
-
-
-@contextmanager
-def serving(app: str, **environment: str) -> Iterator[str]:
-    """The URL of *app* under gunicorn: one process of eight threads.
-
-    :param app: as gunicorn wants it, such as ``example_app:create_app()``.
-    """
-    port = free_port()
-    command = [sys.executable, "-m", "gunicorn", "--worker-class", "gthread"]
-    command += ["--threads", "8", "--bind", f"127.0.0.1:{port}", app]
-    with server(*command, port=port, cwd=ROOT, **environment):
-        yield f"http://127.0.0.1:{port}"
 
 
 #: Keeps what the page itself may no longer have when somebody asks for it.

@@ -46,7 +46,7 @@ def create_app() -> Flask:
 
 
 #: A broker of files, in the folder that the environment names.
-tasks = Celery("tests.choice_figures")
+tasks = Celery("tests.apps.choice_figures")
 tasks.conf.update(
     broker_url="filesystem://",
     broker_transport_options={

@@ -224,3 +224,9 @@ def hidden() -> Figure:
 def grey_of_nothing() -> Figure:
     """A figure without arguments."""
     return grey(0)
+
+
+def end(*apps: Flask) -> None:
+    """End the workers of *apps*."""
+    for app in apps:
+        plots.close(app)

@@ -1,0 +1,193 @@
+"""Servers of the tests: one way to start them, and one to stop them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn, Self
+
+import pytest
+
+from tests.support.paths import ROOT
+
+
+class Server:
+    """A server process on this machine; as a context, it runs while the block does.
+
+    :param command: the program and its arguments.
+    :param port: wait until it listens here, before it counts as started.
+    :param log: gets its output, which is discarded without.
+    :param keeps_group: its children are ended by the test, and not with it.
+    :param environment: variables on top of this process's.
+    """
+
+    process: subprocess.Popen[bytes]
+
+    def __init__(
+        self,
+        *command: str | Path,
+        port: int | None = None,
+        log: Path | None = None,
+        keeps_group: bool = False,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.command = command
+        self.port = port
+        self._log = log or Path(os.devnull)
+        self._keeps_group = keeps_group
+        self._environment = {**os.environ, **(environment or {})}
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def start(self) -> None:
+        """Start the process and wait until it listens.
+
+        :raises RuntimeError: it ended at once or does not listen in half a minute.
+        """
+        with self._log.open("ab") as output:
+            self.process = subprocess.Popen(
+                self.command,
+                cwd=ROOT,
+                env=self._environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        if self.port is not None:
+            try:
+                self._wait_for_port(self.port)
+            except BaseException:
+                self.kill()
+                raise
+
+    def stop(self) -> None:
+        """End the process as its operator would, and kill what is left of it."""
+        self.process.terminate()
+        try:
+            self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(10)
+        self._kill_group()
+
+    def kill(self) -> None:
+        """Kill the process, also a stopped one."""
+        self.process.kill()
+        self.process.wait(10)
+        self._kill_group()
+
+    def suspend(self) -> None:
+        """Stop the process until :meth:`resume`; its connections stay open."""
+        self.process.send_signal(signal.SIGSTOP)
+        os.waitpid(self.process.pid, os.WUNTRACED)  # Until all its threads stopped.
+
+    def resume(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _kill_group(self) -> None:
+        if not self._keeps_group:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+
+    def _wait_for_port(self, port: int) -> None:
+        for _ in range(600):
+            if self.process.poll() is not None:
+                raise RuntimeError(
+                    f"{self.command!r} ended with {self.process.returncode}"
+                )
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    return
+            time.sleep(0.05)
+        raise RuntimeError(f"{self.command!r} does not listen on {port}")
+
+
+class RedisServer(Server):
+    """A real Redis, empty at each start, on a free port unless *port* is given."""
+
+    def __init__(self, *options: str, port: int | None = None) -> None:
+        port = port or free_port()
+        super().__init__(
+            *(need("redis-server"), "--port", str(port), "--save", ""),
+            *("--bind", "127.0.0.1", *options),
+            port=port,
+        )
+        self.port: int = port
+
+
+class MemcachedServer(Server):
+    """A real Memcached on a free port."""
+
+    def __init__(self, *options: str) -> None:
+        port = free_port()
+        # "-u" is for root only, who must name another user; all others ignore it.
+        super().__init__(
+            *(need("memcached"), "-l", "127.0.0.1", "-p", str(port), "-U", "0"),
+            *("-u", "nobody", *options),
+            port=port,
+        )
+        self.port: int = port
+
+
+class Gunicorn(Server):
+    """gunicorn on a free port; its workers are threads of one process by default.
+
+    :param app: as gunicorn wants it, such as ``example_app:create_app()``.
+    """
+
+    def __init__(
+        self,
+        app: str,
+        *options: str,
+        worker_class: str = "gthread",
+        log: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        port = free_port()
+        super().__init__(
+            *(sys.executable, "-m", "gunicorn", "--worker-class", worker_class),
+            *("--bind", f"127.0.0.1:{port}", *options, app),
+            port=port,
+            log=log,
+            environment=environment,
+        )
+        self.port: int = port
+        self.url = f"http://127.0.0.1:{port}"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def need(program: str) -> str:
+    """The path of *program*; a test that needs it fails under ``CI=true`` without."""
+    path = shutil.which(program)
+    if path is None:
+        lacking(f"{program} is not installed: apt-get install it to run this test")
+    return path
+
+
+def lacking(message: str) -> NoReturn:
+    """Skip the test for something that the machine lacks; under ``CI=true`` fail it."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(message)
+    pytest.skip(message)
