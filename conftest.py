@@ -1,4 +1,4 @@
-"""Skip the test files whose packages are not installed in a run of the fast tests."""
+"""Skip test files that import a missing package in a run of the fast tests."""
 
 from __future__ import annotations
 
