@@ -47,7 +47,7 @@ def sweeps(session: nox.Session) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Run the hooks of pre-commit on all files, and look for known vulnerabilities."""
-    session.install("-e", ".[lint]")
+    session.install("-e", ".[all,lint]")
     session.run("pre-commit", "run", "--all-files", "--show-diff-on-failure")
     # Reports a package as skipped if there is no network.
     session.run("pip-audit", "--skip-editable", "--progress-spinner", "off")
