@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
@@ -122,6 +123,11 @@ def ask(app: Flask, url: str) -> int:
     return len(answer.data)
 
 
+def ask_for(figure: str, app: Flask, n: int) -> int:
+    """Ask for the picture *n* of *figure*."""
+    return ask(app, f"/{figure}?n={n}")
+
+
 def storm(app: Flask, figure: str, first: int) -> None:
     """Ask for all pictures with all clients, and wait for the last one."""
     urls = [f"/{figure}?n={first + number}" for number in range(PICTURES)]
@@ -185,7 +191,7 @@ def main() -> None:
                 in_turns(
                     apps,
                     chosen.rounds,
-                    lambda app, n, figure=figure: ask(app, f"/{figure}?n={n}"),  # type: ignore[misc]
+                    partial(ask_for, figure),
                 ),
                 1e3,
                 "ms",

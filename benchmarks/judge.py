@@ -17,7 +17,7 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from configparser import ConfigParser
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import thor
 from flask import Flask
@@ -84,10 +84,10 @@ def notes(url: str, headers: Sequence[tuple[str, str]] = ()) -> list[Note]:
     return sorted(found, key=lambda note: order.index(note.level))
 
 
-def _flat(remarks: Sequence[object]) -> Iterator[Note]:
+def _flat(remarks: Sequence[Any]) -> Iterator[Note]:
     for remark in remarks:
-        yield Note(remark.level.name, str(remark.summary))  # type: ignore[attr-defined]
-        yield from _flat(remark.subnotes)  # type: ignore[attr-defined]
+        yield Note(remark.level.name, str(remark.summary))
+        yield from _flat(remark.subnotes)
 
 
 class _Handler(WSGIRequestHandler):
@@ -116,7 +116,7 @@ def app() -> Flask:
     plots = FigureBlueprint("plots", __name__, url_prefix="/plots")
 
     @plots.figure_route("/scatter")
-    def drawn(n: int = 50) -> object:  # noqa: ARG001
+    def drawn(n: int = 50) -> object:
         return scatter()
 
     app = Flask("judged")

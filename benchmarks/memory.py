@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import partial
 from pathlib import Path
 
 import matplotlib as mpl
@@ -62,7 +63,7 @@ def run(count: int) -> list[Result]:
             memory, files = resident_bytes(), open_files()
             print(f"after {number:,}: {memory / MB:.1f} MB")
         function = with_pyplot if number % 2 else with_figure
-        render(lambda: function(number), ("png", "svg", "jpg", "png")[number % 4])  # noqa: B023
+        render(partial(function, number), ("png", "svg", "jpg", "png")[number % 4])
     end = resident_bytes()
     print(f"after {count:,}: {end / MB:.1f} MB")
     return [

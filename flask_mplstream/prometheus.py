@@ -92,7 +92,7 @@ def _exposition(registry: CollectorRegistry) -> Response:
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         # The counts are in files of all processes, whatever registry is theirs.
         registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        MultiProcessCollector(registry)
     encode, mimetype = choose_encoder(request.headers.get("Accept", ""))
     headers = {"Content-Type": mimetype, "Cache-Control": "no-store"}
     return Response(encode(registry), headers=headers)

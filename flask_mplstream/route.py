@@ -419,7 +419,7 @@ class FigureRoute:
         return f"inject[{name!r}] of {self._source}"
 
     def _versioned(self, arguments: Arguments, injected: Mapping[str, object]) -> str:
-        assert self._version is not None  # noqa: S101 - for the type checker
+        assert self._version is not None
         version = self._version(**arguments.copy(), **_copy_values(injected))
         if version is None:  # Not known, as of an empty table: no URL lasts.
             return ""

@@ -15,6 +15,7 @@ from typing import Any, Self
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from flask import current_app, has_request_context, request, url_for
+from flask.globals import app_ctx
 
 from .errors import NO_SUCH_ARGUMENT, ArgumentFault, ArgumentsError, cut, nearest
 from .image import Theme, Variant
@@ -208,7 +209,7 @@ class FigureUrls:
         return query
 
     def _signature(self, query: Mapping[str, Any]) -> str:
-        app = current_app._get_current_object()  # type: ignore[attr-defined]
+        app = app_ctx.app
         reserved = {name: query[name] for name in query if name in RESERVED}
         return UrlSigner(app).sign(
             self.route.endpoint,

@@ -25,7 +25,7 @@ from flask import (
     request,
 )
 from flask.ctx import RequestContext
-from flask.globals import request_ctx
+from flask.globals import app_ctx, request_ctx
 from flask.typing import ResponseReturnValue
 from pydantic import AfterValidator, Field
 from werkzeug.exceptions import HTTPException
@@ -338,7 +338,7 @@ class FigureView:
             faults = list(map(http.explain_unknown, error.faults))
             raise ArgumentsError(faults) from None
         if self._signer:
-            assert place is not None  # noqa: S101 - for the type checker
+            assert place is not None
             expires_at = self._signer.check(place, arguments, extra)
         picture = route.picture(arguments, variant)
         presentation = http.Presentation(
@@ -381,7 +381,7 @@ class FigureView:
             return False
         if not self._may_get_values:
             return True
-        assert context.url_adapter is not None  # noqa: S101 - it led here
+        assert context.url_adapter is not None
         _, said = context.url_adapter.match()
         return path.items() <= said.items()
 
@@ -452,11 +452,12 @@ class FigureView:
         if served.fwd is not None or shown.ends_in_s is not None:
             return self._new_headers(served, shown, status)
         ready, key = served.entry.ready, (shown, status)
+        headers: http.Headers
         age_s, headers = ready.get(key, (None, []))
         if age_s != served.age_s:
             headers = self._new_headers(served, shown, status)
             ready[key] = served.age_s, headers
-        return headers  # type: ignore[no-any-return]
+        return headers
 
     def _new_headers(
         self, served: Served, shown: Shown, status: HTTPStatus
@@ -512,7 +513,7 @@ class FigureView:
         self, request: Request, asked: Asked | None, error: Exception
     ) -> ResponseReturnValue:
         """Answer for an error of the app's own; call it while handling *error*."""
-        app = current_app._get_current_object()  # type: ignore[attr-defined]  # The proxy has it.
+        app = app_ctx.app
         after_this_request(_forbid_storing)
         after_this_request(_collect_figure)
         answer = answer_of_the_app(app, request, error)
@@ -536,8 +537,7 @@ def _file_stem(name: str, picture: Picture) -> str:
 
 def _look_again(response: Response) -> Response:
     """Find out whether a decorator read the session after the view."""
-    context: RequestContext = request_ctx._get_current_object()  # type: ignore[attr-defined]  # The proxy has it.
-    if isinstance(response, PictureResponse) and is_for_one(context):
+    if isinstance(response, PictureResponse) and is_for_one(request_ctx):
         response.is_private = True  # Hooks of the app come after this.
         make_private(response)
     return response

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import unquote
 
 import pytest
@@ -89,11 +89,11 @@ def test_a_browser_shows_every_picture_from_the_disk(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_page_at_night_has_dark_pictures(
-    app: Flask, site: Path, browser: Browser, scheme: str
+    app: Flask, site: Path, browser: Browser, scheme: Literal["light", "dark"]
 ) -> None:
     """Chosen by the browser."""
     invoke(app, "freeze", site, "plots.sales")
-    context = browser.new_context(color_scheme=scheme)  # type: ignore[arg-type]
+    context = browser.new_context(color_scheme=scheme)
     page = context.new_page()
     page.goto((site / "index.html").as_uri())
     (image,) = page.evaluate(DECODED)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fcntl import ioctl
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,12 +21,10 @@ from tests.apps.cli_figures import shell
 from tests.support.paths import ROOT
 
 
-def started(*arguments: object, **options: object) -> subprocess.Popen[bytes]:
+def started(*arguments: object, **options: Any) -> subprocess.Popen[Any]:
     """``flask figures …`` in a process of its own."""
-    return subprocess.Popen(  # type: ignore[call-overload,no-any-return]
-        shell(*arguments),
-        **{"cwd": ROOT, "stderr": subprocess.PIPE, **options},
-    )
+    chosen: dict[str, Any] = {"cwd": ROOT, "stderr": subprocess.PIPE, **options}
+    return subprocess.Popen(shell(*arguments), **chosen)
 
 
 def on_a_terminal(*arguments: object, columns: int = 80, ends: int = 0) -> str:

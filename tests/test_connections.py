@@ -33,7 +33,7 @@ PICTURES = 20
 db = SQLAlchemy()
 
 
-class User(UserMixin, db.Model):  # type: ignore[name-defined, misc]  # made by a call
+class User(UserMixin, db.Model):  # type: ignore[name-defined]  # A call made it.
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str]
 
@@ -91,7 +91,7 @@ def app(tmp_path: Path, plots: FigureBlueprint) -> Iterator[Flask]:
     db.init_app(app)
     login = LoginManager(app)
 
-    @login.request_loader  # type: ignore[untyped-decorator]  # as the package is
+    @login.request_loader
     def load_user(request: object) -> User | None:
         return db.session.get(User, 1)
 

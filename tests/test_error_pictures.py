@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from http import HTTPStatus
 from io import BytesIO
 from typing import Any
 
@@ -118,7 +119,7 @@ def test_an_error_speaks_to_readers(
     client.application.debug = is_debug
     answer = client.get(f"/plots/wide?{query}", headers=IMAGE)
     assert answer.status_code == status
-    told = message_image(MESSAGES[status])  # type: ignore[index]  # an HTTPStatus
+    told = message_image(MESSAGES[HTTPStatus(status)])
     assert (answer.data == told) is not is_debug
 
 

@@ -52,11 +52,11 @@ class Counted(ThreadPoolExecutor):
 
     given = 0
 
-    def submit(  # type: ignore[override]
-        self, function: Callable[..., Any], *args: Any
+    def submit(
+        self, function: Callable[..., Any], /, *args: Any, **kwargs: Any
     ) -> Future[Any]:
         self.given += 1
-        return super().submit(function, *args)
+        return super().submit(function, *args, **kwargs)
 
 
 def wait_until(is_so: Callable[[], object], timeout_s: float = 5) -> bool:
@@ -292,8 +292,8 @@ class Connection(Executor):
         self.loses_all = False
         self.shut_down = 0
 
-    def submit(  # type: ignore[override]
-        self, function: Callable[..., Any], *args: Any
+    def submit(
+        self, function: Callable[..., Any], /, *args: Any, **kwargs: Any
     ) -> Future[Any]:
         if self.is_closed:
             raise ConnectionError("The connection is closed.")
@@ -302,10 +302,10 @@ class Connection(Executor):
             future.cancel()
             future.set_running_or_notify_cancel()
         else:
-            future.set_result(function(*args))
+            future.set_result(function(*args, **kwargs))
         return future
 
-    def shutdown(self, wait: bool = True) -> None:  # type: ignore[override]
+    def shutdown(self, wait: bool = True) -> None:  # type: ignore[override]  # The case.
         """As Dask's it knows no ``cancel_futures``, and fails where it is closed."""
         self.shut_down += 1
         if self.is_closed:
@@ -456,8 +456,7 @@ def test_a_closure_is_refused_at_start(plots: FigureBlueprint) -> None:
 
 def test_a_lambda_is_refused_at_start(plots: FigureBlueprint) -> None:
     """As a figure function and as one that loads."""
-    figure_of: Callable[[], Figure] = lambda: grey(0)  # noqa: E731
-    plots.figure_route("/lambda", endpoint="unnamed")(figure_of)
+    plots.figure_route("/lambda", endpoint="unnamed")(lambda: grey(0))
     assert "The figure function '" in refusal(plots, MPLSTREAM_EXECUTOR=one_thread)
     loads = FigureBlueprint("loads", __name__)
     loads.figure_route("/loaded", load=lambda level: level)(of_data)

@@ -15,6 +15,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
+from logging.handlers import BufferingHandler
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -25,6 +26,7 @@ from flask_mplstream import FigureBlueprint, start_workers
 from flask_mplstream.state import AppState
 from flask_mplstream.workers.executor_choice import find_obstacle
 from flask_mplstream.workers.inline import run_without_request
+from flask_mplstream.workers.pool import Pool
 from flask_mplstream.workers.reaper import Reaper
 from tests.apps.choice_figures import plots
 from tests.support.paths import ROOT
@@ -119,16 +121,15 @@ def test_without_an_interpreter_the_process_draws(
 
 def draw_twice(pipe: Any) -> None:
     """Draw in a process that may have no children, and report how that went."""
-    records: list[str] = []
-    handler = logging.Handler()
-    handler.emit = lambda record: records.append(record.getMessage())  # type: ignore[method-assign]
+    handler = BufferingHandler(1000)
     logging.getLogger("flask_mplstream").addHandler(handler)
     app = Flask(__name__)
     app.config.from_mapping(MPLSTREAM_WORKERS=1, MPLSTREAM_PRELOAD=True)
     app.register_blueprint(plots)
     client = app.test_client()
     answers = [client.get(f"/grey?level={n}") for n in (4, 5)]
-    pipe.send(([(a.status_code, a.data) for a in answers], records))
+    messages = [record.getMessage() for record in handler.buffer]
+    pipe.send(([(a.status_code, a.data) for a in answers], messages))
     pipe.close()
 
 
@@ -394,6 +395,7 @@ def test_a_pool_that_could_not_start_all_loses_no_worker(
     with pytest.raises(OSError, match="no more"):
         start_workers(app)
     pool = AppState.of(app).renders()._elsewhere
-    assert pool._idle.qsize() == 3  # type: ignore[union-attr]
+    assert isinstance(pool, Pool)
+    assert pool._idle.qsize() == 3
     start_workers(app)
     assert len(calls) == 4

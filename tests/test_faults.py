@@ -953,9 +953,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> HeldClock:
 def hold_timer(client: FlaskClient) -> HeldClock:
     """Time as it passes for what this process keeps: no clock of day."""
     timer, store = HeldClock(1000.0), store_of(client)
-    for holder in (store, store.backend, store._fast):
+    holders: list[Any] = [store, store.backend, store._fast]
+    for holder in holders:
         if hasattr(holder, "_timer"):
-            setattr(holder, "_timer", timer)  # noqa: B010 - of whichever type
+            holder._timer = timer
     return timer
 
 

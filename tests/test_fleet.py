@@ -348,8 +348,7 @@ def test_workers_start_with_a_hook_of_the_server(tmp_path: Path) -> None:
     options = ("--workers", "2", "--config", str(config), *THREADS)
     with gunicorn(tmp_path, *options, MPLSTREAM_WORKERS=1) as fleet:
         wait_until(lambda: len(fleet.webs()) == 2)
-        for web in fleet.webs():
-            wait_until(lambda: len(fleet.workers(web)) == 1)  # noqa: B023
+        wait_until(lambda: all(len(fleet.workers(web)) == 1 for web in fleet.webs()))
         assert not fleet.records("asked")
         answer = fleet.ask("/pid")
         assert fleet.workers(answer.web) == {int(answer.body)}
@@ -679,7 +678,7 @@ class Killer:
         """Kill *times*, each after some answers to every client."""
         while self.kills < times:
             least = [n + self._random.randint(1, 6) for n in self.answers]
-            wait_until(lambda: all(map(ge, self.answers, least)))  # noqa: B023
+            wait_until(lambda: all(map(ge, self.answers, least)))  # noqa: B023 - ends before the next turn
             time.sleep(self._random.uniform(0, 0.02))
             workers = sorted(self._fleet.workers(self._web))
             with suppress(ProcessLookupError, IndexError):

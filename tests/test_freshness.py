@@ -102,7 +102,8 @@ def client(plots: FigureBlueprint, serve: Serve, walk: Walk) -> FlaskClient:
         "/walk", max_age=60, stale_while_revalidate=30, stale_if_error=130
     )
     def figure() -> Figure:
-        return walk()  # type: ignore[no-any-return]
+        drawn: Figure = walk()
+        return drawn
 
     return serve(PROPAGATE_EXCEPTIONS=False)
 

@@ -121,9 +121,10 @@ def broken() -> Figure:
 
 def test_broken_mathtext_changes_no_other_picture() -> None:
     """Matplotlib's parser remembers half an operator, also across figures."""
-    mathtext.MathTextParser._parse_cached.cache_clear()  # type: ignore[attr-defined]
+    parser: Any = mathtext.MathTextParser
+    parser._parse_cached.cache_clear()
     before = render(equation).body
-    mathtext.MathTextParser._parse_cached.cache_clear()  # type: ignore[attr-defined]
+    parser._parse_cached.cache_clear()
     with pytest.raises(ValueError, match="foo"):
         render(broken)
     assert render(equation).body == before
@@ -144,7 +145,8 @@ def latex_by_rc() -> Figure:
 
 def latex_measured() -> Figure:
     figure = latex()
-    figure.texts[0].get_window_extent(figure._get_renderer())  # type: ignore[attr-defined]
+    drawn: Any = figure
+    figure.texts[0].get_window_extent(drawn._get_renderer())
     return figure
 
 

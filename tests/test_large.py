@@ -306,11 +306,11 @@ def test_the_gallery_offers_only_what_is_served(
     ],
 )
 def test_a_limit_that_is_no_step_is_refused(
-    plots: FigureBlueprint, option: str, value: object, accepted: str
+    plots: FigureBlueprint, option: str, value: Any, accepted: str
 ) -> None:
     """When the route is declared, with the steps."""
     with pytest.raises(ConfigError, match=accepted) as caught:
-        plots.figure_route("/wrong", endpoint="wrong", **{option: value})(Figure)  # type: ignore[arg-type]
+        plots.figure_route("/wrong", endpoint="wrong", **{option: value})(Figure)
     assert option in str(caught.value)
 
 

@@ -54,7 +54,7 @@ def asked(
     threads: ThreadPoolExecutor, client: FlaskClient, *urls: str
 ) -> list[Future[TestResponse]]:
     app = client.application
-    return [threads.submit(lambda u=url: app.test_client().get(u)) for url in urls]  # type: ignore[misc]
+    return [threads.submit(app.test_client().get, url) for url in urls]
 
 
 def waits_for(condition: Callable[[], bool]) -> None:

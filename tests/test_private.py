@@ -328,7 +328,7 @@ def test_an_older_picture_is_not_kept_as_the_current_one(
             raise LookupError("no data")
         return Figure(figsize=(1, 1))
 
-    draw.__signature__ = signature(function)  # type: ignore[attr-defined]
+    vars(draw)["__signature__"] = signature(function)
     site = Site({**route, "version": lambda: 1}, function=draw)
     client = site.client()
     url = path_of(client)
@@ -477,7 +477,7 @@ def test_a_session_read_after_the_view_leaves_a_picture_public(
 def test_a_public_picture_stays_public_beside_flask_login() -> None:
     """Its hook reads the session after each view; a guarded picture is private."""
 
-    class User(UserMixin):  # type: ignore[misc]
+    class User(UserMixin):
         id = "alice"
 
     def logged_in(site: Site) -> FlaskClient:
@@ -574,7 +574,8 @@ def test_an_app_may_have_a_request_class() -> None:
             return self.cookies.get("token", "")
 
     def check() -> None:
-        assert isinstance(request.token, str)  # type: ignore[attr-defined]  # of Mine
+        assert isinstance(request, Mine)
+        assert isinstance(request.token, str)
 
     app = Site(on_app=check).app()
     app.request_class = Mine

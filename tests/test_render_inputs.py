@@ -43,7 +43,7 @@ def plotnine_plot() -> Any:
     from plotnine import aes, geom_point, ggplot
 
     frame = pd.DataFrame({"a": [1, 2], "b": [1, 2]})
-    x_and_y = aes("a", "b")  # type: ignore[no-untyped-call]
+    x_and_y = aes("a", "b")
     return ggplot(frame, x_and_y) + geom_point()
 
 

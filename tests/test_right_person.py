@@ -30,6 +30,7 @@ from uuid import uuid4
 import numpy as np
 import pytest
 from flask import Flask, Response, abort, g, render_template_string, request, session
+from flask.sessions import SecureCookieSessionInterface
 from flask.testing import FlaskClient
 from flask_login import (
     LoginManager,
@@ -120,7 +121,8 @@ def user_in(app: Flask, cookie: str) -> str | None:
     """Whose session a ``Set-Cookie`` of *app* holds."""
     name, _, value = cookie.partition(";")[0].partition("=")
     assert name == "session"
-    serializer = app.session_interface.get_signing_serializer(app)  # type: ignore[attr-defined]
+    serializer = SecureCookieSessionInterface().get_signing_serializer(app)
+    assert serializer is not None
     user: str | None = serializer.loads(value).get("user")
     return user
 
@@ -1037,7 +1039,7 @@ def test_a_login_that_is_remembered_is_not_stored(
     def mine(user: str) -> Figure:
         return badge(user)
 
-    class User(UserMixin):  # type: ignore[misc]
+    class User(UserMixin):
         def __init__(self, name: str) -> None:
             self.id = name
 
@@ -1193,7 +1195,7 @@ def test_a_stranger_leaves_nothing_in_a_picture(
         made.register_blueprint(plots)
         if is_proxied:
             fixed = ProxyFix(made.wsgi_app, x_host=1, x_prefix=1, x_proto=1)
-            made.wsgi_app = fixed  # type: ignore[method-assign]
+            vars(made)["wsgi_app"] = fixed
         return made
 
     def said(response: TestResponse) -> tuple[bytes, dict[str, str]]:

@@ -124,9 +124,9 @@ def test_a_picture_has_a_scale_or_a_width() -> None:
     ("layout", "has_layout"),
     [("constrained", True), ("tight", True), (None, False)],
 )
-def test_the_layout_has_a_time_of_its_own(layout: str | None, has_layout: bool) -> None:
+def test_the_layout_has_a_time_of_its_own(layout: Any, has_layout: bool) -> None:
     """Where there is one; it is not counted as drawing."""
-    figure = Figure(layout=layout)  # type: ignore[arg-type]
+    figure = Figure(layout=layout)
     figure.subplots().plot([1, 2])
     steps = dict(render(figure).timings_s)
     assert ("layout" in steps) is has_layout

@@ -123,7 +123,7 @@ def plotnine_of(
     def draw() -> object:
         import plotnine
 
-        aesthetics = plotnine.aes(**names)  # type: ignore[no-untyped-call]
+        aesthetics = plotnine.aes(**names)
         plot = plotnine.ggplot(frame, aesthetics)
         for layer in (*layers, *scales):
             name, _, argument = layer.partition(" ")
@@ -678,11 +678,11 @@ def test_data(build: Build, expected: dict[str, list[str]]) -> None:
 
 def test_plots_side_by_side() -> None:
     """A composition of plotnine's has the values of each of its plots."""
-    left = plotnine_of(DAYS, "geom_line", x="t", y="v")
-    right = plotnine_of(SIDES, "geom_col", x="side", y="n")
+    left: Any = plotnine_of(DAYS, "geom_line", x="t", y="v")
+    right: Any = plotnine_of(SIDES, "geom_col", x="side", y="n")
 
     def draw() -> Any:
-        return left() | right()  # type: ignore[operator]
+        return left() | right()
 
     assert words(draw) == (
         "2 charts. First, line chart of v over t, from 1 January 2024 to 6 January "

@@ -93,12 +93,18 @@ def new_axes() -> Axes:
     return Figure().subplots()
 
 
+def figure_of(axes: Axes) -> Figure:
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    return figure
+
+
 def words_of(axes: Axes) -> str:
-    return describe(axes.get_figure(root=True))  # type: ignore[arg-type]
+    return describe(figure_of(axes))
 
 
 def table_of(axes: Axes) -> pd.DataFrame:
-    text = data_csv(axes.get_figure(root=True), 50_000_000)  # type: ignore[arg-type]
+    text = data_csv(figure_of(axes), 50_000_000)
     return pd.read_csv(io.BytesIO(text))
 
 

@@ -21,6 +21,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from types import FrameType
 from typing import Any, Generic, TypeVar
 from weakref import WeakSet
 
@@ -47,7 +48,7 @@ STOP_TIMEOUT_S = 5.0
 #: Characters of the log line about a failure that no caller waited for.
 MAX_LOG_LINE = 1000
 
-_all_flights: WeakSet[Flights[object]] = WeakSet()
+_all_flights: WeakSet[Flights[Any]] = WeakSet()
 _threads: WeakSet[threading.Thread] = WeakSet()
 
 
@@ -107,7 +108,7 @@ class Flights(Generic[T]):
         self._clock = clock
         self._max_followers = max_followers
         self._reset()
-        _all_flights.add(self)  # type: ignore[arg-type]  # whatever they carry
+        _all_flights.add(self)
 
     def _reset(self) -> None:
         self._lock = threading.Lock()  # guards _flights, _errors and _followers
@@ -425,7 +426,7 @@ def _opened(outcome: _Outcome[T]) -> T:
     """The value of *outcome*; raise a copy of its error, as others get it as well."""
     if outcome.error is not None:
         raise copy_error(outcome.error)
-    return outcome.value  # type: ignore[return-value]  # a success
+    return outcome.value  # type: ignore[return-value]  # It is a success.
 
 
 def _start(job: Callable[[], None]) -> threading.Thread | None:
@@ -450,10 +451,11 @@ def _is_importing() -> bool:
     Another thread that needs the module waits for its end, and this thread would
     wait for that one.
     """
-    frame = sys._getframe()
-    while frame := frame.f_back:  # type: ignore[assignment]  # None ends it
+    frame: FrameType | None = sys._getframe()
+    while frame:
         if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
             return True
+        frame = frame.f_back
     return False
 
 

@@ -264,7 +264,7 @@ class Pictures:
                     f"Another process did not finish the picture in "
                     f"{wanted.timeout_s:g} seconds."
                 )
-            time.sleep(poll_s * random.uniform(0.5, 1))  # noqa: S311 - jitter
+            time.sleep(poll_s * random.uniform(0.5, 1))  # Jitter.
             poll_s = min(poll_s * 1.5, LONGEST_POLL_S)
             if made := self._made_meanwhile(wanted):
                 return replace(made, fwd=fwd, is_collapsed=True)

@@ -79,8 +79,8 @@ class MemoryCache(BaseCache):
     @classmethod
     def factory(
         cls,
-        app: Flask,  # noqa: ARG003 - the signature is Flask-Caching's
-        config: dict[str, Any],  # noqa: ARG003
+        app: Flask,
+        config: dict[str, Any],
         args: list[Any],
         kwargs: dict[str, Any],
     ) -> Self:

@@ -11,8 +11,8 @@ from statistics import median
 from typing import Any
 
 import click
-from flask import current_app
 from flask.cli import with_appcontext
+from flask.globals import app_ctx
 
 from ..http import STEPS
 from ..image import RenderedImage
@@ -126,7 +126,7 @@ def _jobs(
 
 
 def _measured(job: Job, repeat: int) -> Measured:
-    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    app = app_ctx.app
     given = job.picture.arguments
 
     def image() -> RenderedImage:

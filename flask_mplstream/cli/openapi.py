@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TextIO
 
 import click
-from flask import current_app
 from flask.cli import with_appcontext
+from flask.globals import app_ctx
 
 from ..documents import document_text
 from ..openapi import openapi_document
@@ -33,7 +33,7 @@ def command(blueprint: str | None, output: TextIO) -> None:
     flask figures openapi --blueprint plots     those of one blueprint
     flask figures openapi -o openapi.json       into a file
     """
-    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    app = app_ctx.app
     root = app.config["APPLICATION_ROOT"]
     with as_usage():
         document = openapi_document(app, blueprint, root=root)

@@ -81,6 +81,6 @@ class Chosen:
             return [PlanEntry(endpoint) for endpoint in state.routes]
         if self.files:
             return [entry for file in self.files for entry in entries_in(file)]
-        assert self.endpoint is not None  # noqa: S101 - for the type checker
+        assert self.endpoint is not None
         route = state.route(self.endpoint)
         return [PlanEntry(self.endpoint, axes_of(route, self.arguments, self.grid))]

@@ -15,7 +15,7 @@ from threading import Event
 from time import perf_counter
 
 import click
-from flask import current_app
+from flask.globals import app_ctx
 
 from ..cache.lookup import Served
 from ..errors import ArgumentsError
@@ -128,7 +128,7 @@ def _outcomes(
     jobs: Sequence[Job], threads: int, fail_fast: bool
 ) -> Generator[Outcome, None, None]:
     """How each of *jobs* went, in their order, as soon as that is known."""
-    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    app = app_ctx.app
     is_over = Event()
 
     def made(job: Job) -> Outcome | None:

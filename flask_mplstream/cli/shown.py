@@ -11,7 +11,8 @@ from html.parser import HTMLParser
 from urllib.parse import urljoin, urlsplit
 
 import click
-from flask import Flask, current_app, request
+from flask import Flask, request
+from flask.globals import app_ctx
 
 from .. import http
 from ..errors import MplStreamError
@@ -38,7 +39,7 @@ def _shown(url: str) -> Iterator[Job]:
     :raises click.UsageError: if there is no such page, or it names no picture that
         can be rendered ahead.
     """
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # The proxy has it.
+    app = app_ctx.app
     answer = app.test_client().get(url, follow_redirects=True)
     if answer.status_code != 200:
         raise click.UsageError(f"{url}: The app answered {answer.status}.")

@@ -10,6 +10,7 @@ from typing import Any
 import click
 from flask import current_app
 from flask.cli import with_appcontext
+from flask.globals import app_ctx
 
 from ..urls import figure_url
 from .faults import as_failure, as_usage
@@ -55,7 +56,7 @@ def command(
             "--external wants to know the host, and there is no request that says it. "
             'Set SERVER_NAME, such as app.config["SERVER_NAME"] = "example.org".'
         )
-    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    app = app_ctx.app
     values = job.picture.arguments.values
     # Without a request Flask makes no URL that is relative.
     with as_failure(job), app.test_request_context():

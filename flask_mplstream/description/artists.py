@@ -167,7 +167,8 @@ def read_places(collection: Any) -> Sequence[Values]:
     """Return the coordinates of the points, as they are before a 3-D projection."""
     if hasattr(collection, "_offsets3d"):
         return [np.ma.asarray(values) for values in collection._offsets3d]
-    return collection.get_offsets().T  # type: ignore[no-any-return]  # NumPy and Matplotlib say Any.
+    places: Sequence[Values] = collection.get_offsets().T
+    return places
 
 
 def read_coordinates(line: Any) -> list[Values]:

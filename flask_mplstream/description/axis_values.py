@@ -118,13 +118,13 @@ def _converter(axis: Axis) -> tuple[object, Any]:
 
     Of shared axes, only those know them to which dates or names were passed.
     """
-    name: str = axis.axis_name  # type: ignore[attr-defined]  # Public, but not typed.
+    name: str = axis.axis_name  # type: ignore[attr-defined]  # Public, but not in the stubs.
     shared = getattr(axis.axes, f"get_shared_{name}_axes", None)
     others = shared().get_siblings(axis.axes) if shared is not None else []
     for one in (axis, *(getattr(other, f"{name}axis") for other in others)):
         if (converter := one.get_converter()) is not None:
             return converter, one.get_units()
-    return None, axis.get_units()  # type: ignore[no-untyped-call]  # It has no types.
+    return None, axis.get_units()
 
 
 def _is_of_dates(converter: object) -> bool:
@@ -203,7 +203,7 @@ def _period(number: float, frequency: Any) -> str:
 
 def decode_days(numbers: Values) -> Values:
     """Return Matplotlib's days as ``datetime64[us]``, NaT if there is no date."""
-    epoch = np.array(get_epoch(), "datetime64[us]")  # type: ignore[no-untyped-call]  # It has no types.
+    epoch = np.array(get_epoch(), "datetime64[us]")
     days = np.asarray(numbers, float) + epoch.astype("datetime64[D]").astype(float)
     is_date = (days >= _FIRST_DAY) & (days <= _LAST_DAY)
     since = (np.where(is_date, days, 0) * _DAY_US).round()
@@ -259,14 +259,14 @@ def match_nearby_ticks(ticks: Mapping[float, str], places: Values) -> Values | N
 
 def read_tick_names(axis: Axis) -> dict[float, str]:
     """Return the labels of fixed ticks that are names, and not numbers."""
-    locator: Any = axis.get_major_locator()
     formatter = axis.get_major_formatter()
-    if not isinstance(locator, FixedLocator):
+    if not isinstance(axis.get_major_locator(), FixedLocator):
         return {}
     if not isinstance(formatter, FixedFormatter | FuncFormatter):
         return {}
     ticks = {}
-    for number, place in enumerate(locator.locs.tolist()):  # type: ignore[attr-defined]  # Not in the stubs.
+    locator: Any = axis.get_major_locator()
+    for number, place in enumerate(locator.locs.tolist()):
         if label := _label_of_tick(formatter, place, number):
             ticks[place] = label
     return {} if _are_their_places(ticks) else ticks

@@ -83,7 +83,8 @@ class Bars:
     def is_seen(self) -> Values:
         """Which of them have a place and a height."""
         ends = [self.starts, self.ends, self.heights, self.bases]
-        return np.logical_and.reduce([np.isfinite(values) for values in ends])  # type: ignore[no-any-return]  # NumPy and Matplotlib say Any.
+        is_seen: Values = np.logical_and.reduce([np.isfinite(part) for part in ends])
+        return is_seen
 
     @property
     def touch(self) -> bool:

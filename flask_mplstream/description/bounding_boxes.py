@@ -51,7 +51,8 @@ def inside(values: Values, dimension: Dimension | None) -> Values:
 def find_points_inside(points: Mapping[str, Values], dimensions: Any) -> Values:
     """Return which of *points*, arrays by direction, are seen."""
     masks = [inside(values, dimensions.get(name)) for name, values in points.items()]
-    return np.logical_and.reduce(masks)  # type: ignore[no-any-return]  # NumPy and Matplotlib say Any.
+    is_inside: Values = np.logical_and.reduce(masks)
+    return is_inside
 
 
 def clip(values: Values, dimension: Dimension) -> Values:
@@ -118,7 +119,8 @@ def _are_beside(points: Sequence[Values], dimensions: Sequence[Dimension]) -> Va
     for values, dimension in zip(points, dimensions, strict=True):
         for is_out in (values < dimension.view.low, values > dimension.view.high):
             masks.append(is_out[:-1] & is_out[1:])
-    return np.logical_or.reduce(masks)  # type: ignore[no-any-return]  # NumPy and Matplotlib say Any.
+    is_beside: Values = np.logical_or.reduce(masks)
+    return is_beside
 
 
 def _cut(
@@ -212,12 +214,12 @@ def _see_line(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
 
 
 def _see_points(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
-    names = [name for name in dimensions if series.values(name) is not None]
-    points = {name: series.values(name) for name in names}
+    columns = {name: series.values(name) for name in dimensions}
+    points = {name: found for name, found in columns.items() if found is not None}
     if not points:
         return Seen(None, _color_values(series, None))
-    mask = find_points_inside(points, dimensions)  # type: ignore[arg-type]
-    values = {name: found[mask] for name, found in points.items() if found is not None}
+    mask = find_points_inside(points, dimensions)
+    values = {name: found[mask] for name, found in points.items()}
     return Seen(mask, values | _color_values(series, mask), bool(not mask.all()))
 
 

@@ -239,11 +239,11 @@ def _converter(
 
 def _numbers(values: Values) -> list[Any]:
     is_number = np.isfinite(values)
-    if is_number.all():
-        return values.tolist()  # type: ignore[no-any-return]  # NumPy and Matplotlib say Any.
-    cells = values.astype(object)
-    cells[~is_number] = None
-    return cells.tolist()  # type: ignore[no-any-return]  # NumPy and Matplotlib say Any.
+    if not is_number.all():
+        values = values.astype(object)
+        values[~is_number] = None
+    cells: list[Any] = values.tolist()
+    return cells
 
 
 def _iso_dates(

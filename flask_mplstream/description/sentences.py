@@ -575,10 +575,9 @@ class Chart:
         if series.kind != "histogram":
             return ""
         dimension = self.axes.dimensions[series.across]
-        ends = [series.values(f"{series.across}_{end}") for end in ("from", "to")]
-        if any(end is None for end in ends):
-            return ""
-        span = say_span(dimension, *(float(end[number]) for end in ends))  # type: ignore[index]
+        edges = [series.values(f"{series.across}_{end}") for end in ("from", "to")]
+        ends = [float(edge[number]) for edge in edges if edge is not None]
+        span = say_span(dimension, *ends) if len(ends) == 2 else ""
         return f"from {span}" if span else ""
 
     # Marks and texts

@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Response, abort, current_app, jsonify, redirect, request
+from flask.globals import app_ctx
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import MethodNotAllowed
 
@@ -96,7 +97,7 @@ def _index(shelf: Shelf) -> Response:
 
 def _openapi(shelf: Shelf) -> Response:
     document = openapi_document(
-        current_app._get_current_object(),  # type: ignore[attr-defined]
+        app_ctx.app,
         shelf.blueprint,
         root=request.script_root,
         may_tell=partial(shelf.may_tell, shelf),

@@ -189,7 +189,7 @@ def _parts(artist: Artist, ground: Rgb, *, is_loose: bool = False) -> Iterator[_
 
 def _parts_of_axes(axes: Axes, outside: Rgb, inside: Rgb) -> Iterator[_Part]:
     """Yield the parts of *axes*; its labels are on the color around it."""
-    titles = (axes.title, axes._left_title, axes._right_title)  # type: ignore[attr-defined]  # no public name
+    titles = (axes.title, axes._left_title, axes._right_title)  # type: ignore[attr-defined]  # There is no public name.
     for child in axes.get_children():
         if child is axes.patch:
             continue
@@ -450,4 +450,4 @@ def _color_at(shape: Artist, event: MouseEvent) -> Any:
 @lru_cache(8)
 def _metrics(dpi: float) -> RendererAgg:
     """Return a renderer that measures text at *dpi*; it has one pixel."""
-    return RendererAgg(1, 1, dpi)  # type: ignore[no-untyped-call]  # it has no types
+    return RendererAgg(1, 1, dpi)

@@ -18,7 +18,6 @@ from typing import Any, Literal
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import LayoutEngine
 from matplotlib.transforms import Bbox
 
 from ..errors import ImageTooLargeError, cut
@@ -79,7 +78,7 @@ class LayoutTime:
 def timed_layout(figure: Figure) -> Iterator[LayoutTime]:
     """Time what the figure's layout engine does."""
     spent = LayoutTime()
-    engine: LayoutEngine | None = figure.get_layout_engine()
+    engine: Any = figure.get_layout_engine()
     if engine is None:
         yield spent
         return
@@ -95,13 +94,13 @@ def timed_layout(figure: Figure) -> Iterator[LayoutTime]:
     # Of this engine alone, until its figure is drawn.
     # One that was timed before, as two figures may share it, is so again afterwards.
     found = vars(engine).get("execute")
-    engine.execute = timed  # type: ignore[method-assign]
+    engine.execute = timed
     try:
         yield spent
     finally:
         del engine.execute
         if found is not None:
-            engine.execute = found  # type: ignore[method-assign]
+            engine.execute = found
 
 
 def draw_pixels(
@@ -132,7 +131,7 @@ def draw_pixels(
         _tight_box(figure, box_inches),
     ):
         canvas.make_room = make_room
-        figure.savefig(drawn, format="pixels", **{**options, "dpi": dpi})  # type: ignore[arg-type]
+        figure.savefig(drawn, format="pixels", **{**options, "dpi": dpi})  # type: ignore[arg-type]  # Our canvas takes a list.
     return drawn[0]
 
 
@@ -195,6 +194,7 @@ def _tight_box(
     may move from draw to draw, so only the last one knows by how much.
     """
     found = _TightBox()
+    measured: Any = figure  # Mypy assigns no methods.
     get_tightbbox = figure.get_tightbbox
 
     def get_box(*args: Any, **kwargs: Any) -> Bbox:
@@ -203,11 +203,11 @@ def _tight_box(
         missing = 0.0 if width_inches is None else width_inches - box.width
         return box.padded(missing / 2, 0)
 
-    figure.get_tightbbox = get_box  # type: ignore[method-assign]
+    measured.get_tightbbox = get_box
     try:
         yield found
     finally:
-        del figure.get_tightbbox
+        del measured.get_tightbbox
 
 
 def _measure(
@@ -217,7 +217,7 @@ def _measure(
     sizes: list[tuple[float, float]] = []
     dpi = _dpi(figure, options) * scale
     with _canvas(figure, max_pixels, scale):
-        figure.savefig(sizes, format="size", **{**options, "dpi": dpi})  # type: ignore[arg-type]
+        figure.savefig(sizes, format="size", **{**options, "dpi": dpi})  # type: ignore[arg-type]  # Our canvas takes a list.
     return sizes[0]
 
 
@@ -321,7 +321,8 @@ class _PixelCanvas(FigureCanvasAgg):
         width, height = self.figure.bbox.size
         check_size((width, height), self.max_pixels, self.scale)
         self.make_room(width * height)
-        return super().get_renderer()  # type: ignore[no-any-return,no-untyped-call]
+        renderer: RendererAgg = super().get_renderer()  # type: ignore[no-untyped-call]  # It has no types.
+        return renderer
 
     def print_pixels(self, drawn: list[Pixels], **_: Any) -> None:
         """What ``savefig(drawn, format="pixels")`` calls in the end."""
@@ -363,7 +364,7 @@ def _canvas(
 
 def _artist_outside(figure: Figure) -> str | None:
     """Return the artist that is farthest out of *figure*, if by more than its size."""
-    renderer = RendererAgg(1, 1, figure.dpi)  # type: ignore[no-untyped-call]  # It has no types.
+    renderer = RendererAgg(1, 1, figure.dpi)
     home, reaches = figure.bbox, {}
     for artist in figure.get_default_bbox_extra_artists():
         box = artist.get_tightbbox(renderer)

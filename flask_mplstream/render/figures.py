@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from io import BytesIO
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import Any, TypeGuard
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -71,7 +72,7 @@ def _figures(returned: object, source: str) -> Iterator[Figure]:
     elif isinstance(returned, Artist):
         yield _figure_of(returned, source)
     elif _is_plotnine(returned):
-        yield from _figures(returned.draw(), source)  # type: ignore[attr-defined]
+        yield from _figures(returned.draw(), source)
     elif isinstance(attached := getattr(returned, "figure", None), Artist):
         yield from _figures(attached, source)
     elif isinstance(returned, Mapping):
@@ -96,7 +97,7 @@ def _figure_of(artist: Artist, source: str) -> Figure:
     )
 
 
-def _is_plotnine(returned: object) -> bool:
+def _is_plotnine(returned: object) -> TypeGuard[Any]:
     package = type(returned).__module__.partition(".")[0]
     return package == "plotnine" and hasattr(returned, "draw")
 

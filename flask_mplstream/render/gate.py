@@ -87,9 +87,9 @@ def _renew_lock() -> None:
     """A thread of the parent may have held the gate; it does not live here."""
     global _lock, _found
     _lock = threading.RLock()
-    drawing: Any = Figure._render_lock  # type: ignore[attr-defined]  # of all figures
-    if not drawing._is_owned():
-        Figure._render_lock = threading.RLock()  # type: ignore[attr-defined]
+    figures: Any = Figure  # All share a lock that is not public.
+    if not figures._render_lock._is_owned():
+        figures._render_lock = threading.RLock()
     if _found is not None and _found.thread != threading.get_ident():
         _found.restore()
         for lift in (lift_guards, lift_bounds, stop_gathering, stop_watching):
@@ -114,7 +114,7 @@ def app_globals() -> Globals:
 
 def is_held_here() -> bool:
     """Whether this thread builds or draws a figure."""
-    return bool(_lock._is_owned())  # type: ignore[attr-defined]
+    return bool(_lock._is_owned())  # type: ignore[attr-defined]  # Conditions use it.
 
 
 @contextmanager
@@ -148,10 +148,11 @@ def gate(
 def _use(style: Style) -> None:
     """Apply *style*, and its time zone as well, which Matplotlib drops from styles."""
     for layer in layers_of(style):
-        if isinstance(layer, Mapping) and "timezone" in layer:
-            mpl.rcParams["timezone"] = layer["timezone"]
+        if isinstance(layer, Mapping):
+            if "timezone" in layer:
+                mpl.rcParams["timezone"] = layer["timezone"]
             layer = {name: layer[name] for name in layer if name != "timezone"}
-        mpl.style.use(layer)  # type: ignore[arg-type]  # stubs want no Mapping
+        mpl.style.use(layer)
 
 
 @contextmanager

@@ -34,20 +34,24 @@ def guarded() -> Iterator[None]:
 
     # Every way to LaTeX, and every way to a link in SVG and PDF, goes through one
     # of these two. Nobody else draws meanwhile.
-    TexManager.make_dvi = classmethod(_refuse_tex)  # type: ignore[assignment]
-    GraphicsContextBase.set_url = set_safe_url  # type: ignore[assignment, method-assign]
+    _set_methods(classmethod(_refuse_tex), set_safe_url)
     _forget_broken_mathtext()
     try:
         yield
     finally:
-        TexManager.make_dvi = make_dvi  # type: ignore[method-assign]
-        GraphicsContextBase.set_url = set_url  # type: ignore[method-assign]
+        _set_methods(make_dvi, set_url)
 
 
 def lift_guards() -> None:
     """Have Matplotlib as it was imported."""
-    TexManager.make_dvi = _MAKE_DVI  # type: ignore[method-assign]
-    GraphicsContextBase.set_url = _SET_URL  # type: ignore[method-assign]
+    _set_methods(_MAKE_DVI, _SET_URL)
+
+
+def _set_methods(make_dvi: object, set_url: object) -> None:
+    manager: Any = TexManager
+    manager.make_dvi = make_dvi
+    context: Any = GraphicsContextBase
+    context.set_url = set_url
 
 
 def _refuse_tex(*_: Any) -> NoReturn:
@@ -63,9 +67,10 @@ def _forget_broken_mathtext() -> None:
     After ``$\\sin^\\foo$`` operators have no space around them in the next text,
     which may be in another person's picture.
     """
-    parser = getattr(mathtext.MathTextParser, "_parser", None)
+    reader: Any = mathtext.MathTextParser
+    parser = getattr(reader, "_parser", None)
     if getattr(parser, "_state_stack", None):  # Emptied by every parse that ends.
-        mathtext.MathTextParser._parser = None  # type: ignore[attr-defined]
+        reader._parser = None
 
 
 def mathtext_of(error: BaseException) -> str | None:

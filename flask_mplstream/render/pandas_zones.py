@@ -87,14 +87,15 @@ class _Watch(MetaPathFinder):
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is None or spec.loader is None:
             return None
-        run = spec.loader.exec_module
+        loader: Any = spec.loader
+        run = loader.exec_module
 
         def execute(module: ModuleType) -> None:
             run(module)
             _wrap_in(module)
 
         # importlib looks the method up on the instance.
-        spec.loader.exec_module = execute  # type: ignore[method-assign]
+        loader.exec_module = execute
         return spec
 
 

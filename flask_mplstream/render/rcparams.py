@@ -82,7 +82,7 @@ def _fault(name: object, value: Any) -> str | None:
 
 def _is_zone(value: object) -> bool:
     try:
-        DateFormatter("", tz=value)  # type: ignore[no-untyped-call]  # Not typed.
+        DateFormatter("", tz=value)
     except (TypeError, ValueError):
         return False
     return isinstance(value, str)

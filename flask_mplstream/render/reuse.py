@@ -67,7 +67,8 @@ def _watching(touched: dict[int, Figure]) -> Iterator[None]:
         inherited.__set__(figure, value)
 
     # Every change of an artist in a figure sets this.
-    Figure.stale = property(inherited.__get__, set_stale)  # type: ignore[assignment]
+    watched: Any = property(inherited.__get__, set_stale)
+    Figure.stale = watched
     try:
         yield
     finally:

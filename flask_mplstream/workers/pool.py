@@ -292,7 +292,7 @@ class _Worker:
         if self._process is None:
             return None
         process, self._process = self._process, None
-        process.pool.stop()  # type: ignore[no-untyped-call]
+        process.pool.stop()
         process.context.kill()
         for future in (process.ready, self._job):
             if future is not None:
@@ -314,7 +314,7 @@ class _Worker:
         if process is not None:
             with suppress(RuntimeError):
                 process.pool.schedule(int)  # Wakes the thread that waits for a task.
-            process.pool.stop()  # type: ignore[no-untyped-call]
+            process.pool.stop()
             process.context.kill()
 
     def _lose(self, reason: str) -> None:

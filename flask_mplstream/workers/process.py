@@ -52,7 +52,7 @@ class KeptContext:
     """A start method that remembers the processes that it started."""
 
     def __init__(self, context: BaseContext) -> None:
-        self._context = context
+        self._context: Any = context  # The stubs give Process to its subclasses.
         self._processes: list[BaseProcess] = []
         _all_contexts.add(self)
 
@@ -62,16 +62,16 @@ class KeptContext:
         Both multiprocessing and pebble stop all children that they know of when a
         process exits, and know them by a list that a fork copies.
         """
-        known: set[BaseProcess] = multiprocessing.process._children  # type: ignore[attr-defined]
+        known: set[BaseProcess] = multiprocessing.process._children  # type: ignore[attr-defined]  # Not public.
         known.difference_update(self._processes)
         self._processes = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._context, name)
 
-    def Process(self, *args: Any, **kwargs: Any) -> BaseProcess:  # noqa: N802
+    def Process(self, *args: Any, **kwargs: Any) -> BaseProcess:  # noqa: N802 - a context's method
         """A process as ``multiprocessing`` makes it."""
-        process: BaseProcess = self._context.Process(*args, **kwargs)  # type: ignore[attr-defined]
+        process: BaseProcess = self._context.Process(*args, **kwargs)
         self._processes.append(process)
         return process
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import queue
-import subprocess  # nosec B404
+import subprocess
 import threading
 from contextlib import suppress
 from multiprocessing import spawn
@@ -86,7 +86,7 @@ class Reaper:
             self._close()
             self._process = _started()
             numbers = tuple(self._groups)  # The one before may have been killed.
-        assert self._process.stdin is not None  # noqa: S101 - it is a pipe
+        assert self._process.stdin is not None
         with suppress(BrokenPipeError):
             for number in numbers:
                 self._process.stdin.write(f"{number}\n")

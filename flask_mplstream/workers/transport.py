@@ -91,8 +91,8 @@ def unpack(result: bytes) -> RenderedImage:
 
 
 def _unpickled(pickled: bytes) -> Any:
-    # From a process of the same app, by way of a pipe or its own executor.
-    return pickle.loads(pickled)  # noqa: S301  # nosec B301
+    # By way of a pipe or the app's own executor.
+    return pickle.loads(pickled)  # noqa: S301 - from the same app  # nosec B301
 
 
 class _RemoteTraceback(Exception):  # noqa: N818 - as in concurrent.futures

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from celery import Celery  # type: ignore[import-untyped]  # it has no types
+from celery import Celery
 from flask import Flask, Response, current_app
 from matplotlib.figure import Figure
 
@@ -58,7 +58,7 @@ tasks.conf.update(
 )
 
 
-@tasks.task  # type: ignore[untyped-decorator]  # Celery has no types
+@tasks.task
 def draw(level: int) -> tuple[str, bool]:
     """Draw in a Celery task, as for an e-mail."""
     with create_app().app_context():

@@ -75,9 +75,10 @@ def ggplot(geom: str, x: str, y: str) -> Callable[[], Figure]:
     def build() -> Figure:
         import plotnine as p9
 
-        x_and_y = p9.aes(x, y)  # type: ignore[no-untyped-call]  # It has no types.
+        x_and_y = p9.aes(x, y)
         plot = p9.ggplot(FRAME, x_and_y) + getattr(p9, geom)()
-        return (plot + p9.labs(title="By plotnine")).draw()  # type: ignore[no-any-return]
+        figure: Figure = (plot + p9.labs(title="By plotnine")).draw()
+        return figure
 
     return build
 
