@@ -55,12 +55,13 @@ layoutShiftObserver.observe({type: 'layout-shift', buffered: true});
 
 @contextmanager
 def open_page(
-    browser: Browser, complaints: list[str], **options: Any
+    browser: Browser, complaints: list[str], *, has_clock: bool = False, **options: Any
 ) -> Iterator[Page]:
     """An empty page in a context of its own, closed when the block ends.
 
     :param complaints: gets the text of each warning and error in its console, and
         of each exception that none of its scripts caught.
+    :param has_clock: its timers can be put forward by :func:`pass_time`.
     :param options: of Playwright's ``Browser.new_context``, such as ``viewport``,
         ``device_scale_factor`` and ``color_scheme``.
     """
@@ -72,12 +73,21 @@ def open_page(
     context = browser.new_context(**options)
     context.add_init_script(COLLECT_SHIFTS)
     page = context.new_page()
+    if has_clock:
+        page.clock.install()
     page.on("console", note)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     try:
         yield page
     finally:
         context.close()
+
+
+def pass_time(page: Page, seconds: int, *, step_s: int = 1) -> None:
+    """Put the page's clock forward, with moments for answers to arrive between."""
+    for _ in range(0, seconds, step_s):
+        page.clock.run_for(step_s * 1000)
+        page.wait_for_timeout(20)
 
 
 SCROLL = """async () => {
