@@ -1,28 +1,42 @@
-"""The checks of this project, one session for each. ::
+"""Run the checks of this project, one session for each. ::
 
-nox                 # lint and types
-nox -s tests        # all tests
-nox -s sweeps       # the searches that take minutes, complete
-nox --list
+    nox                      # lint, types and fast
+    nox -s fast tests        # both on each installed Python
+    nox -s tests-3.13 -- -k etag
+    nox --list
+
+Each session has its own environment under ``.nox``.
 """
 
 from __future__ import annotations
 
 import nox
 
-nox.options.sessions = ["lint", "types"]
+PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
+
+nox.options.sessions = ["lint", "types", "fast"]
+# Use the Python versions that are installed, also under CI=true.
+nox.options.error_on_missing_interpreters = False
+nox.options.download_python = "never"
 
 
-@nox.session
+@nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run all tests, with real servers and browsers if they are installed."""
+    """Run all tests, with real servers and browsers."""
     session.install("-e", ".[test]")
     session.run("python", "-m", "pytest", *session.posargs)
 
 
+@nox.session(python=PYTHONS)
+def fast(session: nox.Session) -> None:
+    """Run the tests that need no server and take a minute together."""
+    session.install("-e", ".[fast]")
+    session.run("python", "-m", "pytest", "-m", "not slow", *session.posargs)
+
+
 @nox.session
 def sweeps(session: nox.Session) -> None:
-    """Make the searches complete of which the suite runs a part."""
+    """Run the complete searches; the suite runs a part of each."""
     session.install("-e", ".[test]")
     session.run(
         *("python", "-m", "pytest", "--sweep", "-m", "sweep", "-n", "0"),
@@ -32,19 +46,16 @@ def sweeps(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style, formatting and security."""
-    session.install("-e", ".[test]")
-    session.run("ruff", "check", ".")
-    session.run("ruff", "format", "--check", ".")
-    session.run(
-        *("bandit", "-q", "-c", "pyproject.toml", "-r"),
-        *("flask_mplstream", "example_app"),
-    )
+    """Run the hooks of pre-commit on all files, and look for known vulnerabilities."""
+    session.install("-e", ".[all,lint]")
+    session.run("pre-commit", "run", "--all-files", "--show-diff-on-failure")
+    # Reports a package as skipped if there is no network.
+    session.run("pip-audit", "--skip-editable", "--progress-spinner", "off")
 
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Check the types of everything in the checkout."""
+    """Check the types of all Python files."""
     session.install("-e", ".[test]")
     session.run("mypy")
 
@@ -52,12 +63,29 @@ def types(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation and run its examples."""
-    session.install("-e", ".[docs,test]")
+    session.install("-e", ".[docs]")
     for builder in ("html", "doctest"):
         session.run(
             *("python", "-m", "sphinx", "-W", "--keep-going", "-n", "-q"),
             *("-b", builder, "docs", f"docs/_build/{builder}"),
         )
+
+
+@nox.session
+def lowest(session: nox.Session) -> None:
+    """Run tests with the oldest versions of the dependencies."""
+    session.install("-c", "tests/lowest.txt", "-e", ".[fast]", "gunicorn")
+    names = (
+        *("blueprint", "cli", "dark", "data", "description", "json_schema", "load"),
+        *("markup", "metrics", "options", "parameters", "render_output", "series"),
+        *("serving", "signals", "templating", "variants", "workers"),
+    )
+    session.run(
+        # The deprecations within old versions are not ours.
+        *("python", "-W", "ignore", "-m", "pytest", "-q", "-n", "0"),
+        *("-W", "ignore::DeprecationWarning"),
+        *(f"tests/test_{name}.py" for name in names),
+    )
 
 
 @nox.session

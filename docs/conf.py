@@ -16,7 +16,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parent / "_ext"))
 
 project = "flask_mplstream"
-author = "the flask_mplstream contributors"
+author = "The flask-mplstream authors"
 release = version_of("flask-mplstream")
 
 extensions = [
