@@ -40,7 +40,7 @@ def change(page: Page, data: Path, text: str) -> None:
     """Write *text* as the data, and wait until the page shows it."""
     data.write_text(text)
     pass_time(page, 2)
-    page.wait_for_function("() => window.refreshed > 0", timeout=20_000)
+    page.wait_for_function("() => window.refreshed > 0")
 
 
 def opened(page: Page, url: str) -> None:

@@ -52,7 +52,7 @@ def near(color: str, page: Page) -> None:
 def until_blue(page: Page) -> None:
     pass_time(page, 2)
     is_blue = f"() => Number(({COLOR})().split(',')[2]) > 200"
-    page.wait_for_function(is_blue, timeout=20_000)
+    page.wait_for_function(is_blue)
     near(BLUE, page)
 
 
@@ -171,9 +171,7 @@ def test_a_picture_that_could_not_be_loaded_is_looked_for_again(
         page.wait_for_function("() => document.querySelector('img').complete")
         page.unroute("**/plots/plain*")
         pass_time(page, 4)
-        page.wait_for_function(
-            "() => document.querySelector('img').naturalWidth > 0", timeout=15_000
-        )
+        page.wait_for_function("() => document.querySelector('img').naturalWidth > 0")
         near(RED, page)
     assert all("502" in complaint for complaint in complaints)
 
@@ -190,7 +188,7 @@ def test_a_picture_may_begin_to_be_refreshed_later(
         document.body.append(next);
         setTimeout(() => { next.dataset.mplstreamRefresh = '1'; }, 300);
     }""")
-    with page.expect_response(lambda r: r.request.method == "HEAD", timeout=10_000):
+    with page.expect_response(lambda r: r.request.method == "HEAD"):
         pass_time(page, 3)
 
 
@@ -228,7 +226,7 @@ def test_a_refused_picture_is_asked_for_again(
         page.evaluate(DECODE)
         assert not page.evaluate(ALL_BLUE)
         pass_time(page, 6)
-        page.wait_for_function(ALL_BLUE, timeout=20_000)
+        page.wait_for_function(ALL_BLUE)
         shown = page.evaluate("document.querySelector('img').currentSrc")
         assert "busy.webp" in shown
         assert "_scale=2" in shown
@@ -251,7 +249,7 @@ def test_a_page_of_refused_pictures_is_complete_in_the_end(
     with open_page(browser, [], has_clock=True) as page:
         page.goto(f"{page_app}/busy?path={folder}&count=6")
         pass_time(page, 6)
-        page.wait_for_function(ALL_BLUE, timeout=30_000)
+        page.wait_for_function(ALL_BLUE)
         assert page.evaluate("document.images.length") == 6
 
 
@@ -303,7 +301,7 @@ def test_no_refused_picture_is_asked_for_in_a_hidden_tab(
         pass_time(page, 6)
         assert seen == []
         page.evaluate(HIDE, False)
-        page.wait_for_function(ALL_BLUE, timeout=20_000)
+        page.wait_for_function(ALL_BLUE)
 
 
 def test_a_browser_that_hides_the_status_reads_the_servers_header(
@@ -318,7 +316,7 @@ def test_a_browser_that_hides_the_status_reads_the_servers_header(
         )
         page.goto(f"{page_app}/busy?path={folder}")
         pass_time(page, 2)
-        page.wait_for_function(ALL_BLUE, timeout=20_000)
+        page.wait_for_function(ALL_BLUE)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -16,10 +16,14 @@ from playwright.sync_api import (
     BrowserType,
     ConsoleMessage,
     Page,
+    expect,
     sync_playwright,
 )
 
 from tests.support.servers import need
+
+# As long as all else waits; the machine may be busy.
+expect.set_options(timeout=30_000)
 
 #: Silent: a browser that is only there for a test asks nothing of anybody else.
 ARGUMENTS = [

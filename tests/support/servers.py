@@ -181,13 +181,14 @@ class _SilentHandler(WSGIRequestHandler):
 
 
 @contextmanager
-def serve_in_threads(app: Flask) -> Iterator[str]:
+def serve_in_threads(app: Flask, port: int = 0) -> Iterator[str]:
     """Serve *app* in threads of this process, which has it imported already.
 
+    :param port: any free one if 0.
     :return: its URL.
     """
     server = make_server(
-        "127.0.0.1", 0, app, threaded=True, request_handler=_SilentHandler
+        "127.0.0.1", port, app, threaded=True, request_handler=_SilentHandler
     )
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
