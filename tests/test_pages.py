@@ -62,8 +62,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
+    # A busy machine refuses no picture.
+    environment = {"REDIS_URL": "", "FLASK_MPLSTREAM_TIMEOUT": "120"}
     with Gunicorn(
-        "example_app:create_app()", "--threads", "8", environment={"REDIS_URL": ""}
+        "example_app:create_app()", "--threads", "8", environment=environment
     ) as server:
         yield server.url
 

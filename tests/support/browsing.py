@@ -102,6 +102,7 @@ SCROLL = """async () => {
     }
     scrollTo({top: 0, behavior: 'instant'});
 }"""
+LOAD_TIMEOUT_MS = 120_000
 LOADED = "() => [...document.images].every(image => image.complete)"
 DECODE = "() => Promise.all([...document.images].map(image => image.decode()))"
 
@@ -109,11 +110,11 @@ DECODE = "() => Promise.all([...document.images].map(image => image.decode()))"
 def look_through(page: Page) -> None:
     """Scroll to the end and back, until each image is there, also the lazy ones.
 
-    :raises playwright.sync_api.Error: where an image is not there in half a minute
+    :raises playwright.sync_api.Error: where an image is not there in two minutes
         or cannot be decoded.
     """
     page.evaluate(SCROLL)
-    page.wait_for_function(LOADED)
+    page.wait_for_function(LOADED, timeout=LOAD_TIMEOUT_MS)
     page.evaluate(DECODE)
 
 
