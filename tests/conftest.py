@@ -16,10 +16,10 @@ from flask.testing import FlaskClient
 from flask_mplstream import FigureBlueprint
 from flask_mplstream import state as state_module
 from tests.support.doubles import Clock, Counter
-from tests.support.servers import MemcachedServer, RedisServer
+from tests.support.servers import MemcachedServer, RedisServer, serve_in_threads
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -94,6 +94,25 @@ def browser() -> Iterator[Browser]:
 def complaints() -> list[str]:
     """What the console of each page opened with it says."""
     return []
+
+
+@pytest.fixture(scope="module")
+def page_app() -> Iterator[str]:
+    """The URL of the app whose pages have figures that change."""
+    from tests.apps.page_app import create_app
+
+    with serve_in_threads(create_app()) as url:
+        yield url
+
+
+@pytest.fixture
+def page(browser: Browser, complaints: list[str]) -> Iterator[Page]:
+    """An empty page with a clock; a complaint in its console is a failure."""
+    from tests.support.browsing import open_page
+
+    with open_page(browser, complaints, has_clock=True) as page:
+        yield page
+    assert complaints == []
 
 
 @pytest.fixture(scope="session")

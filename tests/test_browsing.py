@@ -21,8 +21,8 @@ from tests.support.browsing import (
 )
 from tests.support.page_judges import violations
 
-# The browser's driver has some for as long as it runs.
-pytestmark = pytest.mark.keeps_threads
+# The browser's driver has threads for as long as it runs.
+pytestmark = [pytest.mark.slow, pytest.mark.keeps_threads]
 
 ORIGIN = "http://page.test"
 HEAD = '<!doctype html><html lang="en"><title>A page</title>'

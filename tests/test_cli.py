@@ -134,6 +134,7 @@ def test_a_cache_of_this_process_alone_is_told(
     assert "Set CACHE_TYPE" in errors
 
 
+@pytest.mark.slow
 def test_workers_warm_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And the time until they had started is told."""
     monkeypatch.setattr(running, "SHOWN_WAIT_S", 0.0)

@@ -12,8 +12,8 @@ from playwright.sync_api import Browser
 
 from tests.apps.cli_figures import create_app, invoke
 
-# The browser's driver has some for as long as it runs.
-pytestmark = pytest.mark.keeps_threads
+# The browser's driver has threads for as long as it runs.
+pytestmark = [pytest.mark.slow, pytest.mark.keeps_threads]
 
 
 @pytest.fixture

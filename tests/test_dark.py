@@ -59,7 +59,7 @@ def luminance(color: Any) -> float:
 
 def busy_figure() -> Figure:
     """Text in every place that a style colours, and every colour of the cycle."""
-    figure = Figure(figsize=(6, 4), layout="constrained")
+    figure = Figure(figsize=(6, 4))
     figure.suptitle("Title of all")
     left, right = figure.subplots(1, 2)
     for number in range(10):
@@ -229,6 +229,7 @@ def test_colors_for_white_paper_are_readable_on_a_dark_page(name: str) -> None:
     assert not faint_parts(dark_figures.FIGURES[name])
 
 
+@pytest.mark.slow
 def test_the_figures_of_docs_and_example_app_are_readable_on_a_dark_page() -> None:
     """As they are written there."""
     measured = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -11,7 +10,9 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from click.testing import CliRunner
 from flask import Flask, render_template_string
+from flask.cli import cli
 from flask.testing import FlaskClient
 from sphinx.util.inventory import InventoryFile
 
@@ -64,6 +65,7 @@ def documented(html: Path) -> set[str]:
     return {name for kind in (*kinds, "std:confval") for name in inventory[kind]}
 
 
+@pytest.mark.slow
 def test_the_examples_in_the_pages_run(html: Path, folder: Path) -> None:
     """What they show is what comes out."""
     build("doctest", folder)
@@ -72,6 +74,7 @@ def test_the_examples_in_the_pages_run(html: Path, folder: Path) -> None:
     assert "quickstart" in shown
 
 
+@pytest.mark.slow
 def test_a_page_loads_nothing_from_elsewhere(html: Path) -> None:
     """It works from a disk, and tells nobody who reads it."""
     for page in html.glob("*.html"):
@@ -79,24 +82,28 @@ def test_a_page_loads_nothing_from_elsewhere(html: Path) -> None:
         assert not [tag for tag in loaded if re.search(r"(src|href)=\"(\w+:)?//", tag)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", flask_mplstream.__all__)
 def test_every_public_name_is_documented(name: str, documented: set[str]) -> None:
     """None can be imported and not be looked up."""
     assert f"flask_mplstream.{name}" in documented
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RouteOptions.model_fields)
 def test_every_option_is_documented(name: str, documented: set[str]) -> None:
     """With its type and default, under the name that an editor completes."""
     assert f"flask_mplstream.FigureOptions.{name}" in documented
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(APP_SETTINGS))
 def test_every_setting_is_documented(name: str, documented: set[str]) -> None:
     """Those of the app alone, as they stand in ``app.config``."""
     assert f"{PREFIX}{name.upper()}" in documented
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_index_leads_to_every_page(page: Path, html: Path) -> None:
     """In its own text, with a word about it, and in the list beside each page."""
@@ -166,8 +173,14 @@ def words(output: str) -> str:
     return " ".join(MEASURED.sub("0", output).split())
 
 
-def test_each_command_says_what_is_shown(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_each_command_says_what_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One after the other in one folder, as whoever follows the page types them."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("FLASK_RUN_FROM_CLI", "true")  # Flask itself leaves it set.
     page = DOCS.joinpath("cli.md").read_text("utf-8")
     files = {"app.py": r"\{testcode\}", "warm.toml": "toml"}
     for name, language in files.items():
@@ -177,18 +190,10 @@ def test_each_command_says_what_is_shown(tmp_path: Path) -> None:
     commands = re.findall(r"^\$ flask (.*)\n([^$]*)", "".join(blocks), re.M)
     assert len(commands) > 10
     for command, shown in commands:
-        made = subprocess.run(
-            [sys.executable, "-m", "flask", *command.split()],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(DOCS.parent)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        ).stdout
-        said = words(made.replace("python -m flask", "flask"))
+        made = CliRunner().invoke(cli, command.split(), prog_name="flask").output
+        del sys.modules["app"]  # The next command is another process to it.
         expected = ".*".join(re.escape(part) for part in words(shown).split("…"))
-        assert re.fullmatch(expected, said), f"{command}\n{made}"
+        assert re.fullmatch(expected, words(made)), f"{command}\n{made}"
 
 
 def rows() -> list[Any]:

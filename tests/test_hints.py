@@ -716,6 +716,7 @@ def test_a_translation_works_as_the_hint_says(plots: FigureBlueprint) -> None:
 # --- Files that cannot be written ----------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_container_without_a_home_draws(tmp_path: Path) -> None:
     """No folder for Matplotlib's configuration is no error of ours, and no noise."""
     program = (

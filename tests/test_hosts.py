@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from flask import Flask, g, render_template_string
 from flask.testing import FlaskClient
 from matplotlib.figure import Figure
-from werkzeug.serving import make_server
 
 from flask_mplstream import (
     ConfigError,
@@ -23,7 +19,7 @@ from flask_mplstream import (
 )
 from tests.support.doubles import Counter
 from tests.support.messages import assert_short
-from tests.support.servers import free_port
+from tests.support.servers import free_port, serve_in_threads
 
 PAGE = """<!doctype html><link rel="icon" href="data:,">
 {{ figure('plots.walk', refresh=1, n=2) }}"""
@@ -274,20 +270,6 @@ def test_the_gallery_is_on_the_blueprints_host() -> None:
     assert client.get("/_gallery/", base_url=WWW).status_code == 404
 
 
-@contextmanager
-def served(app: Flask, port: int) -> Iterator[None]:
-    """Serve *app* in threads of this process until the block ends."""
-    running = make_server("127.0.0.1", port, app, threaded=True)
-    thread = Thread(target=running.serve_forever)
-    thread.start()
-    try:
-        yield
-    finally:
-        running.shutdown()
-        thread.join(20)
-        running.server_close()
-
-
 @pytest.mark.keeps_threads
 @pytest.mark.parametrize("kind", ["subdomain", "host"])
 def test_a_browser_shows_and_refreshes_the_picture_of_another_host(
@@ -307,7 +289,7 @@ def test_a_browser_shows_and_refreshes_the_picture_of_another_host(
     rules = "--host-resolver-rules=MAP * 127.0.0.1"
     placed = launch(browser.browser_type, rules)
     try:
-        with served(app, port), open_page(placed, complaints) as page:
+        with serve_in_threads(app, port), open_page(placed, complaints) as page:
             page.goto(f"http://www.{name}/")
             look_through(page)
             (first,) = images(page)

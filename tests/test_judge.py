@@ -11,6 +11,7 @@ from benchmarks.judge import BAD_REQUEST, UNSAFE_INLINE, app, notes, serving
 
 # REDbot and what it stands on warn of Python's own deprecations.
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.keeps_threads,
 ]

@@ -15,11 +15,12 @@ from flask import Flask, Response, abort, render_template_string, session
 from matplotlib.figure import Figure
 
 from flask_mplstream import FigureBlueprint
+from tests.support.servers import serve_in_threads
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-pytestmark = pytest.mark.keeps_threads
+pytestmark = [pytest.mark.slow, pytest.mark.keeps_threads]
 
 COLORS = {"alice": (230, 40, 40), "bob": (40, 230, 40)}
 #: In the color of the package's own picture, which every member may see.
@@ -66,7 +67,7 @@ PAGE = """<!doctype html><title>Pictures</title><link rel="icon" href="data:,">
 
 
 def site() -> Flask:
-    """The app under gunicorn."""
+    """The app and its pages."""
     app = Flask(__name__)
     app.secret_key = "not secret"
     plots = FigureBlueprint("plots", __name__, url_prefix="/plots", max_age=600)
@@ -108,11 +109,8 @@ def site() -> Flask:
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    # Playwright is not there where the oldest dependencies are tested.
-    from tests.support.servers import Gunicorn
-
-    with Gunicorn(f"{__name__}:site()", "--threads", "8") as server:
-        yield server.url
+    with serve_in_threads(site()) as url:
+        yield url
 
 
 #: The middle of each image as red, green and blue; ``null`` if it is broken.

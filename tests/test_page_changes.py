@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,30 +11,10 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.support.browsing import open_page
-from tests.support.servers import Gunicorn
+from tests.support.browsing import open_page, pass_time
 
-# The browser's driver has some for as long as it runs.
-pytestmark = pytest.mark.keeps_threads
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[str]:
-    with Gunicorn("tests.apps.page_app:create_app()", "--threads", "8") as server:
-        yield server.url
-
-
-@pytest.fixture
-def complaints() -> Iterator[list[str]]:
-    found: list[str] = []
-    yield found
-    assert found == []
-
-
-@pytest.fixture
-def page(browser: Browser, complaints: list[str]) -> Iterator[Page]:
-    with open_page(browser, complaints) as page:
-        yield page
+# The browser's driver has threads for as long as it runs.
+pytestmark = [pytest.mark.slow, pytest.mark.keeps_threads]
 
 
 @pytest.fixture
@@ -60,7 +39,8 @@ HEAR = """() => {
 def change(page: Page, data: Path, text: str) -> None:
     """Write *text* as the data, and wait until the page shows it."""
     data.write_text(text)
-    page.wait_for_function("() => window.refreshed > 0", timeout=20_000)
+    pass_time(page, 2)
+    page.wait_for_function("() => window.refreshed > 0")
 
 
 def opened(page: Page, url: str) -> None:
@@ -69,19 +49,19 @@ def opened(page: Page, url: str) -> None:
     page.evaluate(HEAR)
 
 
-def test_the_words_follow_the_picture(page: Page, site: str, data: Path) -> None:
+def test_the_words_follow_the_picture(page: Page, page_app: str, data: Path) -> None:
     """The alternative text has the new numbers, in any script."""
-    opened(page, f"{site}/follows/sized?path={data}")
+    opened(page, f"{page_app}/follows/sized?path={data}")
     assert page.evaluate(ALT) == "Rain: 100% “wet” °."
     change(page, data, "Schnee❄ 2 1")
     assert page.evaluate(ALT) == "Schnee❄: 100% “wet” °."
 
 
 def test_words_that_are_too_long_for_a_header_follow_as_well(
-    page: Page, site: str, data: Path
+    page: Page, page_app: str, data: Path
 ) -> None:
     """They are read from ``.txt``."""
-    opened(page, f"{site}/follows/sized?path={data}")
+    opened(page, f"{page_app}/follows/sized?path={data}")
     change(page, data, f"{'❄' * 200} 2 1")
     assert page.evaluate(ALT).startswith("❄" * 200)
 
@@ -97,10 +77,15 @@ def test_words_that_are_too_long_for_a_header_follow_as_well(
     ],
 )
 def test_the_size_follows_the_picture(
-    page: Page, site: str, data: Path, query: str, before: list[str], after: list[str]
+    page: Page,
+    page_app: str,
+    data: Path,
+    query: str,
+    before: list[str],
+    after: list[str],
 ) -> None:
     """As far as it was read from the figure; what the page gives stays."""
-    opened(page, f"{site}/follows/sized?path={data}{query}")
+    opened(page, f"{page_app}/follows/sized?path={data}{query}")
     assert page.evaluate(SIDES) == before
     change(page, data, "Rain 3 4")
     assert page.evaluate(SIDES) == after
@@ -114,10 +99,10 @@ def test_the_size_follows_the_picture(
     ],
 )
 def test_the_words_of_a_page_stay(
-    page: Page, site: str, data: Path, name: str, query: str, alt: str
+    page: Page, page_app: str, data: Path, name: str, query: str, alt: str
 ) -> None:
     """Those that were given, and those that are not the figure's own."""
-    opened(page, f"{site}/follows/{name}?path={data}{query}")
+    opened(page, f"{page_app}/follows/{name}?path={data}{query}")
     change(page, data, "Snow 2 1")
     assert page.evaluate(ALT) == alt
 
@@ -137,7 +122,6 @@ def printed_images(page: Page) -> list[np.ndarray[Any, Any]]:
 SOURCE = "document.querySelector('img').currentSrc"
 
 
-@pytest.mark.parametrize("is_printed", [False, True], ids=["emulated", "printed"])
 @pytest.mark.parametrize(
     ("path", "scheme"),
     [
@@ -150,27 +134,24 @@ SOURCE = "document.querySelector('img').currentSrc"
 def test_a_dark_page_prints_light_pictures(
     browser: Browser,
     complaints: list[str],
-    site: str,
+    page_app: str,
     path: str,
     scheme: Any,
-    is_printed: bool,
 ) -> None:
     """And loads them only then."""
     with open_page(browser, complaints, color_scheme=scheme) as page:
         loaded: list[str] = []
         page.on("request", lambda request: loaded.append(request.url))
-        page.goto(site + path)
+        page.goto(page_app + path)
         page.wait_for_function(f"() => {SOURCE}.includes('_theme=dark')")
         page.evaluate(DECODE)
         page.wait_for_load_state("networkidle")
         shown = [url for url in loaded if "/night." in url]
         if path != "/night?theme=dark" or scheme == "dark":
             assert all("_theme=dark" in url for url in shown)
-        if is_printed:
-            (printed,) = printed_images(page)
-            assert printed.mean() > 250
-        else:
-            page.emulate_media(media="print")
-            page.wait_for_function(f"() => !{SOURCE}.includes('_theme=dark')")
-            page.emulate_media(media="screen")
-            page.wait_for_function(f"() => {SOURCE}.includes('_theme=dark')")
+        (printed,) = printed_images(page)
+        assert printed.mean() > 250
+        page.emulate_media(media="print")
+        page.wait_for_function(f"() => !{SOURCE}.includes('_theme=dark')")
+        page.emulate_media(media="screen")
+        page.wait_for_function(f"() => {SOURCE}.includes('_theme=dark')")

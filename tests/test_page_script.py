@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, Request
 
-from tests.support.browsing import open_page
-from tests.support.servers import Gunicorn
+from tests.support.browsing import open_page, pass_time
 
-# The browser's driver has some for as long as it runs.
-pytestmark = pytest.mark.keeps_threads
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[str]:
-    with Gunicorn("tests.apps.page_app:create_app()", "--threads", "8") as server:
-        yield server.url
-
-
-@pytest.fixture
-def complaints() -> Iterator[list[str]]:
-    found: list[str] = []
-    yield found
-    assert found == []
-
-
-@pytest.fixture
-def page(browser: Browser, complaints: list[str]) -> Iterator[Page]:
-    with open_page(browser, complaints, viewport={"width": 800, "height": 600}) as page:
-        yield page
+# The browser's driver has threads for as long as it runs.
+pytestmark = [pytest.mark.slow, pytest.mark.keeps_threads]
 
 
 @pytest.fixture
@@ -71,17 +50,18 @@ def near(color: str, page: Page) -> None:
 
 
 def until_blue(page: Page) -> None:
+    pass_time(page, 2)
     is_blue = f"() => Number(({COLOR})().split(',')[2]) > 200"
-    page.wait_for_function(is_blue, timeout=20_000)
+    page.wait_for_function(is_blue)
     near(BLUE, page)
 
 
 @pytest.mark.parametrize("figure", ["live", "plain"])
 def test_a_picture_is_replaced_when_it_has_changed(
-    page: Page, site: str, data: Path, figure: str
+    page: Page, page_app: str, data: Path, figure: str
 ) -> None:
     """With a version and a signature or without; the page was not written for it."""
-    page.goto(f"{site}/{figure}?path={data}")
+    page.goto(f"{page_app}/{figure}?path={data}")
     page.evaluate(DECODE)
     near(RED, page)
     page.evaluate("document.querySelector('img').isTheSame = true")
@@ -91,10 +71,10 @@ def test_a_picture_is_replaced_when_it_has_changed(
 
 
 def test_nothing_is_loaded_while_nothing_changes(
-    page: Page, site: str, data: Path
+    page: Page, page_app: str, data: Path
 ) -> None:
     """Only headers are asked for, and answered with 304."""
-    page.goto(f"{site}/live?path={data}")
+    page.goto(f"{page_app}/live?path={data}")
     page.evaluate(DECODE)
     seen = watch(page)
     answers: list[int] = []
@@ -102,9 +82,9 @@ def test_nothing_is_loaded_while_nothing_changes(
         "response", lambda r: answers.append(r.status) if "/plots/" in r.url else None
     )
     with page.expect_response(lambda r: r.request.method == "HEAD"):
-        pass
+        pass_time(page, 2)
     with page.expect_response(lambda r: r.request.method == "HEAD"):
-        pass
+        pass_time(page, 2)
     asked = [request for request in seen if request.method == "HEAD"]
     assert len(asked) >= 2
     assert all(request.headers.get("if-none-match") for request in asked)
@@ -121,48 +101,48 @@ HIDE = """hidden => {
 }"""
 
 
-def test_nobody_is_asked_in_a_hidden_tab(page: Page, site: str, data: Path) -> None:
+def test_nobody_is_asked_in_a_hidden_tab(page: Page, page_app: str, data: Path) -> None:
     """And at once when it is seen again."""
-    page.goto(f"{site}/plain?path={data}")
+    page.goto(f"{page_app}/plain?path={data}")
     page.evaluate(DECODE)
     with page.expect_response(lambda r: r.request.method == "HEAD"):
-        pass
+        pass_time(page, 2)
     page.evaluate(HIDE, True)
-    page.wait_for_timeout(1200)  # What was under way has come.
     seen = watch(page)
-    page.wait_for_timeout(2500)
+    pass_time(page, 10)
     assert seen == []
     with page.expect_response(lambda r: r.request.method == "HEAD"):
         page.evaluate(HIDE, False)
 
 
 def test_a_server_that_fails_keeps_the_picture(
-    browser: Browser, site: str, data: Path
+    browser: Browser, page_app: str, data: Path
 ) -> None:
     """It is asked less often, and the old picture stays."""
     complaints: list[str] = []
-    with open_page(browser, complaints) as page:
-        page.goto(f"{site}/plain?path={data}")
+    with open_page(browser, complaints, has_clock=True) as page:
+        page.goto(f"{page_app}/plain?path={data}")
         page.evaluate(DECODE)
         data.write_text("no colour")
         with page.expect_response(
             lambda r: r.request.method == "HEAD" and r.status == 500
         ):
-            pass
+            pass_time(page, 2)
         seen = watch(page)
-        page.wait_for_timeout(3500)  # Once a second, if it were not patient.
+        pass_time(page, 6)  # Once a second, if it were not patient.
         assert len(seen) <= 2
         near(RED, page)
         data.write_text("blue")
+        pass_time(page, 16)
         until_blue(page)
     assert all("500" in complaint for complaint in complaints)
 
 
 def test_a_picture_that_comes_later_is_refreshed(
-    page: Page, site: str, data: Path
+    page: Page, page_app: str, data: Path
 ) -> None:
     """A page's own script puts it there, and takes it away again."""
-    page.goto(f"{site}/plain?path={data}")
+    page.goto(f"{page_app}/plain?path={data}")
     page.evaluate(DECODE)
     page.evaluate("""() => {
         const old = document.querySelector('img');
@@ -170,38 +150,37 @@ def test_a_picture_that_comes_later_is_refreshed(
         (old.closest('picture') ?? old).replaceWith(next);
     }""")
     with page.expect_response(lambda r: r.request.method == "HEAD"):
-        pass
+        pass_time(page, 2)
     page.evaluate("document.querySelector('img').remove()")
-    page.wait_for_timeout(1500)
+    pass_time(page, 2)
     seen = watch(page)
-    page.wait_for_timeout(2000)
+    pass_time(page, 5)
     assert seen == []
 
 
 def test_a_picture_that_could_not_be_loaded_is_looked_for_again(
-    browser: Browser, site: str, data: Path
+    browser: Browser, page_app: str, data: Path
 ) -> None:
     """A proxy said no for a while; then the picture is there by itself."""
     complaints: list[str] = []
-    with open_page(browser, complaints) as page:
+    with open_page(browser, complaints, has_clock=True) as page:
         page.route(
             "**/plots/plain*", lambda route: route.fulfill(status=502, body="no")
         )
-        page.goto(f"{site}/plain?path={data}")
+        page.goto(f"{page_app}/plain?path={data}")
         page.wait_for_function("() => document.querySelector('img').complete")
         page.unroute("**/plots/plain*")
-        page.wait_for_function(
-            "() => document.querySelector('img').naturalWidth > 0", timeout=15_000
-        )
+        pass_time(page, 4)
+        page.wait_for_function("() => document.querySelector('img').naturalWidth > 0")
         near(RED, page)
     assert all("502" in complaint for complaint in complaints)
 
 
 def test_a_picture_may_begin_to_be_refreshed_later(
-    page: Page, site: str, data: Path
+    page: Page, page_app: str, data: Path
 ) -> None:
     """A page's own script says so by the attribute."""
-    page.goto(f"{site}/plain?path={data}")
+    page.goto(f"{page_app}/plain?path={data}")
     page.evaluate("document.querySelector('img').dataset.mplstreamRefresh = '600'")
     page.evaluate("""() => {
         const next = document.createElement('img');
@@ -209,8 +188,8 @@ def test_a_picture_may_begin_to_be_refreshed_later(
         document.body.append(next);
         setTimeout(() => { next.dataset.mplstreamRefresh = '1'; }, 300);
     }""")
-    with page.expect_response(lambda r: r.request.method == "HEAD", timeout=10_000):
-        pass
+    with page.expect_response(lambda r: r.request.method == "HEAD"):
+        pass_time(page, 3)
 
 
 @pytest.fixture
@@ -237,16 +216,17 @@ ALL_BLUE = """() => [...document.images].every(image => {
 
 
 def test_a_refused_picture_is_asked_for_again(
-    browser: Browser, site: str, folder: Path
+    browser: Browser, page_app: str, folder: Path
 ) -> None:
     """Without a reload, in all its formats and sizes; under a strict policy."""
     refuse(folder, 503, 503)
     complaints: list[str] = []
-    with open_page(browser, complaints, device_scale_factor=2) as page:
-        page.goto(f"{site}/busy?path={folder}")
+    with open_page(browser, complaints, has_clock=True, device_scale_factor=2) as page:
+        page.goto(f"{page_app}/busy?path={folder}")
         page.evaluate(DECODE)
         assert not page.evaluate(ALL_BLUE)
-        page.wait_for_function(ALL_BLUE, timeout=20_000)
+        pass_time(page, 6)
+        page.wait_for_function(ALL_BLUE)
         shown = page.evaluate("document.querySelector('img').currentSrc")
         assert "busy.webp" in shown
         assert "_scale=2" in shown
@@ -255,109 +235,108 @@ def test_a_refused_picture_is_asked_for_again(
         )
         assert all("_v=" in source for source in sources if source)
         seen = watch(page)
-        page.wait_for_timeout(1500)
+        pass_time(page, 5)
         assert seen == []
     assert all("503" in complaint for complaint in complaints)
 
 
 def test_a_page_of_refused_pictures_is_complete_in_the_end(
-    browser: Browser, site: str, folder: Path
+    browser: Browser, page_app: str, folder: Path
 ) -> None:
     """Each is asked for by itself."""
     for n in range(6):
         refuse(folder, *[503] * (n % 3), n=n)
-    with open_page(browser, []) as page:
-        page.goto(f"{site}/busy?path={folder}&count=6")
-        page.wait_for_function(ALL_BLUE, timeout=30_000)
+    with open_page(browser, [], has_clock=True) as page:
+        page.goto(f"{page_app}/busy?path={folder}&count=6")
+        pass_time(page, 6)
+        page.wait_for_function(ALL_BLUE)
         assert page.evaluate("document.images.length") == 6
 
 
 def asked_again(page: Page, url: str, seconds: int) -> int:
     """How often the page asks for its picture in so many seconds of its own clock."""
-    page.clock.install()
     page.goto(url)
     page.evaluate(DECODE)
     seen = watch(page)
-    for _ in range(seconds):
-        page.clock.run_for(1000)
-        page.wait_for_timeout(20)
+    pass_time(page, seconds, step_s=4)
     return len(seen)
 
 
 def test_a_server_that_stays_busy_is_left_alone(
-    browser: Browser, site: str, folder: Path
+    browser: Browser, page_app: str, folder: Path
 ) -> None:
     """After a few tries, with longer and longer times between them."""
     refuse(folder, *[503] * 40)
-    with open_page(browser, []) as page:
-        assert asked_again(page, f"{site}/busy?path={folder}", 200) == 6
+    with open_page(browser, [], has_clock=True) as page:
+        assert asked_again(page, f"{page_app}/busy?path={folder}", 200) == 6
 
 
 def test_a_picture_that_fails_is_not_asked_for_again(
-    browser: Browser, site: str, folder: Path
+    browser: Browser, page_app: str, folder: Path
 ) -> None:
     """Its function has an error, which does not go away by itself."""
     refuse(folder, *[500] * 40)
-    with open_page(browser, []) as page:
-        assert asked_again(page, f"{site}/busy?path={folder}", 60) == 0
+    with open_page(browser, [], has_clock=True) as page:
+        assert asked_again(page, f"{page_app}/busy?path={folder}", 60) == 0
 
 
 def test_a_refused_picture_that_then_fails_is_given_up(
-    browser: Browser, site: str, folder: Path
+    browser: Browser, page_app: str, folder: Path
 ) -> None:
     """It is tried once more, and found to be an error."""
     refuse(folder, 503, *[500] * 40)
-    with open_page(browser, []) as page:
-        assert asked_again(page, f"{site}/busy?path={folder}", 60) == 1
+    with open_page(browser, [], has_clock=True) as page:
+        assert asked_again(page, f"{page_app}/busy?path={folder}", 60) == 1
 
 
 def test_no_refused_picture_is_asked_for_in_a_hidden_tab(
-    browser: Browser, site: str, folder: Path
+    browser: Browser, page_app: str, folder: Path
 ) -> None:
     """It is when somebody looks again."""
     refuse(folder, 503)
-    with open_page(browser, []) as page:
-        page.goto(f"{site}/busy?path={folder}")
+    with open_page(browser, [], has_clock=True) as page:
+        page.goto(f"{page_app}/busy?path={folder}")
         page.evaluate(HIDE, True)
         seen = watch(page)
-        page.wait_for_timeout(3000)
+        pass_time(page, 6)
         assert seen == []
         page.evaluate(HIDE, False)
-        page.wait_for_function(ALL_BLUE, timeout=20_000)
+        page.wait_for_function(ALL_BLUE)
 
 
 def test_a_browser_that_hides_the_status_reads_the_servers_header(
-    browser: Browser, site: str, folder: Path
+    browser: Browser, page_app: str, folder: Path
 ) -> None:
     """As Safari, where images have no ``responseStatus``."""
     refuse(folder, 503)
-    with open_page(browser, []) as page:
+    with open_page(browser, [], has_clock=True) as page:
         page.add_init_script(
             "Object.defineProperty(PerformanceResourceTiming.prototype, "
             "'responseStatus', {get: () => undefined});"
         )
-        page.goto(f"{site}/busy?path={folder}")
-        page.wait_for_function(ALL_BLUE, timeout=20_000)
+        page.goto(f"{page_app}/busy?path={folder}")
+        pass_time(page, 2)
+        page.wait_for_function(ALL_BLUE)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_browser_s_theme_decides(
-    browser: Browser, complaints: list[str], site: str, scheme: Any
+    browser: Browser, complaints: list[str], page_app: str, scheme: Any
 ) -> None:
     """Where the page says nothing of its own."""
     with open_page(browser, complaints, color_scheme=scheme) as page:
-        page.goto(f"{site}/night")
+        page.goto(f"{page_app}/night")
         page.evaluate(DECODE)
         assert is_dark(page) is (scheme == "dark")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_data_theme_wins(
-    browser: Browser, complaints: list[str], site: str, scheme: Any
+    browser: Browser, complaints: list[str], page_app: str, scheme: Any
 ) -> None:
     """On the root or nearer, set now or later, whatever the browser prefers."""
     with open_page(browser, complaints, color_scheme=scheme) as page:
-        page.goto(f"{site}/night")
+        page.goto(f"{page_app}/night")
         for theme in ("dark", "light", "dark"):
             page.evaluate(
                 "theme => document.documentElement.dataset.theme = theme", theme

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from itertools import product
 
 import pytest
 from playwright.sync_api import Browser, Page
@@ -21,21 +21,51 @@ from tests.support.page_judges import Score, lighthouse_scores, violations
 from tests.support.paths import OUTPUT
 from tests.support.servers import Gunicorn
 
-# The browser's driver has some for as long as it runs.
-pytestmark = pytest.mark.keeps_threads
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.sweep,
+    # The browser's driver has threads for as long as it runs.
+    pytest.mark.keeps_threads,
+]
 
 #: Every page that people see.
-PAGES = [
-    pytest.param("/", id="dashboard"),
-    pytest.param("/plots/_gallery/", id="gallery"),
-    pytest.param("/plots/_gallery/relief?azimuth=90", id="figure"),
+PAGES = {
+    "dashboard": "/",
+    "gallery": "/plots/_gallery/",
+    "figure": "/plots/_gallery/relief?azimuth=90",
+}
+WIDTHS_PX = {"desktop": 1280, "phone": 360}
+FORM_FACTORS = {"desktop": 1, "mobile": 2}
+#: Each page, width and theme of which the suite looks at one combination, not all.
+LOOKS = [
+    ("dashboard", "desktop", "light"),
+    ("gallery", "phone", "light"),
+    ("figure", "phone", "dark"),
 ]
+#: The page with the most pictures.
+JUDGED = [("dashboard", "desktop")]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Look at every combination under ``--sweep``."""
+    is_sweep = metafunc.config.getoption("--sweep")
+    for fixture, part, whole in (
+        ("visit", LOOKS, product(PAGES, WIDTHS_PX, ["light", "dark"])),
+        ("scores", JUDGED, product(PAGES, FORM_FACTORS)),
+    ):
+        if fixture in metafunc.fixturenames:
+            chosen = list(whole) if is_sweep else part
+            metafunc.parametrize(
+                fixture, chosen, ids="-".join, scope="module", indirect=True
+            )
 
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
+    # A busy machine refuses no picture.
+    environment = {"REDIS_URL": "", "FLASK_MPLSTREAM_TIMEOUT": "120"}
     with Gunicorn(
-        "example_app:create_app()", "--threads", "8", environment={"REDIS_URL": ""}
+        "example_app:create_app()", "--threads", "8", environment=environment
     ) as server:
         yield server.url
 
@@ -48,40 +78,22 @@ class Visit:
     complaints: list[str]
 
 
-@pytest.fixture(scope="module", params=PAGES)
-def path(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture(scope="module", params=["light", "dark"])
-def scheme(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param(1280, id="desktop"), pytest.param(360, id="phone")],
-)
-def width(request: pytest.FixtureRequest) -> int:
-    return int(request.param)
-
-
 @pytest.fixture(scope="module")
 def visit(
-    browser: Browser, site: str, path: str, scheme: str, width: int
+    request: pytest.FixtureRequest, browser: Browser, site: str
 ) -> Iterator[Visit]:
     """The page by day or by night, on a fine screen of either size."""
+    name, width, scheme = request.param
     complaints: list[str] = []
     with open_page(
         browser,
         complaints,
-        viewport={"width": width, "height": 800},
+        viewport={"width": WIDTHS_PX[width], "height": 800},
         color_scheme=scheme,
         device_scale_factor=2,
     ) as page:
-        page.goto(f"{site}{path}")
+        page.goto(f"{site}{PAGES[name]}")
         look_through(page)
-        name = path.strip("/").replace("/", "-") or "index"
         OUTPUT.mkdir(exist_ok=True)
         page.screenshot(path=OUTPUT / f"{name}-{width}-{scheme}.png", full_page=True)
         yield Visit(page, complaints)
@@ -113,23 +125,17 @@ def test_axe_core_finds_no_violation(visit: Visit) -> None:
     assert violations(visit.page) == []
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        pytest.param(("desktop", 1), id="desktop"),
-        pytest.param(("mobile", 2), id="mobile"),
-    ],
-)
+@pytest.fixture(scope="module")
 def scores(
-    request: pytest.FixtureRequest, browser: Browser, site: str, path: str
+    request: pytest.FixtureRequest, browser: Browser, site: str
 ) -> dict[str, Score]:
     """What Lighthouse says of the page, whose pictures are already rendered."""
-    form_factor: Literal["desktop", "mobile"]
-    form_factor, scale = request.param
-    with open_page(browser, [], device_scale_factor=scale) as page:
-        page.goto(f"{site}{path}")
+    name, form_factor = request.param
+    url = f"{site}{PAGES[name]}"
+    with open_page(browser, [], device_scale_factor=FORM_FACTORS[form_factor]) as page:
+        page.goto(url)
         look_through(page)
-    return lighthouse_scores(browser, f"{site}{path}", form_factor=form_factor)
+    return lighthouse_scores(browser, url, form_factor=form_factor)
 
 
 @pytest.mark.parametrize("category", ["performance", "accessibility", "best-practices"])

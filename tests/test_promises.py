@@ -257,6 +257,7 @@ def test_the_public_names_are_sorted_and_complete() -> None:
         assert getattr(flask_mplstream, name).__doc__
 
 
+@pytest.mark.slow
 def test_importing_the_package_imports_no_pyplot() -> None:
     """Only a figure function that wants pyplot pays for it."""
     program = "import sys, flask_mplstream; print('matplotlib.pyplot' in sys.modules)"
@@ -284,13 +285,15 @@ plots.figure_route("/other", max_age="5")
 """
 
 
+@pytest.mark.slow
 def test_the_decorated_function_keeps_its_types(tmp_path: Path) -> None:
     """mypy sees the plain function, and knows the options."""
     path = tmp_path / "typed.py"
     path.write_text(TYPED)
-    mypy = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary"]
+    # With the cache of the checkout, as its settings are the same.
+    mypy = [sys.executable, "-m", "mypy", "--no-error-summary"]
     result = subprocess.run(
-        [*mypy, "--cache-dir", str(tmp_path), str(path)],
+        [*mypy, str(path)],
         capture_output=True,
         text=True,
         check=False,

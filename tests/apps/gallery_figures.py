@@ -81,6 +81,6 @@ def file() -> Figure:
 
 def create_app() -> Flask:
     app = Flask(__name__)
-    app.config["SECRET_KEY"] = "not secret"
+    app.config.from_mapping(SECRET_KEY="not secret", MPLSTREAM_TIMEOUT=120)
     app.register_blueprint(shown)
     return app

@@ -76,7 +76,7 @@ def secret(path: str, color: str) -> Figure:
 def create_app() -> Flask:
     """The pages: ``/live?path=…``, ``/plain?path=…``, ``/night``, ``/busy?path=…``."""
     app = Flask(__name__)
-    app.config["SECRET_KEY"] = "not secret"
+    app.config.from_mapping(SECRET_KEY="not secret", MPLSTREAM_TIMEOUT=120)
     app.register_blueprint(plots)
 
     @app.get("/<any(live, plain):name>")

@@ -16,10 +16,14 @@ from playwright.sync_api import (
     BrowserType,
     ConsoleMessage,
     Page,
+    expect,
     sync_playwright,
 )
 
 from tests.support.servers import need
+
+# As long as all else waits; the machine may be busy.
+expect.set_options(timeout=30_000)
 
 #: Silent: a browser that is only there for a test asks nothing of anybody else.
 ARGUMENTS = [
@@ -55,12 +59,13 @@ layoutShiftObserver.observe({type: 'layout-shift', buffered: true});
 
 @contextmanager
 def open_page(
-    browser: Browser, complaints: list[str], **options: Any
+    browser: Browser, complaints: list[str], *, has_clock: bool = False, **options: Any
 ) -> Iterator[Page]:
     """An empty page in a context of its own, closed when the block ends.
 
     :param complaints: gets the text of each warning and error in its console, and
         of each exception that none of its scripts caught.
+    :param has_clock: its timers can be put forward by :func:`pass_time`.
     :param options: of Playwright's ``Browser.new_context``, such as ``viewport``,
         ``device_scale_factor`` and ``color_scheme``.
     """
@@ -72,12 +77,21 @@ def open_page(
     context = browser.new_context(**options)
     context.add_init_script(COLLECT_SHIFTS)
     page = context.new_page()
+    if has_clock:
+        page.clock.install()
     page.on("console", note)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     try:
         yield page
     finally:
         context.close()
+
+
+def pass_time(page: Page, seconds: int, *, step_s: int = 1) -> None:
+    """Put the page's clock forward, with moments for answers to arrive between."""
+    for _ in range(0, seconds, step_s):
+        page.clock.run_for(step_s * 1000)
+        page.wait_for_timeout(20)
 
 
 SCROLL = """async () => {
@@ -88,6 +102,7 @@ SCROLL = """async () => {
     }
     scrollTo({top: 0, behavior: 'instant'});
 }"""
+LOAD_TIMEOUT_MS = 120_000
 LOADED = "() => [...document.images].every(image => image.complete)"
 DECODE = "() => Promise.all([...document.images].map(image => image.decode()))"
 
@@ -95,11 +110,11 @@ DECODE = "() => Promise.all([...document.images].map(image => image.decode()))"
 def look_through(page: Page) -> None:
     """Scroll to the end and back, until each image is there, also the lazy ones.
 
-    :raises playwright.sync_api.Error: where an image is not there in half a minute
+    :raises playwright.sync_api.Error: where an image is not there in two minutes
         or cannot be decoded.
     """
     page.evaluate(SCROLL)
-    page.wait_for_function(LOADED)
+    page.wait_for_function(LOADED, timeout=LOAD_TIMEOUT_MS)
     page.evaluate(DECODE)
 
 

@@ -22,7 +22,7 @@ from tests.support.servers import free_port, lacking, need
 WANTED = Path(__file__).parent / "package.json"
 INSTALL_TIMEOUT_S = 300
 #: A round takes some ten on two idle cores.
-LIGHTHOUSE_TIMEOUT_S = 120
+LIGHTHOUSE_TIMEOUT_S = 300
 
 
 @cache

@@ -9,12 +9,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 from typing import NoReturn, Self
 
 import pytest
+from flask import Flask
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 from tests.support.paths import ROOT
 
@@ -170,6 +173,31 @@ class Gunicorn(Server):
         )
         self.port: int = port
         self.url = f"http://127.0.0.1:{port}"
+
+
+class _SilentHandler(WSGIRequestHandler):
+    def log(self, type: str, message: str, *args: object) -> None:
+        """Write no log."""
+
+
+@contextmanager
+def serve_in_threads(app: Flask, port: int = 0) -> Iterator[str]:
+    """Serve *app* in threads of this process, which has it imported already.
+
+    :param port: any free one if 0.
+    :return: its URL.
+    """
+    server = make_server(
+        "127.0.0.1", port, app, threaded=True, request_handler=_SilentHandler
+    )
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def free_port() -> int:

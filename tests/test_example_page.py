@@ -1,0 +1,96 @@
+"""The example app's page as a person meets it: a real server, a real Chromium."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.support.browsing import open_page
+from tests.support.servers import Server, free_port
+
+# The browser's driver has threads for as long as it runs.
+pytestmark = [pytest.mark.slow, pytest.mark.keeps_threads]
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """The example app as the README starts it, on the embedded store."""
+    port = free_port()
+    flask = [sys.executable, "-m", "flask", "--app", "example_app"]
+    with Server(
+        *flask, "run", "--port", str(port), port=port, environment={"REDIS_URL": ""}
+    ):
+        yield f"http://127.0.0.1:{port}"
+
+
+def test_the_button_brings_another_picture(
+    browser: Browser, url: str, complaints: list[str]
+) -> None:
+    """The seed's button, without a new page."""
+    with open_page(browser, complaints) as page:
+        page.goto(url)
+        page.evaluate("window.isTheSamePage = true")
+        picture = page.locator("#scatter img")
+        before = picture.evaluate("image => image.currentSrc")
+        page.get_by_role("button", name="New scatter").click()
+        page.wait_for_function(
+            "before => document.querySelector('#scatter img').currentSrc != before",
+            arg=before,
+        )
+        assert picture.evaluate(
+            "async image => (await image.decode(), image.naturalWidth)"
+        )
+        assert page.evaluate("window.isTheSamePage")
+    assert complaints == []
+
+
+def test_controls_change_the_picture_as_they_move(
+    browser: Browser, url: str, complaints: list[str]
+) -> None:
+    """The address keeps what is shown, and a mistake is told beside its form."""
+    with open_page(browser, complaints) as page:
+        page.goto(url)
+        page.get_by_label("Logarithmic scale").check()
+        page.wait_for_function(
+            "() => document.querySelector('#prices img').currentSrc.includes('log=')"
+        )
+        page.wait_for_url("**log=true**")
+        page.goto(f"{url}/?n=700")
+        message = page.locator("#identity .message").inner_text()
+        assert "an integer from 1 to 50" in message
+    # The browser itself notes the 400 of the page.
+    assert all("400" in complaint for complaint in complaints)
+
+
+def test_everything_works_without_javascript(
+    browser: Browser, url: str, complaints: list[str]
+) -> None:
+    """The button and the forms load the page again with their picture."""
+    with open_page(browser, complaints, java_script_enabled=False) as page:
+        page.goto(url)
+        before = page.locator("#scatter img").get_attribute("src")
+        page.get_by_role("button", name="New scatter").click()
+        after = page.locator("#scatter img").get_attribute("src")
+        assert before != after
+        page.locator("#prices").get_by_label("Adobe").check()
+        page.locator("#prices").get_by_role("button", name="Show").click()
+        shown = page.locator("#prices img").get_attribute("src")
+        assert shown is not None
+        assert "tickers=ADBE" in shown
+        # The other figures keep what they show.
+        assert page.locator("#scatter img").get_attribute("src") == after
+    assert complaints == []
+
+
+def test_paper_is_light(browser: Browser, url: str, complaints: list[str]) -> None:
+    """As the pictures on it are, whatever the reader prefers on a screen."""
+    with open_page(browser, complaints, color_scheme="dark") as page:
+        page.goto(url)
+        expect(page.locator("body")).to_have_css("background-color", "rgb(18, 21, 27)")
+        page.emulate_media(media="print")
+        expect(page.locator("body")).to_have_css(
+            "background-color", "rgb(244, 245, 248)"
+        )
