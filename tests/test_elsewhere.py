@@ -44,6 +44,7 @@ print("served")
 """
 
 
+@pytest.mark.slow
 def test_django_serves_the_seeds_scatter() -> None:
     """The view of the 2014 article, in a process of its own, without Flask's app."""
     result = subprocess.run(
