@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import pytest
 from matplotlib.figure import Figure
 from werkzeug.test import Client
 

@@ -23,12 +23,11 @@ from matplotlib.texmanager import TexManager
 from flask_mplstream import render
 from flask_mplstream.render.gate import gate
 
-
 pytestmark = pytest.mark.slow
 
 
 def mathtext(n: int) -> Figure:
-    figure = Figure(figsize=(1, 1))
+    figure = Figure(figsize=(2, 1.5))
     axes = figure.subplots()
     axes.loglog([1, 10 ** (n % 5 + 1)], [1, 100])
     axes.set_title(rf"$\frac{{{n}}}{{\alpha^{{{n}}}}}$")
@@ -37,7 +36,7 @@ def mathtext(n: int) -> Figure:
 
 
 def contours(n: int) -> Figure:
-    figure = Figure(figsize=(1, 1))
+    figure = Figure(figsize=(2, 1.5))
     axes = figure.subplots()
     x, y = np.mgrid[-2:2:20j, -2:2:20j]
     levels = axes.contour(x, y, np.sin(x * (n % 4 + 1)) * y)
@@ -48,7 +47,7 @@ def contours(n: int) -> Figure:
 def styled(n: int) -> Figure:
     mpl.rcParams["axes.facecolor"] = "0.5"
     with mpl.rc_context({"lines.linewidth": n % 5 + 1, "savefig.facecolor": "0.7"}):
-        figure = Figure(figsize=(1, 1))
+        figure = Figure(figsize=(2, 1.5))
         figure.subplots().plot([1, 2])
         return figure
 

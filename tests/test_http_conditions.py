@@ -457,7 +457,9 @@ def requests(draw: st.DrawFn) -> Request:
     return Conditions(draw(METHODS), **fields), picture
 
 
-@settings(max_examples=1500)
+@pytest.mark.slow
+@pytest.mark.sweep
+@settings(max_examples=10 * settings().max_examples)
 @given(requests())
 def test_two_implementations_agree(request_: Request) -> None:
     """``evaluate`` decides as the table of the oracle, for any likely request."""
