@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import HealthCheck, settings
 
 from flask_mplstream import FigureBlueprint
 from flask_mplstream import state as state_module
@@ -28,6 +29,31 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="make the searches of tests with the mark 'sweep' complete",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let hypothesis try the same examples in every run, or many new ones."""
+    is_sweep = config.getoption("--sweep")
+    settings.register_profile(
+        "tests",
+        max_examples=1000 if is_sweep else 100,
+        derandomize=not is_sweep,
+        database=None,
+        # How long an example takes is up to what else the machine does.
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    settings.load_profile("tests")
+
+
+#: What starts a server or a browser, and so makes a test slow.
+SLOW_FIXTURES = {"browser", "redis_port", "memcached_port"}
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark a test that uses a server or a browser as slow."""
+    if isinstance(item, pytest.Function) and SLOW_FIXTURES & {*item.fixturenames}:
+        item.add_marker("slow")
 
 
 @pytest.hookimpl(optionalhook=True)

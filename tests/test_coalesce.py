@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import threading
-import time
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,6 +21,7 @@ from flask_mplstream.cache.breaker import Breaker
 from flask_mplstream.cache.coalesce import MAX_ERRORS, Flights, Production
 from flask_mplstream.deadline import Deadline
 from flask_mplstream.errors import RemoteError, RenderTimeoutError
+from tests.support.processes import wait_until
 
 
 class Clock:
@@ -58,13 +58,6 @@ def fly(
         deadline=Deadline(timeout_s),
         backoff_s=lambda error: backoff_s,
     )
-
-
-def wait_until(is_so: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 10
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
 
 
 def wait_for_followers(flights: Flights[str], count: int) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
@@ -238,7 +238,6 @@ def test_no_table_begins_with_a_byte_order_mark() -> None:
     assert data_csv(with_axes(draw)(), MOST_BYTES).startswith(b"Time,")
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(st.floats(allow_infinity=False), min_size=1, max_size=20))
 def test_numbers_come_back_exactly(values: list[float]) -> None:
     """From both formats, bit for bit."""

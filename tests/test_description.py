@@ -459,7 +459,7 @@ def test_describing_changes_no_pixel(build: Callable[[], Figure]) -> None:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     title=st.text(alphabet=st.characters() | st.sampled_from("$\\{}^_"), max_size=60),
     values=st.lists(st.floats(width=64) | st.integers(-(2**60), 2**60), max_size=9),

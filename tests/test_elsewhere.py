@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import pytest
 from matplotlib.figure import Figure
 from werkzeug.test import Client
 
@@ -44,6 +45,7 @@ print("served")
 """
 
 
+@pytest.mark.slow
 def test_django_serves_the_seeds_scatter() -> None:
     """The view of the 2014 article, in a process of its own, without Flask's app."""
     result = subprocess.run(

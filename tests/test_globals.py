@@ -109,6 +109,7 @@ def bodies(app: Flask, *names: str) -> list[bytes]:
     return [answer.data for answer in answers]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:findfont")
 def test_a_worker_draws_with_what_the_app_has_set(
     matplotlib_as_found: Callable[[], None],
@@ -132,6 +133,7 @@ def spawned() -> Executor:
     return ProcessPoolExecutor(1, get_context("spawn"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make", [spawned, lambda: ThreadPoolExecutor(1)], ids=["spawn", "thread"]
 )
@@ -145,6 +147,7 @@ def test_an_executor_draws_with_what_the_app_has_set(
         assert bodies(app, *NAMES) == bodies(create_app(), *NAMES)
 
 
+@pytest.mark.slow
 def test_a_spawned_worker_draws_with_what_the_app_has_set(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -159,6 +162,7 @@ def test_a_spawned_worker_draws_with_what_the_app_has_set(
         plots.close(app)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_figure_in_a_figure_has_the_settings_of_the_app(workers: int) -> None:
     """Not those of the one that asks for it, which are not part of its key."""
@@ -220,6 +224,7 @@ print(app.extensions["mplstream"].routes["plots.chart"]._identity)
 """
 
 
+@pytest.mark.slow
 def test_what_the_app_has_set_is_part_of_the_key() -> None:
     """The same text in each process, and another one after a change."""
     processes = [

@@ -457,7 +457,9 @@ def requests(draw: st.DrawFn) -> Request:
     return Conditions(draw(METHODS), **fields), picture
 
 
-@settings(max_examples=1500, deadline=None)
+@pytest.mark.slow
+@pytest.mark.sweep
+@settings(max_examples=10 * settings().max_examples)
 @given(requests())
 def test_two_implementations_agree(request_: Request) -> None:
     """``evaluate`` decides as the table of the oracle, for any likely request."""
@@ -465,7 +467,6 @@ def test_two_implementations_agree(request_: Request) -> None:
     assert verdict(evaluate(conditions, **picture)) == judge(conditions, **picture)
 
 
-@settings(deadline=None)
 @given(requests())
 def test_a_part_is_inside_the_picture(request_: Request) -> None:
     """A 206 has at least one byte and none behind the end."""

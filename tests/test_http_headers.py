@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 import http_sf
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_mplstream.errors import (
@@ -100,7 +100,6 @@ def test_file_stem_of_words() -> None:
     assert file_stem("walk", "", "seed", "3") == "walk-seed-3"
 
 
-@settings(deadline=None)
 @given(st.lists(st.text()))
 def test_file_stem_of_any_words(words: list[str]) -> None:
     """From any words at all: 1-80 safe characters, never hidden."""
@@ -138,7 +137,6 @@ def test_disposition_arrives(words: str, stem: str) -> None:
     assert saved_as(header) == f"{stem}.png"
 
 
-@settings(deadline=None)
 @given(st.text(), st.sampled_from([*FORMATS.values()]))
 def test_disposition_of_any_words(words: str, format: Any) -> None:
     """No words break the header or leave the folder that the file is saved in."""
@@ -282,7 +280,6 @@ def test_query_too_long(query: str) -> None:
     assert [fault.value for fault in caught.value.faults] == [None]
 
 
-@settings(deadline=None)
 @given(st.text() | st.text("a%&=+;\x00\xff8CF"))
 def test_parse_any_query(query: str) -> None:
     """Whatever a server hands over, it is texts that UTF-8 can hold."""
@@ -308,7 +305,6 @@ def test_problem_body() -> None:
     }
 
 
-@settings(deadline=None)
 @given(st.text(st.characters()), st.text(st.characters()))
 def test_problem_body_of_any_text(detail: str, instance: str) -> None:
     """Hostile text in a URL ends in valid JSON, never in an exception."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from flask_mplstream.http import MAX_HEADER_LENGTH, negotiate
@@ -199,7 +199,6 @@ def spelled(preferences: Preferences, space: str = "") -> str:
     )
 
 
-@settings(max_examples=300, deadline=None)
 @given(PREFERENCES, OFFERS)
 def test_never_what_was_refused(
     preferences: Preferences, offered: list[ImageFormat]
@@ -213,7 +212,6 @@ def test_never_what_was_refused(
         assert quality(found, unnamed | preferences) > 0
 
 
-@settings(max_examples=300, deadline=None)
 @given(PREFERENCES, OFFERS)
 def test_nothing_better_is_on_offer(
     preferences: Preferences, offered: list[ImageFormat]
@@ -229,7 +227,6 @@ def test_nothing_better_is_on_offer(
         assert all(ranks[format][0] == 0 for format in pixels)
 
 
-@settings(max_examples=300, deadline=None)
 @given(PREFERENCES, OFFERS, SPACE)
 def test_white_space_changes_nothing(
     preferences: Preferences, offered: list[ImageFormat], space: str
@@ -239,7 +236,6 @@ def test_white_space_changes_nothing(
     assert negotiate(padded, offered) is negotiate(spelled(preferences), offered)
 
 
-@settings(max_examples=300, deadline=None)
 @given(PREFERENCES, OFFERS)
 def test_order_of_ranges_changes_nothing(
     preferences: Preferences, offered: list[ImageFormat]
@@ -251,7 +247,6 @@ def test_order_of_ranges_changes_nothing(
     )
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.text() | st.text('image/*png;q=01.,"\\ \t'), OFFERS)
 def test_any_text(accept: str, offered: list[ImageFormat]) -> None:
     """No text raises, and the result is on offer or ``None``."""

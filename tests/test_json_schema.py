@@ -121,7 +121,7 @@ def test_the_schema_accepts_what_a_url_can_say(
     parameters = Parameters(one(annotation))
     judge = validator(parameters)
 
-    @settings(max_examples=60, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=60)
     @given(values)
     def agrees(value: Any) -> None:
         assert judge.is_valid({"x": value}) == is_accepted(parameters, {"x": value})

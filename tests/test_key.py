@@ -521,6 +521,7 @@ def test_values_share_a_fingerprint_only_if_they_are_the_same(
     assert fingerprint(first, "test") == fingerprint(again, "test")
 
 
+@pytest.mark.slow
 def test_a_fingerprint_is_the_same_in_every_process() -> None:
     """Whatever the order of the process's hashes."""
     assert len({output_of(seed)[1] for seed in ("1", "2")}) == 1
@@ -556,6 +557,7 @@ def output_of(seed: str) -> list[str]:
     ).stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_the_text_of_code_is_the_same_in_every_process() -> None:
     """A set among its constants has the order of the process's hashes."""
     (text,) = {output_of(seed)[0] for seed in ("1", "2")}

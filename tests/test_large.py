@@ -24,6 +24,7 @@ from flask_mplstream.render import pixel_room, render_variant
 from flask_mplstream.render.pixel_room import PixelRoom, Room
 from flask_mplstream.render.styles import Look
 from tests.support.pictures import pixels
+from tests.support.processes import wait_until
 
 Serve = Callable[..., FlaskClient]
 
@@ -62,13 +63,6 @@ class Encoder:
 @pytest.fixture
 def encoder(monkeypatch: pytest.MonkeyPatch) -> Encoder:
     return Encoder(monkeypatch)
-
-
-def wait_until(is_so: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 10
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 @pytest.fixture

@@ -37,7 +37,12 @@ def backend_of(config: dict[str, Any]) -> Any:
     return app.extensions["cache"][cache]
 
 
-@pytest.fixture(params=["filesystem", "redis", "memcached"])
+SERVERS = [
+    pytest.param(name, marks=pytest.mark.slow) for name in ("redis", "memcached")
+]
+
+
+@pytest.fixture(params=["filesystem", *SERVERS])
 def two(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[Leases]]:
     """The leases of two processes that share a backend."""
     config: dict[str, Any]

@@ -16,10 +16,12 @@ from werkzeug.test import TestResponse
 
 from flask_mplstream import FigureBlueprint, OverloadedError, figure_data_uri
 from flask_mplstream.budget import Budget
+from flask_mplstream.deadline import Deadline
 from flask_mplstream.render import gate
 from flask_mplstream.state import AppState
 from flask_mplstream.workers.admission import Admission
 from tests.support.doubles import Clock, Counter
+from tests.support.processes import wait_until
 from tests.support.servers import RedisServer
 
 Serve = Callable[..., FlaskClient]
@@ -57,13 +59,6 @@ def asked(
     return [threads.submit(app.test_client().get, url) for url in urls]
 
 
-def waits_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    assert condition()
-
-
 def test_a_full_queue_is_a_503_at_once(
     serve: Serve, slow: threading.Event, renders: Counter
 ) -> None:
@@ -72,7 +67,7 @@ def test_a_full_queue_is_a_503_at_once(
     admission = AppState.of(client.application).renders()._admission
     with ThreadPoolExecutor(2) as threads:
         answers = asked(threads, client, "/plots/slow?n=1", "/plots/slow?n=2")
-        waits_for(lambda: admission._count == 2)
+        wait_until(lambda: admission._count == 2)
         refused = client.get("/plots/slow?n=3")
         slow.set()
         assert [answer.result().status_code for answer in answers] == [200, 200]
@@ -88,9 +83,10 @@ def test_a_full_queue_is_a_503_at_once(
 def test_followers_do_not_count(serve: Serve, slow: threading.Event) -> None:
     """Six ask for one picture: that is one render."""
     client = serve(MPLSTREAM_MAX_PENDING=0)
+    flights = AppState.of(client.application).pictures(None)._flights
     with ThreadPoolExecutor(6) as threads:
         answers = asked(threads, client, *["/plots/slow"] * 6)
-        time.sleep(0.1)
+        wait_until(lambda: flights._followers == 5)
         slow.set()
         assert {answer.result().status_code for answer in answers} == {200}
 
@@ -106,7 +102,7 @@ def test_where_there_is_an_older_picture_it_is_sent_instead(
     slow.clear()
     with ThreadPoolExecutor(1) as threads:
         answers = asked(threads, client, "/plots/slow?n=2")
-        waits_for(
+        wait_until(
             lambda: AppState.of(client.application).renders()._admission._count == 1
         )
         stale = client.get("/plots/slow?n=1")
@@ -161,13 +157,15 @@ def who() -> str:
 
 
 @pytest.fixture
-def costly(plots: FigureBlueprint, renders: Counter) -> None:
-    """A figure that costs a quarter of a second; on a busy machine, somewhat more."""
+def costly(
+    plots: FigureBlueprint, renders: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A figure that costs a quarter of a second, however long it takes."""
+    monkeypatch.setattr(Deadline, "worked_s", 0.25)
 
     @plots.figure_route("/costly", max_age=60, error_backoff=0)
     def costly(n: int = 0) -> Figure:
         renders(n)
-        time.sleep(0.25)
         if n < 0:
             raise ValueError(n)
         return Figure(figsize=(1, 1))
@@ -205,6 +203,7 @@ def test_a_render_that_fails_is_paid_for(serve: Serve) -> None:
     assert [ask(client, n).status_code for n in (-1, -2, -3)] == [500, 500, 429]
 
 
+@pytest.mark.slow
 @pytest.mark.keeps_threads
 def test_a_client_pays_for_no_waiting(
     plots: FigureBlueprint, serve: Serve, renders: Counter
@@ -226,6 +225,7 @@ def test_a_client_pays_for_no_waiting(
     assert renders.calls == [0, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.keeps_threads
 @pytest.mark.parametrize("step", ["load", "figure"])
 def test_many_slow_renders_at_once_do_not_all_pass(
@@ -274,7 +274,7 @@ def test_a_page_of_quick_pictures_passes(plots: FigureBlueprint, serve: Serve) -
 
 @pytest.mark.keeps_threads
 def test_another_client_s_used_up_budget_is_not_a_follower_s(
-    plots: FigureBlueprint, serve: Serve
+    plots: FigureBlueprint, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It makes the picture on its own."""
     go = threading.Event()
@@ -295,12 +295,12 @@ def test_another_client_s_used_up_budget_is_not_a_follower_s(
     flights = AppState.of(client.application).pictures(None)._flights
     with ThreadPoolExecutor(3) as threads:
         spending = threads.submit(get, 0, "a")
-        waits_for(lambda: len(flights._flights) == 1)
+        wait_until(lambda: len(flights._flights) == 1)
         refused = threads.submit(get, 1, "a")  # Until the first one is paid for.
-        waits_for(lambda: len(flights._flights) == 2)
+        wait_until(lambda: len(flights._flights) == 2)
         follower = threads.submit(get, 1, "b")
-        waits_for(lambda: flights._followers == 1)
-        time.sleep(0.3)
+        wait_until(lambda: flights._followers == 1)
+        monkeypatch.setattr(Deadline, "worked_s", 0.3)
         go.set()
         assert spending.result() == 200
         assert refused.result() == 429
@@ -338,6 +338,7 @@ def test_processes_count_in_the_redis_that_keeps_the_pictures(
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.keeps_threads  # What looks for a server that is down.
 @pytest.mark.usefixtures("costly")
 def test_where_redis_is_down_nobody_is_refused(

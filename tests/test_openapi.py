@@ -138,7 +138,7 @@ def no_renders(monkeypatch: pytest.MonkeyPatch) -> None:
 EVERY_KIND = schemathesis.openapi.from_wsgi(URL, every_kind())
 EXAMPLE = schemathesis.openapi.from_wsgi(URL, create_app({"DEBUG": True}))
 
-bounded = settings(max_examples=20, deadline=None, derandomize=True, database=None)
+bounded = settings(max_examples=20)
 
 
 def judge(case: schemathesis.Case[Any]) -> None:

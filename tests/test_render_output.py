@@ -18,6 +18,8 @@ from PIL import Image
 from flask_mplstream import ConfigError, ImageTooLargeError, render
 from tests.support.pictures import BUILDERS, lines, pixels
 
+pytestmark = pytest.mark.slow
+
 OPTIONS: dict[str, dict[str, Any]] = {
     "default": {},
     "dpi": {"dpi": 130},
@@ -30,12 +32,24 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
-@pytest.mark.parametrize("build", BUILDERS.values(), ids=BUILDERS)
-def test_a_png_has_the_pixels_of_savefig(
-    build: Callable[[], Figure], options: dict[str, Any]
-) -> None:
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Draw one figure with each option and each figure with one; all in a sweep."""
+    if "option" in metafunc.fixturenames:
+        pairs = [
+            (figure, option)
+            for figure in BUILDERS
+            for option in OPTIONS
+            if figure == "plain"
+            or option == "tight"
+            or metafunc.config.getoption("--sweep")
+        ]
+        metafunc.parametrize(("figure", "option"), pairs)
+
+
+@pytest.mark.sweep
+def test_a_png_has_the_pixels_of_savefig(figure: str, option: str) -> None:
     """Decoded, it equals ``Figure.savefig`` with the same options, pixel for pixel."""
+    build, options = BUILDERS[figure], OPTIONS[option]
     expected = BytesIO()
     with mpl.rc_context():
         build().savefig(expected, format="png", **options)
@@ -77,7 +91,7 @@ def test_a_transparent_jpeg_is_put_on_white() -> None:
 def test_bytes_repeat_in_every_process(name: str) -> None:
     """Equal figures give equal bytes, so equal ETags, whatever the hash seed."""
     program = (
-        "import sys; from tests.test_render_output import lines;"
+        "import sys; from tests.support.pictures import lines;"
         "from flask_mplstream import render;"
         f"sys.stdout.buffer.write(render(lines, {name!r}).body)"
     )

@@ -53,6 +53,8 @@ from tests.support.doubles import Clock, Counter, SilentSessions
 from tests.support.pictures import pixels
 from tests.support.servers import Server, free_port, need
 
+pytestmark = pytest.mark.slow
+
 Serve = Callable[..., FlaskClient]
 T = TypeVar("T")
 U = TypeVar("U")
@@ -252,7 +254,7 @@ def logged_in(app: Flask, user: str) -> FlaskClient:
     return client
 
 
-# --- A thousand interleavings ----------------------------------------------
+# --- Interleavings --------------------------------------------------------
 
 
 @dataclass
@@ -405,13 +407,19 @@ class Crowd:
                 raise AssertionError(f"{status} {given.text}")
 
 
-@pytest.mark.parametrize("first", range(0, 1000, 250))
-def test_a_thousand_interleavings_give_everybody_their_own(
-    first: int, clock: Clock
+@pytest.fixture(scope="module")
+def interleavings(request: pytest.FixtureRequest) -> int:
+    """A thousand are the whole search."""
+    return 1000 if request.config.getoption("--sweep") else 50
+
+
+@pytest.mark.sweep
+def test_any_interleaving_gives_everybody_their_own(
+    interleavings: int, clock: Clock
 ) -> None:
     """Logins, tags and versions of others, ranges, time: pixels are the asker's."""
     app, known = site(), Known()
-    for seed in range(first, first + 250):
+    for seed in range(interleavings):
         crowd = Crowd(app, clock, known, seed)
         for _ in range(6):
             try:
@@ -1738,13 +1746,14 @@ class Interleavings:
         return self._own[name, url]
 
 
-def test_a_thousand_interleavings_through_nginx_give_everybody_their_own(
-    stack: Stack,
+@pytest.mark.sweep
+def test_any_interleaving_through_nginx_gives_everybody_their_own(
+    stack: Stack, interleavings: int
 ) -> None:
     """No foreign byte, no foreign 304, and nothing for a stranger."""
-    interleavings = Interleavings(stack, seed=12)
-    for _ in range(1000):
-        interleavings.run()
+    users = Interleavings(stack, seed=12)
+    for _ in range(interleavings):
+        users.run()
 
 
 def assert_everybody_gets_their_own(port: int, users: Sequence[str]) -> None:

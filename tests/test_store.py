@@ -49,13 +49,13 @@ def same(first: Entry | None, second: Entry) -> bool:
     )
 
 
+REDIS = pytest.param("redis", marks=pytest.mark.slow)
 #: Its client leaves the sockets of ended threads to the collector.
-MEMCACHED = pytest.param(
-    "memcached", marks=pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
-)
+LEFT_OPEN = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+MEMCACHED = pytest.param("memcached", marks=[pytest.mark.slow, LEFT_OPEN])
 
 
-@pytest.fixture(params=["embedded", "simple", "filesystem", "redis", MEMCACHED])
+@pytest.fixture(params=["embedded", "simple", "filesystem", REDIS, MEMCACHED])
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
     """A backend as Flask-Caching makes it."""
     config: dict[str, Any] = {
@@ -96,6 +96,7 @@ def test_what_was_stored_comes_back(backend: Any, size: int) -> None:
     assert same(get(store), stored)
 
 
+@pytest.mark.slow  # It waits for a second.
 def test_an_entry_goes_after_its_timeout(backend: Any) -> None:
     """By the backend's own clock, which counts whole seconds."""
     store = Store(backend)

@@ -27,6 +27,11 @@ from flask_mplstream.render.gate import gate, use_agg
 
 use_agg()
 
+pytestmark = [pytest.mark.slow, pytest.mark.sweep]
+
+#: An example draws a chart and reads it.
+costly = settings(max_examples=settings().max_examples // 5)
+
 NUMBER = r"−?\d[\d,]*(?:\.\d+)?(?:e−?\d+)?"
 MONTHS = (
     *("January", "February", "March", "April", "May", "June", "July", "August"),
@@ -221,7 +226,7 @@ def curves(draw: st.DrawFn) -> Curve:
     return Curve(values)
 
 
-@settings(max_examples=25, deadline=None)
+@costly
 @given(
     curve=curves(),
     first=st.sampled_from([0, 1990, -3.5, 1e9]),
@@ -266,7 +271,7 @@ def test_a_line_over_numbers(
         check_line(text, known, seen, lambda said, at: is_rounded(said, at, between))
 
 
-@settings(max_examples=25, deadline=None)
+@costly
 @given(curve=curves(), low=st.floats(0.05, 0.45), high=st.floats(0.55, 0.95))
 def test_a_line_within_limits(curve: Curve, low: float, high: float) -> None:
     """Nothing beyond the limits is said, and all of it is exported."""
@@ -286,7 +291,7 @@ def test_a_line_within_limits(curve: Curve, low: float, high: float) -> None:
     assert table_of(axes)["y"].count() == len(seen)
 
 
-@settings(max_examples=25, deadline=None)
+@costly
 @given(
     curve=curves(),
     start=st.sampled_from(["2024-10-26T22:00", "2024-03-30", "2024-11-02T20:00:05"]),
@@ -341,7 +346,7 @@ def check_items(text: str, names: Sequence[str], values: Any) -> None:
     assert len(set(said)) == len({float(f"{value:.15g}") for value in values}), text
 
 
-@settings(max_examples=25, deadline=None)
+@costly
 @given(heights=HEIGHTS, is_horizontal=st.booleans())
 def test_bars_with_names(heights: list[float], is_horizontal: bool) -> None:
     """Each value if they are few, else the range and the highest."""
@@ -368,7 +373,7 @@ def test_bars_with_names(heights: list[float], is_horizontal: bool) -> None:
         assert found[2] == names[highest], text
 
 
-@settings(max_examples=25, deadline=None)
+@costly
 @given(
     first=st.lists(st.integers(1, 500), min_size=3, max_size=9),
     seed=st.integers(0, 2**16),
@@ -400,7 +405,7 @@ def test_bars_in_groups(first: list[int], seed: int, is_stacked: bool) -> None:
     assert value(found[2] or found[1]) == totals.max(), text
 
 
-@settings(max_examples=25, deadline=None)
+@costly
 @given(
     first=st.sampled_from(["2024-01-01", "2024-03-31", "2024-10-27T21:00"]),
     unit=st.sampled_from(["h", "D"]),
@@ -421,7 +426,7 @@ def test_bars_that_touch_on_a_date_axis(
     check_range(text, "y", heights)
 
 
-@settings(max_examples=25, deadline=None)
+@costly
 @given(
     days=st.lists(st.integers(1, 400), min_size=2, max_size=6),
     hours=st.lists(st.integers(1, 300), min_size=6, max_size=6),
@@ -443,7 +448,7 @@ def test_tasks_on_a_date_axis(days: list[int], hours: list[int]) -> None:
         assert 24 * int(found[2] or 0) + int(found[3] or 0) == count, text
 
 
-@settings(max_examples=25, deadline=None)
+@costly
 @given(
     count=st.sampled_from([1, 2, 50, 3000, 100_000]),
     seed=st.integers(0, 2**32 - 1),
@@ -472,7 +477,7 @@ def test_points(count: int, seed: int, offset: float, is_log: bool) -> None:
 
 @pytest.mark.parametrize("is_stacked", [False, True], ids=["apart", "stacked"])
 @pytest.mark.parametrize("kind", ["bar", "step", "stepfilled", "whole"])
-@settings(max_examples=8, deadline=None)
+@costly
 @given(
     sizes=st.lists(st.integers(5, 400), min_size=1, max_size=3),
     seed=st.integers(0, 2**32 - 1),
@@ -513,7 +518,7 @@ def test_histograms(
     assert is_rounded(places[2], found[-1], float(np.ptp(found))), text
 
 
-@settings(max_examples=25, deadline=None)
+@costly
 @given(
     seed=st.integers(0, 2**32 - 1),
     count=st.integers(1, 6),
@@ -546,7 +551,7 @@ def test_boxes(
         assert is_rounded(found[1], median, float(np.ptp(medians))), text
 
 
-@settings(max_examples=25, deadline=None)
+@costly
 @given(shares=st.lists(st.integers(1, 1000), min_size=2, max_size=6))
 def test_pies(shares: list[int]) -> None:
     """Shares are percents, within what one digit can say."""
@@ -563,7 +568,7 @@ def test_pies(shares: list[int]) -> None:
         assert abs(value(found[1]) - 100 * share / sum(shares)) <= 0.0501, text
 
 
-@settings(max_examples=25, deadline=None)
+@costly
 @given(
     seed=st.integers(0, 2**32 - 1),
     size=st.tuples(st.integers(1, 30), st.integers(2, 30)),
@@ -584,7 +589,7 @@ def test_heat_maps(
     check_range(text, "the values", values)
 
 
-@settings(max_examples=25, deadline=None)
+@costly
 @given(
     start=st.sampled_from(["2024-10-26 12:00", "2024-03-30 12:00", "2024-07-01"]),
     zone=st.sampled_from(["Europe/Berlin", "America/New_York", "Asia/Tokyo"]),
