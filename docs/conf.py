@@ -1,19 +1,13 @@
-"""How the documentation is built. ::
+"""Settings of Sphinx. Build the pages, and run their examples, without the network::
 
-    python -m sphinx -W --keep-going -n -b html docs docs/_build/html
-    python -m sphinx -W --keep-going -n -b doctest docs docs/_build/doctest
-
-The second runs its examples. Neither needs the network.
+python -m sphinx -W --keep-going -n -b html docs docs/_build/html
+python -m sphinx -W --keep-going -n -b doctest docs docs/_build/doctest
 """
 
 from __future__ import annotations
 
 import doctest
-import sys
 from importlib.metadata import version as version_of
-from pathlib import Path
-
-sys.path.append(str(Path(__file__).parent / "_ext"))
 
 project = "flask_mplstream"
 author = "the flask_mplstream contributors"
@@ -23,7 +17,6 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.doctest",
-    "option_lists",
 ]
 exclude_patterns = ["_build"]
 
@@ -38,7 +31,7 @@ autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 maximum_signature_line_length = 72
 
-# What is not of this package is not looked up: that would need the network.
+# Names of other packages are not looked up: that would need the network.
 nitpick_ignore_regex = [
     (
         "py:.*",
@@ -48,7 +41,7 @@ nitpick_ignore_regex = [
     ("py:class", r"flask_mplstream\.blueprint\.F"),  # A type variable.
 ]
 
-# A code block that should run says so, as {testcode} or {doctest}.
+# Only {testcode} and {doctest} blocks run.
 doctest_test_doctest_blocks = ""
 doctest_default_flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 doctest_global_setup = "__name__ = 'app'"
