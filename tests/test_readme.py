@@ -35,10 +35,12 @@ def test_a_code_block_runs(code: str) -> None:
     """Each is complete: it can be copied as it stands."""
     namespace: dict[str, Any] = {"__name__": "readme"}
     exec(compile(code, "README.md", "exec"), namespace)
-    if "app" in namespace:
-        assert namespace["app"].test_client().get("/plots/walk").status_code == 200
-    elif "plots" in namespace:
-        Flask("readme").register_blueprint(namespace["plots"])
+    app = namespace.get("app") or Flask("readme")
+    plots = namespace.get("plots") or FigureBlueprint("plots", __name__)
+    if "plots" not in app.blueprints:
+        app.register_blueprint(plots)
+    else:
+        assert app.test_client().get("/plots/walk").status_code == 200
 
 
 #: Pages whose blocks run in tests. Sphinx runs the blocks of the others.
