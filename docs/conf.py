@@ -1,4 +1,6 @@
-"""Settings of Sphinx. Build the pages, and run their examples, without the network::
+"""Settings of Sphinx.
+
+Build the pages, and run their examples, without the network::
 
 python -m sphinx -W --keep-going -n -b html docs docs/_build/html
 python -m sphinx -W --keep-going -n -b doctest docs docs/_build/doctest
@@ -20,7 +22,7 @@ extensions = [
 ]
 exclude_patterns = ["_build"]
 
-myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist"]
+myst_enable_extensions = ["html_image"]
 myst_heading_anchors = 3
 
 default_role = "literal"
@@ -47,6 +49,8 @@ doctest_default_flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 doctest_global_setup = "__name__ = 'app'"
 
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["docs.css"]
 html_title = f"flask_mplstream {release}"
 html_copy_source = False
 html_show_copyright = False
