@@ -6,8 +6,8 @@ Run it by hand::
     python docs/make_pictures.py walk       # those with names that begin with "walk"
 
 PICTURES has a line for each. The program starts the app on a free port, opens the path
-in Chromium and writes ``docs/pictures/NAME.png``. A path that ends in ``.png`` is written
-as it is served.
+in Chromium and writes ``docs/pictures/NAME.png``. A path that ends in ``.png`` is
+written as it is served.
 """
 
 from __future__ import annotations
