@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
 
-from .conftest import free_port, lacking, need, server
+from tests.support.paths import DOCS, ROOT
+from tests.support.servers import Server, free_port, lacking, need
 
-ROOT = Path(__file__).parent.parent
-PAGE = ROOT.joinpath("docs", "deploying.md").read_text("utf-8")
+pytestmark = pytest.mark.slow
+
+PAGE = DOCS.joinpath("deploying.md").read_text("utf-8")
 #: The files of the page: a block whose first line is a comment with its name.
 FILES: dict[str, str] = dict(
     re.findall(r"^```\w+\n# ([\w.]+)[^\n]*\n(.*?)^```", PAGE, re.M | re.S)
@@ -39,12 +39,15 @@ def port(tmp_path: Path) -> int:
     return port
 
 
-@contextmanager
-def running(folder: Path, port: int, *command: str, **config: str) -> Iterator[None]:
+def serve(folder: Path, port: int, *command: str, **config: str) -> Server:
+    """Return the server that *command* starts in *folder*."""
     path = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
     environment = {f"FLASK_{key}": value for key, value in config.items()}
-    with server(*command, port=port, cwd=folder, PYTHONPATH=path, **environment):
-        yield
+    return Server(
+        *("env", f"--chdir={folder}", *command),
+        port=port,
+        environment={**environment, "PYTHONPATH": path},
+    )
 
 
 def fetch(port: int, path: str, **headers: str) -> dict[str, str]:
@@ -64,7 +67,7 @@ def test_gunicorn(tmp_path: Path, port: int, redis_port: int) -> None:
         "MPLSTREAM_APP": "myapp:create_app",
         "SECRET_KEY": "secret",
     }
-    with running(tmp_path, port, *GUNICORN, "myapp:create_app()", **config):
+    with serve(tmp_path, port, *GUNICORN, "myapp:create_app()", **config):
         statuses = [fetch(port, "/plots/walk?n=9")["Cache-Status"] for _ in range(8)]
     assert "uri-miss" in statuses[0]
     assert all("hit" in status for status in statuses[1:])
@@ -73,14 +76,14 @@ def test_gunicorn(tmp_path: Path, port: int, redis_port: int) -> None:
 def test_gevent(tmp_path: Path, port: int) -> None:
     """It waits for the workers of the page's command."""
     command = (*GUNICORN, "-k", "gevent", "-w", "1", "myapp:create_app()")
-    with running(tmp_path, port, *command, MPLSTREAM_WORKERS="1"):
+    with serve(tmp_path, port, *command, MPLSTREAM_WORKERS="1"):
         assert "uri-miss" in fetch(port, "/plots/walk")["Cache-Status"]
         assert "hit" in fetch(port, "/plots/walk")["Cache-Status"]
 
 
 def test_uwsgi(tmp_path: Path, port: int) -> None:
     """Each of its two processes draws."""
-    with running(tmp_path, port, need("uwsgi"), "--ini", "uwsgi.ini"):
+    with serve(tmp_path, port, need("uwsgi"), "--ini", "uwsgi.ini"):
         assert "uri-miss" in fetch(port, "/plots/walk")["Cache-Status"]
 
 
@@ -101,8 +104,8 @@ def test_nginx(tmp_path: Path, port: int) -> None:
     )
     nginx = (need("nginx"), "-c", str(tmp_path / "nginx.conf"), "-p", str(tmp_path))
     with (
-        running(tmp_path, port, *GUNICORN, "-w", "1", "myapp:create_app()"),
-        server(*nginx, port=front),
+        serve(tmp_path, port, *GUNICORN, "-w", "1", "myapp:create_app()"),
+        Server(*nginx, port=front),
     ):
         caches = [fetch(front, "/app/plots/walk.png")["X-Cache"] for _ in range(2)]
         redirect = Request(f"http://127.0.0.1:{front}/app/plots/walk.PNG")
@@ -120,5 +123,5 @@ def test_a_container(tmp_path: Path, port: int) -> None:
         lacking("run this test as root: it mounts file systems in a namespace")
     inside = (need("unshare"), "--mount", "sh", "-c", READ_ONLY, "sh")
     command = (*GUNICORN, "--worker-tmp-dir", "/dev/shm", "myapp:create_app()")
-    with running(tmp_path, port, *inside, *command, MPLSTREAM_WORKERS="1"):
+    with serve(tmp_path, port, *inside, *command, MPLSTREAM_WORKERS="1"):
         assert "uri-miss" in fetch(port, "/plots/walk")["Cache-Status"]

@@ -127,6 +127,7 @@ def test_the_blocks_about_metrics_run(caplog: pytest.LogCaptureFixture) -> None:
     exec(compile(hook, "metrics.md", "exec"), namespace)
 
 
+@pytest.mark.slow
 def test_the_tests_in_the_docs_pass(tmp_path: Path) -> None:
     """They test the app of their page."""
     for name, language in (("myapp.py", r"\{testcode\}"), ("test_myapp.py", "python")):
