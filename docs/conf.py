@@ -1,19 +1,15 @@
-"""How the documentation is built. ::
+"""Settings of Sphinx.
 
-    python -m sphinx -W --keep-going -n -b html docs docs/_build/html
-    python -m sphinx -W --keep-going -n -b doctest docs docs/_build/doctest
+Build the pages, and run their examples, without the network::
 
-The second runs its examples. Neither needs the network.
+python -m sphinx -W --keep-going -n -b html docs docs/_build/html
+python -m sphinx -W --keep-going -n -b doctest docs docs/_build/doctest
 """
 
 from __future__ import annotations
 
 import doctest
-import sys
 from importlib.metadata import version as version_of
-from pathlib import Path
-
-sys.path.append(str(Path(__file__).parent / "_ext"))
 
 project = "flask_mplstream"
 author = "The flask-mplstream authors"
@@ -23,11 +19,10 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.doctest",
-    "option_lists",
 ]
 exclude_patterns = ["_build"]
 
-myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist"]
+myst_enable_extensions = ["html_image"]
 myst_heading_anchors = 3
 
 default_role = "literal"
@@ -38,7 +33,7 @@ autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 maximum_signature_line_length = 72
 
-# What is not of this package is not looked up: that would need the network.
+# Names of other packages are not looked up: that would need the network.
 nitpick_ignore_regex = [
     (
         "py:.*",
@@ -48,12 +43,14 @@ nitpick_ignore_regex = [
     ("py:class", r"flask_mplstream\.blueprint\.F"),  # A type variable.
 ]
 
-# A code block that should run says so, as {testcode} or {doctest}.
+# Only {testcode} and {doctest} blocks run.
 doctest_test_doctest_blocks = ""
 doctest_default_flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 doctest_global_setup = "__name__ = 'app'"
 
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["docs.css"]
 html_title = f"flask_mplstream {release}"
 html_copy_source = False
 html_show_copyright = False

@@ -1,11 +1,13 @@
-"""Makes the pictures of the documentation, by hand. ::
+"""Make the pictures of the documentation.
 
-    python docs/make_pictures.py            all of them
-    python docs/make_pictures.py walk       those whose name begins so
+Run it by hand::
 
-A picture is one line in PICTURES. It starts the app on a free port, opens the path
-in Chromium and writes ``docs/pictures/NAME.png``; what the path of a ``.png`` answers
-is written as it is.
+    python docs/make_pictures.py            # all pictures
+    python docs/make_pictures.py walk       # those with names that begin with "walk"
+
+PICTURES has a line for each. The program starts the app on a free port, opens the path
+in Chromium and writes ``docs/pictures/NAME.png``. A path that ends in ``.png`` is
+written as it is served.
 """
 
 from __future__ import annotations
@@ -35,25 +37,25 @@ MAX_BYTES = 150_000
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture, of a page or of a figure itself."""
+    """A picture of a page or of a figure."""
 
     #: The file's name, without its extension.
     name: str
-    #: Path and query of the URL. Where the path ends in ``.png``, that figure.
+    #: Path and query of the URL. A path that ends in ``.png`` is the figure itself.
     path: str
-    #: What ``flask --app`` takes, or the page whose first code block is the app.
+    #: The app for ``flask --app``, or the page with the app in its first code block.
     app: str = "example_app"
     #: Width and height of the window in CSS pixels.
     viewport: tuple[int, int] = (1080, 800)
     #: ``light`` or ``dark``.
     scheme: str = "light"
-    #: What of the page is shown: a CSS selector; else the window.
+    #: CSS selector of the shown element; by default the window is shown.
     selector: str = ""
     #: Whether the whole page is shown, however long.
     full_page: bool = False
-    #: JavaScript that is run in the page before.
+    #: JavaScript to run in the page first.
     before: str = ""
-    #: Dots for each CSS pixel; fewer for wide pages, which nobody sees as wide.
+    #: Dots for each CSS pixel; fewer for wide pages, which are shown smaller.
     dots: float = 2
 
 
@@ -72,7 +74,7 @@ BOTH = """
     document.body.replaceChildren(both);
 """
 
-#: With arguments that show something of each control.
+#: The arguments give each control a value.
 GALLERY_PAGE = (
     "/plots/_gallery/prices?tickers=AAPL&tickers=AMZN&tickers=IBM&tickers=MSFT"
     "&start=1998-01-01&log=true"
@@ -117,7 +119,7 @@ PICTURES = [
     Picture("gallery-phone", GALLERY_PAGE, viewport=(390, 844)),
 ]
 
-#: All images are there, with the pixels that the page chose.
+#: Load all images, with the pixels that the page chose.
 LOADED = """async () => {
     for (const image of document.images) image.loading = 'eager';
     await Promise.all([...document.images].map(image => image.decode()));
@@ -125,18 +127,18 @@ LOADED = """async () => {
 
 
 def main(prefix: str = "") -> None:
-    """Make the pictures whose name begins with *prefix*."""
+    """Make the pictures with names that begin with *prefix*."""
     wanted = [picture for picture in PICTURES if picture.name.startswith(prefix)]
     with ExitStack() as stack:
         apps = sorted({picture.app for picture in wanted})
-        urls = {app: stack.enter_context(serving(app)) for app in apps}
-        browser = stack.enter_context(chromium())
+        urls = {app: stack.enter_context(serve(app)) for app in apps}
+        browser = stack.enter_context(open_chromium())
         for picture in wanted:
-            write(picture, seen(picture, urls[picture.app], browser))
+            write(picture, capture(picture, urls[picture.app], browser))
 
 
-def seen(picture: Picture, url: str, browser: Browser) -> bytes:
-    """The picture as PNG."""
+def capture(picture: Picture, url: str, browser: Browser) -> bytes:
+    """Return the picture as PNG."""
     if picture.path.partition("?")[0].endswith(".png"):
         with urlopen(url + picture.path) as response:
             return bytes(response.read())
@@ -150,7 +152,7 @@ def seen(picture: Picture, url: str, browser: Browser) -> bytes:
     page.goto(url + picture.path)
     if picture.before:
         page.evaluate(picture.before)
-    page.wait_for_load_state("networkidle")  # What scripts fetch is there, too.
+    page.wait_for_load_state("networkidle")  # Scripts have fetched their data.
     page.evaluate(LOADED)
     if picture.selector:
         body = page.locator(picture.selector).screenshot()
@@ -161,7 +163,7 @@ def seen(picture: Picture, url: str, browser: Browser) -> bytes:
 
 
 def write(picture: Picture, body: bytes) -> None:
-    """Write *body* with a palette, which is a third of the size."""
+    """Write *body* with a palette: a third of the bytes."""
     path = PICTURES_FOLDER / f"{picture.name}.png"
     with Image.open(BytesIO(body)) as image:
         colors = image.convert("RGB").quantize(160, kmeans=5, dither=Image.Dither.NONE)
@@ -173,12 +175,12 @@ def write(picture: Picture, body: bytes) -> None:
 
 
 @contextmanager
-def serving(app: str) -> Iterator[str]:
-    """The URL of a server of *app*, on a free port."""
+def serve(app: str) -> Iterator[str]:
+    """Run a server of *app* on a free port, and return its URL."""
     with tempfile.TemporaryDirectory() as folder:
         if app.endswith(".md"):
-            app = written_app(DOCS / app, Path(folder))
-        port = free_port()
+            app = write_app(DOCS / app, Path(folder))
+        port = find_free_port()
         process = subprocess.Popen(
             [sys.executable, "-m", "flask", "--app", app, "run", "-p", str(port)],
             cwd=DOCS.parent,
@@ -193,8 +195,8 @@ def serving(app: str) -> Iterator[str]:
             process.wait(10)
 
 
-def written_app(page: Path, folder: Path) -> str:
-    """The first code block of *page* as a file that ``flask --app`` takes."""
+def write_app(page: Path, folder: Path) -> str:
+    """Write the first code block of *page* to a file for ``flask --app``."""
     found = re.search(r"```\{testcode\}\n(.*?)```", page.read_text("utf-8"), re.S)
     if found is None:
         raise SystemExit(f"{page.name} has no {{testcode}} block to make an app of.")
@@ -203,15 +205,15 @@ def written_app(page: Path, folder: Path) -> str:
     return str(path)
 
 
-def free_port() -> int:
-    """A port that nobody listens at."""
+def find_free_port() -> int:
+    """Return a port without a server."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    """Return when something listens at *port*."""
+    """Wait until *process* listens at *port*."""
     for _ in range(300):
         if process.poll() is not None:
             raise SystemExit(f"{process.args!r} ended with {process.returncode}.")
@@ -223,8 +225,8 @@ def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """Chromium, without a window."""
+def open_chromium() -> Iterator[Browser]:
+    """Run Chromium without a window."""
     program = shutil.which("chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(

@@ -131,7 +131,7 @@ def figures_of_the_docs() -> Iterator[tuple[str, Callable[[], Any]]]:
         space: dict[str, Any] = {"__name__": f"docs_{page.stem}"}
         apps: dict[int, Flask] = {}
         for block in blocks:
-            exec(block, space)
+            exec(compile(block, page.name, "exec", dont_inherit=True), space)
             found = [value for value in space.values() if isinstance(value, Flask)]
             apps |= {id(app): app for app in found}
         for app in apps.values():

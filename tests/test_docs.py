@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import typing
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,15 +16,17 @@ from flask import Flask, render_template_string
 from flask.cli import cli
 from flask.testing import FlaskClient
 from sphinx.util.inventory import InventoryFile
+from sphinx.util.typing import stringify_annotation
 
 import flask_mplstream
-from flask_mplstream.settings import PREFIX, RouteOptions, Settings
+from flask_mplstream.settings import PREFIX, FigureOptions, RouteOptions, Settings
 from tests.support.paths import DOCS
 
 PAGES = sorted(DOCS.glob("*.md"))
 PICTURES = sorted(DOCS.glob("pictures/*"))
-#: Bytes of a picture that everybody who clones the repository can bear.
+#: Bytes of a picture, as everyone who clones the repository downloads it.
 MAX_PICTURE_BYTES = 150_000
+MAX_PAGE_LINES = 250
 
 APP_SETTINGS = Settings.model_fields.keys() - RouteOptions.model_fields.keys()
 
@@ -58,11 +61,11 @@ def html(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def documented(html: Path) -> set[str]:
-    """Names and settings that have an entry."""
+    """Names that have an entry."""
     content = html.joinpath("objects.inv").read_bytes()
     inventory = InventoryFile.loads(content, uri="").data
     kinds = ("py:class", "py:exception", "py:function", "py:attribute", "py:data")
-    return {name for kind in (*kinds, "std:confval") for name in inventory[kind]}
+    return {name for kind in kinds for name in inventory[kind]}
 
 
 @pytest.mark.slow
@@ -89,18 +92,52 @@ def test_every_public_name_is_documented(name: str, documented: set[str]) -> Non
     assert f"flask_mplstream.{name}" in documented
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", RouteOptions.model_fields)
-def test_every_option_is_documented(name: str, documented: set[str]) -> None:
-    """With its type and default, under the name that an editor completes."""
-    assert f"flask_mplstream.FigureOptions.{name}" in documented
+def describe_field(name: str, annotation: object) -> str:
+    """Return the line of a list that states the type and the default of a field."""
+    value = Settings.model_fields[name].get_default(call_default_factory=True)
+    if name == "formats":
+        value = tuple(map(str, value))
+    default = f"{value:_}" if type(value) is int else repr(value)
+    kind = re.sub(r"~[\w.]+\.", "", stringify_annotation(annotation, "smart"))
+    return f"`{kind.replace('[[...]', '[...')}`, default `{default}`"
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(APP_SETTINGS))
-def test_every_setting_is_documented(name: str, documented: set[str]) -> None:
-    """Those of the app alone, as they stand in ``app.config``."""
-    assert f"{PREFIX}{name.upper()}" in documented
+@pytest.mark.parametrize(
+    ("page", "expected"),
+    [
+        pytest.param(
+            "options.md",
+            {
+                name: describe_field(name, annotation)
+                for name, annotation in typing.get_type_hints(FigureOptions).items()
+            },
+            id="options",
+        ),
+        pytest.param(
+            "settings.md",
+            {
+                f"{PREFIX}{name.upper()}": describe_field(name, annotation)
+                for name, annotation in typing.get_type_hints(Settings).items()
+                if name in APP_SETTINGS
+            },
+            id="settings",
+        ),
+    ],
+)
+def test_a_list_has_each_name_type_and_default(
+    page: str, expected: dict[str, str]
+) -> None:
+    """The lists are plain Markdown. Each entry ends with the reason to change it."""
+    text = DOCS.joinpath(page).read_text("utf-8")
+    entries = re.findall(r"^### (\w+)\n\n(.*)\n\n((?:.+\n)+)", text, re.M)
+    assert {name: line for name, line, _ in entries} == expected
+    assert all(re.search(r"^\*\*When:\*\* .", words, re.M) for *_, words in entries)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_is_short(page: Path) -> None:
+    """A longer one is two pages."""
+    assert len(page.read_text("utf-8").splitlines()) <= MAX_PAGE_LINES
 
 
 @pytest.mark.slow

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -13,10 +16,10 @@ from matplotlib.figure import Figure
 
 from flask_mplstream import FigureBlueprint, figure_failed, signals
 from flask_mplstream.prometheus import export_metrics
-from flask_mplstream.settings import PREFIX, RouteOptions, Settings
 from tests.support.paths import ROOT
 
 README = ROOT.joinpath("README.md").read_text("utf-8")
+TESTING = ROOT.joinpath("docs", "testing.md").read_text("utf-8")
 WORKERS = ROOT.joinpath("docs", "workers.md").read_text("utf-8")
 METRICS = ROOT.joinpath("docs", "metrics.md").read_text("utf-8")
 CACHING = ROOT.joinpath("docs", "caching.md").read_text("utf-8")
@@ -32,15 +35,24 @@ def test_a_code_block_runs(code: str) -> None:
     """Each is complete: it can be copied as it stands."""
     namespace: dict[str, Any] = {"__name__": "readme"}
     exec(compile(code, "README.md", "exec"), namespace)
-    if "app" in namespace:
-        assert namespace["app"].test_client().get("/plots/walk").status_code == 200
-    elif "plots" in namespace:
-        Flask("readme").register_blueprint(namespace["plots"])
+    app = namespace.get("app") or Flask("readme")
+    plots = namespace.get("plots") or FigureBlueprint("plots", __name__)
+    if "plots" not in app.blueprints:
+        app.register_blueprint(plots)
+    else:
+        assert app.test_client().get("/plots/walk").status_code == 200
 
 
-#: Pages whose blocks tests run, here and where executors are; the code of the others
-#: is in blocks that Sphinx runs.
-PAGES_WITH_TESTS = {"caching", "executors", "metrics", "workers"}
+#: Pages whose blocks run in tests. Sphinx runs the blocks of the others.
+PAGES_WITH_TESTS = {
+    "caching",
+    "deploying",
+    "executors",
+    "metrics",
+    "testing",
+    "workers",
+}
+MAX_README_LINES = 150
 
 
 def test_no_page_has_code_that_does_not_run() -> None:
@@ -50,6 +62,11 @@ def test_no_page_has_code_that_does_not_run() -> None:
         p.stem for p in pages if blocks(" *(?:python|pycon)", p.read_text("utf-8"))
     }
     assert found == PAGES_WITH_TESTS
+
+
+def test_the_readme_is_short() -> None:
+    """The details are in the documentation."""
+    assert len(README.splitlines()) <= MAX_README_LINES
 
 
 @pytest.mark.parametrize(
@@ -110,6 +127,25 @@ def test_the_blocks_about_metrics_run(caplog: pytest.LogCaptureFixture) -> None:
     exec(compile(hook, "metrics.md", "exec"), namespace)
 
 
+@pytest.mark.slow
+def test_the_tests_in_the_docs_pass(tmp_path: Path) -> None:
+    """They test the app of their page."""
+    for name, language in (("myapp.py", r"\{testcode\}"), ("test_myapp.py", "python")):
+        [block] = blocks(language, TESTING)
+        tmp_path.joinpath(name).write_text(block.values[0])
+    command = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    path = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
+    result = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": path, "PYTEST_ADDOPTS": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert re.search(r"^5 passed", result.stdout, re.M), result.stdout
+
+
 def test_each_signal_and_metric_is_in_the_docs() -> None:
     """With the arguments that are sent."""
     for signal in signals._signals.values():
@@ -134,15 +170,3 @@ def test_the_template_block_makes_pictures() -> None:
     for url in urls:
         response = app.test_client().get(url.replace("&amp;", "&"))
         assert response.status_code == 200
-
-
-@pytest.mark.parametrize("name", RouteOptions.model_fields)
-def test_every_option_is_in_the_table(name: str) -> None:
-    """None is left for the reader to find out."""
-    assert f"\n| `{name}` |" in README
-
-
-def test_every_setting_of_the_app_is_named() -> None:
-    """Those that are no options of a route as well."""
-    for name in Settings.model_fields.keys() - RouteOptions.model_fields.keys():
-        assert f"`{PREFIX}{name.upper()}`" in README

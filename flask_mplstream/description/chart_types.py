@@ -50,10 +50,6 @@ class ChartType:
     #: Its columns in CSV and JSON.
     columns: str = ""
 
-    def omitted(self) -> tuple[Fact, ...]:
-        """Return the facts that the words leave out."""
-        return tuple(fact for fact in Fact if fact not in self.facts)
-
 
 #: By kind of series. The first kind in axes gives the chart its name.
 CHART_TYPES: Mapping[str, ChartType] = MappingProxyType(
@@ -243,23 +239,3 @@ MEASURED = frozenset(
 )
 #: Kinds whose things are bars.
 BARS = frozenset({"bar", "histogram", "block_bar"})
-
-
-def write_facts_table() -> str:
-    """Return the facts that the words include and omit, as a Markdown table."""
-    rows = ["| chart | drawn by | words include | words omit |", "|---|---|---|---|"]
-    for kind in CHART_TYPES.values():
-        said, omitted = (
-            ", ".join(fact.value for fact in facts) or "—"
-            for facts in (kind.facts, kind.omitted())
-        )
-        rows.append(f"| {kind.chart} | {kind.drawn_by} | {said} | {omitted} |")
-    return "\n".join(rows)
-
-
-def write_columns_table() -> str:
-    """Return the columns of each kind in CSV and JSON, as a Markdown table."""
-    rows = ["| `kind` | drawn by | columns |", "|---|---|---|"]
-    for name, kind in CHART_TYPES.items():
-        rows.append(f"| `{name}` | {kind.drawn_by} | {kind.columns} |")
-    return "\n".join(rows)

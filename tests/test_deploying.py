@@ -1,0 +1,127 @@
+"""The setups in docs/deploying.md: each server runs with the files of the page."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import pytest
+
+from tests.support.paths import DOCS, ROOT
+from tests.support.servers import Server, free_port, lacking, need
+
+pytestmark = pytest.mark.slow
+
+PAGE = DOCS.joinpath("deploying.md").read_text("utf-8")
+#: The files of the page: a block whose first line is a comment with its name.
+FILES: dict[str, str] = dict(
+    re.findall(r"^```\w+\n# ([\w.]+)[^\n]*\n(.*?)^```", PAGE, re.M | re.S)
+)
+GUNICORN = (sys.executable, "-m", "gunicorn")
+#: A disk that cannot be written, apart from ``/mnt`` and ``/dev/shm``, and no root.
+READ_ONLY = """
+mount --make-rprivate / && mount -t tmpfs tmpfs /mnt && mount -o remount,bind,ro / &&
+! touch "$PWD/written" 2> /dev/null &&
+export TMPDIR=/mnt MPLCONFIGDIR=/mnt/matplotlib &&
+exec unshare --user --map-user=65534 --map-group=65534 "$@"
+"""
+
+
+@pytest.fixture
+def port(tmp_path: Path) -> int:
+    """A free port, which the page's files in *tmp_path* name instead of 8000."""
+    port = free_port()
+    for name in ("myapp.py", "gunicorn.conf.py", "uwsgi.ini"):
+        tmp_path.joinpath(name).write_text(FILES[name].replace("8000", str(port)))
+    return port
+
+
+def serve(folder: Path, port: int, *command: str, **config: str) -> Server:
+    """Return the server that *command* starts in *folder*."""
+    path = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
+    environment = {f"FLASK_{key}": value for key, value in config.items()}
+    return Server(
+        *("env", f"--chdir={folder}", *command),
+        port=port,
+        environment={**environment, "PYTHONPATH": path},
+    )
+
+
+def fetch(port: int, path: str, **headers: str) -> dict[str, str]:
+    """Return the headers of a picture at *path*."""
+    request = Request(f"http://127.0.0.1:{port}{path}", headers=headers)
+    with urlopen(request, timeout=60) as response:
+        assert response.read(4) == b"\x89PNG"
+        return dict(response.headers)
+
+
+def test_gunicorn(tmp_path: Path, port: int, redis_port: int) -> None:
+    """Two processes share pictures in Redis and draw in workers."""
+    config = {
+        "CACHE_TYPE": "RedisCache",
+        "CACHE_REDIS_URL": f"redis://127.0.0.1:{redis_port}/0",
+        "MPLSTREAM_WORKERS": "1",
+        "MPLSTREAM_APP": "myapp:create_app",
+        "SECRET_KEY": "secret",
+    }
+    with serve(tmp_path, port, *GUNICORN, "myapp:create_app()", **config):
+        statuses = [fetch(port, "/plots/walk?n=9")["Cache-Status"] for _ in range(8)]
+    assert "uri-miss" in statuses[0]
+    assert all("hit" in status for status in statuses[1:])
+
+
+def test_gevent(tmp_path: Path, port: int) -> None:
+    """It waits for the workers of the page's command."""
+    command = (*GUNICORN, "-k", "gevent", "-w", "1", "myapp:create_app()")
+    with serve(tmp_path, port, *command, MPLSTREAM_WORKERS="1"):
+        assert "uri-miss" in fetch(port, "/plots/walk")["Cache-Status"]
+        assert "hit" in fetch(port, "/plots/walk")["Cache-Status"]
+
+
+def test_uwsgi(tmp_path: Path, port: int) -> None:
+    """Each of its two processes draws."""
+    with serve(tmp_path, port, need("uwsgi"), "--ini", "uwsgi.ini"):
+        assert "uri-miss" in fetch(port, "/plots/walk")["Cache-Status"]
+
+
+def test_nginx(tmp_path: Path, port: int) -> None:
+    """It serves the app under a prefix, and public pictures from its cache."""
+    front = free_port()
+    site = FILES["nginx.conf"].replace("8000", str(port))
+    site = site.replace("listen 80;", f"listen 127.0.0.1:{front};")
+    site = site.replace("/var/cache/nginx", str(tmp_path))
+    user = "user root;" if os.geteuid() == 0 else ""
+    temporary = " ".join(
+        f"{kind}_temp_path {tmp_path}/{kind};"
+        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    tmp_path.joinpath("nginx.conf").write_text(
+        f"{user} daemon off; pid {tmp_path}/pid; error_log {tmp_path}/log;"
+        f"events {{}} http {{ access_log off; {temporary}\n{site} }}"
+    )
+    nginx = (need("nginx"), "-c", str(tmp_path / "nginx.conf"), "-p", str(tmp_path))
+    with (
+        serve(tmp_path, port, *GUNICORN, "-w", "1", "myapp:create_app()"),
+        Server(*nginx, port=front),
+    ):
+        caches = [fetch(front, "/app/plots/walk.png")["X-Cache"] for _ in range(2)]
+        redirect = Request(f"http://127.0.0.1:{front}/app/plots/walk.PNG")
+        with urlopen(redirect, timeout=60) as response:
+            assert response.url.endswith("/app/plots/walk.png")
+        private = fetch(front, "/app/plots/walk?n=9", Authorization="Basic YTpi")
+    assert caches == ["MISS", "HIT"]
+    assert private["Cache-Control"] == "private, no-cache"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="for namespaces of Linux")
+def test_a_container(tmp_path: Path, port: int) -> None:
+    """Nobody, on a disk that cannot be written, with workers."""
+    if os.geteuid() != 0:
+        lacking("run this test as root: it mounts file systems in a namespace")
+    inside = (need("unshare"), "--mount", "sh", "-c", READ_ONLY, "sh")
+    command = (*GUNICORN, "--worker-tmp-dir", "/dev/shm", "myapp:create_app()")
+    with serve(tmp_path, port, *inside, *command, MPLSTREAM_WORKERS="1"):
+        assert "uri-miss" in fetch(port, "/plots/walk")["Cache-Status"]
