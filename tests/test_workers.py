@@ -17,6 +17,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from matplotlib.figure import Figure
+from pebble.pool.base_pool import PoolStatus
 
 from flask_mplstream import (
     ConfigError,
@@ -296,6 +297,25 @@ def test_a_worker_that_dies_costs_one_more_render(pool: Serve, tmp_path: Path) -
     assert level(answer.data) == 5
 
 
+def test_a_render_that_is_lost_costs_one_more(
+    pool: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reached pebble just as that noticed the end of the process."""
+    client = pool(MPLSTREAM_WORKERS=1)
+    pid = int(client.get("/plots/pid").data)
+    elsewhere = AppState.of(client.application).renders()._elsewhere
+    assert isinstance(elsewhere, Pool)
+    process = elsewhere._workers[0]._process
+    assert process is not None
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not process.pool.active)
+    monkeypatch.setattr(process.pool, "_update_pool_status", lambda: None)
+    monkeypatch.setattr(process.pool._context, "_status", PoolStatus.RUNNING)
+    assert process.pool.active
+    answer = client.get("/plots/grey")
+    assert (answer.status_code, level(answer.data)) == (200, 0)
+
+
 def test_a_figure_that_kills_every_worker_is_an_error(
     pool: Serve, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -313,6 +333,7 @@ def test_a_figure_that_kills_every_worker_is_an_error(
     [
         pytest.param("segfault", "exit code -11", id="segfault"),
         pytest.param("leaves", "SystemExit: enough", id="sys.exit"),
+        pytest.param("exits", "that rendered the picture ended", id="os._exit"),
         pytest.param("greedy", "MPLSTREAM_WORKER_BYTES", id="memory"),
         pytest.param("fails", "ValueError: no such value", id="error"),
         pytest.param("fails?kind=odd", "OddError: 1 and 2", id="unpicklable"),

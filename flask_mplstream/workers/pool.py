@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
+from typing import TypeVar
 from weakref import WeakSet, finalize
 
 from pebble import ProcessPool
@@ -30,6 +31,8 @@ from .reaper import reaper
 
 logger = logging.getLogger("flask_mplstream")
 
+T = TypeVar("T")
+
 #: Part of a request's time after which its render is not begun any more: the rest would
 #: be too short for many, and their workers killed for nothing. Only a worker that
 #: starts is waited for longer: others than those that wait could not use it either.
@@ -41,6 +44,8 @@ MORE_WORKERS = (
 )
 #: Seconds after which a process that still starts is started anew.
 LONGEST_START_S = 60.0
+#: Seconds in which a task that its process took to the grave is missed.
+PULSE_S = 0.5
 
 _all_pools: WeakSet[Pool] = WeakSet()
 
@@ -132,6 +137,26 @@ class _Process:
     #: Done when the process takes renders, or has found out that it never will.
     ready: Future[None]
     began: float
+
+    def result_of(self, task: Future[T], turn: _Turn) -> T:
+        """Return the result of *task*.
+
+        Pebble loses the task of a process that exits with 0, and one that comes just
+        as the pool notices the end of its process.
+
+        :raises TimeoutError: at the deadline.
+        :raises BrokenExecutor: if the process has ended without a result.
+        """
+        has_ended = False
+        while True:
+            try:
+                return task.result(min(turn.remaining_s, PULSE_S))
+            except TimeoutError:
+                if not turn.remaining_s:
+                    raise
+                if has_ended:
+                    raise BrokenExecutor("The task was lost.") from None
+            has_ended = self.context.has_ended
 
 
 class _Worker:
@@ -232,7 +257,7 @@ class _Worker:
 
     def _wait_for_start(self, process: _Process, turn: _Turn) -> None:
         try:
-            process.ready.result(turn.remaining_s)
+            process.result_of(process.ready, turn)
         except TimeoutError:
             # It goes on starting for the next one, or nobody would ever have it.
             if time.monotonic() - process.began > LONGEST_START_S:
@@ -254,7 +279,7 @@ class _Worker:
         remaining_s = turn.remaining_s
         self._job = process.pool.schedule(transport.run, [payload])
         try:
-            return self._job.result(remaining_s)
+            return process.result_of(self._job, turn)
         except TimeoutError:
             if remaining_s < turn.due_s:
                 self._late_until = time.monotonic() + turn.due_s - remaining_s
