@@ -36,6 +36,12 @@ def slow_app() -> Flask:
     return create_app()
 
 
+def slower_app() -> Flask:
+    """An app that starts longer than a picture may take."""
+    time.sleep(3)
+    return create_app()
+
+
 def failing_app() -> Flask:
     """An app whose parts are not all there."""
     raise OSError("no database")
