@@ -17,6 +17,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from matplotlib.figure import Figure
+from pebble.pool.base_pool import PoolStatus
 
 from flask_mplstream import (
     ConfigError,
@@ -26,7 +27,7 @@ from flask_mplstream import (
 )
 from flask_mplstream.errors import OverloadedError
 from flask_mplstream.state import AppState
-from flask_mplstream.workers.pool import Pool, Startup
+from flask_mplstream.workers.pool import FREE_START_S, Pool, StartClock, Startup
 from flask_mplstream.workers.process import KeptContext, limit_memory
 from tests.apps.worker_figures import end, grey, of_data, other, plots
 from tests.support.paths import DOCS
@@ -268,6 +269,25 @@ def test_a_worker_that_dies_costs_one_more_render(pool: Serve, tmp_path: Path) -
     assert level(answer.data) == 5
 
 
+def test_a_render_that_is_lost_costs_one_more(
+    pool: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reached pebble just as that noticed the end of the process."""
+    client = pool(MPLSTREAM_WORKERS=1)
+    pid = int(client.get("/plots/pid").data)
+    elsewhere = AppState.of(client.application).renders()._elsewhere
+    assert isinstance(elsewhere, Pool)
+    process = elsewhere._workers[0]._process
+    assert process is not None
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not process.pool.active)
+    monkeypatch.setattr(process.pool, "_update_pool_status", lambda: None)
+    monkeypatch.setattr(process.pool._context, "_status", PoolStatus.RUNNING)
+    assert process.pool.active
+    answer = client.get("/plots/grey")
+    assert (answer.status_code, level(answer.data)) == (200, 0)
+
+
 def test_a_figure_that_kills_every_worker_is_an_error(
     pool: Serve, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -285,6 +305,7 @@ def test_a_figure_that_kills_every_worker_is_an_error(
     [
         pytest.param("segfault", "exit code -11", id="segfault"),
         pytest.param("leaves", "SystemExit: enough", id="sys.exit"),
+        pytest.param("exits", "that rendered the picture ended", id="os._exit"),
         pytest.param("greedy", "MPLSTREAM_WORKER_BYTES", id="memory"),
         pytest.param("fails", "ValueError: no such value", id="error"),
         pytest.param("fails?kind=odd", "OddError: 1 and 2", id="unpicklable"),
@@ -367,6 +388,7 @@ def test_a_worker_that_is_still_starting_is_not_killed(
     pool: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else a short ``timeout`` would start one after the other, and none in time."""
+    monkeypatch.setattr("flask_mplstream.workers.pool.FREE_START_S", 0)
     began: list[KeptContext] = []
     start = KeptContext.Process
 
@@ -387,10 +409,60 @@ def test_a_worker_that_is_still_starting_is_not_killed(
     assert len(began) == 1
 
 
+@pytest.mark.parametrize("budget", [None, 30])
+def test_the_start_of_the_workers_is_not_the_time_of_a_picture(
+    pool: Serve, budget: int | None
+) -> None:
+    """They start for longer than ``timeout``: leaders, followers and the queue wait."""
+    app = pool(
+        MPLSTREAM_APP="tests.worker_figures:slower_app",
+        MPLSTREAM_TIMEOUT=2,
+        MPLSTREAM_CLIENT_BUDGET=budget,
+    ).application
+    with ThreadPoolExecutor(6) as threads:
+        urls = [f"/plots/grey?level={n}" for n in (0, 1, 2, 3, 0, 1)]
+        answers = list(threads.map(lambda url: app.test_client().get(url), urls))
+    assert [answer.status_code for answer in answers] == [200] * 6
+
+
+def test_a_start_that_takes_too_long_is_the_time_of_the_pictures(
+    pool: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server has a limit of its own."""
+    monkeypatch.setattr("flask_mplstream.workers.pool.FREE_START_S", 0.1)
+    client = pool(
+        MPLSTREAM_APP="tests.worker_figures:slower_app", MPLSTREAM_TIMEOUT=0.5
+    )
+    assert client.get("/plots/grey").status_code == 503
+
+
+def test_a_clock_stands_still_while_the_only_workers_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """For a limited time, and not for a further worker."""
+    now, is_up = 0.0, False
+    monkeypatch.setattr("flask_mplstream.workers.pool.time.monotonic", lambda: now)
+    clock = StartClock(lambda: is_up)
+
+    def at(seconds: float, change: Callable[[], None]) -> float:
+        nonlocal now
+        now = seconds
+        change()
+        return clock()
+
+    assert at(1, clock.stop) == at(3, clock.stop) == at(6, clock.go_on) == 1
+    assert at(7, clock.stop) == 2
+    assert at(8 + FREE_START_S, clock.go_on) == 3
+    is_up = True
+    assert at(9 + FREE_START_S, clock.stop) == 4
+    assert at(10 + FREE_START_S, clock.stop) == 5
+
+
 def test_queued_requests_wait_for_a_worker_that_starts(
     pool: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Longer than the part of ``timeout`` in which a render must begin otherwise."""
+    monkeypatch.setattr("flask_mplstream.workers.pool.FREE_START_S", 0)
     monkeypatch.setattr("flask_mplstream.workers.pool.LATEST_START", 0.02)
     app = pool(MPLSTREAM_WORKERS=1, MPLSTREAM_TIMEOUT=30).application
     with ThreadPoolExecutor(6) as threads:
@@ -400,9 +472,10 @@ def test_queued_requests_wait_for_a_worker_that_starts(
 
 
 def test_a_render_that_begins_late_is_not_killed_for_it(
-    pool: Serve, caplog: pytest.LogCaptureFixture
+    pool: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The request is told to come again, and finds the same worker."""
+    monkeypatch.setattr("flask_mplstream.workers.pool.FREE_START_S", 0)
     killed: list[str] = []
     client = pool(
         MPLSTREAM_WORKERS=1, MPLSTREAM_APP="tests.apps.worker_figures:slow_app"

@@ -36,6 +36,12 @@ def slow_app() -> Flask:
     return create_app()
 
 
+def slower_app() -> Flask:
+    """An app that starts longer than a picture may take."""
+    time.sleep(3)
+    return create_app()
+
+
 def failing_app() -> Flask:
     """An app whose parts are not all there."""
     raise OSError("no database")
@@ -153,6 +159,11 @@ def segfault() -> Figure:
 @plots.figure_route("/leaves")
 def leaves() -> Figure:
     sys.exit("enough")
+
+
+@plots.figure_route("/exits")
+def exits() -> Figure:
+    os._exit(0)
 
 
 @plots.figure_route("/greedy")
