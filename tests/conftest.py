@@ -30,6 +30,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Leave the rest of each sweep to a run with ``--sweep``."""
+    if config.getoption("--sweep"):
+        return
+    rest = [item for item in items if is_rest_of_sweep(item)]
+    items[:] = [item for item in items if not is_rest_of_sweep(item)]
+    config.hook.pytest_deselected(items=rest)
+
+
+def is_rest_of_sweep(item: pytest.Item) -> bool:
+    return any(mark.kwargs.get("rest") for mark in item.iter_markers("sweep"))
+
+
+@pytest.fixture(scope="session")
+def is_sweep(request: pytest.FixtureRequest) -> bool:
+    """Whether the searches are to be complete."""
+    return bool(request.config.getoption("--sweep"))
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Return the number of cores: some tests bound how long servers take."""

@@ -415,7 +415,7 @@ def test_the_start_of_the_workers_is_not_the_time_of_a_picture(
 ) -> None:
     """They start for longer than ``timeout``: leaders, followers and the queue wait."""
     app = pool(
-        MPLSTREAM_APP="tests.worker_figures:slower_app",
+        MPLSTREAM_APP="tests.apps.worker_figures:slower_app",
         MPLSTREAM_TIMEOUT=2,
         MPLSTREAM_CLIENT_BUDGET=budget,
     ).application
@@ -431,7 +431,7 @@ def test_a_start_that_takes_too_long_is_the_time_of_the_pictures(
     """A server has a limit of its own."""
     monkeypatch.setattr("flask_mplstream.workers.pool.FREE_START_S", 0.1)
     client = pool(
-        MPLSTREAM_APP="tests.worker_figures:slower_app", MPLSTREAM_TIMEOUT=0.5
+        MPLSTREAM_APP="tests.apps.worker_figures:slower_app", MPLSTREAM_TIMEOUT=0.5
     )
     assert client.get("/plots/grey").status_code == 503
 
