@@ -31,7 +31,7 @@ from tests.support.servers import Server, free_port
 
 # A client that has lost its scheduler closes and leaves its event loop running,
 # in a daemon thread with nothing to do.
-pytestmark = pytest.mark.keeps_threads
+pytestmark = [pytest.mark.keeps_threads, pytest.mark.slow]
 
 DOCUMENT = ROOT.joinpath("docs", "executors.md").read_text("utf-8")
 #: The files that the document tells to write, by name.

@@ -48,6 +48,13 @@ def one_spawned_process() -> Executor:
     return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
 
 
+#: Threads are quick to start.
+KINDS = [
+    pytest.param(one_thread, id="threads"),
+    pytest.param(one_process, marks=pytest.mark.slow, id="processes"),
+]
+
+
 class Counted(ThreadPoolExecutor):
     """Threads that know how much they have been given."""
 
@@ -117,9 +124,11 @@ def told_once(caplog: pytest.LogCaptureFixture) -> str:
     [
         pytest.param(one_thread, True, id="threads"),
         pytest.param(one_thread, False, id="threads-made"),
-        pytest.param(one_spawned_process, True, id="processes-spawned"),
-        pytest.param(one_process, True, id="processes"),
-        pytest.param(one_process, False, id="processes-made"),
+        pytest.param(
+            one_spawned_process, True, marks=pytest.mark.slow, id="processes-spawned"
+        ),
+        pytest.param(one_process, True, marks=pytest.mark.slow, id="processes"),
+        pytest.param(one_process, False, marks=pytest.mark.slow, id="processes-made"),
     ],
 )
 def test_a_picture_is_what_the_web_process_would_draw(
@@ -134,7 +143,7 @@ def test_a_picture_is_what_the_web_process_would_draw(
     assert is_here == (make is one_thread)
 
 
-@pytest.mark.parametrize("make", [one_thread, one_process])
+@pytest.mark.parametrize("make", KINDS)
 def test_eight_requests_are_one_render(
     on: Serve, make: Make, renders: Path, until: Path
 ) -> None:
@@ -156,6 +165,7 @@ def test_eight_requests_are_one_render(
     assert collapsed.count(False) == 1
 
 
+@pytest.mark.slow
 def test_two_processes_render_at_once(on: Serve, renders: Path) -> None:
     """Each picture waits for the other: the gate is each process's own."""
     context = multiprocessing.get_context("forkserver")
@@ -166,6 +176,7 @@ def test_two_processes_render_at_once(on: Serve, renders: Path) -> None:
     assert [level(answer) for answer in answers] == [1, 2]
 
 
+@pytest.mark.slow
 def test_data_is_loaded_where_the_picture_is_drawn(on: Serve) -> None:
     """And a coroutine is awaited there, with an app and without."""
     for config in ({}, {"MPLSTREAM_APP": FACTORY}):
@@ -174,7 +185,7 @@ def test_data_is_loaded_where_the_picture_is_drawn(on: Serve) -> None:
         assert level(client.get("/plots/async?level=41")) == 41
 
 
-@pytest.mark.parametrize("make", [one_thread, one_process])
+@pytest.mark.parametrize("make", KINDS)
 def test_the_app_is_there_and_no_request(
     on: Serve, make: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -185,7 +196,7 @@ def test_the_app_is_there_and_no_request(
     assert "Working outside of request context" in caplog.text
 
 
-@pytest.mark.parametrize("make", [one_thread, one_process])
+@pytest.mark.parametrize("make", KINDS)
 def test_without_an_app_the_error_names_the_setting(
     on: Serve, make: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -196,6 +207,7 @@ def test_without_an_app_the_error_names_the_setting(
     assert "MPLSTREAM_APP" in told
 
 
+@pytest.mark.slow
 def test_the_wait_is_told_from_the_render(on: Serve) -> None:
     """What was not spent on a step was spent on the way, or in a queue."""
     answer = on(one_process).get("/plots/grey")
@@ -203,6 +215,7 @@ def test_the_wait_is_told_from_the_render(on: Serve) -> None:
     assert [s.partition(";")[0] for s in steps] == ["wait", "build", "draw", "encode"]
 
 
+@pytest.mark.slow
 def test_an_executor_that_broke_is_made_again(
     on: Serve, renders: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -224,6 +237,7 @@ def test_an_executor_that_broke_is_made_again(
     assert len(made) == 2
 
 
+@pytest.mark.slow
 def test_a_figure_that_kills_each_process_is_an_error(
     on: Serve, renders: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -236,6 +250,7 @@ def test_a_figure_that_kills_each_process_is_an_error(
     assert level(client.get("/plots/grey?level=6")) == 6
 
 
+@pytest.mark.slow
 def test_an_executor_of_the_apps_own_that_broke_is_an_error(
     on: Serve, renders: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -459,7 +474,7 @@ def test_a_lambda_is_refused_at_start(plots: FigureBlueprint) -> None:
     assert "not as a lambda" in told
 
 
-@pytest.mark.parametrize("make", [one_thread, one_process])
+@pytest.mark.parametrize("make", KINDS)
 def test_a_render_that_takes_too_long_is_let_go(
     on: Serve, make: Make, until: Path
 ) -> None:
@@ -487,6 +502,7 @@ def test_what_was_not_begun_in_time_is_never_rendered(on: Serve, renders: Path) 
     assert not renders.exists()
 
 
+@pytest.mark.slow
 def test_a_second_render_has_what_is_left_of_the_time(on: Serve, renders: Path) -> None:
     """Not all of ``timeout`` once more."""
     client = on(one_process)
@@ -497,6 +513,7 @@ def test_a_second_render_has_what_is_left_of_the_time(on: Serve, renders: Path) 
     assert answer.status_code == 504
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "told"),
     [
@@ -518,6 +535,7 @@ def test_an_error_travels(
     assert len(noted(renders)) == 1
 
 
+@pytest.mark.slow
 def test_an_error_has_its_line_and_its_class(on: Serve) -> None:
     """An app that handles its own errors gets them, with the far traceback."""
     app = on(one_process).application
@@ -534,6 +552,7 @@ def test_an_error_has_its_line_and_its_class(on: Serve) -> None:
     assert "Traceback" in str(caught[0].__cause__)
 
 
+@pytest.mark.slow
 def test_an_answer_of_the_users_own_travels(on: Serve) -> None:
     """``abort(404)``, and a ``flask.Response`` that is returned."""
     client = on(one_process)
@@ -544,6 +563,7 @@ def test_an_answer_of_the_users_own_travels(on: Serve) -> None:
     assert answer.headers["Cache-Control"] == "no-store"
 
 
+@pytest.mark.slow
 def test_bad_mathtext_from_the_url_is_the_clients_fault(on: Serve) -> None:
     """The argument is named, as if it had been drawn here."""
     answer = on(one_process).get("/plots/titled", query_string={"title": r"$\no$"})
@@ -552,12 +572,13 @@ def test_bad_mathtext_from_the_url_is_the_clients_fault(on: Serve) -> None:
     assert answer.json["errors"][0]["name"] == "title"
 
 
+@pytest.mark.slow
 def test_an_injected_value_travels(on: Serve) -> None:
     """Where its class has a name; else the log says what to do."""
     assert level(on(one_process).get("/plots/injected")) == 8
 
 
-@pytest.mark.parametrize("make", [one_thread, one_process])
+@pytest.mark.parametrize("make", KINDS)
 def test_an_injected_value_that_cannot_travel_is_told(
     on: Serve, make: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -613,7 +634,7 @@ def test_an_executor_is_made_with_the_first_render_only(on: Serve) -> None:
     assert len(made) == 1
 
 
-@pytest.mark.parametrize("make", [one_thread, one_process])
+@pytest.mark.parametrize("make", KINDS)
 def test_a_figure_in_a_figure_does_not_wait_for_its_own_thread(
     on: Serve, make: Make
 ) -> None:
@@ -657,6 +678,7 @@ def test_all_that_is_submitted_counts_as_pending(on: Serve, until: Path) -> None
     assert level(app.test_client().get("/plots/slow?level=3")) == 3
 
 
+@pytest.mark.slow
 def test_each_forked_web_process_makes_its_own(renders: Path) -> None:
     """An app that is loaded before gunicorn forks renders in every worker."""
     app = "tests.apps.executor_figures:create_served_app()"
@@ -675,7 +697,10 @@ def test_each_forked_web_process_makes_its_own(renders: Path) -> None:
 DOCUMENT = DOCS.joinpath("executors.md")
 
 
-@pytest.mark.parametrize("name", ["processes", "threads", "security"])
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param("processes", marks=pytest.mark.slow), "threads", "security"],
+)
 def test_the_documents_other_code_runs(on: Serve, name: str) -> None:
     """Its executors render; tests/test_dask.py has the cluster's."""
     blocks = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text("utf-8"), re.S)
@@ -686,6 +711,7 @@ def test_the_documents_other_code_runs(on: Serve, name: str) -> None:
         assert level(on(namespace[name]).get("/plots/grey?level=90")) == 90
 
 
+@pytest.mark.slow
 def test_an_executor_from_before_a_fork_is_told(on: Serve) -> None:
     """Its threads live in the parent: renders would hang, and nobody knew why."""
     client = on(one_thread())

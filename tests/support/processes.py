@@ -26,7 +26,7 @@ def wait_until(
         time.sleep(step_s)
 
 
-def gone(*numbers: int, timeout_s: float = 2) -> bool:
+def gone(*numbers: int, timeout_s: float = 20) -> bool:
     """Whether these processes end within *timeout_s* seconds."""
     deadline = time.monotonic() + timeout_s
     while any(map(is_running, numbers)) and time.monotonic() < deadline:
