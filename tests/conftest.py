@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,7 @@ from flask.testing import FlaskClient
 from flask_mplstream import FigureBlueprint
 from flask_mplstream import state as state_module
 from tests.support.doubles import Clock, Counter
+from tests.support.processes import wait_until
 from tests.support.servers import MemcachedServer, RedisServer
 
 if TYPE_CHECKING:
@@ -67,6 +69,8 @@ def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     left = set(threading.enumerate()) - threads
     if request.node.get_closest_marker("keeps_threads") is None:
         assert not left, f"threads still run: {left}"
+    with suppress(AssertionError):  # Those that were killed may be ending.
+        wait_until(lambda: not multiprocessing.active_children())
     assert not multiprocessing.active_children(), "child processes still run"
 
 

@@ -121,7 +121,7 @@ def served_by(cluster: Cluster, workers: int = 2) -> Iterator[Flask]:
     try:
         AppState.of(app).renders().start()
         app.config["CLIENTS"] = recipe["clients"]
-        app.config["CLIENTS"][0].wait_for_workers(workers, timeout=30)
+        app.config["CLIENTS"][0].wait_for_workers(workers, timeout=120)
         yield app
     finally:
         AppState.of(app).stop()
@@ -255,7 +255,7 @@ def test_no_picture_is_lost_with_a_worker(
 ) -> None:
     """100 of them, one of three workers killed in the middle."""
     victim = cluster.start_worker("--no-nanny")
-    app.config["CLIENTS"][-1].wait_for_workers(3, timeout=60)
+    app.config["CLIENTS"][-1].wait_for_workers(3, timeout=120)
     with ThreadPoolExecutor(8) as threads:
         asked = [
             threads.submit(ask, app, "slow", seconds=0.05, level=n, renders=renders)

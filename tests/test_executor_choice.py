@@ -280,7 +280,7 @@ def test_apps_that_are_dropped_leave_no_process() -> None:
     assert [ref() for ref in held] == [None] * 3
     assert gone(*pids)
     wait_until(lambda: threads_of_ours() == [])
-    assert multiprocessing.active_children() == []
+    wait_until(lambda: multiprocessing.active_children() == [])
 
 
 @pytest.mark.slow
@@ -297,6 +297,7 @@ def test_an_app_that_only_started_its_workers_leaves_none() -> None:
     assert held() is None
     assert gone(*(child.pid for child in children if child.pid))
     wait_until(lambda: threads_of_ours() == [])
+    wait_until(lambda: multiprocessing.active_children() == [])
 
 
 @pytest.mark.slow
