@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, TypeVar
 
 from flask import has_request_context, request
@@ -134,8 +134,8 @@ class Budget:
         with self._changed:
             account = self._account(client)
             account.users += 1
-            has_place = self._changed.wait_for(
-                lambda: account.open < account.most, deadline.lock_timeout_s
+            has_place = deadline.wait(
+                partial(self._changed.wait_for, lambda: account.open < account.most)
             )
             account.open += has_place
         try:

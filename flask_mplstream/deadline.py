@@ -21,7 +21,7 @@ class Deadline:
     """The seconds that one picture may take, all steps together.
 
     :param timeout_s: seconds from now on; ``None`` for no limit.
-    :param clock: seconds that only grow.
+    :param clock: seconds that never fall; they stand still while workers start.
     """
 
     def __init__(
@@ -53,6 +53,16 @@ class Deadline:
     def has_passed(self) -> bool:
         """Whether nothing is left."""
         return self.remaining_s <= 0
+
+    def wait(self, wait: Callable[[float], bool]) -> bool:
+        """Wait until the deadline, though the clock may stand still meanwhile.
+
+        :param wait: waits for the seconds that it gets; whether that was enough.
+        :return: whether it was before the deadline.
+        """
+        while not (is_done := wait(self.lock_timeout_s)) and not self.has_passed:
+            pass
+        return is_done
 
     def begin(self, step: str) -> None:
         """End the current step and begin *step*."""

@@ -384,6 +384,7 @@ class FigureRoute:
             lambda begins: self._renders().admit(begins),
             lambda: self._renders().before_wait(),
             series,
+            lambda: self._renders().clock(),
         )
 
     def injected(

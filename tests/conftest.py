@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +18,7 @@ from hypothesis import HealthCheck, settings
 from flask_mplstream import FigureBlueprint
 from flask_mplstream import state as state_module
 from tests.support.doubles import Clock, Counter
+from tests.support.processes import wait_until
 from tests.support.servers import MemcachedServer, RedisServer, serve_in_threads
 
 if TYPE_CHECKING:
@@ -56,6 +58,27 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker("slow")
 
 
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Leave the rest of each sweep to a run with ``--sweep``."""
+    if config.getoption("--sweep"):
+        return
+    rest = [item for item in items if is_rest_of_sweep(item)]
+    items[:] = [item for item in items if not is_rest_of_sweep(item)]
+    config.hook.pytest_deselected(items=rest)
+
+
+def is_rest_of_sweep(item: pytest.Item) -> bool:
+    return any(mark.kwargs.get("rest") for mark in item.iter_markers("sweep"))
+
+
+@pytest.fixture(scope="session")
+def is_sweep(request: pytest.FixtureRequest) -> bool:
+    """Whether the searches are to be complete."""
+    return bool(request.config.getoption("--sweep"))
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Return the number of cores: some tests bound how long servers take."""
@@ -72,6 +95,8 @@ def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     left = set(threading.enumerate()) - threads
     if request.node.get_closest_marker("keeps_threads") is None:
         assert not left, f"threads still run: {left}"
+    with suppress(AssertionError):  # Those that were killed may be ending.
+        wait_until(lambda: not multiprocessing.active_children())
     assert not multiprocessing.active_children(), "child processes still run"
 
 

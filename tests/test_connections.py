@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,6 +24,7 @@ from flask_mplstream.connections import (
     _only_reads,
     release_connections,
 )
+from tests.support.processes import wait_until
 
 #: As many as a server has, and twice what the default pool of 5 + 10 gives.
 THREADS = 32
@@ -341,7 +341,8 @@ def test_a_render_holds_no_connection_while_it_waits_for_its_turn(
     def slow(users: int, n: int = 0) -> Figure:
         if not held:
             assert all(loaded.acquire(timeout=10) for _ in range(4))
-            time.sleep(0.1)  # They have read; now they go to the gate.
+            # They have read; now they go to the gate.
+            wait_until(lambda: checked_out(app) == 0)
             held.append(checked_out(app))
         return Figure(figsize=(0.5, 0.5))
 

@@ -10,8 +10,7 @@ import logging
 import os
 import re
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib import import_module
@@ -27,11 +26,12 @@ from flask_mplstream.state import AppState
 from tests.apps.executor_figures import create_app, plots
 from tests.support.paths import ROOT
 from tests.support.pictures import pixels
+from tests.support.processes import wait_until
 from tests.support.servers import Server, free_port
 
 # A client that has lost its scheduler closes and leaves its event loop running,
 # in a daemon thread with nothing to do.
-pytestmark = pytest.mark.keeps_threads
+pytestmark = [pytest.mark.keeps_threads, pytest.mark.slow]
 
 DOCUMENT = ROOT.joinpath("docs", "executors.md").read_text("utf-8")
 #: The files that the document tells to write, by name.
@@ -121,7 +121,7 @@ def served_by(cluster: Cluster, workers: int = 2) -> Iterator[Flask]:
     try:
         AppState.of(app).renders().start()
         app.config["CLIENTS"] = recipe["clients"]
-        app.config["CLIENTS"][0].wait_for_workers(workers, timeout=30)
+        app.config["CLIENTS"][0].wait_for_workers(workers, timeout=120)
         yield app
     finally:
         AppState.of(app).stop()
@@ -175,13 +175,6 @@ def ask(app: Flask, path: str, **query: Any) -> TestResponse:
     return app.test_client().get(f"/plots/{path}", query_string=query)
 
 
-def wait_until(is_so: Callable[[], object], timeout_s: float = 20) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not is_so():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.01)
-
-
 def test_a_picture_is_what_the_web_process_would_draw(
     app: Flask, renders: Path
 ) -> None:
@@ -212,17 +205,19 @@ def test_each_picture_is_rendered_once(app: Flask, renders: Path) -> None:
 
 
 def test_an_invalidated_picture_is_not_that_of_the_render_under_way(
-    app: Flask, renders: Path
+    app: Flask, renders: Path, tmp_path: Path
 ) -> None:
     """Equal tasks are two renders: that is why ``pure=False``."""
-    with ThreadPoolExecutor(1) as threads:
-        query = {"seconds": 0.8, "level": 50, "renders": renders}
+    with ThreadPoolExecutor(2) as threads:
+        query = {"level": 50, "renders": renders, "until": tmp_path / "until"}
         first = threads.submit(ask, app, "slow", **query)
         wait_until(lambda: len(noted(renders)) == 1)
         with app.app_context():
             plots.invalidate("slow")
-        assert level(ask(app, "slow", **query)) == 50
-        assert level(first.result()) == 50
+        second = threads.submit(ask, app, "slow", **query)
+        wait_until(lambda: len(noted(renders)) == 2)
+        Path(tmp_path / "until").touch()
+        assert level(second.result()) == level(first.result()) == 50
     assert len(noted(renders)) == 2
 
 
@@ -234,12 +229,10 @@ def test_an_error_travels(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
     assert ask(app, "titled", title=r"$\no$").status_code == 400
 
 
-def test_a_render_that_takes_too_long_is_let_go(app: Flask) -> None:
-    """504 in time; the cluster is whole again when it has ended."""
-    began = time.monotonic()
-    answer = ask(app, "brief", seconds=2)
-    assert answer.status_code == 504
-    assert 1 <= time.monotonic() - began < 2
+def test_a_render_that_takes_too_long_is_let_go(app: Flask, tmp_path: Path) -> None:
+    """504 while it runs; the cluster is whole again when it has ended."""
+    assert ask(app, "brief", until=tmp_path / "until").status_code == 504
+    Path(tmp_path / "until").touch()
     assert level(ask(app, "slow", seconds=0, level=60)) == 60
 
 
@@ -247,9 +240,7 @@ def test_a_figure_that_kills_its_workers_is_an_error(
     app: Flask, renders: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """After two of them, which come back and serve others."""
-    began = time.monotonic()
     answer = ask(app, "dies", renders=renders)
-    assert time.monotonic() - began < 10
     assert answer.status_code == 500
     assert len(set(noted(renders))) == 2
     errors = [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR]
@@ -259,42 +250,42 @@ def test_a_figure_that_kills_its_workers_is_an_error(
     assert level(ask(app, "grey", level=61)) == 61
 
 
-def test_no_picture_is_lost_with_a_worker(tmp_path: Path, renders: Path) -> None:
-    """100 of them, one of two workers killed in the middle."""
-    with running(tmp_path, "--nanny") as cluster:
-        victim = cluster.start_worker("--no-nanny")
-        with served_by(cluster) as app, ThreadPoolExecutor(8) as threads:
-            asked = [
-                threads.submit(ask, app, "slow", seconds=0.05, level=n, renders=renders)
-                for n in range(100)
-            ]
-            wait_until(lambda: len(noted(renders)) >= 30)
-            assert victim.pid in noted(renders)
-            victim.kill()
-            answers = [future.result() for future in asked]
-    assert [level(answer) for answer in answers] == [*range(100)]
+def test_no_picture_is_lost_with_a_worker(
+    app: Flask, cluster: Cluster, renders: Path
+) -> None:
+    """100 of them, one of three workers killed in the middle."""
+    victim = cluster.start_worker("--no-nanny")
+    app.config["CLIENTS"][-1].wait_for_workers(3, timeout=120)
+    with ThreadPoolExecutor(8) as threads:
+        asked = [
+            threads.submit(ask, app, "slow", seconds=0.05, level=n, renders=renders)
+            for n in range(100, 200)
+        ]
+        wait_until(lambda: len(noted(renders)) >= 30)
+        assert victim.pid in noted(renders)
+        victim.kill()
+        answers = [future.result() for future in asked]
+    assert [level(answer) for answer in answers] == [*range(100, 200)]
     assert noted(renders).count(victim.pid) < 90
 
 
 def test_a_scheduler_that_is_gone_costs_no_hit(
     tmp_path: Path, renders: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Renders fail in time, the one under way as well, until there is one again."""
+    """Renders fail before their time is over, also one under way."""
     with (
         running(tmp_path, "--no-nanny") as cluster,
         served_by(cluster, 1) as app,
         ThreadPoolExecutor(1) as threads,
     ):
         assert level(ask(app, "grey", level=70)) == 70
-        query = {"seconds": 15, "renders": renders}
+        query = {"renders": renders, "until": tmp_path / "never"}
         under_way = threads.submit(ask, app, "slow", **query)
         wait_until(lambda: noted(renders))
         cluster.scheduler.kill()
-        began = time.monotonic()
         assert under_way.result().status_code == 500
         for n in range(3):
             assert ask(app, "grey", level=71 + n).status_code == 500
-        assert time.monotonic() - began < 5
         assert "ConnectionRefusedError" in caplog.text
         assert "MPLSTREAM_EXECUTOR" in caplog.text
         hit = ask(app, "grey", level=70)

@@ -133,6 +133,7 @@ def draw_twice(pipe: Any) -> None:
     pipe.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_a_daemonic_process_draws(method: str) -> None:
     """``multiprocessing`` lets it have no children."""
@@ -152,6 +153,7 @@ def test_a_daemonic_process_draws(method: str) -> None:
     assert "daemonic" in told[0]
 
 
+@pytest.mark.slow
 def test_a_celery_task_draws(tmp_path: Path) -> None:
     """In a real prefork worker: its processes are daemonic."""
     log = tmp_path / "log"
@@ -190,6 +192,7 @@ def ask(port: int, path: str) -> tuple[int, bytes]:
         connection.close()
 
 
+@pytest.mark.slow
 def test_a_real_uwsgi_draws(tmp_path: Path) -> None:
     """Its ``sys.executable`` is uwsgi itself. Without its threads nothing hangs."""
     port, log = free_port(), tmp_path / "log"
@@ -225,6 +228,7 @@ def threads_of_ours() -> list[str]:
     return [n for n in names if "mplstream" in n or n.endswith("_loop)")]
 
 
+@pytest.mark.slow
 def test_close_stops_workers_and_threads(make: Callable[..., Flask]) -> None:
     """At once, however often it is called; the next render has a new worker."""
     app = make()
@@ -237,6 +241,7 @@ def test_close_stops_workers_and_threads(make: Callable[..., Flask]) -> None:
     assert pid_of(app) not in (first, os.getpid())
 
 
+@pytest.mark.slow
 def test_close_while_workers_start_leaves_nothing(make: Callable[..., Flask]) -> None:
     """A test may end before its first picture."""
     app = make(MPLSTREAM_WORKERS=2)
@@ -251,6 +256,7 @@ def test_close_of_an_app_without_figures_does_nothing() -> None:
     FigureBlueprint.close(Flask(__name__))
 
 
+@pytest.mark.slow
 def test_close_leaves_other_apps_alone(make: Callable[..., Flask]) -> None:
     """Each has workers of its own."""
     one, other = make(), make()
@@ -260,6 +266,7 @@ def test_close_leaves_other_apps_alone(make: Callable[..., Flask]) -> None:
     assert pid_of(other) == pid
 
 
+@pytest.mark.slow
 def test_apps_that_are_dropped_leave_no_process() -> None:
     """Nothing of the package keeps an app, or the workers of one that is gone."""
     pids, held = [], []
@@ -274,9 +281,10 @@ def test_apps_that_are_dropped_leave_no_process() -> None:
     assert [ref() for ref in held] == [None] * 3
     assert gone(*pids)
     wait_until(lambda: threads_of_ours() == [])
-    assert multiprocessing.active_children() == []
+    wait_until(lambda: multiprocessing.active_children() == [])
 
 
+@pytest.mark.slow
 def test_an_app_that_only_started_its_workers_leaves_none() -> None:
     """Also those of a hook, which no render has used."""
     app = Flask(__name__)
@@ -290,8 +298,10 @@ def test_an_app_that_only_started_its_workers_leaves_none() -> None:
     assert held() is None
     assert gone(*(child.pid for child in children if child.pid))
     wait_until(lambda: threads_of_ours() == [])
+    wait_until(lambda: multiprocessing.active_children() == [])
 
 
+@pytest.mark.slow
 def test_a_fork_that_drops_an_app_leaves_its_parents_workers(
     make: Callable[..., Flask],
 ) -> None:
@@ -355,6 +365,7 @@ def test_a_request_in_a_render_starts_no_workers(make: Callable[..., Flask]) -> 
     assert AppState.of(app)._preload_pid == 0
 
 
+@pytest.mark.slow
 def test_workers_that_cannot_start_cost_no_page(
     make: Callable[..., Flask],
     monkeypatch: pytest.MonkeyPatch,
@@ -377,6 +388,7 @@ def test_workers_that_cannot_start_cost_no_page(
     assert level(client.get("/grey?level=2").data) == 2
 
 
+@pytest.mark.slow
 def test_a_pool_that_could_not_start_all_loses_no_worker(
     make: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,6 +30,7 @@ print(app.test_client().get("/empty.png").status_code)
 """
 
 
+@pytest.mark.slow
 def test_the_package_works_without_forks() -> None:
     """Neither ``os.register_at_fork`` nor ``fcntl`` nor ``resource`` is needed."""
     done = subprocess.run(
@@ -77,6 +78,7 @@ print(code, status(4))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no forks")
 def test_a_fork_that_python_is_not_told_of_leaves_nothing_held() -> None:
     """Whatever a thread of the parent held, the child draws."""

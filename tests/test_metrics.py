@@ -31,6 +31,7 @@ from tests.apps.worker_figures import end
 from tests.apps.worker_figures import plots as worker_plots
 from tests.support.doubles import Clock
 from tests.support.paths import ROOT
+from tests.support.processes import wait_until
 from tests.support.servers import Gunicorn
 
 PATIENCE_S = 20.0
@@ -181,13 +182,7 @@ def waits_for_another(app: Flask) -> bool:
     return bool(pictures._flights._followers)
 
 
-def wait_until(claim: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not claim():
-        assert time.monotonic() < deadline, "it does not come true"
-        time.sleep(0.01)
-
-
+@pytest.mark.slow
 def test_killed_workers_are_counted_by_reason(tmp_path: Path) -> None:
     """One for its time; two died of one render."""
     app = Flask(__name__)
@@ -283,6 +278,7 @@ def test_an_app_that_is_gone_listens_no_more() -> None:
     assert set(figure_served.receivers) <= others
 
 
+@pytest.mark.slow
 def test_without_the_extra_it_is_named() -> None:
     """The error says what to install; the rest of the package works without."""
     program = (
@@ -378,6 +374,7 @@ RENDERS = ("mplstream_render_seconds_count", frozenset({WALK}))
 PENDING = ("mplstream_renders_pending", frozenset({WALK}))
 
 
+@pytest.mark.slow
 def test_two_processes_count_together(gunicorn_port: int, tmp_path: Path) -> None:
     """Either tells the sum; what a killed one had pending is gone with it."""
     with ExitStack() as stack:

@@ -31,6 +31,10 @@ MAX_AGE_S = 60
 RENDER_S = 0.2
 #: On a machine with other work, for what has no time of its own.
 PATIENCE_S = 20.0
+#: Each starts a server of two processes, which import Matplotlib.
+REST = pytest.mark.sweep(rest=True)
+
+pytestmark = [pytest.mark.slow, pytest.mark.sweep]
 
 
 def figures() -> Flask:
@@ -179,9 +183,12 @@ def cache(kind: str, request: pytest.FixtureRequest, folder: Path) -> dict[str, 
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param((kind, options), id=f"{kind}{''.join(options)}")
-        for kind in ("RedisCache", "FileSystemCache")
-        for options in ((), ("--preload",))
+        pytest.param(("RedisCache", ()), id="RedisCache"),
+        pytest.param(("FileSystemCache", ("--preload",)), id="FileSystemCache-preload"),
+        pytest.param(
+            ("RedisCache", ("--preload",)), marks=REST, id="RedisCache-preload"
+        ),
+        pytest.param(("FileSystemCache", ()), marks=REST, id="FileSystemCache"),
     ],
 )
 def workers(
@@ -223,7 +230,7 @@ def test_an_invalidation_reaches_every_worker(workers: Workers) -> None:
         assert ask(there, path).body == old
         before = workers.renders
         ask(here, "/invalidate", "POST")
-        deadline = time.monotonic() + COHERENCE_S + RENDER_S + 0.5
+        deadline = time.monotonic() + COHERENCE_S + PATIENCE_S
         while (new := ask(there, path).body) == old:
             assert time.monotonic() < deadline, "the old picture is still sent"
             time.sleep(0.02)
@@ -259,7 +266,13 @@ def children_of(pid: int) -> list[int]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="Linux only")
-@pytest.mark.parametrize("options", [(), ("--preload",)], ids=["", "preload"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param((), id=""),
+        pytest.param(("--preload",), marks=REST, id="preload"),
+    ],
+)
 def test_a_graceful_stop_ends_every_process(
     options: tuple[str, ...], request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:

@@ -28,6 +28,7 @@ from flask_mplstream import (
     figure_served,
     render_began,
     render_ended,
+    start_workers,
     worker_killed,
 )
 from flask_mplstream import signals as signals_module
@@ -363,6 +364,7 @@ def pool() -> Iterator[FlaskClient]:
     end(client.application)
 
 
+@pytest.mark.slow
 def test_a_worker_s_render_is_told_here(pool: FlaskClient, rendered: Told) -> None:
     """With the picture that it made and its seconds, waiting included."""
     body = pool.get("/plots/grey?level=3").data
@@ -380,6 +382,7 @@ def test_an_executor_s_render_is_told_here(rendered: Told) -> None:
     assert [told["sender"] for told in rendered] == [app]
 
 
+@pytest.mark.slow
 def test_a_worker_killed_for_its_time_is_told(
     pool: FlaskClient, failed: Told, tmp_path: Path
 ) -> None:
@@ -392,6 +395,7 @@ def test_a_worker_killed_for_its_time_is_told(
     assert isinstance(failed[0]["exception"], SlowRenderError)
 
 
+@pytest.mark.slow
 def test_each_worker_that_dies_is_told(
     pool: FlaskClient, failed: Told, tmp_path: Path
 ) -> None:
@@ -402,12 +406,15 @@ def test_each_worker_that_dies_is_told(
     assert [type(told["exception"]) for told in failed] == [WorkerDiedError]
 
 
+@pytest.mark.slow
 def test_a_worker_that_does_not_start_is_told(
     failed: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is started anew; the request has no room, and is no failure."""
     monkeypatch.setattr("flask_mplstream.workers.pool.LONGEST_START_S", 0.0)
-    client = one_worker(MPLSTREAM_APP="tests.apps.worker_figures:slow_app")
+    monkeypatch.setattr("flask_mplstream.workers.pool.FREE_START_S", 0.0)
+    client = one_worker(MPLSTREAM_APP="tests.apps.worker_figures:slower_app")
+    start_workers(client.application)
     with heard(worker_killed) as killed:
         assert client.get("/plots/brief").status_code == 503
     end(client.application)
@@ -415,6 +422,7 @@ def test_a_worker_that_does_not_start_is_told(
     assert failed == []
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_replaced_is_not_told(pool: FlaskClient) -> None:
     """Two renders are all that it was to do."""
     with heard(worker_killed) as killed:
@@ -424,6 +432,7 @@ def test_a_worker_that_is_replaced_is_not_told(pool: FlaskClient) -> None:
     assert killed == []
 
 
+@pytest.mark.slow
 def test_a_worker_that_ends_with_the_app_is_not_told(
     pool: FlaskClient, tmp_path: Path
 ) -> None:

@@ -24,17 +24,11 @@ from flask_mplstream.cache import coalesce
 from flask_mplstream.deadline import Deadline
 from flask_mplstream.overload import EVERY_S, OverloadLog
 from tests.support.doubles import Clock, Counter
+from tests.support.processes import wait_until
 
 Serve = Callable[..., FlaskClient]
 #: Seconds that a request may take after its timeout; on a busy machine, some more.
-SOON_S = 4.0
-
-
-def wait_until(is_so: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 10
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+SOON_S = 10.0
 
 
 def flights_of(client: FlaskClient) -> Any:
@@ -222,9 +216,13 @@ def test_hits_are_answered_while_many_wait_for_one_picture(
 
 
 def test_a_quick_picture_refuses_no_follower(
-    plots: FigureBlueprint, serve: Serve, renders: Counter
+    plots: FigureBlueprint,
+    serve: Serve,
+    renders: Counter,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """More than the limit may wait for a second."""
+    """More than the limit may wait for some time."""
+    monkeypatch.setattr(coalesce, "PATIENCE_S", 20.0)
 
     @plots.figure_route("/slow")
     def slow() -> Figure:

@@ -93,6 +93,12 @@ class _Flight(Generic[T]):
     #: Whether the leader has stopped waiting.
     is_abandoned: bool = False
 
+    def wait(self, timeout_s: float) -> bool:
+        """Return whether it ends in *timeout_s* seconds."""
+        with suppress(TimeoutError):
+            self.landed.result(timeout_s)
+        return self.landed.done()
+
 
 class Flights(Generic[T]):
     """The flights of one process.
@@ -234,10 +240,13 @@ class Flights(Generic[T]):
         return self._take(flight)
 
     def _wait(self, flight: _Flight[T], rendered: _Rendered) -> None:
+        def wait(seconds: float) -> bool:
+            with suppress(TimeoutError):
+                rendered.done.result(seconds + GRACE_S)
+            return rendered.done.done()
+
         try:
-            rendered.done.result(flight.deadline.lock_timeout_s + GRACE_S)
-        except TimeoutError:
-            pass
+            flight.deadline.wait(wait)
         finally:
             with self._lock:
                 flight.is_abandoned = not rendered.done.done()
@@ -302,19 +311,19 @@ class Flights(Generic[T]):
             del error  # Its traceback has this frame.
 
     def _follow(self, flight: _Flight[T], deadline: Deadline) -> _Outcome[T]:
-        timeout_s = deadline.lock_timeout_s
         with self._place() as has_place:
-            if not has_place:
-                patience_s = PATIENCE_S - flight.deadline.elapsed_s
-                timeout_s = min(timeout_s, max(patience_s, 0.0))
-            try:
-                return flight.landed.result(timeout_s)
-            except TimeoutError:
-                if flight.landed.done():  # Just now.
-                    return flight.landed.result()
-                if has_place:
-                    raise _too_late(deadline, flight.deadline) from None
-                raise _crowded(self._max_followers) from None
+            if has_place:
+                has_landed = deadline.wait(flight.wait)
+            else:
+                patience_s = min(
+                    PATIENCE_S - flight.deadline.elapsed_s, deadline.lock_timeout_s
+                )
+                has_landed = flight.wait(max(patience_s, 0.0))
+        if has_landed:
+            return flight.landed.result()
+        if has_place:
+            raise _too_late(deadline, flight.deadline)
+        raise _crowded(self._max_followers)
 
     @contextmanager
     def _place(self) -> Iterator[bool]:
@@ -332,8 +341,7 @@ class Flights(Generic[T]):
         previous, flight.previous = flight.previous, None
         if previous is not None:
             flight.deadline.begin("an earlier render")
-            with suppress(TimeoutError):
-                previous.landed.result(flight.deadline.lock_timeout_s)
+            flight.deadline.wait(previous.wait)
         with self._lock:
             flight.has_begun = True
 

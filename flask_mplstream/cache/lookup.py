@@ -86,6 +86,13 @@ class Wanted:
     #: Gives the identity without the version of the data, if there is one: it leads
     #: to the newest picture, which is sent if rendering the current data fails.
     series: Callable[[], str] | None = None
+    #: Counts the seconds of ``timeout_s``; it may stand still for a while.
+    clock: Callable[[], float] = time.monotonic
+
+    @property
+    def deadline(self) -> Deadline:
+        """A deadline for a request that begins now."""
+        return Deadline(self.timeout_s, self.clock)
 
     def without_stale(self) -> Wanted:
         """Return the same picture, which is fresh or an error."""
@@ -237,7 +244,7 @@ class Pictures:
 
         :param is_live: whether nothing that began earlier will do.
         """
-        deadline = Deadline(wanted.timeout_s)
+        deadline = wanted.deadline
         if self._flights.is_nested:
             return run_here(make(deadline, None))
         is_busy = self._flights.is_busy_or_failed(flight, must_begin_later=is_live)
@@ -366,7 +373,7 @@ class Pictures:
             return
 
         def renew() -> None:
-            deadline = Deadline(wanted.timeout_s)
+            deadline = wanted.deadline
             release = self._acquire(wanted.key)
             if release is None:
                 return  # Another process does.

@@ -13,7 +13,6 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
-from ..deadline import Deadline
 from ..image import RenderedImage, image_format
 from .faults import as_failure, as_usage, failure
 from .files import write_whole
@@ -102,7 +101,7 @@ def _format_of(path: Path, asked: str | None) -> str:
 
 def _made_anew(job: Job) -> RenderedImage:
     wanted, _ = job.route.wanted(job.picture)
-    return wanted.produce(Deadline(wanted.timeout_s), None)
+    return wanted.produce(wanted.deadline, None)
 
 
 def _write(output: str, body: bytes) -> None:

@@ -30,6 +30,10 @@ class OnExecutor:
         self._executor: Executor | None = None
         self._lock = threading.Lock()  # guards _executor
 
+    def clock(self) -> float:
+        """Return seconds that only grow: how the executor starts is not known."""
+        return time.monotonic()
+
     def start(self) -> None:
         """Make the executor now."""
         self._current(threading.TIMEOUT_MAX)

@@ -34,6 +34,9 @@ _INTERPRETERS = ("python", "pypy", "graalpy")
 class Elsewhere(Protocol):
     """Runs payloads outside this process."""
 
+    def clock(self) -> float:
+        """Return seconds that never fall, and stand still while workers start."""
+
     def start(self) -> None:
         """Be ready before the first render."""
 

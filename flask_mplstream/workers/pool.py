@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import math
 import os
 import queue
 import threading
@@ -18,6 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
+from typing import TypeVar
 from weakref import WeakSet, finalize
 
 from pebble import ProcessPool
@@ -30,6 +32,8 @@ from .reaper import reaper
 
 logger = logging.getLogger("flask_mplstream")
 
+T = TypeVar("T")
+
 #: Part of a request's time after which its render is not begun any more: the rest would
 #: be too short for many, and their workers killed for nothing. Only a worker that
 #: starts is waited for longer: others than those that wait could not use it either.
@@ -39,8 +43,13 @@ MORE_WORKERS = (
     "Raise MPLSTREAM_WORKERS or timeout, or start the workers before the first request "
     "(MPLSTREAM_PRELOAD)."
 )
+#: Seconds of a start that do not count as the time of the pictures that wait for it.
+#: With the default ``timeout`` that is less than the 30 seconds of gunicorn.
+FREE_START_S = 15.0
 #: Seconds after which a process that still starts is started anew.
 LONGEST_START_S = 60.0
+#: Seconds in which a task that its process took to the grave is missed.
+PULSE_S = 0.5
 
 _all_pools: WeakSet[Pool] = WeakSet()
 
@@ -72,23 +81,62 @@ class Startup:
                 transport.app_named(self.app_name)
 
 
+class StartClock:
+    """A monotonic clock that stands still while the only workers are starting.
+
+    Nothing could be rendered then, so it is not the pictures' time.
+
+    :param is_up: whether a worker takes renders.
+    """
+
+    def __init__(self, is_up: Callable[[], bool]) -> None:
+        self._is_up = is_up
+        self._lock = threading.Lock()  # guards _stood_s and _stopped_at
+        self._stood_s = 0.0
+        self._stopped_at: float | None = None
+
+    def __call__(self) -> float:
+        """Return the seconds."""
+        with self._lock:
+            return time.monotonic() - self._stood_s - self._standing_s
+
+    @property
+    def _standing_s(self) -> float:
+        if self._stopped_at is None:
+            return 0.0
+        return min(time.monotonic() - self._stopped_at, FREE_START_S)
+
+    def stop(self) -> None:
+        """Stand still, as a worker starts, unless another one is up."""
+        with self._lock:
+            if self._stopped_at is None and not self._is_up():
+                self._stopped_at = time.monotonic()
+
+    def go_on(self) -> None:
+        """Go on, as a worker has started, or failed to."""
+        with self._lock:
+            self._stood_s += self._standing_s
+            self._stopped_at = None
+
+
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """A request's time, by the monotonic clock."""
+    """A request's time."""
 
+    clock: Callable[[], float]
     latest_start: float
     deadline: float
 
     @classmethod
-    def of(cls, timeout_s: float) -> _Turn:
+    def of(cls, timeout_s: float, clock: Callable[[], float]) -> _Turn:
         """Return the turn of a request that has *timeout_s* seconds from now on."""
-        now = time.monotonic()
-        return cls(now + timeout_s * LATEST_START, now + timeout_s)
+        now = clock()
+        return cls(clock, now + timeout_s * LATEST_START, now + timeout_s)
 
     @property
     def remaining_s(self) -> float:
         """Seconds until the deadline."""
-        return max(self.deadline - time.monotonic(), 0)
+        return max(self.deadline - self.clock(), 0)
 
     @property
     def due_s(self) -> float:
@@ -133,6 +181,26 @@ class _Process:
     ready: Future[None]
     began: float
 
+    def result_of(self, task: Future[T], turn: _Turn) -> T:
+        """Return the result of *task*.
+
+        Pebble loses the task of a process that exits with 0, and one that comes just
+        as the pool notices the end of its process.
+
+        :raises TimeoutError: at the deadline.
+        :raises BrokenExecutor: if the process has ended without a result.
+        """
+        has_ended = False
+        while True:
+            try:
+                return task.result(min(turn.remaining_s, PULSE_S))
+            except TimeoutError:
+                if not turn.remaining_s:
+                    raise
+                if has_ended:
+                    raise BrokenExecutor("The task was lost.") from None
+            has_ended = self.context.has_ended
+
 
 class _Worker:
     """One process at a time. The caller that takes the worker has it alone."""
@@ -143,11 +211,13 @@ class _Worker:
         max_renders: int,
         on_killed: Callable[[str], object],
         aside: _Aside,
+        clock: StartClock,
     ) -> None:
         self._startup = startup
         self._max_renders = max_renders
         self._on_killed = on_killed
         self._aside = aside
+        self._clock = clock
         self._process: _Process | None = None
         self._job: Future[bytes] | None = None
         #: Until when a render may take whose request was answered before.
@@ -175,13 +245,24 @@ class _Worker:
         """Return the process; start one if none lives."""
         if self._process is None or not self._process.pool.active:
             self.kill()
-            context = KeptContext(start_context())
-            pool = ProcessPool(1, initializer=self._startup, context=context)
-            ready = pool.schedule(transport.check_app, [self._startup.app_name])
-            context.watch()
-            self._process = _Process(pool, context, ready, time.monotonic())
+            clock = self._clock
+            clock.stop()
+            try:
+                self._process = self._new_process()
+            except BaseException:
+                clock.go_on()
+                raise
+            self._process.ready.add_done_callback(lambda _: clock.go_on())
             self._renders = 0
         return self._process
+
+    def _new_process(self) -> _Process:
+        began = time.monotonic()
+        context = KeptContext(start_context())
+        pool = ProcessPool(1, initializer=self._startup, context=context)
+        ready = pool.schedule(transport.check_app, [self._startup.app_name])
+        context.watch()
+        return _Process(pool, context, ready, began)
 
     def report(self) -> None:
         """Log a wrong ``MPLSTREAM_APP`` as soon as the process has found it out."""
@@ -232,7 +313,7 @@ class _Worker:
 
     def _wait_for_start(self, process: _Process, turn: _Turn) -> None:
         try:
-            process.ready.result(turn.remaining_s)
+            process.result_of(process.ready, turn)
         except TimeoutError:
             # It goes on starting for the next one, or nobody would ever have it.
             if time.monotonic() - process.began > LONGEST_START_S:
@@ -254,7 +335,7 @@ class _Worker:
         remaining_s = turn.remaining_s
         self._job = process.pool.schedule(transport.run, [payload])
         try:
-            return self._job.result(remaining_s)
+            return process.result_of(self._job, turn)
         except TimeoutError:
             if remaining_s < turn.due_s:
                 self._late_until = time.monotonic() + turn.due_s - remaining_s
@@ -360,11 +441,14 @@ class Pool:
         # The one that was used last is the one whose memory is warm.
         self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
         self._aside = _Aside()
-        self._workers = [
-            _Worker(startup, max_renders, on_killed, self._aside) for _ in range(size)
-        ]
-        for worker in self._workers:
-            self._idle.put(worker)
+        workers: list[_Worker] = []
+        self.clock = StartClock(lambda: not all(w.is_starting for w in workers))
+        for _ in range(size):
+            workers.append(
+                _Worker(startup, max_renders, on_killed, self._aside, self.clock)
+            )
+            self._idle.put(workers[-1])
+        self._workers = workers
         self._pid = os.getpid()
         self._is_stopped = False
         _all_pools.add(self)
@@ -397,7 +481,7 @@ class Pool:
         :raises SlowRenderError: if the render takes longer than what is left.
         :raises WorkerDiedError: if two workers died of it.
         """
-        turn = _Turn.of(timeout_s)
+        turn = _Turn.of(timeout_s, self.clock)
         worker = self._free(turn)
         on_turn()
         try:
@@ -414,8 +498,11 @@ class Pool:
     def _free(self, turn: _Turn) -> _Worker:
         began = time.monotonic()
         for until in (turn.latest_start, turn.deadline):
-            with suppress(queue.Empty):
-                return self._idle.get(timeout=max(until - time.monotonic(), 0))
+            left_s = math.inf
+            while left_s:
+                left_s = max(until - self.clock(), 0)
+                with suppress(queue.Empty):
+                    return self._idle.get(timeout=left_s)
             if not any(worker.is_starting for worker in self._workers):
                 break
         raise OverloadedError(

@@ -15,6 +15,7 @@ import signal
 import sys
 from contextlib import suppress
 from multiprocessing import forkserver
+from multiprocessing.connection import wait
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -74,6 +75,12 @@ class KeptContext:
         process: BaseProcess = self._context.Process(*args, **kwargs)
         self._processes.append(process)
         return process
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether a process has ended."""
+        started = [process for process in self._processes if process.pid is not None]
+        return bool(wait([process.sentinel for process in started], timeout=0))
 
     def watch(self) -> None:
         """Have what was started killed when this process is."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any
 
 from flask import Flask
@@ -168,6 +168,10 @@ class Renders:
 
     def _here(self, render: _Render) -> RenderedImage:
         return run_without_request(self._app, render.image)
+
+    def clock(self) -> float:
+        """Return seconds for deadlines: they stand still while workers start."""
+        return monotonic() if self._elsewhere is None else self._elsewhere.clock()
 
     def start(self) -> None:
         """Start the workers, if there are any, instead of with the first render."""

@@ -7,6 +7,7 @@ import time
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, abort, current_app, request
@@ -46,6 +47,12 @@ def note(renders: str) -> None:
         os.close(file)
 
 
+def wait_for(file: str) -> None:
+    """Return once *file* exists, if one is named."""
+    while file and not os.path.exists(file):
+        time.sleep(0.01)
+
+
 def grey(level: int) -> Figure:
     """One colour, so that a picture tells what it was made of."""
     return Figure(figsize=(0.2, 0.2), facecolor=str(level / 255))
@@ -58,16 +65,29 @@ def one_colour(level: int = 0, renders: str = "") -> Figure:
 
 
 @plots.figure_route("/slow", timeout=20)
-def slow(seconds: float = 0.3, level: int = 0, renders: str = "") -> Figure:
+def slow(
+    seconds: float = 0.3, level: int = 0, renders: str = "", until: str = ""
+) -> Figure:
+    """A picture that takes *seconds*, or as long as there is no file *until*."""
     note(renders)
-    time.sleep(seconds)
+    wait_for(until)
+    time.sleep(0 if until else seconds)
     return grey(level)
 
 
 @plots.figure_route("/brief", timeout=1)
-def brief(seconds: float = 0, level: int = 0, renders: str = "") -> Figure:
+def brief(level: int = 0, renders: str = "", until: str = "") -> Figure:
     note(renders)
-    time.sleep(seconds)
+    wait_for(until)
+    return grey(level)
+
+
+@plots.figure_route("/meets", timeout=60)
+def meets(renders: str, level: int = 0) -> Figure:
+    """A picture that is drawn while another one is."""
+    note(renders)
+    while Path(renders).read_text().count("\n") < 2:
+        time.sleep(0.01)
     return grey(level)
 
 
@@ -112,7 +132,7 @@ def kill_this_process(renders: str) -> None:
     os.kill(os.getpid(), 9)
 
 
-@plots.figure_route("/dies")
+@plots.figure_route("/dies", timeout=60)
 def dies(renders: str) -> Figure:
     kill_this_process(renders)
     return grey(0)
@@ -126,12 +146,12 @@ def dies_once(renders: str) -> Figure:
     return grey(5)
 
 
-@plots.figure_route("/dies-late", timeout=2)
+@plots.figure_route("/dies-late", timeout=3)
 def dies_late(renders: str) -> Figure:
     """Uses up most of its time and dies; its second render takes long as well."""
     is_first = not os.path.exists(renders)
     note(renders)
-    time.sleep(1.5 if is_first else 3)
+    time.sleep(2.7 if is_first else 4)
     if is_first:
         os.kill(os.getpid(), 9)
     return grey(0)

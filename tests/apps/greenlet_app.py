@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 from flask import Flask
 from matplotlib.figure import Figure
@@ -13,11 +14,12 @@ plots = FigureBlueprint("plots", __name__, formats=["png"], timeout=30)
 
 
 @plots.figure_route("/slow")
-def slow(n: int = 0) -> Figure:
-    """Half a second in which the process does nothing else."""
-    until = time.process_time() + 0.5
-    while n and time.process_time() < until:
-        pass
+def slow(n: int = 0, folder: str = "") -> Figure:
+    """A picture that takes until *folder*, if one is named, has a file ``go``."""
+    if folder:
+        Path(folder, "begun").touch()
+        while not Path(folder, "go").exists():
+            time.sleep(0.01)
     return Figure(figsize=(1, 1))
 
 

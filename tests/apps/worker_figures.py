@@ -36,6 +36,12 @@ def slow_app() -> Flask:
     return create_app()
 
 
+def slower_app() -> Flask:
+    """An app that starts longer than a picture may take."""
+    time.sleep(3)
+    return create_app()
+
+
 def failing_app() -> Flask:
     """An app whose parts are not all there."""
     raise OSError("no database")
@@ -107,16 +113,28 @@ def hang_apart(pids: str) -> Figure:
 plots.figure_route("/hang-long", timeout=4, endpoint="hang_long")(hang)
 
 
-@plots.figure_route("/slow", timeout=10)
-def slow(seconds: float = 0.5, n: int = 0) -> Figure:
-    time.sleep(seconds)
+@plots.figure_route("/slow", timeout=60)
+def slow(folder: str) -> Figure:
+    """A picture that takes until there is a file ``go`` in *folder*."""
+    Path(folder, "begun").touch()
+    while not Path(folder, "go").exists():
+        time.sleep(0.01)
     return grey(0)
 
 
-@plots.figure_route("/late", timeout=1.6)
+@plots.figure_route("/meets", timeout=60)
+def meets(folder: str, n: int = 0) -> Figure:
+    """A picture that is drawn while another one is."""
+    Path(folder, f"meets{n}").touch()
+    while len([*Path(folder).glob("meets*")]) < 2:
+        time.sleep(0.01)
+    return grey(n)
+
+
+@plots.figure_route("/late", timeout=4)
 def late() -> Figure:
-    """Longer than what a worker that starts for a second leaves of the time."""
-    time.sleep(0.7)
+    """Longer than what a worker that starts for three seconds leaves of the time."""
+    time.sleep(1.2)
     return grey(1)
 
 
@@ -153,6 +171,11 @@ def segfault() -> Figure:
 @plots.figure_route("/leaves")
 def leaves() -> Figure:
     sys.exit("enough")
+
+
+@plots.figure_route("/exits")
+def exits() -> Figure:
+    os._exit(0)
 
 
 @plots.figure_route("/greedy")

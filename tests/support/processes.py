@@ -16,15 +16,17 @@ def is_running(pid: int) -> bool:
     return state != "Z"
 
 
-def wait_until(is_so: Callable[[], object], timeout_s: float = 20) -> None:
-    """Look until *is_so*; fail after *timeout_s* seconds."""
+def wait_until(
+    is_so: Callable[[], object], timeout_s: float = 20, *, step_s: float = 0.01
+) -> None:
+    """Look every *step_s* until *is_so*; fail after *timeout_s* seconds."""
     deadline = time.monotonic() + timeout_s
     while not is_so():
         assert time.monotonic() < deadline, f"still not so after {timeout_s} s"
-        time.sleep(0.01)
+        time.sleep(step_s)
 
 
-def gone(*numbers: int, timeout_s: float = 2) -> bool:
+def gone(*numbers: int, timeout_s: float = 20) -> bool:
     """Whether these processes end within *timeout_s* seconds."""
     deadline = time.monotonic() + timeout_s
     while any(map(is_running, numbers)) and time.monotonic() < deadline:
