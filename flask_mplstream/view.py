@@ -193,9 +193,6 @@ class _Path:
         return isinstance(other, _Path) and self._text == other._text
 
 
-NO_PATH = _Path({})
-
-
 class Shown(NamedTuple):
     """How a picture is shown under one URL, and for how long."""
 
@@ -268,7 +265,7 @@ class FigureView:
                 query,
                 accept,
                 _format,
-                _Path(path) if path else NO_PATH,
+                _Path(path) if path else None,
                 signer.place_of(self._route.endpoint, asked_by) if signer else None,
             )
             if asked is None:
@@ -312,7 +309,7 @@ class FigureView:
         query_string: str,
         accept: str | None,
         format_name: str | None,
-        path: _Path,
+        path: _Path | None,
         place: Place | None,
     ) -> Asked | None:
         route = self._route
@@ -330,7 +327,7 @@ class FigureView:
         expires_at = None
         try:
             extra = read(RESERVED, reserved)
-            arguments = read(route.parameters, own, path.values)
+            arguments = read(route.parameters, own, path.values if path else {})
             variant = _variant(route, format, extra.values)
         except ArgumentsError as error:
             if self._signer:  # Which arguments there are is not told either.
@@ -406,7 +403,7 @@ class FigureView:
         headers: http.Headers,
         shown: Shown,
     ) -> Response:
-        response = self._response(blocks, status, ReadyHeaders(headers))
+        response = self._response.ready(blocks, status, ReadyHeaders(headers))
         if shown.is_private:
             response.is_private = True
         elif self._is_decorated:
@@ -421,18 +418,18 @@ class FigureView:
             stored_at=None if shown.is_private else entry.stored_at,
             length=len(body),
         )
-        match outcome.status:
-            case HTTPStatus.PRECONDITION_FAILED:
+        match status := outcome.status:
+            case 412:
                 return self._refuse(request, http.precondition_failed(entry.etag))
-            case HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            case 416:
                 unsatisfied = http.content_range(None, len(body))
                 problem = http.range_not_satisfiable(len(body))
                 return self._refuse(request, problem, [unsatisfied])
-        headers = self._headers(served, shown, outcome.status)
-        match outcome.status:
-            case HTTPStatus.NOT_MODIFIED:
+        headers = self._headers(served, shown, status)
+        match status:
+            case 304:
                 return self._picture_response((), 304, headers, shown)
-            case HTTPStatus.PARTIAL_CONTENT:
+            case 206:
                 part = body[outcome.start : outcome.stop]
                 headers = [
                     *headers,
@@ -445,9 +442,7 @@ class FigureView:
             headers = [*headers, *words]
         return self._picture_response((body,), 200, headers, shown)
 
-    def _headers(
-        self, served: Served, shown: Shown, status: HTTPStatus
-    ) -> http.Headers:
+    def _headers(self, served: Served, shown: Shown, status: int) -> http.Headers:
         """The headers of a picture; those of a hit are made once a second."""
         if served.fwd is not None or shown.ends_in_s is not None:
             return self._new_headers(served, shown, status)
@@ -459,9 +454,7 @@ class FigureView:
             ready[key] = served.age_s, headers
         return headers
 
-    def _new_headers(
-        self, served: Served, shown: Shown, status: HTTPStatus
-    ) -> http.Headers:
+    def _new_headers(self, served: Served, shown: Shown, status: int) -> http.Headers:
         image, presentation = served.entry.image, shown.presentation
         policy = self._policies[shown.is_private]
         # What an earlier render took is the developer's to know.
@@ -477,11 +470,11 @@ class FigureView:
             timings_s=image.timings_s if is_told else (),
             url_ends_in_s=shown.ends_in_s,
         )
-        if status is not HTTPStatus.NOT_MODIFIED:
+        if status != 304:
             headers += http.picture_headers(
                 image, served.entry.stored_at, policy, presentation
             )
-        if status is HTTPStatus.OK:
+        if status == 200:
             headers.append(("Content-Length", str(len(image.body))))
         return headers
 

@@ -36,7 +36,7 @@ def part(start: int, stop: int) -> Verdict:
 
 
 def verdict(outcome: Outcome) -> Verdict:
-    return Verdict(outcome.status.value, outcome.start, outcome.stop)
+    return Verdict(outcome.status, outcome.start, outcome.stop)
 
 
 def answer(*, etag: str = '"now"', **conditions: Any) -> Verdict:

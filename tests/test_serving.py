@@ -21,7 +21,7 @@ from werkzeug.exceptions import NotFound
 from flask_mplstream import ConfigError, FigureBlueprint, ImageTooLargeError
 from flask_mplstream.cache import coalesce
 from flask_mplstream.http.headers import HIT_TIMING
-from flask_mplstream.responses import ReadyHeaders
+from flask_mplstream.responses import PictureResponse, ReadyHeaders
 from flask_mplstream.view import LONGEST_REMEMBERED
 from tests.support.doubles import Clock, Counter
 from tests.support.pictures import pixels
@@ -784,6 +784,30 @@ def test_ready_headers_are_what_werkzeug_would_make() -> None:
     ready.add("Set-Cookie", "a=b")
     assert len(items) == 3
     assert items[0] == ("ETag", '"a"')
+    assert ready.to_wsgi_list() == ready._list == [*ready.items()]
+
+
+@pytest.mark.parametrize("status", [200, 206, 304])
+def test_a_ready_response_is_what_flask_would_make(status: int) -> None:
+    """The short cut leaves nothing out."""
+    headers = ReadyHeaders([("ETag", '"a"'), ("Content-Type", "image/png")])
+    ready = PictureResponse.ready((b"picture",), status, headers)
+    assert vars(ready) == vars(PictureResponse((b"picture",), status, headers))
+
+
+def test_a_response_class_of_the_app_makes_its_response(plots: FigureBlueprint) -> None:
+    """Its ``__init__`` runs for each."""
+
+    class OwnResponse(Response):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.headers["X-Own"] = "yes"
+
+    app = Flask(__name__)
+    app.response_class = OwnResponse
+    app.register_blueprint(plots)
+    for _ in range(2):
+        assert app.test_client().get("/plots/walk").headers["X-Own"] == "yes"
 
 
 def test_callbacks_run_when_the_response_is_closed(serve: Serve) -> None:

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..deadline import Deadline
 from ..errors import OverloadedError, RenderTimeoutError
@@ -43,8 +43,7 @@ EXCHANGE_TRIES = 40
 CLOCK_SKEW_S = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(NamedTuple):
     """A picture to send, and how it was come by."""
 
     entry: Entry
@@ -156,9 +155,10 @@ class Pictures:
 
         :raises RenderTimeoutError: where another's render takes too long.
         """
-        freshness = self._freshness(wanted, found.entry)
-        if found.entry is not None and freshness is Freshness.FRESH:
-            return self._kept(found.entry)
+        entry, now = found.entry, self._clock()
+        freshness = self._freshness(wanted, entry, now)
+        if entry is not None and freshness is Freshness.FRESH:
+            return _kept(entry, now)
         try:
             return self._get_unless_fresh(wanted, found, freshness)
         except (OverloadedError, RenderTimeoutError) as error:
@@ -173,7 +173,7 @@ class Pictures:
         entry = found.entry
         if entry is not None and freshness is Freshness.REVALIDATE:
             self._renew(wanted, found.generation)
-            return self._kept(entry)
+            return _kept(entry, self._clock())
         try:
             return self._fly(wanted, found)
         except Exception as error:
@@ -184,7 +184,8 @@ class Pictures:
             if entry is None:
                 raise
             self._note_fallback(wanted, error)
-            return replace(self._kept(entry), fwd="stale", is_fallback=True)
+            kept = _kept(entry, self._clock())
+            return kept._replace(fwd="stale", is_fallback=True)
 
     def _of_older_data(self, wanted: Wanted) -> Entry | None:
         """Return the newest picture of an older version, if it may be sent."""
@@ -198,15 +199,12 @@ class Pictures:
         is_allowed = wanted.lifetime.may_stand_in(entry.age_s(self._clock()))
         return entry if is_allowed else None
 
-    def _freshness(self, wanted: Wanted, entry: Entry | None) -> Freshness:
+    def _freshness(self, wanted: Wanted, entry: Entry | None, now: float) -> Freshness:
         if entry is None:
             return Freshness.EXPIRED
-        if entry.stored_at > self._clock() + CLOCK_SKEW_S:
+        if entry.stored_at > now + CLOCK_SKEW_S:
             return Freshness.ON_ERROR  # The clock was set back: how old is unknown.
-        return wanted.lifetime.freshness(entry.age_s(self._clock()), wanted.key)
-
-    def _kept(self, entry: Entry) -> Served:
-        return Served(entry, int(entry.age_s(self._clock())))
+        return wanted.lifetime.freshness(entry.age_s(now), wanted.key)
 
     def _note_fallback(self, wanted: Wanted, error: Exception) -> None:
         if isinstance(error, OverloadedError | RenderTimeoutError):
@@ -257,7 +255,7 @@ class Pictures:
             backoff_s=wanted.backoff_s,
             must_begin_later=is_live,
         )
-        return replace(served, is_collapsed=True) if is_collapsed else served
+        return served._replace(is_collapsed=True) if is_collapsed else served
 
     def _lead(
         self, wanted: Wanted, fwd: str, deadline: Deadline, payer: object
@@ -274,7 +272,7 @@ class Pictures:
             time.sleep(poll_s * random.uniform(0.5, 1))  # Jitter.
             poll_s = min(poll_s * 1.5, LONGEST_POLL_S)
             if made := self._made_meanwhile(wanted):
-                return replace(made, fwd=fwd, is_collapsed=True)
+                return made._replace(fwd=fwd, is_collapsed=True)
         with held(release):
             made = yield from self._render_unless_made(wanted, fwd, deadline, payer)
             return made
@@ -298,9 +296,10 @@ class Pictures:
         )
 
     def _fresh(self, wanted: Wanted, entry: Entry | None) -> Served | None:
-        if entry is None or self._freshness(wanted, entry) is not Freshness.FRESH:
+        now = self._clock()
+        if entry is None or self._freshness(wanted, entry, now) is not Freshness.FRESH:
             return None
-        return self._kept(entry)
+        return _kept(entry, now)
 
     def _render_unless_made(
         self, wanted: Wanted, fwd: str, deadline: Deadline, payer: object
@@ -318,7 +317,7 @@ class Pictures:
         if entry.stored_at - began_at > LEASE_S and (
             newer := self._find_newer(wanted, began_at)
         ):
-            return replace(newer, fwd=fwd, is_collapsed=True)
+            return newer._replace(fwd=fwd, is_collapsed=True)
         is_stored = self.store.write(wanted.key, entry, wanted.lifetime.stored_s)
         if is_stored and wanted.series is not None:
             self._supersede(wanted, wanted.series(), began_at)
@@ -388,3 +387,7 @@ class Pictures:
                 )
 
         self.background.submit(wanted.key, renew)
+
+
+def _kept(entry: Entry, now: float) -> Served:
+    return Served(entry, int(entry.age_s(now)))

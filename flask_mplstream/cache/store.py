@@ -26,7 +26,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from ..errors import CacheDownError
@@ -67,8 +67,7 @@ LOG_S = 600.0
 UNKNOWN = "?"
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """What the store has under a key."""
 
     entry: Entry | None

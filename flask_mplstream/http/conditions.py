@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from http import HTTPStatus
 from typing import Any, NamedTuple, Self
 
 from werkzeug.http import (
@@ -48,15 +47,15 @@ class Conditions(NamedTuple):
 class Outcome:
     """What to send instead of the plain 200: a status and, for 206, which bytes."""
 
-    status: HTTPStatus
+    status: int
     start: int = 0
     stop: int | None = None
 
 
-OK = Outcome(HTTPStatus.OK)
-NOT_MODIFIED = Outcome(HTTPStatus.NOT_MODIFIED)
-PRECONDITION_FAILED = Outcome(HTTPStatus.PRECONDITION_FAILED)
-RANGE_NOT_SATISFIABLE = Outcome(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
+OK = Outcome(200)
+NOT_MODIFIED = Outcome(304)
+PRECONDITION_FAILED = Outcome(412)
+RANGE_NOT_SATISFIABLE = Outcome(416)
 
 
 def evaluate(
@@ -211,7 +210,7 @@ def _range(field: str, length: int) -> Outcome:
             return OK
     if start >= length:
         return RANGE_NOT_SATISFIABLE
-    return Outcome(HTTPStatus.PARTIAL_CONTENT, start, stop)
+    return Outcome(206, start, stop)
 
 
 def utc(timestamp: float) -> datetime:

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 from urllib.parse import quote
 
 from werkzeug.http import (
@@ -23,8 +24,7 @@ CACHE_NAME = "flask-mplstream"
 Headers = list[tuple[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Presentation:
+class Presentation(NamedTuple):
     """How one URL shows a picture; the same picture may be shown several ways."""
 
     #: Name without extension for saving the picture.
