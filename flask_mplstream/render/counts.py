@@ -162,7 +162,9 @@ def _bound_argument(
         @wraps(method)
         def call(*args: Any, **kwargs: Any) -> Any:
             given = kwargs.get(name, args[place] if len(args) > place else None)
-            two = isinstance(given, Sequence) and may_be_two and len(given) == 2
+            if given is None:
+                return method(*args, **kwargs)
+            two = may_be_two and isinstance(given, Sequence) and len(given) == 2
             for count in given if two and given else [given]:
                 if isinstance(count, Real):
                     _check(things, float(count), most, "Give a smaller number.")
