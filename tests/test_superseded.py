@@ -22,8 +22,13 @@ from tests.support.doubles import Clock
 MAX_AGE_S, WHILE_S, ON_ERROR_S = 60, 30, 3600
 
 #: Its client leaves the sockets of ended threads to the collector.
+REDIS = pytest.param("redis", marks=pytest.mark.slow)
 MEMCACHED = pytest.param(
-    "memcached", marks=pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+    "memcached",
+    marks=[
+        pytest.mark.slow,
+        pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
+    ],
 )
 
 
@@ -68,7 +73,7 @@ def plots(data: Data) -> FigureBlueprint:
     return plots
 
 
-@pytest.fixture(params=["embedded", "simple", "filesystem", "redis", MEMCACHED])
+@pytest.fixture(params=["embedded", "simple", "filesystem", REDIS, MEMCACHED])
 def config(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
     """The settings of a cache, empty at first."""
     if request.param == "redis":
