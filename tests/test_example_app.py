@@ -7,6 +7,12 @@ import pytest
 from example_app import create_app
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine refuses no picture."""
+    monkeypatch.setenv("FLASK_MPLSTREAM_TIMEOUT", "120")
+
+
 @pytest.mark.parametrize(
     "path",
     [

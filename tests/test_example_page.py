@@ -20,9 +20,10 @@ def url() -> Iterator[str]:
     """The example app as the README starts it, on the embedded store."""
     port = free_port()
     flask = [sys.executable, "-m", "flask", "--app", "example_app"]
-    with Server(
-        *flask, "run", "--port", str(port), port=port, environment={"REDIS_URL": ""}
-    ):
+    # A busy machine refuses no picture.
+    environment = {"REDIS_URL": "", "FLASK_MPLSTREAM_TIMEOUT": "120"}
+    command = (*flask, "run", "--port", str(port))
+    with Server(*command, port=port, environment=environment):
         yield f"http://127.0.0.1:{port}"
 
 
