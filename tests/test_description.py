@@ -418,6 +418,7 @@ def classic_limits() -> Figure:
     return figure
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "build",
     [
@@ -459,7 +460,9 @@ def test_describing_changes_no_pixel(build: Callable[[], Figure]) -> None:
     )
 
 
-@settings(max_examples=60)
+@pytest.mark.slow
+@pytest.mark.sweep
+@settings(max_examples=settings().max_examples // 4)
 @given(
     title=st.text(alphabet=st.characters() | st.sampled_from("$\\{}^_"), max_size=60),
     values=st.lists(st.floats(width=64) | st.integers(-(2**60), 2**60), max_size=9),

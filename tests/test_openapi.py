@@ -147,6 +147,7 @@ def judge(case: schemathesis.Case[Any]) -> None:
         case.call_and_validate()
 
 
+@pytest.mark.slow
 @EVERY_KIND.parametrize()
 @bounded
 def test_every_kind_of_parameter_is_as_the_document_says(
@@ -156,6 +157,7 @@ def test_every_kind_of_parameter_is_as_the_document_says(
     judge(case)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_renders")
 @EXAMPLE.parametrize()
 @bounded
