@@ -41,7 +41,7 @@ from flask_mplstream.cache.serializer import BytesSerializer
 from flask_mplstream.cache.store import Store
 from flask_mplstream.image import FORMATS, RenderedImage
 from tests.support.doubles import Counter
-from tests.support.processes import read_delay_s, wait_until
+from tests.support.processes import now_s, wait_until
 from tests.support.servers import MemcachedServer, RedisServer, Server
 
 pytestmark = pytest.mark.slow
@@ -67,11 +67,6 @@ def store_of(client: FlaskClient) -> Store:
 
 def backend_of(client: FlaskClient) -> Any:
     return store_of(client).backend
-
-
-def now_s() -> float:
-    """Return a time that stands still while other programs have the processors."""
-    return time.perf_counter() - read_delay_s()
 
 
 def seconds_of(client: FlaskClient, url: str, body: bytes) -> float:
@@ -1221,10 +1216,10 @@ def test_a_leader_that_is_killed_holds_nobody_up(
         assert leader() == "renders"
         with process(script, "follower", kind, where) as follower:
             assert follower() == "waits"
-            killed_at = time.monotonic()
+            killed_at = now_s()
             assert leader(is_killed=True) == ""
             assert follower() == "renders"
-            assert time.monotonic() - killed_at < within_s
+            assert now_s() - killed_at < within_s
             assert follower().startswith("200 image/png")
 
 

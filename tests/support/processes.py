@@ -16,31 +16,32 @@ def is_running(pid: int) -> bool:
     return state != "Z"
 
 
+def now_s() -> float:
+    """Return a time that stands still while other programs have the processors.
+
+    Bounds on it hold on a busy machine. The second field of the file has the
+    nanoseconds for which this thread waited to run (Linux, ``sched-stats.rst``).
+    """
+    try:
+        delay_ns = Path("/proc/thread-self/schedstat").read_text().split()[1]
+    except (FileNotFoundError, IndexError):
+        return time.monotonic()
+    return time.monotonic() - int(delay_ns) / 1e9
+
+
 def wait_until(
     is_so: Callable[[], object], timeout_s: float = 20, *, step_s: float = 0.01
 ) -> None:
     """Look every *step_s* until *is_so*; fail after *timeout_s* seconds."""
-    deadline = time.monotonic() + timeout_s
+    deadline = now_s() + timeout_s
     while not is_so():
-        assert time.monotonic() < deadline, f"still not so after {timeout_s} s"
+        assert now_s() < deadline, f"still not so after {timeout_s} s"
         time.sleep(step_s)
-
-
-def read_delay_s() -> float:
-    """Return the seconds for which this thread has waited for a processor until now.
-
-    A bound on how long something takes holds on a busy machine without them. They are
-    in the second field of the file, in nanoseconds (Linux, ``sched-stats.rst``).
-    """
-    try:
-        return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
-    except (FileNotFoundError, IndexError):
-        return 0.0
 
 
 def gone(*numbers: int, timeout_s: float = 20) -> bool:
     """Whether these processes end within *timeout_s* seconds."""
-    deadline = time.monotonic() + timeout_s
-    while any(map(is_running, numbers)) and time.monotonic() < deadline:
+    deadline = now_s() + timeout_s
+    while any(map(is_running, numbers)) and now_s() < deadline:
         time.sleep(0.02)
     return not any(map(is_running, numbers))
