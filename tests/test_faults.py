@@ -1133,7 +1133,6 @@ role, kind, where = sys.argv[1:4]
 config = {"CACHE_TYPE": kind, "CACHE_DIR": where, "CACHE_REDIS_PORT": where}
 config["CACHE_MEMCACHED_SERVERS"] = [f"127.0.0.1:{where}"]
 plots = FigureBlueprint("plots", __name__)
-began = time.monotonic()
 
 def say(what):
     print(what, flush=True)

@@ -477,7 +477,7 @@ def test_points(count: int, seed: int, offset: float, is_log: bool) -> None:
 
 @pytest.mark.parametrize("is_stacked", [False, True], ids=["apart", "stacked"])
 @pytest.mark.parametrize("kind", ["bar", "step", "stepfilled", "whole"])
-@costly
+@settings(max_examples=settings().max_examples // 12)
 @given(
     sizes=st.lists(st.integers(5, 400), min_size=1, max_size=3),
     seed=st.integers(0, 2**32 - 1),
