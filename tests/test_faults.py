@@ -1178,7 +1178,7 @@ def process(script: Path, *arguments: object) -> Iterator[Callable[..., str]]:
         if is_killed:
             child.send_signal(signal.SIGKILL)
             child.wait(10)
-        assert select.select([output], [], [], 20)[0], f"{arguments} says nothing"
+        assert select.select([output], [], [], 60)[0], f"{arguments} says nothing"
         return output.readline().decode().strip()
 
     try:
