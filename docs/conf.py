@@ -2,8 +2,8 @@
 
 Build the pages, and run their examples, without the network::
 
-python -m sphinx -W --keep-going -n -b html docs docs/_build/html
-python -m sphinx -W --keep-going -n -b doctest docs docs/_build/doctest
+    python -m sphinx -W --keep-going -n -b html docs docs/_build/html
+    python -m sphinx -W --keep-going -n -b doctest docs docs/_build/doctest
 """
 
 from __future__ import annotations
