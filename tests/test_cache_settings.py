@@ -241,6 +241,7 @@ def packages_own(folder: Path) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_apps_own", [False, True], ids=["packages", "apps-own"])
 def test_a_folder_keeps_its_number_of_files_over_many_starts(
     serve: Serve, tmp_path: Path, is_apps_own: bool

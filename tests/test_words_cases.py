@@ -162,6 +162,7 @@ ENERGY = pd.DataFrame({"gas": [1, 2, 3], "oil": [4, 5, 6]}, index=[2000, 2001, 2
             drawn_by("bar", range(5000), np.arange(5000) % 7 + 3),
             "Bar chart, x from 0 to 4999, with 5,000 bars. The range of y is 3 to 9.",
             id="places-of-many-bars",
+            marks=pytest.mark.slow,
         ),
         pytest.param(
             several(lambda a: a.scatter([1, 2], [3, 4]), lambda a: a.set_xlim(0, 1.5)),
