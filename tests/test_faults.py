@@ -1158,6 +1158,8 @@ def acquire_and_say(key):
     return release
 
 leases.acquire = acquire_and_say
+say("is ready")
+sys.stdin.readline()
 response = app.test_client().get("/walk")
 say(f"{response.status_code} {response.mimetype} {len(response.data)}")
 """
@@ -1165,16 +1167,23 @@ say(f"{response.status_code} {response.mimetype} {len(response.data)}")
 
 @contextmanager
 def process(script: Path, *arguments: object) -> Iterator[Callable[..., str]]:
-    """Run *script*; gives what reads its next line, and kills it where asked to."""
+    """Run *script*; yield a function that reads its next line.
+
+    The function first lets it go on, or kills it, if asked to.
+    """
     child = subprocess.Popen(
         [sys.executable, script, *map(str, arguments)],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         bufsize=0,
     )
+    assert child.stdin is not None
     assert child.stdout is not None
-    output = child.stdout
+    control, output = child.stdin, child.stdout
 
-    def next_line(*, is_killed: bool = False) -> str:
+    def next_line(*, goes_on: bool = False, is_killed: bool = False) -> str:
+        if goes_on:
+            control.write(b"\n")
         if is_killed:
             child.send_signal(signal.SIGKILL)
             child.wait(10)
@@ -1186,6 +1195,7 @@ def process(script: Path, *arguments: object) -> Iterator[Callable[..., str]]:
     finally:
         child.kill()
         child.wait(10)
+        control.close()
         output.close()
 
 
@@ -1211,15 +1221,18 @@ def test_a_leader_that_is_killed_holds_nobody_up(
         where = request.getfixturevalue("redis").port
     if kind == "MemcachedCache":
         where = request.getfixturevalue("memcached").port
-    with process(script, "leader", kind, where) as leader:
-        assert leader() == "renders"
-        with process(script, "follower", kind, where) as follower:
-            assert follower() == "waits"
-            killed_at = now_s()
-            assert leader(is_killed=True) == ""
-            assert follower() == "renders"
-            assert now_s() - killed_at < within_s
-            assert follower().startswith("200 image/png")
+    with (
+        process(script, "leader", kind, where) as leader,
+        process(script, "follower", kind, where) as follower,
+    ):
+        assert [leader(), follower()] == ["is ready"] * 2
+        assert leader(goes_on=True) == "renders"
+        assert follower(goes_on=True) == "waits"
+        killed_at = now_s()
+        assert leader(is_killed=True) == ""
+        assert follower() == "renders"
+        assert now_s() - killed_at < within_s
+        assert follower().startswith("200 image/png")
 
 
 # --- A figure function that raises ----------------------------------------
