@@ -293,6 +293,7 @@ def many_lines(axes: Any) -> None:
         axes.plot([number, number + 1], [1, 2], label="same")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "build",
     [

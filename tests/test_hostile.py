@@ -448,6 +448,7 @@ def test_a_number_makes_no_million_things(make: Callable[[], Figure]) -> None:
         render(make)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make",
     [
