@@ -9,6 +9,7 @@ import pytest
 from tests.apps.cli_figures import create_app, drawn, invoke
 
 
+@pytest.mark.slow
 def test_each_format_has_a_line() -> None:
     """With the steps that it has, the bytes and the pixels."""
     result = invoke(create_app(), "bench", "plots.walk", "n=7")

@@ -100,6 +100,7 @@ def test_a_format_that_is_named_is_the_only_one(app: Flask) -> None:
         assert not sources(figure("plots.walk", _format="webp"))
 
 
+@pytest.mark.slow
 def test_every_url_in_the_markup_is_served(app: Flask) -> None:
     """In all formats, densities, widths and themes."""
     client = app.test_client()

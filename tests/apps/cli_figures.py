@@ -84,7 +84,9 @@ def stuck() -> Figure:
 def create_app(**config: Any) -> Flask:
     drawn.clear()
     app = Flask(__name__)
-    app.config.from_mapping({"SECRET_KEY": "not secret", **config})
+    app.config.from_mapping(
+        {"SECRET_KEY": "not secret", "MPLSTREAM_TIMEOUT": 120, **config}
+    )
     app.register_blueprint(plots)
     return app
 
