@@ -12,22 +12,20 @@ every 400 has for being a 400.
 
 from __future__ import annotations
 
-import threading
 import urllib.request
 from collections.abc import Iterator, Sequence
 from configparser import ConfigParser
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import thor
 from flask import Flask
 from redbot.resource import HttpResource
 from redbot.resource.fetch import RedFetcher, RedHttpClient
-from werkzeug.serving import WSGIRequestHandler, make_server
 
 from benchmarks._figures import scatter
 from benchmarks._pairs import Result, parser, show
 from flask_mplstream import FigureBlueprint
+from tests.support.servers import serve_in_threads
 
 TIMEOUT_S = 60
 #: REDbot's words for any 'unsafe-inline'; the policy of an SVG has it for styles.
@@ -90,27 +88,6 @@ def _flat(remarks: Sequence[Any]) -> Iterator[Note]:
         yield from _flat(remark.subnotes)
 
 
-class _Handler(WSGIRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log(self, type: str, message: str, *args: object) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def serving(app: Flask) -> Iterator[str]:
-    """Serve *app* on a free port of 127.0.0.1; its URL."""
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 def app() -> Flask:
     """An app with one figure."""
     plots = FigureBlueprint("plots", __name__, url_prefix="/plots")
@@ -130,7 +107,7 @@ def main() -> None:
     options.add_argument("--verbose", action="store_true", help="GOOD and INFO too")
     options.add_argument("--rounds", type=int, default=1)
     chosen = options.parse_args()
-    with serving(app()) as url:
+    with serve_in_threads(app(), keeps_connections=True) as url:
         plot = f"{url}/plots/scatter"
         with urllib.request.urlopen(f"{plot}.png") as response:
             etag = response.headers["ETag"]

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from benchmarks.judge import BAD_REQUEST, UNSAFE_INLINE, app, notes, serving
+from benchmarks.judge import BAD_REQUEST, UNSAFE_INLINE, app, notes
+from tests.support.servers import serve_in_threads
 
 # REDbot and what it stands on warn of Python's own deprecations.
 pytestmark = [
@@ -19,7 +20,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def plot() -> Iterator[str]:
-    with serving(app()) as url:
+    with serve_in_threads(app(), keeps_connections=True) as url:
         yield f"{url}/plots/scatter"
 
 

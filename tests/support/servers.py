@@ -180,16 +180,21 @@ class _SilentHandler(WSGIRequestHandler):
         """Write no log."""
 
 
+class _PersistentHandler(_SilentHandler):
+    protocol_version = "HTTP/1.1"
+
+
 @contextmanager
-def serve_in_threads(app: Flask, port: int = 0) -> Iterator[str]:
+def serve_in_threads(
+    app: Flask, port: int = 0, *, keeps_connections: bool = False
+) -> Iterator[str]:
     """Serve *app* in threads of this process, which has it imported already.
 
     :param port: any free one if 0.
     :return: its URL.
     """
-    server = make_server(
-        "127.0.0.1", port, app, threaded=True, request_handler=_SilentHandler
-    )
+    handler = _PersistentHandler if keeps_connections else _SilentHandler
+    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=handler)
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
