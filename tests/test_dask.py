@@ -247,7 +247,7 @@ def test_a_figure_that_kills_its_workers_is_an_error(
     assert len(errors) == 1
     assert "KilledWorker: Attempted to run task" in errors[0]
     assert "those workers died" in errors[0]
-    assert level(ask(app, "grey", level=61)) == 61
+    assert level(ask(app, "slow", seconds=0, level=61)) == 61
 
 
 def test_no_picture_is_lost_with_a_worker(
@@ -302,6 +302,7 @@ def test_a_scheduler_that_is_gone_costs_no_hit(
         assert level(ask(app, "slow", seconds=0, level=76)) == 76
 
 
+@pytest.mark.usefixtures("app")  # Its workers are there.
 def test_an_executor_of_dask_is_shut_down(cluster: Cluster) -> None:
     """It takes fewer arguments than the others; the next render makes another."""
     recipe = recipe_for(cluster)
@@ -322,6 +323,7 @@ def test_an_executor_of_dask_is_shut_down(cluster: Cluster) -> None:
         client.close()
 
 
+@pytest.mark.usefixtures("app")
 def test_the_documents_app_renders_on_the_cluster(
     cluster: Cluster, renders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

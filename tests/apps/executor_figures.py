@@ -64,7 +64,7 @@ def one_colour(level: int = 0, renders: str = "") -> Figure:
     return grey(level)
 
 
-@plots.figure_route("/slow", timeout=20)
+@plots.figure_route("/slow", timeout=60)
 def slow(
     seconds: float = 0.3, level: int = 0, renders: str = "", until: str = ""
 ) -> Figure:
