@@ -148,7 +148,7 @@ def test_eight_requests_are_one_render(
     on: Serve, make: Make, renders: Path, until: Path
 ) -> None:
     """Who comes while the executor renders waits for it."""
-    app = on(make).application
+    app = on(make, MPLSTREAM_MAX_FOLLOWERS=7).application
     flights = AppState.of(app).pictures(None)._flights
     query = {"level": 30, "renders": renders, "until": until}
     with ThreadPoolExecutor(8) as threads:

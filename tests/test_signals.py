@@ -413,7 +413,7 @@ def test_a_worker_that_does_not_start_is_told(
     """It is started anew; the request has no room, and is no failure."""
     monkeypatch.setattr("flask_mplstream.workers.pool.LONGEST_START_S", 0.0)
     monkeypatch.setattr("flask_mplstream.workers.pool.FREE_START_S", 0.0)
-    client = one_worker(MPLSTREAM_APP="tests.apps.worker_figures:slower_app")
+    client = one_worker(MPLSTREAM_APP="tests.apps.worker_figures:slow_app")
     start_workers(client.application)
     with heard(worker_killed) as killed:
         assert client.get("/plots/brief").status_code == 503

@@ -58,7 +58,7 @@ def grey(level: int) -> Figure:
     return Figure(figsize=(0.2, 0.2), facecolor=str(level / 255))
 
 
-@plots.figure_route("/grey")
+@plots.figure_route("/grey", timeout=60)
 def one_colour(level: int = 0, renders: str = "") -> Figure:
     note(renders)
     return grey(level)
@@ -91,7 +91,7 @@ def meets(renders: str, level: int = 0) -> Figure:
     return grey(level)
 
 
-@plots.figure_route("/walk")
+@plots.figure_route("/walk", timeout=60)
 def walk(n: int = 50) -> Figure:
     """Lines and text, whose pixels a difference in anything would change."""
     figure = Figure(figsize=(3, 2))

@@ -31,12 +31,6 @@ def create_app(**config: Any) -> Flask:
 
 
 def slow_app() -> Flask:
-    """An app that takes its time to start."""
-    time.sleep(1)
-    return create_app()
-
-
-def slower_app() -> Flask:
     """An app that starts longer than a picture may take."""
     time.sleep(3)
     return create_app()
