@@ -43,7 +43,9 @@ def make() -> Iterator[Callable[..., Flask]]:
     def make(before: Callable[[], Any] = lambda: None, **config: Any) -> Flask:
         app = Flask(__name__)
         app.before_request(before)
-        app.config.from_mapping({"MPLSTREAM_WORKERS": 1, **config})
+        # A worker starts slowly on a machine with other work.
+        app.config.from_mapping(MPLSTREAM_WORKERS=1, MPLSTREAM_TIMEOUT=60)
+        app.config.from_mapping(config)
         app.register_blueprint(plots)
         apps.append(app)
         return app

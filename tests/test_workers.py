@@ -46,7 +46,9 @@ def pool() -> Iterator[Serve]:
     def make(**config: Any) -> FlaskClient:
         app = Flask(__name__)
         app.config.from_mapping(SECRET_KEY="not secret")
-        app.config.from_mapping({"MPLSTREAM_WORKERS": 2, **config})
+        # A worker starts slowly on a machine with other work.
+        app.config.from_mapping(MPLSTREAM_WORKERS=2, MPLSTREAM_TIMEOUT=60)
+        app.config.from_mapping(config)
         app.register_blueprint(plots)
         apps.append(app)
         return app.test_client()
@@ -421,9 +423,7 @@ def test_a_worker_that_is_still_starting_is_not_killed(
 
     monkeypatch.setattr(KeptContext, "Process", started)
     client = pool(
-        MPLSTREAM_WORKERS=1,
-        MPLSTREAM_TIMEOUT=60,
-        MPLSTREAM_APP="tests.apps.worker_figures:slow_app",
+        MPLSTREAM_WORKERS=1, MPLSTREAM_APP="tests.apps.worker_figures:slow_app"
     )
     for _ in range(3):
         answer = client.get("/plots/brief")
@@ -553,7 +553,7 @@ def test_no_worker_free_in_time_is_a_503(pool: Serve, tmp_path: Path) -> None:
     quick = FigureBlueprint("quick", __name__)
     quick.figure_route("/quick", timeout=0.3)(grey_by_name)
     app = Flask(__name__)
-    app.config.from_mapping(MPLSTREAM_WORKERS=1)
+    app.config.from_mapping(MPLSTREAM_WORKERS=1, MPLSTREAM_TIMEOUT=60)
     app.register_blueprint(plots)
     app.register_blueprint(quick)
     client = app.test_client()

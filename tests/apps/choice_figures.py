@@ -34,7 +34,7 @@ def stale(n: int = 0) -> Figure:
 def create_app() -> Flask:
     """Return an app that asks for workers wherever it runs."""
     app = Flask(__name__)
-    app.config.from_mapping(MPLSTREAM_WORKERS=2)
+    app.config.from_mapping(MPLSTREAM_WORKERS=2, MPLSTREAM_TIMEOUT=60)
     app.config.from_prefixed_env()
     app.register_blueprint(plots)
 

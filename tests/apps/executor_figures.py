@@ -21,6 +21,8 @@ plots = FigureBlueprint("plots", __name__, url_prefix="/plots", formats=["png"])
 def create_app(**config: Any) -> Flask:
     """What ``MPLSTREAM_APP`` names."""
     app = Flask(__name__)
+    # Processes start slowly on a machine with other work.
+    app.config.from_mapping(MPLSTREAM_TIMEOUT=60)
     app.config.from_mapping(SECRET_KEY="not secret", GREETING="hello")
     app.config.from_mapping(config)
     app.register_blueprint(plots)
@@ -58,13 +60,13 @@ def grey(level: int) -> Figure:
     return Figure(figsize=(0.2, 0.2), facecolor=str(level / 255))
 
 
-@plots.figure_route("/grey", timeout=60)
+@plots.figure_route("/grey")
 def one_colour(level: int = 0, renders: str = "") -> Figure:
     note(renders)
     return grey(level)
 
 
-@plots.figure_route("/slow", timeout=60)
+@plots.figure_route("/slow")
 def slow(
     seconds: float = 0.3, level: int = 0, renders: str = "", until: str = ""
 ) -> Figure:
@@ -82,7 +84,7 @@ def brief(level: int = 0, renders: str = "", until: str = "") -> Figure:
     return grey(level)
 
 
-@plots.figure_route("/meets", timeout=60)
+@plots.figure_route("/meets")
 def meets(renders: str, level: int = 0) -> Figure:
     """A picture that is drawn while another one is."""
     note(renders)
@@ -91,7 +93,7 @@ def meets(renders: str, level: int = 0) -> Figure:
     return grey(level)
 
 
-@plots.figure_route("/walk", timeout=60)
+@plots.figure_route("/walk")
 def walk(n: int = 50) -> Figure:
     """Lines and text, whose pixels a difference in anything would change."""
     figure = Figure(figsize=(3, 2))
@@ -132,7 +134,7 @@ def kill_this_process(renders: str) -> None:
     os.kill(os.getpid(), 9)
 
 
-@plots.figure_route("/dies", timeout=60)
+@plots.figure_route("/dies")
 def dies(renders: str) -> Figure:
     kill_this_process(renders)
     return grey(0)

@@ -29,6 +29,7 @@ plots = FigureBlueprint("plots", __name__, formats=["png"])
 def create_app() -> Flask:
     """The app; a header of each answer names the web process."""
     app = Flask(__name__)
+    app.config.from_mapping(MPLSTREAM_TIMEOUT=60)
     app.config.from_prefixed_env()
     app.register_blueprint(plots)
 
@@ -84,7 +85,7 @@ def pid() -> Response:
     return Response(str(os.getpid()))
 
 
-@plots.figure_route("/quick", timeout=20)
+@plots.figure_route("/quick", timeout=60)
 def quick(n: int = 0) -> Figure:
     record("quick", n)
     return coloured(n)
@@ -96,14 +97,14 @@ def first(n: int = 0) -> Figure:
     return coloured(n)
 
 
-@plots.figure_route("/slow", timeout=20)
+@plots.figure_route("/slow", timeout=60)
 def slow(n: int = 0, seconds: float = 0.3) -> Figure:
     record("slow", n)
     time.sleep(seconds)
     return coloured(n)
 
 
-@plots.figure_route("/busy", timeout=20)
+@plots.figure_route("/busy", timeout=60)
 def busy(n: int = 0, seconds: float = 0.05) -> Figure:
     """It computes for so many seconds of processor time."""
     until = time.process_time() + seconds
@@ -179,7 +180,7 @@ def a_million_characters() -> Figure:
     return figure
 
 
-@plots.figure_route("/bomb/pixels", timeout=20)
+@plots.figure_route("/bomb/pixels", timeout=60)
 def ten_billion_pixels() -> Figure:
     figure = Figure(figsize=(1000, 1000), dpi=100)
     figure.subplots().plot([1, 2])

@@ -107,7 +107,7 @@ def hang_apart(pids: str) -> Figure:
 plots.figure_route("/hang-long", timeout=4, endpoint="hang_long")(hang)
 
 
-@plots.figure_route("/slow", timeout=60)
+@plots.figure_route("/slow")
 def slow(folder: str) -> Figure:
     """A picture that takes until there is a file ``go`` in *folder*."""
     Path(folder, "begun").touch()
@@ -116,7 +116,7 @@ def slow(folder: str) -> Figure:
     return grey(0)
 
 
-@plots.figure_route("/meets", timeout=60)
+@plots.figure_route("/meets")
 def meets(folder: str, n: int = 0) -> Figure:
     """A picture that is drawn while another one is."""
     Path(folder, f"meets{n}").touch()
