@@ -683,7 +683,7 @@ def test_each_forked_web_process_makes_its_own(renders: Path) -> None:
     app = "tests.apps.executor_figures:create_served_app()"
     with Gunicorn(app, "--preload", "--workers", "2", worker_class="sync") as server:
         for number in range(12):
-            connection = HTTPConnection("127.0.0.1", server.port, timeout=20)
+            connection = HTTPConnection("127.0.0.1", server.port, timeout=60)
             connection.request("GET", f"/plots/grey?level={number}&renders={renders}")
             answer = connection.getresponse()
             assert answer.status == 200

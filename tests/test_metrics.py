@@ -34,7 +34,7 @@ from tests.support.paths import ROOT
 from tests.support.processes import wait_until
 from tests.support.servers import Gunicorn
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 Serve = Callable[..., FlaskClient]
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]

@@ -30,7 +30,7 @@ MAX_AGE_S = 60
 #: What a render takes, so that requests meet one that is under way.
 RENDER_S = 0.2
 #: On a machine with other work, for what has no time of its own.
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 #: Each starts a server of two processes, which import Matplotlib.
 REST = pytest.mark.sweep(rest=True)
 
