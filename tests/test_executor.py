@@ -96,9 +96,10 @@ def renders(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def until(tmp_path: Path) -> Path:
-    """A file that some figures wait for."""
-    return tmp_path / "until"
+def until(tmp_path: Path) -> Iterator[Path]:
+    """A file that some figures wait for, until the end of the test."""
+    yield tmp_path / "until"
+    (tmp_path / "until").touch()
 
 
 def noted(renders: Path) -> list[int]:
