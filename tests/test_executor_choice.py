@@ -90,6 +90,7 @@ def test_without_semaphores_the_process_draws(
     def fail(*args: object, **kwargs: object) -> NoReturn:
         raise error
 
+    importlib.import_module("multiprocessing.synchronize")  # It reads what SemLock has.
     monkeypatch.setattr("_multiprocessing.SemLock", fail)
     client = make().test_client()
     assert level(client.get("/grey?level=3").data) == 3
