@@ -38,7 +38,7 @@ from flask_mplstream import FigureBlueprint
 from flask_mplstream.image import FORMATS, Variant
 from flask_mplstream.state import AppState
 from flask_mplstream.workers import transport
-from tests.test_dask import recipe_for, running
+from tests.support.dask_cluster import recipe_for, running
 
 PICTURES, CLIENTS = 40, 4
 INLINE = "web process"

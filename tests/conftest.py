@@ -6,8 +6,10 @@ import multiprocessing
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -48,6 +50,31 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("tests")
 
 
+class FastFile(pytest.Module):
+    """A file of tests that is skipped if it imports a package that is not installed."""
+
+    def collect(self) -> Sequence[pytest.Item | pytest.Collector]:
+        try:
+            return list(super().collect())
+        except self.CollectError as error:
+            cause = error.__cause__
+            if isinstance(cause, ModuleNotFoundError) and cause.name:
+                package = cause.name.partition(".")[0]
+                if find_spec(package) is None:
+                    pytest.skip(f"{package} is not installed", allow_module_level=True)
+            raise
+
+
+def pytest_pycollect_makemodule(
+    module_path: Path, parent: pytest.Collector
+) -> pytest.Module | None:
+    """Use :class:`FastFile` for ``pytest -m "not slow"``, and for no other run."""
+    if parent.config.getoption("markexpr") != "not slow":
+        return None
+    file: pytest.Module = FastFile.from_parent(parent, path=module_path)
+    return file
+
+
 #: What starts a server or a browser, and so makes a test slow.
 SLOW_FIXTURES = {"browser", "redis_port", "memcached_port"}
 
@@ -61,7 +88,10 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Leave the rest of each sweep to a run with ``--sweep``."""
+    """Start with the slow files; leave the rest of sweeps to a run with ``--sweep``."""
+    # Processes that run out of files should not wait for one with a slow file.
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
     if config.getoption("--sweep"):
         return
     rest = [item for item in items if is_rest_of_sweep(item)]

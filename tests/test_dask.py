@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -24,90 +23,19 @@ from werkzeug.test import TestResponse
 
 from flask_mplstream.state import AppState
 from tests.apps.executor_figures import create_app, plots
-from tests.support.paths import ROOT
+from tests.support.dask_cluster import (
+    FILES,
+    Cluster,
+    for_cluster,
+    recipe_for,
+    running,
+)
 from tests.support.pictures import pixels
 from tests.support.processes import wait_until
-from tests.support.servers import Server, free_port
 
 # A client that has lost its scheduler closes and leaves its event loop running,
 # in a daemon thread with nothing to do.
 pytestmark = [pytest.mark.keeps_threads, pytest.mark.slow]
-
-DOCUMENT = ROOT.joinpath("docs", "executors.md").read_text("utf-8")
-#: The files that the document tells to write, by name.
-FILES = dict(re.findall(r"```python\n# (myapp/\S+)\n(.*?)```", DOCUMENT, re.S))
-
-
-class Cluster:
-    """A scheduler and workers on this machine, each with processes of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.port = free_port()
-        #: Where the workers find modules, besides this project's.
-        self.folder = folder
-        self.scheduler: Server
-        self._started: list[Server] = []
-
-    def start_scheduler(self) -> None:
-        """Start the scheduler, whose workers may come and go."""
-        # Two workers that die of a task are enough to know it. Where this process is
-        # killed the cluster ends itself.
-        self.scheduler = self._start(
-            *("dask_scheduler", "--host", "127.0.0.1", "--port", str(self.port)),
-            *("--idle-timeout", "300s"),
-            port=self.port,
-            DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="1",
-        )
-
-    def start_worker(self, *options: str) -> Server:
-        return self._start(
-            *("dask_worker", f"tcp://127.0.0.1:{self.port}", "--host", "127.0.0.1"),
-            *("--nthreads", "1", "--local-directory", str(self.folder), *options),
-            *("--preload", "flask_mplstream.workers.transport"),
-            PYTHONPATH=f"{ROOT}{os.pathsep}{self.folder}",
-        )
-
-    def _start(
-        self, program: str, *options: str, port: int | None = None, **more: str
-    ) -> Server:
-        server = Server(
-            *(sys.executable, "-m", f"distributed.cli.{program}", *options),
-            *("--no-dashboard", "--dashboard-address", "127.0.0.1:0"),
-            port=port,
-            log=self.folder / f"{len(self._started)}.log",
-            environment=more,
-        )
-        server.start()
-        self._started.append(server)
-        return server
-
-    def stop(self) -> None:
-        """End all processes, and what they have started."""
-        for server in self._started:
-            server.kill()
-        wait_until(lambda: not any(map(is_a_group, self._started)))
-
-
-def is_a_group(server: Server) -> bool:
-    """Whether a process lives that *server* has started, or one of those."""
-    try:
-        os.killpg(server.pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-@contextmanager
-def running(folder: Path, *workers: str) -> Iterator[Cluster]:
-    """A cluster with a worker for each of *workers*, which are options."""
-    cluster = Cluster(folder)
-    try:
-        cluster.start_scheduler()
-        for option in workers:
-            cluster.start_worker(option)
-        yield cluster
-    finally:
-        cluster.stop()
 
 
 @contextmanager
@@ -127,19 +55,6 @@ def served_by(cluster: Cluster, workers: int = 2) -> Iterator[Flask]:
         AppState.of(app).stop()
         for client in recipe["clients"]:
             client.close()
-
-
-def for_cluster(code: str, cluster: Cluster) -> str:
-    """*code* of the document with the address of *cluster*."""
-    return code.replace('"dask.example", 8786', f'"127.0.0.1", {cluster.port}')
-
-
-def recipe_for(cluster: Cluster) -> dict[str, Any]:
-    """What the document defines, for the scheduler of *cluster*."""
-    code = for_cluster(FILES["myapp/cluster.py"], cluster)
-    namespace: dict[str, Any] = {}
-    exec(compile(code, "executors.md", "exec"), namespace)
-    return namespace
 
 
 @pytest.fixture(scope="module")
