@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 
 from benchmarks._figures import scatter
 from flask_mplstream import FigureBlueprint, render
-from flask_mplstream import state as state_module
+from flask_mplstream.web import app_state as state_module
 
 #: Longer than a benchmark, so that nothing expires unless the clock is moved.
 MAX_AGE_S = 3600

@@ -35,9 +35,9 @@ from matplotlib.figure import Figure
 
 from benchmarks._pairs import Result, Times, median_ratio, parser, show
 from flask_mplstream import FigureBlueprint
-from flask_mplstream.image import FORMATS, Variant
-from flask_mplstream.state import AppState
-from flask_mplstream.workers import transport
+from flask_mplstream.formats import FORMATS, Variant
+from flask_mplstream.web.app_state import AppState
+from flask_mplstream.workers import ipc
 from tests.support.dask_cluster import recipe_for, running
 
 PICTURES, CLIENTS = 40, 4
@@ -73,7 +73,7 @@ def heavy(n: int = 0) -> Figure:
 def two_processes() -> Executor:
     """The standard library's pool, as docs/executors.md has it."""
     context = get_context("forkserver")
-    context.set_forkserver_preload(["flask_mplstream.workers.transport"])
+    context.set_forkserver_preload(["flask_mplstream.workers.ipc"])
     return ProcessPoolExecutor(2, context)
 
 
@@ -155,9 +155,9 @@ def bytes_of(function: Callable[..., Figure]) -> tuple[int, int, int]:
     app = Flask(__name__)
     app.register_blueprint(plots)
     route = AppState.of(app).route(f"plots.{function.__name__}")
-    payload = transport.pack(None, route.recipe, {"n": 7}, Variant(FORMATS["png"]))
-    result = transport.run(payload)
-    return len(payload), len(result), len(transport.unpack(result).body)
+    payload = ipc.pack(None, route.recipe, {"n": 7}, Variant(FORMATS["png"]))
+    result = ipc.run(payload)
+    return len(payload), len(result), len(ipc.unpack(result).body)
 
 
 def report(title: str, times: Times, scale: float, unit: str) -> None:

@@ -36,7 +36,7 @@ from matplotlib.figure import Figure
 from benchmarks._figures import grid_constrained
 from benchmarks._pairs import Result, rounds_from_command_line, show
 from flask_mplstream import FigureBlueprint, start_workers
-from flask_mplstream.state import AppState
+from flask_mplstream.web.app_state import AppState
 
 WORKERS, CLIENTS = 2, 4
 HEAVY, SMALL = 60, 100

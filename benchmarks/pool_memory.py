@@ -31,7 +31,7 @@ from flask import Flask, Response
 from benchmarks._pairs import Result, parser, show
 from benchmarks.memory import MB, open_files, resident_bytes, with_figure, with_pyplot
 from flask_mplstream import FigureBlueprint
-from flask_mplstream.state import AppState
+from flask_mplstream.web.app_state import AppState
 
 WARM, WORKERS, CLIENTS = 500, 2, 4
 INLINE = 2000

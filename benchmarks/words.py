@@ -19,8 +19,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from benchmarks._pairs import Result, rounds_from_command_line, show
-from flask_mplstream.description import data_csv, describe
-from flask_mplstream.render import gate
+from flask_mplstream.description.data_export import data_csv
+from flask_mplstream.description.generated_alt import describe
+from flask_mplstream.rendering.figure_lock import gate
 
 ORDINARY_MS, LARGE_MS = 3.0, 20.0
 MANY = 100_000

@@ -26,7 +26,7 @@ myst_enable_extensions = ["html_image"]
 myst_heading_anchors = 3
 
 default_role = "literal"
-# Names as a reader writes them: RenderedImage, not flask_mplstream.image.RenderedImage.
+# Names as a reader writes them: RenderedImage, without its module.
 add_module_names = False
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"

@@ -44,7 +44,7 @@ def create_app(test_config: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(figures.plots)
     traffic.count(app)
     if app.config.get("METRICS"):
-        from flask_mplstream.prometheus import export_metrics  # An extra.
+        from flask_mplstream.integrations.prometheus import export_metrics  # An extra.
 
         export_metrics(app)
     app.add_url_rule("/", view_func=index)

@@ -1,8 +1,7 @@
 """Serve Matplotlib figures from Flask: validated, cached, with correct HTTP."""
 
 from .blueprint import FigureBlueprint
-from .cache.serializer import BytesSerializer
-from .caches import redis_options
+from .cache.entry_serializer import BytesSerializer
 from .errors import (
     ArgumentFault,
     ArgumentsError,
@@ -25,9 +24,16 @@ from .errors import (
     UnknownTagError,
     WorkerDiedError,
 )
-from .image import ImageFormat, RenderedImage
-from .logs import keep_to_one_line
-from .render import DARK_STYLE, render
+from .formats import ImageFormat, RenderedImage
+from .html.figure_tag import (
+    figure,
+    figure_arguments,
+    figure_data_uri,
+    figure_image,
+    figure_script,
+)
+from .rendering.pipeline import render
+from .rendering.styles import DARK_STYLE
 from .settings import FigureOptions
 from .signals import (
     figure_failed,
@@ -37,15 +43,10 @@ from .signals import (
     render_ended,
     worker_killed,
 )
-from .state import start_workers
-from .templating import (
-    figure,
-    figure_arguments,
-    figure_data_uri,
-    figure_image,
-    figure_script,
-)
-from .urls import figure_url
+from .web.app_state import start_workers
+from .web.cache_setup import redis_options
+from .web.log_filter import keep_to_one_line
+from .web.urls import figure_url
 
 __all__ = [
     "DARK_STYLE",

@@ -22,21 +22,29 @@ from flask.sansio.app import App
 from flask_caching import Cache
 from werkzeug.routing import Rule
 
-from .assets import ENDPOINT as ASSETS
-from .assets import PAGE_PLACE, send_asset
-from .cli import figures
-from .declaration import (
+from .cli.command_group import figures
+from .errors import ConfigError
+from .formats import ALT_FORMAT
+from .gallery.registration import add_page, open_gallery
+from .html.assets import ENDPOINT as ASSETS
+from .html.assets import PAGE_PLACE, send_asset
+from .html.figure_tag import GLOBALS
+from .parameters.callables import plain_name, qualified_name
+from .parameters.function_signature import Parameters
+from .rendering.figure_lock import check_style, use_agg
+from .settings import FigureOptions, RouteOptions
+from .web.app_state import EXTENSION, AppState, current_state
+from .web.declaration import (
     NO_RULE,
     check_figure_function,
     check_rule,
     endpoint_of,
     frozen_defaults,
 )
-from .documents import SCHEMA_NAME
-from .errors import ConfigError
-from .functions import plain_name, qualified_name
-from .gallery import add_page, open_gallery
-from .hosts import (
+from .web.extension_converter import CONVERTER, ExtensionConverter
+from .web.figure_route import FigureRoute, taken_by
+from .web.figure_view import FigureView
+from .web.host_matching import (
     SetupState,
     app_of,
     check_place,
@@ -45,15 +53,7 @@ from .hosts import (
     read_place,
     resource_policy,
 )
-from .image import ALT_FORMAT
-from .parameters import Parameters
-from .render import check_style, use_agg
-from .route import FigureRoute, taken_by
-from .settings import FigureOptions, RouteOptions
-from .state import EXTENSION, AppState, current_state
-from .templating import GLOBALS
-from .url_extension import CONVERTER, ExtensionConverter
-from .view import FigureView
+from .web.json_documents import SCHEMA_NAME
 
 logger = logging.getLogger("flask_mplstream")
 

@@ -23,7 +23,7 @@ from pydantic import (
 )
 
 from .errors import ConfigError, cut, nearest
-from .image import FORMATS, SCALES, WIDTHS_PX, ImageFormat, image_format
+from .formats import FORMATS, SCALES, WIDTHS_PX, ImageFormat, image_format
 
 PREFIX = "MPLSTREAM_"
 

@@ -18,7 +18,7 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck, settings
 
 from flask_mplstream import FigureBlueprint
-from flask_mplstream import state as state_module
+from flask_mplstream.web import app_state as state_module
 from tests.support.doubles import Clock, Counter
 from tests.support.processes import wait_until
 from tests.support.servers import MemcachedServer, RedisServer, serve_in_threads

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from matplotlib.figure import Figure
 
 from flask_mplstream import FigureBlueprint
-from flask_mplstream.assets import asset_url
+from flask_mplstream.html.assets import asset_url
 
 Serve = Callable[..., FlaskClient]
 

@@ -14,9 +14,10 @@ from flask.testing import FlaskClient
 from flask_caching import Cache
 from matplotlib.figure import Figure
 
-from flask_mplstream import BytesSerializer, FigureBlueprint, caches
-from flask_mplstream.cache.files import FileCache
+from flask_mplstream import BytesSerializer, FigureBlueprint
+from flask_mplstream.cache.filesystem import FileCache
 from flask_mplstream.errors import ConfigError
+from flask_mplstream.web import cache_setup
 from tests.support.doubles import Counter
 
 Serve = Callable[..., FlaskClient]
@@ -84,7 +85,7 @@ def test_a_missing_package_is_named_with_its_extra(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, kind: str, extra: str
 ) -> None:
     """When the blueprint is registered, and not by each picture."""
-    monkeypatch.setattr(caches, "find_spec", lambda name: None)
+    monkeypatch.setattr(cache_setup, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=rf"Install flask-mplstream\[{extra}\]"):
         serve(CACHE_TYPE=kind)
 

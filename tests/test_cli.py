@@ -13,9 +13,9 @@ from flask.testing import FlaskClient
 from matplotlib.figure import Figure
 
 from flask_mplstream import FigureBlueprint, figure
-from flask_mplstream.cli import running
-from flask_mplstream.cli.shown import ENTRY
-from flask_mplstream.state import AppState
+from flask_mplstream.cli import progress
+from flask_mplstream.cli.page_scan import ENTRY
+from flask_mplstream.web.app_state import AppState
 from tests.apps import worker_figures
 from tests.support.doubles import Clock, Counter
 
@@ -137,7 +137,7 @@ def test_a_cache_of_this_process_alone_is_told(
 @pytest.mark.slow
 def test_workers_warm_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And the time until they had started is told."""
-    monkeypatch.setattr(running, "SHOWN_WAIT_S", 0.0)
+    monkeypatch.setattr(progress, "SHOWN_WAIT_S", 0.0)
     app = worker_figures.create_app(
         CACHE_TYPE="FileSystemCache", CACHE_DIR=str(tmp_path)
     )

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from flask_mplstream.cli.table import aligned
+from flask_mplstream.cli.terminal_table import aligned
 from tests.apps.cli_figures import create_app, invoke
 
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_mplstream.cli.names import file_name, stem_of
-from flask_mplstream.image import Theme, Variant, image_format
-from flask_mplstream.parameters import Parameters
+from flask_mplstream.cli.file_names import file_name, stem_of
+from flask_mplstream.formats import Theme, Variant, image_format
+from flask_mplstream.parameters.function_signature import Parameters
 
 PNG = image_format("png")
 

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 
 from flask_mplstream import MplStreamError
-from flask_mplstream.cache import coalesce
-from flask_mplstream.cache.background import Background
-from flask_mplstream.cache.breaker import Breaker
-from flask_mplstream.cache.coalesce import MAX_ERRORS, Flights, Production
-from flask_mplstream.deadline import Deadline
+from flask_mplstream.cache import single_flight
+from flask_mplstream.cache.backend_breaker import Breaker
+from flask_mplstream.cache.single_flight import MAX_ERRORS, Flights, Production
+from flask_mplstream.cache.stale_while_revalidate import Background
 from flask_mplstream.errors import RemoteError, RenderTimeoutError
+from flask_mplstream.limits.deadline import Deadline
 from tests.support.processes import wait_until
 
 
@@ -67,7 +67,7 @@ def wait_for_followers(flights: Flights[str], count: int) -> None:
 def wait_for_landing(flights: Flights[str]) -> None:
     """Wait for flights that every caller has left, and for their threads."""
     wait_until(lambda: not flights._flights)
-    for thread in list(coalesce._threads):
+    for thread in list(single_flight._threads):
         thread.join(10)
 
 
@@ -164,7 +164,7 @@ def test_a_value_at_the_last_moment_is_no_timeout(
                 leader.result(10)
                 raise
 
-    monkeypatch.setattr(coalesce, "Future", LastMoment)
+    monkeypatch.setattr(single_flight, "Future", LastMoment)
     held = Held()
     with ThreadPoolExecutor(1) as pool:
         leader = pool.submit(fly, flights, held)
@@ -213,7 +213,7 @@ def test_a_leader_that_is_stopped_leaves_its_flight(
                 raise SystemExit
             return super().result(timeout)
 
-    monkeypatch.setattr(coalesce, "Future", Stopped)
+    monkeypatch.setattr(single_flight, "Future", Stopped)
     held = Held()
     with pytest.raises(SystemExit):
         fly(flights, held)
@@ -419,7 +419,7 @@ def test_a_breaker_closes_by_itself(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It looks in the background until an operation works."""
-    monkeypatch.setattr("flask_mplstream.cache.breaker.RETRY_S", 0.01)
+    monkeypatch.setattr("flask_mplstream.cache.backend_breaker.RETRY_S", 0.01)
     looks: list[int] = []
     back = threading.Event()
 

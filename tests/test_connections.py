@@ -19,7 +19,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.pool import QueuePool
 
 from flask_mplstream import FigureBlueprint
-from flask_mplstream.connections import (
+from flask_mplstream.workers.database_connections import (
     POOL_HINT,
     _only_reads,
     release_connections,

@@ -30,10 +30,11 @@ from flask_mplstream import (
     MplStreamError,
     render,
 )
-from flask_mplstream.image import FORMATS, Variant
-from flask_mplstream.render import Limits, Look, render_variant
-from flask_mplstream.render.figures import as_figure
-from flask_mplstream.state import AppState
+from flask_mplstream.formats import FORMATS, Variant
+from flask_mplstream.rendering.pipeline import Limits, render_variant
+from flask_mplstream.rendering.return_values import as_figure
+from flask_mplstream.rendering.styles import Look
+from flask_mplstream.web.app_state import AppState
 from tests.apps import dark_figures
 from tests.support.doubles import Counter
 from tests.support.paths import DOCS

@@ -21,7 +21,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from flask_mplstream.state import AppState
+from flask_mplstream.web.app_state import AppState
 from tests.apps.executor_figures import create_app, plots
 from tests.support.dask_cluster import (
     FILES,

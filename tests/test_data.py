@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from flask_mplstream import ImageTooLargeError
 from flask_mplstream.description.data_export import data_csv, data_json
-from flask_mplstream.render.gate import gate, use_agg
+from flask_mplstream.rendering.figure_lock import gate, use_agg
 from tests.apps.shown_figures import FIGURES, drawn_by, with_axes
 from tests.support.processes import now_s
 

@@ -18,8 +18,8 @@ from flask.testing import FlaskClient
 from matplotlib.figure import Figure
 
 from flask_mplstream import ConfigError, FigureBlueprint, figure, figure_url
-from flask_mplstream.declaration import frozen_defaults
-from flask_mplstream.parameters import Parameters
+from flask_mplstream.parameters.function_signature import Parameters
+from flask_mplstream.web.declaration import frozen_defaults
 from tests.support.messages import assert_short
 
 Serve = Callable[..., FlaskClient]

@@ -24,7 +24,7 @@ from flask_mplstream.description.generated_alt import (
 )
 from flask_mplstream.description.numbers import format_apart, format_number
 from flask_mplstream.description.value_texts import join_words
-from flask_mplstream.render.gate import gate, use_agg
+from flask_mplstream.rendering.figure_lock import gate, use_agg
 from tests.apps.shown_figures import FIGURES, drawn_by, with_axes
 from tests.support.pictures import BUILDERS, pixels
 

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from flask_mplstream import FigureBlueprint, OverloadedError, SlowRenderError
-from flask_mplstream.error_responses import MESSAGES
-from flask_mplstream.render.message import MAX_KEPT, Message, message_image
+from flask_mplstream.rendering.error_image import MAX_KEPT, Message, message_image
+from flask_mplstream.web.error_responses import MESSAGES
 from tests.support.pictures import pixels
 
 Serve = Callable[..., FlaskClient]

@@ -27,8 +27,8 @@ from matplotlib.figure import Figure
 from werkzeug.test import TestResponse
 
 from flask_mplstream import ConfigError, FigureBlueprint, start_workers
-from flask_mplstream.state import AppState
-from flask_mplstream.workers import transport
+from flask_mplstream.web.app_state import AppState
+from flask_mplstream.workers import ipc
 from tests.apps.executor_figures import create_app, grey, of_data, one_process
 from tests.support.paths import DOCS
 from tests.support.pictures import pixels
@@ -651,7 +651,7 @@ def test_a_figure_in_a_figure_that_is_asked_for_meanwhile(
     executor = Counted(1)
     app = on(executor, MPLSTREAM_APP="web:app").application
     # As if it stood in a module: threads have the very app that serves.
-    monkeypatch.setattr(transport, "app_named", {"web:app": app}.__getitem__)
+    monkeypatch.setattr(ipc, "app_named", {"web:app": app}.__getitem__)
     with ThreadPoolExecutor(2) as threads:
         outer = threads.submit(app.test_client().get, f"/plots/{path}?seconds=0.5")
         wait_until(lambda: executor.given)

@@ -23,11 +23,11 @@ import pytest
 from flask import Flask
 
 from flask_mplstream import FigureBlueprint, start_workers
-from flask_mplstream.state import AppState
+from flask_mplstream.web.app_state import AppState
 from flask_mplstream.workers.executor_choice import find_obstacle
-from flask_mplstream.workers.inline import run_without_request
-from flask_mplstream.workers.pool import Pool
+from flask_mplstream.workers.process_pool import Pool
 from flask_mplstream.workers.reaper import Reaper
+from flask_mplstream.workers.request_isolation import run_without_request
 from tests.apps.choice_figures import plots
 from tests.support.paths import ROOT
 from tests.support.pictures import pixels
@@ -375,7 +375,7 @@ def test_workers_that_cannot_start_cost_no_page(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The log has the reason, once; the first picture tries again."""
-    module = importlib.import_module("flask_mplstream.workers.pool")
+    module = importlib.import_module("flask_mplstream.workers.process_pool")
 
     def fail() -> NoReturn:
         raise OSError("no more processes")
@@ -396,7 +396,7 @@ def test_a_pool_that_could_not_start_all_loses_no_worker(
     make: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each may start later, in turn."""
-    module = importlib.import_module("flask_mplstream.workers.pool")
+    module = importlib.import_module("flask_mplstream.workers.process_pool")
     start, calls = module.start_context, []
 
     def fail_once() -> Any:

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from matplotlib.figure import Figure
 
 from flask_mplstream import FigureBlueprint
-from flask_mplstream.render.message import Message, message_image
+from flask_mplstream.rendering.error_image import Message, message_image
 
 Serve = Callable[..., FlaskClient]
 IMAGE = {"Sec-Fetch-Dest": "image"}
@@ -47,7 +47,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Message]:
         seen.append(message)
         return message_image(message, *size, **look)
 
-    monkeypatch.setattr("flask_mplstream.error_responses.message_image", kept)
+    monkeypatch.setattr("flask_mplstream.web.error_responses.message_image", kept)
     return seen
 
 

@@ -34,12 +34,12 @@ from matplotlib.figure import Figure
 from redis import Redis
 
 from flask_mplstream import FigureBlueprint
-from flask_mplstream import state as state_module
 from flask_mplstream.cache.entry import MAGIC, Entry
-from flask_mplstream.cache.mending import mend
-from flask_mplstream.cache.serializer import BytesSerializer
+from flask_mplstream.cache.entry_serializer import BytesSerializer
+from flask_mplstream.cache.filesystem_repair import mend
 from flask_mplstream.cache.store import Store
-from flask_mplstream.image import FORMATS, RenderedImage
+from flask_mplstream.formats import FORMATS, RenderedImage
+from flask_mplstream.web import app_state as state_module
 from tests.support.doubles import Counter
 from tests.support.processes import now_s, wait_until
 from tests.support.servers import MemcachedServer, RedisServer, Server

@@ -36,12 +36,13 @@ from PIL import Image
 from pydantic import AfterValidator, Field
 
 from example_app import create_app
-from flask_mplstream import ArgumentsError, FigureBlueprint, view
+from flask_mplstream import ArgumentsError, FigureBlueprint
 from flask_mplstream.cache.memory import MemoryCache
-from flask_mplstream.image import RenderedImage
-from flask_mplstream.parameters import MAX_VALUE_LENGTH, Parameters
-from flask_mplstream.route import FigureRoute, Picture
-from flask_mplstream.state import AppState
+from flask_mplstream.formats import RenderedImage
+from flask_mplstream.parameters.function_signature import MAX_VALUE_LENGTH, Parameters
+from flask_mplstream.web import figure_view
+from flask_mplstream.web.app_state import AppState
+from flask_mplstream.web.figure_route import FigureRoute, Picture
 from tests.support.fuzzing import (
     BODY,
     Answer,
@@ -164,7 +165,9 @@ def flood(share: float) -> Flood:
     flood = Flood(round(REQUESTS * share), int(CACHE_BYTES * share))
     with pytest.MonkeyPatch.context() as patch:
         # What is remembered must be full long before the end, as all of it is bounded.
-        patch.setattr(view, "REMEMBERED_URLS", round(view.REMEMBERED_URLS * share))
+        patch.setattr(
+            figure_view, "REMEMBERED_URLS", round(figure_view.REMEMBERED_URLS * share)
+        )
         app = dashboard(MPLSTREAM_CACHE_BYTES=flood.cache_bytes)
     fuzz = Fuzz(SEED, targets(app), ETAG)
     paths = {path for target in targets(app) for path in target.paths}

@@ -12,9 +12,9 @@ import pytest
 from pydantic import AwareDatetime
 from pydantic import Field as Limits
 
-from flask_mplstream.gallery.controls import Control, Kind, control_of
-from flask_mplstream.gallery.forms import Field, Form, read_form
-from flask_mplstream.parameters import Parameter, Parameters
+from flask_mplstream.html.form_controls import Control, Kind, control_of
+from flask_mplstream.html.parameter_form import Field, Form, read_form
+from flask_mplstream.parameters.function_signature import Parameter, Parameters
 
 
 class Colour(Enum):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +20,8 @@ from matplotlib.figure import Figure
 from matplotlib.texmanager import TexManager
 
 from flask_mplstream import render
-from flask_mplstream.render.gate import gate
+from flask_mplstream.rendering import pipeline
+from flask_mplstream.rendering.figure_lock import gate
 
 pytestmark = pytest.mark.slow
 
@@ -118,8 +118,7 @@ def test_the_cycle_collector_waits_until_the_figure_is_gone(is_enabled: bool) ->
 
 def test_encoding_happens_outside_the_gate(monkeypatch: pytest.MonkeyPatch) -> None:
     """While one picture is encoded the next is drawn."""
-    # The attribute flask_mplstream.render is the function of that name.
-    package = sys.modules["flask_mplstream.render"]
+    package = pipeline
     drawn_meanwhile: list[bytes] = []
     original = package.encode
 

@@ -20,8 +20,12 @@ from matplotlib import pyplot
 from matplotlib.figure import Figure
 
 from flask_mplstream import FigureBlueprint, figure_data_uri, render
-from flask_mplstream.render import app_globals, gate
-from flask_mplstream.render.globals import Globals, copy_colors, set_colors
+from flask_mplstream.rendering.figure_lock import app_globals, gate
+from flask_mplstream.rendering.matplotlib_globals import (
+    Globals,
+    copy_colors,
+    set_colors,
+)
 
 plots = FigureBlueprint("plots", __name__, formats=["png", "svg"])
 FACTORY = f"{__name__}:create_app"
@@ -152,7 +156,7 @@ def test_a_spawned_worker_draws_with_what_the_app_has_set(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As where the web process was forked from one that has workers."""
-    module = "flask_mplstream.workers.pool.start_context"
+    module = "flask_mplstream.workers.process_pool.start_context"
     monkeypatch.setattr(module, lambda: get_context("spawn"))
     set_rc()
     app = create_app(MPLSTREAM_WORKERS=1)

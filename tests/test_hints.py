@@ -40,7 +40,7 @@ from flask_mplstream import (
     render,
 )
 from flask_mplstream.errors import nearest
-from flask_mplstream.parameters import Parameters
+from flask_mplstream.parameters.function_signature import Parameters
 from tests.support.doubles import Counter
 from tests.support.messages import assert_short
 

@@ -30,8 +30,9 @@ from flask_mplstream import (
     TexError,
     render,
 )
-from flask_mplstream.links import safe_link
-from flask_mplstream.render import counts, gate
+from flask_mplstream.rendering import count_bounds
+from flask_mplstream.rendering.figure_lock import gate
+from flask_mplstream.rendering.safe_links import safe_link
 from tests.support.pictures import pixels
 
 dates: Any = importlib.import_module("matplotlib.dates")  # Half typed.
@@ -504,8 +505,8 @@ def test_too_many_ticks_of_a_url_are_a_400(
 
 def test_no_guard_of_a_number_is_left() -> None:
     """Matplotlib is as it was imported, also after an error."""
-    before = [vars(owner)[name] for owner, name, _ in counts._GUARDS]
+    before = [vars(owner)[name] for owner, name, _ in count_bounds._GUARDS]
     with pytest.raises(ImageTooLargeError):
         render(lambda: many_ticks(10**6))
-    assert [vars(owner)[name] for owner, name, _ in counts._GUARDS] == before
+    assert [vars(owner)[name] for owner, name, _ in count_bounds._GUARDS] == before
     assert vars(ticker)["np"] is np

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from flask_mplstream import FigureBlueprint
-from flask_mplstream.http import Conditions, Outcome, evaluate
+from flask_mplstream.http.conditional_requests import Conditions, Outcome, evaluate
 from tests.support.http_oracle import (
     Verdict,
     asctime_date,

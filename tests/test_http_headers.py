@@ -22,28 +22,32 @@ from flask_mplstream.errors import (
     MplStreamError,
     UnknownFigureError,
 )
-from flask_mplstream.http import (
-    MAX_ARGUMENTS,
-    MAX_HEADER_LENGTH,
-    Outcome,
+from flask_mplstream.formats import FORMATS
+from flask_mplstream.http.conditional_requests import Outcome
+from flask_mplstream.http.headers import (
     Policy,
     Presentation,
-    Problem,
     cache_status,
     content_disposition,
     content_range,
-    fault,
     file_stem,
+    server_timing,
+    validator_headers,
+)
+from flask_mplstream.http.problem_details import (
+    Problem,
+    fault,
     not_acceptable,
-    parse_query,
     precondition_failed,
     problem_headers,
     problem_of,
     range_not_satisfiable,
-    server_timing,
-    validator_headers,
 )
-from flask_mplstream.image import FORMATS
+from flask_mplstream.http.query_string import (
+    MAX_ARGUMENTS,
+    MAX_HEADER_LENGTH,
+    parse_query,
+)
 
 PNG = FORMATS["png"]
 

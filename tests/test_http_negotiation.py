@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from flask_mplstream.http import MAX_HEADER_LENGTH, negotiate
-from flask_mplstream.image import FORMATS, ImageFormat
+from flask_mplstream.formats import FORMATS, ImageFormat
+from flask_mplstream.http.query_string import MAX_HEADER_LENGTH, negotiate
 
 ALL = ["png", "webp", "avif", "jpg", "svg", "pdf"]
 CHROME = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"

@@ -32,7 +32,7 @@ from flask_mplstream import (
     figure_url,
     render,
 )
-from flask_mplstream.image import FORMATS
+from flask_mplstream.formats import FORMATS
 from tests.support.doubles import Clock, Counter
 from tests.support.pictures import pixels
 

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from playwright.sync_api import Browser, Page, Route
 
-from flask_mplstream.inlining import inline_svg
+from flask_mplstream.html.inline_svg import inline_svg
 from tests.support.pictures import pixels
 
 # The browser's driver has some for as long as it runs.

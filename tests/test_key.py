@@ -538,7 +538,7 @@ def test_a_digest_tells_where_one_text_ends() -> None:
 PROGRAM = """
 from datetime import UTC, datetime
 from flask_mplstream.cache.key import fingerprint
-from flask_mplstream.route import _text_of
+from flask_mplstream.web.figure_route import _text_of
 print(_text_of(compile("x in {'p', 'q', 'r', 's', 't', 'u', 'v'}", "", "eval")))
 value = {"a": {"p", "q", "r", "s"}, "b": datetime(2024, 1, 2, tzinfo=UTC)}
 print(fingerprint(value, "test"))

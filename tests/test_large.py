@@ -16,13 +16,14 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from flask_mplstream import ArgumentsError, ConfigError, FigureBlueprint, figure_url
-from flask_mplstream.deadline import Deadline
 from flask_mplstream.errors import OverloadedError
-from flask_mplstream.image import FORMATS, Variant
-from flask_mplstream.openapi import openapi_document
-from flask_mplstream.render import pixel_room, render_variant
-from flask_mplstream.render.pixel_room import PixelRoom, Room
-from flask_mplstream.render.styles import Look
+from flask_mplstream.formats import FORMATS, Variant
+from flask_mplstream.limits import pixel_memory
+from flask_mplstream.limits.deadline import Deadline
+from flask_mplstream.limits.pixel_memory import PixelRoom, Room
+from flask_mplstream.rendering.pipeline import render_variant
+from flask_mplstream.rendering.styles import Look
+from flask_mplstream.web.openapi import openapi_document
 from tests.support.pictures import pixels
 from tests.support.processes import wait_until
 
@@ -35,7 +36,7 @@ Serve = Callable[..., FlaskClient]
 def room(monkeypatch: pytest.MonkeyPatch) -> PixelRoom:
     """Room for one AVIF of 640 x 480 pixels, and for a small one beside it."""
     made = PixelRoom(640 * 480 * 38 * 3 // 2)
-    monkeypatch.setattr(pixel_room, "pixel_room", made)
+    monkeypatch.setattr(pixel_memory, "pixel_room", made)
     return made
 
 
@@ -135,7 +136,7 @@ def test_a_figure_that_is_larger_than_usual_waits_for_more(
 
 
 def pixel_limits() -> Any:
-    from flask_mplstream.render import Limits
+    from flask_mplstream.rendering.pipeline import Limits
 
     return Limits()
 
@@ -184,7 +185,7 @@ def test_a_failed_render_holds_no_memory(room: PixelRoom) -> None:
 
 def test_an_avif_has_equal_bytes_whatever_the_processors() -> None:
     """Its encoder's bytes depend on its threads, so there is one."""
-    from flask_mplstream.render.encoding import DEFAULTS
+    from flask_mplstream.rendering.encode import DEFAULTS
 
     assert DEFAULTS["avif"]["max_threads"] == 1
 

@@ -20,8 +20,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_mplstream import BytesSerializer, redis_options
-from flask_mplstream.cache import lease
-from flask_mplstream.cache.lease import (
+from flask_mplstream.cache import cross_process_lease
+from flask_mplstream.cache.cross_process_lease import (
     FileLeases,
     Leases,
     MemcachedLeases,
@@ -250,8 +250,8 @@ def test_a_lease_is_renewed_while_the_render_runs(
     redis_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A render longer than the lease keeps it."""
-    monkeypatch.setattr(lease, "LEASE_S", 0.3)
-    monkeypatch.setattr(lease, "RENEW_S", 0.05)
+    monkeypatch.setattr(cross_process_lease, "LEASE_S", 0.3)
+    monkeypatch.setattr(cross_process_lease, "RENEW_S", 0.05)
     backend = backend_of({"CACHE_TYPE": "RedisCache", "CACHE_REDIS_PORT": redis_port})
     leases = leases_for(backend)
     release = leases.acquire("89ab")
@@ -269,29 +269,32 @@ def test_a_renewal_that_fails_is_tried_again_soon(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Before the lease runs out, and not only when the next one is due."""
-    monkeypatch.setattr(lease, "RENEW_S", 0.01)
-    monkeypatch.setattr(lease, "RETRY_S", 0.01)
+    monkeypatch.setattr(cross_process_lease, "RENEW_S", 0.01)
+    monkeypatch.setattr(cross_process_lease, "RETRY_S", 0.01)
     tried, again = [], threading.Event()
 
     def renew() -> bool:
         tried.append(1)
-        monkeypatch.setattr(lease, "RENEW_S", 60)
+        monkeypatch.setattr(cross_process_lease, "RENEW_S", 60)
         if len(tried) < 3:
             raise TimeoutError
         again.set()
         return True
 
-    renewal = lease._Renewal(renew)
+    renewal = cross_process_lease._Renewal(renew)
     assert again.wait(10)
     renewal.stop()
     assert len(tried) == 3
-    assert lease.LEASE_S - lease.LEASE_S / 3 > lease.LEASE_S / 20 * 3
+    assert (
+        cross_process_lease.LEASE_S - cross_process_lease.LEASE_S / 3
+        > cross_process_lease.LEASE_S / 20 * 3
+    )
 
 
 def test_a_lease_that_was_lost_is_not_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The thread ends: another process leads."""
-    monkeypatch.setattr(lease, "RENEW_S", 0.01)
-    renewal = lease._Renewal(lambda: False)
+    monkeypatch.setattr(cross_process_lease, "RENEW_S", 0.01)
+    renewal = cross_process_lease._Renewal(lambda: False)
     renewal._thread.join(10)
     assert not renewal._thread.is_alive()
     renewal.stop()
@@ -301,7 +304,7 @@ def test_the_connection_of_a_renewal_is_closed(
     memcached_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With its thread, and not when the collector finds it."""
-    monkeypatch.setattr(lease, "RENEW_S", 0.01)
+    monkeypatch.setattr(cross_process_lease, "RENEW_S", 0.01)
     servers = [f"127.0.0.1:{memcached_port}"]
     config = {"CACHE_TYPE": "MemcachedCache", "CACHE_MEMCACHED_SERVERS": servers}
     backend, renewed = backend_of(config), threading.Event()
@@ -336,12 +339,12 @@ def test_a_process_that_was_suspended_takes_its_lease_back_if_it_is_free(
     name, token = "flask_cache_5678:lease", "mine"
     lock = client.lock(name, timeout=5, blocking=False, thread_local=False)
     assert lock.acquire(token=token)
-    assert lease._renew(lock, token)
+    assert cross_process_lease._renew(lock, token)
     release = first.acquire("abcd")
     assert release is not None
     client.delete(name, "flask_cache_abcd:lease")  # As time does meanwhile.
     others = [second.acquire(key) for key in ("5678", "abcd")] if is_taken else []
-    assert lease._renew(lock, token) is not is_taken
+    assert cross_process_lease._renew(lock, token) is not is_taken
     release()
     assert bool(client.exists("flask_cache_abcd:lease")) is is_taken
     for other in others:

@@ -15,11 +15,11 @@ from matplotlib.figure import Figure
 from werkzeug.test import TestResponse
 
 from flask_mplstream import FigureBlueprint, OverloadedError, figure_data_uri
-from flask_mplstream.budget import Budget
-from flask_mplstream.deadline import Deadline
-from flask_mplstream.render import gate
-from flask_mplstream.state import AppState
-from flask_mplstream.workers.admission import Admission
+from flask_mplstream.limits.admission import Admission
+from flask_mplstream.limits.client_budget import Budget
+from flask_mplstream.limits.deadline import Deadline
+from flask_mplstream.rendering.figure_lock import gate
+from flask_mplstream.web.app_state import AppState
 from tests.support.doubles import Clock, Counter
 from tests.support.processes import wait_until
 from tests.support.servers import RedisServer

@@ -12,8 +12,9 @@ import pytest
 from flask.testing import FlaskClient
 from matplotlib.figure import Figure
 
-from flask_mplstream import FigureBlueprint, figure_url, logs
-from flask_mplstream.state import AppState
+from flask_mplstream import FigureBlueprint, figure_url
+from flask_mplstream.web import log_filter
+from flask_mplstream.web.app_state import AppState
 from tests.support.doubles import Clock
 from tests.support.paths import PACKAGE
 
@@ -33,9 +34,9 @@ def written() -> Iterator[io.StringIO]:
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(logging.Formatter(FORMAT))
-    logs.logger.addHandler(handler)
+    log_filter.logger.addHandler(handler)
     yield stream
-    logs.logger.removeHandler(handler)
+    log_filter.logger.removeHandler(handler)
 
 
 def assert_one_line(written: io.StringIO, start: str) -> str:
@@ -161,7 +162,7 @@ def test_every_record_is_one_line(
     written: io.StringIO, message: str, args: tuple[Any, ...], error: Exception | None
 ) -> None:
     """Whatever a call gives to the logger."""
-    logs.logger.warning(message, *args, exc_info=error)
+    log_filter.logger.warning(message, *args, exc_info=error)
     assert_one_line(written, "")
 
 
@@ -189,11 +190,11 @@ def test_the_filter_stays_when_logging_is_configured(written: io.StringIO) -> No
     )
     handler = logging.StreamHandler(written)
     handler.setFormatter(logging.Formatter(FORMAT))
-    logs.logger.addHandler(handler)
+    log_filter.logger.addHandler(handler)
     try:
-        logs.logger.warning(HOSTILE)
+        log_filter.logger.warning(HOSTILE)
     finally:
-        logs.logger.removeHandler(handler)
+        log_filter.logger.removeHandler(handler)
     assert_one_line(written, "a")
 
 

@@ -26,7 +26,7 @@ from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from flask_mplstream import ConfigError, FigureBlueprint, figure_served
-from flask_mplstream.prometheus import export_metrics
+from flask_mplstream.integrations.prometheus import export_metrics
 from tests.apps.worker_figures import end
 from tests.apps.worker_figures import plots as worker_plots
 from tests.support.doubles import Clock
@@ -284,7 +284,7 @@ def test_without_the_extra_it_is_named() -> None:
     program = (
         "import sys; sys.modules['prometheus_client'] = None\n"
         "import flask_mplstream\n"
-        "import flask_mplstream.prometheus\n"
+        "import flask_mplstream.integrations.prometheus\n"
     )
     command = [sys.executable, "-c", program]
     result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)

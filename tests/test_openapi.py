@@ -20,9 +20,9 @@ from pydantic import Field
 from example_app import create_app
 from flask_mplstream import FigureBlueprint, RenderedImage, UnknownFigureError
 from flask_mplstream.cli.openapi import command as openapi
-from flask_mplstream.image import Variant
-from flask_mplstream.openapi import openapi_document
-from flask_mplstream.workers.renders import Renders
+from flask_mplstream.formats import Variant
+from flask_mplstream.web.openapi import openapi_document
+from flask_mplstream.workers.dispatch import Renders
 from tests.support.signatures import Color, Level
 
 URL = "/plots/_gallery/openapi.json"

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from matplotlib.figure import Figure
 
 from flask_mplstream import ConfigError, FigureBlueprint, FigureOptions
-from flask_mplstream.image import FORMATS
+from flask_mplstream.formats import FORMATS
 from flask_mplstream.settings import RouteOptions, Settings
 from tests.support.messages import assert_short
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from pydantic import DirectoryPath, Field, FilePath, SecretBytes, SecretStr
 
 from flask_mplstream import ArgumentsError, ConfigError, errors
-from flask_mplstream.http import parse_query
-from flask_mplstream.parameters import (
+from flask_mplstream.http.query_string import parse_query
+from flask_mplstream.parameters.function_signature import (
     MAX_FAULTS,
     MAX_HINTS,
     MAX_VALUE_LENGTH,

@@ -15,7 +15,7 @@ from flask_login import LoginManager, UserMixin, login_required
 from matplotlib.figure import Figure
 
 from flask_mplstream import FigureBlueprint, figure_url
-from flask_mplstream.state import AppState
+from flask_mplstream.web.app_state import AppState
 from tests.support.doubles import Clock, SilentSessions
 
 PRIVATE = "private, no-cache"

@@ -21,8 +21,8 @@ from flask import Flask, Response
 from matplotlib.figure import Figure
 
 from flask_mplstream import FigureBlueprint
-from flask_mplstream import state as state_module
 from flask_mplstream.cache.store import COHERENCE_S
+from flask_mplstream.web import app_state as state_module
 from tests.support.servers import Gunicorn
 
 WORKERS, THREADS = 2, 4

@@ -15,7 +15,7 @@ from flask import Flask, render_template_string
 from matplotlib.figure import Figure
 
 from flask_mplstream import FigureBlueprint, figure_failed, signals
-from flask_mplstream.prometheus import export_metrics
+from flask_mplstream.integrations.prometheus import export_metrics
 from tests.support.paths import ROOT
 
 README = ROOT.joinpath("README.md").read_text("utf-8")

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from flask_mplstream import FigureTypeError, render
-from flask_mplstream.render.gate import use_agg
+from flask_mplstream.rendering.figure_lock import use_agg
 
 use_agg()
 

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from flask_mplstream import FigureBlueprint, FigureTypeError, figure_data_uri, render
-from flask_mplstream.render.gate import use_agg
+from flask_mplstream.rendering.figure_lock import use_agg
 
 use_agg()
 Serve = Callable[..., FlaskClient]

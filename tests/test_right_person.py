@@ -48,7 +48,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.test import TestResponse
 
 from flask_mplstream import ConfigError, FigureBlueprint, figure_url
-from flask_mplstream.state import AppState
+from flask_mplstream.web.app_state import AppState
 from tests.support.doubles import Clock, Counter, SilentSessions
 from tests.support.pictures import pixels
 from tests.support.servers import Server, free_port, need

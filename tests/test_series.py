@@ -16,7 +16,7 @@ from flask_mplstream.description.axis_values import Span
 from flask_mplstream.description.figure_content import read
 from flask_mplstream.description.plain_text import plain
 from flask_mplstream.description.series import AxesContent, Series
-from flask_mplstream.render.gate import gate, use_agg
+from flask_mplstream.rendering.figure_lock import gate, use_agg
 from tests.apps.shown_figures import FIGURES, drawn_by, with_axes
 
 use_agg()

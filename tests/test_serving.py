@@ -19,10 +19,10 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import NotFound
 
 from flask_mplstream import ConfigError, FigureBlueprint, ImageTooLargeError
-from flask_mplstream.cache import coalesce
+from flask_mplstream.cache import single_flight
 from flask_mplstream.http.headers import HIT_TIMING
-from flask_mplstream.responses import PictureResponse, ReadyHeaders
-from flask_mplstream.view import LONGEST_REMEMBERED
+from flask_mplstream.web.figure_view import LONGEST_REMEMBERED
+from flask_mplstream.web.private_responses import PictureResponse, ReadyHeaders
 from tests.support.doubles import Clock, Counter
 from tests.support.pictures import pixels
 
@@ -389,7 +389,7 @@ def test_a_streamed_response_reaches_all_who_wait(
             waiting.release()
             return super().result(timeout)
 
-    monkeypatch.setattr(coalesce, "Future", Watched)
+    monkeypatch.setattr(single_flight, "Future", Watched)
 
     @plots.figure_route("/streamed")
     def streamed() -> Response:

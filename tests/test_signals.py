@@ -32,7 +32,7 @@ from flask_mplstream import (
     worker_killed,
 )
 from flask_mplstream import signals as signals_module
-from flask_mplstream.state import AppState
+from flask_mplstream.web.app_state import AppState
 from tests.apps import executor_figures, worker_figures
 from tests.apps.worker_figures import end
 from tests.support.doubles import Clock
@@ -411,8 +411,8 @@ def test_a_worker_that_does_not_start_is_told(
     failed: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is started anew; the request has no room, and is no failure."""
-    monkeypatch.setattr("flask_mplstream.workers.pool.LONGEST_START_S", 0.0)
-    monkeypatch.setattr("flask_mplstream.workers.pool.FREE_START_S", 0.0)
+    monkeypatch.setattr("flask_mplstream.workers.process_pool.LONGEST_START_S", 0.0)
+    monkeypatch.setattr("flask_mplstream.workers.process_pool.FREE_START_S", 0.0)
     client = one_worker(MPLSTREAM_APP="tests.apps.worker_figures:slow_app")
     start_workers(client.application)
     with heard(worker_killed) as killed:

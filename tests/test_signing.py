@@ -12,7 +12,8 @@ from flask import Flask, g, render_template_string, url_for
 from flask.testing import FlaskClient
 from matplotlib.figure import Figure
 
-from flask_mplstream import ConfigError, FigureBlueprint, figure_url, signing, view
+from flask_mplstream import ConfigError, FigureBlueprint, figure_url
+from flask_mplstream.web import figure_view, signed_urls
 from tests.support.doubles import Clock, Counter
 
 Serve = Callable[..., FlaskClient]
@@ -35,8 +36,8 @@ def figures(plots: FigureBlueprint, renders: Counter) -> None:
 @pytest.fixture
 def clock(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Clock:
     """A clock in hand for the time of expiry as well."""
-    monkeypatch.setattr(signing, "time", clock)
-    monkeypatch.setattr(view, "time", clock)
+    monkeypatch.setattr(signed_urls, "time", clock)
+    monkeypatch.setattr(figure_view, "time", clock)
     return clock
 
 
@@ -111,7 +112,7 @@ def test_a_changed_url_is_refused(
     assert answer.status_code == 403
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.json is not None
-    assert answer.json["detail"] == signing.NOT_SIGNED
+    assert answer.json["detail"] == signed_urls.NOT_SIGNED
     assert not renders.calls
 
 

@@ -16,9 +16,10 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from flask_mplstream import ConfigError, FigureBlueprint, render
-from flask_mplstream.image import FORMATS, WIDTHS_PX, Theme, Variant, snapped_width
-from flask_mplstream.render import Limits, Look, Meaning, render_variant
-from flask_mplstream.render.titling import titled
+from flask_mplstream.formats import FORMATS, WIDTHS_PX, Theme, Variant, snapped_width
+from flask_mplstream.rendering.pipeline import Limits, Meaning, render_variant
+from flask_mplstream.rendering.styles import Look
+from flask_mplstream.rendering.svg_title import titled
 from tests.support.doubles import Counter
 from tests.support.pictures import pixels
 

@@ -20,9 +20,9 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from flask_mplstream import ConfigError, FigureBlueprint, OverloadedError
-from flask_mplstream.cache import coalesce
-from flask_mplstream.deadline import Deadline
-from flask_mplstream.overload import EVERY_S, OverloadLog
+from flask_mplstream.cache import single_flight
+from flask_mplstream.limits.deadline import Deadline
+from flask_mplstream.limits.overload_log import EVERY_S, OverloadLog
 from tests.support.doubles import Clock, Counter
 from tests.support.processes import wait_until
 
@@ -38,7 +38,7 @@ def flights_of(client: FlaskClient) -> Any:
 def land(client: FlaskClient) -> None:
     """Wait for renders that their requests have left."""
     wait_until(lambda: not flights_of(client)._flights)
-    for thread in list(coalesce._threads):
+    for thread in list(single_flight._threads):
         thread.join(10)
 
 
@@ -222,7 +222,7 @@ def test_a_quick_picture_refuses_no_follower(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """More than the limit may wait for some time."""
-    monkeypatch.setattr(coalesce, "PATIENCE_S", 20.0)
+    monkeypatch.setattr(single_flight, "PATIENCE_S", 20.0)
 
     @plots.figure_route("/slow")
     def slow() -> Figure:

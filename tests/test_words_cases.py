@@ -21,8 +21,8 @@ from matplotlib.patches import Patch, Rectangle
 
 from flask_mplstream import render
 from flask_mplstream.description.sentences import Statement
-from flask_mplstream.render import Meaning, gate
-from flask_mplstream.render.gate import use_agg
+from flask_mplstream.rendering.figure_lock import gate, use_agg
+from flask_mplstream.rendering.pipeline import Meaning
 from tests.apps.shown_figures import drawn_by, with_axes
 
 use_agg()

@@ -22,8 +22,9 @@ from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from flask_mplstream.description import data_csv, describe
-from flask_mplstream.render.gate import gate, use_agg
+from flask_mplstream.description.data_export import data_csv
+from flask_mplstream.description.generated_alt import describe
+from flask_mplstream.rendering.figure_lock import gate, use_agg
 
 use_agg()
 

@@ -26,9 +26,9 @@ from flask_mplstream import (
     worker_killed,
 )
 from flask_mplstream.errors import OverloadedError
-from flask_mplstream.state import AppState
-from flask_mplstream.workers.pool import FREE_START_S, Pool, StartClock, Startup
-from flask_mplstream.workers.process import KeptContext, limit_memory
+from flask_mplstream.web.app_state import AppState
+from flask_mplstream.workers.process_group import KeptContext, limit_memory
+from flask_mplstream.workers.process_pool import FREE_START_S, Pool, StartClock, Startup
 from tests.apps.worker_figures import end, grey, of_data, other, plots
 from tests.support.paths import DOCS
 from tests.support.pictures import pixels
@@ -239,7 +239,7 @@ def test_without_pebble_the_extra_is_named(
     plots: FigureBlueprint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The app does not start, and says what to install."""
-    monkeypatch.setattr("flask_mplstream.workers.renders.find_spec", lambda name: None)
+    monkeypatch.setattr("flask_mplstream.workers.dispatch.find_spec", lambda name: None)
     assert "flask-mplstream[workers]" in refusal(plots, MPLSTREAM_WORKERS=1)
     assert "flask-mplstream[budget]" in refusal(plots, MPLSTREAM_CLIENT_BUDGET=1)
 
@@ -413,7 +413,7 @@ def test_a_worker_that_is_still_starting_is_not_killed(
     pool: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else a short ``timeout`` would start one after the other, and none in time."""
-    monkeypatch.setattr("flask_mplstream.workers.pool.FREE_START_S", 0)
+    monkeypatch.setattr("flask_mplstream.workers.process_pool.FREE_START_S", 0)
     began: list[KeptContext] = []
     start = KeptContext.Process
 
@@ -455,7 +455,7 @@ def test_a_start_that_takes_too_long_is_the_time_of_the_pictures(
     pool: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server has a limit of its own."""
-    monkeypatch.setattr("flask_mplstream.workers.pool.FREE_START_S", 0.1)
+    monkeypatch.setattr("flask_mplstream.workers.process_pool.FREE_START_S", 0.1)
     client = pool(
         MPLSTREAM_APP="tests.apps.worker_figures:slow_app", MPLSTREAM_TIMEOUT=0.5
     )
@@ -467,7 +467,9 @@ def test_a_clock_stands_still_while_the_only_workers_start(
 ) -> None:
     """For a limited time, and not for a further worker."""
     now, is_up = 0.0, False
-    monkeypatch.setattr("flask_mplstream.workers.pool.time.monotonic", lambda: now)
+    monkeypatch.setattr(
+        "flask_mplstream.workers.process_pool.time.monotonic", lambda: now
+    )
     clock = StartClock(lambda: is_up)
 
     def at(seconds: float, change: Callable[[], None]) -> float:
@@ -489,8 +491,8 @@ def test_queued_requests_wait_for_a_worker_that_starts(
     pool: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Longer than the part of ``timeout`` in which a render must begin otherwise."""
-    monkeypatch.setattr("flask_mplstream.workers.pool.FREE_START_S", 0)
-    monkeypatch.setattr("flask_mplstream.workers.pool.LATEST_START", 0.02)
+    monkeypatch.setattr("flask_mplstream.workers.process_pool.FREE_START_S", 0)
+    monkeypatch.setattr("flask_mplstream.workers.process_pool.LATEST_START", 0.02)
     app = pool(MPLSTREAM_WORKERS=1, MPLSTREAM_TIMEOUT=30).application
     with ThreadPoolExecutor(6) as threads:
         urls = [f"/plots/grey?level={n}" for n in range(6)]
@@ -503,7 +505,7 @@ def test_a_render_that_begins_late_is_not_killed_for_it(
     pool: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The request is told to come again, and finds the same worker."""
-    monkeypatch.setattr("flask_mplstream.workers.pool.FREE_START_S", 0)
+    monkeypatch.setattr("flask_mplstream.workers.process_pool.FREE_START_S", 0)
     killed: list[str] = []
     client = pool(
         MPLSTREAM_WORKERS=1, MPLSTREAM_APP="tests.apps.worker_figures:slow_app"

@@ -1,1 +1,6 @@
-"""Freshness and storage of rendered pictures; no Flask views, no Matplotlib."""
+"""From the store, or from one render: keys, entries, backends, flights, leases.
+
+It receives a function that makes an image, and the time. It imports ``limits``,
+``formats``, ``forks``, ``errors`` and Flask-Caching's backends, and neither Flask nor
+Matplotlib. ``freshness``, ``store`` and ``single_flight`` do not import each other.
+"""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, Self
 
-from ..image import FORMATS, RenderedImage
+from ..formats import FORMATS, RenderedImage
 
 #: Changes with the layout of the bytes, so that older ones are misses.
 MAGIC = b"mplstream2\n"

@@ -20,16 +20,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
-from ..deadline import Deadline
 from ..errors import OverloadedError, RenderTimeoutError
-from ..image import RenderedImage
-from ..overload import OverloadLog
-from .background import Background
-from .breaker import describe, is_outage
-from .coalesce import Flights, Production, run_here
+from ..formats import RenderedImage
+from ..limits.deadline import Deadline
+from ..limits.overload_log import OverloadLog
+from .backend_breaker import describe, is_outage
+from .cross_process_lease import LEASE_S, Leases, held, leases_for
 from .entry import Entry
 from .freshness import Freshness, Lifetime
-from .lease import LEASE_S, Leases, held, leases_for
+from .single_flight import Flights, Production, run_here
+from .stale_while_revalidate import Background
 from .store import Found, Newest, Store
 
 logger = logging.getLogger("flask_mplstream")

@@ -30,7 +30,8 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from ..errors import CacheDownError
-from .backend_features import (
+from .backend_breaker import Breaker, describe, is_outage
+from .backend_detection import (
     Backend,
     cut_lifetime,
     disconnect_thread,
@@ -40,11 +41,10 @@ from .backend_features import (
     is_in_process,
     raise_if_unanswered,
 )
-from .breaker import Breaker, describe, is_outage
 from .entry import Entry
+from .filesystem_repair import mend, recount
 from .key import digest
 from .memory import MemoryCache
-from .mending import mend, recount
 
 logger = logging.getLogger("flask_mplstream")
 

@@ -14,13 +14,13 @@ import click
 from flask.cli import with_appcontext
 from flask.globals import app_ctx
 
-from ..http import STEPS
-from ..image import RenderedImage
-from ..workers.inline import run_without_request
-from .faults import as_failure, as_usage
-from .job import Job, check_inject
-from .options import THEMES, arguments_argument, figure_argument, named
-from .table import aligned, available_width
+from ..formats import RenderedImage
+from ..http.headers import STEPS
+from ..workers.request_isolation import run_without_request
+from .click_options import THEMES, arguments_argument, figure_argument, named
+from .exit_codes import as_failure, as_usage
+from .task import Job, check_inject
+from .terminal_table import aligned, available_width
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,22 +13,22 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
-from ..image import RenderedImage
-from .faults import as_failure
-from .files import built_beside, write_whole
-from .frozen import FrozenFigure, FrozenFile
-from .job import Job, check_inject
-from .names import file_name, stem_of
-from .options import (
+from ..formats import RenderedImage
+from .atomic_files import built_beside, write_whole
+from .click_options import (
     arguments_argument,
     maybe_figure_argument,
     plan_options,
     run_options,
 )
-from .page import page
+from .exit_codes import as_failure
+from .file_names import file_name, stem_of
+from .frozen_files import FrozenFigure, FrozenFile
+from .frozen_page import page
 from .plan import Chosen
 from .plan_entry import Looks, first_and_data
-from .running import run
+from .progress import run
+from .task import Job, check_inject
 
 PAGE, MANIFEST, PICTURES = "index.html", "manifest.json", "figures"
 #: By this a manifest is known for one of ours.

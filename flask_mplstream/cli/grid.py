@@ -14,9 +14,9 @@ from typing import Any
 
 import click
 
-from ..parameters import Arguments
-from ..route import FigureRoute
-from .options import pair_of, pairs_of
+from ..parameters.function_signature import Arguments
+from ..web.figure_route import FigureRoute
+from .click_options import pair_of, pairs_of
 
 #: Values of one argument, or pictures of one figure; more are a slip of the hand.
 MAX_PICTURES = 100_000

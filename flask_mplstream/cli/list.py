@@ -12,11 +12,11 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
-from ..parameters import Parameter
-from ..route import FigureRoute, summary_of
-from ..state import current_state
-from .faults import as_usage
-from .table import GAP, aligned, available_width
+from ..parameters.function_signature import Parameter
+from ..web.app_state import current_state
+from ..web.figure_route import FigureRoute, summary_of
+from .exit_codes import as_usage
+from .terminal_table import GAP, aligned, available_width
 
 
 @click.command("list")

@@ -11,9 +11,9 @@ import click
 from flask.cli import with_appcontext
 from flask.globals import app_ctx
 
-from ..documents import document_text
-from ..openapi import openapi_document
-from .faults import as_usage
+from ..web.json_documents import document_text
+from ..web.openapi import openapi_document
+from .exit_codes import as_usage
 
 
 @click.command("openapi")

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import click
 
 from ..errors import MplStreamError
-from ..route import FigureRoute
-from ..state import AppState, current_state
-from .faults import as_usage
+from ..web.app_state import AppState, current_state
+from ..web.figure_route import FigureRoute
+from .exit_codes import as_usage
 from .grid import axes_of
-from .job import Job
 from .plan_entry import Looks, PlanEntry
 from .plan_file import entries_in
+from .task import Job
 
 #: Faults that are told at once.
 MAX_FAULTS = 20

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..image import ALT_FORMAT, DENSITIES, ImageFormat, Theme, Variant, page_formats
-from ..parameters import Arguments
-from ..route import FigureRoute
-from ..state import AppState
-from ..view import named_variant
+from ..formats import ALT_FORMAT, DENSITIES, ImageFormat, Theme, Variant, page_formats
+from ..parameters.function_signature import Arguments
+from ..web.app_state import AppState
+from ..web.figure_route import FigureRoute
+from ..web.figure_view import named_variant
 from .grid import Axes, from_texts, points
-from .job import Job
+from .task import Job
 
 #: Scales that are wanted where none is named: for most screens.
 PAGE_SCALES = (1.0, 2.0)

@@ -18,7 +18,7 @@ import click
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import nearest
-from ..reasons import reason_of
+from ..parameters.pydantic_messages import reason_of
 from .grid import from_values
 from .plan_entry import Looks, PlanEntry
 

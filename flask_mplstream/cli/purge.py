@@ -9,9 +9,9 @@ import click
 from flask.cli import with_appcontext
 
 from ..errors import CacheDownError
-from ..state import current_state
-from .faults import as_usage, warn_of_own_cache
-from .options import arguments_argument, maybe_figure_argument, pairs_of
+from ..web.app_state import current_state
+from .click_options import arguments_argument, maybe_figure_argument, pairs_of
+from .exit_codes import as_usage, warn_of_own_cache
 
 
 @click.command("purge")

@@ -13,11 +13,11 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
-from ..image import RenderedImage, image_format
-from .faults import as_failure, as_usage, failure
-from .files import write_whole
-from .job import Job, check_inject
-from .options import arguments_argument, figure_argument, named, variant_options
+from ..formats import RenderedImage, image_format
+from .atomic_files import write_whole
+from .click_options import arguments_argument, figure_argument, named, variant_options
+from .exit_codes import as_failure, as_usage, failure
+from .task import Job, check_inject
 
 STDOUT = "-"
 

@@ -12,10 +12,10 @@ from flask import current_app
 from flask.cli import with_appcontext
 from flask.globals import app_ctx
 
-from ..urls import figure_url
-from .faults import as_failure, as_usage
-from .job import Job
-from .options import arguments_argument, figure_argument, named, variant_options
+from ..web.urls import figure_url
+from .click_options import arguments_argument, figure_argument, named, variant_options
+from .exit_codes import as_failure, as_usage
+from .task import Job
 
 
 @click.command("url")

@@ -11,18 +11,18 @@ import click
 from flask.cli import with_appcontext
 
 from ..errors import ConfigError
-from ..route import FigureRoute
-from .faults import warn_of_own_cache
-from .options import (
+from ..web.figure_route import FigureRoute
+from .click_options import (
     arguments_argument,
     maybe_figure_argument,
     plan_options,
     run_options,
 )
+from .exit_codes import warn_of_own_cache
+from .page_scan import jobs_shown
 from .plan import Chosen
 from .plan_entry import Looks, first_format, formats_of_a_page
-from .running import run
-from .shown import jobs_shown
+from .progress import run
 
 
 @click.command("warm")

@@ -20,7 +20,7 @@ from unicodedata import category, normalize
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..limited_buffer import LimitedBuffer
+from ..limits.max_bytes import LimitedBuffer
 from .axis_values import Dimension, Values
 from .figure_content import read
 from .series import AxesContent, Column, Content, Series

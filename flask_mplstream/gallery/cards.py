@@ -12,10 +12,10 @@ from flask import current_app
 from markupsafe import Markup
 from werkzeug.routing import BuildError
 
-from ..route import FigureRoute, summary_of
-from ..urls import url_near
-from .pictures import needed_names, thumbnail_of, title_of
-from .shelves import Shelf, shelves_of
+from ..web.figure_route import FigureRoute, summary_of
+from ..web.urls import url_near
+from .catalog import Shelf, shelves_of
+from .thumbnails import needed_names, thumbnail_of, title_of
 
 
 @dataclass(frozen=True, slots=True)

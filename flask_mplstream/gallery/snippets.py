@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ..parameters import Arguments, Parameters
+from ..parameters.function_signature import Arguments, Parameters
 
 
 def jinja_line(endpoint: str, parameters: Parameters, arguments: Arguments) -> str:

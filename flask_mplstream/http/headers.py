@@ -15,8 +15,8 @@ from werkzeug.http import (
     http_date,
 )
 
-from ..image import ImageFormat, RenderedImage
-from .conditions import Outcome
+from ..formats import ImageFormat, RenderedImage
+from .conditional_requests import Outcome
 
 #: Name of this cache in ``Cache-Status``.
 CACHE_NAME = "flask-mplstream"

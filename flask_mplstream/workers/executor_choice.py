@@ -22,8 +22,8 @@ from flask import Flask
 from ..errors import ConfigError
 from ..settings import Settings
 from ..signals import tell, worker_killed
-from .executor import OnExecutor
-from .transport import check_found
+from .futures_executor import OnExecutor
+from .ipc import check_found
 
 logger = logging.getLogger("flask_mplstream")
 
@@ -72,7 +72,7 @@ def choose_executor(
             cause,
         )
         return None
-    from .pool import Pool, Startup
+    from .process_pool import Pool, Startup
 
     return Pool(
         settings.workers,

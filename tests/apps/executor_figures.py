@@ -32,7 +32,7 @@ def create_app(**config: Any) -> Flask:
 def one_process() -> Executor:
     """An executor whose processes import what they run, and nothing else."""
     context = get_context("forkserver")
-    context.set_forkserver_preload(["flask_mplstream.workers.transport"])
+    context.set_forkserver_preload(["flask_mplstream.workers.ipc"])
     return ProcessPoolExecutor(1, context)
 
 

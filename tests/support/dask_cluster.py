@@ -44,7 +44,7 @@ class Cluster:
         return self._start(
             *("dask_worker", f"tcp://127.0.0.1:{self.port}", "--host", "127.0.0.1"),
             *("--nthreads", "1", "--local-directory", str(self.folder), *options),
-            *("--preload", "flask_mplstream.workers.transport"),
+            *("--preload", "flask_mplstream.workers.ipc"),
             PYTHONPATH=f"{ROOT}{os.pathsep}{self.folder}",
         )
 

@@ -18,11 +18,11 @@ from urllib.parse import quote, quote_plus
 
 from flask import Flask
 
-from flask_mplstream.http import PROBLEM_TYPE
-from flask_mplstream.image import ALT_FORMAT
-from flask_mplstream.parameters import Parameter, Parameters
-from flask_mplstream.state import AppState
-from flask_mplstream.view import RESERVED
+from flask_mplstream.formats import ALT_FORMAT
+from flask_mplstream.http.problem_details import PROBLEM_TYPE
+from flask_mplstream.parameters.function_signature import Parameter, Parameters
+from flask_mplstream.web.app_state import AppState
+from flask_mplstream.web.figure_view import RESERVED
 
 #: Texts that hurt somebody once.
 TEXTS = (

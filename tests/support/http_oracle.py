@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from flask_mplstream.http import Conditions
+from flask_mplstream.http.conditional_requests import Conditions
 
 OWS = " \t"
 DIGITS = frozenset("0123456789")

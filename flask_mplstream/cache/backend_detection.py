@@ -1,0 +1,126 @@
+"""Operations of backends beyond cachelib's interface.
+
+Cache layer: exchange a value, cut a lifetime, and report that no server answers.
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Any, Protocol
+
+from cachelib import FileSystemCache, SimpleCache
+
+from .backend_breaker import is_outage
+from .memory import MemoryCache
+
+#: Seconds that a server may take for one operation.
+SERVER_TIMEOUT_S = 0.25
+
+
+class Backend(Protocol):
+    """The part of cachelib's interface that the store needs."""
+
+    def get(self, key: str) -> Any: ...
+    def get_many(self, *keys: str) -> list[Any]: ...
+    def set(self, key: str, value: Any, timeout: int) -> Any: ...
+    def add(self, key: str, value: Any, timeout: int) -> Any: ...
+    def delete(self, key: str) -> Any: ...
+
+
+def is_in_process(backend: object) -> bool:
+    """Return whether other processes see nothing of *backend*."""
+    return isinstance(backend, MemoryCache | SimpleCache)
+
+
+def drops_any_key(backend: object) -> bool:
+    """Return whether *backend* may drop a key and keep older ones.
+
+    A Redis or Memcached that is full does. Memory of this process drops the key
+    that was used least recently, and cachelib's others the one that expires first.
+    """
+    return not (is_in_process(backend) or isinstance(backend, FileSystemCache))
+
+
+def redis_client(backend: object) -> Any:
+    """Return the client that writes to Redis or Valkey, or ``None``."""
+    client = getattr(backend, "_write_client", None)
+    return client if hasattr(client, "lock") else None
+
+
+def exchanges_atomically(backend: object) -> bool:
+    """Return whether two processes may call :func:`exchange` at once."""
+    return is_in_process(backend) or redis_client(backend) is not None
+
+
+def exchange(backend: Any, key: str, value: str, timeout_s: int) -> object:
+    """Keep *value* under *key* and return the value that it replaces."""
+    client = redis_client(backend)
+    if client is not None:
+        name, stored = f"{backend._get_prefix()}{key}", backend.serializer.dumps(value)
+        try:
+            older = client.set(name, stored, ex=timeout_s, get=True)
+        except Exception as error:
+            if is_outage(error):
+                raise
+            # A server before Redis 6.2 does not know GET.
+        else:
+            return backend.serializer.loads(older)
+    # cachelib's own lock, which is re-entrant.
+    is_simple = isinstance(backend, SimpleCache)
+    with backend._lock if is_simple else nullcontext():
+        if isinstance(backend, MemoryCache):
+            return backend.exchange(key, value, timeout_s)
+        older = backend.get(key)
+        backend.set(key, value, timeout=timeout_s)
+        return older
+
+
+def cut_lifetime(backend: Any, key: str, timeout_s: int) -> None:
+    """Drop *key* in *timeout_s* seconds, or now for 0 or less."""
+    client = redis_client(backend)
+    if timeout_s <= 0:
+        backend.delete(key)
+    elif client is not None:
+        client.expire(f"{backend._get_prefix()}{key}", timeout_s)
+    elif (value := backend.get(key)) is not None:
+        backend.set(key, value, timeout=timeout_s)
+
+
+# --- Memcached ------------------------------------------------------------
+
+
+def raise_if_unanswered(backend: Any) -> None:
+    """Raise the outage that the client of a Memcached hides.
+
+    python-memcached returns ``None`` or 0, and does not ask a server again for
+    30 seconds, in each thread anew.
+
+    :raises ConnectionError: if none of its servers answered.
+    """
+    servers = getattr(getattr(backend, "_client", None), "servers", None)
+    if not servers or not all(getattr(each, "deaduntil", 0) for each in servers):
+        return
+    for each in servers:
+        each.deaduntil = 0  # When to ask again is the breaker's to decide.
+    raise ConnectionError(f"Memcached does not answer: {', '.join(map(str, servers))}.")
+
+
+def disconnect_thread(backend: Any) -> None:
+    """Close the connections of this thread, which ends."""
+    client: Any = getattr(backend, "_client", None)
+    if hasattr(client, "servers"):  # python-memcached's, of each thread.
+        client.disconnect_all()
+
+
+def limit_memcached(backend: Any) -> None:
+    """Have the pooled clients of a Memcached give up after a short time."""
+    pool = getattr(backend, "_client", None)
+    for client in list(getattr(pool, "queue", ())):  # pylibmc's
+        client.behaviors.update(
+            {
+                "connect_timeout": int(SERVER_TIMEOUT_S * 1e3),  # milliseconds
+                "send_timeout": int(SERVER_TIMEOUT_S * 1e6),  # microseconds
+                "receive_timeout": int(SERVER_TIMEOUT_S * 1e6),
+                "_poll_timeout": int(SERVER_TIMEOUT_S * 1e3),
+            }
+        )

@@ -1,0 +1,78 @@
+"""Copies of an error that hold no data, for requests after the one that failed.
+
+Values layer. An error holds its frames, by its traceback and by those of its context
+and cause, and they hold all data of a render. A copy has the class, the text and the
+small attributes, so that an app's error handlers treat it like the original.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+
+from ..errors import MplStreamError, RemoteError
+
+#: Values that are kept as they are.
+_PLAIN = (str, bytes, int, float, complex, bool, type(None), type, Enum)
+#: Items of a text, and of a list, above which a value is left out.
+MAX_ITEMS = 10_000
+#: How deep a list in a list, or an error in an error, is copied.
+MAX_DEPTH = 3
+
+
+def copy_error(error: Exception, depth: int = MAX_DEPTH) -> Exception:
+    """Return a copy of *error* without its traceback, context, cause and data.
+
+    :return: a :class:`RemoteError` with its text if it cannot be copied.
+    """
+    try:
+        copy = _copy_instance(error, depth)
+        str(copy)  # Its class may need an attribute that was left out.
+    except Exception:
+        copy = RemoteError(f"{type(error).__name__}: {error}"[:MAX_ITEMS])
+    notes = getattr(error, "__notes__", None)
+    if isinstance(notes, list):
+        copy.__notes__ = [*map(str, notes)]
+    return copy
+
+
+def _copy_instance(error: Exception, depth: int) -> Exception:
+    kind = type(error)
+    if isinstance(error, MplStreamError) or _has_response(error):
+        args, state = error.args, dict(vars(error))
+    else:
+        args = tuple(_small(arg, depth) for arg in error.args)
+        state = {name: _small(value, depth) for name, value in vars(error).items()}
+    copy: Exception = kind.__new__(kind, *args)
+    # Not the class's own __init__, which may take other arguments or do more.
+    _builtin_base(kind).__init__(copy, *args)
+    vars(copy).update(state)
+    return copy
+
+
+def _has_response(error: Exception) -> bool:
+    """Whether *error* is an answer, which is sent as it is (``abort()``)."""
+    return hasattr(error, "get_response")
+
+
+def _builtin_base(kind: type[Exception]) -> type[Exception]:
+    """The class from Python itself that keeps the state of *kind* in C."""
+    return next(base for base in kind.__mro__ if base.__module__ == builtins.__name__)
+
+
+def _small(value: Any, depth: int) -> Any:
+    """*value* if it is small, else the name of its type."""
+    if isinstance(value, Exception) and depth:
+        return copy_error(value, depth - 1)
+    if isinstance(value, str | bytes) and len(value) > MAX_ITEMS:
+        return value[:MAX_ITEMS]
+    if isinstance(value, _PLAIN):
+        return value
+    if depth and isinstance(value, list | tuple) and len(value) <= MAX_ITEMS:
+        items = [_small(item, depth - 1) for item in value]
+        return tuple(items) if isinstance(value, tuple) else items
+    if depth and isinstance(value, Mapping) and len(value) <= MAX_ITEMS:
+        return {str(k): _small(item, depth - 1) for k, item in value.items()}
+    return f"<{type(value).__name__}>"

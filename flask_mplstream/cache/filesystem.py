@@ -1,0 +1,59 @@
+"""The file system's backend, for a folder that cannot be used yet.
+
+Cache layer. Flask-Caching's FileSystemCache with three differences: it can be
+made while its folder cannot, it writes no pickle, and it does not wait.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from flask_caching.backends import FileSystemCache
+
+from .entry_serializer import BytesSerializer
+
+
+def is_writable(folder: str | os.PathLike[str]) -> bool:
+    """Return whether this process may make files in *folder*."""
+    can_ask = os.access in os.supports_effective_ids  # Not on Windows.
+    return os.access(folder, os.W_OK | os.X_OK, effective_ids=can_ask)
+
+
+class FileCache(FileSystemCache):
+    """A FileSystemCache that is down while its folder cannot be made."""
+
+    # From the start: the first thing that is written is the count of files.
+    serializer: Any = BytesSerializer()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        with suppress(OSError):  # From the folder, which is made last.
+            super().__init__(*args, **kwargs)
+
+    def set(
+        self, key: str, value: Any, timeout: Any = None, mgmt_element: bool = False
+    ) -> bool:
+        """Keep *value*; ``False`` if the folder is not writable.
+
+        :raises ConnectionError: if there is no folder and none can be made.
+        """
+        try:
+            os.makedirs(self._path, exist_ok=True)
+        except OSError as error:
+            message = f"Cannot make the folder of CACHE_DIR: {error}"
+            raise ConnectionError(message) from error
+        if not is_writable(self._path):
+            return False  # cachelib would log a traceback each time.
+        return super().set(key, value, timeout, mgmt_element)
+
+    def _run_safely(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        # cachelib's waits 16 seconds for a file that is not permitted, because of
+        # Windows, where another process may have the file open.
+        if os.name == "nt":
+            return super()._run_safely(fn, *args, **kwargs)
+        try:
+            return fn(*args, **kwargs)
+        except (PermissionError, NotADirectoryError) as error:
+            raise FileNotFoundError(*error.args) from error

@@ -1,0 +1,56 @@
+"""What went wrong, as the shell is told it.
+
+Flask side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import click
+from flask import current_app
+
+from ..cache.lookup import Pictures
+from ..errors import ArgumentsError, ConfigError, UnknownFigureError, UnknownTagError
+from ..web.log_filter import format_traceback, one_line
+
+#: What is wrong with what was asked for, and not with the answer.
+USAGE = (ArgumentsError, ConfigError, UnknownFigureError, UnknownTagError)
+
+
+@contextmanager
+def as_usage() -> Iterator[None]:
+    """What is not accepted here was asked for wrongly: exit code 2."""
+    try:
+        yield
+    except USAGE as error:
+        raise click.UsageError(str(error)) from error
+
+
+@contextmanager
+def as_failure(what: object) -> Iterator[None]:
+    """What fails here is told with the name of *what* failed: exit code 1."""
+    try:
+        yield
+    except click.ClickException:
+        raise
+    except Exception as error:
+        raise click.ClickException(failure(what, error)) from error
+
+
+def warn_of_own_cache(pictures: Iterable[Pictures]) -> None:
+    """Say so where no server sees what a command does to *pictures*."""
+    if not all(each.is_shared for each in pictures):
+        click.echo(
+            "Pictures are kept in this process alone, which ends now: a server sees "
+            "nothing of this. Set CACHE_TYPE to a cache that the server shares, such "
+            "as RedisCache.",
+            err=True,
+        )
+
+
+def failure(what: object, error: Exception) -> str:
+    """That *what* failed with *error*; in debug mode with the way to it."""
+    text = one_line(f"{what}: {type(error).__name__}: {error}")
+    return f"{text}\n{format_traceback(error)}" if current_app.debug else text

@@ -1,0 +1,105 @@
+"""The pictures that a page of the app shows, for ``warm --url``.
+
+Flask side. The page is made by the app itself, in this process, as for a visitor.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from html.parser import HTMLParser
+from urllib.parse import urljoin, urlsplit
+
+import click
+from flask import Flask, request
+from flask.globals import app_ctx
+
+from ..errors import MplStreamError
+from ..http.query_string import parse_query
+from ..web.app_state import current_state
+from ..web.figure_view import named_variant
+from .task import Job
+
+#: An entry of a ``srcset``: a URL, which may have commas inside, and its descriptor.
+ENTRY = re.compile(r"[\s,]*([^\s,](?:\S*[^\s,])?)(?:,+|\s+[^,]*(?:,|$)|$)")
+
+
+def jobs_shown(urls: Sequence[str]) -> list[Job]:
+    """Return the pictures that the pages *urls* name, each once.
+
+    :raises click.UsageError: if a page cannot be had or names no picture.
+    """
+    return list({job.picture.key: job for url in urls for job in _shown(url)}.values())
+
+
+def _shown(url: str) -> Iterator[Job]:
+    """Yield the pictures that the page *url* names.
+
+    :param url: a path of the app, or a whole URL.
+    :raises click.UsageError: if there is no such page, or it names no picture that
+        can be rendered ahead.
+    """
+    app = app_ctx.app
+    answer = app.test_client().get(url, follow_redirects=True)
+    if answer.status_code != 200:
+        raise click.UsageError(f"{url}: The app answered {answer.status}.")
+    reader = _Reader(answer.request.url)
+    reader.feed(answer.text)
+    own = [shown for shown in reader.urls if _site(shown) == _site(reader.base)]
+    jobs = [_job(app, shown) for shown in dict.fromkeys(own)]
+    if not any(jobs):
+        raise click.UsageError(f"{url}: The page names no picture to render ahead.")
+    yield from filter(None, jobs)
+
+
+def _site(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc
+
+
+class _Reader(HTMLParser):
+    """Collects the URLs of images: of ``src``, ``srcset`` and preloads."""
+
+    def __init__(self, base: str) -> None:
+        super().__init__()
+        self.base = base
+        self.urls: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        named = {name: value for name, value in attrs if value}
+        if tag == "base" and "href" in named:
+            self.base = urljoin(self.base, named["href"])
+        is_preload = tag == "link" and named.get("as") == "image"
+        if tag not in ("img", "source") and not is_preload:
+            return
+        given = [named.get("src"), named.get("href")] if tag != "source" else []
+        given += ENTRY.findall(named.get("srcset", named.get("imagesrcset", "")))
+        self.urls += [urljoin(self.base, url) for url in given if url]
+
+
+def _job(app: Flask, url: str) -> Job | None:
+    """Return the picture that *url* names; ``None`` for anything else."""
+    parts = urlsplit(url)
+    base_url = f"{parts.scheme}://{parts.netloc}"
+    with app.test_request_context(url, base_url=base_url):
+        endpoint, path = request.endpoint, dict(request.view_args or {})
+        query = request.environ["QUERY_STRING"]
+    route = current_state().routes.get(endpoint or "")
+    if route is None:
+        return None
+    if route.options.inject:
+        click.echo(f"{endpoint}: left out. It belongs to one person.", err=True)
+        return None
+    options = {"_format": path.pop("_format", None)}
+    own = []
+    for name, text in parse_query(query):
+        if name.startswith("_"):
+            options[name] = text
+        else:
+            own.append((name, text))
+    try:
+        arguments = route.parameters.parse(own, path)
+        variant = named_variant(route, options)
+    except MplStreamError as error:
+        raise click.UsageError(f"{url}: {error}") from error
+    return Job(route, route.picture(arguments, variant))

@@ -1,0 +1,154 @@
+"""The views of the gallery: an index for each blueprint, a page for each figure.
+
+Flask side. Each reads the request, has the page put together, and sends it under a
+policy that lets nothing run but the package's own files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial, wraps
+from http import HTTPStatus
+from typing import Any
+
+from flask import Response, abort, current_app, jsonify, redirect, request
+from flask.globals import app_ctx
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import MethodNotAllowed
+
+from ..html.assets import asset_url
+from ..html.form_controls import Kind
+from ..html.jinja_environment import page_html
+from ..html.parameter_form import FORM, read_form
+from ..web.app_state import current_state
+from ..web.figure_route import FigureRoute
+from ..web.json_documents import document_response, document_text
+from ..web.openapi import openapi_document
+from ..web.urls import url_near
+from .cards import sections_for
+from .catalog import Shelf
+from .figure_page import FigurePage
+
+#: What a page may load: the files of the package and the pictures, nothing inline.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self' data: blob:; connect-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+
+#: The methods that an open gallery answers.
+ALLOWED = ("GET", "HEAD", "OPTIONS")
+
+View = Callable[..., ResponseReturnValue]
+
+
+def index_view(shelf: Shelf) -> View:
+    """The view of the index of *shelf*."""
+    return _guarded(shelf, shelf.decorators, partial(_index, shelf))
+
+
+def page_view(shelf: Shelf, route: FigureRoute) -> View:
+    """The view of the page of *route*, which stands on *shelf*."""
+    return _guarded(shelf, route.options.decorators, partial(_page, shelf, route))
+
+
+def openapi_view(shelf: Shelf) -> View:
+    """The view of the OpenAPI document of what the index of *shelf* may tell of."""
+    return _guarded(shelf, shelf.decorators, partial(_openapi, shelf))
+
+
+def _guarded(shelf: Shelf, decorators: Any, view: View) -> View:
+    """*view* behind what stands before the pictures, and only where it is open."""
+
+    def shown(**_path: Any) -> ResponseReturnValue:
+        return view()
+
+    decorated: View = shown
+    for decorator in decorators:
+        decorated = decorator(decorated)
+
+    @wraps(decorated)
+    def guarded(**path: Any) -> ResponseReturnValue:
+        if not shelf.is_open:
+            abort(HTTPStatus.NOT_FOUND)
+        if request.method == "OPTIONS":
+            return Response(headers={"Allow": ", ".join(ALLOWED)})
+        if request.method not in ALLOWED:
+            raise MethodNotAllowed(ALLOWED)
+        return decorated(**path)
+
+    return guarded
+
+
+def _index(shelf: Shelf) -> Response:
+    query = request.args.get("q", "").strip()
+    sections = sections_for(shelf)
+    cards = [card for section in sections for card in section.cards]
+    return _html(
+        shelf,
+        "index.html",
+        app_name=current_app.name,
+        query=query,
+        sections=sections,
+        count=len(cards),
+        matching=sum(card.matches(query) for card in cards),
+    )
+
+
+def _openapi(shelf: Shelf) -> Response:
+    document = openapi_document(
+        app_ctx.app,
+        shelf.blueprint,
+        root=request.script_root,
+        may_tell=partial(shelf.may_tell, shelf),
+    )
+    return document_response(request, document_text(document), "application/json")
+
+
+def _page(shelf: Shelf, route: FigureRoute) -> ResponseReturnValue:
+    url = url_near(shelf.page(route))
+    form = read_form(
+        route.parameters,
+        route.rule_defaults,
+        request.environ.get("QUERY_STRING", ""),
+        ignore_unknown=current_state().settings.unknown_args == "ignore",
+    )
+    page = FigurePage.of(route, url, form)
+    if _wants_json():
+        # Always 200: a form that is wrong has a state as well, and a browser would
+        # note each other status in its console while somebody types.
+        return _secured(jsonify(page.state()))
+    if form.was_sent and page.links is not None:
+        return _secured(redirect(page.links.page, HTTPStatus.SEE_OTHER))
+    response = _html(shelf, "figure.html", page=page, form_field=FORM)
+    if page.is_faulty:
+        response.status_code = HTTPStatus.BAD_REQUEST
+    return response
+
+
+def _wants_json() -> bool:
+    types = ("text/html", "application/json")
+    return request.accept_mimetypes.best_match(types) == types[1]
+
+
+def _html(shelf: Shelf, template: str, **values: Any) -> Response:
+    html = page_html(
+        template,
+        asset=partial(asset_url, blueprint=shelf.blueprint),
+        index=url_near(shelf.index),
+        openapi=url_near(shelf.openapi),
+        shelf=shelf,
+        Kind=Kind,
+        **values,
+    )
+    return _secured(current_app.make_response(html))
+
+
+def _secured(response: Any) -> Response:
+    answer: Response = current_app.make_response(response)
+    answer.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    answer.headers["X-Content-Type-Options"] = "nosniff"
+    answer.headers["Referrer-Policy"] = "same-origin"
+    answer.headers["Cache-Control"] = "private, no-cache"
+    answer.vary.update(("Accept", "Cookie", "Authorization"))
+    return answer

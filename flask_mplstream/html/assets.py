@@ -1,0 +1,107 @@
+"""The package's own scripts and styles, served from the app itself.
+
+Flask side. No CDN and no build step: a page with a strict Content-Security-Policy
+needs nothing but ``'self'``.
+"""
+
+from __future__ import annotations
+
+import gzip
+from functools import cache
+from hashlib import blake2b
+from io import BytesIO
+from pathlib import Path
+
+from flask import (
+    Response,
+    abort,
+    current_app,
+    has_request_context,
+    request,
+    send_file,
+)
+
+from ..errors import UnknownFigureError
+from ..web.app_state import current_state
+from ..web.urls import url_near
+
+_FOLDER = Path(__file__).parent.parent / "static"
+#: The endpoint of a figure blueprint that serves them.
+ENDPOINT = "_static"
+#: Variable for the host or subdomain of the page that loads them: one's own script
+#: needs no permission, neither CORS nor in a Content-Security-Policy.
+PAGE_PLACE = "_mplstream_place"
+_YEAR_S = 31_536_000
+
+
+def asset_url(filename: str, blueprint: str | None = None) -> str:
+    """The URL of *filename*, which changes with what is in it.
+
+    :param blueprint: name of the figure blueprint that serves it; by default the
+        app's first.
+    :raises UnknownFigureError: where the app has no figure.
+    """
+    if blueprint is None:
+        routes = current_state().routes.values()
+        blueprint = next((route.blueprint for route in routes), None)
+    if blueprint is None:
+        raise UnknownFigureError(
+            "There is no figure route, and so no blueprint that serves the script."
+        )
+    endpoint = f"{blueprint}.{ENDPOINT}"
+    return url_near(endpoint, filename=filename, v=_version(filename), **_page_place())
+
+
+def _page_place() -> dict[str, str]:
+    """Return the value of :data:`PAGE_PLACE` for the current request, if it has one."""
+    if not has_request_context():
+        return {}
+    if current_app.url_map.host_matching:
+        return {PAGE_PLACE: request.host}
+    adapter = current_app.create_url_adapter(request)
+    subdomain = adapter.subdomain if adapter else None
+    return {PAGE_PLACE: subdomain} if subdomain else {}
+
+
+def send_asset(filename: str, **_prefix: object) -> Response:
+    """*filename* of the package, or 404, whatever stands in the blueprint's prefix."""
+    if filename not in _names():
+        abort(404)
+    is_zipped = bool(request.accept_encodings["gzip"])
+    # Each encoding is a representation with an ETag of its own (RFC 9110, 8.8.3.3).
+    etag = _version(filename) + ("-gzip" if is_zipped else "")
+    content = _zipped(filename) if is_zipped else _plain(filename)
+    # Another version's URL, while servers are replaced, must not keep this content.
+    is_named = request.args.get("v") == _version(filename)
+    response = send_file(
+        BytesIO(content),
+        download_name=filename,
+        etag=etag,
+        max_age=_YEAR_S if is_named else 0,
+    )
+    response.cache_control.immutable = is_named
+    if is_zipped:
+        response.content_encoding = "gzip"
+    response.vary.add("Accept-Encoding")
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+@cache
+def _names() -> frozenset[str]:
+    return frozenset(path.name for path in _FOLDER.iterdir())
+
+
+def _plain(filename: str) -> bytes:
+    return (_FOLDER / filename).read_bytes()
+
+
+@cache
+def _zipped(filename: str) -> bytes:
+    # Without the time, so that all processes send the same bytes under an ETag.
+    return gzip.compress(_plain(filename), mtime=0)
+
+
+@cache
+def _version(filename: str) -> str:
+    return blake2b(_plain(filename), digest_size=6).hexdigest()

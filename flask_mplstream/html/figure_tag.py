@@ -1,0 +1,246 @@
+"""Figures in templates: ``figure()`` and what belongs to it.
+
+Flask side. A wrong argument is an error when the template is rendered, not a
+broken picture in the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from flask import g
+from markupsafe import Markup
+from werkzeug.datastructures import MultiDict
+
+from ..errors import ArgumentFault, ArgumentsError
+from ..formats import ImageFormat, RenderedImage, Theme
+from ..parameters.function_signature import Parameters
+from ..web.figure_view import named_variant
+from ..web.urls import bind_arguments, figure_url, route_named, split
+from . import picture as markup
+from .assets import asset_url
+from .inline_svg import inline_svg
+from .tag_arguments import Embedding, take_words
+
+#: Attributes that an ``<img>`` has and an ``<svg>`` has not.
+_OF_AN_IMG = frozenset(
+    (
+        *("alt", "crossorigin", "decoding", "fetchpriority", "ismap", "loading"),
+        *("referrerpolicy", "sizes", "usemap"),
+    )
+)
+
+
+def figure(endpoint: str, /, **values: Any) -> Markup:
+    """Finished markup of a figure: an ``<img>``, or a ``<picture>`` around it.
+
+    Browsers choose among AVIF, WebP and PNG, as far as the route offers them, and
+    among densities. ``alt``, ``width`` and ``height`` are read from the figure; where
+    all three are given, nothing is rendered for the page.
+
+    :param values: as for :func:`figure_url`, and
+
+        * HTML attributes of the ``<img>``: ``class_``, ``data_id``,
+          ``loading="eager"``, ``fetchpriority="high"``. A trailing ``_`` always means
+          one of these, or of the words below, and no argument of the figure function;
+        * ``sizes="(max-width: 40rem) 100vw, 40rem"``: pictures by width, not density;
+          ``widths=[320, 640]`` chooses them, snapped as ``_width`` is;
+        * ``theme``: ``"light"``, ``"dark"`` or ``"auto"``, which is both and the
+          default where the route has a ``dark_style``;
+        * ``caption="…"``: a ``<figure>`` with a ``<figcaption>``;
+        * ``downloads=True``, or a list of formats: links under the picture, which stay
+          light;
+        * ``refresh=5``: seconds after which the picture is asked for again, by a small
+          script, and replaced where it has changed;
+        * ``inline=True``: the SVG itself in the page, reduced to what Matplotlib draws.
+          Its links can be followed, and with ``svg.fonttype: none`` its text selected.
+
+    :raises ArgumentsError: naming what is wrong, as a request would.
+    :raises UnknownFigureError: where there is no such figure.
+    """
+    asked = Embedding.of(endpoint, values)
+    shown = _inlined(asked) if asked.words["inline"] else _image(asked)
+    links = _downloads(asked)
+    if asked.caption is not None or links:
+        shown = markup.framed(shown, asked.caption, links, asked.name)
+    if asked.needs_script:
+        shown += figure_script(blueprint=asked.route.blueprint)
+    return shown
+
+
+def figure_script(*, nonce: str | None = None, blueprint: str | None = None) -> Markup:
+    """The ``<script>`` for ``refresh`` and for pages with a ``data-theme``.
+
+    ``figure()`` adds it by itself where it is needed, once in a page. Call it in the
+    page's head where figures stand in cached fragments, or for a *nonce*.
+
+    :param nonce: for a Content-Security-Policy that asks for one.
+    :param blueprint: name of the figure blueprint to load it from; by default the
+        app's first.
+    """
+    if g.get("_mplstream_has_script"):
+        return Markup("")
+    g._mplstream_has_script = True
+    src = asset_url("mplstream.js", blueprint)
+    attributes = {"type": "module", "src": src, "nonce": nonce}
+    return markup.tag("script", attributes) + Markup("</script>")
+
+
+def figure_image(endpoint: str, /, **values: Any) -> RenderedImage:
+    """Return the picture of a figure: the bytes that its URL gives, from the cache.
+
+    It works wherever there is an app context: in a view, a job or another figure
+    function. ::
+
+        image = figure_image("plots.sales", _inject={"user_id": user.id})
+        message.add_alternative(f'<img src="{image.cid_url}">', subtype="html")
+        image.attach_to(message)
+
+    :param values: the figure function's arguments; ``_format``, ``_scale``,
+        ``_width`` and ``_theme``, by default as in the URL without them;
+        ``_inject={"user_id": 2}``, values that ``inject`` would otherwise read from
+        the request; ``strict=True`` to refuse a stale picture, default ``False``. A
+        parameter of the figure function that is called ``strict`` comes first, and
+        ``strict_`` always means this word.
+    :raises ArgumentsError: naming what is wrong, as a request would.
+    :raises UnknownFigureError: if there is no such figure.
+    :raises Exception: the error of the figure function, where a URL would answer
+        with an error.
+    """
+    route = route_named(endpoint)
+    words, rest = take_words(route, ["strict"], values)
+    strict = _IMAGE_WORDS.bind(words).values["strict"]
+    given, options = split(route, rest)
+    arguments = bind_arguments(route, given)
+    picture = route.picture(
+        arguments, named_variant(route, options), options["_inject"]
+    )
+    return route.fetch(picture, strict=strict).entry.image
+
+
+def _image_words(strict: bool = False) -> None:
+    """What ``figure_image()`` takes besides arguments."""
+
+
+_IMAGE_WORDS = Parameters(_image_words)
+
+
+def figure_data_uri(endpoint: str, /, **values: Any) -> str:
+    """Return a figure as a ``data:`` URI, for pages without a server.
+
+    :param values: as for :func:`figure_image`.
+    """
+    return figure_image(endpoint, **values).data_uri()
+
+
+def figure_arguments(endpoint: str, query: Mapping[str, Any]) -> dict[str, Any]:
+    """A figure's arguments as a page's own query has them, typed and checked.
+
+    For pages whose forms hold the controls of a figure: ``figure(endpoint,
+    **figure_arguments(endpoint, request.args))``. Names that the figure does
+    not take are left alone, as they may be another figure's.
+
+    :param query: ``request.args`` of the page, or a dict of texts or lists of them.
+    :return: every argument of the figure function, defaults included.
+    :raises ArgumentsError: with a fault for each that is not accepted.
+    """
+    pairs = list(MultiDict(query).items(multi=True))
+    route = route_named(endpoint)
+    read = route.parameters.parse(pairs, route.rule_defaults, ignore_unknown=True)
+    return read.copy()
+
+
+#: What templates find under these names.
+GLOBALS: Mapping[str, Callable[..., object]] = {
+    "figure": figure,
+    "figure_arguments": figure_arguments,
+    "figure_data_uri": figure_data_uri,
+    "figure_script": figure_script,
+    "figure_url": figure_url,
+}
+
+
+def _image(asked: Embedding) -> Markup:
+    *preferred, last = asked.formats
+    theme = Theme.DARK if asked.theme == "dark" else Theme.LIGHT
+    sources = [_source(asked, format, theme) for format in preferred]
+    if asked.theme == "auto":
+        sources = [*_sources(asked, Theme.DARK, markup.DARK_MEDIA), *sources]
+    elif theme is Theme.DARK and "_theme" not in asked.options:
+        sources = [*_sources(asked, Theme.LIGHT, markup.PAPER_MEDIA), *sources]
+    # In a <picture> no URL is negotiated: a cache that ignores Vary would give one
+    # browser's format to all.
+    names_format = bool(sources) or not asked.is_canonical
+    fallback = _source(asked, last, theme, names_format=names_format)
+    shown = {
+        "alt": asked.alt,
+        **asked.size,
+        "loading": "lazy",
+        "decoding": "async",
+        **asked.followed,
+        **asked.attributes,
+    }
+    if not fallback.is_by_width:
+        shown.pop("sizes", None)
+    one = asked.one_of(last, theme)
+    src = asked.urls.of_variant(one, names_format=names_format)
+    srcset = fallback.srcset if len(fallback.candidates) > 1 else None
+    return markup.picture(src, srcset, sources, shown)
+
+
+def _sources(asked: Embedding, theme: Theme, media: str) -> list[markup.Source]:
+    """Return the sources that are limited to *media*, one for each format."""
+    found = (_source(asked, format, theme) for format in asked.formats)
+    return [replace(source, media=media) for source in found]
+
+
+def _source(
+    asked: Embedding, format: ImageFormat, theme: Theme, *, names_format: bool = True
+) -> markup.Source:
+    candidates = [
+        markup.Candidate(
+            asked.urls.of_variant(variant, names_format=names_format), descriptor
+        )
+        for variant, descriptor in asked.sizes(format, theme)
+    ]
+    return markup.Source(format, candidates)
+
+
+def _downloads(asked: Embedding) -> list[markup.Download]:
+    names = asked.words["downloads"]
+    variants = [
+        named_variant(asked.route, {"_format": name}, "downloads") for name in names
+    ]
+    url = asked.urls.of_variant
+    return [markup.Download(v.format, url(v, is_download=True)) for v in variants]
+
+
+def _inlined(asked: Embedding) -> Markup:
+    options = {"_format": "svg", **asked.options}
+    if "_theme" not in options:
+        options["_theme"] = "dark" if asked.theme == "dark" else "light"
+    variant = named_variant(asked.route, options)
+    if variant.format.name != "svg":
+        fault = ArgumentFault("_format", variant.format.name, "It is inline.", "svg")
+        raise ArgumentsError([fault])
+    inject = asked.options["_inject"]
+    picture = asked.route.picture(asked.arguments, variant, inject)
+    image = asked.route.fetch(picture).entry.image
+    # The same figure may stand in a page twice, and ids only once.
+    number = g._mplstream_inlined = g.get("_mplstream_inlined", 0) + 1
+    alt = asked.attributes.get("alt", image.alt)
+    spoken = {"role": "img", "aria-label": alt} if alt else {"aria-hidden": "true"}
+    shown = {
+        "width": image.width_px,
+        "height": image.height_px,
+        **spoken,
+        **{k: v for k, v in asked.attributes.items() if k not in _OF_AN_IMG},
+    }
+    svg = inline_svg(
+        image.body,
+        f"m{picture.key[:8]}-{number}-",
+        attributes=markup.plain_attributes(shown),
+    )
+    return Markup(svg)  # noqa: S704 - inline_svg made it of safe parts  # nosec B704

@@ -1,0 +1,252 @@
+"""A parameter of a figure function as the control of a form.
+
+Values: what a person sees of a parameter follows from its JSON Schema alone.
+Neither Flask nor HTML.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Any
+
+from ..errors import ArgumentsError
+from ..parameters.function_signature import MAX_VALUE_LENGTH, Parameter
+from ..parameters.json_schema import resolved
+
+#: Choices that are all shown at once, as radio buttons.
+MOST_RADIOS = 3
+#: Positions that a slider may have.
+MOST_STEPS = 1_000_000
+#: Positions that a slider for real numbers has at least.
+FEWEST_STEPS = 100
+
+
+class Kind(Enum):
+    """What a control looks like."""
+
+    CHECKBOX = "checkbox"
+    #: Several choices at once.
+    CHECKBOXES = "checkboxes"
+    DATE = "date"
+    DATETIME = "datetime"
+    NUMBER = "number"
+    RADIOS = "radios"
+    SELECT = "select"
+    #: A number with a slider beside it.
+    SLIDER = "slider"
+    TEXT = "text"
+    #: Several values, each in a field of its own.
+    LIST = "list"
+    TIME = "time"
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """One control of a form."""
+
+    name: str
+    kind: Kind
+    #: What it accepts, in words.
+    accepted: str = ""
+    #: What it is for, where the annotation says so.
+    description: str = ""
+    #: The texts to choose from.
+    choices: tuple[str, ...] = ()
+    #: The texts that stand for the default; ``None`` where there is none.
+    default: tuple[str, ...] | None = None
+    #: Whether a blank field means ``None``.
+    is_nullable: bool = False
+    #: Whether a blank field means the empty text.
+    takes_empty_text: bool = False
+    #: Fields of a ``LIST``; ``None`` for as many as one likes.
+    length: int | None = None
+    #: HTML attributes of the field: ``min``, ``max``, ``step``, ``maxlength``.
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    #: Those of the slider beside it.
+    slider: Mapping[str, str] = field(default_factory=dict)
+    #: What each field of a ``LIST`` is.
+    item: Kind = Kind.TEXT
+
+    @property
+    def is_required(self) -> bool:
+        """Whether there is no default."""
+        return self.default is None
+
+    @property
+    def is_group(self) -> bool:
+        """Whether it has more fields than one."""
+        return self.kind in (Kind.CHECKBOXES, Kind.LIST, Kind.RADIOS)
+
+    def pairs(self, texts: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """What the fields of a form with *texts* mean in a URL.
+
+        A form sends nothing for a box that is not checked, and an empty text for a
+        field that was left blank.
+        """
+        if self.kind is Kind.CHECKBOX:
+            yield self.name, texts[-1] if texts else "false"
+        elif self.kind in (Kind.CHECKBOXES, Kind.LIST):
+            yield from self._several([text for text in texts if text])
+        else:
+            yield from self._one(texts)
+
+    def _several(self, texts: Sequence[str]) -> Iterator[tuple[str, str]]:
+        for text in texts:
+            yield self.name, text
+        if not texts and self.default != ():
+            yield self.name, ""  # None of them.
+
+    def _one(self, texts: Sequence[str]) -> Iterator[tuple[str, str]]:
+        for text in texts:
+            if text or self._is_sent_blank:
+                yield self.name, text
+
+    @property
+    def _is_sent_blank(self) -> bool:
+        """Whether a blank field stands in the URL: where it is not the default."""
+        if self.default == ("",):
+            return False  # In a URL it may mean None, and not the empty text.
+        if self.is_nullable or "" in self.choices:
+            return True
+        return self.takes_empty_text and not self.is_required
+
+
+def control_of(parameter: Parameter) -> Control:
+    """The control for *parameter*."""
+    schema, defs = parameter.schema, parameter.schema.get("$defs", {})
+    shape = _shape(parameter.name, _core(schema, defs), defs)
+    if parameter.is_nullable and shape.kind in (Kind.CHECKBOX, Kind.RADIOS):
+        choices = shape.choices or ("true", "false")
+        shape = replace(shape, kind=Kind.SELECT, choices=choices)
+    if shape.kind is Kind.DATETIME and _wants_a_zone(parameter):
+        shape = replace(shape, kind=Kind.TEXT)
+    default = None
+    if not parameter.is_required:
+        default = shown_texts(parameter, parameter.default)
+    return replace(
+        shape,
+        accepted=parameter.accepted,
+        description=schema.get("description", ""),
+        default=default,
+        is_nullable=parameter.is_nullable and not parameter.is_repeated,
+    )
+
+
+def shown_texts(parameter: Parameter, value: Any) -> tuple[str, ...]:
+    """*value* as the texts that the fields of its control show."""
+    texts = parameter.to_texts(value)
+    if isinstance(texts, str):
+        return () if parameter.is_repeated else (texts,)
+    return tuple(texts)
+
+
+_Schema = Mapping[str, Any]
+
+
+def _core(schema: _Schema, defs: _Schema) -> _Schema:
+    """*schema* with references followed and without ``None``."""
+    schema = resolved(schema, defs)
+    given = [o for o in schema.get("anyOf", ()) if o.get("type") != "null"]
+    return _core(given[0], defs) if len(given) == 1 else schema
+
+
+def _shape(name: str, schema: _Schema, defs: _Schema) -> Control:
+    if "enum" in schema or "const" in schema:
+        choices = [_spelled(v) for v in schema.get("enum", [schema.get("const")])]
+        kind = Kind.RADIOS if 1 < len(choices) <= MOST_RADIOS else Kind.SELECT
+        return Control(name, kind, choices=tuple(choices))
+    match schema.get("type"):
+        case "boolean":
+            return Control(name, Kind.CHECKBOX)
+        case "integer" | "number":
+            return _number(name, schema)
+        case "array":
+            return _list(name, schema, defs)
+        case _:
+            return _text(name, schema)
+
+
+_KIND_OF_FORMAT = {"date": Kind.DATE, "date-time": Kind.DATETIME, "time": Kind.TIME}
+
+
+def _text(name: str, schema: _Schema) -> Control:
+    format = schema.get("format")
+    if format in _KIND_OF_FORMAT:
+        # To the second: browsers ask for minutes alone otherwise.
+        attributes = {} if format == "date" else {"step": "1"}
+        return Control(name, _KIND_OF_FORMAT[format], attributes=attributes)
+    is_plain = schema.get("type") == "string" and format is None
+    longest = schema.get("maxLength", MAX_VALUE_LENGTH)
+    return Control(
+        name,
+        Kind.TEXT,
+        takes_empty_text=is_plain,
+        attributes={"maxlength": str(longest)} if is_plain else {},
+    )
+
+
+def _number(name: str, schema: _Schema) -> Control:
+    is_whole = schema["type"] == "integer"
+    low, high = (_bound(schema, end, is_whole) for end in ("Minimum", "Maximum"))
+    step = schema.get("multipleOf", 1 if is_whole else None)
+    given = {"min": low, "max": high, "step": "any" if step is None else step}
+    attributes = {k: str(v) for k, v in given.items() if v is not None}
+    attributes["inputmode"] = "numeric" if is_whole else "decimal"
+    if low is not None and high is not None and 0 < high - low < math.inf:
+        step = step or 10.0 ** math.floor(math.log10((high - low) / FEWEST_STEPS))
+        if "exclusiveMinimum" in schema and not is_whole:
+            low = round(low + step, 12)
+        if high - low <= MOST_STEPS * step:
+            slider = {"min": f"{low}", "max": f"{high}", "step": f"{step:.12g}"}
+            return Control(name, Kind.SLIDER, attributes=attributes, slider=slider)
+    return Control(name, Kind.NUMBER, attributes=attributes)
+
+
+def _bound(schema: _Schema, end: str, is_whole: bool) -> Any:
+    """The least or the greatest value; one beside an excluded whole number."""
+    excluded = schema.get(f"exclusive{end}")
+    if excluded is not None and is_whole:
+        return excluded + 1 if end == "Minimum" else excluded - 1
+    return schema.get(end.lower(), excluded)
+
+
+def _spelled(value: Any) -> str:
+    """A choice as it stands in a URL."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _list(name: str, schema: _Schema, defs: _Schema) -> Control:
+    places = schema.get("prefixItems")
+    items = places or [schema.get("items") or {}]
+    shapes = [_shape(name, _core(item, defs), defs) for item in items]
+    if shapes[0].choices and not places:
+        return replace(shapes[0], kind=Kind.CHECKBOXES)
+    first = shapes[0] if all(shape == shapes[0] for shape in shapes) else None
+    if first is None or first.kind not in _FIELDS:
+        return Control(name, Kind.LIST, length=places and len(places))
+    return Control(
+        name,
+        Kind.LIST,
+        length=len(places) if places else None,
+        attributes=first.attributes,
+        item=Kind.NUMBER if first.kind is Kind.SLIDER else first.kind,
+    )
+
+
+#: What may be a field of a list.
+_FIELDS = (Kind.DATE, Kind.DATETIME, Kind.NUMBER, Kind.SLIDER, Kind.TEXT, Kind.TIME)
+
+
+def _wants_a_zone(parameter: Parameter) -> bool:
+    """Whether it refuses a date and time as browsers give it, without a time zone."""
+    try:
+        parameter.from_texts(["2024-01-01T00:00:00"])
+    except ArgumentsError as error:
+        return "time zone" in error.faults[0].reason
+    return False

@@ -1,0 +1,343 @@
+"""SVG that Matplotlib wrote -> markup that can stand in an HTML page.
+
+Values layer: standard library and ``safe_links``. In a page an SVG is no longer a
+picture but part of the document: its scripts run, its styles and ids are the page's.
+So the markup is written anew, from a list of what
+Matplotlib draws with (``backend_svg.py`` of 3.10 and 3.11); all else is left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from xml.parsers.expat import ExpatError, ParserCreate
+
+from ..rendering.safe_links import safe_link
+
+_SVG = "http://www.w3.org/2000/svg"
+
+#: Attributes that say what the properties of ``style`` of the same name say. A
+#: Content-Security-Policy without ``unsafe-inline`` forbids only the latter.
+_PRESENTATION = frozenset(
+    (
+        *("clip-path", "fill", "fill-opacity", "filter", "font-family", "font-size"),
+        *("font-stretch", "font-style", "font-variant", "font-weight"),
+        *("image-rendering", "opacity", "shape-rendering", "stop-color"),
+        *("stop-opacity", "stroke", "stroke-dasharray", "stroke-dashoffset"),
+        *("stroke-linecap", "stroke-linejoin", "stroke-opacity", "stroke-width"),
+        "text-anchor",
+    )
+)
+_EVERYWHERE = _PRESENTATION | {"aria-labelledby", "id", "transform"}
+
+#: What Matplotlib draws with, and the attributes that only this element has.
+_ELEMENTS: Mapping[str, str] = {
+    "a": "href target",
+    "clipPath": "",
+    "defs": "",
+    "desc": "",
+    "feColorMatrix": "type values",
+    "feComposite": "in in2 k2 k3 operator",
+    "filter": "",
+    "g": "",
+    "image": "height href width x y",
+    "linearGradient": "gradientUnits x1 x2 y1 y2",
+    "path": "d",
+    "pattern": "height patternUnits width x y",
+    "rect": "height width x y",
+    "stop": "offset",
+    "svg": "height viewBox width",
+    "text": "x y",
+    "title": "",
+    "tspan": "x y",
+    "use": "href x y",
+}
+_HOLD_TEXT = {"desc", "text", "title", "tspan"}
+#: What is in them is HTML to a parser of HTML, whatever its name.
+_HOLD_NOTHING_ELSE = {"desc", "title"}
+
+#: As the parser calls them, with their namespaces.
+_ALLOWED = {
+    f"{_SVG} {tag}": (tag, _EVERYWHERE.union(own.split()))
+    for tag, own in _ELEMENTS.items()
+}
+_ROOT = f"{_SVG} svg"
+_STYLE = f"{_SVG} style"
+_HREFS = {"http://www.w3.org/1999/xlink href": "href"}
+
+#: What a picture begins with, where the page around it would hand down its own.
+_INITIAL: Mapping[str, str] = {
+    "fill": "#000",
+    "stroke": "none",
+    "stroke-width": "1",
+    "direction": "ltr",
+    "font-stretch": "normal",
+    "font-style": "normal",
+    "font-variant": "normal",
+    "font-weight": "normal",
+    "letter-spacing": "normal",
+    "text-anchor": "start",
+    "text-rendering": "auto",
+    "word-spacing": "normal",
+    "writing-mode": "horizontal-tb",
+}
+
+_NAME = re.compile(r"[a-z_][\w.-]*", re.ASCII | re.IGNORECASE)
+_ATTRIBUTE = re.compile(r"[a-z_][\w.:-]*", re.ASCII | re.IGNORECASE)
+#: The document's own rule, the only one that Matplotlib writes.
+_RULE_FOR_ALL = re.compile(r"\s*\*\s*\{([^{}]*)\}\s*")
+_DECLARATION = re.compile(
+    r"""(?:^|;)\s*+([a-z-]++)\s*+:((?:[^;'"]++|'[^']*+'|"[^"]*+")*+)""", re.I
+)
+_QUOTED = re.compile(r"'[^'\\\n\r\f]*+'|\"[^\"\\\n\r\f]*+\"")
+_LOCAL_URL = re.compile(r"""\s*url\(\s*(["']?)#([^"'()\\\s]+)\1\s*\)\s*""", re.I)
+_TRANSFORM = re.compile(
+    r"\s*(?:(?:matrix|translate|scale|rotate|skewX|skewY)\([\d\s.,e+-]*+\)[\s,]*)*+"
+)
+
+_IMAGES = ("data:image/png;base64,", "data:image/jpeg;base64,")
+
+
+def inline_svg(body: bytes, prefix: str, *, attributes: Mapping[str, str] = {}) -> str:
+    """Markup of the picture in *body*, to stand in an HTML page as it is.
+
+    It looks as it does in an ``<img>``, also where the page's
+    Content-Security-Policy forbids inline styles (images in the figure need
+    ``img-src data:``). It runs nothing and loads nothing. Links that are not
+    ``http``, ``https``, ``mailto`` or relative lose their target; ``#name`` leads
+    to the figure's artist with this ``gid`` or else to the page's own ``name``.
+    The page's stylesheets do reach into it: a rule such as ``path {fill: red}``
+    wins over the picture's attributes, and with ``svg.fonttype: none`` its texts
+    take over a ``text-transform`` or ``text-shadow``, which no attribute undoes.
+
+    expat is safe here: the input is our own output, whose only foreign parts are
+    texts, links and ids; nothing external is ever fetched, and a document that
+    declares entities is refused before the first of them is read.
+
+    :param body: what Matplotlib's SVG backend wrote, UTF-8.
+    :param prefix: put in front of every id and in every reference to one. No
+        prefix in a page may begin with another one.
+    :param attributes: of the ``<svg>``, over its own: ``width``, ``class``,
+        ``aria-label``. Their names are trusted, their values are escaped.
+    :return: one ``<svg>`` element, the same for the same arguments. It parses
+        the same as HTML and as XML.
+    :raises ValueError: where *body* is not well-formed, is no SVG or declares
+        entities, and where *prefix* or an attribute's name is not a name.
+    """
+    _check_names(prefix, attributes)
+    rewriter = _Rewriter(prefix)
+    parser = ParserCreate("utf-8", " ")
+    parser.buffer_text = True
+    parser.StartDoctypeDeclHandler = _refuse_declarations
+    parser.StartElementHandler = rewriter.start
+    parser.EndElementHandler = rewriter.end
+    parser.CharacterDataHandler = rewriter.text
+    try:
+        parser.Parse(body, True)
+    except ExpatError as error:
+        raise ValueError(f"The SVG is not well-formed: {error}.") from error
+    return rewriter.finish(attributes)
+
+
+def _check_names(prefix: str, attributes: Mapping[str, str]) -> None:
+    if not _NAME.fullmatch(prefix):
+        raise ValueError(
+            f"The prefix {prefix!r} cannot begin an id. Take ASCII letters, digits, "
+            f"'_', '-' and '.', beginning with a letter or '_'."
+        )
+    for name in attributes:
+        if not _ATTRIBUTE.fullmatch(name):
+            raise ValueError(f"{name!r} cannot be the name of an attribute.")
+
+
+def _refuse_declarations(*doctype: str | bool | None) -> None:
+    *_, has_subset = doctype
+    if has_subset:
+        raise ValueError(
+            "The SVG has a DOCTYPE with declarations. Matplotlib writes none, and "
+            "entities can make a small document very large."
+        )
+
+
+class _Names:
+    """The ids of one picture, as they are called in the page."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._taken: set[str] = set()
+        #: Of ids that are not names. No name begins with a digit, so that what
+        #: stands for one of these stands for nothing else.
+        self._numbers: dict[str, int] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._taken
+
+    def of(self, name: str) -> str:
+        """The new name, the same for the id and all that refers to it."""
+        if _NAME.fullmatch(name):
+            return self._prefix + name
+        number = self._numbers.setdefault(name, len(self._numbers) + 1)
+        return f"{self._prefix}{number}"
+
+    def take(self, name: str) -> str | None:
+        """The new name for an element's id; ``None`` where an earlier one has it.
+
+        References mean the first one, and an id may be in a page only once.
+        """
+        if name in self._taken:
+            return None
+        self._taken.add(name)
+        return self.of(name)
+
+
+class _Rewriter:
+    """Takes what the parser finds, in its order, and writes what may stay."""
+
+    def __init__(self, prefix: str) -> None:
+        self._names = _Names(prefix)
+        self._parts: list[str] = []
+        #: Elements that are written and not ended, outermost first.
+        self._open: list[str] = []
+        #: How deep we are inside of an element that is left out.
+        self._left_out = 0
+        #: Whether the last start tag may still end in ``/>``.
+        self._is_bare = False
+        self._is_sheet = False
+        self._sheet = ""
+        self._root: dict[str, str] = {}
+        #: Links whose meaning is known when all ids are, by their place in parts.
+        self._anchors: dict[int, dict[str, str]] = {}
+        #: Many elements have equal styles.
+        self._styles: dict[str, dict[str, str]] = {}
+
+    def start(self, name: str, given: dict[str, str]) -> None:
+        if not self._open and name != _ROOT:
+            raise ValueError(f"The document is no SVG: its root is {name!r}.")
+        if not self._may_stay(name):
+            self._is_sheet = name == _STYLE and not self._left_out
+            self._left_out += 1
+            return
+        tag, allowed = _ALLOWED[name]
+        attributes = self._attributes(tag, allowed, given)
+        self._close_tag()
+        if tag == "svg":
+            self._root = attributes
+        elif tag == "a":
+            attributes = self._link(attributes)
+        self._parts.append(_start_tag(tag, attributes))
+        self._open.append(tag)
+        self._is_bare = True
+
+    def end(self, name: str) -> None:
+        if self._left_out:
+            self._left_out -= 1
+            self._is_sheet = False
+            return
+        tag = self._open.pop()
+        self._parts.append("/>" if self._is_bare else f"</{tag}>")
+        self._is_bare = False
+
+    def text(self, text: str) -> None:
+        if self._is_sheet:
+            self._sheet += text
+        elif not self._left_out and self._open[-1] in _HOLD_TEXT:
+            self._close_tag()
+            self._parts.append(_escape(text))
+
+    def finish(self, attributes: Mapping[str, str]) -> str:
+        rule = _RULE_FOR_ALL.fullmatch(self._sheet)
+        defaults = self._style(rule[1]) if rule else {}
+        root = {"xmlns": _SVG, **_INITIAL, **defaults, **self._root, **attributes}
+        self._parts[0] = _start_tag("svg", root)
+        for index, link in self._anchors.items():
+            name = link["href"][1:]
+            if name in self._names:
+                link["href"] = f"#{self._names.of(name)}"
+            self._parts[index] = _start_tag("a", link)
+        return "".join(self._parts)
+
+    def _may_stay(self, name: str) -> bool:
+        if self._left_out or name not in _ALLOWED:
+            return False
+        if name == _ROOT:
+            return not self._open
+        return self._open[-1] not in _HOLD_NOTHING_ELSE
+
+    def _close_tag(self) -> None:
+        if self._is_bare:
+            self._parts.append(">")
+            self._is_bare = False
+
+    def _attributes(
+        self, tag: str, allowed: frozenset[str], given: Mapping[str, str]
+    ) -> dict[str, str]:
+        kept = {}
+        for name, value in given.items():
+            name = _HREFS.get(name, name)
+            if name in allowed:
+                judged = self._judged(tag, name, value)
+                if judged is not None:
+                    kept[name] = judged
+        # As in the cascade: a style wins over an attribute of the same name.
+        return kept | self._style(given["style"]) if "style" in given else kept
+
+    def _judged(self, tag: str, name: str, value: str) -> str | None:
+        if name == "id":
+            return self._names.take(value)
+        if name == "href":
+            return self._href(tag, value)
+        if name == "aria-labelledby":
+            return " ".join(map(self._names.of, value.split()))
+        return self._value(name, value)
+
+    def _href(self, tag: str, url: str) -> str | None:
+        if tag == "a":
+            return safe_link(url)
+        if tag == "image":
+            return url if url.startswith(_IMAGES) else None
+        return f"#{self._names.of(url[1:])}" if url.startswith("#") else None
+
+    def _value(self, name: str, value: str) -> str | None:
+        """*value* where it can load nothing: no function, no escape for one."""
+        if "(" not in value and "\\" not in value:
+            return value
+        if name == "transform":
+            return value if _TRANSFORM.fullmatch(value) else None
+        if url := _LOCAL_URL.fullmatch(value):
+            return f"url(#{self._names.of(url[2])})"
+        # Only there: a quote in a comment can hide what other properties load.
+        if name == "font-family" and not re.search(r"[(\\]", _QUOTED.sub("", value)):
+            return value
+        return None
+
+    def _style(self, style: str) -> dict[str, str]:
+        if style not in self._styles:
+            declared = _DECLARATION.findall(style)
+            judged = {
+                name.lower(): self._value(name, value.strip())
+                for name, value in declared
+                if name.lower() in _PRESENTATION
+            }
+            self._styles[style] = {k: v for k, v in judged.items() if v}
+        return self._styles[style]
+
+    def _link(self, attributes: dict[str, str]) -> dict[str, str]:
+        """Of an ``<a>``, whose ``href`` is judged already."""
+        target = attributes.pop("target", None)
+        if attributes.get("href", "").startswith("#"):
+            self._anchors[len(self._parts)] = attributes
+        elif "href" in attributes and target == "_blank":
+            # Whether the other site is told where from is the page's to say.
+            attributes |= {"target": "_blank", "rel": "noopener"}
+        return attributes
+
+
+def _start_tag(tag: str, attributes: Mapping[str, str]) -> str:
+    """Without its end, as nobody knows yet whether the element is empty."""
+    pairs = [f' {name}="{_escape(value)}"' for name, value in attributes.items()]
+    return f"<{tag}{''.join(pairs)}"
+
+
+def _escape(text: str) -> str:
+    text = text.replace("&", "&amp;").replace("<", "&lt;")
+    return text.replace(">", "&gt;").replace('"', "&quot;")

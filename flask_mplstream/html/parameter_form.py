@@ -1,0 +1,177 @@
+"""A figure's form: what a page's query says, field by field.
+
+Values. With ``_form`` in it the query is what a browser made of the form: a box that
+is not checked is absent there, and a field left blank is an empty text. Without, it
+is the figure's own query.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import ArgumentFault, ArgumentsError
+from ..http.query_string import parse_query
+from ..parameters.function_signature import Arguments, Parameters
+from .form_controls import Control, Kind, control_of, shown_texts
+
+#: The hidden field that says that a form was sent.
+FORM = "_form"
+
+_DATE = r"\d{4}-\d\d-\d\d"
+_TIME = r"\d\d:\d\d(:\d\d(\.\d{1,3})?)?"
+#: Input type and the texts that it can show: https://html.spec.whatwg.org/#dates
+_INPUTS: Mapping[Kind, tuple[str, str]] = {
+    Kind.DATE: ("date", _DATE),
+    Kind.DATETIME: ("datetime-local", f"{_DATE}T{_TIME}"),
+    Kind.NUMBER: ("number", r"-?(\d+\.)?\d+([eE][-+]?\d+)?"),
+    Kind.SLIDER: ("number", r"-?(\d+\.)?\d+([eE][-+]?\d+)?"),
+    Kind.TIME: ("time", _TIME),
+}
+_TRUE = ("true", "1", "yes", "on", "t", "y")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A control with what stands in it."""
+
+    control: Control
+    texts: tuple[str, ...]
+    fault: ArgumentFault | None = None
+
+    @property
+    def text(self) -> str:
+        """What stands in the only field."""
+        return self.texts[0] if self.texts else ""
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it is a text of several lines."""
+        return self.control.kind is Kind.TEXT and "\n" in self.text
+
+    @property
+    def hint(self) -> str:
+        """What it is for and what it accepts, where its look does not say so."""
+        control = self.control
+        if control.choices or control.kind is Kind.CHECKBOX:
+            return control.description
+        accepted = f"{control.accepted[:1].upper()}{control.accepted[1:]}."
+        return f"{control.description} {accepted}".strip()
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether a checkbox is checked."""
+        return self.text.lower() in _TRUE
+
+    @property
+    def error(self) -> str:
+        """Why it is not accepted, or nothing; what is accepted stands beside it."""
+        return self.fault.reason if self.fault else ""
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The choices, and what was given besides, so that it is seen."""
+        given = (text for text in self.texts if text and text not in self.choices)
+        return (*self.choices, *given)
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The texts to choose from."""
+        return self.control.choices
+
+    @property
+    def entries(self) -> tuple[str, ...]:
+        """The fields of a list, with a blank one for one more."""
+        length = self.control.length
+        wanted = len(self.texts) + 1 if length is None else length
+        blank = ("",) * max(wanted - len(self.texts), 0)
+        return (*self.texts, *blank)
+
+    def input_type(self, text: str) -> str:
+        """The type of an ``<input>`` with *text*: one that can show it."""
+        control = self.control
+        kind = control.item if control.kind is Kind.LIST else control.kind
+        type, shown = _INPUTS.get(kind, ("text", ""))
+        return type if not text or re.fullmatch(shown, text, re.ASCII) else "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A figure's form as a query filled it in."""
+
+    fields: tuple[Field, ...]
+    #: The figure's arguments; ``None`` where they are not complete or not accepted.
+    arguments: Arguments | None
+    #: What is wrong with no field in particular.
+    faults: tuple[ArgumentFault, ...] = ()
+    #: Whether a browser made the query of the form.
+    was_sent: bool = False
+
+    @property
+    def is_faulty(self) -> bool:
+        """Whether something is wrong, and not just missing yet."""
+        return bool(self.faults) or any(field.fault for field in self.fields)
+
+
+def read_form(
+    parameters: Parameters,
+    fixed: Mapping[str, Any],
+    query_string: str,
+    *,
+    ignore_unknown: bool = False,
+) -> Form:
+    """The form for *parameters* as *query_string* fills it in.
+
+    :param fixed: arguments that the figure's rule gives by itself.
+    :param ignore_unknown: whether unknown names are dropped, as the figure does.
+    """
+    controls = [control_of(p) for p in parameters if p.name not in fixed]
+    try:
+        pairs = parse_query(query_string)
+    except ArgumentsError as error:
+        return Form(_filled(controls, [], []), None, error.faults)
+    was_sent = any(name == FORM for name, _ in pairs)
+    if was_sent:
+        pairs = _pairs_of(controls, [pair for pair in pairs if pair[0] != FORM])
+    try:
+        arguments = parameters.parse(pairs, fixed, ignore_unknown=ignore_unknown)
+    except ArgumentsError as error:
+        # Nobody has done anything wrong before the first field is filled in.
+        faults = error.faults if pairs or was_sent else ()
+        fields = _filled(controls, pairs, faults)
+        names = [control.name for control in controls]
+        others = tuple(fault for fault in faults if fault.name not in names)
+        return Form(fields, None, others, was_sent)
+    values = {p.name: shown_texts(p, arguments.values[p.name]) for p in parameters}
+    fields = tuple(Field(control, values[control.name]) for control in controls)
+    return Form(fields, arguments, (), was_sent)
+
+
+_Pairs = Sequence[tuple[str, str]]
+
+
+def _pairs_of(controls: Sequence[Control], sent: _Pairs) -> list[tuple[str, str]]:
+    """What a form that was sent means as a figure's query."""
+    pairs: list[tuple[str, str]] = []
+    for control in controls:
+        texts = [text.replace("\r\n", "\n") for n, text in sent if n == control.name]
+        pairs += control.pairs(texts)
+    names = [control.name for control in controls]
+    return pairs + [pair for pair in sent if pair[0] not in names]
+
+
+def _filled(
+    controls: Sequence[Control], pairs: _Pairs, faults: Sequence[ArgumentFault]
+) -> tuple[Field, ...]:
+    """The fields with the texts as they were given."""
+    by_name = {fault.name: fault for fault in reversed(faults)}
+    fields = []
+    for control in controls:
+        given = tuple(text for name, text in pairs if name == control.name)
+        if control.kind in (Kind.CHECKBOXES, Kind.LIST):
+            given = tuple(filter(None, given)) if given else control.default or ()
+        shown = given or control.default or ()
+        fields.append(Field(control, shown, by_name.get(control.name)))
+    return tuple(fields)

@@ -1,0 +1,176 @@
+"""What happens to figures, as metrics for Prometheus: the extra ``metrics``.
+
+Flask side, above everything: nothing of the package imports it. It listens to
+:mod:`flask_mplstream.signals` and counts. A label is an endpoint, a status or one of
+a few words, never an argument: a stranger cannot make new series.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import Any
+
+from flask import Flask, Response, request
+
+try:
+    from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+    from prometheus_client.exposition import choose_encoder
+    from prometheus_client.multiprocess import MultiProcessCollector
+except ImportError as error:
+    raise ImportError(
+        "The metrics want the package prometheus_client: "
+        "pip install 'flask-mplstream[metrics]'."
+    ) from error
+
+from ..errors import ConfigError
+from ..formats import RenderedImage
+from ..signals import (
+    figure_failed,
+    figure_rendered,
+    figure_served,
+    render_began,
+    render_ended,
+    worker_killed,
+)
+
+EXTENSION = "mplstream_metrics"
+#: Upper bounds of the histogram, from a small figure to a minute.
+BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+def export_metrics(
+    app: Flask,
+    *,
+    path: str | None = "/metrics",
+    registry: CollectorRegistry | None = None,
+) -> CollectorRegistry:
+    """Count what happens to the figures of *app*, and tell Prometheus. ::
+
+        from flask_mplstream.integrations.prometheus import export_metrics
+
+        export_metrics(app)
+
+    Whoever can read the metrics learns which figures there are and how much they
+    are used: keep *path* from the public, at the proxy for example.
+
+    Where ``PROMETHEUS_MULTIPROC_DIR`` is set, *path* tells the sum of all processes
+    of the server, and of all apps in them.
+
+    :param path: URL path of the metrics; ``None`` for no route.
+    :param registry: where to count, by default a new one for this app;
+        ``prometheus_client.REGISTRY`` is what other code counts in.
+    :return: the registry.
+    :raises ConfigError: where it was called for this app before, or for another with
+        the same *registry*.
+    """
+    if EXTENSION in app.extensions:
+        raise ConfigError(
+            f"export_metrics was called before for the app {app.name!r}. Call it once: "
+            f"it counts all figures of the app."
+        )
+    if registry is None:
+        registry = CollectorRegistry()
+    # Receivers are held by the app alone, and end with it.
+    app.extensions[EXTENSION] = _metrics(app, registry)
+    if path is not None:
+        app.add_url_rule(path, EXTENSION, lambda: _exposition(registry))
+    return registry
+
+
+def _metrics(app: Flask, registry: CollectorRegistry) -> _Metrics:
+    try:
+        return _Metrics(app, registry)
+    except ValueError as error:
+        raise ConfigError(
+            f"The registry has metrics of these names already: {error}. Two apps that "
+            f"export metrics need registries of their own; leave registry=… out."
+        ) from error
+
+
+def _exposition(registry: CollectorRegistry) -> Response:
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        # The counts are in files of all processes, whatever registry is theirs.
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)
+    encode, mimetype = choose_encoder(request.headers.get("Accept", ""))
+    headers = {"Content-Type": mimetype, "Cache-Control": "no-store"}
+    return Response(encode(registry), headers=headers)
+
+
+class _Metrics:
+    """The metrics of one app. Their names are public: dashboards rely on them."""
+
+    def __init__(self, app: Flask, registry: CollectorRegistry) -> None:
+        counter = partial(Counter, registry=registry)
+        self._requests = counter(
+            "mplstream_requests_total",
+            "Answers of figure routes.",
+            ["figure", "status", "cache"],
+        )
+        self._bytes = counter(
+            "mplstream_response_bytes_total", "Bytes of their bodies.", ["figure"]
+        )
+        self._render_seconds = Histogram(
+            "mplstream_render_seconds",
+            "Seconds that a render took, without waiting for its turn.",
+            ["figure"],
+            buckets=BUCKETS_S,
+            registry=registry,
+        )
+        self._step_seconds = counter(
+            "mplstream_render_step_seconds_total",
+            "Seconds of all renders by step: load, wait, build, layout, draw, encode.",
+            ["figure", "step"],
+        )
+        self._failures = counter(
+            "mplstream_render_failures_total",
+            "Renders that failed or took too long.",
+            ["figure"],
+        )
+        self._pending = Gauge(
+            "mplstream_renders_pending",
+            "Renders that wait for their turn or run.",
+            ["figure"],
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+        self._killed = counter(
+            "mplstream_workers_killed_total", "Worker processes lost.", ["reason"]
+        )
+        self._listen(app)
+
+    def _listen(self, app: Flask) -> None:
+        figure_served.connect(self._count_answer, app)
+        figure_rendered.connect(self._count_render, app)
+        figure_failed.connect(self._count_failure, app)
+        render_began.connect(self._begin, app)
+        render_ended.connect(self._end, app)
+        worker_killed.connect(self._count_killed, app)
+
+    def _count_answer(
+        self, app: Flask, figure: str, status: int, cache: str | None, body_bytes: int
+    ) -> None:
+        self._requests.labels(figure, status, cache or "none").inc()
+        self._bytes.labels(figure).inc(body_bytes)
+
+    def _count_render(
+        self, app: Flask, figure: str, image: RenderedImage, **told: Any
+    ) -> None:
+        steps = dict(image.timings_s)
+        for step, seconds in steps.items():
+            self._step_seconds.labels(figure, step).inc(seconds)
+        steps.pop("wait", None)
+        self._render_seconds.labels(figure).observe(sum(steps.values()))
+
+    def _count_failure(self, app: Flask, figure: str, **told: Any) -> None:
+        self._failures.labels(figure).inc()
+
+    def _begin(self, app: Flask, figure: str) -> None:
+        self._pending.labels(figure).inc()
+
+    def _end(self, app: Flask, figure: str) -> None:
+        self._pending.labels(figure).dec()
+
+    def _count_killed(self, app: Flask, reason: str) -> None:
+        self._killed.labels(reason).inc()

@@ -1,0 +1,46 @@
+"""A buffer with a limit in bytes.
+
+Values layer: it imports nothing of this package but its errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from typing import Any
+
+from ..errors import ImageTooLargeError
+
+
+class LimitedBuffer(BytesIO):
+    """A buffer for at most *max_bytes*, which refuses the write that exceeds them.
+
+    :param what: the subject of the error.
+    """
+
+    def __init__(self, max_bytes: int, *, what: str = "The picture has") -> None:
+        super().__init__()
+        self._max_bytes = max_bytes
+        self._what = what
+        self._refusal: ImageTooLargeError | None = None
+
+    def write(self, data: Any, /) -> int:
+        if self.tell() + len(data) > self._max_bytes:
+            self._refusal = ImageTooLargeError(
+                f"{self._what} more than {self._max_bytes:,} bytes, the most that "
+                f"max_bytes allows. Draw fewer points, rasterize those of an SVG or "
+                f"PDF, or raise it."
+            )
+            raise self._refusal
+        return super().write(data)
+
+    @contextmanager
+    def limiting(self) -> Iterator[None]:
+        """Let the refusal be the error: a writer may fail again as it closes."""
+        try:
+            yield
+        except Exception:
+            if self._refusal is not None:
+                raise self._refusal from None
+            raise

@@ -1,0 +1,49 @@
+"""Overloads in the log: the first one at once, then rarely, with their number.
+
+Values layer: no Flask. A server that has no room must not fill its disk as well.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from ..errors import OverloadedError, RenderTimeoutError
+
+logger = logging.getLogger("flask_mplstream")
+
+#: Seconds between two lines about one kind of overload.
+EVERY_S = 60.0
+#: What to do about a picture that was not ready.
+_FIX = (
+    "Make its load or figure function faster, raise its timeout, or render it ahead "
+    "with `flask figures warm`."
+)
+
+
+class OverloadLog:
+    """Logs overloads by their kind, which is the fix for them.
+
+    :param clock: seconds that only grow.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()  # guards _logged_at and _unlogged
+        self._logged_at: dict[str, float] = {}
+        self._unlogged: dict[str, int] = {}
+
+    def log(self, error: OverloadedError | RenderTimeoutError) -> None:
+        """Log *error*, or count it if one like it was logged in the last minute."""
+        fix = getattr(error, "fix", _FIX)
+        with self._lock:
+            now = self._clock()
+            if now - self._logged_at.get(fix, -EVERY_S) < EVERY_S:
+                self._unlogged[fix] = self._unlogged.get(fix, 0) + 1
+                return
+            self._logged_at[fix] = now
+            unlogged = self._unlogged.pop(fix, 0)
+        more = f" {unlogged} more since the last such line." if unlogged else ""
+        logger.warning("A picture is refused: %s %s%s", error, fix, more)

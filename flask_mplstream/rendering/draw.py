@@ -1,0 +1,415 @@
+"""Figure -> pixels or a document. Call it inside the gate.
+
+Render layer. Both ways go through ``Figure.savefig``, so that facecolor, tight
+bounding boxes, transparency and the ``savefig.*`` rcParams mean what they mean
+there. The canvas of :func:`draw_pixels` keeps what Agg drew, so that encoding
+can happen later, outside the gate.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, Literal
+
+import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
+from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
+
+from ..errors import ImageTooLargeError, cut
+from ..formats import MAX_SIDE_PX, ImageFormat
+from ..limits.max_bytes import LimitedBuffer
+from .untrusted_text import well_formed
+
+#: Metadata that changes from run to run, switched off: equal figures give
+#: equal bytes. A route's own metadata comes on top.
+_TIMELESS: Mapping[str, Mapping[str, None]] = {
+    "svg": {"Date": None},
+    "pdf": {"CreationDate": None},
+}
+
+#: Keys that the format's writer knows; it fails or warns on others, which a
+#: route's ``savefig={"metadata": …}`` may hold for another of its formats.
+_METADATA_KEYS = {
+    "svg": {
+        *("Contributor", "Coverage", "Creator", "Date", "Description", "Format"),
+        *("Identifier", "Keywords", "Language", "Publisher", "Relation", "Rights"),
+        *("Source", "Title", "Type"),
+    },
+    "pdf": {
+        *("Author", "CreationDate", "Creator", "Keywords", "ModDate", "Producer"),
+        *("Subject", "Title", "Trapped"),
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """What Agg drew, 8 bits a channel, alpha not premultiplied."""
+
+    #: RGBA, shape ``(height_px, width_px, 4)``.
+    rgba: memoryview
+    width_px: int
+    height_px: int
+    dpi: float
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A figure as shapes or as text: bytes that are finished."""
+
+    body: bytes
+    width_px: int
+    height_px: int
+
+
+@dataclass(slots=True)
+class LayoutTime:
+    """Seconds that the layout of a figure has taken so far."""
+
+    seconds: float = 0.0
+
+
+@contextmanager
+def timed_layout(figure: Figure) -> Iterator[LayoutTime]:
+    """Time what the figure's layout engine does."""
+    spent = LayoutTime()
+    engine: Any = figure.get_layout_engine()
+    if engine is None:
+        yield spent
+        return
+    execute = engine.execute
+
+    def timed(fig: Figure) -> None:
+        began = perf_counter()
+        try:
+            execute(fig)
+        finally:
+            spent.seconds += perf_counter() - began
+
+    # Of this engine alone, until its figure is drawn.
+    # One that was timed before, as two figures may share it, is so again afterwards.
+    found = vars(engine).get("execute")
+    engine.execute = timed
+    try:
+        yield spent
+    finally:
+        del engine.execute
+        if found is not None:
+            engine.execute = found
+
+
+def draw_pixels(
+    figure: Figure,
+    options: Mapping[str, Any],
+    *,
+    scale: float = 1.0,
+    width_px: int | None = None,
+    max_pixels: int,
+    make_room: Callable[[float], object] = lambda _pixels: None,
+) -> Pixels:
+    """Draw *figure* once, as ``savefig`` would.
+
+    :param options: keyword arguments for ``savefig``.
+    :param scale: factor on the dpi.
+    :param width_px: width of the picture, instead of *scale*.
+    :param make_room: called with a number of pixels before memory for them is taken.
+    :raises ImageTooLargeError: before the memory for the pixels is taken.
+    """
+    box_inches = None
+    if width_px is not None:
+        scale, box_inches = _fit_width(figure, options, width_px, max_pixels)
+    dpi = _dpi(figure, options) * scale
+    drawn: list[Pixels] = []
+    with (
+        _canvas(figure, max_pixels, scale) as canvas,
+        _layout_once(canvas, options),
+        _tight_box(figure, box_inches),
+    ):
+        canvas.make_room = make_room
+        figure.savefig(drawn, format="pixels", **{**options, "dpi": dpi})  # type: ignore[arg-type]  # Our canvas takes a list.
+    return drawn[0]
+
+
+#: Sizes that are tried for a width, where the bounding box is tight.
+_MAX_TRIES = 4
+#: A hair more than a whole pixel, as Agg cuts off what is less than one.
+_HAIR_PX = 1e-6
+
+
+def _fit_width(
+    figure: Figure, options: Mapping[str, Any], width_px: int, max_pixels: int
+) -> tuple[float, float | None]:
+    """Return the scale at which *figure* is *width_px* wide, as nearly as can be.
+
+    A tight bounding box depends on the size of the texts, which does not grow evenly
+    with the dpi: so it is measured at each scale.
+
+    :return: the scale, and the width in inches of a tight bounding box without its
+        padding that gives this very width; ``None`` for other pictures.
+    """
+    wanted = width_px + _HAIR_PX
+    natural, _ = natural_size(figure, options, max_pixels=max_pixels)
+    scale = wanted / natural
+    if not _is_tight(options):
+        return scale, None
+    tried: dict[float, tuple[float, float]] = {}
+    for _ in range(_MAX_TRIES):
+        with _tight_box(figure) as box:
+            width, _ = _measure(figure, options, scale, max_pixels)
+        dpi = _dpi(figure, options) * scale
+        padding = width / dpi - box.width_inches
+        tried[scale] = wanted - width, wanted / dpi - padding
+        if 0 <= wanted - width < 1:
+            break
+        scale *= wanted / width
+    # Rather a wider margin than a cut-off text.
+    best = min(tried, key=lambda scale: (tried[scale][0] < 0, abs(tried[scale][0])))
+    return best, tried[best][1]
+
+
+def _is_tight(options: Mapping[str, Any]) -> bool:
+    bbox = _option(options, "bbox_inches", "savefig.bbox")
+    return isinstance(bbox, str) and bbox == "tight"
+
+
+@dataclass(slots=True)
+class _TightBox:
+    """The tight bounding box of a figure."""
+
+    width_inches: float = math.nan
+
+
+@contextmanager
+def _tight_box(
+    figure: Figure, width_inches: float | None = None
+) -> Iterator[_TightBox]:
+    """Note the width of the tight bounding box of *figure*, or have it as given.
+
+    Another width is a wider or narrower margin, by the same on both sides. The layout
+    may move from draw to draw, so only the last one knows by how much.
+    """
+    found = _TightBox()
+    measured: Any = figure  # Mypy assigns no methods.
+    get_tightbbox = figure.get_tightbbox
+
+    def get_box(*args: Any, **kwargs: Any) -> Bbox:
+        box = get_tightbbox(*args, **kwargs)
+        found.width_inches = box.width
+        missing = 0.0 if width_inches is None else width_inches - box.width
+        return box.padded(missing / 2, 0)
+
+    measured.get_tightbbox = get_box
+    try:
+        yield found
+    finally:
+        del measured.get_tightbbox
+
+
+def _measure(
+    figure: Figure, options: Mapping[str, Any], scale: float, max_pixels: int
+) -> tuple[float, float]:
+    """Return the width and the height that ``savefig`` would give, in pixels."""
+    sizes: list[tuple[float, float]] = []
+    dpi = _dpi(figure, options) * scale
+    with _canvas(figure, max_pixels, scale):
+        figure.savefig(sizes, format="size", **{**options, "dpi": dpi})  # type: ignore[arg-type]  # Our canvas takes a list.
+    return sizes[0]
+
+
+def natural_size(
+    figure: Figure, options: Mapping[str, Any], *, max_pixels: int
+) -> tuple[float, float]:
+    """Width and height in pixels that *figure* has at scale 1.
+
+    It is laid out only if its bounding box depends on that.
+
+    :raises ImageTooLargeError: where it is over a limit.
+    """
+    if _option(options, "bbox_inches", "savefig.bbox"):
+        return _measure(figure, options, 1.0, max_pixels)
+    width, height = figure.get_size_inches() * _dpi(figure, options)
+    check_size((width, height), max_pixels)
+    return width, height
+
+
+def draw_document(
+    figure: Figure,
+    format: ImageFormat,
+    options: Mapping[str, Any],
+    *,
+    max_pixels: int,
+    max_bytes: int,
+) -> Document:
+    """Write *figure* as SVG or PDF.
+
+    :param max_pixels: bound on size times dpi, as rasterised artists take it.
+    :raises ImageTooLargeError: before more than *max_bytes* are held.
+    """
+    dpi = _dpi(figure, options)
+    metadata = {**_TIMELESS[format.name], **(options.get("metadata") or {})}
+    keys = _METADATA_KEYS[format.name]
+    sizes: list[tuple[float, float]] = []
+    body = LimitedBuffer(max_bytes)
+    # Else Matplotlib would write the images of an SVG beside it, into files.
+    mpl.rcParams["svg.image_inline"] = True
+    with _canvas(figure, max_pixels) as canvas, body.limiting():
+        width, height = figure.get_size_inches()
+        check_size((width * dpi, height * dpi), max_pixels)
+
+        def keep_size(_: object) -> None:
+            sizes.append(figure.bbox_inches.size)
+
+        canvas.mpl_connect("draw_event", keep_size)
+        figure.savefig(
+            body,
+            format=format.name,
+            **{
+                **{k: v for k, v in options.items() if k != "pil_kwargs"},
+                "dpi": dpi,
+                "metadata": {k: v for k, v in metadata.items() if k in keys},
+            },
+        )
+    # Cut off as Agg does.
+    width_px, height_px = (int(inches * dpi) for inches in sizes[-1])
+    written = body.getvalue()
+    if format.name == "svg":
+        written = well_formed(written)
+    return Document(written, width_px, height_px)
+
+
+def check_size(
+    size_px: tuple[float, float], max_pixels: int, scale: float = 1.0
+) -> None:
+    """Refuse a picture of *size_px* ``(width, height)`` that is over a limit.
+
+    :param scale: the share of the size that the request chose.
+    :raises ImageTooLargeError: naming the size and the limit.
+    """
+    width, height = size_px
+    if not (math.isfinite(width) and math.isfinite(height)):
+        raise ImageTooLargeError(f"The picture's size is {width} x {height} pixels.")
+    width_px, height_px = int(width), int(height)  # As Agg cuts it off.
+    if _is_over(width, height, max_pixels):
+        error = ImageTooLargeError(
+            f"The picture would have {width_px} x {height_px} pixels, but at most "
+            f"{max_pixels:,} are allowed (max_pixels), and {MAX_SIDE_PX:,} a side. "
+            f"Make the figure, its dpi or the scale smaller."
+        )
+        error.is_scaled = not _is_over(width / scale, height / scale, max_pixels)
+        raise error
+
+
+def _is_over(width: float, height: float, max_pixels: int) -> bool:
+    return int(width) * int(height) > max_pixels or max(width, height) > MAX_SIDE_PX + 1
+
+
+class _PixelCanvas(FigureCanvasAgg):
+    """An Agg canvas that hands its pixels over instead of encoding them."""
+
+    max_pixels = 0
+    scale = 1.0
+    make_room: Callable[[float], object] = staticmethod(lambda _pixels: None)
+    layout_engine: Any = None
+
+    def get_renderer(self) -> RendererAgg:
+        # The one place where memory for pixels is taken.
+        width, height = self.figure.bbox.size
+        check_size((width, height), self.max_pixels, self.scale)
+        self.make_room(width * height)
+        renderer: RendererAgg = super().get_renderer()  # type: ignore[no-untyped-call]  # It has no types.
+        return renderer
+
+    def print_pixels(self, drawn: list[Pixels], **_: Any) -> None:
+        """What ``savefig(drawn, format="pixels")`` calls in the end."""
+        if self.layout_engine is not None:
+            self.figure.set_layout_engine(self.layout_engine)
+        # Not self.draw(), which clears a renderer that is new.
+        self.renderer = self.get_renderer()
+        self.figure.draw(self.renderer)
+        width_px, height_px = self.get_width_height(physical=True)
+        rgba = self.buffer_rgba()  # type: ignore[no-untyped-call]  # It has no types.
+        drawn.append(Pixels(rgba, width_px, height_px, self.figure.dpi))
+
+    def print_size(self, sizes: list[tuple[float, float]], **_: Any) -> None:
+        """What ``savefig(sizes, format="size")`` calls: measure, draw nothing."""
+        if not isinstance(sizes, list):
+            self.figure.draw(self.get_renderer())  # Takes the renderer and ends.
+        width, height = self.figure.bbox.size
+        check_size((width, height), self.max_pixels, self.scale)
+        sizes.append((float(width), float(height)))
+
+
+@contextmanager
+def _canvas(
+    figure: Figure, max_pixels: int, scale: float = 1.0
+) -> Iterator[_PixelCanvas]:
+    found = figure.canvas
+    canvas = _PixelCanvas(figure)
+    canvas.max_pixels, canvas.scale = max_pixels, scale
+    try:
+        yield canvas
+    except ImageTooLargeError as error:
+        with suppress(Exception):  # Whatever an artist of the app's own does.
+            if artist := _artist_outside(figure):
+                error.add_note(f"{artist} reaches far out of the figure: move it.")
+        raise
+    finally:
+        figure.set_canvas(found)
+
+
+def _artist_outside(figure: Figure) -> str | None:
+    """Return the artist that is farthest out of *figure*, if by more than its size."""
+    renderer = RendererAgg(1, 1, figure.dpi)
+    home, reaches = figure.bbox, {}
+    for artist in figure.get_default_bbox_extra_artists():
+        box = artist.get_tightbbox(renderer)
+        if box is not None:
+            out = (home.x0 - box.x0, home.y0 - box.y0, box.x1 - home.x1)
+            reaches[max(*out, box.y1 - home.y1)] = artist
+    farthest = max(reaches, default=0.0)
+    is_far = farthest > max(home.size)
+    return cut(repr(reaches[farthest])) if is_far else None
+
+
+@contextmanager
+def _layout_once(canvas: _PixelCanvas, options: Mapping[str, Any]) -> Iterator[None]:
+    """Keep the layout engine from ``savefig``, which would draw once just for it.
+
+    A draw lays out by itself. Only a bounding box must know the layout before
+    the draw, so there ``savefig`` keeps its way.
+    """
+    figure = canvas.figure
+    engine = figure.get_layout_engine()
+    if engine is None or _option(options, "bbox_inches", "savefig.bbox"):
+        yield
+        return
+    # What set_layout_engine(None) falls back on; the gate restores rcParams.
+    mpl.rcParams.update(
+        {"figure.autolayout": False, "figure.constrained_layout.use": False}
+    )
+    figure.set_layout_engine(None)
+    canvas.layout_engine = engine
+    try:
+        yield
+    finally:
+        figure.set_layout_engine(engine)
+
+
+def _dpi(figure: Figure, options: Mapping[str, Any]) -> float:
+    dpi = _option(options, "dpi", "savefig.dpi")
+    return float(figure.dpi if dpi == "figure" else dpi)
+
+
+def _option(
+    options: Mapping[str, Any],
+    name: str,
+    param: Literal["savefig.bbox", "savefig.dpi"],
+) -> Any:
+    """What ``savefig`` takes for *name*: ``None`` stands for the rcParam."""
+    value = options.get(name)
+    return mpl.rcParams[param] if value is None else value

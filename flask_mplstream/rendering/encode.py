@@ -1,0 +1,81 @@
+"""Pixels -> bytes, with Pillow. Call it outside the gate.
+
+Render layer. It touches nothing of Matplotlib's: ``print_jpg`` itself changes
+rcParams, which is why a JPEG is put on white here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from ..formats import ImageFormat
+from ..limits.max_bytes import LimitedBuffer
+from .draw import Pixels
+
+#: Pillow's options for each format; a route's ``pil_kwargs`` come on top.
+DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    # benchmarks/miss.py: level 4 is as small as savefig's 6 once alpha is gone.
+    # The default strategy beats zlib's filtered one on plots, in size and time.
+    "png": {"compress_level": 4, "compress_type": 0},
+    "webp": {"lossless": True, "method": 1},
+    # Colours in full: thin lines of one have no second pixel to borrow from. A step
+    # slower than the fastest, which takes half as many bytes. One thread: the bytes
+    # depend on their number, and hits need the other processors.
+    "avif": {"quality": 85, "speed": 8, "subsampling": "4:4:4", "max_threads": 1},
+    "jpg": {"quality": 90},
+}
+_PILLOW_NAMES = {"jpg": "jpeg"}
+
+
+def encode(
+    pixels: Pixels,
+    format: ImageFormat,
+    *,
+    metadata: Mapping[str, str | None] | None = None,
+    pil_kwargs: Mapping[str, Any] | None = None,
+    max_bytes: int,
+) -> bytes:
+    """Encode *pixels*, without loss for PNG.
+
+    :param metadata: text chunks of a PNG.
+    :param pil_kwargs: options for ``PIL.Image.Image.save``.
+    :raises ImageTooLargeError: where it would take more than *max_bytes*.
+    """
+    options = {
+        "format": _PILLOW_NAMES.get(format.name, format.name),
+        "dpi": (pixels.dpi, pixels.dpi),
+        **DEFAULTS[format.name],
+        **(pil_kwargs or {}),
+    }
+    if format.name == "png" and metadata:
+        options.setdefault("pnginfo", _text_chunks(metadata))
+    buffer = LimitedBuffer(max_bytes)
+    _image(pixels, flatten=format.name == "jpg").save(buffer, **options)
+    return buffer.getvalue()
+
+
+def _image(pixels: Pixels, *, flatten: bool) -> Image.Image:
+    """RGB where nothing shows through, or where *flatten* puts it on white."""
+    size = (pixels.width_px, pixels.height_px)
+    rgba: Any = pixels.rgba  # Pillow's types do not know that any buffer does.
+    if np.asarray(rgba)[..., 3].min() == 255:
+        return Image.frombytes("RGB", size, rgba, "raw", "RGBX")
+    image = Image.frombuffer("RGBA", size, rgba, "raw", "RGBA", 0, 1)
+    if not flatten:
+        return image
+    white = Image.new("RGB", size, "white")
+    white.paste(image, mask=image)
+    return white
+
+
+def _text_chunks(metadata: Mapping[str, str | None]) -> PngInfo:
+    chunks = PngInfo()
+    for key, text in metadata.items():
+        if text is not None:
+            chunks.add_text(key, text)
+    return chunks

@@ -1,0 +1,254 @@
+"""One figure at a time: the gate that Matplotlib needs.
+
+Render layer. Matplotlib is not thread-safe, not even with separate figures
+(matplotlib #26289): rcParams, the font cache and the mathtext parser belong to
+the process. Whoever builds or draws a figure holds the gate.
+"""
+
+from __future__ import annotations
+
+import gc
+import threading
+import warnings
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.style
+from matplotlib._pylab_helpers import Gcf
+from matplotlib.figure import Figure
+
+from ..errors import ConfigError, OverloadedError, cut, nearest
+from ..forks import call_in_child, notice_fork
+from ..limits.deadline import Deadline
+from .count_bounds import bound_counts, lift_bounds
+from .figure_reuse import stop_watching
+from .glyph_warnings import gather_warnings, stop_gathering
+from .matplotlib_globals import (
+    Globals,
+    carried,
+    copy_colors,
+    copy_params,
+    set_colors,
+    set_params,
+)
+from .style_rcparams import find_fault
+from .styles import Style, layers_of
+from .untrusted_text import guarded, lift_guards
+
+#: Fixed ids in SVG, so that equal figures give equal bytes on every machine. No
+#: LaTeX, whatever the server's own matplotlibrc says.
+_RC: dict[Any, Any] = {"svg.hashsalt": "flask-mplstream", "text.usetex": False}
+
+# Re-entrant, as a figure function may render another figure.
+_lock = threading.RLock()
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a thread found when it took the gate."""
+
+    thread: int
+    is_collecting: bool
+    params: dict[str, Any]
+    colors: dict[str, Any]
+    #: pyplot's open figures, by number.
+    figures: OrderedDict[int, Any]
+
+    @classmethod
+    def now(cls) -> _Found:
+        """What there is, to be restored."""
+        params = copy_params()
+        params.pop("backend", None)  # Whoever switches it means to.
+        is_collecting = gc.isenabled()
+        return cls(
+            threading.get_ident(), is_collecting, params, copy_colors(), Gcf.figs
+        )
+
+    def restore(self) -> None:
+        """Leave it so."""
+        set_params(self.params)
+        set_colors(self.colors)
+        Gcf.figs = self.figures
+        if self.is_collecting:
+            gc.enable()
+
+
+#: What the thread that holds the gate found, as the app has it.
+_found: _Found | None = None
+#: How often the gate was taken, so that a reader sees that it was.
+_taken = 0
+
+
+def _renew_lock() -> None:
+    """A thread of the parent may have held the gate; it does not live here."""
+    global _lock, _found
+    _lock = threading.RLock()
+    figures: Any = Figure  # All share a lock that is not public.
+    if not figures._render_lock._is_owned():
+        figures._render_lock = threading.RLock()
+    if _found is not None and _found.thread != threading.get_ident():
+        _found.restore()
+        for lift in (lift_guards, lift_bounds, stop_gathering, stop_watching):
+            lift()
+        _found = None
+
+
+call_in_child(_renew_lock)
+
+
+def app_globals() -> Globals:
+    """Return what the app has set in this process, whatever is drawn meanwhile."""
+    if (given := carried()) is not None:
+        return given
+    while (found := _found) is None:
+        taken = _taken
+        params, colors = copy_params(), copy_colors()
+        if _found is None and taken == _taken:
+            return Globals.of(params, colors)
+    return Globals.of(found.params, found.colors)
+
+
+def is_held_here() -> bool:
+    """Whether this thread builds or draws a figure."""
+    return bool(_lock._is_owned())  # type: ignore[attr-defined]  # Conditions use it.
+
+
+@contextmanager
+def gate(
+    style: Style | None = None,
+    deadline: Deadline | None = None,
+    *,
+    name: str = "a figure",
+) -> Iterator[None]:
+    """Hold Matplotlib alone; leave its rcParams and pyplot as they were found.
+
+    :param style: applied while the gate is held.
+    :param deadline: until when to wait for it; ``None`` for no limit.
+    :param name: the figure's source, for the log.
+    :raises OverloadedError: where it is not free in time.
+    """
+    with (
+        _held(deadline or Deadline(None)),
+        _as_found(),
+        guarded(),
+        bound_counts(),
+        gather_warnings(name),
+    ):
+        if style is not None:
+            _use(style)
+            if mpl.rcParams["svg.hashsalt"] is None:  # "default" resets it.
+                mpl.rcParams["svg.hashsalt"] = _RC["svg.hashsalt"]
+        yield
+
+
+def _use(style: Style) -> None:
+    """Apply *style*, and its time zone as well, which Matplotlib drops from styles."""
+    for layer in layers_of(style):
+        if isinstance(layer, Mapping):
+            if "timezone" in layer:
+                mpl.rcParams["timezone"] = layer["timezone"]
+            layer = {name: layer[name] for name in layer if name != "timezone"}
+        mpl.style.use(layer)
+
+
+@contextmanager
+def _guards(name: str) -> Iterator[None]:
+    with guarded(), bound_counts(), gather_warnings(name):
+        yield
+
+
+@contextmanager
+def _held(deadline: Deadline) -> Iterator[None]:
+    notice_fork()
+    lock = _lock  # A fork while it is held brings a new one.
+    if not lock.acquire(timeout=deadline.lock_timeout_s):
+        raise OverloadedError(
+            f"Other pictures were drawn, and this one had no turn in "
+            f"{deadline.timeout_s:g} seconds.{deadline}",
+            fix="Render in more processes (MPLSTREAM_WORKERS), make figure functions "
+            "faster, or let fewer pictures wait (MPLSTREAM_MAX_PENDING).",
+        )
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _as_found() -> Iterator[None]:
+    """Begin with no pyplot figure and our rcParams; leave what was found.
+
+    The cycle collector waits meanwhile. A figure is some 100,000 objects that all
+    live until it is drawn: collecting frees none of them and moves them among the
+    old ones, and then all that is old, NumPy and Matplotlib included, has to be
+    looked through to free them: 80 ms in which no thread of the process runs
+    (benchmarks/expiry.py).
+    """
+    global _found, _taken
+    found = _Found.now()
+    is_outermost = _found is None
+    if is_outermost:
+        _taken += 1
+        _found = found
+    gc.disable()
+    if carried() is not None or not is_outermost:
+        # A figure that another one asks for has its own key, and so the same pixels
+        # whatever the other one has set.
+        app_globals().set()
+    mpl.rcParams.update(_RC)
+    # A pyplot figure lives until it is closed, and one left open is what the next
+    # function's plt.gcf() draws on. So each begins with none, not even with those
+    # that other code has open, and leaves none, also when it raises.
+    Gcf.figs = OrderedDict()
+    try:
+        yield
+    finally:
+        try:
+            Gcf.destroy_all()
+        finally:
+            found.restore()
+            if is_outermost:
+                _found = None
+                if not found.is_collecting:
+                    # The app does without its pauses; but a figure is only ever
+                    # freed by it, and this one is among the youngest.
+                    gc.collect(0)
+
+
+def use_agg() -> None:
+    """Make Agg the backend: a server has no display, and pyplot looks for one."""
+    mpl.use("agg")
+
+
+def check_style(style: Style | None, label: str = "style") -> None:
+    """Refuse a style that Matplotlib cannot apply, or that would have no effect.
+
+    :param label: its name in the message.
+    :raises ConfigError: naming the parameter or the style, and the fix.
+    """
+    if fault := find_fault(style):
+        raise ConfigError(f"{label} has {fault}")
+    for layer in layers_of(style):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")  # A file sets what no style may.
+                with gate(layer):
+                    if mpl.rcParams["text.usetex"]:
+                        raise ValueError("LaTeX could read files of the server")
+        except (OSError, KeyError, ValueError, TypeError, UserWarning) as error:
+            raise ConfigError(_refusal(label, layer, error)) from error
+
+
+def _refusal(label: str, layer: str | Mapping[str, Any], error: Exception) -> str:
+    if isinstance(layer, str) and isinstance(error, OSError):
+        guess = nearest(layer, mpl.style.available)
+        fix = "See matplotlib.style.available for names."
+        if guess:
+            fix = f"Did you mean {guess!r}?"
+        return f"{label} has {layer!r}, which is neither a style nor its file. {fix}"
+    reason = " ".join(str(error).split()).rstrip(".").replace(". ", "; ")
+    return f"{label} has {cut(repr(layer))}. Matplotlib does not accept it: {reason}."

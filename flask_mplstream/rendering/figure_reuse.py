@@ -1,0 +1,83 @@
+"""One call, one figure: a picture has no lines of an earlier call.
+
+Render layer. A figure made at import, or kept by ``lru_cache``, collects the lines
+of every call, also of one that failed. So each figure that a figure function draws
+on, or returns, is remembered for as long as it lives. Call it inside the gate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import get_ident
+from typing import Any
+from weakref import WeakValueDictionary
+
+from matplotlib.artist import Artist
+from matplotlib.figure import Figure
+
+from ..errors import FigureTypeError
+from .return_values import as_figure
+
+#: Figures of earlier calls, by id: a subclass may define ``==``.
+_used: WeakValueDictionary[int, Figure] = WeakValueDictionary()
+
+
+def build_once(build: Callable[[], object], source: str) -> Figure:
+    """Return the figure that *build* made.
+
+    :param source: the name of *build*, for the error.
+    :raises FigureTypeError: if it returned or drew on a figure that an earlier call
+        returned or drew on. What it returns may be a copy of that.
+    """
+    touched: dict[int, Figure] = {}
+    # Held, so that no new figure gets the id of one. Renders within this one add to
+    # those of earlier calls.
+    earlier = dict(_used)
+    try:
+        with _watching(touched):
+            figure = as_figure(build(), source)
+        if id(figure) in earlier:
+            raise _reused(f"{source} returned")
+        if not earlier.keys().isdisjoint(touched):
+            raise _reused(f"{source} drew on")
+        touched[id(figure)] = figure
+        return figure
+    finally:
+        _used.update(touched)
+
+
+def _reused(what: str) -> FigureTypeError:
+    return FigureTypeError(
+        f"{what} a figure of an earlier call, whose lines and texts would be in this "
+        f"picture too: make a new one in the function, for example with plt.subplots()."
+    )
+
+
+@contextmanager
+def _watching(touched: dict[int, Figure]) -> Iterator[None]:
+    """Add each figure to *touched* that this thread draws on."""
+    thread = get_ident()  # Another one may make a figure outside the gate, in a load.
+    found = vars(Figure).get("stale")  # Of a render that this one is part of.
+    inherited: Any = Artist.stale
+
+    def set_stale(figure: Figure, value: bool) -> None:
+        if value and get_ident() == thread:
+            touched[id(figure)] = figure
+        inherited.__set__(figure, value)
+
+    # Every change of an artist in a figure sets this.
+    watched: Any = property(inherited.__get__, set_stale)
+    Figure.stale = watched
+    try:
+        yield
+    finally:
+        stop_watching()
+        if found is not None:
+            Figure.stale = found
+
+
+def stop_watching() -> None:
+    """Restore Matplotlib as it was imported."""
+    if "stale" in vars(Figure):
+        del Figure.stale

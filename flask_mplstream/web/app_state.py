@@ -1,0 +1,309 @@
+"""What the package keeps for one app, in ``app.extensions["mplstream"]``.
+
+Flask side: the settings, the figure routes by endpoint, and the pictures.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Iterable
+from concurrent.futures import Executor
+from contextlib import suppress
+from time import time as clock
+
+from flask import Flask, current_app
+from flask_caching import Cache
+
+from ..cache.lookup import Pictures
+from ..cache.store import Store
+from ..errors import ConfigError, UnknownFigureError, UnknownTagError, cut, nearest
+from ..forks import notice_fork
+from ..limits.client_budget import Budget, remote_address
+from ..parameters.callables import module_name
+from ..settings import Settings
+from ..workers.database_connections import watch_writes
+from ..workers.dispatch import Renders, check_extras
+from ..workers.executor_choice import check_app
+from ..workers.greenlets import usual_followers
+from ..workers.request_isolation import is_rendering
+from .cache_setup import check_cache_type, find_cache
+from .figure_route import FigureRoute, tag_name
+from .private_responses import watch_cookies
+
+logger = logging.getLogger("flask_mplstream")
+
+EXTENSION = "mplstream"
+
+
+class AppState:
+    """Settings, routes and stores of *app*; one for each app."""
+
+    def __init__(self, app: Flask) -> None:
+        self.settings = Settings.from_config(app.config)
+        check_extras(self.settings)
+        watch_writes()
+        if self.settings.workers:  # An executor's machines may have other modules.
+            check_app(self.settings.app)
+        if not app.extensions.get("cache"):
+            check_cache_type(app.config)
+        self.routes: dict[str, FigureRoute] = {}
+        self._declared: dict[int, dict[str, list[FigureRoute]]] = {}
+        self._app = app
+        watch_cookies(app)
+        self._pid = os.getpid()
+        self._pictures: dict[Cache | None, Pictures] = {}
+        self._renders: tuple[int, Renders] | None = None
+        self._preload_pid = 0
+        self._preload_thread: threading.Thread | None = None
+        self._has_warned = False
+        self._lock = threading.Lock()  # guards _pictures and _renders
+        if self._may_preload:
+            # The first of all: one before it may answer the request.
+            app.before_request_funcs.setdefault(None, []).insert(0, self._preload)
+
+    @classmethod
+    def of(cls, app: Flask) -> AppState:
+        """The state of *app*, made at the first registration.
+
+        :raises ConfigError: for an ``MPLSTREAM_*`` key that cannot work.
+        """
+        state = app.extensions.get(EXTENSION)
+        if not isinstance(state, cls):
+            state = app.extensions[EXTENSION] = cls(app)
+        return state
+
+    def check_settings(self) -> None:
+        """Refuse ``MPLSTREAM_*`` that were changed since they were read.
+
+        :raises ConfigError: naming the key.
+        """
+        self.settings.check_unchanged(self._app.config)
+
+    def route(self, endpoint: str) -> FigureRoute:
+        """The figure route with the full name *endpoint*.
+
+        :raises UnknownFigureError: naming the nearest one that there is.
+        """
+        check_name(endpoint)
+        try:
+            return self.routes[endpoint]
+        except KeyError:
+            raise _unknown_figure(endpoint, list(self.routes)) from None
+
+    def add(self, route: FigureRoute, blueprint: object, name: str) -> None:
+        """Keep *route*, which *blueprint* calls *name*."""
+        self.routes[route.endpoint] = route
+        self._declared.setdefault(id(blueprint), {}).setdefault(name, []).append(route)
+
+    def routes_of(self, blueprint: object, name: str | None) -> list[FigureRoute]:
+        """The routes that *blueprint* calls *name*, or all of them.
+
+        More than one where it is registered several times.
+
+        :param name: with or without names of blueprints before a dot.
+
+        :raises UnknownFigureError: where there is none.
+        """
+        declared = self._declared.get(id(blueprint), {})
+        if name is None:
+            return [route for routes in declared.values() for route in routes]
+        check_name(name)
+        if (plain := name.removeprefix(".")) in declared:
+            return declared[plain]
+        own = [route for routes in declared.values() for route in routes]
+        named = [r for r in own if f".{r.endpoint}".endswith(f".{plain}")]
+        if not named:
+            known = [r.endpoint for r in own] if "." in plain else list(declared)
+            raise _unknown_figure(name, known)
+        return named
+
+    def invalidate_tags(self, tags: Iterable[str]) -> None:
+        """Have every picture with one of *tags* rendered again, in all caches.
+
+        :raises CacheDownError: where a cache does not take it.
+        :raises UnknownTagError: if no figure route has one of them.
+        """
+        tags = list(tags)
+        self.check_tags(tags)
+        stores = {route.pictures().store for route in self.routes.values()}
+        for store in stores:
+            store.invalidate([tag_name(tag) for tag in tags])
+
+    def check_tags(self, tags: Iterable[str]) -> None:
+        """Refuse a tag that no figure route has.
+
+        :raises UnknownTagError: naming the nearest tag.
+        """
+        known = sorted(
+            {t for route in self.routes.values() for t in route.options.tags}
+        )
+        for tag in tags:
+            if tag not in known:
+                guess = nearest(tag, known)
+                hint = f"Did you mean {guess!r}?" if guess else "Give it to one."
+                raise UnknownTagError(f"No figure route has the tag {tag!r}. {hint}")
+
+    def warn_of_own_cache(self) -> None:
+        """Log once that an invalidation reaches the pictures of this process alone."""
+        app = self._app
+        if self._has_warned or app.debug or app.testing:
+            return
+        if any(pictures.store.is_own for pictures in self._pictures.values()):
+            self._has_warned = True
+            logger.warning(
+                "invalidate() reaches this process alone, as the app %r keeps its "
+                "pictures in memory. If several processes serve it, set CACHE_TYPE to "
+                "a cache that they share, such as RedisCache or FileSystemCache.",
+                app.name,
+            )
+
+    def pictures(self, cache: Cache | None) -> Pictures:
+        """The pictures in *cache*, or in the app's own where it is ``None``.
+
+        Found at first use, as ``cache.init_app(app)`` may come after the
+        blueprint was registered.
+        """
+        notice_fork()  # Here, as hits and renders come after it.
+        pictures = self._pictures.get(cache)
+        if pictures is None:
+            with self._lock:
+                pictures = self._pictures.get(cache)
+                if pictures is None:
+                    pictures = self._pictures[cache] = self._found(cache)
+        return pictures
+
+    def renders(self) -> Renders:
+        """What renders the app's pictures in this process, made at first use.
+
+        Workers of a parent are the parent's: after a fork there are others.
+        """
+        pid = os.getpid()
+        if self._renders is None or self._renders[0] != pid:
+            with self._lock:
+                if self._renders is None or self._renders[0] != pid:
+                    self._renders = pid, self._new_renders()
+        return self._renders[1]
+
+    def _new_renders(self) -> Renders:
+        self.check_settings()
+        settings, budget = self.settings, None
+        if isinstance(settings.executor, Executor) and os.getpid() != self._pid:
+            raise ConfigError(
+                "MPLSTREAM_EXECUTOR is an executor that was made before this process "
+                "was forked, and its threads are not here. Give a callable that makes "
+                "one: it is called in each process."
+            )
+        if settings.client_budget is not None:
+            client = settings.client or remote_address
+            budget = Budget(settings.client_budget, client, self._first_store)
+        modules = {module_name(route.function) for route in self.routes.values()}
+        return Renders(self._app, settings, budget, tuple(sorted(modules)))
+
+    @property
+    def _may_preload(self) -> bool:
+        if self.settings.preload is None:
+            return bool(self.settings.workers) and self.settings.executor is None
+        return self.settings.preload and self.settings.renders_elsewhere
+
+    def _preload(self) -> None:
+        """Start the workers while the first page is being made.
+
+        A request is a sure sign of a process that serves: there is none in a command,
+        in gunicorn's master or in the process that only watches for changed files.
+        """
+        if self._preload_pid == os.getpid() or is_rendering.get():
+            return  # A worker that imports the app may make a request to it.
+        if self.settings.preload is None and self._app.testing:
+            return
+        self._preload_pid = os.getpid()
+        thread = threading.Thread(target=self._start_workers, name="mplstream-preload")
+        with suppress(RuntimeError):  # No thread to be had: with the first render.
+            thread.start()
+            self._preload_thread = thread
+
+    def _start_workers(self) -> None:
+        try:
+            self.renders().start()
+        except Exception:
+            # The page that is being made need not fail; the first picture tries again.
+            logger.warning("The workers cannot be started.", exc_info=True)
+
+    def _first_store(self) -> Store:
+        return next(iter(self.routes.values())).pictures().store
+
+    def stop(self) -> None:
+        """End the workers and the threads of this process for the app.
+
+        The next render starts new ones.
+        """
+        thread = self._preload_thread
+        if thread is not None and self._preload_pid == os.getpid():
+            thread.join()
+        with self._lock:
+            held, self._renders = self._renders, None
+        if held is not None and held[0] == os.getpid():
+            held[1].stop()
+        for pictures in list(self._pictures.values()):
+            pictures.background.join()
+            pictures.store.breaker.stop()
+
+    def _found(self, cache: Cache | None) -> Pictures:
+        self.check_settings()  # Here, as every hit comes after it.
+        found = find_cache(self._app, cache, self.settings.cache_bytes)
+        backend = self._app.extensions["cache"][found]
+        store = Store(backend, fast_bytes=self.settings.fast_bytes)
+        most = self.settings.max_followers
+        return Pictures(
+            store,
+            clock=lambda: clock(),
+            max_followers=usual_followers() if most is None else most,
+        )
+
+
+def check_name(name: object) -> None:
+    """Refuse a name that is none, such as the figure function.
+
+    :raises UnknownFigureError: showing an endpoint.
+    """
+    if not isinstance(name, str):
+        raise UnknownFigureError(
+            f"{cut(repr(name))} does not name a figure route. Give its endpoint, such "
+            f"as 'plots.walk'."
+        )
+
+
+def _unknown_figure(name: str, known: list[str]) -> UnknownFigureError:
+    guess = nearest(name, known)
+    if guess:
+        fix = f"Did you mean {guess!r} (of: {', '.join(known)})?"
+    elif known:
+        fix = f"There are: {', '.join(known)}."
+    else:
+        fix = "There are none: was the blueprint registered?"
+    return UnknownFigureError(f"There is no figure route {cut(name)!r}. {fix}")
+
+
+def current_state() -> AppState:
+    """The state of the current app.
+
+    :raises UnknownFigureError: where no figure blueprint is registered on it.
+    """
+    if EXTENSION not in current_app.extensions:
+        raise UnknownFigureError(
+            f"The app {current_app.name!r} has no figures. Did you forget "
+            f"app.register_blueprint(…) with a FigureBlueprint?"
+        )
+    return AppState.of(current_app)
+
+
+def start_workers(app: Flask) -> None:
+    """Start the workers of *app* in this process, before the first render.
+
+    For a server's own hook, such as gunicorn's ``post_worker_init``::
+
+        def post_worker_init(worker):
+            flask_mplstream.start_workers(worker.app.wsgi())
+    """
+    AppState.of(app).renders().start()

@@ -1,0 +1,194 @@
+"""The checks of a figure route: its rule, its function, its name.
+
+Flask side: values alone. Errors come where the decorator is written, not when the
+blueprint is registered.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import date, datetime, time, timedelta
+from textwrap import dedent
+from typing import Any
+
+from ..errors import ConfigError, cut
+from ..parameters.callables import full_name, plain_function, plain_name, qualified_name
+from ..parameters.function_signature import Parameters
+
+#: The rule of a decorator without one.
+NO_RULE = "(no rule)"
+
+
+def check_rule(rule: object) -> None:
+    """Refuse a rule that is none, such as the function of a forgotten call.
+
+    :raises ConfigError: naming the decorator to write.
+    """
+    if callable(rule):
+        name = plain_name(rule) or "figure"
+        raise ConfigError(
+            f"figure_route has the function {qualified_name(rule)} where its rule "
+            f"belongs. Write @plots.figure_route('/{name}') above the function."
+        )
+    if rule == NO_RULE:
+        raise ConfigError(
+            "figure_route has no rule. Write one that begins with a slash: "
+            "@plots.figure_route('/walk')."
+        )
+    if not isinstance(rule, str) or (rule and not rule.startswith("/")):
+        raise ConfigError(
+            f"The rule of figure_route is {cut(repr(rule))}. Write text that begins "
+            f"with a slash: @plots.figure_route('/{_word_in(rule)}')."
+        )
+
+
+def _word_in(rule: object) -> str:
+    return rule if isinstance(rule, str) and rule.isprintable() else "walk"
+
+
+def check_figure_function(function: Any, rule: str) -> Callable[..., Any]:
+    """Return the callable to draw with: *function*, or the one in a ``staticmethod``.
+
+    :raises ConfigError: if it cannot draw, naming the reason and the fix.
+    """
+    if isinstance(function, staticmethod):
+        return check_figure_function(function.__func__, rule)
+    if isinstance(function, classmethod):
+        name = qualified_name(function.__func__)
+        raise _refused(
+            rule,
+            f"the classmethod {name}, which is not callable before its class exists",
+            f"Write plots.figure_route({rule!r})({name}) below the class",
+        )
+    if not callable(function):
+        raise _refused(
+            rule,
+            cut(repr(function)),
+            "Put it directly above a function that returns a figure, and let other "
+            "decorators return that function",
+        )
+    plain = plain_function(function)
+    if inspect.isasyncgenfunction(plain):
+        raise _refused(
+            rule,
+            f"the asynchronous generator {qualified_name(function)}",
+            "Return the figure instead of yielding it",
+        )
+    if _is_unbound(function):
+        raise _refused(
+            rule,
+            f"{qualified_name(function)}, whose `self` no URL can give",
+            f"Make it a staticmethod, or decorate the method of an object: "
+            f"plots.figure_route({rule!r})(charts.{function.__name__})",
+        )
+    checked: Callable[..., Any] = function
+    return checked
+
+
+def _is_unbound(function: Callable[..., Any]) -> bool:
+    """Whether *function* is the method of a class that is still being defined."""
+    if not inspect.isfunction(function) or "." not in function.__qualname__:
+        return False
+    for first in inspect.signature(function).parameters.values():
+        is_bare = first.annotation is first.default is first.empty
+        return is_bare and first.name in ("self", "cls")
+    return False
+
+
+def _refused(rule: str, found: str, fix: str) -> ConfigError:
+    return ConfigError(f"figure_route({rule!r}) decorates {found}. {fix}.")
+
+
+def endpoint_of(function: Callable[..., Any], rule: str, given: object) -> str:
+    """Return the name of the route: *given*, or the function's.
+
+    :raises ConfigError: if there is none, or if it cannot be one.
+    """
+    name = plain_name(function) if given is None else given
+    if name is None:
+        raise ConfigError(
+            f"figure_route({rule!r}) decorates {cut(repr(function))}, which has no "
+            f"name. Give the route one: figure_route({rule!r}, endpoint='walk')."
+        )
+    if not isinstance(name, str) or not name:
+        raise ConfigError(
+            f"figure_route({rule!r}, endpoint=…) is {cut(repr(name))}. Give a name, "
+            f"such as 'walk'."
+        )
+    if "." in name:
+        raise ConfigError(
+            f"The endpoint {name!r} has a dot, which separates a blueprint's "
+            f"name from a route's. Take another character."
+        )
+    return name
+
+
+def frozen_defaults(
+    function: Callable[..., Any], parameters: Parameters, now: datetime
+) -> Iterator[str]:
+    """Yield a warning for each default that was calculated when it was imported.
+
+    :param now: the time of the import or a little later, with its zone.
+    """
+    calculated = set(_calculated_defaults(function))
+    for parameter in parameters:
+        value = parameter.default
+        if parameter.name in calculated or _is_now(value, now):
+            kind = type(value).__name__
+            yield (
+                f"The default of {parameter.name!r} in {full_name(function)} is "
+                f"{cut(repr(value))} until the app is restarted, and is in no URL. "
+                f"Write `{parameter.name}: {kind} | None = None`, calculate it in the "
+                f"function, and add version=… if pictures are to change with it."
+            )
+
+
+#: Functions that return another value at each call.
+_CHANGING = frozenset(
+    (
+        *("choice", "gauss", "getrandbits", "integers", "monotonic", "normal", "now"),
+        *("perf_counter", "randint", "random", "randrange", "time", "time_ns", "today"),
+        *("token_hex", "token_urlsafe", "uniform", "utcnow", "uuid1", "uuid4"),
+    )
+)
+
+
+def _calculated_defaults(function: Callable[..., Any]) -> Iterator[str]:
+    """Yield the parameters whose defaults call a function of :data:`_CHANGING`."""
+    tree = ast.Module([], [])
+    with suppress(OSError, TypeError, SyntaxError):  # No source, or half a line of it.
+        tree = ast.parse(dedent(inspect.getsource(plain_function(function))))
+    for node in tree.body[:1]:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            args = node.args
+            named = reversed([*args.posonlyargs, *args.args])
+            pairs = [
+                *zip(named, reversed(args.defaults), strict=False),
+                *zip(args.kwonlyargs, args.kw_defaults, strict=True),
+            ]
+            yield from (name.arg for name, value in pairs if _calls_changing(value))
+
+
+def _calls_changing(expression: ast.expr | None) -> bool:
+    nodes = ast.walk(expression) if expression is not None else ()
+    calls = (node.func for node in nodes if isinstance(node, ast.Call))
+    names = (getattr(call, "attr", getattr(call, "id", "")) for call in calls)
+    return not _CHANGING.isdisjoint(names)
+
+
+def _is_now(value: object, now: datetime) -> bool:
+    """Whether *value* is today, this hour, or the midnight before, in some zone."""
+    local = now.astimezone().replace(tzinfo=None)
+    universal = now.replace(tzinfo=None)
+    if isinstance(value, datetime):
+        if value.tzinfo is not None:
+            return abs(value - now) < timedelta(hours=1)
+        is_midnight = value.time() == time() and value.date() == local.date()
+        near = (abs(value - known) < timedelta(hours=1) for known in (local, universal))
+        return is_midnight or any(near)
+    if isinstance(value, date):
+        return value in (local.date(), universal.date())
+    return isinstance(value, float) and abs(value - now.timestamp()) < 3600

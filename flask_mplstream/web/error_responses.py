@@ -1,0 +1,91 @@
+"""The body of an error: a problem document, or a picture where a page shows one.
+
+Flask side. A picture speaks to the readers of the page, in the size and the theme of
+the picture that it replaces. The reasons are in the document, in the log and, in
+debug mode, in the picture as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+from flask import Request, current_app
+
+from ..errors import ArgumentsError
+from ..formats import Theme
+from ..http.problem_details import PROBLEM_TYPE, Problem
+from ..http.query_string import parse_query
+from ..parameters.function_signature import Parameters
+from ..rendering.error_image import Message, message_image
+from .figure_route import FigureRoute
+
+_LATER = "Try again later."
+_DEFAULT = Message("This picture cannot be shown.", _LATER, "No picture")
+#: What readers are told, by status.
+MESSAGES: Mapping[HTTPStatus, Message] = {
+    HTTPStatus.BAD_REQUEST: replace(
+        _DEFAULT, advice="Its address has a value that is not accepted."
+    ),
+    HTTPStatus.FORBIDDEN: replace(
+        _DEFAULT, advice="Its link is not valid here, or has expired.\nReload the page."
+    ),
+    HTTPStatus.NOT_ACCEPTABLE: replace(
+        _DEFAULT, advice="This browser does not accept its format."
+    ),
+    HTTPStatus.TOO_MANY_REQUESTS: Message(
+        "This picture has to wait.",
+        "There were many requests from here.\nTry again in a minute.",
+        "Try later",
+    ),
+    HTTPStatus.INTERNAL_SERVER_ERROR: Message(
+        "This picture cannot be drawn.", _LATER, "No picture"
+    ),
+    HTTPStatus.SERVICE_UNAVAILABLE: Message(
+        "This picture is not ready yet.", "Try again in a moment.", "Not ready"
+    ),
+    HTTPStatus.GATEWAY_TIMEOUT: Message(
+        "This picture takes too long to draw.", _LATER, "Too slow"
+    ),
+}
+
+
+def error_body(
+    request: Request, problem: Problem, route: FigureRoute, reserved: Parameters
+) -> tuple[bytes, str]:
+    """Return the body for *problem* and its media type.
+
+    :param reserved: the package's own arguments of a URL.
+    """
+    if request.headers.get("Sec-Fetch-Dest") != "image":
+        return problem.body(quote(request.path)), PROBLEM_TYPE
+    look = _look(request.environ.get("QUERY_STRING", ""), reserved)
+    message = MESSAGES.get(problem.status, _DEFAULT)
+    if current_app.debug:
+        message = replace(message, details=problem.detail)
+    width, height = route.size_px
+    scale = look.get("_scale", 1.0)
+    if "_width" in look:
+        width, height, scale = look["_width"], height * look["_width"] / width, 1.0
+    body = message_image(
+        message,
+        (round(width * scale), round(height * scale)),
+        scale=scale,
+        is_dark=look.get("_theme") is Theme.DARK,
+    )
+    return body, "image/png"
+
+
+def _look(query: str, reserved: Parameters) -> dict[str, Any]:
+    """Return the size and the theme in *query*, as far as each can be read."""
+    look: dict[str, Any] = {}
+    with suppress(ArgumentsError):
+        for name, text in parse_query(query):
+            if name in ("_scale", "_width", "_theme"):
+                with suppress(ArgumentsError):
+                    look[name] = reserved.parse([(name, text)]).values[name]
+    return {name: value for name, value in look.items() if value is not None}

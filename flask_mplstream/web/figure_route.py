@@ -1,0 +1,509 @@
+"""One figure route on one app: which picture, under which key, made how.
+
+Flask side, but for the request: that is :mod:`flask_mplstream.web.figure_view`'s. A
+:class:`FigureRoute` is made when a blueprint is registered, with its options
+resolved; it is read-only from then on.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Set
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from importlib.metadata import version
+from secrets import token_hex
+from types import CodeType, MappingProxyType
+from typing import Any
+
+from flask import Flask, has_request_context
+
+from ..cache.freshness import Lifetime
+from ..cache.key import copy_value, digest, fingerprint
+from ..cache.lookup import Pictures, Served, Wanted
+from ..errors import ArgumentFault, ArgumentsError, ConfigError, cut, nearest
+from ..formats import ALT_FORMAT, RenderedImage, Theme, Variant
+from ..limits.deadline import Deadline
+from ..parameters.callables import documentation, plain_function, plain_name
+from ..parameters.function_signature import Arguments, Parameters
+from ..rendering.figure_lock import app_globals, is_held_here
+from ..rendering.pipeline import MATPLOTLIB_VERSION, Limits, Meaning
+from ..rendering.styles import Look
+from ..settings import RouteOptions
+from ..workers.dispatch import Renders
+from ..workers.exception_notes import is_failure
+from ..workers.job import Recipe
+from ..workers.request_isolation import is_rendering
+from .signed_urls import authenticate
+
+#: A new version of the package may draw or say something else.
+_VERSION = version("flask-mplstream")
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """The data's version, as the user of one request has it."""
+
+    text: str
+    #: The names that the picture belongs to, for invalidation.
+    names: tuple[str, ...]
+    #: The injected values, as they are in the key.
+    injected: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Which picture: what a URL, or a call in a template, says of it."""
+
+    arguments: Arguments
+    variant: Variant
+    #: Key from all that is known before ``version`` and ``inject`` are called.
+    key: str
+    #: What it belongs to, for invalidation.
+    names: tuple[str, ...]
+    #: The app that it belongs to, if it is private.
+    owner: str
+    #: What to look for, where it follows from the URL alone.
+    wanted: Wanted | None = None
+    #: Injected values that a trusted caller sets; ``inject`` gives the others.
+    inject: Mapping[str, object] = field(default_factory=dict)
+
+
+class FigureRoute:
+    """A figure function with its options, under one endpoint of one app.
+
+    :param function: the figure function.
+    :param parameters: its signature, read.
+    :param options: the options, resolved.
+    :param pictures: gives the app's pictures, whose store is found at first use.
+    :param renders: gives what renders them, in this process or elsewhere.
+    """
+
+    def __init__(
+        self,
+        app: Flask,
+        endpoint: str,
+        function: Callable[..., object],
+        parameters: Parameters,
+        options: RouteOptions,
+        pictures: Callable[[], Pictures],
+        renders: Callable[[], Renders],
+    ) -> None:
+        self.endpoint = endpoint
+        self.function = function
+        #: Name of the figure in file names and, if it has no title, in words.
+        self.name = plain_name(function) or endpoint.rpartition(".")[2]
+        self.parameters = parameters
+        self.options = options
+        self.pictures = pictures
+        self.recipe = Recipe(
+            endpoint,
+            function,
+            options.load,
+            taken_by(options.load, parameters.names) if options.load else (),
+            tuple(parameter.name for parameter in parameters),
+            {p.name: p.default for p in parameters if not p.is_required},
+            _looks(options),
+            Limits(options.max_pixels, options.max_bytes),
+            Meaning(summary_of(function), options.alt),
+        )
+        self._renders = renders
+        #: The last known width and height at scale 1, for a picture of an error.
+        self.size_px = (640.0, 480.0)
+        #: Names that stand in the URL's path, set once the rules are known.
+        self.path_names: tuple[str, ...] = ()
+        #: Those that the rules give, by their variables or by themselves.
+        self.rule_names: Set[str] = frozenset()
+        #: What the rule says of arguments by itself (``url_defaults``).
+        self.rule_defaults: dict[str, Any] = {}
+        self._app = app
+        self._lifetime = Lifetime(
+            options.max_age, options.stale_while_revalidate, options.stale_if_error
+        )
+        self._source = self.recipe.source
+        self._version = options.version and self._with_its_own(options.version)
+        self._inject = {
+            name: app.ensure_sync(call) for name, call in options.inject.items()
+        }
+        # What changes the picture without being asked for in the URL.
+        code = [_code_of(call) for call in (function, options.load) if call]
+        styles = [look.style for look in self.recipe.looks.values()]
+        savefig = sorted(options.savefig.items())
+        look = (savefig, styles, options.alt, MATPLOTLIB_VERSION, _VERSION)
+        self._declared = digest(repr((self._source, endpoint, look, code)))
+        self._has_owner = bool(
+            options.is_private or options.signed or options.decorators
+        )
+        names = self.blueprint.split(".")
+        #: Names of the blueprints whose guards make it private, unless it says.
+        self._guarding = [".".join(names[: n + 1]) for n in range(len(names))]
+        if options.private is not None:
+            self._guarding = []
+        # Without a secret nothing else tells this app from another one.
+        self._unknown_owner = token_hex()
+        self._tags = tuple(map(tag_name, options.tags))
+
+    @cached_property
+    def _identity(self) -> str:
+        """Digest of what changes the picture without being in the URL.
+
+        Read at first use, as the app may set rcParams after the registration.
+        """
+        return digest(self._declared, str(app_globals()))
+
+    def _with_its_own(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """*call* with those of the figure function's arguments that it takes."""
+        run = self._app.ensure_sync(call)
+        names = taken_by(call, self.parameters.names)
+        return lambda **values: run(**{name: values[name] for name in names})
+
+    def bind(self, given: Mapping[str, Any]) -> Arguments:
+        """Arguments from Python values, with what the rule says by itself.
+
+        :raises ArgumentsError: with a fault for every argument not accepted.
+        """
+        if not self.rule_defaults:
+            return self.parameters.bind(given)
+        asked = self.parameters.bind({**self.rule_defaults, **given}).values
+        served = self.parameters.bind({**given, **self.rule_defaults})
+        faults = [
+            ArgumentFault(
+                name,
+                cut(str(given[name])),
+                "The rule of the URL gives another value.",
+                str(fixed),
+            )
+            for name, fixed in self.rule_defaults.items()
+            if asked[name] != served.values[name]
+        ]
+        if faults:
+            raise ArgumentsError(faults)
+        return served
+
+    def _owner(self) -> str:
+        """Return the name under which this app keeps its private pictures.
+
+        User 7 of this app is not user 7 of another one on the same Redis. Read at
+        each use, as ``SECRET_KEY`` may be set after the registration.
+        """
+        if not (self._has_owner or self._is_private_by_guard):
+            return ""
+        secret = self._app.config.get("SECRET_KEY")
+        return repr(secret) if secret else self._unknown_owner
+
+    def check_inject(self, given: object) -> Mapping[str, object]:
+        """Return *given*, the ``_inject`` of a trusted caller, if it can be used.
+
+        A query is no such mapping: its values are texts and lists, and a
+        ``MultiDict`` is refused, so that ``figure(…, **request.args)`` sets nothing.
+
+        :raises ArgumentsError: naming what ``inject`` declares.
+        """
+        declared = ", ".join(self._inject) or f"nothing, {self.endpoint} has no inject"
+        if not isinstance(given, Mapping) or hasattr(given, "getlist"):
+            reason = "It must be a dict of injected values, set in Python."
+            fault = ArgumentFault("_inject", cut(str(given)), reason, declared)
+            raise ArgumentsError([fault])
+        unknown = [cut(str(name)) for name in given if name not in self._inject]
+        if unknown:
+            guess = nearest(unknown[0], list(self._inject))
+            reason = "The figure injects no such name."
+            fault = ArgumentFault("_inject", unknown[0], reason, declared, guess)
+            raise ArgumentsError([fault])
+        return given
+
+    def picture(
+        self,
+        arguments: Arguments,
+        variant: Variant,
+        inject: Mapping[str, object] = MappingProxyType({}),
+    ) -> Picture:
+        """The picture of *arguments* in *variant*.
+
+        :param inject: injected values set by a trusted caller, checked.
+        """
+        owner = self._owner()
+        key = digest(self._identity, owner, arguments.canonical, str(variant))
+        names = self._names_of(arguments)
+        picture = Picture(arguments, variant, key, names, owner, inject=inject)
+        if self._inject or self._version:
+            return picture
+        return replace(picture, wanted=self._wanted(picture, key, {}))
+
+    def _name_of(self, arguments: Arguments | None = None) -> str:
+        """What all its pictures belong to, or all those of *arguments*."""
+        if arguments is None:
+            return f"figure {self.endpoint}"
+        return f"figure {self.endpoint} {arguments.canonical}"
+
+    def _names_of(self, arguments: Arguments) -> tuple[str, ...]:
+        """What a picture of *arguments* belongs to."""
+        return self._name_of(), self._name_of(arguments), *self._tags
+
+    def invalidate(self, arguments: Arguments | None = None) -> None:
+        """Have all its pictures rendered again, or all those of *arguments*.
+
+        :raises CacheDownError: where the cache does not take it.
+        """
+        self.pictures().store.invalidate([self._name_of(arguments)])
+
+    def fetch(self, picture: Picture, *, strict: bool = False) -> Served:
+        """Return the picture, from the store or from a render.
+
+        :param strict: whether a stale one is refused.
+        :raises MplStreamError: if it cannot be made.
+        """
+        wanted, _ = self.wanted(picture)
+        if strict:
+            wanted = wanted.without_stale()
+        pictures = self.pictures()
+        if is_held_here() or is_rendering.get():
+            return pictures.get_while_drawing(wanted)
+        return pictures.get(wanted, pictures.find(wanted))
+
+    @property
+    def blueprint(self) -> str:
+        """The full name of the blueprint that it belongs to."""
+        return self.endpoint.rpartition(".")[0]
+
+    def described(
+        self,
+        arguments: Arguments,
+        inject: Mapping[str, object] = MappingProxyType({}),
+    ) -> RenderedImage:
+        """What the picture of *arguments* shows, and its size at scale 1.
+
+        Where that is not known the figure is built for it, and drawn only where its
+        bounding box is tight.
+
+        :raises MplStreamError: where it cannot be made.
+        """
+        variant = Variant(ALT_FORMAT)
+        picture = self.picture(arguments, variant, inject)
+        image = self.fetch(picture).entry.image
+        self._keep_size(image, variant)
+        return image
+
+    @property
+    def is_private(self) -> bool:
+        """Whether every response is one person's: by an option, or behind a guard.
+
+        Final at the first request, as an app takes functions until then.
+        """
+        return self.options.is_private or self._is_private_by_guard
+
+    @property
+    def _is_private_by_guard(self) -> bool:
+        """Whether a blueprint has a ``before_request``, which may turn people away."""
+        guards = self._app.before_request_funcs
+        return any(map(guards.get, self._guarding))
+
+    @property
+    def has_urls_of_users(self) -> bool:
+        """Whether the version in a URL also says whose picture it is.
+
+        No other user's page names such a URL.
+        """
+        return bool(self._inject and self._app.secret_key)
+
+    def version_of(
+        self,
+        arguments: Arguments,
+        inject: Mapping[str, object] = MappingProxyType({}),
+    ) -> str:
+        """Return the version for a URL; nothing without ``version``."""
+        if self._version is None:
+            return ""
+        injected = self.injected(inject)
+        text = self._versioned(arguments, injected)
+        if not text:
+            return ""
+        names, texts = self._names_of(arguments), self._texts_of(injected)
+        return self.url_version(Version(text, names, texts))
+
+    def url_version(self, version: Version) -> str:
+        """Return *version* for a URL: an invalidation makes it another one.
+
+        With injected values it is an HMAC over those and all arguments as well.
+        """
+        generation = self.pictures().store.generation(version.names)
+        if self.has_urls_of_users:
+            texts = (version.text, generation, *version.names, *version.injected)
+            return authenticate(self._app, digest(*texts))
+        return digest(version.text, generation)[:16]
+
+    def wanted(self, picture: Picture) -> tuple[Wanted, Version | None]:
+        """Return the picture to look for, and the data's version if it has one.
+
+        Calls ``inject`` and ``version``, so it wants the request that they want.
+        """
+        if self._has_owner and picture.owner != self._owner():
+            # SECRET_KEY was set meanwhile.
+            picture = self.picture(picture.arguments, picture.variant, picture.inject)
+        if picture.wanted is not None:
+            return picture.wanted, None
+        injected = self.injected(picture.inject)
+        texts, version = self._texts_of(injected), None
+        if self._version is not None:
+            text = self._versioned(picture.arguments, injected)
+            version = Version(text, picture.names, texts) if text else None
+        key = digest(picture.key, version.text if version else "", *texts)
+        # With the injected values: another user's picture is another series.
+        series = partial(digest, picture.key, "series", *texts) if version else None
+        return self._wanted(picture, key, injected, series), version
+
+    def _texts_of(self, injected: Mapping[str, object]) -> tuple[str, ...]:
+        """Return *injected* as texts that differ if the values do."""
+        return tuple(
+            f"{name}={fingerprint(value, self._injection(name))}"
+            for name, value in injected.items()
+        )
+
+    def _wanted(
+        self,
+        picture: Picture,
+        key: str,
+        injected: Mapping[str, object],
+        series: Callable[[], str] | None = None,
+    ) -> Wanted:
+        return Wanted(
+            key,
+            picture.names,
+            partial(self._render, picture, injected),
+            self._lifetime,
+            self.options.timeout,
+            self.options.error_backoff,
+            is_failure,
+            partial(_etag, key) if series else None,
+            lambda begins: self._renders().admit(begins),
+            lambda: self._renders().before_wait(),
+            series,
+            lambda: self._renders().clock(),
+        )
+
+    def injected(
+        self, given: Mapping[str, object] = MappingProxyType({})
+    ) -> dict[str, object]:
+        """Return copies of the injected values: those *given*, else of ``inject``.
+
+        A list that changes later would be drawn under the key of the old one.
+
+        :raises ConfigError: for a value that a key cannot hold.
+        """
+        injected = {
+            name: given[name] if name in given else self._asked(name, call)
+            for name, call in self._inject.items()
+        }
+        for name, value in injected.items():
+            fingerprint(value, self._injection(name))
+        return _copy_values(injected)
+
+    def _asked(self, name: str, call: Callable[[], object]) -> object:
+        """Return what *call* injects; outside a request its error says what to do."""
+        try:
+            return call()
+        except Exception as error:
+            if not has_request_context():
+                error.add_note(
+                    f"There is no request for {self._injection(name)} to read. "
+                    f"Set the value with _inject={{{name!r}: …}}."
+                )
+            raise
+
+    def _injection(self, name: str) -> str:
+        return f"inject[{name!r}] of {self._source}"
+
+    def _versioned(self, arguments: Arguments, injected: Mapping[str, object]) -> str:
+        assert self._version is not None
+        version = self._version(**arguments.copy(), **_copy_values(injected))
+        if version is None:  # Not known, as of an empty table: no URL lasts.
+            return ""
+        text = fingerprint(version, f"version of {self._source}")
+        return digest(self._identity, self._owner(), text)[:16]
+
+    def _render(
+        self,
+        picture: Picture,
+        injected: Mapping[str, object],
+        deadline: Deadline,
+        payer: str | None,
+    ) -> RenderedImage:
+        values = {**picture.arguments.copy(), **_copy_values(injected)}
+        variant = picture.variant
+        image = self._renders().image(self.recipe, values, variant, deadline, payer)
+        self._keep_size(image, variant)
+        return image
+
+    def _keep_size(self, image: RenderedImage, variant: Variant) -> None:
+        width, height = image.width_px / variant.scale, image.height_px / variant.scale
+        if variant.width_px is not None:  # Only the proportions are the figure's own.
+            width, height = self.size_px[0], self.size_px[0] * height / width
+        self.size_px = width, height
+
+
+def _copy_values(values: Mapping[str, object]) -> dict[str, object]:
+    """Return *values* for one call, which may change its own."""
+    return {name: copy_value(value) for name, value in values.items()}
+
+
+def taken_by(call: Callable[..., Any], names: Iterable[str]) -> tuple[str, ...]:
+    """Those of *names* that *call* takes: a loader need not name all of them.
+
+    :raises ValueError: for a builtin without a signature.
+    """
+    parameters = inspect.signature(call).parameters
+    kinds = {parameter.kind for parameter in parameters.values()}
+    if inspect.Parameter.VAR_KEYWORD in kinds:
+        return tuple(names)
+    return tuple(name for name in names if name in parameters)
+
+
+def _looks(options: RouteOptions) -> Mapping[Theme, Look]:
+    light = Look(options.style, options.savefig)
+    return {Theme.LIGHT: light, Theme.DARK: light.in_the_dark(options.dark_style)}
+
+
+def summary_of(function: Callable[..., object]) -> str:
+    """The first line of the docstring of *function*; nothing without one."""
+    lines = documentation(function).splitlines()
+    return lines[0] if lines else ""
+
+
+def tag_name(tag: str) -> str:
+    """What the pictures with *tag* belong to, for invalidation."""
+    return f"tag {tag}"
+
+
+def _etag(key: str, generation: str) -> str:
+    return f'"{digest(key, generation)[:32]}"'
+
+
+def _code_of(function: Callable[..., Any]) -> str:
+    """The text of *function*, so that a changed one does not serve old pictures."""
+    plain = plain_function(function)
+    bound = _bound_to(function) if isinstance(function, partial) else ""
+    try:
+        return inspect.getsource(plain) + bound
+    except (OSError, TypeError):  # Made without a file, or not in Python.
+        return _text_of(getattr(plain, "__code__", None)) + bound
+
+
+def _bound_to(call: partial[Any]) -> str:
+    """Return a text for the arguments of *call*, as far as all processes have it."""
+    texts = []
+    for name, value in [*enumerate(call.args), *call.keywords.items()]:
+        with suppress(ConfigError):  # Of a value without such a text.
+            texts.append(f"{name}={fingerprint(value, 'a partial')}")
+    return repr(texts)
+
+
+def _text_of(value: object) -> str:
+    if isinstance(value, frozenset):  # Of no order that another process has.
+        return repr(sorted(map(_text_of, value)))
+    if isinstance(value, tuple):
+        return repr([_text_of(item) for item in value])
+    if not isinstance(value, CodeType):
+        return repr(value)
+    constants = [_text_of(constant) for constant in value.co_consts]
+    return repr((value.co_code.hex(), value.co_names, constants))

@@ -1,0 +1,572 @@
+"""One figure route's view: a request comes in, a response goes out.
+
+Flask side. It reads the URL, asks the route for the picture and says how it was
+come by. What a picture is and how it is made is
+:mod:`flask_mplstream.web.figure_route`'s.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache, partial
+from http import HTTPStatus
+from time import time
+from typing import Annotated, Any, NamedTuple
+from uuid import UUID
+
+from flask import (
+    Flask,
+    Request,
+    Response,
+    after_this_request,
+    current_app,
+    request,
+)
+from flask.ctx import RequestContext
+from flask.globals import app_ctx, request_ctx
+from flask.typing import ResponseReturnValue
+from pydantic import AfterValidator, Field
+from werkzeug.exceptions import HTTPException
+
+from ..cache.lookup import Served
+from ..errors import ArgumentFault, ArgumentsError, SignatureError
+from ..formats import (
+    ALT_FORMAT,
+    SCALES,
+    WIDTHS_PX,
+    ImageFormat,
+    Theme,
+    Variant,
+    image_format,
+    snapped_width,
+)
+from ..http.conditional_requests import answer_to, has_copy
+from ..http.headers import (
+    Freshness,
+    Headers,
+    Policy,
+    Presentation,
+    cache_word,
+    content_range,
+    file_stem,
+    picture_headers,
+    validator_headers,
+)
+from ..http.problem_details import (
+    Problem,
+    not_acceptable,
+    precondition_failed,
+    problem_headers,
+    problem_of,
+    range_not_satisfiable,
+)
+from ..http.query_string import explain_unknown, negotiate, parse_query, sibling
+from ..http.words import words_headers
+from ..parameters.function_signature import Parameters
+from ..signals import figure_served, tell
+from .error_handlers import answer_of_the_app, problem_of_the_app
+from .error_responses import error_body
+from .extension_converter import Respelled
+from .figure_route import FigureRoute, Picture, Version
+from .json_documents import SCHEMA_NAME, SCHEMA_TYPE, document_response, document_text
+from .private_responses import (
+    PictureResponse,
+    ReadyHeaders,
+    is_for_one,
+    make_private,
+    response_class,
+)
+from .signed_urls import EXPIRED, NOT_SIGNED, Place, UrlSigner
+
+#: Exact URLs whose parsing is remembered, for each route.
+REMEMBERED_URLS = 512
+#: Characters of a query that is worth remembering.
+LONGEST_REMEMBERED = 512
+#: Values of a path that show all that they are; others are read each time.
+_SHOWN_WHOLE = (str, int, float, UUID)
+
+
+def _known_scale(scale: float) -> float:
+    if scale not in SCALES:
+        raise ValueError("There is no such scale")
+    return scale
+
+
+def _reserved(
+    _scale: Annotated[
+        float, AfterValidator(_known_scale), Field(json_schema_extra={"enum": SCALES})
+    ] = 1.0,
+    _width: Annotated[int, Field(ge=1, le=WIDTHS_PX[-1]), AfterValidator(snapped_width)]
+    | None = None,
+    _theme: Theme = Theme.LIGHT,
+    _download: bool = False,
+    _v: Annotated[str, Field(max_length=64)] = "",
+    _sig: Annotated[str, Field(max_length=128)] = "",
+) -> None:
+    """The arguments that every figure route takes besides the figure function's."""
+
+
+RESERVED = Parameters(_reserved, are_reserved=True)
+#: Those that choose a variant, besides ``_format``.
+_OF_A_VARIANT = ("_scale", "_width", "_theme")
+
+
+def named_variant(
+    route: FigureRoute, options: Mapping[str, Any], word: str = "_format"
+) -> Variant:
+    """The variant of *route* that *options* name.
+
+    :param options: ``_format``, ``_scale``, ``_width`` and ``_theme``; others are
+        left alone.
+    :param word: the argument that named the format, for the error.
+    :raises ArgumentsError: where the route does not offer it.
+    :raises ConfigError: where there is no such format.
+    """
+    formats = route.options.formats
+    name = options.get("_format")
+    format = formats[0] if name is None else image_format(name)
+    if format not in (*formats, ALT_FORMAT):
+        accepted = ", ".join(format.name for format in formats)
+        reason = f"{route.endpoint} is not offered in this format."
+        hint = f"Add {format.name!r} to its formats."
+        fault = ArgumentFault(word, format.name, reason, accepted, hint=hint)
+        raise ArgumentsError([fault])
+    named = {name: options[name] for name in _OF_A_VARIANT if name in options}
+    return _variant(route, format, RESERVED.bind(named).values)
+
+
+def _variant(
+    route: FigureRoute, format: ImageFormat, reserved: Mapping[str, Any]
+) -> Variant:
+    _check_size(route, reserved)
+    scale, width_px = reserved["_scale"], reserved["_width"]
+    if width_px is not None and scale != 1:
+        reason = "A picture has either a width or a scale."
+        # No value is told: the one that is here is snapped, and nobody gave it.
+        fault = ArgumentFault("_width", None, reason, "_width or _scale")
+        raise ArgumentsError([fault])
+    return Variant(format, scale, width_px, reserved["_theme"])
+
+
+def _check_size(route: FigureRoute, reserved: Mapping[str, Any]) -> None:
+    """Refuse a scale or a width over those that *route* offers.
+
+    :raises ArgumentsError: naming those.
+    """
+    scale, width_px, options = reserved["_scale"], reserved["_width"], route.options
+    faults = []
+    if scale > options.max_scale:
+        accepted = ", ".join(f"{step:g}" for step in options.scales)
+        reason = "The picture is not offered at this scale."
+        faults.append(ArgumentFault("_scale", f"{scale:g}", reason, accepted))
+    if width_px is not None and width_px > options.max_width:
+        reason = "The picture is not offered in this width."
+        # No value: it is a step of the ladder by now, which nobody gave.
+        accepted = f"1 to {options.max_width}"
+        faults.append(ArgumentFault("_width", None, reason, accepted))
+    if faults:
+        raise ArgumentsError(faults)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a URL asks for: a picture, and how to show it."""
+
+    picture: Picture
+    presentation: Presentation
+    #: The version of the data that the URL names, or nothing.
+    version: str
+    #: Unix time at which a signed URL expires.
+    expires_at: int | None = None
+
+    @property
+    def ends_in_s(self) -> int | None:
+        """Seconds for which the URL is still served.
+
+        :raises SignatureError: where it is not any more.
+        """
+        if self.expires_at is None:
+            return None
+        ends_in_s = math.ceil(self.expires_at - time())
+        if ends_in_s <= 0:
+            raise SignatureError(EXPIRED)
+        return ends_in_s
+
+
+class _Path:
+    """What a URL's converters made, hashable, and told apart by more than ``==``.
+
+    0.0 equals -0.0, and noon in London one o'clock in Berlin; a list has no hash.
+    """
+
+    __slots__ = ("_text", "values")
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.values = values
+        self._text = repr(values)
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Path) and self._text == other._text
+
+
+class Shown(NamedTuple):
+    """How a picture is shown under one URL, and for how long."""
+
+    presentation: Presentation
+    #: Whether the response depends on a person.
+    is_private: bool
+    freshness: Freshness
+    #: Seconds for which the URL is still served, where it expires.
+    ends_in_s: int | None
+
+
+class FigureView:
+    """Answers the requests for one figure route.
+
+    :param ignore_unknown: whether unknown arguments in a URL are dropped.
+    """
+
+    def __init__(self, app: Flask, route: FigureRoute, *, ignore_unknown: bool) -> None:
+        self._route = route
+        self._signer = UrlSigner(app) if route.options.signed else None
+        self._ignore_unknown = ignore_unknown and self._signer is None
+        self._asked = lru_cache(REMEMBERED_URLS)(self._read_url)
+        self._response = response_class(app)
+        self._app = app
+        self._is_decorated = bool(route.options.decorators)
+
+    @cached_property
+    def _policies(self) -> Mapping[bool, Policy]:
+        """The policies for public and for private responses."""
+        options = self._route.options
+        public = Policy(
+            options.max_age,
+            resource_policy=options.resource_policy or "same-origin",
+            stale_while_revalidate=options.stale_while_revalidate,
+            stale_if_error=options.stale_if_error,
+        )
+        return {False: public, True: replace(public, is_private=True)}
+
+    @cached_property
+    def _is_private(self) -> bool:
+        # Known from the first request on.
+        return self._route.is_private
+
+    @cached_property
+    def _may_get_values(self) -> bool:
+        """Whether something may change the values of the URL in front of the view."""
+        names = (None, *request.blueprints)
+        preprocessors = self._app.url_value_preprocessors
+        return self._is_decorated or any(preprocessors.get(name) for name in names)
+
+    def view(self, _format: str | None = None, **path: Any) -> ResponseReturnValue:
+        """Answer the current request."""
+        if figure_served.receivers:
+            after_this_request(self._tell)
+        context: RequestContext = request_ctx._get_current_object()  # type: ignore[attr-defined]  # The proxy has it.
+        asked_by = context.request
+        if isinstance(_format, Respelled):
+            return self._redirect(asked_by, _format)
+        if _format == SCHEMA_NAME:
+            return document_response(asked_by, self._schema, SCHEMA_TYPE)
+        environ, signer = asked_by.environ, self._signer
+        asked = None
+        try:
+            query = environ.get("QUERY_STRING", "")
+            accept = None if _format else environ.get("HTTP_ACCEPT")
+            is_odd = len(query) + len(accept or "") > LONGEST_REMEMBERED or (
+                path and any(type(v) not in _SHOWN_WHOLE for v in path.values())
+            )
+            asked = (self._read_url if is_odd else self._asked)(
+                query,
+                accept,
+                _format,
+                _Path(path) if path else None,
+                signer.place_of(self._route.endpoint, asked_by) if signer else None,
+            )
+            if asked is None:
+                problem = not_acceptable(self._route.options.formats)
+                return self._refuse(asked_by, problem, [("Vary", "Accept")])
+            return self._answer(context, asked, path)
+        except HTTPException as error:
+            after_this_request(_forbid_storing)  # The user's own answer.
+            if error.response is None:
+                raise
+            # Of their own for each who waited for it: a session may write a cookie.
+            sent = error.get_response()
+            return Response(sent.get_data(), sent.status, [*sent.headers])
+        except Exception as error:
+            found = problem_of(error)
+            if found is None:
+                return self._fail(asked_by, asked, error)
+            return self._refuse(asked_by, found)
+
+    def _redirect(self, request: Request, format: Respelled) -> Response:
+        """Send the client to the URL with the format's own name."""
+        query = request.environ.get("QUERY_STRING", "")
+        path = f"{request.script_root}{request.path}"
+        location = sibling(path, format.written, format, query)
+        headers = [
+            ("Location", location),
+            ("Content-Type", "text/plain"),
+            ("Content-Length", "0"),
+            ("Cache-Control", "no-cache"),
+        ]
+        return self._response((), HTTPStatus.PERMANENT_REDIRECT, ReadyHeaders(headers))
+
+    @cached_property
+    def _schema(self) -> str:
+        """The JSON Schema of what may stand in the query."""
+        route = self._route
+        return document_text(route.parameters.json_schema(route.rule_names))
+
+    def _read_url(
+        self,
+        query_string: str,
+        accept: str | None,
+        format_name: str | None,
+        path: _Path | None,
+        place: Place | None,
+    ) -> Asked | None:
+        route = self._route
+        if format_name:
+            format = image_format(format_name)
+        elif chosen := negotiate(accept, route.options.formats):
+            format = chosen
+        else:
+            return None
+        own: list[tuple[str, str]] = []
+        reserved: list[tuple[str, str]] = []
+        for pair in parse_query(query_string):
+            (reserved if pair[0].startswith("_") else own).append(pair)
+        read = partial(Parameters.parse, ignore_unknown=self._ignore_unknown)
+        expires_at = None
+        try:
+            extra = read(RESERVED, reserved)
+            arguments = read(route.parameters, own, path.values if path else {})
+            variant = _variant(route, format, extra.values)
+        except ArgumentsError as error:
+            if self._signer:  # Which arguments there are is not told either.
+                raise SignatureError(NOT_SIGNED) from None
+            faults = list(map(explain_unknown, error.faults))
+            raise ArgumentsError(faults) from None
+        if self._signer:
+            assert place is not None
+            expires_at = self._signer.check(place, arguments, extra)
+        picture = route.picture(arguments, variant)
+        presentation = Presentation(
+            stem=_file_stem(route.name, picture),
+            is_negotiated=format_name is None,
+            is_download=extra.values["_download"],
+        )
+        return Asked(picture, presentation, extra.values["_v"], expires_at)
+
+    def _answer(
+        self, context: RequestContext, asked: Asked, path: Mapping[str, Any]
+    ) -> Response:
+        request, ends_in_s = context.request, asked.ends_in_s
+        wanted, version = self._route.wanted(asked.picture)
+        is_private = (
+            self._is_private
+            or is_for_one(context)
+            or bool(path and not self._is_in_url(context, path))
+        )
+        freshness = Freshness.BY_AGE
+        if asked.version and version is not None:
+            freshness = self._freshness(asked.version, version, is_private)
+        shown = Shown(asked.presentation, is_private, freshness, ends_in_s)
+        pictures = self._route.pictures()
+        if wanted.etag is not None and "HTTP_IF_NONE_MATCH" in request.environ:
+            # It follows from the version, so the client's copy can be judged
+            # before anything is looked for or rendered.
+            etag = wanted.etag(pictures.store.generation(wanted.names))
+            if has_copy(request.environ, etag):
+                return self._unchanged(etag, shown)
+        served = pictures.get(wanted, pictures.find(wanted))
+        return self._respond(request, served, shown)
+
+    def _is_in_url(self, context: RequestContext, path: Mapping[str, Any]) -> bool:
+        """Whether the URL itself has the values of *path*.
+
+        A preprocessor or a decorator may have put in a value of the user.
+        """
+        if not path.keys() <= self._route.rule_names:
+            return False
+        if not self._may_get_values:
+            return True
+        assert context.url_adapter is not None
+        _, said = context.url_adapter.match()
+        return path.items() <= said.items()
+
+    def _freshness(self, named: str, version: Version, is_private: bool) -> Freshness:
+        if is_private and not self._route.has_urls_of_users:
+            return Freshness.BY_AGE
+        return Freshness.of(named, self._route.url_version(version))
+
+    def _unchanged(self, etag: str, shown: Shown) -> Response:
+        """Return a 304 for a picture that need not be there."""
+        policy = self._policies[shown.is_private]
+        headers = validator_headers(etag, policy, shown.presentation)
+        headers += policy.age_headers(0, shown.freshness, url_ends_in_s=shown.ends_in_s)
+        return self._picture_response((), 304, headers, shown)
+
+    def _picture_response(
+        self,
+        blocks: tuple[bytes, ...],
+        status: int,
+        headers: Headers,
+        shown: Shown,
+    ) -> Response:
+        response = self._response.ready(blocks, status, ReadyHeaders(headers))
+        if shown.is_private:
+            response.is_private = True
+        elif self._is_decorated:
+            after_this_request(_look_again)
+        return response
+
+    def _respond(self, request: Request, served: Served, shown: Shown) -> Response:
+        entry, body = served.entry, served.entry.image.body
+        outcome = answer_to(
+            request.environ,
+            etag=entry.etag,
+            stored_at=None if shown.is_private else entry.stored_at,
+            length=len(body),
+        )
+        match status := outcome.status:
+            case 412:
+                return self._refuse(request, precondition_failed(entry.etag))
+            case 416:
+                unsatisfied = content_range(None, len(body))
+                problem = range_not_satisfiable(len(body))
+                return self._refuse(request, problem, [unsatisfied])
+        headers = self._headers(served, shown, status)
+        match status:
+            case 304:
+                return self._picture_response((), 304, headers, shown)
+            case 206:
+                part = body[outcome.start : outcome.stop]
+                headers = [
+                    *headers,
+                    content_range(outcome, len(body)),
+                    ("Content-Length", str(len(part))),
+                ]
+                return self._picture_response((part,), 206, headers, shown)
+        if "HTTP_MPLSTREAM_WORDS" in request.environ:
+            words = words_headers(request.environ, entry.image.alt)
+            headers = [*headers, *words]
+        return self._picture_response((body,), 200, headers, shown)
+
+    def _headers(self, served: Served, shown: Shown, status: int) -> Headers:
+        """The headers of a picture; those of a hit are made once a second."""
+        if served.fwd is not None or shown.ends_in_s is not None:
+            return self._new_headers(served, shown, status)
+        ready, key = served.entry.ready, (shown, status)
+        headers: Headers
+        age_s, headers = ready.get(key, (None, []))
+        if age_s != served.age_s:
+            headers = self._new_headers(served, shown, status)
+            ready[key] = served.age_s, headers
+        return headers
+
+    def _new_headers(self, served: Served, shown: Shown, status: int) -> Headers:
+        image, presentation = served.entry.image, shown.presentation
+        policy = self._policies[shown.is_private]
+        # What an earlier render took is the developer's to know.
+        is_told = served.fwd is not None or current_app.debug
+        headers = validator_headers(served.entry.etag, policy, presentation)
+        headers += policy.age_headers(
+            served.age_s,
+            shown.freshness,
+            fwd=served.fwd,
+            is_stored=served.is_stored,
+            is_collapsed=served.is_collapsed,
+            is_fallback=served.is_fallback,
+            timings_s=image.timings_s if is_told else (),
+            url_ends_in_s=shown.ends_in_s,
+        )
+        if status != 304:
+            headers += picture_headers(
+                image, served.entry.stored_at, policy, presentation
+            )
+        if status == 200:
+            headers.append(("Content-Length", str(len(image.body))))
+        return headers
+
+    def _refuse(
+        self,
+        request: Request,
+        problem: Problem,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> Response:
+        """Say what is wrong, as a picture where the page wants an image."""
+        body, mimetype = error_body(request, problem, self._route, RESERVED)
+        own = problem_headers(problem, mimetype)
+        return self._response(body, problem.status, [*own, *headers])
+
+    def _tell(self, response: Response) -> Response:
+        """Tell of an answer, whoever made it: an error handler of the app may have."""
+        sent = None if request.method == "HEAD" else response.content_length
+        tell(
+            figure_served,
+            self._app,
+            figure=self._route.endpoint,
+            status=response.status_code,
+            cache=cache_word(response.headers.get("Cache-Status")),
+            body_bytes=sent or 0,
+        )
+        return response
+
+    def _fail(
+        self, request: Request, asked: Asked | None, error: Exception
+    ) -> ResponseReturnValue:
+        """Answer for an error of the app's own; call it while handling *error*."""
+        app = app_ctx.app
+        after_this_request(_forbid_storing)
+        after_this_request(_collect_figure)
+        answer = answer_of_the_app(app, request, error)
+        if answer is not None:
+            return answer
+        given = asked.picture.arguments.values if asked else {}
+        problem = problem_of_the_app(app, error, self._route.endpoint, given)
+        return self._refuse(request, problem)
+
+
+def _file_stem(name: str, picture: Picture) -> str:
+    words = [name]
+    for argument, text in picture.arguments.query.items():
+        words += [argument, *([text] if isinstance(text, str) else text)]
+    variant = picture.variant
+    words += [f"{variant.scale:g}x"] if variant.scale != 1 else []
+    words += [f"{variant.width_px}w"] if variant.width_px else []
+    words += ["dark"] if variant.theme is Theme.DARK else []
+    return file_stem(*words)
+
+
+def _look_again(response: Response) -> Response:
+    """Find out whether a decorator read the session after the view."""
+    if isinstance(response, PictureResponse) and is_for_one(request_ctx):
+        response.is_private = True  # Hooks of the app come after this.
+        make_private(response)
+    return response
+
+
+def _collect_figure(response: Response) -> Response:
+    """Free the figure of a render that failed, which only the collector can.
+
+    The error held it until now, so that it is not among the youngest; a process with
+    nothing to do would keep its data.
+    """
+    gc.collect(1)
+    return response
+
+
+def _forbid_storing(response: Response) -> Response:
+    if "Cache-Control" not in response.headers:
+        response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,117 @@
+"""Hosts of figures in an app with subdomains or several hosts.
+
+Flask side. Flask itself serves a rule nowhere, silently, if it has a host or a
+subdomain that the app does not match, or none in an app that matches hosts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal, cast
+
+from flask import Flask
+from flask.blueprints import BlueprintSetupState
+
+from ..errors import ConfigError
+
+
+class SetupState(BlueprintSetupState):
+    """Registers rules under the blueprint's host, which Flask's own state ignores."""
+
+    def add_url_rule(
+        self,
+        rule: str,
+        endpoint: str | None = None,
+        view_func: Callable[..., Any] | None = None,
+        **options: Any,
+    ) -> None:
+        """Add a rule; see :meth:`flask.Flask.add_url_rule`."""
+        if self.app.url_map.host_matching:
+            options.setdefault("host", host_of(self))
+        super().add_url_rule(rule, endpoint, view_func, **options)
+
+
+def app_of(state: BlueprintSetupState) -> Flask:
+    """Return the app that a blueprint is being registered on."""
+    return cast(Flask, state.app)
+
+
+def host_of(state: BlueprintSetupState) -> str | None:
+    """Return the host of the blueprint, or of this registration of it."""
+    host = state.options.get("host", getattr(state.blueprint, "host", None))
+    return cast("str | None", host)
+
+
+def read_place(rule: str, **given: object) -> dict[str, str]:
+    """Return the host and the subdomain of *given* that are not ``None``.
+
+    :raises ConfigError: for one that is no text.
+    """
+    place: dict[str, str] = {}
+    for name, value in given.items():
+        if isinstance(value, str) and "/" not in value:
+            place[name] = value
+        elif value is not None:
+            raise ConfigError(
+                f"The {name} of {rule or 'the blueprint'} is {value!r}. Give text such "
+                f"as 'plots' for a subdomain or 'plots.example.org' for a host."
+            )
+    return place
+
+
+def check_place(
+    state: BlueprintSetupState, place: Mapping[str, str], label: Callable[[str], str]
+) -> None:
+    """Refuse a route that no request would reach.
+
+    :param place: ``host`` and ``subdomain`` of the route itself.
+    :param label: returns the name of an option in a message.
+    :raises ConfigError: naming the option and the fix.
+    """
+    app = app_of(state)
+    host = place.get("host", host_of(state))
+    subdomain = place.get("subdomain", state.subdomain)
+    if app.url_map.host_matching:
+        if host is None:
+            raise ConfigError(
+                f"{label('host')} is missing, without which an app with "
+                f"host_matching=True serves no route. Give it here or to the blueprint."
+            )
+        return
+    if host is not None:
+        raise ConfigError(
+            f"{label('host')} is {host!r}, but the app does not match hosts. Make it "
+            f"with Flask(…, host_matching=True, static_host=…)."
+        )
+    is_default = (subdomain or "") == (app.url_map.default_subdomain or "")
+    if not app.subdomain_matching and not is_default:
+        raise ConfigError(
+            f"{label('subdomain')} is {subdomain!r}, but the app does not match "
+            f"subdomains. Make it with Flask(…, subdomain_matching=True) and set "
+            f"SERVER_NAME."
+        )
+
+
+def resource_policy(
+    state: BlueprintSetupState,
+) -> Literal["same-origin", "same-site"]:
+    """Return the default for an app with subdomains, whose pages may be on another."""
+    app = app_of(state)
+    has_places = app.url_map.host_matching or app.subdomain_matching
+    return "same-site" if has_places else "same-origin"
+
+
+def every_place(state: BlueprintSetupState, variable: str) -> Iterator[dict[str, str]]:
+    """Yield the options that serve a rule from the host of every page.
+
+    :param variable: name of the rule's variable for the host or the subdomain.
+    """
+    app = app_of(state)
+    if app.url_map.host_matching:
+        yield {"host": f"<{variable}>"}
+        return
+    if not app.subdomain_matching:
+        yield {}
+        return
+    yield {"subdomain": ""}
+    yield {"subdomain": f"<{variable}>"}

@@ -1,0 +1,34 @@
+"""JSON documents about the figures, which change only with the code.
+
+Flask side.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Request, Response, current_app
+
+from ..cache.key import digest
+from ..http.headers import DOCUMENT_HEADERS
+
+#: What stands where a format does in the URL of a figure's JSON Schema.
+SCHEMA_NAME = "schema.json"
+#: The media type of one.
+SCHEMA_TYPE = "application/schema+json"
+
+
+def document_text(document: Mapping[str, Any]) -> str:
+    """*document* as it is sent and written: for programs, and to be read."""
+    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+
+
+def document_response(request: Request, text: str, mimetype: str) -> Response:
+    """The answer to *request* with the document *text*, or a 304."""
+    response = current_app.response_class(text, mimetype=mimetype)
+    response.set_etag(digest(text))
+    response.headers.extend(DOCUMENT_HEADERS)
+    response.make_conditional(request)
+    return response

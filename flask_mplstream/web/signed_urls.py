@@ -1,0 +1,150 @@
+"""Signed URLs: what ``figure_url`` made, and nothing else.
+
+Flask side. The signature covers the figure, the place of its URL, every argument and
+the time of expiry, by their meaning: a proxy that spells a URL another way breaks none.
+It does not cover the injected values, which belong to the request.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from time import time
+from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from flask import Flask, Request, has_request_context, request
+from itsdangerous import Signer
+
+from ..errors import ConfigError, SignatureError
+from ..parameters.function_signature import Arguments
+
+#: What is wrong with a URL, and the fix.
+EXPIRED = "The URL has expired. Make a new one with figure_url() or figure()."
+NOT_SIGNED = (
+    "The URL is not signed, or was changed. Make it with figure_url() or figure()."
+)
+
+#: Expiry times lie on a grid this many times finer than the URL's life, so that
+#: a URL stays the same for a while and caches hit.
+GRID = 10
+
+
+class Place(NamedTuple):
+    """The figure that a URL leads to, and all of the URL that is not its query."""
+
+    endpoint: str
+    #: The host, if the app chooses figures by it; else nothing.
+    host: str
+    #: The path under which the app is mounted.
+    root: str
+    #: The path below that.
+    path: str
+
+
+class UrlSigner:
+    """Signs and checks the URLs of *app* with its ``SECRET_KEY``.
+
+    ``SECRET_KEY_FALLBACKS`` are accepted too, as for sessions.
+    """
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+
+    def sign(
+        self,
+        endpoint: str,
+        url: str,
+        arguments: Arguments,
+        reserved: Arguments,
+        expires_in_s: float | None,
+    ) -> str:
+        """Return the value of ``_sig`` for *url*.
+
+        :param url: the absolute URL of the figure *endpoint*, whose query means
+            *arguments* and *reserved*.
+        :raises ConfigError: if the app has no ``SECRET_KEY``.
+        """
+        parts, root = urlsplit(url), self._root()
+        path = unquote(parts.path).removeprefix(root)
+        place = Place(endpoint, self._host(parts.netloc), root, path)
+        expires = "" if expires_in_s is None else str(_expires_at(expires_in_s))
+        message = _message(place, arguments, reserved, expires)
+        signature = self._signer().get_signature(message).decode("ascii")
+        return f"{expires}.{signature}"
+
+    def place_of(self, endpoint: str, request: Request) -> Place:
+        """Return the place of the URL of *request*, which is for *endpoint*."""
+        host = self._host(request.host)
+        return Place(endpoint, host, request.script_root, request.path)
+
+    def check(
+        self, place: Place, arguments: Arguments, reserved: Arguments
+    ) -> int | None:
+        """Return when the URL expires, Unix time; ``None`` if it never does.
+
+        :raises SignatureError: if ``_sig`` in *reserved* is not ours.
+        """
+        expires, _, signature = reserved.values["_sig"].partition(".")
+        message = _message(place, arguments, reserved, expires)
+        if not self._signer().verify_signature(message, signature.encode()):
+            raise SignatureError(NOT_SIGNED)
+        return int(expires) if expires else None
+
+    def _host(self, host: str) -> str:
+        """Return *host* without a default port, if the app matches hosts."""
+        if not (self._app.url_map.host_matching or self._app.subdomain_matching):
+            return ""
+        return host.lower().removesuffix(":80").removesuffix(":443")
+
+    def _root(self) -> str:
+        if has_request_context():
+            return request.script_root
+        return str(self._app.config["APPLICATION_ROOT"]).rstrip("/")
+
+    def _signer(self) -> Signer:
+        key = self._app.secret_key
+        if not key:
+            raise ConfigError(
+                "Signed URLs need a secret: set app.secret_key (SECRET_KEY)."
+            )
+        old = self._app.config.get("SECRET_KEY_FALLBACKS") or []
+        return _signer([*old, key], "flask_mplstream.url")
+
+
+def authenticate(app: Flask, text: str) -> str:
+    """Return an HMAC of *text* with the ``SECRET_KEY`` of *app*, 128 bits for a URL.
+
+    Not with ``SECRET_KEY_FALLBACKS``: a page gets new URLs at once.
+    """
+    signer = _signer([app.secret_key], "flask_mplstream.version")
+    return signer.get_signature(text).decode("ascii")[:22]
+
+
+def _signer(keys: list[Any], salt: str) -> Signer:
+    """Return a signer with the last of *keys*, for one purpose."""
+    return Signer(
+        keys,
+        salt=salt,
+        key_derivation="hmac",
+        digest_method=hashlib.sha256,
+    )
+
+
+#: Not under the signature: itself, and the version, which chooses no picture and
+#: which a page's script changes to reload one.
+_UNSIGNED = ("_sig", "_v")
+
+
+def _message(
+    place: Place, arguments: Arguments, reserved: Arguments, expires: str
+) -> bytes:
+    named = {n: text for n, text in reserved.query.items() if n not in _UNSIGNED}
+    signed = [*place, arguments.canonical, named, expires]
+    return json.dumps(signed, sort_keys=True).encode()
+
+
+def _expires_at(expires_in_s: float) -> int:
+    expires = math.ceil(time() + expires_in_s)
+    return expires - expires % max(int(expires_in_s / GRID), 1)

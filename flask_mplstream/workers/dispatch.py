@@ -1,0 +1,211 @@
+"""Where an app's renders run: here, in a pool of processes, or on an executor.
+
+Flask side; one :class:`Renders` for each app and process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from time import monotonic, perf_counter
+from typing import Any
+
+from flask import Flask
+
+from ..errors import (
+    ArgumentsError,
+    ConfigError,
+    OverloadedError,
+)
+from ..formats import RenderedImage, Variant
+from ..limits.admission import Admission
+from ..limits.client_budget import Budget
+from ..limits.deadline import Deadline
+from ..settings import Settings
+from ..signals import (
+    figure_failed,
+    figure_rendered,
+    render_began,
+    render_ended,
+    tell,
+)
+from . import ipc
+from .database_connections import release_connections, watch_writes
+from .exception_notes import is_failure
+from .executor_choice import choose_executor
+from .greenlets import warn_of_greenlets
+from .job import Recipe
+from .request_isolation import is_rendering, run_without_request
+
+#: There is no room for a render, or the URL asks for what cannot be had: no fault.
+_REFUSALS = (OverloadedError, ArgumentsError)
+
+
+@dataclass(frozen=True, slots=True)
+class _Render:
+    """One render: of what, in which variant, and how long it may take."""
+
+    recipe: Recipe
+    values: Mapping[str, Any]
+    variant: Variant
+    deadline: Deadline
+    #: Whose budget it is on, if on any.
+    payer: str | None
+    #: Called when it needs no database connection for a while.
+    release: Callable[[], object]
+
+    def image(self) -> RenderedImage:
+        """The picture, rendered in this process."""
+        return self.recipe.image(
+            self.values, self.variant, deadline=self.deadline, release=self.release
+        )
+
+
+class Renders:
+    """Renders the pictures of *app*.
+
+    :param budget: what each client may spend, if that is bounded.
+    :param modules: where the figure functions are, for workers to import.
+    """
+
+    def __init__(
+        self,
+        app: Flask,
+        settings: Settings,
+        budget: Budget | None = None,
+        modules: tuple[str, ...] = (),
+    ) -> None:
+        self._app = app
+        self._budget = budget
+        self._app_name = settings.app
+        watch_writes()  # SQLAlchemy may have been imported since.
+        self._before_wait = settings.before_wait or release_connections
+        self._release = release_connections if settings.before_wait is None else _keep
+        # On an executor all that it has been given counts as waiting: how much it
+        # runs at once is its own affair.
+        slots = 0 if settings.executor else max(settings.workers, 1)
+        self._admission = Admission(slots + settings.max_pending)
+        self._elsewhere = choose_executor(app, settings, modules)
+        if self._elsewhere is None:
+            warn_of_greenlets()
+
+    def image(
+        self,
+        recipe: Recipe,
+        values: Mapping[str, Any],
+        variant: Variant,
+        deadline: Deadline,
+        payer: str | None = None,
+    ) -> RenderedImage:
+        """The picture of *values*, before the deadline.
+
+        :param payer: what :meth:`admit` returned.
+        :raises OverloadedError: where there is no room for it, or no turn in time.
+        :raises SlowRenderError: where its render takes too long and can be ended.
+        :raises WorkerDiedError: where no worker survived it.
+        """
+        told = {"figure": recipe.endpoint, "arguments": values, "variant": variant}
+        render = _Render(recipe, values, variant, deadline, payer, self._release)
+        try:
+            image = self._charged(render)
+        except _REFUSALS:
+            raise
+        except Exception as error:
+            if is_failure(error):
+                tell(figure_failed, self._app, **told, exception=error)
+            raise
+        tell(figure_rendered, self._app, **told, image=image)
+        return image
+
+    def _charged(self, render: _Render) -> RenderedImage:
+        if is_rendering.get():
+            # Asked for by a figure function, which has its turn.
+            return self._here(render)
+        if self._budget is None or render.payer is None:
+            return self._admitted(render)
+        with self._budget.opened(render.payer, render.deadline):
+            return self._admitted(render)
+
+    def admit(self, begins: bool) -> str | None:
+        """Return who pays for a render of the current request.
+
+        :param begins: whether the request would begin one; a follower pays nothing.
+        :raises BudgetError: with the seconds to wait, if the client has had enough.
+        """
+        if self._budget is None:
+            return None
+        return self._budget.payer(must_have=begins)
+
+    def before_wait(self) -> None:
+        """Give back what the current request would hold while it waits."""
+        self._before_wait()
+
+    def _admitted(self, render: _Render) -> RenderedImage:
+        with self._pending(render.recipe.endpoint):
+            if self._elsewhere is None:
+                return self._here(render)
+            began, deadline = perf_counter(), render.deadline
+            payload = ipc.pack(
+                self._app_name, render.recipe, render.values, render.variant
+            )
+            deadline.begin("a worker")
+            result = self._elsewhere.run(
+                payload, deadline.remaining_s, lambda: deadline.begin("the render")
+            )
+            image = ipc.unpack(result)
+        return _with_wait(image, perf_counter() - began)
+
+    @contextmanager
+    def _pending(self, figure: str) -> Iterator[None]:
+        with self._admission:
+            tell(render_began, self._app, figure=figure)
+            try:
+                yield
+            finally:
+                tell(render_ended, self._app, figure=figure)
+
+    def _here(self, render: _Render) -> RenderedImage:
+        return run_without_request(self._app, render.image)
+
+    def clock(self) -> float:
+        """Return seconds for deadlines: they stand still while workers start."""
+        return monotonic() if self._elsewhere is None else self._elsewhere.clock()
+
+    def start(self) -> None:
+        """Start the workers, if there are any, instead of with the first render."""
+        if self._elsewhere is not None:
+            self._elsewhere.start()
+
+    def stop(self) -> None:
+        """End the workers, if there are any."""
+        if self._elsewhere is not None:
+            self._elsewhere.stop()
+
+
+def _keep() -> None:
+    """Hold what is held: the app has a function of its own for that."""
+
+
+def check_extras(settings: Settings) -> None:
+    """Refuse settings that want what is not installed.
+
+    :raises ConfigError: naming the extra.
+    """
+    for value, name, module in (
+        (settings.workers, "workers", "pebble"),
+        (settings.client_budget, "budget", "limits"),
+    ):
+        if value and find_spec(module) is None:
+            raise ConfigError(
+                f"The setting wants the package {module}: "
+                f"pip install 'flask-mplstream[{name}]'."
+            )
+
+
+def _with_wait(image: RenderedImage, elapsed_s: float) -> RenderedImage:
+    """*image* with what was not spent on a step counted as waiting."""
+    steps = {name: s for name, s in image.timings_s if name != "wait"}
+    waited = max(elapsed_s - sum(steps.values()), 0.0)
+    return replace(image, timings_s=(("wait", waited), *steps.items()))

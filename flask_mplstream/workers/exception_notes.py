@@ -1,0 +1,196 @@
+"""Whose fault an error is: the URL's own mathtext, or a line of the user's code.
+
+Flask side, in the process that renders, where the traceback still is.
+"""
+
+from __future__ import annotations
+
+import linecache
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from traceback import walk_tb
+from types import FrameType
+from typing import Any
+
+from flask.ctx import _AppCtxGlobals
+from werkzeug.exceptions import HTTPException
+
+from ..errors import (
+    ArgumentFault,
+    ArgumentsError,
+    ImageTooLargeError,
+    InnerFigureError,
+    cut,
+)
+from ..formats import Variant
+from ..parameters.callables import plain_function, qualified_name
+from ..rendering.untrusted_text import mathtext_of
+from .database_connections import note_pool_timeout
+
+
+def is_failure(error: Exception) -> bool:
+    """Whether *error* is a fault, and no answer such as 404 (RFC 5861 section 4)."""
+    if not isinstance(error, HTTPException):
+        return True
+    status = error.get_response().status_code
+    return status >= 500
+
+
+@contextmanager
+def explained(
+    function: Callable[..., object], from_url: Mapping[str, Any]
+) -> Iterator[None]:
+    """Blame the URL for its own mathtext; add the user's line to other errors.
+
+    :param function: the figure function, whose lines are told.
+    :param from_url: those of its arguments that a stranger chose.
+    :raises ArgumentsError: where one of them is no mathtext.
+    """
+    try:
+        yield
+    except HTTPException:
+        raise  # An answer, not a fault.
+    except ArgumentsError as error:
+        # Of another figure that this one asks for: not the client's fault.
+        raise InnerFigureError(f"{qualified_name(function)}: {error}") from error
+    except Exception as error:
+        fault = _mathtext_fault(error, from_url)
+        if fault is not None:
+            raise ArgumentsError([fault]) from error
+        line = _line_of(error, function)
+        hints = _inject_hint(error, line, function), _thread_hint(error)
+        for note in (line, *hints):
+            if note:
+                error.add_note(note)
+        note_pool_timeout(error)
+        raise
+
+
+@contextmanager
+def explained_size(chosen: Mapping[str, Any], variant: Variant) -> Iterator[None]:
+    """Blame the URL for the size of a picture that its own choice made too large.
+
+    A URL that chose nothing, or nothing that matters, is not to blame: then the error
+    is the app's, and stays what it is.
+
+    :param chosen: the arguments that differ from their defaults.
+    :raises ArgumentsError: naming each choice.
+    """
+    try:
+        yield
+    except ImageTooLargeError as error:
+        if error.is_scaled:
+            width_px = variant.width_px
+            chosen = {"_width": width_px} if width_px else {"_scale": variant.scale}
+        if not chosen:
+            raise
+        problem, _, fix = str(error).partition(". ")
+        reason, accepted = f"{problem.removesuffix('.')}.", "one for a smaller picture"
+        raise ArgumentsError(
+            [
+                ArgumentFault(name, cut(str(value)), reason, accepted, hint=fix)
+                for name, value in chosen.items()
+            ]
+        ) from error
+
+
+def _mathtext_fault(
+    error: Exception, from_url: Mapping[str, Any]
+) -> ArgumentFault | None:
+    found = mathtext_of(error)
+    if found is None or type(error) is RuntimeError:
+        return None  # A RuntimeError is FreeType's: the text was read.
+    for name, value in from_url.items():
+        for text in [value] if isinstance(value, str) else _texts(value):
+            # Matplotlib reads each line by itself.
+            lines = text.split("\n")
+            if any(line in found and _MARKUP.search(line) for line in lines):
+                reason = f"Matplotlib cannot read it as mathtext: {_reason(error)}."
+                return ArgumentFault(name, cut(text), reason, _ACCEPTED)
+    return None
+
+
+_MARKUP = re.compile(r"[$\\{}^_]")
+_ACCEPTED = r"text whose parts between $ and $ are mathtext, and \$ for a dollar sign"
+
+
+def _texts(value: object) -> list[str]:
+    items = value if isinstance(value, list | set | tuple | frozenset) else []
+    return [item for item in items if isinstance(item, str)]
+
+
+#: What pyparsing puts around what it has to say.
+_PARSER_WORDS = re.compile(r"^Parse\w*Exception: |\s*\(at char .*$")
+
+
+def _reason(error: Exception) -> str:
+    """The last line that says something; pyparsing draws an arrow above it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    reason = _PARSER_WORDS.sub("", lines[-1]) if lines else ""
+    return reason.rstrip(".") or type(error).__name__
+
+
+def _inject_hint(error: Exception, line: str, function: Callable[..., object]) -> str:
+    """Return how to pass a value of the request, if *error* is that it is missing.
+
+    :param line: the line of the figure function.
+    """
+    missed = error.obj if isinstance(error, AttributeError) else error
+    is_user = missed is None and "current_user" in line
+    is_request = "Working outside of request context" in str(error)
+    if not (is_user or is_request or isinstance(missed, _AppCtxGlobals)):
+        return ""
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+    if not line and _is_wrapped(function, frames):
+        return (
+            "A decorator below @figure_route sees no request, and does not run for a "
+            "picture from the cache. Give it to decorators=[…] of the route instead."
+        )
+    if any(_TRANSLATORS.search(f.f_globals.get("__name__", "")) for f in frames):
+        return (
+            "A figure function sees no request, and so no language: pass it with "
+            "inject={'language': lambda: str(get_locale())}, and translate in "
+            "`with force_locale(language):`."
+        )
+    return (
+        "A figure function sees no request, session, user or g: pass the value with "
+        "inject={'name': lambda: …}, and take it as the parameter `name`."
+    )
+
+
+_OF_A_THREAD = re.compile(r"created in a thread can only|main thread of the main inter")
+
+
+def _thread_hint(error: Exception) -> str:
+    """Return what to do if *error* is that something belongs to another thread."""
+    if not _OF_A_THREAD.search(str(error)):
+        return ""
+    return (
+        "A picture is rendered in a separate thread. Open the connection in the figure "
+        "function or in load, or with check_same_thread=False."
+        if "SQLite" in str(error)
+        else "A picture is rendered in a separate thread, which gets no signals."
+    )
+
+
+def _is_wrapped(function: Callable[..., object], frames: list[FrameType]) -> bool:
+    """Whether *frames* ended in a decorator, before the figure function itself ran."""
+    plain = plain_function(function)
+    code = getattr(plain, "__code__", None)
+    return plain is not function and all(frame.f_code is not code for frame in frames)
+
+
+_TRANSLATORS = re.compile("babel|gettext")
+
+
+def _line_of(error: Exception, function: Callable[..., object]) -> str:
+    """The line of the user's own code in which *error* was raised, or nothing."""
+    code = getattr(plain_function(function), "__code__", None)
+    own = code.co_filename if code else None
+    found = ""
+    for frame, number in walk_tb(error.__traceback__):
+        if frame.f_code.co_filename == own:
+            text = linecache.getline(own, number).strip()
+            found = f"{frame.f_code.co_qualname}, line {number}: {text}"
+    return found

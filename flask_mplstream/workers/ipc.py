@@ -1,0 +1,229 @@
+"""What goes to a worker and what comes back: bytes.
+
+Flask side, in both processes. A payload is unpickled inside the function that
+the worker runs, so that a module that cannot be imported there is an error with
+a message and not the end of a worker. Both sides are the app's own.
+"""
+
+from __future__ import annotations
+
+import pickle
+import threading
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from inspect import signature
+from typing import Any
+
+from flask import Flask
+from werkzeug.exceptions import HTTPException
+from werkzeug.utils import import_string
+from werkzeug.wrappers import Response
+
+from ..errors import ConfigError, RemoteError
+from ..formats import RenderedImage, Variant
+from ..rendering.figure_lock import app_globals, use_agg
+from ..rendering.matplotlib_globals import Globals, carrying
+from .job import Recipe
+from .request_isolation import run_without_request
+
+
+def pack(
+    app_name: str | None, recipe: Recipe, values: Mapping[str, Any], variant: Variant
+) -> bytes:
+    """One render as bytes.
+
+    :param app_name: ``MPLSTREAM_APP``.
+    :raises ConfigError: where an argument cannot be pickled.
+    """
+    try:
+        return pickle.dumps((app_name, recipe, values, variant, app_globals()))
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise ConfigError(
+            f"A render of {recipe.source} cannot be sent to a worker: {error}. Its "
+            f"arguments and options travel as values: define their classes at the "
+            f"top level of a module."
+        ) from error
+
+
+def run(payload: bytes) -> bytes:
+    """Render what *payload* says, in the worker; the result goes to :func:`unpack`."""
+    try:
+        # As part of a render: a module that renders when it is imported does it here.
+        result: RenderedImage | _Failure = run_without_request(
+            None, lambda: _image(payload)
+        )
+    except BaseException as error:  # sys.exit() must not end the worker.
+        if hint := _hint(error):
+            error.add_note(hint)
+        result = _Failure.of(error)
+    return pickle.dumps(result)
+
+
+def _hint(error: BaseException) -> str | None:
+    """The setting that an error in a worker is about."""
+    if isinstance(error, MemoryError):
+        return "A worker may take MPLSTREAM_WORKER_BYTES. Raise it, or draw less."
+    if isinstance(error, RuntimeError) and "outside of application" in str(error):
+        return "A worker has no app. Set MPLSTREAM_APP = 'module:create_app' to yours."
+    return None
+
+
+def _image(payload: bytes) -> RenderedImage:
+    use_agg()
+    recipe: Recipe
+    given: Globals
+    app_name, recipe, values, variant, given = _unpickled(payload)
+    app = None if app_name is None else app_named(app_name)
+    with carrying(given):
+        return run_without_request(app, lambda: recipe.image(values, variant))
+
+
+def unpack(result: bytes) -> RenderedImage:
+    """The picture, or the error that it became.
+
+    :raises RemoteError: for an error that cannot be pickled.
+    """
+    outcome: RenderedImage | _Failure = _unpickled(result)
+    if isinstance(outcome, _Failure):
+        raise outcome.error() from _RemoteTraceback(outcome.traceback)
+    return outcome
+
+
+def _unpickled(pickled: bytes) -> Any:
+    # By way of a pipe or the app's own executor.
+    return pickle.loads(pickled)  # noqa: S301 - from the same app  # nosec B301
+
+
+class _RemoteTraceback(Exception):  # noqa: N818 - as in concurrent.futures
+    """The worker's traceback, shown as the cause."""
+
+    def __str__(self) -> str:
+        return f"\n{self.args[0]}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """An error, as it travels."""
+
+    pickled: bytes | None
+    shown: str
+    notes: tuple[str, ...]
+    traceback: str
+    #: Status, headers and body of an ``abort(response)``.
+    response: tuple[int, list[tuple[str, str]], bytes] | None = None
+
+    @classmethod
+    def of(cls, error: BaseException) -> _Failure:
+        text = "".join(traceback.format_exception(error))
+        response = None
+        if isinstance(error, HTTPException) and isinstance(error.response, Response):
+            sent = error.response
+            response = (sent.status_code, list(sent.headers), sent.get_data())
+        pickled = _pickled(error) if response is None else None
+        shown = f"{type(error).__name__}: {error}"
+        notes = tuple(getattr(error, "__notes__", ()))
+        return cls(pickled, shown, notes, text, response)
+
+    def error(self) -> Exception:
+        """The error again, as far as it can be."""
+        if self.response is not None:
+            status, headers, body = self.response
+            # Flask's headers are complete: no default type is added.
+            return HTTPException(response=Response(body, status, headers))
+        if self.pickled is not None:
+            error: Exception = _unpickled(self.pickled)
+            return error
+        remote = RemoteError(self.shown)
+        for note in self.notes:
+            remote.add_note(note)
+        return remote
+
+
+def _pickled(error: BaseException) -> bytes | None:
+    """*error* where it survives the way; many classes of errors do not."""
+    if not isinstance(error, Exception):
+        return None
+    try:
+        pickled = pickle.dumps(error)
+        _unpickled(pickled)
+    except Exception:
+        return None
+    return pickled
+
+
+_apps_lock = threading.Lock()  # guards what app_named has made
+
+
+def app_named(name: str) -> Flask:
+    """Return the app called *name*, made once for all threads of the worker.
+
+    :raises ConfigError: if there is none.
+    """
+    with _apps_lock:
+        return _made(name)
+
+
+def check_app(name: str | None) -> None:
+    """Make the app called *name*, if any: the first task of a worker.
+
+    What else fails in it is left to the first render, which reports it.
+
+    :raises ConfigError: if there is none.
+    """
+    try:
+        if name is not None:
+            run_without_request(None, lambda: app_named(name))
+    except ConfigError as error:
+        raise ConfigError(str(error)) from None
+    except (Exception, SystemExit):
+        return
+
+
+@cache
+def _made(name: str) -> Flask:
+    """Return the app, or what the factory makes, named ``module:name``."""
+    try:
+        found = import_string(name)
+    except ImportError as error:
+        raise ConfigError(
+            f"MPLSTREAM_APP is {name!r}, which a worker cannot import: {error}"
+        ) from error
+    check_found(name, found)
+    if isinstance(found, Flask):
+        return found
+    try:
+        app = found()
+    except Exception as error:
+        error.add_note(f"It comes from MPLSTREAM_APP, which is {name!r}.")
+        raise
+    if not isinstance(app, Flask):
+        raise ConfigError(
+            f"MPLSTREAM_APP is {name!r}, which gives {type(app)!r}. Name a Flask app, "
+            f"or a function without arguments that makes one."
+        )
+    return app
+
+
+def check_found(name: str, found: object) -> None:
+    """Refuse *found* if it is neither an app nor a function that may make one.
+
+    :param name: ``MPLSTREAM_APP``, which leads to *found*.
+    :raises ConfigError: with the reason.
+    """
+    if isinstance(found, Flask):
+        return
+    reason = f"which is {found!r}"
+    if callable(found):
+        try:
+            signature(found).bind()
+            return
+        except ValueError:
+            return  # A builtin without a signature.
+        except TypeError as error:
+            reason = f"which needs arguments: {error}"
+    raise ConfigError(
+        f"MPLSTREAM_APP is {name!r}, {reason}. Name a Flask app, or a function without "
+        f"arguments that makes one."
+    )

@@ -1,0 +1,141 @@
+"""How a figure route's pictures are made: everything but the arguments.
+
+Flask side, wherever a render runs. A :class:`Recipe` is a value that can be
+pickled, as its functions travel by name, so the same lines render in the web
+process, in a worker and on another machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import pickle
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import Any
+
+from werkzeug.exceptions import abort
+from werkzeug.wrappers import Response
+
+from ..errors import ConfigError
+from ..formats import RenderedImage, Theme, Variant
+from ..limits.deadline import Deadline
+from ..parameters.callables import full_name, qualified_name
+from ..rendering.figure_reuse import build_once
+from ..rendering.pipeline import Limits, Meaning, render_variant
+from ..rendering.styles import Look
+from .exception_notes import explained, explained_size
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A figure function, and how what it returns is drawn."""
+
+    #: Full name of the route.
+    endpoint: str
+    function: Callable[..., object]
+    #: Fetches the data, outside the gate.
+    load: Callable[..., Any] | None
+    #: Those of the arguments that ``load`` takes.
+    load_takes: tuple[str, ...]
+    #: Arguments that come from the URL.
+    url_names: tuple[str, ...]
+    #: Their defaults.
+    defaults: Mapping[str, Any]
+    looks: Mapping[Theme, Look]
+    limits: Limits
+    meaning: Meaning
+
+    @property
+    def source(self) -> str:
+        """The figure function's full name."""
+        return full_name(self.function)
+
+    def image(
+        self,
+        values: Mapping[str, Any],
+        variant: Variant,
+        *,
+        deadline: Deadline | None = None,
+        release: Callable[[], object] = lambda: None,
+    ) -> RenderedImage:
+        """The picture of *values* in *variant*.
+
+        :param deadline: until when to wait for a turn; ``None`` for no limit.
+        :param release: called when what follows needs no database connection.
+        :raises ArgumentsError: where a text from the URL is no mathtext.
+        """
+        deadline = deadline or Deadline(None)
+        began, loaded, steps = perf_counter(), [], []
+        from_url = {name: values[name] for name in self.url_names}
+        chosen = {
+            name: value
+            for name, value in from_url.items()
+            if name not in self.defaults or self.defaults[name] != value
+        }
+        with explained_size(chosen, variant), explained(self.function, from_url):
+            if self.load is not None:
+                deadline.begin("load")
+                given = {name: values[name] for name in self.load_takes}
+                loaded = [_awaited(self.load(**given))]
+                steps = [("load", perf_counter() - began)]
+                release()  # It may be long until it is this figure's turn.
+            image = render_variant(
+                lambda: build_once(
+                    lambda: self._figure(loaded, values, release), self.source
+                ),
+                variant,
+                source=self.source,
+                look=self.looks[variant.theme],
+                limits=self.limits,
+                meaning=self.meaning,
+                deadline=deadline,
+            )
+        return replace(image, timings_s=(*steps, *image.timings_s))
+
+    def _figure(
+        self,
+        loaded: Sequence[Any],
+        values: Mapping[str, Any],
+        release: Callable[[], object],
+    ) -> object:
+        returned = _no_response(_awaited(self.function(*loaded, **values)))
+        release()  # Encoding may take long.
+        return returned
+
+    def check_portable(self) -> None:
+        """Refuse what another process could not be told.
+
+        :raises ConfigError: naming the function and how to mend it.
+        """
+        for what, function in (("figure function", self.function), ("load", self.load)):
+            try:
+                pickle.dumps(function)
+            except (pickle.PicklingError, AttributeError, TypeError) as error:
+                name = qualified_name(function) if function else ""
+                raise ConfigError(
+                    f"The {what} {name!r} cannot run in a worker, which imports it by "
+                    f"name: {error}. Define it with def at the top level of a module, "
+                    f"not inside a function and not as a lambda, with "
+                    f"@figure_route above its other decorators; what it closes over "
+                    f"can be a parameter, or come through load=… or inject=…."
+                ) from error
+
+
+def _awaited(returned: Any) -> Any:
+    """What a coroutine returns. It runs in this thread, which holds the gate.
+
+    Flask's ``ensure_sync`` runs it in another one; a figure that it asks for would
+    wait for the gate, and the gate for it.
+    """
+    return asyncio.run(returned) if inspect.iscoroutine(returned) else returned
+
+
+def _no_response(returned: object) -> object:
+    if isinstance(returned, Response):
+        # Read now, as several requests may wait for it and a stream gives once.
+        returned.direct_passthrough = False
+        returned.get_data()
+        abort(returned)  # The user's own answer: sent as it is, and not kept.
+    return returned

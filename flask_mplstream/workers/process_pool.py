@@ -1,0 +1,563 @@
+"""A pool of worker processes, each of which can be killed alone.
+
+Flask side. Every worker is a pebble pool of one: what a killed process leaves
+half written in a pipe, or locked, is thrown away with it and touches no other.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import math
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, CancelledError, Future
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from typing import TypeVar
+from weakref import WeakSet, finalize
+
+from pebble import ProcessPool
+
+from ..errors import ConfigError, OverloadedError, SlowRenderError, WorkerDiedError
+from . import ipc
+from .process_group import KeptContext, limit_memory, settle, start_context
+from .reaper import reaper
+from .request_isolation import run_without_request
+
+logger = logging.getLogger("flask_mplstream")
+
+T = TypeVar("T")
+
+#: Part of a request's time after which its render is not begun any more: the rest would
+#: be too short for many, and their workers killed for nothing. Only a worker that
+#: starts is waited for longer: others than those that wait could not use it either.
+LATEST_START = 0.5
+#: What an operator can do if workers are busy or starting.
+MORE_WORKERS = (
+    "Raise MPLSTREAM_WORKERS or timeout, or start the workers before the first request "
+    "(MPLSTREAM_PRELOAD)."
+)
+#: Seconds of a start that do not count as the time of the pictures that wait for it.
+#: With the default ``timeout`` that is less than the 30 seconds of gunicorn.
+FREE_START_S = 15.0
+#: Seconds after which a process that still starts is started anew.
+LONGEST_START_S = 60.0
+#: Seconds in which a task that its process took to the grave is missed.
+PULSE_S = 0.5
+
+_all_pools: WeakSet[Pool] = WeakSet()
+
+
+@dataclass(frozen=True, slots=True)
+class Startup:
+    """What a worker has before its first render."""
+
+    #: Address space beyond what all this takes.
+    memory_bytes: int
+    #: ``MPLSTREAM_APP``.
+    app_name: str | None
+    #: Modules with figure functions.
+    modules: tuple[str, ...]
+
+    def __call__(self) -> None:
+        """Begin a worker's life; its first render reports what fails here."""
+        settle()
+        run_without_request(None, self._import)
+        limit_memory(self.memory_bytes)
+
+    def _import(self) -> None:
+        # A worker that ended here, by sys.exit() in a module, could report nothing.
+        for module in self.modules:
+            with suppress(Exception, SystemExit):
+                import_module(module)
+        if self.app_name is not None:
+            with suppress(Exception, SystemExit):
+                ipc.app_named(self.app_name)
+
+
+class StartClock:
+    """A monotonic clock that stands still while the only workers are starting.
+
+    Nothing could be rendered then, so it is not the pictures' time.
+
+    :param is_up: whether a worker takes renders.
+    """
+
+    def __init__(self, is_up: Callable[[], bool]) -> None:
+        self._is_up = is_up
+        self._lock = threading.Lock()  # guards _stood_s and _stopped_at
+        self._stood_s = 0.0
+        self._stopped_at: float | None = None
+
+    def __call__(self) -> float:
+        """Return the seconds."""
+        with self._lock:
+            return time.monotonic() - self._stood_s - self._standing_s
+
+    @property
+    def _standing_s(self) -> float:
+        if self._stopped_at is None:
+            return 0.0
+        return min(time.monotonic() - self._stopped_at, FREE_START_S)
+
+    def stop(self) -> None:
+        """Stand still, as a worker starts, unless another one is up."""
+        with self._lock:
+            if self._stopped_at is None and not self._is_up():
+                self._stopped_at = time.monotonic()
+
+    def go_on(self) -> None:
+        """Go on, as a worker has started, or failed to."""
+        with self._lock:
+            self._stood_s += self._standing_s
+            self._stopped_at = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """A request's time."""
+
+    clock: Callable[[], float]
+    latest_start: float
+    deadline: float
+
+    @classmethod
+    def of(cls, timeout_s: float, clock: Callable[[], float]) -> _Turn:
+        """Return the turn of a request that has *timeout_s* seconds from now on."""
+        now = clock()
+        return cls(clock, now + timeout_s * LATEST_START, now + timeout_s)
+
+    @property
+    def remaining_s(self) -> float:
+        """Seconds until the deadline."""
+        return max(self.deadline - self.clock(), 0)
+
+    @property
+    def due_s(self) -> float:
+        """Seconds that each render has, however late it begins."""
+        return self.deadline - self.latest_start
+
+
+class _Aside:
+    """Threads for work that no request waits for."""
+
+    def __init__(self) -> None:
+        self._threads: WeakSet[threading.Thread] = WeakSet()
+
+    def run(self, name: str, call: Callable[[], object]) -> bool:
+        """Run *call* in a thread.
+
+        :return: whether the system had another thread.
+        """
+        thread = threading.Thread(target=call, name=f"mplstream-{name}")
+        try:
+            thread.start()
+        except RuntimeError:
+            return False
+        self._threads.add(thread)
+        return True
+
+    def join(self) -> None:
+        """Wait until all other threads have ended, those that these start included."""
+        here = threading.current_thread()
+        while alive := [t for t in self._threads if t.is_alive() and t is not here]:
+            for thread in alive:
+                thread.join()
+
+
+@dataclass(frozen=True, slots=True)
+class _Process:
+    """A pebble pool of one process."""
+
+    pool: ProcessPool
+    context: KeptContext
+    #: Done when the process takes renders, or has found out that it never will.
+    ready: Future[None]
+    began: float
+
+    def result_of(self, task: Future[T], turn: _Turn) -> T:
+        """Return the result of *task*.
+
+        Pebble loses the task of a process that exits with 0, and one that comes just
+        as the pool notices the end of its process.
+
+        :raises TimeoutError: at the deadline.
+        :raises BrokenExecutor: if the process has ended without a result.
+        """
+        has_ended = False
+        while True:
+            try:
+                return task.result(min(turn.remaining_s, PULSE_S))
+            except TimeoutError:
+                if not turn.remaining_s:
+                    raise
+                if has_ended:
+                    raise BrokenExecutor("The task was lost.") from None
+            has_ended = self.context.has_ended
+
+
+class _Worker:
+    """One process at a time. The caller that takes the worker has it alone."""
+
+    def __init__(
+        self,
+        startup: Startup,
+        max_renders: int,
+        on_killed: Callable[[str], object],
+        aside: _Aside,
+        clock: StartClock,
+    ) -> None:
+        self._startup = startup
+        self._max_renders = max_renders
+        self._on_killed = on_killed
+        self._aside = aside
+        self._clock = clock
+        self._process: _Process | None = None
+        self._job: Future[bytes] | None = None
+        #: Until when a render may take whose request was answered before.
+        self._late_until: float | None = None
+        self._renders = 0
+        self._is_stopped = False
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether it has no process that takes renders, while it is in use."""
+        return self._process is None or not self._process.ready.done()
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it is busy with a render whose request was answered before."""
+        return self._late_until is not None
+
+    @property
+    def is_worn(self) -> bool:
+        """Whether it needs a new process before it renders again."""
+        is_used_up = bool(self._max_renders) and self._renders >= self._max_renders
+        return self._process is None or is_used_up
+
+    def start(self) -> _Process:
+        """Return the process; start one if none lives."""
+        if self._process is None or not self._process.pool.active:
+            self.kill()
+            clock = self._clock
+            clock.stop()
+            try:
+                self._process = self._new_process()
+            except BaseException:
+                clock.go_on()
+                raise
+            self._process.ready.add_done_callback(lambda _: clock.go_on())
+            self._renders = 0
+        return self._process
+
+    def _new_process(self) -> _Process:
+        began = time.monotonic()
+        context = KeptContext(start_context())
+        pool = ProcessPool(1, initializer=self._startup, context=context)
+        ready = pool.schedule(ipc.check_app, [self._startup.app_name])
+        context.watch()
+        return _Process(pool, context, ready, began)
+
+    def report(self) -> None:
+        """Log a wrong ``MPLSTREAM_APP`` as soon as the process has found it out."""
+        if self._process is not None:
+            self._process.ready.add_done_callback(_log_fault)
+
+    def run(self, payload: bytes, turn: _Turn) -> bytes:
+        """Return the result of *payload*.
+
+        :raises ConfigError: if ``MPLSTREAM_APP`` is wrong.
+        :raises OverloadedError: if the process starts too late, or was stopped before.
+        :raises SlowRenderError: if the render lasts until the deadline; it is killed.
+        :raises WorkerDiedError: if the process ended by itself, or cannot be started.
+        """
+        try:
+            process = self._started()
+            self._wait_for_start(process, turn)
+            self._renders += 1
+            return self._rendered(process, payload, turn)
+        except (ConfigError, OverloadedError, SlowRenderError, WorkerDiedError):
+            raise
+        except CancelledError:
+            raise _stopped() from None
+        except Exception as error:
+            # What the figure function raises comes back as bytes: this is the
+            # process, or the pipe to it.
+            self._lose("died")
+            code = getattr(error, "exitcode", None)
+            raise WorkerDiedError(
+                f"The process that rendered the picture ended"
+                f"{'' if code is None else f' with exit code {code}'}."
+            ) from error
+        except BaseException:
+            self.kill()  # The waiting thread is being stopped: nobody wants the rest.
+            raise
+
+    def _started(self) -> _Process:
+        try:
+            process = self.start()
+        except Exception as error:
+            raise WorkerDiedError(
+                f"A worker process cannot be started: {error.__cause__ or error}."
+            ) from error
+        if self._is_stopped:
+            self.kill()  # It was not there yet to be ended.
+            raise _stopped()
+        return process
+
+    def _wait_for_start(self, process: _Process, turn: _Turn) -> None:
+        try:
+            process.result_of(process.ready, turn)
+        except TimeoutError:
+            # It goes on starting for the next one, or nobody would ever have it.
+            if time.monotonic() - process.began > LONGEST_START_S:
+                self._lose("start")
+            raise OverloadedError(
+                "A worker is still starting.", fix=MORE_WORKERS
+            ) from None
+        except ConfigError as error:
+            # Another one for each request: a raise adds its frames to what it finds.
+            raise ConfigError(str(error)) from None
+        except BrokenExecutor as error:
+            self._lose("died")
+            raise WorkerDiedError(
+                "A worker process ended while it started. Its own error is in the "
+                "error output of the server."
+            ) from error
+
+    def _rendered(self, process: _Process, payload: bytes, turn: _Turn) -> bytes:
+        remaining_s = turn.remaining_s
+        self._job = process.pool.schedule(ipc.run, [payload])
+        try:
+            return process.result_of(self._job, turn)
+        except TimeoutError:
+            if remaining_s < turn.due_s:
+                self._late_until = time.monotonic() + turn.due_s - remaining_s
+                raise OverloadedError(
+                    f"A worker started so late that the picture had "
+                    f"{remaining_s:.1f} seconds left."
+                ) from None
+            self._lose("timeout")
+            raise SlowRenderError(
+                f"The picture took longer than {remaining_s:.1f} seconds; its render "
+                f"was ended."
+            ) from None
+
+    def finish(self) -> None:
+        """Let a late render take as long as any may; kill it after that.
+
+        Otherwise a worker that started late would be killed for the first picture, and
+        the next one would start as late.
+        """
+        if self._late_until is None or self._job is None:
+            return
+        try:
+            self._job.result(max(self._late_until - time.monotonic(), 0))
+        except TimeoutError:
+            self._lose("timeout")
+        except Exception:
+            self._lose("died")
+        self._late_until = None
+
+    def end(self) -> ProcessPool | None:
+        """Kill the process with its process group; nobody waits for it any more.
+
+        :return: what tended it, whose threads end soon.
+        """
+        if self._process is None:
+            return None
+        process, self._process = self._process, None
+        process.pool.stop()
+        process.context.kill()
+        for future in (process.ready, self._job):
+            if future is not None:
+                future.cancel()
+        return process.pool
+
+    def stop(self) -> ProcessPool | None:
+        """As :meth:`end`, and for good: what is started from now on ends at once."""
+        self._is_stopped = True
+        return self.end()
+
+    def abandon(self) -> None:
+        """As :meth:`stop`, for the garbage collector: without a lock or a thread.
+
+        It may run in the middle of anything, with any lock of this process held.
+        """
+        self._is_stopped = True
+        process, self._process = self._process, None
+        if process is not None:
+            with suppress(RuntimeError):
+                process.pool.schedule(int)  # Wakes the thread that waits for a task.
+            process.pool.stop()
+            process.context.kill()
+
+    def _lose(self, reason: str) -> None:
+        if self._process is not None:  # Else it was ended on purpose meanwhile.
+            self.kill()
+            self._on_killed(reason)
+
+    def kill(self) -> None:
+        """As :meth:`end`, without waiting for the threads that tended it."""
+        tended = self.end()
+        if tended is not None:
+            self._aside.run("end", tended.join)
+
+
+def _log_fault(ready: Future[None]) -> None:
+    error = None if ready.cancelled() else ready.exception()
+    if isinstance(error, ConfigError):
+        logger.error("Workers render nothing: %s", error)
+
+
+def _stopped() -> OverloadedError:
+    return OverloadedError("The workers were stopped.")
+
+
+class Pool:
+    """Runs payloads in *size* worker processes, started at first use.
+
+    A pool that is collected as garbage leaves no process behind.
+
+    :param max_renders: renders after which a process is replaced; 0 for never.
+    :param on_killed: called with the reason for each process that is lost:
+        ``"timeout"``, ``"died"`` or ``"start"``. It lives longer than the pool.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        startup: Startup,
+        *,
+        max_renders: int,
+        on_killed: Callable[[str], object],
+    ) -> None:
+        # The one that was used last is the one whose memory is warm.
+        self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
+        self._aside = _Aside()
+        workers: list[_Worker] = []
+        self.clock = StartClock(lambda: not all(w.is_starting for w in workers))
+        for _ in range(size):
+            workers.append(
+                _Worker(startup, max_renders, on_killed, self._aside, self.clock)
+            )
+            self._idle.put(workers[-1])
+        self._workers = workers
+        self._pid = os.getpid()
+        self._is_stopped = False
+        _all_pools.add(self)
+        finalize(self, _abandon, self._pid, self._workers).atexit = False
+
+    def start(self) -> None:
+        """Start all workers that are idle now, one after the other."""
+        idle: list[_Worker] = []
+        with suppress(queue.Empty):
+            while True:
+                idle.append(self._idle.get_nowait())
+        try:
+            while idle:
+                self._renew(idle.pop())
+        finally:
+            for worker in idle:  # Those after one that did not start.
+                self._idle.put(worker)
+        self._workers[0].report()
+
+    def run(
+        self,
+        payload: bytes,
+        timeout_s: float,
+        on_turn: Callable[[], object] = lambda: None,
+    ) -> bytes:
+        """Return the result of *payload*, from a worker that lived.
+
+        :param on_turn: called when a worker is free.
+        :raises OverloadedError: if no worker is free in *timeout_s*.
+        :raises SlowRenderError: if the render takes longer than what is left.
+        :raises WorkerDiedError: if two workers died of it.
+        """
+        turn = _Turn.of(timeout_s, self.clock)
+        worker = self._free(turn)
+        on_turn()
+        try:
+            try:
+                return worker.run(payload, turn)
+            except WorkerDiedError:
+                if self._is_stopped:
+                    raise
+                logger.warning("A worker died; rendering once more.", exc_info=True)
+                return worker.run(payload, turn)
+        finally:
+            self._give_back(worker)
+
+    def _free(self, turn: _Turn) -> _Worker:
+        began = time.monotonic()
+        for until in (turn.latest_start, turn.deadline):
+            left_s = math.inf
+            while left_s:
+                left_s = max(until - self.clock(), 0)
+                with suppress(queue.Empty):
+                    return self._idle.get(timeout=left_s)
+            if not any(worker.is_starting for worker in self._workers):
+                break
+        raise OverloadedError(
+            f"No worker was free for {time.monotonic() - began:.1f} seconds.",
+            fix=MORE_WORKERS,
+        )
+
+    def _give_back(self, worker: _Worker) -> None:
+        needs_care = worker.is_late or worker.is_worn
+        # What that takes is not the request's. With no thread to be had, the next
+        # render does it.
+        renew = partial(self._renew_quietly, worker)
+        if not needs_care or not self._aside.run("worker", renew):
+            self._idle.put(worker)
+
+    def _renew_quietly(self, worker: _Worker) -> None:
+        try:
+            self._renew(worker)
+        except Exception:
+            logger.warning(
+                "A worker cannot be started; the next render tries again.",
+                exc_info=True,
+            )
+
+    def _renew(self, worker: _Worker) -> None:
+        try:
+            worker.finish()
+            if worker.is_worn:
+                worker.kill()
+            if not self._is_stopped:
+                worker.start()
+        finally:
+            self._idle.put(worker)
+            if self._is_stopped:
+                worker.kill()
+
+    def stop(self) -> None:
+        """Kill all workers, and wait for the threads that tended them."""
+        if self._pid != os.getpid():
+            return  # Those of the parent are the parent's.
+        self._is_stopped = True
+        for tended in [worker.stop() for worker in self._workers]:
+            if tended is not None:
+                tended.join()
+        self._aside.join()
+
+
+def _abandon(pid: int, workers: list[_Worker]) -> None:
+    if pid == os.getpid():
+        for worker in workers:
+            worker.abandon()
+
+
+@atexit.register
+def _stop_all() -> None:
+    for pool in _all_pools:
+        pool.stop()
+    reaper.stop()
