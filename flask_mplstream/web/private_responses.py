@@ -45,7 +45,7 @@ class ReadyHeaders(Headers):
     """Headers from a list of pairs that is known to be right."""
 
     def __init__(self, items: _Items) -> None:
-        # What Headers keeps; tests/test_serving.py holds it to that.
+        # What Headers keeps; tests/web/test_serving.py holds it to that.
         self._list = items.copy()
         self._items = items
 
@@ -87,7 +87,7 @@ class PictureResponse(Response):
         if cls.__init__ is not Response.__init__:
             return cls(blocks, status, headers)  # The app has checks of its own.
         response = cls.__new__(cls)
-        # What Response keeps; tests/test_serving.py holds it to that.
+        # What Response keeps; tests/web/test_serving.py holds it to that.
         response.direct_passthrough, response._on_close = False, []
         response.headers, response.response = headers, blocks
         response._status, response._status_code = _STATUSES[status], status

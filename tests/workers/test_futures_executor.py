@@ -702,7 +702,7 @@ DOCUMENT = DOCS.joinpath("executors.md")
     [pytest.param("processes", marks=pytest.mark.slow), "threads", "security"],
 )
 def test_the_documents_other_code_runs(on: Serve, name: str) -> None:
-    """Its executors render; tests/test_dask.py has the cluster's."""
+    """Its executors render; tests/workers/test_dask.py has the cluster's."""
     blocks = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text("utf-8"), re.S)
     namespace: dict[str, Any] = {}
     code = next(code for code in blocks if re.search(rf"^(def )?{name}\b", code, re.M))
