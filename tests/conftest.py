@@ -122,12 +122,15 @@ def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     pyplot = sys.modules.get("matplotlib.pyplot")
     assert not (pyplot and pyplot.get_fignums()), "a pyplot figure is still open"
-    left = set(threading.enumerate()) - threads
-    if request.node.get_closest_marker("keeps_threads") is None:
-        assert not left, f"threads still run: {left}"
-    with suppress(AssertionError):  # Those that were killed may be ending.
-        wait_until(lambda: not multiprocessing.active_children())
-    assert not multiprocessing.active_children(), "child processes still run"
+    keeps_threads = request.node.get_closest_marker("keeps_threads") is not None
+
+    def left() -> list[object]:
+        started = [] if keeps_threads else set(threading.enumerate()) - threads
+        return [*started, *multiprocessing.active_children()]
+
+    with suppress(AssertionError):  # Threads and killed processes may be ending.
+        wait_until(lambda: not left(), 5)
+    assert not left(), "threads or child processes still run"
 
 
 @pytest.fixture
