@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -21,6 +22,7 @@ from matplotlib.texmanager import TexManager
 
 from flask_mplstream import render
 from flask_mplstream.rendering import pipeline
+from flask_mplstream.rendering.encode import encode
 from flask_mplstream.rendering.figure_lock import gate
 
 pytestmark = pytest.mark.slow
@@ -118,19 +120,17 @@ def test_the_cycle_collector_waits_until_the_figure_is_gone(is_enabled: bool) ->
 
 def test_encoding_happens_outside_the_gate(monkeypatch: pytest.MonkeyPatch) -> None:
     """While one picture is encoded the next is drawn."""
-    package = pipeline
     drawn_meanwhile: list[bytes] = []
-    original = package.encode
 
-    def encode(*args: object, **kwargs: object) -> bytes:
+    def draw_meanwhile(*args: Any, **kwargs: Any) -> bytes:
         if not drawn_meanwhile:
             drawn_meanwhile.append(b"")
             with ThreadPoolExecutor(1) as pool:
                 other = pool.submit(render, lambda: mathtext(2))
                 drawn_meanwhile.append(other.result(timeout=30).body)
-        return bytes(original(*args, **kwargs))
+        return encode(*args, **kwargs)
 
-    monkeypatch.setattr(package, "encode", encode)
+    monkeypatch.setattr(pipeline, "encode", draw_meanwhile)
     render(lambda: mathtext(1))
     assert len(drawn_meanwhile) == 2
 
