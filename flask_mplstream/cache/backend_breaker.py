@@ -93,7 +93,7 @@ class Breaker:
             self._thread = thread
 
     def _log(self, error: BaseException | None) -> bool:
-        """Log an outage if the last line is old enough; return whether it is logged."""
+        """Log an outage once in :data:`LOG_S` seconds; return whether it is logged."""
         now = time.monotonic()
         if now - self._logged_at < LOG_S:
             return False

@@ -250,7 +250,7 @@ class MemcachedLeases(Leases):
         self._timeout_s = math.ceil(LEASE_S) + 1
 
     def acquire(self, key: str) -> Callable[[], object] | None:
-        """Add a key that only one process can add; it expires after the lease."""
+        """Add a key that only one caller can add; it expires after the lease."""
         name, token = f"{key}:lease", uuid4().hex
         if not self._backend.add(name, token, timeout=self._timeout_s):
             other = self._backend.get(name)

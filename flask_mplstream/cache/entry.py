@@ -35,7 +35,7 @@ class Entry:
     stored_at: float
     #: Generation under which it is valid; see :mod:`flask_mplstream.cache.store`.
     generation: str = ""
-    #: Values kept with it in this process only, such as its finished headers.
+    #: Values kept with it in this process only, such as its ready headers.
     ready: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -55,7 +55,7 @@ class Entry:
         return cls(image, etag or image.etag, now, generation)
 
     def age_s(self, now: float) -> float:
-        """Return the seconds since it was stored; 0 if the clock was set back."""
+        """Return the seconds since it was stored, at least 0 after a clock change."""
         return max(now - self.stored_at, 0.0)
 
     def to_bytes(self, key: str) -> bytes:

@@ -1,7 +1,7 @@
 """Copies of an error without the render's data, for later requests.
 
-Values layer. An error keeps all data of its render alive, through the frames in the
-tracebacks of itself, its context and its cause. A copy has the class, the text and the
+Values layer. An error keeps all data of its render alive, through the frames in its own
+traceback and in those of its context and cause. A copy has the class, the text and the
 small attributes, so that an app's error handlers treat it like the original.
 """
 

@@ -29,7 +29,7 @@ class FileCache(FileSystemCache):
     serializer: Any = BytesSerializer()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        with suppress(OSError):  # The folder comes after the attributes.
+        with suppress(OSError):  # The folder is created after all attributes are set.
             super().__init__(*args, **kwargs)
 
     def set(

@@ -23,7 +23,7 @@ def mend(backend: Any) -> None:
     if not isinstance(backend, FileSystemCache):
         return
     folder = Path(backend._path)
-    # A later call may succeed, for example after a disk was read-only.
+    # A later call may succeed, for example if the disk is read-only for now.
     with suppress(Exception):
         folder.mkdir(parents=True, exist_ok=True)
         _remove_unfinished(folder, backend._fs_transaction_suffix)
@@ -35,7 +35,7 @@ def recount(backend: Any) -> None:
     """Count the files of a FileSystemCache again, with its present serializer.
 
     cachelib counts them in ``__init__``, before Flask-Caching sets another serializer,
-    which cannot read that count: it passes for 0.
+    which cannot read that count and takes it for 0.
     """
     if isinstance(backend, FileSystemCache) and backend._threshold:
         with suppress(OSError):

@@ -2,8 +2,8 @@
 
 Cache layer: values only. A key decides which user's picture is sent, so a value is
 accepted only if its text covers the class, the contents and every attribute. Values are
-read by the methods of the built-in class, because a subclass may hide something, for
-example as ``Token(***)``.
+read by the methods of the built-in class, because a subclass may hide something, such
+as the secret in ``Token(***)``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The only way to a picture: from the store or from one render.
+"""The only path to a picture: the store, or else one render.
 
 Cache layer: receives ``produce`` and the time; knows neither Flask nor Matplotlib. The
 path of a request::
@@ -226,7 +226,7 @@ class Pictures:
         fwd = "uri-miss" if found.entry is None else "stale"
         make = self._render_unless_made if self._flights.is_nested else self._lead
         # A nested caller takes no lease: its holder may be waiting for this thread.
-        # The generation makes an invalidation begin a new flight.
+        # The flight's name has the generation, so an invalidation begins a new flight.
         return self._flown(
             wanted, f"{wanted.key} {found.generation}", partial(make, wanted, fwd)
         )
@@ -326,7 +326,7 @@ class Pictures:
     def _supersede(self, wanted: Wanted, series: str, began_at: float) -> None:
         """Name the picture as the newest, and shorten the lifetime of the previous one.
 
-        The render that began earlier made the previous one, even if it ended later.
+        A picture is older if its render began earlier, even if the render ended later.
         """
         lifetime, now = wanted.lifetime, self._clock()
         newest, timeout_s = Newest(wanted.key, began_at), lifetime.stored_s

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
 DEFAULT_BYTES = 64 * 2**20
-#: Estimated bytes of an item besides its value and key: bookkeeping, finished headers.
+#: Estimated bytes of an item besides its value and key: bookkeeping, ready headers.
 OVERHEAD_BYTES = 2048
 
 

@@ -180,7 +180,7 @@ class Flights(Generic[T]):
         return self._take(flight)
 
     def is_busy_or_failed(self, key: str, *, must_begin_later: bool = False) -> bool:
-        """Return whether *key* has a flight here, or a recent error.
+        """Return whether *key* has a flight here, or an error that is raised again.
 
         :param must_begin_later: as for :meth:`fly`.
         """
@@ -192,7 +192,7 @@ class Flights(Generic[T]):
 
     def _error(self, key: str) -> Exception | None:
         since, backoff_s, error = self._errors.get(key, (0.0, 0.0, None))
-        # If the clock was set back, the error does not last until it catches up.
+        # A clock that is set back must not prolong the error.
         return error if 0 <= self._clock() - since < backoff_s else None
 
     def _join(

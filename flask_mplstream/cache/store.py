@@ -123,7 +123,7 @@ class Store:
         self._logged_at: dict[str, float] = {}
         self._timer = timer
         self._outage = f"{UNKNOWN}{uuid4().hex} "
-        # MemoryCache keeps the entry itself, with its finished headers.
+        # MemoryCache keeps the entry itself, with its ready headers.
         self._is_embedded = isinstance(backend, MemoryCache)
         #: Whether caching is off.
         self.keeps_nothing = type(backend).__name__ == "NullCache" or (
@@ -318,7 +318,7 @@ class Store:
         if self.keeps_nothing:
             return False
         timeout_s = min(timeout_s, LONGEST_S)
-        # After an invalidation, which may fall into the render, check the first hit.
+        # An invalidation may have come during the render: check at the first hit.
         self._keep_fast(key, entry, timeout_s, is_checked=not self._was_invalidated)
         value = entry if self._is_embedded else entry.to_bytes(key)
         is_known = not entry.generation.startswith(UNKNOWN)
