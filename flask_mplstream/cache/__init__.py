@@ -1,6 +1,6 @@
-"""From the store, or from one render: keys, entries, backends, flights, leases.
+"""Keys, entries, backends, flights and leases: a picture from the store or one render.
 
-It receives a function that makes an image, and the time. It imports ``limits``,
-``formats``, ``forks``, ``errors`` and Flask-Caching's backends, and neither Flask nor
+The package receives the time and a function that makes an image. It imports ``limits``,
+``formats``, ``forks``, ``errors`` and Flask-Caching's backends, but neither Flask nor
 Matplotlib. ``freshness``, ``store`` and ``single_flight`` do not import each other.
 """

@@ -1,8 +1,7 @@
-"""Keeping away from a backend that is down, and coming back to it.
+"""A circuit breaker for a cache backend that is down.
 
-Cache layer: threads and a clock. A request that finds the backend down pays for
-one failed operation; those after it pay nothing. Whether it is back is found
-out in the background, so that no request pays for that either.
+Cache layer: threads and a clock. The request that finds the backend down pays for one
+failed operation. Later requests pay nothing: a background thread probes the backend.
 """
 
 from __future__ import annotations
@@ -20,12 +19,12 @@ from ..forks import call_in_child
 
 logger = logging.getLogger("flask_mplstream")
 
-#: Seconds between looks for a backend that is down.
+#: Seconds between probes of a backend that is down.
 RETRY_S = 1.0
-#: Seconds in which a backend that comes and goes is logged once.
+#: Minimum seconds between log lines about outages.
 LOG_S = 60.0
-#: Names of the errors of clients whose server did not answer. redis-py's and
-#: the builtins, then pylibmc's, which have no base class for it.
+#: Names of client errors that mean that the server did not answer: redis-py's and the
+#: built-in ones, then pylibmc's, which have no common base class.
 _OUTAGES = frozenset(
     {
         *("ConnectionError", "TimeoutError"),
@@ -38,7 +37,7 @@ _all: WeakSet[Breaker] = WeakSet()
 
 
 def is_outage(error: BaseException | None) -> bool:
-    """Whether the backend did not answer, as opposed to refusing (Redis: full)."""
+    """Return whether *error* means no answer, unlike a refusal (Redis: full)."""
     names = {kind.__name__ for kind in type(error).__mro__}
     return not names.isdisjoint(_OUTAGES)
 
@@ -49,17 +48,17 @@ def describe(error: BaseException | None) -> str:
 
 
 class Breaker:
-    """Open while a backend is down.
+    """A circuit breaker, open while a backend is down.
 
     :param probe: an operation on the backend that fails while it is down.
     """
 
     def __init__(self, probe: Callable[[], object]) -> None:
         self._probe = probe
-        #: How often the backend went down.
+        #: Number of outages so far.
         self.trips = 0
         self._logged_at = -math.inf
-        #: Called when the backend is back.
+        #: Called when the backend answers again.
         self.on_back: Callable[[], object] = lambda: None
         self._reset()
         _all.add(self)
@@ -71,11 +70,11 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether to keep away."""
+        """Whether to skip the backend."""
         return self._thread is not None
 
     def trip(self) -> None:
-        """Keep away from now on, after an operation that failed."""
+        """Open after a failed operation; call it while handling the error."""
         with self._lock:
             if self._thread is not None:
                 return
@@ -90,11 +89,11 @@ class Breaker:
             try:
                 thread.start()
             except RuntimeError:
-                return  # No thread to find out when it is back: ask again each time.
+                return  # No thread can probe: each request tries the backend.
             self._thread = thread
 
     def _log(self, error: BaseException | None) -> bool:
-        """Log that the backend is down; rarely if it comes and goes."""
+        """Log an outage once in :data:`LOG_S` seconds; return whether it is logged."""
         now = time.monotonic()
         if now - self._logged_at < LOG_S:
             return False
@@ -113,7 +112,7 @@ class Breaker:
                 break
         with self._lock:
             self._thread = None
-        # Afterwards, for what was left undone as the breaker was still open.
+        # Last, so that it covers every operation skipped while the breaker was open.
         with suppress(Exception):
             self.on_back()
 
@@ -125,7 +124,7 @@ class Breaker:
         return True
 
     def stop(self) -> None:
-        """End the thread, if there is one."""
+        """Stop the probing thread and wait for its end."""
         thread = self._thread
         self._stopped.set()
         if thread is not None:
@@ -134,7 +133,7 @@ class Breaker:
 
 
 def _reset_all() -> None:
-    """After a fork: the thread of the parent does not live here."""
+    """Reset the breakers in a forked child, which lacks its parent's threads."""
     for breaker in _all:
         breaker._reset()
 

@@ -1,6 +1,6 @@
-"""Operations of backends beyond cachelib's interface.
+"""Backend operations beyond cachelib's interface.
 
-Cache layer: exchange a value, cut a lifetime, and report that no server answers.
+Cache layer: exchange a value, shorten a lifetime, and report a missing server.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from cachelib import FileSystemCache, SimpleCache
 from .backend_breaker import is_outage
 from .memory import MemoryCache
 
-#: Seconds that a server may take for one operation.
+#: Timeout of one operation on a server, in seconds.
 SERVER_TIMEOUT_S = 0.25
 
 
 class Backend(Protocol):
-    """The part of cachelib's interface that the store needs."""
+    """The part of cachelib's interface that the store uses."""
 
     def get(self, key: str) -> Any: ...
     def get_many(self, *keys: str) -> list[Any]: ...
@@ -28,32 +28,33 @@ class Backend(Protocol):
 
 
 def is_in_process(backend: object) -> bool:
-    """Return whether other processes see nothing of *backend*."""
+    """Return whether *backend* is in this process's memory."""
     return isinstance(backend, MemoryCache | SimpleCache)
 
 
 def drops_any_key(backend: object) -> bool:
-    """Return whether *backend* may drop a key and keep older ones.
+    """Return whether *backend* may evict a key and keep older ones.
 
-    A Redis or Memcached that is full does. Memory of this process drops the key
-    that was used least recently, and cachelib's others the one that expires first.
+    A full Redis or Memcached does, and an unknown backend may. :class:`.MemoryCache`
+    evicts the least recently used key; SimpleCache and FileSystemCache evict the key
+    that expires first.
     """
     return not (is_in_process(backend) or isinstance(backend, FileSystemCache))
 
 
 def redis_client(backend: object) -> Any:
-    """Return the client that writes to Redis or Valkey, or ``None``."""
+    """Return the client for writes to Redis or Valkey, or ``None``."""
     client = getattr(backend, "_write_client", None)
     return client if hasattr(client, "lock") else None
 
 
 def exchanges_atomically(backend: object) -> bool:
-    """Return whether two processes may call :func:`exchange` at once."""
+    """Return whether several callers may call :func:`exchange` at once."""
     return is_in_process(backend) or redis_client(backend) is not None
 
 
 def exchange(backend: Any, key: str, value: str, timeout_s: int) -> object:
-    """Keep *value* under *key* and return the value that it replaces."""
+    """Store *value* under *key* and return the previous value."""
     client = redis_client(backend)
     if client is not None:
         name, stored = f"{backend._get_prefix()}{key}", backend.serializer.dumps(value)
@@ -62,10 +63,10 @@ def exchange(backend: Any, key: str, value: str, timeout_s: int) -> object:
         except Exception as error:
             if is_outage(error):
                 raise
-            # A server before Redis 6.2 does not know GET.
+            # Redis before 6.2 does not know GET.
         else:
             return backend.serializer.loads(older)
-    # cachelib's own lock, which is re-entrant.
+    # cachelib's own lock is re-entrant.
     is_simple = isinstance(backend, SimpleCache)
     with backend._lock if is_simple else nullcontext():
         if isinstance(backend, MemoryCache):
@@ -76,7 +77,7 @@ def exchange(backend: Any, key: str, value: str, timeout_s: int) -> object:
 
 
 def cut_lifetime(backend: Any, key: str, timeout_s: int) -> None:
-    """Drop *key* in *timeout_s* seconds, or now for 0 or less."""
+    """Drop *key* in *timeout_s* seconds, or now if that is 0 or less."""
     client = redis_client(backend)
     if timeout_s <= 0:
         backend.delete(key)
@@ -90,30 +91,30 @@ def cut_lifetime(backend: Any, key: str, timeout_s: int) -> None:
 
 
 def raise_if_unanswered(backend: Any) -> None:
-    """Raise the outage that the client of a Memcached hides.
+    """Raise the outage that a Memcached client hides.
 
-    python-memcached returns ``None`` or 0, and does not ask a server again for
-    30 seconds, in each thread anew.
+    python-memcached returns ``None`` or 0 instead. Each thread's client then skips the
+    server for 30 seconds.
 
-    :raises ConnectionError: if none of its servers answered.
+    :raises ConnectionError: if no server answered.
     """
     servers = getattr(getattr(backend, "_client", None), "servers", None)
     if not servers or not all(getattr(each, "deaduntil", 0) for each in servers):
         return
     for each in servers:
-        each.deaduntil = 0  # When to ask again is the breaker's to decide.
+        each.deaduntil = 0  # The breaker decides when to try again.
     raise ConnectionError(f"Memcached does not answer: {', '.join(map(str, servers))}.")
 
 
 def disconnect_thread(backend: Any) -> None:
-    """Close the connections of this thread, which ends."""
+    """Close the connections of this thread before it ends."""
     client: Any = getattr(backend, "_client", None)
-    if hasattr(client, "servers"):  # python-memcached's, of each thread.
+    if hasattr(client, "servers"):  # python-memcached connects in each thread.
         client.disconnect_all()
 
 
 def limit_memcached(backend: Any) -> None:
-    """Have the pooled clients of a Memcached give up after a short time."""
+    """Set short timeouts on the pooled clients of a Memcached."""
     pool = getattr(backend, "_client", None)
     for client in list(getattr(pool, "queue", ())):  # pylibmc's
         client.behaviors.update(

@@ -1,14 +1,14 @@
 """Leases: one leader among all processes that share a backend.
 
-Cache layer. The backend decides what is possible:
+Cache layer. The kind of lease depends on the backend:
 
-- Redis and Valkey: ``SET NX PX`` with an owner token, released by
-  compare-and-delete, renewed while the render runs (redis-py's own ``Lock``).
-  A leader that is killed holds nobody up longer than the lease.
+- Redis and Valkey: ``SET NX PX`` with an owner token, renewed during the render and
+  released by compare-and-delete (redis-py's ``Lock``). A killed leader delays others
+  by one lease at most.
 - FileSystemCache: a file lock beside the cache folder (``filelock``), which the
-  kernel takes back with the process.
-- Memcached: ``add`` with a token, renewed. Best effort: the server may drop it.
-- All others: this process is alone, and its flights are enough.
+  kernel releases when the process ends.
+- Memcached: ``add`` with a token, renewed. Best effort: the server may evict it.
+- Others: no other process shares the backend, and the flights are enough.
 """
 
 from __future__ import annotations
@@ -32,49 +32,48 @@ from .backend_breaker import is_outage
 from .backend_detection import disconnect_thread, raise_if_unanswered, redis_client
 from .filesystem import is_writable
 
-#: Seconds after which a leader that does not renew its lease has lost it: how
-#: long others wait for one that was killed, and how long a render may keep the
-#: interpreter from the thread that renews.
+#: Seconds after which a lease expires unless it is renewed: the longest wait for a
+#: killed leader, and the longest time that a render may block the renewing thread.
 LEASE_S = 2.5
 #: Seconds between renewals.
 RENEW_S = LEASE_S / 3
-#: Seconds until a renewal that failed is tried again.
+#: Seconds before a failed renewal is tried again.
 RETRY_S = LEASE_S / 20
 
 
 class Leases(Protocol):
-    """Who leads, among processes."""
+    """The choice of one leader among processes."""
 
-    #: Whether another process can be the leader at all.
+    #: Whether another process can lead.
     is_shared: bool
 
     def settle(self) -> None:
-        """Called when the backend is back after a failure."""
+        """Clean up when the backend answers again after an outage."""
         return
 
     def acquire(self, key: str) -> Callable[[], object] | None:
         """Become the leader for *key* without waiting.
 
-        :return: what gives the lease back; ``None`` where another has it.
+        :return: a function that releases the lease; ``None`` if the lease is taken.
         """
 
 
 class ProcessLeases(Leases):
-    """For a store that no other process sees: everybody may lead."""
+    """Leases for a store in one process: every caller may lead."""
 
     is_shared = False
 
     def acquire(self, key: str) -> Callable[[], object] | None:
-        """Always."""
+        """Return a lease that is always free."""
         return lambda: None
 
 
 class RedisLeases(Leases):
-    """On Redis or Valkey.
+    """Leases in Redis or Valkey.
 
     :param client: a redis-py or valkey-py client.
-    :param prefix: what the backend puts before its keys.
-    :param is_down: whether not to ask the server for now.
+    :param prefix: the backend's key prefix.
+    :param is_down: whether to skip the server for now.
     """
 
     is_shared = True
@@ -83,11 +82,12 @@ class RedisLeases(Leases):
         self._client = client
         self._prefix = prefix
         self._is_down = is_down
-        #: Locks that were asked for and perhaps got: the server did not answer.
+        #: Locks to release, with their tokens. The server did not answer for some of
+        #: them, which may or may not be held.
         self._doubtful: deque[tuple[Any, str]] = deque()
 
     def acquire(self, key: str) -> Callable[[], object] | None:
-        """``SET NX PX`` with a token of this call's own."""
+        """Acquire a lock by ``SET NX PX``, with a new token."""
         lock = self._client.lock(
             f"{self._prefix}{key}:lease",
             timeout=LEASE_S,
@@ -99,7 +99,7 @@ class RedisLeases(Leases):
             is_acquired = lock.acquire(token=token)
         except Exception as error:
             if not is_outage(error):
-                # It answers, and takes no writes: full, or a replica.
+                # The server answers but takes no writes: it is full, or a replica.
                 return lambda: None
             self._doubtful.append((lock, token))
             raise
@@ -116,15 +116,15 @@ class RedisLeases(Leases):
         return release
 
     def settle(self) -> None:
-        """Once the server answers again: give back what nobody knows to have.
+        """Release the locks that are no longer needed, or that may be held.
 
-        A server that was stopped does afterwards what it was asked meanwhile.
+        A server that was suspended executes pending commands when it resumes.
         """
         for _ in range(len(self._doubtful)):
             try:
                 lock, token = held = self._doubtful.popleft()
             except IndexError:
-                return  # Another thread has settled it.
+                return  # Another thread was faster.
             lock.local.token = token.encode()
             try:
                 lock.release()
@@ -135,21 +135,20 @@ class RedisLeases(Leases):
 
 
 def _renew(lock: Any, token: str) -> bool:
-    """Return whether *lock* is held for another term."""
+    """Renew *lock* and return whether it is held."""
     try:
         return bool(lock.reacquire())
     except Exception as error:
         if type(error).__name__ != "LockNotOwnedError":
             raise
-    # It ran out while the process was suspended. Does another one have it by now?
+    # It expired while the process was suspended; another process may have it now.
     return bool(lock.acquire(token=token))
 
 
 class _Renewal:
-    """Calls *renew* from time to time until it is stopped.
+    """A thread that renews a lease until it is stopped.
 
-    :param renew: renews and returns ``True``; returns ``False`` if another
-        process has the lease by now.
+    :param renew: renews the lease; returns ``False`` if another process has it.
     :param end: called last, in the same thread.
     """
 
@@ -161,7 +160,7 @@ class _Renewal:
         self._thread = threading.Thread(
             target=self._work, name="mplstream-lease", daemon=True
         )
-        with suppress(RuntimeError):  # No thread to be had: it is not renewed.
+        with suppress(RuntimeError):  # No thread can start: the lease will expire.
             self._thread.start()
 
     def _work(self) -> None:
@@ -178,7 +177,7 @@ class _Renewal:
                     return
                 wait_s = RENEW_S
             except Exception:
-                # There is time for more tries before it runs out.
+                # There is time for more tries before the lease expires.
                 wait_s = RETRY_S
 
     def stop(self) -> None:
@@ -188,9 +187,9 @@ class _Renewal:
 
 
 class FileLeases(Leases):
-    """On one machine, beside a FileSystemCache.
+    """File locks on one machine, beside a FileSystemCache.
 
-    :param folder: where the lock files are; made where it is missing.
+    :param folder: the folder of the lock files, created if it is missing.
     """
 
     is_shared = True
@@ -199,25 +198,28 @@ class FileLeases(Leases):
         self._folder = folder
 
     def _made(self) -> Path:
-        """The folder; a temporary one for this user where it cannot be made."""
+        """Create and return the folder, or a temporary one if it is not writable.
+
+        :raises OSError: if the temporary one belongs to another user.
+        """
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             if not is_writable(self._folder):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         except OSError:
-            # Such as for a cache in /var/cache/app, where only that is ours, or
-            # locks that another user made.
+            # For example, we may write to /var/cache/app but not beside it, or
+            # another user made the folder.
             user = getattr(os, "geteuid", int)()
             name = blake2b(str(self._folder).encode(), digest_size=8).hexdigest()
             folder = Path(gettempdir(), f"flask-mplstream-{user}-{name}.locks")
             folder.mkdir(mode=0o700, exist_ok=True)
             if folder.lstat().st_uid != user:
-                raise  # Somebody else's: they could stop our renders.
+                raise  # Its owner could block our renders.
             self._folder = folder
         return self._folder
 
     def acquire(self, key: str) -> Callable[[], object] | None:
-        """A file lock; the file goes with the lease."""
+        """Lock a file, which is deleted when the lease is released."""
         path = self._made() / f"{key.rpartition(':')[2]}.lock"
         lock = FileLock(path, thread_local=False)
         try:
@@ -226,8 +228,8 @@ class FileLeases(Leases):
             return None
 
         def release() -> None:
-            # While it is held: filelock does not take a lock on a file that is
-            # gone, so nobody can hold another lock of this name.
+            # Delete while holding the lock: filelock takes no lock on a deleted file,
+            # so no other process can hold a lock of this name.
             path.unlink(missing_ok=True)
             lock.release()
 
@@ -235,7 +237,7 @@ class FileLeases(Leases):
 
 
 class MemcachedLeases(Leases):
-    """On Memcached, by ``add``.
+    """Leases in Memcached, by ``add``.
 
     :param backend: the cachelib backend.
     """
@@ -244,16 +246,16 @@ class MemcachedLeases(Leases):
 
     def __init__(self, backend: Any) -> None:
         self._backend = backend
-        # It counts whole seconds, and the first may be almost over.
+        # Memcached counts whole seconds, and the first may be almost over.
         self._timeout_s = math.ceil(LEASE_S) + 1
 
     def acquire(self, key: str) -> Callable[[], object] | None:
-        """A key that only one can add; it runs out after the lease."""
+        """Add a key that only one caller can add; it expires after the lease."""
         name, token = f"{key}:lease", uuid4().hex
         if not self._backend.add(name, token, timeout=self._timeout_s):
             other = self._backend.get(name)
             raise_if_unanswered(self._backend)
-            # A server that is gone says no as well, and then nobody has it.
+            # An unreachable server refuses as well; then the lease is free.
             return None if other else lambda: None
         renewal = _Renewal(
             lambda: self._renew(name, token), lambda: disconnect_thread(self._backend)
@@ -267,8 +269,8 @@ class MemcachedLeases(Leases):
         return release
 
     def _renew(self, name: str, token: str) -> bool:
-        # Not in one step: another process that adds its own in between may render
-        # as well, which costs a render and no wrong picture.
+        # Not atomic: another process may take the lease in between and render too,
+        # which costs a render but sends no wrong picture.
         if self._backend.get(name) != token:
             raise_if_unanswered(self._backend)
             return False
@@ -276,16 +278,16 @@ class MemcachedLeases(Leases):
 
 
 def leases_for(backend: Any, is_down: Callable[[], bool] = lambda: False) -> Leases:
-    """The leases that *backend* makes possible.
+    """Return the leases that *backend* supports.
 
-    :param is_down: whether not to ask it for now.
+    :param is_down: whether to skip the backend for now.
     """
     kinds = {kind.__name__ for kind in type(backend).__mro__}
     client = redis_client(backend)
     if client is not None:
         return RedisLeases(client, backend._get_prefix(), is_down)
     if "FileSystemCache" in kinds:
-        # Not inside of it, where the backend would count them as its own.
+        # Beside the folder: the backend would count files in it as its own.
         folder = Path(backend._path).resolve()
         return FileLeases(folder.with_name(f"{folder.name}.locks"))
     if "MemcachedCache" in kinds:
@@ -295,7 +297,7 @@ def leases_for(backend: Any, is_down: Callable[[], bool] = lambda: False) -> Lea
 
 @contextmanager
 def held(release: Callable[[], object]) -> Iterator[None]:
-    """Give the lease back at the end; failing to is no error of the render's."""
+    """Release the lease at the end; ignore errors, which are not the render's."""
     try:
         yield
     finally:

@@ -1,11 +1,11 @@
-"""A stored picture, and the bytes that it is stored as.
+"""A stored picture and its serialized form.
 
-Cache layer: knows neither Flask nor Matplotlib. Outside this process an entry
-is one ``bytes`` value and never a pickled object of ours::
+Cache layer: knows neither Flask nor Matplotlib. Outside this process an entry is one
+``bytes`` value, never a pickled object::
 
     magic · length of header · header (JSON) · body · BLAKE2b of all and the key
 
-What does not read back exactly, for whatever reason, is no entry.
+A value that does not read back exactly is not an entry.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from ..formats import FORMATS, RenderedImage
 
-#: Changes with the layout of the bytes, so that older ones are misses.
+#: Marker of the layout; it changes with the layout, so that older values are misses.
 MAGIC = b"mplstream2\n"
 _DIGEST_SIZE = 16
 _LENGTH_SIZE = 4
@@ -29,13 +29,13 @@ class Entry:
     """A picture in the store."""
 
     image: RenderedImage
-    #: Strong entity tag from the bytes, quoted.
+    #: Strong entity tag, quoted.
     etag: str
-    #: When it was rendered, seconds since 1970.
+    #: Unix time of the render, in seconds.
     stored_at: float
-    #: What it is valid under; see :mod:`flask_mplstream.cache.store`.
+    #: Generation under which it is valid; see :mod:`flask_mplstream.cache.store`.
     generation: str = ""
-    #: What is computed from it once and lives as long: ready headers.
+    #: Values kept with it in this process only, such as its ready headers.
     ready: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -47,18 +47,19 @@ class Entry:
         generation: str = "",
         etag: str | None = None,
     ) -> Self:
-        """An entry of *image*, rendered *now*.
+        """Create an entry of *image*.
 
-        :param etag: the entity tag, quoted; by default from the bytes.
+        :param now: Unix time of the render, in seconds.
+        :param etag: the quoted entity tag; by default from the bytes.
         """
         return cls(image, etag or image.etag, now, generation)
 
     def age_s(self, now: float) -> float:
-        """Seconds since it was stored; a clock set back does not make it younger."""
+        """Return the seconds since it was stored, at least 0 after a clock change."""
         return max(now - self.stored_at, 0.0)
 
     def to_bytes(self, key: str) -> bytes:
-        """The bytes to store under *key*."""
+        """Return the bytes to store under *key*."""
         image = self.image
         header = json.dumps(
             {
@@ -78,7 +79,7 @@ class Entry:
 
     @classmethod
     def from_bytes(cls, key: str, stored: object) -> Self | None:
-        """The entry that was stored under *key*; ``None`` for any other value."""
+        """Return the entry that was stored under *key*; ``None`` for other values."""
         if not isinstance(stored, bytes) or not stored.startswith(MAGIC):
             return None
         content, digest = stored[:-_DIGEST_SIZE], stored[-_DIGEST_SIZE:]
@@ -103,5 +104,5 @@ def _digest(key: str, content: bytes) -> bytes:
 
 
 def _person(key: str) -> bytes:
-    # Binds the bytes to their key: an entry under another key is a foreign one.
+    # Binds the bytes to their key: under another key they are not an entry.
     return blake2b(key.encode(), digest_size=blake2b.PERSON_SIZE).digest()

@@ -1,7 +1,7 @@
 """A serializer without pickle, for Redis and the file system.
 
-Cache layer. Whoever can write to a shared store that is read with pickle can
-run code in the app. Our entries are plain bytes and need none.
+Cache layer. Any writer to a shared store that is read with pickle can run code in the
+app. Our entries are plain bytes.
 """
 
 from __future__ import annotations
@@ -14,23 +14,22 @@ _INTEGER, _BYTES, _TEXT = b"i", b"b", b"t"
 
 
 class BytesSerializer(BaseSerializer):
-    """Stores ``bytes``, ``str`` and ``int``; any other value is an error.
+    """A serializer for ``bytes``, ``str`` and ``int`` only.
 
-    Set by default where this package makes the ``Cache``. For your own::
+    It is the default if this package makes the ``Cache``. For your own::
 
         Cache(app, config={"CACHE_SERIALIZER": BytesSerializer, ...})
 
-    It suits a cache that only holds pictures: ``@cache.cached`` stores other
-    objects as well.
+    Use it for a cache of pictures alone: ``@cache.cached`` stores other objects too.
     """
 
     def dumps(self, value: Any, protocol: int = 0) -> bytes:
-        """*value* as bytes; *protocol* is pickle's and means nothing.
+        """Return *value* as bytes; *protocol* is pickle's and is ignored.
 
         :raises TypeError: for other types.
         """
         if type(value) is int:
-            # As it stands: Redis counts with such values.
+            # Plain digits, which Redis can increment.
             return str(value).encode()
         if isinstance(value, bytes):
             return _BYTES + value
@@ -42,7 +41,7 @@ class BytesSerializer(BaseSerializer):
         )
 
     def loads(self, bvalue: bytes | None) -> Any:
-        """The value that *bvalue* was made from; ``None`` for anything else."""
+        """Return the value that :meth:`dumps` got; ``None`` for any other bytes."""
         if not bvalue:
             return None
         kind, rest = bvalue[:1], bvalue[1:]
@@ -58,5 +57,5 @@ class BytesSerializer(BaseSerializer):
         f.write(self.dumps(value))
 
     def load(self, f: IO[bytes]) -> Any:
-        """Read what :meth:`dump` wrote."""
+        """Read the value that :meth:`dump` wrote."""
         return self.loads(f.read())

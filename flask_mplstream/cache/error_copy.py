@@ -1,7 +1,7 @@
-"""Copies of an error that hold no data, for requests after the one that failed.
+"""Copies of an error without the render's data, for later requests.
 
-Values layer. An error holds its frames, by its traceback and by those of its context
-and cause, and they hold all data of a render. A copy has the class, the text and the
+Values layer. An error keeps all data of its render alive, through the frames in its own
+traceback and in those of its context and cause. A copy has the class, the text and the
 small attributes, so that an app's error handlers treat it like the original.
 """
 
@@ -14,18 +14,18 @@ from typing import Any
 
 from ..errors import MplStreamError, RemoteError
 
-#: Values that are kept as they are.
+#: Types of values that are copied unchanged.
 _PLAIN = (str, bytes, int, float, complex, bool, type(None), type, Enum)
-#: Items of a text, and of a list, above which a value is left out.
+#: Greatest length of a copied value: a longer text is cut, a longer list left out.
 MAX_ITEMS = 10_000
-#: How deep a list in a list, or an error in an error, is copied.
+#: Levels of nested lists and errors that are copied.
 MAX_DEPTH = 3
 
 
 def copy_error(error: Exception, depth: int = MAX_DEPTH) -> Exception:
     """Return a copy of *error* without its traceback, context, cause and data.
 
-    :return: a :class:`RemoteError` with its text if it cannot be copied.
+    :return: a :class:`RemoteError` with its text if *error* cannot be copied.
     """
     try:
         copy = _copy_instance(error, depth)
@@ -46,24 +46,24 @@ def _copy_instance(error: Exception, depth: int) -> Exception:
         args = tuple(_small(arg, depth) for arg in error.args)
         state = {name: _small(value, depth) for name, value in vars(error).items()}
     copy: Exception = kind.__new__(kind, *args)
-    # Not the class's own __init__, which may take other arguments or do more.
+    # Skip the class's own __init__, which may take other arguments or do more.
     _builtin_base(kind).__init__(copy, *args)
     vars(copy).update(state)
     return copy
 
 
 def _has_response(error: Exception) -> bool:
-    """Whether *error* is an answer, which is sent as it is (``abort()``)."""
+    """Return whether *error* is a response to send unchanged (``abort()``)."""
     return hasattr(error, "get_response")
 
 
 def _builtin_base(kind: type[Exception]) -> type[Exception]:
-    """The class from Python itself that keeps the state of *kind* in C."""
+    """Return the built-in base class of *kind*, which keeps its state in C."""
     return next(base for base in kind.__mro__ if base.__module__ == builtins.__name__)
 
 
 def _small(value: Any, depth: int) -> Any:
-    """*value* if it is small, else the name of its type."""
+    """Return *value* if it is small, else its beginning or the name of its type."""
     if isinstance(value, Exception) and depth:
         return copy_error(value, depth - 1)
     if isinstance(value, str | bytes) and len(value) > MAX_ITEMS:

@@ -1,7 +1,7 @@
-"""The file system's backend, for a folder that cannot be used yet.
+"""A file system backend that works without a usable folder.
 
-Cache layer. Flask-Caching's FileSystemCache with three differences: it can be
-made while its folder cannot, it writes no pickle, and it does not wait.
+Cache layer. Flask-Caching's FileSystemCache with three differences: it can exist before
+its folder, it writes no pickle, and it does not wait for a file without permission.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from .entry_serializer import BytesSerializer
 
 
 def is_writable(folder: str | os.PathLike[str]) -> bool:
-    """Return whether this process may make files in *folder*."""
+    """Return whether this process may create files in *folder*."""
     can_ask = os.access in os.supports_effective_ids  # Not on Windows.
     return os.access(folder, os.W_OK | os.X_OK, effective_ids=can_ask)
 
 
 class FileCache(FileSystemCache):
-    """A FileSystemCache that is down while its folder cannot be made."""
+    """A FileSystemCache that is down while its folder cannot be created."""
 
-    # From the start: the first thing that is written is the count of files.
+    # Set in the class, because cachelib's __init__ already writes the file count.
     serializer: Any = BytesSerializer()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        with suppress(OSError):  # From the folder, which is made last.
+        with suppress(OSError):  # The folder is created after all attributes are set.
             super().__init__(*args, **kwargs)
 
     def set(
         self, key: str, value: Any, timeout: Any = None, mgmt_element: bool = False
     ) -> bool:
-        """Keep *value*; ``False`` if the folder is not writable.
+        """Store *value*; return ``False`` if the folder is not writable.
 
-        :raises ConnectionError: if there is no folder and none can be made.
+        :raises ConnectionError: if the folder is missing and cannot be created.
         """
         try:
             os.makedirs(self._path, exist_ok=True)
@@ -49,8 +49,8 @@ class FileCache(FileSystemCache):
         return super().set(key, value, timeout, mgmt_element)
 
     def _run_safely(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        # cachelib's waits 16 seconds for a file that is not permitted, because of
-        # Windows, where another process may have the file open.
+        # cachelib retries for 16 seconds if permission is denied, because on Windows
+        # another process may have the file open.
         if os.name == "nt":
             return super()._run_safely(fn, *args, **kwargs)
         try:

@@ -1,8 +1,8 @@
-"""Making a FileSystemCache work again that refused a value.
+"""Repairs of a FileSystemCache that refused a value.
 
-Cache layer. cachelib makes its folder once, at the start; adds to a count of its
-files that may be damaged; and leaves an unfinished file for each write that
-fails, which fills a full disk for good.
+Cache layer. cachelib creates its folder only at the start, relies on a file count that
+may be damaged, and leaves an unfinished file after each failed write, so that a full
+disk stays full.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import Any
 
 from cachelib import FileSystemCache
 
-#: Seconds after which an unfinished file belongs to nobody who still writes it.
+#: Age, in seconds, at which an unfinished file counts as abandoned.
 UNFINISHED_S = 60.0
 
 
 def mend(backend: Any) -> None:
-    """Put right what can be, where *backend* is a FileSystemCache."""
+    """Repair *backend* as far as possible if it is a FileSystemCache."""
     if not isinstance(backend, FileSystemCache):
         return
     folder = Path(backend._path)
-    # What cannot be put right now, such as a read-only disk, may be later.
+    # A later call may succeed, for example if the disk is read-only for now.
     with suppress(Exception):
         folder.mkdir(parents=True, exist_ok=True)
         _remove_unfinished(folder, backend._fs_transaction_suffix)
@@ -32,10 +32,10 @@ def mend(backend: Any) -> None:
 
 
 def recount(backend: Any) -> None:
-    """Count the files of a FileSystemCache in the form that *backend* reads.
+    """Count the files of a FileSystemCache again, with its present serializer.
 
-    cachelib counts them when it is made, which is before Flask-Caching gives it
-    another serializer: its count cannot be read, and is taken for 0.
+    cachelib counts them in ``__init__``, before Flask-Caching sets another serializer,
+    which cannot read that count and takes it for 0.
     """
     if isinstance(backend, FileSystemCache) and backend._threshold:
         with suppress(OSError):
@@ -46,6 +46,6 @@ def _remove_unfinished(folder: Path, suffix: str) -> None:
     for path in folder.glob(f"*{suffix}"):
         with suppress(OSError):
             status = path.stat()
-            # An empty one is what is left of a write to a full disk.
+            # A write to a full disk leaves an empty file.
             if status.st_size == 0 or time.time() - status.st_mtime > UNFINISHED_S:
                 path.unlink()

@@ -1,4 +1,4 @@
-"""Fresh, stale, expired: what may be done with an entry of some age.
+"""Fresh, stale, expired: the permitted use of an entry, by its age.
 
 Cache layer, values only: no clock, no I/O.
 """
@@ -8,19 +8,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-#: Share of ``max_age`` by which lifetimes differ, so that pictures that were
-#: stored together do not all have to be rendered together again.
+#: Share of ``max_age`` by which lifetimes differ, so that pictures stored together do
+#: not become stale together.
 JITTER = 0.05
 
 
 class Freshness(Enum):
-    """What may be done with an entry."""
+    """The permitted use of an entry."""
 
     #: May be sent.
     FRESH = "fresh"
-    #: May be sent while it is rendered again (RFC 5861 section 3).
+    #: May be sent while the picture is rendered again (RFC 5861 section 3).
     REVALIDATE = "revalidate"
-    #: May be sent where rendering it again fails (RFC 5861 section 4).
+    #: May be sent if the next render fails (RFC 5861 section 4).
     ON_ERROR = "on error"
     #: Must not be sent.
     EXPIRED = "expired"
@@ -28,7 +28,7 @@ class Freshness(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Lifetime:
-    """How long a picture may be used, in seconds."""
+    """The lifetime of a picture, in seconds."""
 
     max_age_s: int
     stale_while_revalidate_s: int = 0
@@ -36,7 +36,7 @@ class Lifetime:
 
     @property
     def stored_s(self) -> int:
-        """How long the store keeps it; 0 where each request is to render."""
+        """Seconds that the store keeps a picture; 0 if each request must render."""
         if not self.max_age_s and not self.stale_while_revalidate_s:
             return 0
         stale_s = max(self.stale_while_revalidate_s, self.stale_if_error_s)
@@ -45,21 +45,21 @@ class Lifetime:
     def may_stand_in(self, age_s: float) -> bool:
         """Return whether a picture of older data may be sent if a render fails.
 
-        It was stale when the data changed; RFC 5861 section 4 limits its use.
+        It became stale when the data changed; RFC 5861 section 4 limits its use.
         """
         return bool(self.stale_if_error_s) and age_s < (
             self.max_age_s + self.stale_if_error_s
         )
 
     def rest_s(self, age_s: float) -> int:
-        """Return how long the store keeps a picture of older data."""
+        """Return the seconds that the store still keeps a picture of older data."""
         return int(self.max_age_s + self.stale_while_revalidate_s - age_s)
 
     def freshness(self, age_s: float, key: str) -> Freshness:
-        """What may be done with an entry that is *age_s* old.
+        """Return the permitted use of an entry that is *age_s* seconds old.
 
-        The jitter follows from *key*, so that all processes agree. It only
-        shortens: nothing is sent as fresh after ``max_age``.
+        The jitter follows from *key*, so that all processes agree. It only shortens:
+        nothing is sent as fresh after ``max_age``.
         """
         if age_s < self.max_age_s * (1 - JITTER * _fraction(key)):
             return Freshness.FRESH
@@ -71,5 +71,5 @@ class Lifetime:
 
 
 def _fraction(key: str) -> float:
-    """A number from 0 to 1 from the last digits of a hexadecimal *key*."""
+    """Return a number from 0 to 1 from the last digits of a hexadecimal *key*."""
     return int(key[-4:], 16) / 0xFFFF

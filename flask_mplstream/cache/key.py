@@ -1,9 +1,9 @@
-"""Keys: one text for one identity, the same in every process.
+"""Keys: one text for each identity, equal in every process.
 
-Cache layer: values only. A key decides whose picture is sent, so a value is
-accepted only if its text holds all of it: the class, the contents, and every
-attribute. It is read by the methods of the builtin class, because those of a
-subclass may hide something, as ``Token(***)`` does.
+Cache layer: values only. A key decides which user's picture is sent, so a value is
+accepted only if its text covers the class, the contents and every attribute. Values are
+read by the methods of the built-in class, because a subclass may hide something, such
+as the secret in ``Token(***)``.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 def digest(*texts: str) -> str:
-    """Return a key of 40 hexadecimal digits from *texts* in their order."""
+    """Return a key of 40 hexadecimal digits from *texts*, in order."""
     hashed = blake2b(digest_size=20)
     for text in texts:
         data = text.encode("utf-8", "surrogatepass")
@@ -48,13 +48,13 @@ def digest(*texts: str) -> str:
 def fingerprint(value: object, source: str) -> str:
     """Return a text that is equal for equal values only.
 
-    It is the same in every process, except for a class of a function's own.
+    It is the same in every process, except for a class that is defined in a function.
 
-    :param value: None, a number, text, bytes, a date or time, ``UUID``, ``Path``,
+    :param value: ``None``, a number, text, bytes, a date or time, ``UUID``, ``Path``,
         ``Enum``, numpy or pandas scalar or dataclass, or a list, tuple, set or dict
         of those, without attributes that are not fields of a dataclass.
-    :param source: where the value comes from, for the error.
-    :raises ConfigError: for a value that a text cannot hold as a whole.
+    :param source: the origin of the value, for the error.
+    :raises ConfigError: if a text cannot hold the whole value.
     """
     try:
         return _text(value)
@@ -69,16 +69,16 @@ def fingerprint(value: object, source: str) -> str:
 
 
 def copy_value(value: T) -> T:
-    """Return a copy of *value* that nothing else holds, or itself if it is constant."""
+    """Return an independent copy of *value*, or *value* itself if it is constant."""
     return value if type(value) in _LEAVES else deepcopy(value)
 
 
 class _NotWholeError(Exception):
-    """A part of the value would not be in its fingerprint."""
+    """An error for a value that its fingerprint would not cover."""
 
 
 def _text(value: object) -> str:
-    kind = type(value)  # A proxy lies in its __class__.
+    kind = type(value)  # A proxy has a false __class__.
     leaf = _LEAVES.get(kind)
     if leaf is not None:
         return f"{kind.__name__}:{leaf(value)}"
@@ -97,7 +97,7 @@ def _text(value: object) -> str:
 
 
 def _join(parts: Iterable[str]) -> str:
-    # Lengths tell where a part ends, whatever is in it.
+    # The lengths separate the parts, whatever they contain.
     return "".join(f"{len(part)}:{part}" for part in parts)
 
 
@@ -106,12 +106,12 @@ def _name_of(kind: type) -> str:
 
 
 def _show(kind: type) -> str:
-    """Return the text of *kind*; its own ``repr`` may run the app's code."""
+    """Return *kind* as text; its own ``repr`` may run the app's code."""
     return f"<class '{_name_of(kind).removeprefix('builtins.')}'>"
 
 
 def _base_of(kind: type) -> type:
-    """Return the class among those of *kind* whose contents can be read."""
+    """Return the first class in the MRO of *kind* with readable contents."""
     if kind not in _READ and _is_of_pandas(kind):
         _READ.update(_pandas_readers())
     return next(cls for cls in kind.__mro__ if cls in _READ)
@@ -122,7 +122,7 @@ def _is_of_pandas(kind: type) -> bool:
 
 
 def _check_class(kind: type, base: type) -> None:
-    """Refuse a class of no value, or with state out of sight.
+    """Reject a class that is no value type or may have hidden state.
 
     :raises _NotWholeError: naming the class.
     """
@@ -135,22 +135,22 @@ def _check_class(kind: type, base: type) -> None:
 
 
 def _is_python(cls: type) -> bool:
-    """Return whether a ``class`` statement made *cls*, which so hides no state.
+    """Return whether a ``class`` statement made *cls*, so that it hides no state.
 
-    A class from C has a ``__new__`` of C, as ``os.stat_result`` has, or is not made
+    A class from C has a ``__new__`` in C, such as ``os.stat_result``, or is not created
     at run time (``Py_TPFLAGS_HEAPTYPE``).
     """
     is_from_c = isinstance(vars(cls).get("__new__"), BuiltinFunctionType)
     return bool(cls.__flags__ & 1 << 9) and not is_from_c
 
 
-#: A token for each class that cannot be imported by name, as one inside a function:
-#: another call makes one of the same name, with methods that know something else.
+#: A token for each class that cannot be imported by name, such as one in a function:
+#: another call makes a class of the same name, with methods over other variables.
 _tokens: WeakKeyDictionary[type, str] = WeakKeyDictionary()
 
 
 def _identity_of(kind: type) -> str:
-    """Return a text for *kind* alone, the same in every process that can import it."""
+    """Return a text for *kind* alone, equal in every process that can import it."""
     name = _name_of(kind)
     if kind in _READ or _is_importable(kind):
         return name
@@ -165,16 +165,16 @@ def _is_importable(kind: type) -> bool:
 
 
 def _is_derived(kind: type, name: str) -> bool:
-    """Return whether an attribute follows from the rest of a value."""
+    """Return whether the attribute *name* follows from the rest of a value."""
     if issubclass(kind, Enum):
         return name in ("__objclass__", "_sort_order_", "_inverted_")
     return _is_of_pandas(kind) and name.startswith("_")  # Computed by pandas.
 
 
 def _attributes(value: object, base: type) -> Iterator[tuple[str, object]]:
-    """Yield the attributes of *value*, with their names.
+    """Yield the names and values of the attributes of *value*.
 
-    :raises _NotWholeError: for one that its class does not declare.
+    :raises _NotWholeError: for an attribute that the class does not declare.
     """
     kind = type(value)
     is_open = issubclass(kind, Enum | tzinfo)
@@ -191,7 +191,7 @@ def _attributes(value: object, base: type) -> Iterator[tuple[str, object]]:
 
 
 def _held(value: object, base: type) -> Iterator[tuple[str, object]]:
-    """Yield the contents of the slots and of the ``__dict__`` of *value*."""
+    """Yield the names and contents of the slots and ``__dict__`` of *value*."""
     kind, has_dict = type(value), False
     for cls in kind.__mro__:
         for name, found in vars(cls).items():
@@ -200,7 +200,7 @@ def _held(value: object, base: type) -> Iterator[tuple[str, object]]:
                     yield name, found.__get__(value)
                 except AttributeError:
                     continue  # Not set.
-            # Not the property of this name that a class may have.
+            # The real __dict__, not a property of this name.
             elif name == "__dict__" and isinstance(found, GetSetDescriptorType):
                 has_dict = True
                 yield from found.__get__(value).items()
@@ -213,7 +213,7 @@ def _read_leaf(kind: type) -> Callable[[Any], list[str]]:
 
 
 def _read_items(value: dict[Any, Any]) -> Iterator[object]:
-    # In their order, which a figure may follow.
+    # In order, because a figure may depend on it.
     for pair in dict.items(value):
         yield from pair
 
@@ -235,7 +235,7 @@ def _read_default(value: defaultdict[Any, Any]) -> Iterator[object]:
 
 def _read_numpy(value: np.generic) -> list[object]:
     plain = value.item()
-    # A long double stays one.
+    # A long double is still a numpy scalar.
     return [str(value.dtype), repr(plain) if isinstance(plain, np.generic) else plain]
 
 
@@ -243,7 +243,7 @@ def _pandas_readers() -> dict[type, Callable[[Any], Iterable[object]]]:
     pandas = sys.modules["pandas"]
 
     def read_time(value: Any) -> list[object]:
-        # They count nanoseconds, unlike the class that they inherit from.
+        # They count nanoseconds, unlike their base classes.
         return [value.isoformat(), value.unit]
 
     return {
@@ -253,13 +253,13 @@ def _pandas_readers() -> dict[type, Callable[[Any], Iterable[object]]]:
     }
 
 
-#: The text of a value of one piece.
+#: The text of an atomic value, by class.
 _LEAVES: dict[type, Callable[[Any], str]] = {
     type(None): lambda _: "",
     bool: str,
-    # Of any length: decimal digits are limited.
+    # Hexadecimal, because Python limits the number of decimal digits.
     int: lambda value: int.__format__(value, "x"),
-    # Of every bit: -0.0 is not 0.0.
+    # All bits, because -0.0 is not 0.0.
     float: lambda value: struct.pack("!d", value).hex(),
     complex: lambda value: complex.__repr__(value),
     str: lambda value: str.__str__(value),
@@ -267,7 +267,7 @@ _LEAVES: dict[type, Callable[[Any], str]] = {
     Decimal: lambda value: Decimal.__str__(value),
 }
 
-#: The parts of a value of each class.
+#: The parts of a value, by class.
 _READ: dict[type, Callable[[Any], Iterable[object]]] = {
     object: lambda _: [],
     **{kind: _read_leaf(kind) for kind in _LEAVES},
@@ -282,7 +282,7 @@ _READ: dict[type, Callable[[Any], Iterable[object]]] = {
     dict: _read_items,
     OrderedDict: _read_ordered,
     defaultdict: _read_default,
-    # As pickle reads them, with fold and without the local zone's name.
+    # As in pickle: with fold, without the name of the local time zone.
     date: lambda value: date.__reduce__(value)[1],
     datetime: lambda value: datetime.__reduce_ex__(value, 4)[1],
     time: lambda value: time.__reduce_ex__(value, 4)[1],

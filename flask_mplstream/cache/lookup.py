@@ -1,12 +1,12 @@
-"""From the store, or from one render: the only way to a picture.
+"""The only path to a picture: the store, or else one render.
 
-Cache layer: it receives ``produce`` and the time; it knows neither Flask nor
-Matplotlib. What happens to a request::
+Cache layer: receives ``produce`` and the time; knows neither Flask nor Matplotlib. The
+path of a request::
 
     fresh ────────────────> sent
     stale, may be sent ───> sent, and renewed in the background
     else ─> one flight in this process ─> one lease among processes ─> render
-            which fails, and a stale one may be sent on error ─> that one
+            if it fails and a stale picture may be sent on error ─> that picture
 """
 
 from __future__ import annotations
@@ -34,79 +34,79 @@ from .store import Found, Newest, Store
 
 logger = logging.getLogger("flask_mplstream")
 
-#: Seconds between looks for what another process renders: the first, the longest.
+#: Seconds between checks for another process's picture: the first and the longest.
 FIRST_POLL_S, LONGEST_POLL_S = 0.005, 0.05
-#: Tries to be alone for naming the newest of a series. Without, an older picture
-#: is kept longer.
+#: Tries to get the lease for naming the newest picture of a series. If all fail, an
+#: older picture may be kept longer.
 EXCHANGE_TRIES = 40
-#: Seconds that the clocks of two machines may differ.
+#: Tolerated difference between the clocks of two machines, in seconds.
 CLOCK_SKEW_S = 5.0
 
 
 class Served(NamedTuple):
-    """A picture to send, and how it was come by."""
+    """A picture to send, with its cache status."""
 
     entry: Entry
     #: Whole seconds since it was rendered.
     age_s: int = 0
-    #: Why it was rendered, in the words of RFC 9211; ``None`` for a hit.
+    #: Reason for the render, as a term of RFC 9211; ``None`` for a hit.
     fwd: str | None = None
     is_stored: bool = False
-    #: Whether another request's render was waited for.
+    #: Whether the request waited for another caller's render.
     is_collapsed: bool = False
-    #: Whether rendering failed and this is the last good one.
+    #: Whether the render failed and this is an older picture.
     is_fallback: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A picture that is asked for, and how it is to be had."""
+    """A requested picture, with the means to make it."""
 
     #: Identity in the store.
     key: str
-    #: What it belongs to, for invalidation.
+    #: Names that the entry belongs to, for invalidation.
     names: Sequence[str]
-    #: Renders it until a deadline, for what ``admit`` returned.
+    #: Renders the picture until a deadline, given the result of ``admit``.
     produce: Callable[[Deadline, Any], RenderedImage]
     lifetime: Lifetime
-    #: Seconds to wait and to render, all in all.
+    #: Seconds to wait and to render, in total.
     timeout_s: float
-    #: Seconds for which a failure is the answer, without another render.
+    #: Seconds during which a failure is sent again, without another render.
     failure_backoff_s: float
-    #: Whether an error is a failure, which a stale picture may stand in for.
+    #: Whether an error is a failure, for which a stale picture may be sent instead.
     is_failure: Callable[[Exception], bool]
-    #: Entity tag for a generation, where it does not follow from the bytes.
+    #: Returns the entity tag for a generation, if it does not follow from the bytes.
     etag: Callable[[str], str] | None = None
-    #: Called in a request that would begin a render, or follow one; says who pays
-    #: for it, given whether it would begin one, and may refuse that.
+    #: Called in a request that begins or follows a render, with ``True`` if it begins
+    #: one. Returns the payer, or raises an error to refuse.
     admit: Callable[[bool], object] = lambda _begins: None
-    #: Called in a request before it waits, to let go of what others may need.
+    #: Called in a request before it waits, to release resources for others.
     before_wait: Callable[[], object] = lambda: None
-    #: Gives the identity without the version of the data, if there is one: it leads
-    #: to the newest picture, which is sent if rendering the current data fails.
+    #: Returns the identity without the data's version, if the data has one. It leads to
+    #: the newest picture, which is sent if rendering the current data fails.
     series: Callable[[], str] | None = None
-    #: Counts the seconds of ``timeout_s``; it may stand still for a while.
+    #: Counts the seconds of ``timeout_s``; it may pause.
     clock: Callable[[], float] = time.monotonic
 
     @property
     def deadline(self) -> Deadline:
-        """A deadline for a request that begins now."""
+        """A new deadline that begins now."""
         return Deadline(self.timeout_s, self.clock)
 
     def without_stale(self) -> Wanted:
-        """Return the same picture, which is fresh or an error."""
+        """Return a copy that gives a fresh picture or an error."""
         lifetime = self.lifetime
         stale_s = lifetime.stored_s - lifetime.max_age_s if lifetime.max_age_s else 0
-        # Kept as long as usual: another caller may take a stale one.
+        # Stored as long as usual: another caller may accept a stale picture.
         lifetime = replace(
             lifetime, stale_while_revalidate_s=0, stale_if_error_s=stale_s
         )
         return replace(self, lifetime=lifetime, is_failure=lambda _: False)
 
     def backoff_s(self, error: Exception) -> float:
-        """Seconds for which *error* is the answer."""
+        """Return the seconds during which *error* is sent again."""
         if isinstance(error, OverloadedError) or not self.lifetime.stored_s:
-            return 0.0  # Nothing was tried, or nothing is to be kept.
+            return 0.0  # No render was tried, or nothing may be kept.
         return self.failure_backoff_s if self.is_failure(error) else 0.0
 
 
@@ -114,7 +114,7 @@ class Pictures:
     """The pictures in one store.
 
     :param clock: Unix time in seconds.
-    :param max_followers: requests that may wait for the renders of others.
+    :param max_followers: requests that may wait for other requests' renders.
     """
 
     def __init__(
@@ -134,26 +134,27 @@ class Pictures:
 
     @property
     def is_shared(self) -> bool:
-        """Whether other processes see them, too."""
+        """Whether other processes see the pictures too."""
         return self._leases.is_shared
 
     def find(self, wanted: Wanted) -> Found:
-        """What the store has, whether it may be sent or not."""
+        """Return the entry in the store, even if it must not be sent."""
         kept_s = wanted.lifetime.stored_s
         return self.store.read(wanted.key, wanted.names, timeout_s=kept_s)
 
     def get_while_drawing(self, wanted: Wanted) -> Served:
-        """The picture for a figure function, which others may be waiting for.
+        """Return a picture that a figure function requests during its render.
 
-        It waits for nobody: that could be somebody who waits for its turn to draw.
+        It waits for no other caller, which may itself be waiting for a turn to draw.
         """
         with self._flights.leading():
             return self.get(wanted, self.find(wanted))
 
     def get(self, wanted: Wanted, found: Found) -> Served:
-        """The picture: *found*, or from a render.
+        """Return the picture: *found* if it may be sent, else from a render.
 
-        :raises RenderTimeoutError: where another's render takes too long.
+        :raises OverloadedError: if too many requests wait.
+        :raises RenderTimeoutError: if the picture is not ready in time.
         """
         entry, now = found.entry, self._clock()
         freshness = self._freshness(wanted, entry, now)
@@ -203,7 +204,7 @@ class Pictures:
         if entry is None:
             return Freshness.EXPIRED
         if entry.stored_at > now + CLOCK_SKEW_S:
-            return Freshness.ON_ERROR  # The clock was set back: how old is unknown.
+            return Freshness.ON_ERROR  # The clock was set back: the age is unknown.
         return wanted.lifetime.freshness(entry.age_s(now), wanted.key)
 
     def _note_fallback(self, wanted: Wanted, error: Exception) -> None:
@@ -213,7 +214,7 @@ class Pictures:
             logger.warning("Sending an older picture of %s.", wanted.key, exc_info=True)
 
     def _render_anew(self, wanted: Wanted, generation: str) -> Served:
-        """Render from data that is read after this call; keep nothing."""
+        """Render from data that is read after this call; store nothing."""
 
         def make(deadline: Deadline, payer: object) -> Production[Served]:
             image = yield partial(wanted.produce, deadline, payer)
@@ -225,7 +226,7 @@ class Pictures:
         fwd = "uri-miss" if found.entry is None else "stale"
         make = self._render_unless_made if self._flights.is_nested else self._lead
         # A nested caller takes no lease: its holder may be waiting for this thread.
-        # An invalidation begins a new flight: the one under way is too old.
+        # The flight's name has the generation, so an invalidation begins a new flight.
         return self._flown(
             wanted, f"{wanted.key} {found.generation}", partial(make, wanted, fwd)
         )
@@ -238,9 +239,9 @@ class Pictures:
         *,
         is_live: bool = False,
     ) -> Served:
-        """The picture from one flight for all who want it now.
+        """Return the picture from one flight, which concurrent callers share.
 
-        :param is_live: whether nothing that began earlier will do.
+        :param is_live: whether a render that began earlier is too old.
         """
         deadline = wanted.deadline
         if self._flights.is_nested:
@@ -260,7 +261,7 @@ class Pictures:
     def _lead(
         self, wanted: Wanted, fwd: str, deadline: Deadline, payer: object
     ) -> Production[Served]:
-        """Render, or wait for the process that does."""
+        """Render, or wait for the process that renders."""
         poll_s = FIRST_POLL_S
         while (release := self._acquire(wanted.key)) is None:
             deadline.begin("another process")
@@ -281,9 +282,9 @@ class Pictures:
         return self._fresh(wanted, self._look_again(wanted).entry)
 
     def _find_newer(self, wanted: Wanted, began_at: float) -> Served | None:
-        """Return the picture of newer data that another process rendered meanwhile.
+        """Return a fresh picture that another process stored after *began_at*.
 
-        It had the lease, as this process was suspended or busy for too long.
+        It had the lease, because this process was suspended or busy for too long.
         """
         entry = self._look_again(wanted).entry
         is_newer = entry is not None and entry.stored_at > began_at
@@ -304,13 +305,12 @@ class Pictures:
     def _render_unless_made(
         self, wanted: Wanted, fwd: str, deadline: Deadline, payer: object
     ) -> Production[Served]:
-        """Render, with the lease in hand."""
-        # Between the first look and the lease somebody may have finished.
+        """Render, unless another caller has stored a fresh picture by now."""
         found = self._look_again(wanted)
         if made := self._fresh(wanted, found.entry):
             return made
-        # The generation from before the render: what is invalidated while it
-        # runs must not be stored as new.
+        # Use the generation from before the render: an invalidation during the render
+        # must make the new entry a miss.
         began_at = self._clock()
         image = yield partial(wanted.produce, deadline, payer)
         entry = self._entry(wanted, found.generation, image)
@@ -324,9 +324,9 @@ class Pictures:
         return Served(entry, fwd=fwd, is_stored=is_stored)
 
     def _supersede(self, wanted: Wanted, series: str, began_at: float) -> None:
-        """Name the picture as the newest, and let the one before it go sooner.
+        """Name the picture as the newest, and shorten the lifetime of the previous one.
 
-        A render that began sooner, and ended later, is the one before.
+        A picture is older if its render began earlier, even if the render ended later.
         """
         lifetime, now = wanted.lifetime, self._clock()
         newest, timeout_s = Newest(wanted.key, began_at), lifetime.stored_s
@@ -341,7 +341,11 @@ class Pictures:
             self.store.cut_lifetime(older.key, lifetime.rest_s(age_s))
 
     def _acquire_soon(self, key: str) -> Callable[[], object]:
-        """Return a lease for a moment's work, unless the backend needs none."""
+        """Return a lease for a short operation.
+
+        The lease is empty if the backend exchanges values atomically, or if all tries
+        fail.
+        """
         for _ in range(0 if self.store.is_exact else EXCHANGE_TRIES):
             if release := self._acquire(key):
                 return release
@@ -353,7 +357,10 @@ class Pictures:
         return Entry.of(image, self._clock(), generation=generation, etag=etag)
 
     def _acquire(self, key: str) -> Callable[[], object] | None:
-        """The lease; where the backend cannot say, everybody has it."""
+        """Return the lease, or ``None`` if it is taken.
+
+        Every caller gets a lease while the backend is down or cannot lock.
+        """
         if self._leases.is_shared and not self.store.breaker.is_open:
             try:
                 return self._leases.acquire(key)
@@ -366,7 +373,7 @@ class Pictures:
         return lambda: None
 
     def _renew(self, wanted: Wanted, generation: str) -> None:
-        """Render again in the background, unless somebody does or just failed to."""
+        """Render again in the background, unless a render runs or has just failed."""
         flight = f"{wanted.key} {generation}"
         if self._flights.is_busy_or_failed(flight):
             return
@@ -375,9 +382,9 @@ class Pictures:
             deadline = wanted.deadline
             release = self._acquire(wanted.key)
             if release is None:
-                return  # Another process does.
-            # If a request leads by now, it waits for this lease, and must not be
-            # waited for.
+                return  # Another process renders.
+            # A request that leads by now waits for this lease: waiting for the request
+            # would be a deadlock.
             with held(release):
                 self._flights.fly_here(
                     flight,

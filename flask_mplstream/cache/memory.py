@@ -1,8 +1,8 @@
 """The embedded store: memory of this process, bounded in bytes.
 
-Cache layer. A cachelib backend on cachetools' LRU, which Flask-Caching takes
-as ``CACHE_TYPE = "flask_mplstream.cache.memory.MemoryCache"``. Flask-Caching's
-own SimpleCache counts items, not bytes, and drops what expires soonest.
+Cache layer. A cachelib backend on cachetools' LRU, for Flask-Caching's
+``CACHE_TYPE = "flask_mplstream.cache.memory.MemoryCache"``. Flask-Caching's own
+SimpleCache counts items, not bytes, and evicts the item that expires first.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
 DEFAULT_BYTES = 64 * 2**20
-#: What an item costs besides its value: key, bookkeeping, ready headers.
+#: Estimated bytes of an item besides its value and key: bookkeeping, ready headers.
 OVERHEAD_BYTES = 2048
 
 
@@ -32,7 +32,7 @@ _instances: WeakSet[MemoryCache] = WeakSet()
 
 
 def _renew_locks() -> None:
-    """A thread of the parent may have held a lock; it does not live here."""
+    """Replace the locks in a forked child: a thread of the parent may have held one."""
     for instance in _instances:
         instance._lock = threading.Lock()
 
@@ -52,13 +52,13 @@ def _value_of(item: _Item) -> Any:
 
 
 class MemoryCache(BaseCache):
-    """Drops what was used least recently once it holds *max_bytes*.
+    """A cache that evicts the least recently used items above *max_bytes*.
 
-    Pictures and ``bytes`` are kept as they are, as nobody can change them;
-    anything else is pickled, so that its changes stay outside.
+    Pictures and ``bytes`` are kept as they are, because they are immutable. Other
+    values are pickled, so that later changes to them do not reach the cache.
 
     :param max_bytes: total size, default 64 MiB.
-    :param default_timeout: seconds; 0 keeps an item until there is no room.
+    :param default_timeout: seconds, default 300; 0 keeps an item until it is evicted.
     :param timer: a monotonic clock in seconds, for tests.
     """
 
@@ -84,21 +84,21 @@ class MemoryCache(BaseCache):
         args: list[Any],
         kwargs: dict[str, Any],
     ) -> Self:
-        """Make one from ``CACHE_OPTIONS``, as Flask-Caching asks."""
+        """Create a cache from ``CACHE_OPTIONS``; Flask-Caching calls it."""
         return cls(*args, **kwargs)
 
     @property
     def max_bytes(self) -> int:
-        """What the items may take together."""
+        """Limit of the total size."""
         return int(self._items.maxsize)
 
     @property
     def size_bytes(self) -> int:
-        """What the items take together, their overhead included."""
+        """Total size of the items, including their overhead."""
         return int(self._items.currsize)
 
     def get(self, key: str) -> Any:
-        """The value under *key*, or ``None``."""
+        """Return the value under *key*, or ``None``."""
         with self._lock:
             item = self._items.get(key)
             if item is None:
@@ -109,13 +109,13 @@ class MemoryCache(BaseCache):
         return _value_of(item) if item.is_pickled else item.value
 
     def set(self, key: str, value: Any, timeout: Any = None) -> bool:
-        """Keep *value* for *timeout* seconds; ``False`` where it is too large."""
+        """Store *value* for *timeout* seconds; return ``False`` if it is too large."""
         item = self._item(key, value, timeout)
         with self._lock:
             return self._keep(key, item)
 
     def add(self, key: str, value: Any, timeout: Any = None) -> bool:
-        """As :meth:`set`, but ``False`` where *key* is there."""
+        """Store *value* like :meth:`set`; return ``False`` if *key* exists."""
         item = self._item(key, value, timeout)
         with self._lock:
             found = self._items.get(key)
@@ -124,7 +124,7 @@ class MemoryCache(BaseCache):
             return self._keep(key, item)
 
     def exchange(self, key: str, value: Any, timeout: Any = None) -> Any:
-        """As :meth:`set`, and return the value that was there."""
+        """Store *value* like :meth:`set`; return the previous value or ``None``."""
         item = self._item(key, value, timeout)
         with self._lock:
             older = self._items.get(key)
@@ -145,19 +145,19 @@ class MemoryCache(BaseCache):
 
     def _keep(self, key: str, item: _Item) -> bool:
         if item.size_bytes > self._items.maxsize:
-            # What stood there is not the newest any more.
+            # The previous value is outdated.
             self._items.pop(key, None)
             return False
         self._items[key] = item
         return True
 
     def delete(self, key: str) -> bool:
-        """Drop *key*; ``False`` where it was not there."""
+        """Drop *key*; return ``False`` if it is missing."""
         with self._lock:
             return self._items.pop(key, None) is not None
 
     def has(self, key: str) -> bool:
-        """Whether *key* is there."""
+        """Return whether *key* exists."""
         with self._lock:
             item = self._items.get(key)
             return item is not None and item.expires_at > self._timer()

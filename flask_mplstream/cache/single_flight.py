@@ -1,11 +1,10 @@
-"""One flight per key: callers that come while a picture is made wait for that one.
+"""One flight per key: concurrent callers share one render.
 
-Cache layer: values and threads; it knows neither Flask nor Matplotlib, neither
-the store nor freshness. The render of a flight has a thread, so that no caller waits
-longer than its deadline, whatever the render does; if it ends late, that thread does
-the rest, and the picture is stored all the same. Followers get the leader's value or
-a copy of its error, and both are forgotten when the flight ends, except for an
-error's short ``error_backoff``.
+Cache layer: values and threads; knows neither Flask, Matplotlib, the store nor
+freshness. Each render has a thread, so that no caller waits past its deadline; if the
+render ends late, that thread finishes the flight and the picture is still stored.
+Followers get the leader's value or a copy of its error. Both are forgotten when the
+flight ends, except for an error during its ``error_backoff``.
 """
 
 from __future__ import annotations
@@ -31,21 +30,21 @@ from ..limits.deadline import Deadline
 from .error_copy import copy_error
 
 T = TypeVar("T")
-#: The steps that make a picture: it yields its render, as a call that takes long, is
-#: sent what that returned, and may end in another thread than it began in.
+#: The steps that make a picture. The generator yields its render, a slow call, and is
+#: sent the result. It may end in another thread than it began in.
 Production = Generator[Callable[[], Any], Any, T]
 
 logger = logging.getLogger("flask_mplstream")
 
-#: Errors that are remembered at most.
+#: Maximum number of remembered errors.
 MAX_ERRORS = 256
-#: Seconds after the deadline that the leader leaves the render to say what is wrong.
+#: Seconds after the deadline in which a render can still raise its own error.
 GRACE_S = 0.4
-#: Seconds that a flight lasts before followers over the limit are sent away.
+#: Age of a flight, in seconds, at which followers over the limit are rejected.
 PATIENCE_S = 1.0
-#: Seconds that the end of the process waits for flights that every caller has left.
+#: Seconds that an exiting process waits for renders without callers.
 STOP_TIMEOUT_S = 5.0
-#: Characters of the log line about a failure that no caller waited for.
+#: Maximum length of the log line about a failed render without callers.
 MAX_LOG_LINE = 1000
 
 _all_flights: WeakSet[Flights[Any]] = WeakSet()
@@ -54,7 +53,7 @@ _threads: WeakSet[threading.Thread] = WeakSet()
 
 @dataclass(frozen=True, slots=True)
 class _Outcome(Generic[T]):
-    """What became of a flight: a value, or an error without data."""
+    """The result of a flight: a value, or an error without data."""
 
     value: T | None = None
     error: Exception | None = None
@@ -62,14 +61,14 @@ class _Outcome(Generic[T]):
 
 @dataclass(eq=False, slots=True)
 class _Rendered:
-    """What became of the call that a production yielded."""
+    """The result of the render that a production yielded."""
 
     done: Future[None] = field(default_factory=lambda: Future())
     value: Any = None
     error: Exception | None = None
 
     def end(self, production: Production[T]) -> T:
-        """Return what *production* makes of it; keep no error, whose frames hold it."""
+        """Finish *production* with this result; drop the error to break a cycle."""
         error, self.error = self.error, None
         try:
             return _end(production, self.value, error)
@@ -79,22 +78,22 @@ class _Rendered:
 
 @dataclass(eq=False, slots=True)
 class _Flight(Generic[T]):
-    """A picture that is being made."""
+    """One production of a picture, which its callers share."""
 
     key: str
     deadline: Deadline
-    #: The one that must end before this one begins.
+    #: The flight that must end before this one begins.
     previous: _Flight[T] | None = None
     has_begun: bool = False
     landed: Future[_Outcome[T]] = field(default_factory=lambda: Future())
-    #: The leader's error with its traceback. The leader alone gets it, and takes it
-    #: away: its frames hold this flight, which would hold it.
+    #: The leader's error with its traceback. Only the leader gets it, and removes it to
+    #: break a reference cycle: the traceback's frames refer to this flight.
     error: Exception | None = None
     #: Whether the leader has stopped waiting.
     is_abandoned: bool = False
 
     def wait(self, timeout_s: float) -> bool:
-        """Return whether it ends in *timeout_s* seconds."""
+        """Wait *timeout_s* seconds for the end; return whether it has come."""
         with suppress(TimeoutError):
             self.landed.result(timeout_s)
         return self.landed.done()
@@ -104,8 +103,8 @@ class Flights(Generic[T]):
     """The flights of one process.
 
     :param clock: seconds, for the backoff after an error.
-    :param max_followers: followers that may wait at once, as each holds a thread of
-        the server; more of them wait only for flights that are quick.
+    :param max_followers: followers that may wait at once, because each holds a thread
+        of the server. Others wait only until a flight is :data:`PATIENCE_S` old.
     """
 
     def __init__(
@@ -119,7 +118,7 @@ class Flights(Generic[T]):
     def _reset(self) -> None:
         self._lock = threading.Lock()  # guards _flights, _errors and _followers
         self._flights: dict[str, _Flight[T]] = {}
-        # By key, when it happened, for how long it is the answer, and what.
+        # By key: time of the error, seconds for which it is raised again, the error.
         self._errors: dict[str, tuple[float, float, Exception]] = {}
         self._followers = 0
         self._nested = threading.local()
@@ -133,27 +132,27 @@ class Flights(Generic[T]):
         backoff_s: Callable[[Exception], float],
         must_begin_later: bool = False,
     ) -> tuple[T, bool]:
-        """Return what *produce* makes, called once for all callers with *key*.
+        """Call *produce* once for all callers with *key* and return its value.
 
-        :param deadline: of this caller; of the flight if it begins one.
-        :param backoff_s: seconds for which an error of *produce* is the answer
-            without calling it again, given the error.
-        :param must_begin_later: whether *produce* must not be called before this
-            call, so that a flight under way is too old.
+        :param deadline: the deadline of this caller, and of the flight if it begins
+            one.
+        :param backoff_s: returns the seconds for which an error is raised again
+            without calling *produce*.
+        :param must_begin_later: whether a flight that has begun is too old.
         :return: the value, and whether another caller made it.
-        :raises RenderTimeoutError: after the deadline; the flight goes on.
-        :raises OverloadedError: if too many callers follow.
+        :raises RenderTimeoutError: after the deadline; the flight continues.
+        :raises OverloadedError: if there are too many followers.
         """
         if self.is_nested:
-            # A figure function asks for a figure. Waiting could be for itself,
-            # or for a thread that waits for the gate that it holds.
+            # A figure function requests a figure. It could wait for itself, or for a
+            # thread that waits for the gate that this one holds.
             return run_here(produce()), False
         while True:
             flight, is_leader = self._join(key, deadline, must_begin_later)
             if is_leader:
                 return self._lead(flight, produce, backoff_s), False
             outcome = self._follow(flight, deadline)
-            # A used up budget is the leader's alone.
+            # An exhausted budget concerns the leader only.
             if not isinstance(outcome.error, BudgetError):
                 return _opened(outcome), True
 
@@ -165,7 +164,10 @@ class Flights(Generic[T]):
         deadline: Deadline,
         backoff_s: Callable[[Exception], float],
     ) -> T | None:
-        """Call *produce* in this thread, if *key* has no flight; wait for nothing."""
+        """Call *produce* in this thread; return ``None`` at once if *key* has a flight.
+
+        An error of *produce* is raised, and remembered for *backoff_s*.
+        """
         flight, is_leader = self._join(key, deadline, must_begin_later=False)
         if not is_leader:
             return None
@@ -178,7 +180,7 @@ class Flights(Generic[T]):
         return self._take(flight)
 
     def is_busy_or_failed(self, key: str, *, must_begin_later: bool = False) -> bool:
-        """Whether *key* is being made here, or an error is still its answer.
+        """Return whether *key* has a flight here, or an error that is raised again.
 
         :param must_begin_later: as for :meth:`fly`.
         """
@@ -190,7 +192,7 @@ class Flights(Generic[T]):
 
     def _error(self, key: str) -> Exception | None:
         since, backoff_s, error = self._errors.get(key, (0.0, 0.0, None))
-        # A clock set back does not make a second last until it is there again.
+        # A clock that is set back must not prolong the error.
         return error if 0 <= self._clock() - since < backoff_s else None
 
     def _join(
@@ -199,7 +201,7 @@ class Flights(Generic[T]):
         with self._lock:
             error = self._error(key)
             if error is not None:
-                # Each raise adds its frames, and a request in them, to what it raises.
+                # A copy, because each raise adds frames, which refer to a request.
                 raise copy_error(error)
             latest = self._flights.get(key)
             if latest is not None and not (must_begin_later and latest.has_begun):
@@ -231,11 +233,11 @@ class Flights(Generic[T]):
         try:
             self._wait(flight, rendered)
         except BaseException:
-            if not flight.is_abandoned:  # Interrupted just as it was ready.
+            if not flight.is_abandoned:  # Interrupted just after the render ended.
                 go_on()
             raise
         if thread is not None:
-            thread.join(GRACE_S)  # It has nothing left to do.
+            thread.join(GRACE_S)  # Its work is done.
         go_on()
         return self._take(flight)
 
@@ -260,7 +262,7 @@ class Flights(Generic[T]):
         rendered: _Rendered,
         go_on: Callable[[], None],
     ) -> None:
-        """Run *render* in its thread, and what follows if the leader has left."""
+        """Run *render* in its thread, and finish the flight if the leader has left."""
         with self.leading():
             try:
                 rendered.value = render()
@@ -295,7 +297,7 @@ class Flights(Generic[T]):
         error: BaseException,
         backoff_s: Callable[[Exception], float],
     ) -> None:
-        """End *flight* with the error of its production."""
+        """End *flight* with an error of its production."""
         if isinstance(error, Exception):
             self._fail(flight, error, backoff_s)
         else:
@@ -327,7 +329,7 @@ class Flights(Generic[T]):
 
     @contextmanager
     def _place(self) -> Iterator[bool]:
-        """Wait as one of the followers; whether there is a place for it."""
+        """Count a follower; yield whether the limit allows it to wait."""
         with self._lock:
             has_place = self._followers < self._max_followers
             self._followers += has_place
@@ -360,12 +362,12 @@ class Flights(Generic[T]):
 
     @property
     def is_nested(self) -> bool:
-        """Whether this thread is making a picture already."""
+        """Whether this thread is already making a picture."""
         return getattr(self._nested, "is_leading", False)
 
     @contextmanager
     def leading(self) -> Iterator[None]:
-        """Make a picture: what is requested meanwhile waits for no other thread."""
+        """Mark this thread as a leader, so that nested requests wait for no thread."""
         was_leading, self._nested.is_leading = self.is_nested, True
         try:
             yield
@@ -400,7 +402,7 @@ class Flights(Generic[T]):
 
 
 def run_here(production: Production[T]) -> T:
-    """Return what *production* makes, all of it in this thread."""
+    """Run *production* in this thread and return its value."""
     try:
         render = next(production)
     except StopIteration as end:
@@ -414,8 +416,8 @@ def run_here(production: Production[T]) -> T:
 
 
 def _end(production: Production[T], value: object, error: Exception | None) -> T:
-    """Return what *production* makes of the *value* or *error* of its render."""
-    if isinstance(error, StopIteration):  # A generator cannot pass it on.
+    """Finish *production* with the *value* or *error* of its render."""
+    if isinstance(error, StopIteration):  # A generator cannot raise it.
         production.close()
         raise error
     try:
@@ -431,18 +433,18 @@ def _end(production: Production[T], value: object, error: Exception | None) -> T
 
 
 def _opened(outcome: _Outcome[T]) -> T:
-    """The value of *outcome*; raise a copy of its error, as others get it as well."""
+    """Return the value of *outcome*, or raise a copy of its error, which is shared."""
     if outcome.error is not None:
         raise copy_error(outcome.error)
     return outcome.value  # type: ignore[return-value]  # It is a success.
 
 
 def _start(job: Callable[[], None]) -> threading.Thread | None:
-    """Run *job* in a thread, or here if there is none to be had."""
+    """Run *job* in a new thread, or here if no thread can start."""
     if _is_importing():
         job()
         return None
-    # A daemon, as a render that hangs must not keep the process.
+    # A daemon, because a hanging render must not keep the process alive.
     thread = threading.Thread(target=job, name="mplstream-render", daemon=True)
     try:
         thread.start()
@@ -456,8 +458,8 @@ def _start(job: Callable[[], None]) -> threading.Thread | None:
 def _is_importing() -> bool:
     """Return whether this thread is importing a module.
 
-    Another thread that needs the module waits for its end, and this thread would
-    wait for that one.
+    A render thread that needs the module would wait for this thread, which would wait
+    for the render.
     """
     frame: FrameType | None = sys._getframe()
     while frame:
@@ -483,14 +485,14 @@ def _crowded(max_followers: float) -> OverloadedError:
 
 
 def _reset_all() -> None:
-    """After a fork: the leaders of the parent do not live here."""
+    """Reset the flights in a forked child, which lacks its parent's threads."""
     _threads.clear()  # Python may not know that they have ended.
     for flights in _all_flights:
         flights._reset()
 
 
 def _join_all() -> None:
-    """Wait for what still runs: a daemon that is cut off in C code can crash."""
+    """Wait for running renders: a daemon thread that is cut off in C code can crash."""
     until = time.monotonic() + STOP_TIMEOUT_S
     for thread in list(_threads):
         thread.join(max(until - time.monotonic(), 0))

@@ -1,7 +1,7 @@
-"""Renders that nobody waits for: one thread, there while there is work.
+"""Background renders, in one thread that lives while there is work.
 
-Cache layer: threads only. Matplotlib draws one figure at a time, so more
-threads would only wait for each other.
+Cache layer: threads only. Matplotlib draws one figure at a time, so more threads would
+only wait for each other.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from ..forks import call_in_child
 
 logger = logging.getLogger("flask_mplstream")
 
-#: Jobs that may wait; a stale picture that finds no place is renewed later.
+#: Maximum number of waiting jobs; further stale pictures are renewed later.
 MAX_WAITING = 1000
-#: Seconds that the end of the process waits for the job under way.
+#: Seconds that an exiting process waits for the running job.
 STOP_TIMEOUT_S = 10.0
 
 _all: WeakSet[Background] = WeakSet()
 
 
 class Background:
-    """Runs jobs one after the other, in a thread that ends with the last."""
+    """A queue of jobs, run one at a time in a thread that ends with the last."""
 
     def __init__(self) -> None:
         self._reset()
@@ -40,9 +40,9 @@ class Background:
         self._is_stopped = False
 
     def submit(self, name: str, job: Callable[[], object]) -> bool:
-        """Run *job* soon, unless one called *name* is waiting or under way.
+        """Run *job* soon, unless a job called *name* is waiting or running.
 
-        :return: whether it will run.
+        :return: whether the job will run.
         """
         with self._lock:
             is_full = len(self._jobs) >= MAX_WAITING
@@ -55,8 +55,8 @@ class Background:
             return True
 
     def _start(self) -> bool:
-        """Whether there is a thread; it finds its jobs when the lock is free."""
-        # A daemon, as a render that hangs must not keep the process.
+        """Start the thread, which waits for the lock; return whether it has started."""
+        # A daemon, because a hanging render must not keep the process alive.
         thread = threading.Thread(
             target=self._work, name="mplstream-background", daemon=True
         )
@@ -84,14 +84,14 @@ class Background:
                     self._names.discard(name)
 
     def join(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
-        """Wait until there is nothing to do, *timeout_s* seconds at the most."""
+        """Wait until no job is left, for *timeout_s* seconds at most."""
         with self._lock:
             thread = self._thread
         if thread is not None:
             thread.join(timeout_s)
 
     def stop(self) -> None:
-        """Take no more jobs, drop those that wait, finish the one under way."""
+        """Refuse new jobs, drop the waiting ones and finish the running one."""
         with self._lock:
             self._is_stopped = True
             self._jobs.clear()
@@ -104,7 +104,7 @@ def _stop_all() -> None:
 
 
 def _reset_all() -> None:
-    """After a fork: the thread of the parent does not live here."""
+    """Reset the queues in a forked child, which lacks its parent's threads."""
     for background in _all:
         background._reset()
 

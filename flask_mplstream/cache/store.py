@@ -1,19 +1,17 @@
-"""The store: entries in whatever backend Flask-Caching has.
+"""The store: entries in any backend of Flask-Caching.
 
-Cache layer: it is given the backend, and knows neither Flask nor Matplotlib. A
-cache is there to help: a backend that fails is logged and left alone for a
-while, and costs a render, and never a request.
+Cache layer: receives the backend; knows neither Flask nor Matplotlib. A failing backend
+is logged and skipped for a while. It costs a render, never a request.
 
-An entry is valid under the *generation* it was made for. A generation follows
-from the tokens of some names (a figure, its arguments, tags), which are in the
-backend as well: writing a new token under a name makes every entry that was
-made under the old one a miss, on all processes, without looking for keys.
+An entry is valid under one *generation*, which follows from the tokens of some names (a
+figure, its arguments, tags). The tokens are in the backend as well. A new token for a
+name makes every entry under the old one a miss, in all processes, without a search for
+keys.
 
-A backend that is full may drop a token and keep an entry that the token made a
-miss. So in such a backend each name has a token before anything is stored, and
-an entry without all of its tokens is a miss. In a backend that drops the oldest, an
-entry goes before the token that was written after it, and names without a token
-need none.
+A full backend such as Redis may evict a token and keep an entry that the token made a
+miss. There, each name gets a token before anything is stored, and an entry without all
+of its tokens is a miss. A backend that evicts the oldest value drops an entry before
+the token that was written after it, and a name needs no token until it is invalidated.
 """
 
 from __future__ import annotations
@@ -48,30 +46,30 @@ from .memory import MemoryCache
 
 logger = logging.getLogger("flask_mplstream")
 
-#: What every key of ours begins with in a backend that is shared with others.
+#: Prefix of our keys in a backend that other code may share.
 PREFIX = "mplstream:"
-#: Key of the token that is gone when the backend was emptied.
+#: Key of a token that disappears when the backend is emptied.
 EPOCH = f"{PREFIX}epoch"
-#: Seconds after which the fast layer asks the backend for the tokens again: how
-#: long another process may send a picture that was invalidated.
+#: Seconds after which the fast layer reads the tokens from the backend again: the
+#: longest time that another process may send an invalidated picture.
 COHERENCE_S = 1.0
-#: Seconds that a token is kept. Not for good: FileSystemCache drops values first
-#: that never expire.
+#: Lifetime of a token, in seconds. It is limited because FileSystemCache first evicts
+#: values that never expire.
 TOKEN_S = 60 * 86_400
-#: Seconds that an entry is kept at most: less than a token written after it.
+#: Longest lifetime of an entry, in seconds: less than that of a token written after it.
 LONGEST_S = TOKEN_S - 60
-#: Seconds in which a fault of one kind is logged once.
+#: Minimum seconds between log lines about one kind of fault.
 LOG_S = 600.0
-#: Begins the generation that no entry in the backend has: of a backend that
-#: does not answer, or takes no tokens.
+#: Prefix of a generation that no stored entry has, because the backend does not answer
+#: or takes no tokens.
 UNKNOWN = "?"
 
 
 class Found(NamedTuple):
-    """What the store has under a key."""
+    """The result of a look-up in the store."""
 
     entry: Entry | None
-    #: What a new entry would be valid under.
+    #: Generation under which a new entry would be valid.
     generation: str
 
 
@@ -79,12 +77,12 @@ class Found(NamedTuple):
 class Newest:
     """The entry of a series with the newest data.
 
-    A series is the pictures that differ by the version of the data alone.
+    The pictures of a series differ only in the version of the data.
     """
 
     #: Its key in the store.
     key: str
-    #: When its render began, after the version was read; seconds since 1970.
+    #: Start of its render, after the version was read; Unix time in seconds.
     began_at: float
 
     def to_text(self, series: str) -> str:
@@ -94,7 +92,7 @@ class Newest:
 
     @classmethod
     def from_text(cls, series: str, text: object) -> Newest | None:
-        """Return the value of :meth:`to_text`; ``None`` for any other text."""
+        """Parse a text from :meth:`to_text`; return ``None`` for any other text."""
         with suppress(ValueError):
             key, began_at, _ = str(text).split()
             newest = cls(key, float(began_at))
@@ -107,8 +105,8 @@ class Store:
     """Entries by key.
 
     :param backend: a cachelib backend.
-    :param fast_bytes: size of the layer of this process in front of a backend
-        that others share; 0 for none.
+    :param fast_bytes: size of the layer in this process in front of a shared backend;
+        0 (the default) for none.
     :param timer: a monotonic clock in seconds, for tests.
     """
 
@@ -120,14 +118,14 @@ class Store:
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self.backend = backend
-        #: ``damaged`` and ``refused`` values and ``unlocked`` renders so far.
+        #: Number of ``damaged`` and ``refused`` values and ``unlocked`` renders so far.
         self.counts: Counter[str] = Counter()
         self._logged_at: dict[str, float] = {}
         self._timer = timer
         self._outage = f"{UNKNOWN}{uuid4().hex} "
-        # Memory of our own keeps the entry itself, with its ready headers.
+        # MemoryCache keeps the entry itself, with its ready headers.
         self._is_embedded = isinstance(backend, MemoryCache)
-        #: Whether caching is switched off.
+        #: Whether caching is off.
         self.keeps_nothing = type(backend).__name__ == "NullCache" or (
             isinstance(backend, MemoryCache) and not backend.max_bytes
         )
@@ -139,7 +137,7 @@ class Store:
         recount(backend)
 
     def _probe(self) -> None:
-        # Reading alone may be from a replica, whose master is down.
+        # Write as well: a replica answers reads while its master is down.
         key = f"{PREFIX}probe"
         try:
             self.backend.set(key, "", timeout=60)
@@ -156,12 +154,12 @@ class Store:
         timeout_s: int = 0,
         past_fast: bool = False,
     ) -> Found:
-        """What there is under *key*; damage and failure count as nothing.
+        """Return the entry under *key*; damage and failure count as a miss.
 
-        :param names: what the entry belongs to, for its generation.
+        :param names: names that the entry belongs to, for its generation.
         :param timeout_s: seconds for which the fast layer may keep a copy.
-        :param past_fast: ask the backend, where another process may have put
-            a newer one.
+        :param past_fast: whether to skip the fast layer, because another process may
+            have stored a newer entry.
         """
         if self._is_embedded and not self._was_invalidated:
             # Only this process could have written a token.
@@ -181,7 +179,7 @@ class Store:
 
     def _set(self, key: str, value: object, timeout_s: int) -> bool:
         def keep() -> bool:
-            # Backends that report nothing return None; memcached's client 0 or 1.
+            # Some backends return None; Memcached's client returns 0 or 1.
             kept = self.backend.set(key, value, timeout=timeout_s)
             return kept is None or bool(kept)
 
@@ -191,7 +189,7 @@ class Store:
         return bool(is_kept)
 
     def _attempt(self, operation: Callable[[], Any]) -> Any:
-        """Return the result of *operation*; ``None`` if the backend refuses it."""
+        """Return the result of *operation*, or ``None`` if the backend fails."""
         if self.breaker.is_open:
             return None
         try:
@@ -206,7 +204,7 @@ class Store:
         return result
 
     def generation(self, names: Sequence[str]) -> str:
-        """The generation alone, as old as :data:`COHERENCE_S` with a fast layer."""
+        """Return the generation, up to :data:`COHERENCE_S` old with a fast layer."""
         if self._is_embedded and not self._was_invalidated:
             return ""
         if self._fast is None:
@@ -224,12 +222,12 @@ class Store:
         return self._complete(names, self._get_many(*map(_token_key, names)))
 
     def _complete(self, names: Sequence[str], tokens: list[Any]) -> list[Any]:
-        """Return *tokens* of *names*, with new ones for those that are lost."""
+        """Return the *tokens* of *names*, with new ones for those that are lost."""
         if not self._needs_tokens or self.breaker.is_open or None not in tokens:
             return tokens
         keys = [_token_key(name) for name in names]
-        # Another process may add one first, or write one: then that counts. Only
-        # a token that cannot be read is written over.
+        # Add first, so that the token of a faster process counts. Overwrite only a
+        # token that cannot be read.
         for keep in (self._add_token, self._set_token):
             for key, token in zip(keys, tokens, strict=True):
                 if token is None:
@@ -249,7 +247,7 @@ class Store:
         return self._set(key, uuid4().hex, TOKEN_S)
 
     def _is_valid(self, entry: Entry, names: Sequence[str]) -> bool:
-        """Whether an entry of the fast layer still has its generation."""
+        """Return whether an entry of the fast layer still has its generation."""
         now = self._timer()
         if now < entry.ready.get("valid_until", 0.0):
             return True
@@ -268,7 +266,7 @@ class Store:
 
     def _generation(self, tokens: Sequence[Any]) -> str:
         if self.breaker.is_open:
-            # Different in each outage: pictures may be invalidated meanwhile.
+            # Different in each outage, because pictures may be invalidated meanwhile.
             return f"{self._outage}{self.breaker.trips}"
         if not (self._needs_tokens or any(tokens)):
             return ""
@@ -286,7 +284,7 @@ class Store:
             if is_outage(error):
                 self.breaker.trip()
             elif len(keys) > 1:
-                # One value that cannot be read is one miss.
+                # Read one by one, so that one unreadable value is one miss.
                 return [self._get_many(key)[0] for key in keys]
             else:
                 message = "Cannot read %s from the cache: %s."
@@ -303,7 +301,7 @@ class Store:
         return entry
 
     def count(self, fault: str, message: str, *details: object) -> None:
-        """Count a *fault*, and log the first in :data:`LOG_S` seconds."""
+        """Count a *fault* and log it, once in :data:`LOG_S` seconds at most."""
         self.counts[fault] += 1
         now = self._timer()
         if now - self._logged_at.get(fault, -math.inf) < LOG_S:
@@ -313,14 +311,14 @@ class Store:
         logger.warning(message, *details, self.counts[fault])
 
     def write(self, key: str, entry: Entry, timeout_s: int) -> bool:
-        """Keep *entry* for *timeout_s* seconds.
+        """Store *entry* for *timeout_s* seconds.
 
-        :return: whether it is kept where all who share the backend find it.
+        :return: whether the backend has stored it, not only the fast layer.
         """
         if self.keeps_nothing:
             return False
         timeout_s = min(timeout_s, LONGEST_S)
-        # It may have been invalidated while it was rendered: ask at the first hit.
+        # An invalidation may have come during the render: check at the first hit.
         self._keep_fast(key, entry, timeout_s, is_checked=not self._was_invalidated)
         value = entry if self._is_embedded else entry.to_bytes(key)
         is_known = not entry.generation.startswith(UNKNOWN)
@@ -345,7 +343,7 @@ class Store:
             self._fast.set(PREFIX + key, entry, timeout_s)
 
     def _epoch(self) -> object:
-        """Return the token that is gone once the backend was emptied."""
+        """Return the token that disappears when the backend is emptied."""
         (epoch,) = self._get_many(EPOCH)
         if epoch is None and self._set(EPOCH, token := uuid4().hex, TOKEN_S):
             return token
@@ -356,7 +354,7 @@ class Store:
     ) -> Newest | None:
         """Name *newest* as the newest entry of *series*.
 
-        :return: the entry that was named before.
+        :return: the previously named entry.
         """
         pointer, timeout_s = PREFIX + series, min(timeout_s, LONGEST_S)
         text = newest.to_text(series)
@@ -374,7 +372,7 @@ class Store:
 
     @property
     def is_exact(self) -> bool:
-        """Whether processes may call :meth:`replace_newest` at once."""
+        """Whether several callers may call :meth:`replace_newest` at once."""
         return exchanges_atomically(self.backend)
 
     def cut_lifetime(self, key: str, timeout_s: int) -> None:
@@ -384,17 +382,18 @@ class Store:
     def invalidate(self, names: Sequence[str]) -> None:
         """Make every entry that belongs to one of *names* a miss.
 
-        At once in this process, in the others within :data:`COHERENCE_S`.
+        It takes effect at once in this process, and within :data:`COHERENCE_S` in
+        others.
 
-        :raises CacheDownError: where the backend does not take it, and old
-            pictures would go on being sent.
+        :raises CacheDownError: if the backend refuses, so that old pictures are still
+            sent.
         """
         self._was_invalidated = True
         try:
             for name in names:
                 self._write_token(name)
         finally:
-            # Afterwards: who reads in between fills it with the old ones.
+            # Last, because a request in between could fill it with old entries.
             if self._fast is not None:
                 self._fast.clear()
 
@@ -402,7 +401,7 @@ class Store:
         if self._set_token(_token_key(name)):
             return
         if isinstance(self.backend, MemoryCache):
-            self.backend.clear()  # Too small for a token: nothing at all is kept.
+            self.backend.clear()  # Too small for a token: drop everything.
         elif not self.keeps_nothing:
             raise CacheDownError(
                 f"The cache did not take the invalidation of {name}, so that old "
