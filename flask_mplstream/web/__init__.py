@@ -1,5 +1,5 @@
 """The Flask side of a request: routes, views, responses, URLs, an app's state.
 
-It imports every room below it: ``workers``, ``rendering``, ``cache``, ``http``,
-``limits`` and ``parameters``. It writes no HTML.
+It may import ``workers``, ``rendering``, ``description``, ``cache``, ``limits``,
+``http``, ``parameters``, ``settings`` and the modules below them. It writes no HTML.
 """

@@ -1,6 +1,6 @@
-"""What the package keeps for one app, in ``app.extensions["mplstream"]``.
+"""One app's settings, figure routes and pictures: ``app.extensions["mplstream"]``.
 
-Flask side: the settings, the figure routes by endpoint, and the pictures.
+Flask side.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ EXTENSION = "mplstream"
 
 
 class AppState:
-    """Settings, routes and stores of *app*; one for each app."""
+    """The settings, routes and stores of *app*."""
 
     def __init__(self, app: Flask) -> None:
         self.settings = Settings.from_config(app.config)
         check_extras(self.settings)
         watch_writes()
-        if self.settings.workers:  # An executor's machines may have other modules.
+        if self.settings.workers:  # An executor's machines may have different modules.
             check_app(self.settings.app)
         if not app.extensions.get("cache"):
             check_cache_type(app.config)
@@ -60,14 +60,14 @@ class AppState:
         self._has_warned = False
         self._lock = threading.Lock()  # guards _pictures and _renders
         if self._may_preload:
-            # The first of all: one before it may answer the request.
+            # First, because an earlier hook may answer the request.
             app.before_request_funcs.setdefault(None, []).insert(0, self._preload)
 
     @classmethod
     def of(cls, app: Flask) -> AppState:
-        """The state of *app*, made at the first registration.
+        """Return the state of *app*; the first registration creates it.
 
-        :raises ConfigError: for an ``MPLSTREAM_*`` key that cannot work.
+        :raises ConfigError: for an invalid ``MPLSTREAM_*`` key.
         """
         state = app.extensions.get(EXTENSION)
         if not isinstance(state, cls):
@@ -75,16 +75,16 @@ class AppState:
         return state
 
     def check_settings(self) -> None:
-        """Refuse ``MPLSTREAM_*`` that were changed since they were read.
+        """Reject ``MPLSTREAM_*`` keys that changed after they were read.
 
         :raises ConfigError: naming the key.
         """
         self.settings.check_unchanged(self._app.config)
 
     def route(self, endpoint: str) -> FigureRoute:
-        """The figure route with the full name *endpoint*.
+        """Return the figure route with the full name *endpoint*.
 
-        :raises UnknownFigureError: naming the nearest one that there is.
+        :raises UnknownFigureError: naming the nearest known route.
         """
         check_name(endpoint)
         try:
@@ -93,18 +93,18 @@ class AppState:
             raise _unknown_figure(endpoint, list(self.routes)) from None
 
     def add(self, route: FigureRoute, blueprint: object, name: str) -> None:
-        """Keep *route*, which *blueprint* calls *name*."""
+        """Add *route*, which *blueprint* calls *name*."""
         self.routes[route.endpoint] = route
         self._declared.setdefault(id(blueprint), {}).setdefault(name, []).append(route)
 
     def routes_of(self, blueprint: object, name: str | None) -> list[FigureRoute]:
-        """The routes that *blueprint* calls *name*, or all of them.
+        """Return the routes that *blueprint* calls *name*, or all its routes.
 
-        More than one where it is registered several times.
+        A name has several routes if the blueprint is registered several times.
 
-        :param name: with or without names of blueprints before a dot.
-
-        :raises UnknownFigureError: where there is none.
+        :param name: a route's name, optionally after blueprint names and dots;
+            ``None`` for all routes.
+        :raises UnknownFigureError: if there is no such route.
         """
         declared = self._declared.get(id(blueprint), {})
         if name is None:
@@ -120,9 +120,9 @@ class AppState:
         return named
 
     def invalidate_tags(self, tags: Iterable[str]) -> None:
-        """Have every picture with one of *tags* rendered again, in all caches.
+        """Invalidate every picture with one of *tags*, in all caches.
 
-        :raises CacheDownError: where a cache does not take it.
+        :raises CacheDownError: if a cache does not accept the invalidation.
         :raises UnknownTagError: if no figure route has one of them.
         """
         tags = list(tags)
@@ -132,7 +132,7 @@ class AppState:
             store.invalidate([tag_name(tag) for tag in tags])
 
     def check_tags(self, tags: Iterable[str]) -> None:
-        """Refuse a tag that no figure route has.
+        """Reject a tag that no figure route has.
 
         :raises UnknownTagError: naming the nearest tag.
         """
@@ -146,7 +146,7 @@ class AppState:
                 raise UnknownTagError(f"No figure route has the tag {tag!r}. {hint}")
 
     def warn_of_own_cache(self) -> None:
-        """Log once that an invalidation reaches the pictures of this process alone."""
+        """Warn once, in production, if an invalidation reaches only this process."""
         app = self._app
         if self._has_warned or app.debug or app.testing:
             return
@@ -160,12 +160,12 @@ class AppState:
             )
 
     def pictures(self, cache: Cache | None) -> Pictures:
-        """The pictures in *cache*, or in the app's own where it is ``None``.
+        """Return the pictures in *cache*, or in the app's cache if it is ``None``.
 
-        Found at first use, as ``cache.init_app(app)`` may come after the
-        blueprint was registered.
+        The cache is looked up at first use, because ``cache.init_app(app)`` may
+        run after the blueprint is registered.
         """
-        notice_fork()  # Here, as hits and renders come after it.
+        notice_fork()  # Every hit and render passes here first.
         pictures = self._pictures.get(cache)
         if pictures is None:
             with self._lock:
@@ -175,9 +175,9 @@ class AppState:
         return pictures
 
     def renders(self) -> Renders:
-        """What renders the app's pictures in this process, made at first use.
+        """Return this process's renderer of the app's pictures, made at first use.
 
-        Workers of a parent are the parent's: after a fork there are others.
+        A forked process makes a new one: the parent keeps its workers.
         """
         pid = os.getpid()
         if self._renders is None or self._renders[0] != pid:
@@ -208,18 +208,18 @@ class AppState:
         return self.settings.preload and self.settings.renders_elsewhere
 
     def _preload(self) -> None:
-        """Start the workers while the first page is being made.
+        """Start the workers while the app makes the first page.
 
-        A request is a sure sign of a process that serves: there is none in a command,
-        in gunicorn's master or in the process that only watches for changed files.
+        Only a serving process receives a request; commands, gunicorn's master and
+        the reloader's watching process start no workers.
         """
         if self._preload_pid == os.getpid() or is_rendering.get():
-            return  # A worker that imports the app may make a request to it.
+            return  # A worker may send the app a request while importing it.
         if self.settings.preload is None and self._app.testing:
             return
         self._preload_pid = os.getpid()
         thread = threading.Thread(target=self._start_workers, name="mplstream-preload")
-        with suppress(RuntimeError):  # No thread to be had: with the first render.
+        with suppress(RuntimeError):  # No thread left: the first render starts them.
             thread.start()
             self._preload_thread = thread
 
@@ -227,14 +227,14 @@ class AppState:
         try:
             self.renders().start()
         except Exception:
-            # The page that is being made need not fail; the first picture tries again.
+            # The page does not need them; the first picture tries again.
             logger.warning("The workers cannot be started.", exc_info=True)
 
     def _first_store(self) -> Store:
         return next(iter(self.routes.values())).pictures().store
 
     def stop(self) -> None:
-        """End the workers and the threads of this process for the app.
+        """Stop the app's workers and threads in this process.
 
         The next render starts new ones.
         """
@@ -250,7 +250,7 @@ class AppState:
             pictures.store.breaker.stop()
 
     def _found(self, cache: Cache | None) -> Pictures:
-        self.check_settings()  # Here, as every hit comes after it.
+        self.check_settings()  # Every hit passes here first.
         found = find_cache(self._app, cache, self.settings.cache_bytes)
         backend = self._app.extensions["cache"][found]
         store = Store(backend, fast_bytes=self.settings.fast_bytes)
@@ -263,9 +263,9 @@ class AppState:
 
 
 def check_name(name: object) -> None:
-    """Refuse a name that is none, such as the figure function.
+    """Reject a name that is not a string, such as the figure function itself.
 
-    :raises UnknownFigureError: showing an endpoint.
+    :raises UnknownFigureError: with an example of an endpoint.
     """
     if not isinstance(name, str):
         raise UnknownFigureError(
@@ -286,9 +286,9 @@ def _unknown_figure(name: str, known: list[str]) -> UnknownFigureError:
 
 
 def current_state() -> AppState:
-    """The state of the current app.
+    """Return the state of the current app.
 
-    :raises UnknownFigureError: where no figure blueprint is registered on it.
+    :raises UnknownFigureError: if the app has no figure blueprint.
     """
     if EXTENSION not in current_app.extensions:
         raise UnknownFigureError(
@@ -301,7 +301,7 @@ def current_state() -> AppState:
 def start_workers(app: Flask) -> None:
     """Start the workers of *app* in this process, before the first render.
 
-    For a server's own hook, such as gunicorn's ``post_worker_init``::
+    Call it in a server hook, such as gunicorn's ``post_worker_init``::
 
         def post_worker_init(worker):
             flask_mplstream.start_workers(worker.app.wsgi())

@@ -1,4 +1,4 @@
-"""The Flask-Caching ``Cache`` of an app: found, or made with safe settings.
+"""Lookup or creation of an app's Flask-Caching ``Cache``, with safe settings.
 
 Flask side.
 """
@@ -19,23 +19,24 @@ from ..cache.filesystem import FileCache
 from ..cache.memory import MemoryCache
 from ..errors import ConfigError, cut, nearest
 
-#: For each kind of server the extra, and the packages, of which one is enough.
+#: For each kind of server, its extra and its client packages; one suffices.
 _CLIENTS = {
     "Redis": ("redis", ("redis",)),
     "Memcached": ("memcached", ("pylibmc", "memcache", "libmc")),
 }
-#: The errors of Flask-Caching and clients for settings that cannot work.
+#: Errors that Flask-Caching and the clients raise for invalid settings.
 _UNWORKABLE = (
     *(AttributeError, ImportError, KeyError, RuntimeError, TypeError, ValueError),
 )
 
 
 def find_cache(app: Flask, cache: Cache | None, embedded_bytes: int) -> Cache:
-    """The Flask-Caching ``Cache`` to use on *app*: *cache*, the app's, or a new one.
+    """Return *cache*, or the cache of *app*, or a new one.
 
-    :param embedded_bytes: size of the embedded cache, made where the app has
-        none and ``CACHE_TYPE`` is not set.
-    :raises ConfigError: where there are several, or *cache* is not set up.
+    :param embedded_bytes: size of the in-memory cache, made if the app has no
+        cache and ``CACHE_TYPE`` is not set.
+    :raises ConfigError: if the app has several caches and *cache* is ``None``, if
+        *cache* is not set up on the app, or if the ``CACHE_*`` settings are invalid.
     """
     caches: dict[Cache, object] = app.extensions.get("cache") or {}
     if cache is not None:
@@ -56,9 +57,9 @@ def find_cache(app: Flask, cache: Cache | None, embedded_bytes: int) -> Cache:
 
 
 def check_cache_type(config: Mapping[str, Any]) -> None:
-    """Refuse a ``CACHE_TYPE`` that cannot be used.
+    """Reject an unusable ``CACHE_TYPE``.
 
-    :raises ConfigError: if it is unknown, or its package is not installed.
+    :raises ConfigError: if it is unknown or its package is not installed.
     """
     if "CACHE_TYPE" not in config:
         return
@@ -86,16 +87,16 @@ def check_cache_type(config: Mapping[str, Any]) -> None:
 
 
 def _kind(config: Mapping[str, Any]) -> str:
-    """Return the class name in ``CACHE_TYPE``; with its module if it is the app's."""
+    """Return the class name in ``CACHE_TYPE``, with its module if it is the app's."""
     path = str(config["CACHE_TYPE"])
     is_known = path.startswith((backends.__name__, MemoryCache.__module__))
     return path.rpartition(".")[2] if is_known else path
 
 
 def _make_cache(app: Flask, embedded_bytes: int) -> Cache:
-    """Make a cache from the settings of *app*.
+    """Make a cache from the ``CACHE_*`` settings of *app*.
 
-    :raises ConfigError: if one of them cannot work.
+    :raises ConfigError: if a setting is invalid.
     """
     check_cache_type(app.config)
     made = Cache(with_jinja2_ext=False)
@@ -115,16 +116,17 @@ def _make_cache(app: Flask, embedded_bytes: int) -> Cache:
 
 
 def _check_options(client: Any) -> None:
-    """Refuse options that a Redis client reads when it first connects."""
+    """Raise the error that the Redis client would raise at its first connection."""
     pool = getattr(client, "connection_pool", None)
     if pool is not None:
         pool.connection_class(**pool.connection_kwargs)
 
 
 def _own_config(config: Mapping[str, Any], embedded_bytes: int) -> dict[str, Any]:
-    """Flask-Caching's settings for a cache of our own, over those of the app.
+    """Return Flask-Caching's settings that override those in *config*.
 
-    Flask-Caching must not warn: a warning may be an error of the picture.
+    They avoid Flask-Caching's warnings, which fail the picture if warnings are
+    errors.
     """
     if "CACHE_TYPE" not in config:
         return {
@@ -137,7 +139,7 @@ def _own_config(config: Mapping[str, Any], embedded_bytes: int) -> dict[str, Any
     if not isinstance(options, Mapping):
         raise TypeError(f"CACHE_OPTIONS is {cut(repr(options))}, and not a dict")
     if kind in ("RedisCache", "FileSystemCache"):
-        # Pictures are bytes: no pickle that somebody else could have written.
+        # Entries are bytes. Another writer's pickle must not be loaded.
         own["CACHE_SERIALIZER"] = config.get("CACHE_SERIALIZER") or BytesSerializer
     if kind == "RedisCache":
         own["CACHE_OPTIONS"] = {**redis_options(), **options}
@@ -148,31 +150,31 @@ def _own_config(config: Mapping[str, Any], embedded_bytes: int) -> dict[str, Any
     elif kind == "MemcachedCache":
         own["CACHE_MEMCACHED_SERVERS"] = _connect_memcached(config)
     elif kind == "NullCache":
-        own["CACHE_NO_NULL_WARNING"] = True  # It was set on purpose.
+        own["CACHE_NO_NULL_WARNING"] = True  # The app chose it explicitly.
     if kind in ("MemcachedCache", "MemoryCache", "NullCache"):
-        own["CACHE_SERIALIZER"] = None  # For others of the app's caches.
+        own["CACHE_SERIALIZER"] = None  # The app's value is for its other caches.
     return own
 
 
 def _connect_memcached(config: Mapping[str, Any]) -> Any:
-    """Return the servers, or a client of them that gives up soon, as a cache should."""
+    """Return the Memcached servers, or a python-memcached client with a timeout."""
     servers = config.get("CACHE_MEMCACHED_SERVERS")
     if isinstance(servers, str):
         raise TypeError("CACHE_MEMCACHED_SERVERS is a text, and not a list of them")
     if find_spec("pylibmc") or not find_spec("memcache"):
         return servers
     if not isinstance(servers, list | tuple | None):
-        return servers  # A client of the app's own.
+        return servers  # The app made a client.
     from memcache import Client
 
     return Client(servers or ["127.0.0.1:11211"], socket_timeout=SERVER_TIMEOUT_S)
 
 
 def redis_options() -> dict[str, Any]:
-    """Options of a Redis client that gives up soon, as a cache should.
+    """Return options that make a Redis client fail fast, as a cache should.
 
-    Without them redis-py waits for ever for a server that hangs, and tries
-    again for seconds where there is none. For your own cache::
+    Without them, redis-py waits indefinitely for a server that hangs and retries
+    for seconds if no server answers. For your own cache::
 
         Cache(app, config={"CACHE_OPTIONS": redis_options(), ...})
     """

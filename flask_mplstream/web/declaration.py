@@ -1,7 +1,7 @@
-"""The checks of a figure route: its rule, its function, its name.
+"""Checks of a figure route's rule, function and name.
 
-Flask side: values alone. Errors come where the decorator is written, not when the
-blueprint is registered.
+Flask side, but values only. The checks run with the decorator, not at registration, so
+that a traceback points at the decorator.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from ..errors import ConfigError, cut
 from ..parameters.callables import full_name, plain_function, plain_name, qualified_name
 from ..parameters.function_signature import Parameters
 
-#: The rule of a decorator without one.
+#: The default of the decorator's rule.
 NO_RULE = "(no rule)"
 
 
 def check_rule(rule: object) -> None:
-    """Refuse a rule that is none, such as the function of a forgotten call.
+    """Reject an invalid rule, such as the function under a bare decorator.
 
-    :raises ConfigError: naming the decorator to write.
+    :raises ConfigError: with the correct decorator.
     """
     if callable(rule):
         name = plain_name(rule) or "figure"
@@ -50,9 +50,9 @@ def _word_in(rule: object) -> str:
 
 
 def check_figure_function(function: Any, rule: str) -> Callable[..., Any]:
-    """Return the callable to draw with: *function*, or the one in a ``staticmethod``.
+    """Return *function*, or the function inside a ``staticmethod``.
 
-    :raises ConfigError: if it cannot draw, naming the reason and the fix.
+    :raises ConfigError: if it cannot be a figure function, with reason and fix.
     """
     if isinstance(function, staticmethod):
         return check_figure_function(function.__func__, rule)
@@ -89,7 +89,7 @@ def check_figure_function(function: Any, rule: str) -> Callable[..., Any]:
 
 
 def _is_unbound(function: Callable[..., Any]) -> bool:
-    """Whether *function* is the method of a class that is still being defined."""
+    """Return whether *function* is a method in the body of an unfinished class."""
     if not inspect.isfunction(function) or "." not in function.__qualname__:
         return False
     for first in inspect.signature(function).parameters.values():
@@ -103,9 +103,9 @@ def _refused(rule: str, found: str, fix: str) -> ConfigError:
 
 
 def endpoint_of(function: Callable[..., Any], rule: str, given: object) -> str:
-    """Return the name of the route: *given*, or the function's.
+    """Return the route's name: *given*, or else the name of *function*.
 
-    :raises ConfigError: if there is none, or if it cannot be one.
+    :raises ConfigError: if the name is missing or invalid.
     """
     name = plain_name(function) if given is None else given
     if name is None:
@@ -129,9 +129,9 @@ def endpoint_of(function: Callable[..., Any], rule: str, given: object) -> str:
 def frozen_defaults(
     function: Callable[..., Any], parameters: Parameters, now: datetime
 ) -> Iterator[str]:
-    """Yield a warning for each default that was calculated when it was imported.
+    """Yield a warning for each default that was computed at import.
 
-    :param now: the time of the import or a little later, with its zone.
+    :param now: the time of the import, or shortly after, with a time zone.
     """
     calculated = set(_calculated_defaults(function))
     for parameter in parameters:
@@ -146,7 +146,7 @@ def frozen_defaults(
             )
 
 
-#: Functions that return another value at each call.
+#: Names of functions that return a different value at each call.
 _CHANGING = frozenset(
     (
         *("choice", "gauss", "getrandbits", "integers", "monotonic", "normal", "now"),
@@ -157,9 +157,9 @@ _CHANGING = frozenset(
 
 
 def _calculated_defaults(function: Callable[..., Any]) -> Iterator[str]:
-    """Yield the parameters whose defaults call a function of :data:`_CHANGING`."""
+    """Yield the parameters with defaults that call a function in :data:`_CHANGING`."""
     tree = ast.Module([], [])
-    with suppress(OSError, TypeError, SyntaxError):  # No source, or half a line of it.
+    with suppress(OSError, TypeError, SyntaxError):  # No source, or part of a line.
         tree = ast.parse(dedent(inspect.getsource(plain_function(function))))
     for node in tree.body[:1]:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -180,7 +180,11 @@ def _calls_changing(expression: ast.expr | None) -> bool:
 
 
 def _is_now(value: object, now: datetime) -> bool:
-    """Whether *value* is today, this hour, or the midnight before, in some zone."""
+    """Return whether *value* is *now* within an hour, today, or today's midnight.
+
+    A value without a time zone is compared with the local time and UTC; midnight,
+    with the local date only.
+    """
     local = now.astimezone().replace(tzinfo=None)
     universal = now.replace(tzinfo=None)
     if isinstance(value, datetime):

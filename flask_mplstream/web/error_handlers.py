@@ -1,7 +1,7 @@
-"""An error of the app's own: who is told what.
+"""Handling of the app's own errors, such as those of a figure function.
 
-Flask side. The developer gets the type, the message and the line, in the log and
-in debug mode in the answer itself; a stranger learns that something is wrong.
+Flask side. The log states the error's type, message and line. In debug mode, the
+response states type and message; otherwise it has no details.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ logger = logging.getLogger("flask_mplstream")
 def answer_of_the_app(
     app: Flask, request: Request, error: Exception
 ) -> ResponseReturnValue | None:
-    """What an error handler of the app answers; call it while handling *error*.
+    """Return the response of the app's error handler for *error*.
 
-    :return: ``None`` where the app has no handler for such errors.
-    :raises Exception: *error* itself for a test, and for the debugger where a page
-        is opened; else what the handler raises.
+    Call it in the ``except`` block of *error*.
+
+    :return: ``None`` if the app has no handler for such errors.
+    :raises Exception: *error* itself in a test, with ``PROPAGATE_EXCEPTIONS``, or
+        in debug mode for a page, which shows the debugger; or the handler's error.
     """
     is_page = request.headers.get("Sec-Fetch-Dest") == "document"
     if app.config["PROPAGATE_EXCEPTIONS"] or app.testing or (app.debug and is_page):
@@ -43,17 +45,17 @@ def answer_of_the_app(
 def problem_of_the_app(
     app: Flask, error: Exception, figure: str, arguments: Mapping[str, Any]
 ) -> Problem:
-    """The problem that *error* is for a client, after those were told who listen.
+    """Log *error*, send Flask's signal, and return the problem for the client.
 
-    :param figure: the figure route's name.
-    :param arguments: those of the URL.
+    :param figure: the figure route's endpoint.
+    :param arguments: the arguments in the URL.
     """
-    note_pool_timeout(error)  # version and inject run in the request.
+    note_pool_timeout(error)  # For version and inject; a render adds it itself.
     got_request_exception.send(app, _async_wrapper=app.ensure_sync, exception=error)
     told = [f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())]
     given = ", ".join(f"{name}={cut(repr(v))}" for name, v in arguments.items())
     failure = f"{figure}({given}) failed"
-    if isinstance(error, ConfigError):  # No figure is to blame.
+    if isinstance(error, ConfigError):  # The figure is not the cause.
         failure = "The app is set up wrongly"
     logger.error("%s", failure, exc_info=error)
     return fault("\n".join(told)) if app.debug else fault()

@@ -1,8 +1,8 @@
-"""The body of an error: a problem document, or a picture where a page shows one.
+"""The body of an error: a problem document, or a picture for an ``<img>``.
 
-Flask side. A picture speaks to the readers of the page, in the size and the theme of
-the picture that it replaces. The reasons are in the document, in the log and, in
-debug mode, in the picture as well.
+Flask side. The error picture has the size and theme of the picture that it replaces,
+and a message for the page's readers. The document, and in debug mode the picture,
+state the reasons.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .figure_route import FigureRoute
 
 _LATER = "Try again later."
 _DEFAULT = Message("This picture cannot be shown.", _LATER, "No picture")
-#: What readers are told, by status.
+#: Messages for the page's readers, by status.
 MESSAGES: Mapping[HTTPStatus, Message] = {
     HTTPStatus.BAD_REQUEST: replace(
         _DEFAULT, advice="Its address has a value that is not accepted."
@@ -59,7 +59,7 @@ def error_body(
 ) -> tuple[bytes, str]:
     """Return the body for *problem* and its media type.
 
-    :param reserved: the package's own arguments of a URL.
+    :param reserved: the reserved arguments of a URL, such as ``_scale``.
     """
     if request.headers.get("Sec-Fetch-Dest") != "image":
         return problem.body(quote(request.path)), PROBLEM_TYPE
@@ -81,7 +81,7 @@ def error_body(
 
 
 def _look(query: str, reserved: Parameters) -> dict[str, Any]:
-    """Return the size and the theme in *query*, as far as each can be read."""
+    """Return ``_scale``, ``_width`` and ``_theme`` of *query*, without invalid ones."""
     look: dict[str, Any] = {}
     with suppress(ArgumentsError):
         for name, text in parse_query(query):

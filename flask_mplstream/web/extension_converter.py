@@ -1,6 +1,6 @@
-"""The converter for the extension of a picture's URL: ``/walk.svg``.
+"""The URL converter for a picture's extension: ``/walk.svg``.
 
-Flask side: Werkzeug's routing alone.
+Flask side; imports only Werkzeug's routing and ``formats``.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ CONVERTER = "mplstream_extension"
 
 
 class Respelled(str):
-    """A format's name that the URL writes in another way."""
+    """A format's name that the URL spells differently."""
 
-    #: The extension as it is in the URL.
+    #: The extension in the URL.
     written: str
 
 
 class ExtensionConverter(BaseConverter):
-    """Matches names of formats in any case, and their aliases.
+    """Converter for format names and their aliases, in any case.
 
     :param names: the extensions of canonical URLs.
     """
@@ -37,7 +37,7 @@ class ExtensionConverter(BaseConverter):
         self.regex = f"(?i:{spellings})"
 
     def to_python(self, value: str) -> str:
-        """Return the format's name, marked if *value* is not it."""
+        """Return the format's name, as :class:`Respelled` if *value* differs."""
         if value in self._names:
             return value
         key = value.lower()
@@ -48,7 +48,7 @@ class ExtensionConverter(BaseConverter):
     def to_url(self, value: Any) -> str:
         """Return the canonical name of the format *value*.
 
-        :raises ValueError: if the route does not offer it.
+        :raises ValueError: if the route does not offer the format.
         """
         key = str(value).lower()
         name = ALIASES.get(key, key)

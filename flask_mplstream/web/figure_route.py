@@ -1,8 +1,7 @@
-"""One figure route on one app: which picture, under which key, made how.
+"""One figure route on one app: its pictures, their keys, and their renders.
 
-Flask side, but for the request: that is :mod:`flask_mplstream.web.figure_view`'s. A
-:class:`FigureRoute` is made when a blueprint is registered, with its options
-resolved; it is read-only from then on.
+Flask side. :mod:`flask_mplstream.web.figure_view` reads the request. Registering a
+blueprint makes a :class:`FigureRoute` with its options resolved.
 """
 
 from __future__ import annotations
@@ -37,36 +36,36 @@ from ..workers.job import Recipe
 from ..workers.request_isolation import is_rendering
 from .signed_urls import authenticate
 
-#: A new version of the package may draw or say something else.
+#: Part of every key, because another version may draw or describe differently.
 _VERSION = version("flask-mplstream")
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """The data's version, as the user of one request has it."""
+    """The version of the data in one picture, with its injected values."""
 
     text: str
-    #: The names that the picture belongs to, for invalidation.
+    #: The picture's names for invalidation.
     names: tuple[str, ...]
-    #: The injected values, as they are in the key.
+    #: The injected values, as texts in the key.
     injected: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """Which picture: what a URL, or a call in a template, says of it."""
+    """The picture that a URL or a call in a template names."""
 
     arguments: Arguments
     variant: Variant
-    #: Key from all that is known before ``version`` and ``inject`` are called.
+    #: Key without the results of ``version`` and ``inject``.
     key: str
-    #: What it belongs to, for invalidation.
+    #: Names for invalidation.
     names: tuple[str, ...]
-    #: The app that it belongs to, if it is private.
+    #: Identity of the app if the picture is private, else empty.
     owner: str
-    #: What to look for, where it follows from the URL alone.
+    #: The lookup, if it needs neither ``version`` nor ``inject``.
     wanted: Wanted | None = None
-    #: Injected values that a trusted caller sets; ``inject`` gives the others.
+    #: Injected values from a trusted caller; ``inject`` returns the others.
     inject: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -74,10 +73,10 @@ class FigureRoute:
     """A figure function with its options, under one endpoint of one app.
 
     :param function: the figure function.
-    :param parameters: its signature, read.
-    :param options: the options, resolved.
-    :param pictures: gives the app's pictures, whose store is found at first use.
-    :param renders: gives what renders them, in this process or elsewhere.
+    :param parameters: the parameters of its signature.
+    :param options: the resolved options.
+    :param pictures: returns the app's pictures; finds their store at first use.
+    :param renders: returns the renderer, which may use other processes.
     """
 
     def __init__(
@@ -92,7 +91,7 @@ class FigureRoute:
     ) -> None:
         self.endpoint = endpoint
         self.function = function
-        #: Name of the figure in file names and, if it has no title, in words.
+        #: The name in file names and, for a figure without a title, in descriptions.
         self.name = plain_name(function) or endpoint.rpartition(".")[2]
         self.parameters = parameters
         self.options = options
@@ -109,13 +108,13 @@ class FigureRoute:
             Meaning(summary_of(function), options.alt),
         )
         self._renders = renders
-        #: The last known width and height at scale 1, for a picture of an error.
+        #: The last known width and height at scale 1; the size of an error picture.
         self.size_px = (640.0, 480.0)
-        #: Names that stand in the URL's path, set once the rules are known.
+        #: Arguments in the URL's path; set when the rules are added.
         self.path_names: tuple[str, ...] = ()
-        #: Those that the rules give, by their variables or by themselves.
+        #: Arguments that the rules provide: path variables and fixed values.
         self.rule_names: Set[str] = frozenset()
-        #: What the rule says of arguments by itself (``url_defaults``).
+        #: Arguments that a rule fixes (``url_defaults``), with their values.
         self.rule_defaults: dict[str, Any] = {}
         self._app = app
         self._lifetime = Lifetime(
@@ -126,7 +125,7 @@ class FigureRoute:
         self._inject = {
             name: app.ensure_sync(call) for name, call in options.inject.items()
         }
-        # What changes the picture without being asked for in the URL.
+        # Everything outside the URL that changes the picture.
         code = [_code_of(call) for call in (function, options.load) if call]
         styles = [look.style for look in self.recipe.looks.values()]
         savefig = sorted(options.savefig.items())
@@ -136,32 +135,33 @@ class FigureRoute:
             options.is_private or options.signed or options.decorators
         )
         names = self.blueprint.split(".")
-        #: Names of the blueprints whose guards make it private, unless it says.
+        #: Blueprints with a ``before_request`` that makes the route private; empty
+        #: if the option ``private`` is set.
         self._guarding = [".".join(names[: n + 1]) for n in range(len(names))]
         if options.private is not None:
             self._guarding = []
-        # Without a secret nothing else tells this app from another one.
+        # The app's identity if it has no SECRET_KEY.
         self._unknown_owner = token_hex()
         self._tags = tuple(map(tag_name, options.tags))
 
     @cached_property
     def _identity(self) -> str:
-        """Digest of what changes the picture without being in the URL.
+        """Digest of everything outside the URL that changes the picture.
 
-        Read at first use, as the app may set rcParams after the registration.
+        Computed at first use, because the app may set rcParams after registration.
         """
         return digest(self._declared, str(app_globals()))
 
     def _with_its_own(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        """*call* with those of the figure function's arguments that it takes."""
+        """Return a function that passes to *call* only the arguments it accepts."""
         run = self._app.ensure_sync(call)
         names = taken_by(call, self.parameters.names)
         return lambda **values: run(**{name: values[name] for name in names})
 
     def bind(self, given: Mapping[str, Any]) -> Arguments:
-        """Arguments from Python values, with what the rule says by itself.
+        """Return the arguments from Python values and the rule's fixed values.
 
-        :raises ArgumentsError: with a fault for every argument not accepted.
+        :raises ArgumentsError: with a fault for each invalid argument.
         """
         if not self.rule_defaults:
             return self.parameters.bind(given)
@@ -182,10 +182,10 @@ class FigureRoute:
         return served
 
     def _owner(self) -> str:
-        """Return the name under which this app keeps its private pictures.
+        """Return the app's identity for the keys of private pictures, else ``""``.
 
-        User 7 of this app is not user 7 of another one on the same Redis. Read at
-        each use, as ``SECRET_KEY`` may be set after the registration.
+        It separates user 7 of this app from user 7 of another app on the same Redis.
+        Computed at each use, because ``SECRET_KEY`` may be set after registration.
         """
         if not (self._has_owner or self._is_private_by_guard):
             return ""
@@ -193,12 +193,12 @@ class FigureRoute:
         return repr(secret) if secret else self._unknown_owner
 
     def check_inject(self, given: object) -> Mapping[str, object]:
-        """Return *given*, the ``_inject`` of a trusted caller, if it can be used.
+        """Return *given*, the ``_inject`` of a trusted caller, if it is valid.
 
-        A query is no such mapping: its values are texts and lists, and a
-        ``MultiDict`` is refused, so that ``figure(…, **request.args)`` sets nothing.
+        A query cannot set it: ``figure(…, **request.args)`` passes strings and lists,
+        which are rejected, as is a ``MultiDict``.
 
-        :raises ArgumentsError: naming what ``inject`` declares.
+        :raises ArgumentsError: with the names that ``inject`` declares.
         """
         declared = ", ".join(self._inject) or f"nothing, {self.endpoint} has no inject"
         if not isinstance(given, Mapping) or hasattr(given, "getlist"):
@@ -219,9 +219,9 @@ class FigureRoute:
         variant: Variant,
         inject: Mapping[str, object] = MappingProxyType({}),
     ) -> Picture:
-        """The picture of *arguments* in *variant*.
+        """Return the picture of *arguments* in *variant*.
 
-        :param inject: injected values set by a trusted caller, checked.
+        :param inject: injected values that :meth:`check_inject` returned.
         """
         owner = self._owner()
         key = digest(self._identity, owner, arguments.canonical, str(variant))
@@ -232,27 +232,27 @@ class FigureRoute:
         return replace(picture, wanted=self._wanted(picture, key, {}))
 
     def _name_of(self, arguments: Arguments | None = None) -> str:
-        """What all its pictures belong to, or all those of *arguments*."""
+        """Return the name of all its pictures, or of all those of *arguments*."""
         if arguments is None:
             return f"figure {self.endpoint}"
         return f"figure {self.endpoint} {arguments.canonical}"
 
     def _names_of(self, arguments: Arguments) -> tuple[str, ...]:
-        """What a picture of *arguments* belongs to."""
+        """Return the names under which a picture of *arguments* is invalidated."""
         return self._name_of(), self._name_of(arguments), *self._tags
 
     def invalidate(self, arguments: Arguments | None = None) -> None:
-        """Have all its pictures rendered again, or all those of *arguments*.
+        """Invalidate all its pictures, or all those of *arguments*.
 
-        :raises CacheDownError: where the cache does not take it.
+        :raises CacheDownError: if the cache does not accept the invalidation.
         """
         self.pictures().store.invalidate([self._name_of(arguments)])
 
     def fetch(self, picture: Picture, *, strict: bool = False) -> Served:
-        """Return the picture, from the store or from a render.
+        """Return the picture from the store or from a render.
 
-        :param strict: whether a stale one is refused.
-        :raises MplStreamError: if it cannot be made.
+        :param strict: whether a stale picture is an error.
+        :raises MplStreamError: if it cannot be rendered.
         """
         wanted, _ = self.wanted(picture)
         if strict:
@@ -264,7 +264,7 @@ class FigureRoute:
 
     @property
     def blueprint(self) -> str:
-        """The full name of the blueprint that it belongs to."""
+        """The full name of its blueprint."""
         return self.endpoint.rpartition(".")[0]
 
     def described(
@@ -272,12 +272,11 @@ class FigureRoute:
         arguments: Arguments,
         inject: Mapping[str, object] = MappingProxyType({}),
     ) -> RenderedImage:
-        """What the picture of *arguments* shows, and its size at scale 1.
+        """Return the alternative text of the picture, with its size at scale 1.
 
-        Where that is not known the figure is built for it, and drawn only where its
-        bounding box is tight.
+        On a miss, build the figure; draw it only if its bounding box is tight.
 
-        :raises MplStreamError: where it cannot be made.
+        :raises MplStreamError: if the figure cannot be built.
         """
         variant = Variant(ALT_FORMAT)
         picture = self.picture(arguments, variant, inject)
@@ -287,23 +286,23 @@ class FigureRoute:
 
     @property
     def is_private(self) -> bool:
-        """Whether every response is one person's: by an option, or behind a guard.
+        """Whether every response is private, by an option or a blueprint's guard.
 
-        Final at the first request, as an app takes functions until then.
+        Final at the first request: an app accepts ``before_request`` until then.
         """
         return self.options.is_private or self._is_private_by_guard
 
     @property
     def _is_private_by_guard(self) -> bool:
-        """Whether a blueprint has a ``before_request``, which may turn people away."""
+        """Whether a blueprint has a ``before_request``, which may deny access."""
         guards = self._app.before_request_funcs
         return any(map(guards.get, self._guarding))
 
     @property
     def has_urls_of_users(self) -> bool:
-        """Whether the version in a URL also says whose picture it is.
+        """Whether the version in a URL also identifies the user.
 
-        No other user's page names such a URL.
+        Such a URL is in no other user's pages, so its picture may be immutable.
         """
         return bool(self._inject and self._app.secret_key)
 
@@ -312,7 +311,7 @@ class FigureRoute:
         arguments: Arguments,
         inject: Mapping[str, object] = MappingProxyType({}),
     ) -> str:
-        """Return the version for a URL; nothing without ``version``."""
+        """Return the version for a URL; empty without the option ``version``."""
         if self._version is None:
             return ""
         injected = self.injected(inject)
@@ -323,9 +322,9 @@ class FigureRoute:
         return self.url_version(Version(text, names, texts))
 
     def url_version(self, version: Version) -> str:
-        """Return *version* for a URL: an invalidation makes it another one.
+        """Return *version* as text for a URL; an invalidation changes it.
 
-        With injected values it is an HMAC over those and all arguments as well.
+        With injected values, it is an HMAC that also covers them and the arguments.
         """
         generation = self.pictures().store.generation(version.names)
         if self.has_urls_of_users:
@@ -334,12 +333,12 @@ class FigureRoute:
         return digest(version.text, generation)[:16]
 
     def wanted(self, picture: Picture) -> tuple[Wanted, Version | None]:
-        """Return the picture to look for, and the data's version if it has one.
+        """Return the lookup of *picture*, and its version if it has one.
 
-        Calls ``inject`` and ``version``, so it wants the request that they want.
+        Calls ``inject`` and ``version``, which may need a request.
         """
         if self._has_owner and picture.owner != self._owner():
-            # SECRET_KEY was set meanwhile.
+            # SECRET_KEY changed after *picture* was made.
             picture = self.picture(picture.arguments, picture.variant, picture.inject)
         if picture.wanted is not None:
             return picture.wanted, None
@@ -349,7 +348,7 @@ class FigureRoute:
             text = self._versioned(picture.arguments, injected)
             version = Version(text, picture.names, texts) if text else None
         key = digest(picture.key, version.text if version else "", *texts)
-        # With the injected values: another user's picture is another series.
+        # The injected values are part of it, because each user has a separate series.
         series = partial(digest, picture.key, "series", *texts) if version else None
         return self._wanted(picture, key, injected, series), version
 
@@ -385,11 +384,11 @@ class FigureRoute:
     def injected(
         self, given: Mapping[str, object] = MappingProxyType({})
     ) -> dict[str, object]:
-        """Return copies of the injected values: those *given*, else of ``inject``.
+        """Return copies of the injected values, *given* or from ``inject``.
 
-        A list that changes later would be drawn under the key of the old one.
+        Without a copy, a list that changes later would be drawn under its old key.
 
-        :raises ConfigError: for a value that a key cannot hold.
+        :raises ConfigError: if a value cannot be part of a key.
         """
         injected = {
             name: given[name] if name in given else self._asked(name, call)
@@ -400,7 +399,7 @@ class FigureRoute:
         return _copy_values(injected)
 
     def _asked(self, name: str, call: Callable[[], object]) -> object:
-        """Return what *call* injects; outside a request its error says what to do."""
+        """Return the value that *call* injects; outside a request, explain errors."""
         try:
             return call()
         except Exception as error:
@@ -417,7 +416,7 @@ class FigureRoute:
     def _versioned(self, arguments: Arguments, injected: Mapping[str, object]) -> str:
         assert self._version is not None
         version = self._version(**arguments.copy(), **_copy_values(injected))
-        if version is None:  # Not known, as of an empty table: no URL lasts.
+        if version is None:  # Unknown, such as for an empty table: no immutable URL.
             return ""
         text = fingerprint(version, f"version of {self._source}")
         return digest(self._identity, self._owner(), text)[:16]
@@ -437,18 +436,18 @@ class FigureRoute:
 
     def _keep_size(self, image: RenderedImage, variant: Variant) -> None:
         width, height = image.width_px / variant.scale, image.height_px / variant.scale
-        if variant.width_px is not None:  # Only the proportions are the figure's own.
+        if variant.width_px is not None:  # Only the proportions are the figure's.
             width, height = self.size_px[0], self.size_px[0] * height / width
         self.size_px = width, height
 
 
 def _copy_values(values: Mapping[str, object]) -> dict[str, object]:
-    """Return *values* for one call, which may change its own."""
+    """Return copies of *values*, which one call may modify."""
     return {name: copy_value(value) for name, value in values.items()}
 
 
 def taken_by(call: Callable[..., Any], names: Iterable[str]) -> tuple[str, ...]:
-    """Those of *names* that *call* takes: a loader need not name all of them.
+    """Return those of *names* that *call* accepts.
 
     :raises ValueError: for a builtin without a signature.
     """
@@ -465,13 +464,13 @@ def _looks(options: RouteOptions) -> Mapping[Theme, Look]:
 
 
 def summary_of(function: Callable[..., object]) -> str:
-    """The first line of the docstring of *function*; nothing without one."""
+    """Return the first line of the docstring of *function*, or an empty text."""
     lines = documentation(function).splitlines()
     return lines[0] if lines else ""
 
 
 def tag_name(tag: str) -> str:
-    """What the pictures with *tag* belong to, for invalidation."""
+    """Return the name under which pictures with *tag* are invalidated."""
     return f"tag {tag}"
 
 
@@ -480,26 +479,26 @@ def _etag(key: str, generation: str) -> str:
 
 
 def _code_of(function: Callable[..., Any]) -> str:
-    """The text of *function*, so that a changed one does not serve old pictures."""
+    """Return the code of *function* as text, so that an edit changes the key."""
     plain = plain_function(function)
     bound = _bound_to(function) if isinstance(function, partial) else ""
     try:
         return inspect.getsource(plain) + bound
-    except (OSError, TypeError):  # Made without a file, or not in Python.
+    except (OSError, TypeError):  # No source file, or not a Python function.
         return _text_of(getattr(plain, "__code__", None)) + bound
 
 
 def _bound_to(call: partial[Any]) -> str:
-    """Return a text for the arguments of *call*, as far as all processes have it."""
+    """Return the bound arguments of *call* as text that is equal in all processes."""
     texts = []
     for name, value in [*enumerate(call.args), *call.keywords.items()]:
-        with suppress(ConfigError):  # Of a value without such a text.
+        with suppress(ConfigError):  # The value has no stable text.
             texts.append(f"{name}={fingerprint(value, 'a partial')}")
     return repr(texts)
 
 
 def _text_of(value: object) -> str:
-    if isinstance(value, frozenset):  # Of no order that another process has.
+    if isinstance(value, frozenset):  # Its order differs between processes.
         return repr(sorted(map(_text_of, value)))
     if isinstance(value, tuple):
         return repr([_text_of(item) for item in value])

@@ -1,8 +1,7 @@
-"""One figure route's view: a request comes in, a response goes out.
+"""One figure route's view: from a request to a response.
 
-Flask side. It reads the URL, asks the route for the picture and says how it was
-come by. What a picture is and how it is made is
-:mod:`flask_mplstream.web.figure_route`'s.
+Flask side. It reads the URL, gets the picture from
+:mod:`flask_mplstream.web.figure_route` and adds the headers.
 """
 
 from __future__ import annotations
@@ -81,11 +80,11 @@ from .private_responses import (
 )
 from .signed_urls import EXPIRED, NOT_SIGNED, Place, UrlSigner
 
-#: Exact URLs whose parsing is remembered, for each route.
+#: Parsed URLs that each route remembers.
 REMEMBERED_URLS = 512
-#: Characters of a query that is worth remembering.
+#: Characters of a query and ``Accept`` together; longer ones are not remembered.
 LONGEST_REMEMBERED = 512
-#: Values of a path that show all that they are; others are read each time.
+#: Types of path values with a complete ``repr``; URLs with others are not remembered.
 _SHOWN_WHOLE = (str, int, float, UUID)
 
 
@@ -106,24 +105,24 @@ def _reserved(
     _v: Annotated[str, Field(max_length=64)] = "",
     _sig: Annotated[str, Field(max_length=128)] = "",
 ) -> None:
-    """The arguments that every figure route takes besides the figure function's."""
+    """Declare the reserved arguments, which every figure route accepts."""
 
 
 RESERVED = Parameters(_reserved, are_reserved=True)
-#: Those that choose a variant, besides ``_format``.
+#: Reserved arguments that choose a variant, besides ``_format``.
 _OF_A_VARIANT = ("_scale", "_width", "_theme")
 
 
 def named_variant(
     route: FigureRoute, options: Mapping[str, Any], word: str = "_format"
 ) -> Variant:
-    """The variant of *route* that *options* name.
+    """Return the variant of *route* that *options* name.
 
-    :param options: ``_format``, ``_scale``, ``_width`` and ``_theme``; others are
-        left alone.
-    :param word: the argument that named the format, for the error.
-    :raises ArgumentsError: where the route does not offer it.
-    :raises ConfigError: where there is no such format.
+    :param options: ``_format``, ``_scale``, ``_width`` and ``_theme``; other names
+        are ignored.
+    :param word: the argument's name for the format, for the error.
+    :raises ArgumentsError: if the route does not offer the variant.
+    :raises ConfigError: if there is no such format.
     """
     formats = route.options.formats
     name = options.get("_format")
@@ -145,16 +144,16 @@ def _variant(
     scale, width_px = reserved["_scale"], reserved["_width"]
     if width_px is not None and scale != 1:
         reason = "A picture has either a width or a scale."
-        # No value is told: the one that is here is snapped, and nobody gave it.
+        # Omit the value: it is a step of the ladder, not the given width.
         fault = ArgumentFault("_width", None, reason, "_width or _scale")
         raise ArgumentsError([fault])
     return Variant(format, scale, width_px, reserved["_theme"])
 
 
 def _check_size(route: FigureRoute, reserved: Mapping[str, Any]) -> None:
-    """Refuse a scale or a width over those that *route* offers.
+    """Reject a scale or a width above the limits of *route*.
 
-    :raises ArgumentsError: naming those.
+    :raises ArgumentsError: with the accepted scales or widths.
     """
     scale, width_px, options = reserved["_scale"], reserved["_width"], route.options
     faults = []
@@ -164,7 +163,7 @@ def _check_size(route: FigureRoute, reserved: Mapping[str, Any]) -> None:
         faults.append(ArgumentFault("_scale", f"{scale:g}", reason, accepted))
     if width_px is not None and width_px > options.max_width:
         reason = "The picture is not offered in this width."
-        # No value: it is a step of the ladder by now, which nobody gave.
+        # Omit the value: it is a step of the ladder, not the given width.
         accepted = f"1 to {options.max_width}"
         faults.append(ArgumentFault("_width", None, reason, accepted))
     if faults:
@@ -173,20 +172,20 @@ def _check_size(route: FigureRoute, reserved: Mapping[str, Any]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a URL asks for: a picture, and how to show it."""
+    """The meaning of a URL: a picture, and how to present it."""
 
     picture: Picture
     presentation: Presentation
-    #: The version of the data that the URL names, or nothing.
+    #: The data's version in the URL, or an empty text.
     version: str
-    #: Unix time at which a signed URL expires.
+    #: Unix time at which a signed URL expires; ``None`` for never.
     expires_at: int | None = None
 
     @property
     def ends_in_s(self) -> int | None:
-        """Seconds for which the URL is still served.
+        """Seconds until the URL expires; ``None`` for never.
 
-        :raises SignatureError: where it is not any more.
+        :raises SignatureError: if it has expired.
         """
         if self.expires_at is None:
             return None
@@ -197,9 +196,10 @@ class Asked:
 
 
 class _Path:
-    """What a URL's converters made, hashable, and told apart by more than ``==``.
+    """The values from a URL's converters, hashable and compared by ``repr``.
 
-    0.0 equals -0.0, and noon in London one o'clock in Berlin; a list has no hash.
+    ``==`` does not separate 0.0 from -0.0, or noon in London from one o'clock in
+    Berlin; a list has no hash.
     """
 
     __slots__ = ("_text", "values")
@@ -216,20 +216,21 @@ class _Path:
 
 
 class Shown(NamedTuple):
-    """How a picture is shown under one URL, and for how long."""
+    """The presentation of a picture under one URL, with its freshness."""
 
     presentation: Presentation
-    #: Whether the response depends on a person.
+    #: Whether the response depends on the user.
     is_private: bool
     freshness: Freshness
-    #: Seconds for which the URL is still served, where it expires.
+    #: Seconds until the URL expires; ``None`` for never.
     ends_in_s: int | None
 
 
 class FigureView:
-    """Answers the requests for one figure route.
+    """The view of one figure route.
 
-    :param ignore_unknown: whether unknown arguments in a URL are dropped.
+    :param ignore_unknown: whether unknown arguments in a URL are ignored; without
+        effect on a signed route, which rejects them.
     """
 
     def __init__(self, app: Flask, route: FigureRoute, *, ignore_unknown: bool) -> None:
@@ -255,12 +256,12 @@ class FigureView:
 
     @cached_property
     def _is_private(self) -> bool:
-        # Known from the first request on.
+        # Final at the first request, so it can be cached.
         return self._route.is_private
 
     @cached_property
     def _may_get_values(self) -> bool:
-        """Whether something may change the values of the URL in front of the view."""
+        """Whether a preprocessor or decorator may change the URL's values."""
         names = (None, *request.blueprints)
         preprocessors = self._app.url_value_preprocessors
         return self._is_decorated or any(preprocessors.get(name) for name in names)
@@ -295,10 +296,10 @@ class FigureView:
                 return self._refuse(asked_by, problem, [("Vary", "Accept")])
             return self._answer(context, asked, path)
         except HTTPException as error:
-            after_this_request(_forbid_storing)  # The user's own answer.
+            after_this_request(_forbid_storing)  # From abort() in the user's code.
             if error.response is None:
                 raise
-            # Of their own for each who waited for it: a session may write a cookie.
+            # Followers share the response. Copy it, as a session may add a cookie.
             sent = error.get_response()
             return Response(sent.get_data(), sent.status, [*sent.headers])
         except Exception as error:
@@ -308,7 +309,7 @@ class FigureView:
             return self._refuse(asked_by, found)
 
     def _redirect(self, request: Request, format: Respelled) -> Response:
-        """Send the client to the URL with the format's own name."""
+        """Redirect to the URL with the canonical name of *format*."""
         query = request.environ.get("QUERY_STRING", "")
         path = f"{request.script_root}{request.path}"
         location = sibling(path, format.written, format, query)
@@ -322,7 +323,7 @@ class FigureView:
 
     @cached_property
     def _schema(self) -> str:
-        """The JSON Schema of what may stand in the query."""
+        """The JSON Schema of the query's arguments."""
         route = self._route
         return document_text(route.parameters.json_schema(route.rule_names))
 
@@ -352,7 +353,7 @@ class FigureView:
             arguments = read(route.parameters, own, path.values if path else {})
             variant = _variant(route, format, extra.values)
         except ArgumentsError as error:
-            if self._signer:  # Which arguments there are is not told either.
+            if self._signer:  # Do not reveal which arguments exist.
                 raise SignatureError(NOT_SIGNED) from None
             faults = list(map(explain_unknown, error.faults))
             raise ArgumentsError(faults) from None
@@ -383,8 +384,7 @@ class FigureView:
         shown = Shown(asked.presentation, is_private, freshness, ends_in_s)
         pictures = self._route.pictures()
         if wanted.etag is not None and "HTTP_IF_NONE_MATCH" in request.environ:
-            # It follows from the version, so the client's copy can be judged
-            # before anything is looked for or rendered.
+            # The version determines the ETag, so a 304 needs no lookup and no render.
             etag = wanted.etag(pictures.store.generation(wanted.names))
             if has_copy(request.environ, etag):
                 return self._unchanged(etag, shown)
@@ -392,9 +392,9 @@ class FigureView:
         return self._respond(request, served, shown)
 
     def _is_in_url(self, context: RequestContext, path: Mapping[str, Any]) -> bool:
-        """Whether the URL itself has the values of *path*.
+        """Return whether all values of *path* come from the URL.
 
-        A preprocessor or a decorator may have put in a value of the user.
+        A preprocessor or a decorator may have inserted a value of the user.
         """
         if not path.keys() <= self._route.rule_names:
             return False
@@ -410,7 +410,7 @@ class FigureView:
         return Freshness.of(named, self._route.url_version(version))
 
     def _unchanged(self, etag: str, shown: Shown) -> Response:
-        """Return a 304 for a picture that need not be there."""
+        """Return a 304 for a picture that may be missing from the store."""
         policy = self._policies[shown.is_private]
         headers = validator_headers(etag, policy, shown.presentation)
         headers += policy.age_headers(0, shown.freshness, url_ends_in_s=shown.ends_in_s)
@@ -463,7 +463,7 @@ class FigureView:
         return self._picture_response((body,), 200, headers, shown)
 
     def _headers(self, served: Served, shown: Shown, status: int) -> Headers:
-        """The headers of a picture; those of a hit are made once a second."""
+        """Return the headers of a picture; those of a hit are reused for a second."""
         if served.fwd is not None or shown.ends_in_s is not None:
             return self._new_headers(served, shown, status)
         ready, key = served.entry.ready, (shown, status)
@@ -477,7 +477,7 @@ class FigureView:
     def _new_headers(self, served: Served, shown: Shown, status: int) -> Headers:
         image, presentation = served.entry.image, shown.presentation
         policy = self._policies[shown.is_private]
-        # What an earlier render took is the developer's to know.
+        # The times of an earlier render are for developers only.
         is_told = served.fwd is not None or current_app.debug
         headers = validator_headers(served.entry.etag, policy, presentation)
         headers += policy.age_headers(
@@ -504,13 +504,13 @@ class FigureView:
         problem: Problem,
         headers: Sequence[tuple[str, str]] = (),
     ) -> Response:
-        """Say what is wrong, as a picture where the page wants an image."""
+        """Return an error response, with a picture if the page requests an image."""
         body, mimetype = error_body(request, problem, self._route, RESERVED)
         own = problem_headers(problem, mimetype)
         return self._response(body, problem.status, [*own, *headers])
 
     def _tell(self, response: Response) -> Response:
-        """Tell of an answer, whoever made it: an error handler of the app may have."""
+        """Send ``figure_served`` for *response*, even one from an error handler."""
         sent = None if request.method == "HEAD" else response.content_length
         tell(
             figure_served,
@@ -525,7 +525,10 @@ class FigureView:
     def _fail(
         self, request: Request, asked: Asked | None, error: Exception
     ) -> ResponseReturnValue:
-        """Answer for an error of the app's own; call it while handling *error*."""
+        """Return the response for the app's own *error*.
+
+        Call it in the ``except`` block of *error*.
+        """
         app = app_ctx.app
         after_this_request(_forbid_storing)
         after_this_request(_collect_figure)
@@ -549,18 +552,18 @@ def _file_stem(name: str, picture: Picture) -> str:
 
 
 def _look_again(response: Response) -> Response:
-    """Find out whether a decorator read the session after the view."""
+    """Make *response* private if a decorator used the session after the view."""
     if isinstance(response, PictureResponse) and is_for_one(request_ctx):
-        response.is_private = True  # Hooks of the app come after this.
+        response.is_private = True  # The app's hooks run later.
         make_private(response)
     return response
 
 
 def _collect_figure(response: Response) -> Response:
-    """Free the figure of a render that failed, which only the collector can.
+    """Free the figure of a failed render, which only the garbage collector can do.
 
-    The error held it until now, so that it is not among the youngest; a process with
-    nothing to do would keep its data.
+    The error referred to the figure until now, so it has left generation 0. Without
+    this, an idle process would keep its data.
     """
     gc.collect(1)
     return response

@@ -1,7 +1,7 @@
-"""Hosts of figures in an app with subdomains or several hosts.
+"""Hosts and subdomains of figure routes.
 
-Flask side. Flask itself serves a rule nowhere, silently, if it has a host or a
-subdomain that the app does not match, or none in an app that matches hosts.
+Flask side. Flask silently never serves a rule with a host or a subdomain if the app
+does not match them, or a rule without a host if the app matches hosts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..errors import ConfigError
 
 
 class SetupState(BlueprintSetupState):
-    """Registers rules under the blueprint's host, which Flask's own state ignores."""
+    """Setup state that applies the blueprint's host, which Flask's ignores."""
 
     def add_url_rule(
         self,
@@ -32,20 +32,20 @@ class SetupState(BlueprintSetupState):
 
 
 def app_of(state: BlueprintSetupState) -> Flask:
-    """Return the app that a blueprint is being registered on."""
+    """Return the app on which the blueprint is being registered."""
     return cast(Flask, state.app)
 
 
 def host_of(state: BlueprintSetupState) -> str | None:
-    """Return the host of the blueprint, or of this registration of it."""
+    """Return the host of this registration, or else of the blueprint."""
     host = state.options.get("host", getattr(state.blueprint, "host", None))
     return cast("str | None", host)
 
 
 def read_place(rule: str, **given: object) -> dict[str, str]:
-    """Return the host and the subdomain of *given* that are not ``None``.
+    """Return the host and the subdomain in *given* that are not ``None``.
 
-    :raises ConfigError: for one that is no text.
+    :raises ConfigError: if one is not a string or contains a slash.
     """
     place: dict[str, str] = {}
     for name, value in given.items():
@@ -62,11 +62,11 @@ def read_place(rule: str, **given: object) -> dict[str, str]:
 def check_place(
     state: BlueprintSetupState, place: Mapping[str, str], label: Callable[[str], str]
 ) -> None:
-    """Refuse a route that no request would reach.
+    """Reject a route that no request can reach.
 
-    :param place: ``host`` and ``subdomain`` of the route itself.
-    :param label: returns the name of an option in a message.
-    :raises ConfigError: naming the option and the fix.
+    :param place: the route's ``host`` and ``subdomain``, if given.
+    :param label: returns an option's name for a message.
+    :raises ConfigError: with the option and the fix.
     """
     app = app_of(state)
     host = place.get("host", host_of(state))
@@ -95,16 +95,19 @@ def check_place(
 def resource_policy(
     state: BlueprintSetupState,
 ) -> Literal["same-origin", "same-site"]:
-    """Return the default for an app with subdomains, whose pages may be on another."""
+    """Return the default of the option ``resource_policy``.
+
+    In an app with hosts or subdomains, pages may be on another one than pictures.
+    """
     app = app_of(state)
     has_places = app.url_map.host_matching or app.subdomain_matching
     return "same-site" if has_places else "same-origin"
 
 
 def every_place(state: BlueprintSetupState, variable: str) -> Iterator[dict[str, str]]:
-    """Yield the options that serve a rule from the host of every page.
+    """Yield the options of the rules that together serve a URL on every host.
 
-    :param variable: name of the rule's variable for the host or the subdomain.
+    :param variable: name of the rule variable for the host or the subdomain.
     """
     app = app_of(state)
     if app.url_map.host_matching:

@@ -1,4 +1,4 @@
-"""JSON documents about the figures, which change only with the code.
+"""JSON documents about figures, which change only with the code.
 
 Flask side.
 """
@@ -14,19 +14,19 @@ from flask import Request, Response, current_app
 from ..cache.key import digest
 from ..http.headers import DOCUMENT_HEADERS
 
-#: What stands where a format does in the URL of a figure's JSON Schema.
+#: The extension in the URL of a figure's JSON Schema.
 SCHEMA_NAME = "schema.json"
-#: The media type of one.
+#: The media type of a JSON Schema.
 SCHEMA_TYPE = "application/schema+json"
 
 
 def document_text(document: Mapping[str, Any]) -> str:
-    """*document* as it is sent and written: for programs, and to be read."""
+    """Return *document* as indented JSON that ends with a line break."""
     return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
 
 
 def document_response(request: Request, text: str, mimetype: str) -> Response:
-    """The answer to *request* with the document *text*, or a 304."""
+    """Return a response with the document *text*, or a 304."""
     response = current_app.response_class(text, mimetype=mimetype)
     response.set_etag(digest(text))
     response.headers.extend(DOCUMENT_HEADERS)

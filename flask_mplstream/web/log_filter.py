@@ -1,7 +1,7 @@
-"""The package's log: one line for each event, with any text in it.
+"""A filter that keeps each event of the package's log on one line.
 
-Flask side. A filter on the logger does it, so that no call can forget it: texts of
-requests reach messages, arguments, and above all exceptions.
+Flask side. Text from requests reaches messages, arguments and exceptions, and must
+not forge log lines. A filter on the logger covers every call.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from ..errors import MplStreamError
 
 logger = logging.getLogger("flask_mplstream")
 
-#: Characters of a line in the log.
+#: Maximum length of a log line, in characters.
 MAX_LOG_LINE = 1000
 
 
 def one_line(text: str) -> str:
-    """Return *text* without control characters, line breaks, and escapes, and cut."""
+    """Return *text* on one line, cut, with a space for each unprintable character."""
     return "".join(c if c.isprintable() else " " for c in text)[:MAX_LOG_LINE]
 
 
 def describe_error(error: BaseException) -> str:
-    """Return the type, message, and place of *error* in one line."""
+    """Return the type, message and notes (or source line) of *error* on one line."""
     notes = getattr(error, "__notes__", None) or _places(error)
     try:
         text = str(error)
@@ -37,7 +37,7 @@ def describe_error(error: BaseException) -> str:
 
 
 def _places(error: BaseException) -> Iterator[str]:
-    """Yield where *error* was raised; notes and errors of ours say it better."""
+    """Yield the function, file and line of *error*, unless the package raised it."""
     if isinstance(error, MplStreamError):
         return
     for frame, line in list(traceback.walk_tb(error.__traceback__))[-1:]:
@@ -46,16 +46,16 @@ def _places(error: BaseException) -> Iterator[str]:
 
 
 def format_traceback(error: BaseException) -> str:
-    """Return the traceback of *error*, no line of which looks like one of a log."""
+    """Return the traceback of *error*, with a prefix that log records do not have."""
     text = "".join(traceback.format_exception(error))
     return "\n".join(f"  | {one_line(line)}" for line in text.splitlines())
 
 
 class OneLine(logging.Filter):
-    """Makes each record one line; the traceback follows in debug mode only."""
+    """Filter that reduces each record to one line, plus a traceback in debug mode."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Rewrite *record*, and keep it."""
+        """Rewrite *record* and return ``True``."""
         text, error = record.getMessage(), record.exc_info and record.exc_info[1]
         if error:
             text += f"{'' if text.endswith('.') else ':'} {describe_error(error)}"
@@ -68,5 +68,5 @@ class OneLine(logging.Filter):
 
 
 def keep_to_one_line() -> None:
-    """Have the package's logger write single lines from now on."""
+    """Install the filter on the package's logger."""
     logger.addFilter(OneLine())

@@ -1,7 +1,7 @@
 """An OpenAPI 3.1 document of an app's figure routes.
 
-Flask side. What a route accepts comes from its signature, its rules and its
-options; nothing is written by hand twice. https://spec.openapis.org/oas/v3.1.0
+Flask side. The parameters come from each route's signature, rules and options.
+https://spec.openapis.org/oas/v3.1.0
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ def openapi_document(
     root: str = "",
     may_tell: Callable[[FigureRoute], bool] = lambda _route: True,
 ) -> _Json:
-    """The OpenAPI document of the figure routes of *app*.
+    """Return the OpenAPI document of the figure routes of *app*.
 
-    Signed routes are not in it: only ``figure_url`` makes their URLs, and nobody
-    else is told which arguments there are.
+    It omits signed routes: only ``figure_url`` makes their URLs, and their arguments
+    are not public.
 
-    :param blueprint: the full name of one, for its figures alone.
-    :param root: the path under which the app is served, such as ``/app``.
-    :param may_tell: whether a route may be in it, for those who will read it.
-    :raises UnknownFigureError: where the app has no such blueprint.
+    :param blueprint: the full name of a blueprint; default all.
+    :param root: the path under which the app is mounted, such as ``/app``.
+    :param may_tell: returns whether the document's readers may see a route.
+    :raises UnknownFigureError: if the app has no such blueprint.
     """
     state = AppState.of(app)
     if blueprint is not None and blueprint not in app.blueprints:
@@ -80,7 +80,7 @@ def _unknown_blueprint(name: str, known: set[str]) -> UnknownFigureError:
     )
 
 
-#: A variable of a rule; a converter's arguments hold no angle brackets.
+#: A variable in a rule. Converter arguments contain no angle brackets.
 _VARIABLE = re.compile(r"<(?:[^<>]*:)?(\w+)>")
 
 
@@ -98,12 +98,12 @@ def _paths(app: Flask, routes: Iterable[FigureRoute], *, has_budget: bool) -> _J
 
 
 def _variables(rule: Rule) -> Mapping[str, BaseConverter]:
-    """What stands in angle brackets in *rule*, which has no public attribute for it."""
+    """Return the variables of *rule*, for which it has no public attribute."""
     return rule._converters
 
 
 def _make_unique(operations: Iterable[_Json]) -> None:
-    """Number the operations of an endpoint to which the app added more rules."""
+    """Make operation ids unique, as an app may add rules to an endpoint."""
     taken: set[str] = set()
     for operation in operations:
         name = operation["operationId"]
@@ -140,7 +140,7 @@ def _picture_operation(route: FigureRoute, rule: Rule, has_budget: bool) -> _Jso
 
 
 def _reserved_of(route: FigureRoute) -> Iterator[_Json]:
-    """The package's own arguments, those of *route* where it offers less than all."""
+    """Yield the reserved parameters, narrowed to the limits of *route*."""
     offered = {
         "_scale": ("enum", list(route.options.scales)),
         "_width": ("maximum", route.options.max_width),
@@ -176,7 +176,7 @@ def _schema_operation(route: FigureRoute, rule: Rule) -> _Json:
 
 
 def _words(route: FigureRoute) -> _Json:
-    """Summary and description, from the docstring."""
+    """Return the summary and the description from the figure's docstring."""
     summary = summary_of(route.function)
     rest = route.parameters.description.removeprefix(summary).strip()
     named = {"summary": summary, "description": rest}
@@ -184,7 +184,7 @@ def _words(route: FigureRoute) -> _Json:
 
 
 def _statuses(rule: Rule, *, is_negotiated: bool, has_budget: bool) -> Iterator[str]:
-    """The statuses of what may go wrong."""
+    """Yield the error statuses that *rule* can return."""
     for status in _PROBLEMS:
         match status:
             case HTTPStatus.NOT_FOUND if not _variables(rule):
@@ -197,15 +197,15 @@ def _statuses(rule: Rule, *, is_negotiated: bool, has_budget: bool) -> Iterator[
 
 
 def _path_parameters(rule: Rule, own: Mapping[str, _Json]) -> Iterator[_Json]:
-    """The variables of *rule*, narrowed to their *own* schemas where they have one."""
+    """Yield the variables of *rule*, narrowed by their schemas in *own*."""
     for name, converter in _variables(rule).items():
         schema = {**_of_converter(converter), **_said(own.get(name, {}))}
-        schema.pop("default", None)  # It always stands in the path.
+        schema.pop("default", None)  # The path always has a value.
         yield {"name": name, "in": "path", "required": True, "schema": schema}
 
 
 def _of_converter(converter: BaseConverter) -> _Json:
-    """The JSON Schema of what *converter* accepts."""
+    """Return the JSON Schema of the values that *converter* accepts."""
     match converter:
         case IntegerConverter() | FloatConverter():
             bounds = {
@@ -243,16 +243,16 @@ def _query_parameter(name: str, schema: _Json, *, is_required: bool) -> _Json:
 
 
 def _may_be_empty(schema: _Json, said: _Json) -> bool:
-    """Whether an empty text means an empty list, or ``None``."""
+    """Return whether an empty text means an empty list or ``None``."""
     if said.get("type") == "array":
         return "minItems" not in said
     return any(option.get("type") == "null" for option in schema.get("anyOf", ()))
 
 
 def _said(schema: _Json) -> _Json:
-    """*schema* of the values that stand in a URL; nothing stands for ``None``."""
+    """Return *schema* for values in a URL, which cannot express ``None``."""
     said = dict(schema)
-    said.pop("uniqueItems", None)  # What is named twice is in a set once.
+    said.pop("uniqueItems", None)  # A URL may repeat an item of a set.
     if "anyOf" in said:
         options = [o for o in said.pop("anyOf") if o.get("type") != "null"]
         said = union(options, said)
@@ -285,7 +285,7 @@ def _headers(*names: str) -> _Json:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
-#: Arguments of every figure besides its own, and what each does.
+#: Reserved arguments and their descriptions.
 _RESERVED = {
     "_scale": "Pixels per pixel of the figure's own size; not together with `_width`.",
     "_width": "Width in pixels, of which the next wider of some steps is sent.",
@@ -294,8 +294,8 @@ _RESERVED = {
     "_v": "The version of the data, which lets a browser keep the picture for long.",
 }
 
-#: What may go wrong, and what it means. A signed route's 403 is not among it, as
-#: signed routes are not shown; nor what the app's own decorators answer.
+#: Error statuses and their descriptions, without the 403 of signed routes, which the
+#: document omits, and without responses of the app's decorators.
 _PROBLEMS = {
     HTTPStatus.BAD_REQUEST: "An argument is not accepted, or the picture is too large.",
     HTTPStatus.NOT_FOUND: "There is no such format, or the path names nothing.",
@@ -307,20 +307,20 @@ _PROBLEMS = {
     HTTPStatus.SERVICE_UNAVAILABLE: "There is no room for one more render.",
     HTTPStatus.GATEWAY_TIMEOUT: "The render took too long.",
 }
-#: Those that say when to try again.
+#: Statuses with ``Retry-After``.
 _RETRIED = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 def _problem(status: HTTPStatus, description: str) -> _Json:
     if status is HTTPStatus.NOT_FOUND:
-        return {"description": description}  # As the app answers it.
+        return {"description": description}  # The app chooses the body.
     retry = ["Retry-After"] if status in _RETRIED else []
     return {
         "description": description,
         "headers": _headers("Cache-Control", *retry),
         "content": {
             PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}},
-            # The same in words, for a request with Sec-Fetch-Dest: image.
+            # A picture of the message, for a request with Sec-Fetch-Dest: image.
             "image/png": {"schema": _body(FORMATS["png"])},
         },
     }

@@ -1,8 +1,8 @@
-"""Signed URLs: what ``figure_url`` made, and nothing else.
+"""Signed URLs, which only ``figure_url`` and ``figure`` make.
 
-Flask side. The signature covers the figure, the place of its URL, every argument and
-the time of expiry, by their meaning: a proxy that spells a URL another way breaks none.
-It does not cover the injected values, which belong to the request.
+Flask side. The signature covers the figure, the host and path, the arguments and the
+expiry time. It covers their meaning, not their spelling, so a proxy may re-encode the
+URL. It does not cover injected values, which come from the request.
 """
 
 from __future__ import annotations
@@ -20,33 +20,33 @@ from itsdangerous import Signer
 from ..errors import ConfigError, SignatureError
 from ..parameters.function_signature import Arguments
 
-#: What is wrong with a URL, and the fix.
+#: Error messages.
 EXPIRED = "The URL has expired. Make a new one with figure_url() or figure()."
 NOT_SIGNED = (
     "The URL is not signed, or was changed. Make it with figure_url() or figure()."
 )
 
-#: Expiry times lie on a grid this many times finer than the URL's life, so that
+#: Expiry times are rounded down to a multiple of the lifetime divided by this, so that
 #: a URL stays the same for a while and caches hit.
 GRID = 10
 
 
 class Place(NamedTuple):
-    """The figure that a URL leads to, and all of the URL that is not its query."""
+    """The figure of a URL, with the URL's host and path."""
 
     endpoint: str
-    #: The host, if the app chooses figures by it; else nothing.
+    #: The host if the app matches hosts or subdomains, else empty.
     host: str
     #: The path under which the app is mounted.
     root: str
-    #: The path below that.
+    #: The path below the root.
     path: str
 
 
 class UrlSigner:
-    """Signs and checks the URLs of *app* with its ``SECRET_KEY``.
+    """Signer and verifier of URLs with the ``SECRET_KEY`` of *app*.
 
-    ``SECRET_KEY_FALLBACKS`` are accepted too, as for sessions.
+    Signatures by ``SECRET_KEY_FALLBACKS`` are valid too, as for sessions.
     """
 
     def __init__(self, app: Flask) -> None:
@@ -62,8 +62,8 @@ class UrlSigner:
     ) -> str:
         """Return the value of ``_sig`` for *url*.
 
-        :param url: the absolute URL of the figure *endpoint*, whose query means
-            *arguments* and *reserved*.
+        :param url: the absolute URL of *endpoint* with *arguments* and *reserved*.
+        :param expires_in_s: the lifetime in seconds; ``None`` for no expiry.
         :raises ConfigError: if the app has no ``SECRET_KEY``.
         """
         parts, root = urlsplit(url), self._root()
@@ -75,16 +75,18 @@ class UrlSigner:
         return f"{expires}.{signature}"
 
     def place_of(self, endpoint: str, request: Request) -> Place:
-        """Return the place of the URL of *request*, which is for *endpoint*."""
+        """Return the place in *request*, which is for *endpoint*."""
         host = self._host(request.host)
         return Place(endpoint, host, request.script_root, request.path)
 
     def check(
         self, place: Place, arguments: Arguments, reserved: Arguments
     ) -> int | None:
-        """Return when the URL expires, Unix time; ``None`` if it never does.
+        """Return the Unix time at which the URL expires, or ``None`` for never.
 
-        :raises SignatureError: if ``_sig`` in *reserved* is not ours.
+        The caller checks that it has not passed.
+
+        :raises SignatureError: if ``_sig`` in *reserved* is not valid.
         """
         expires, _, signature = reserved.values["_sig"].partition(".")
         message = _message(place, arguments, reserved, expires)
@@ -93,7 +95,7 @@ class UrlSigner:
         return int(expires) if expires else None
 
     def _host(self, host: str) -> str:
-        """Return *host* without a default port, if the app matches hosts."""
+        """Return *host* without a default port if the app matches hosts, else empty."""
         if not (self._app.url_map.host_matching or self._app.subdomain_matching):
             return ""
         return host.lower().removesuffix(":80").removesuffix(":443")
@@ -114,16 +116,19 @@ class UrlSigner:
 
 
 def authenticate(app: Flask, text: str) -> str:
-    """Return an HMAC of *text* with the ``SECRET_KEY`` of *app*, 128 bits for a URL.
+    """Return 128 bits of an HMAC of *text* for a URL, by the ``SECRET_KEY`` of *app*.
 
-    Not with ``SECRET_KEY_FALLBACKS``: a page gets new URLs at once.
+    ``SECRET_KEY_FALLBACKS`` are not used: pages get new URLs immediately.
     """
     signer = _signer([app.secret_key], "flask_mplstream.version")
     return signer.get_signature(text).decode("ascii")[:22]
 
 
 def _signer(keys: list[Any], salt: str) -> Signer:
-    """Return a signer with the last of *keys*, for one purpose."""
+    """Return a signer that signs with the last of *keys* and accepts all.
+
+    :param salt: separates the signatures of different purposes.
+    """
     return Signer(
         keys,
         salt=salt,
@@ -132,8 +137,8 @@ def _signer(keys: list[Any], salt: str) -> Signer:
     )
 
 
-#: Not under the signature: itself, and the version, which chooses no picture and
-#: which a page's script changes to reload one.
+#: Reserved arguments that are not signed: the signature, and the version, which a
+#: page's script changes to reload a picture and which does not select one.
 _UNSIGNED = ("_sig", "_v")
 
 

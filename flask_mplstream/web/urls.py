@@ -1,7 +1,7 @@
-"""The canonical URLs of figures, signed and with the data's version where wanted.
+"""The canonical URLs of figures, with signature and data version if configured.
 
-Flask side. Names that begin with ``_`` are for the package and for ``url_for``; the
-others are the figure function's.
+Flask side. Names that begin with ``_`` are options of the package or ``url_for``; the
+others are arguments of the figure function.
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ from .signed_urls import UrlSigner
 
 logger = logging.getLogger("flask_mplstream")
 
-#: What ``url_for`` itself understands.
+#: Options of ``url_for``.
 _URL_FOR_OPTIONS = ("_external", "_scheme", "_anchor")
-#: The words of the package. The version and the signature are not for the caller.
+#: Options that a caller may pass: all but the version and the signature.
 WORDS = (
     *(p.name for p in RESERVED if p.name not in ("_sig", "_v")),
     *("_format", "_expires_in", "_inject", *_URL_FOR_OPTIONS),
 )
-#: Characters that Werkzeug does not quote in a query either.
+#: Characters that Werkzeug leaves unquoted in a query, too.
 _AS_IT_IS = "!$'()*,/:;?@"
 
 
 def figure_url(endpoint: str, /, **values: Any) -> str:
-    """The canonical URL of a figure: only what differs from the defaults.
+    """Return the canonical URL of a figure, without arguments equal to the defaults.
 
     :param endpoint: the route's name as for ``url_for``: ``plots.walk``, or
         ``.walk`` inside the blueprint.
     :param values: the figure function's arguments; ``_format="svg"``,
-        ``_scale=2``, ``_width=800``, ``_theme="dark"``, ``_download=True``,
-        ``_expires_in=600`` (seconds, of a signed URL); ``_inject={"user_id": 2}``,
-        injected values for the data's version; ``url_for``'s ``_external``,
-        ``_scheme`` and ``_anchor``.
-    :raises ArgumentsError: naming what is wrong, as a request would.
-    :raises UnknownFigureError: where there is no such figure.
+        ``_scale=2``, ``_width=800`` (pixels), ``_theme="dark"``,
+        ``_download=True``; ``_expires_in=600`` (seconds, signed routes only);
+        ``_inject={"user_id": 2}``, injected values for the data's version; and
+        ``_external``, ``_scheme`` and ``_anchor`` of ``url_for``.
+    :raises ArgumentsError: with the same faults as a request.
+    :raises UnknownFigureError: if there is no such figure.
     """
     route = route_named(endpoint)
     given, options = split(route, values)
@@ -63,11 +63,11 @@ def figure_url(endpoint: str, /, **values: Any) -> str:
 
 
 def url_near(endpoint: str, **values: Any) -> str:
-    """The URL of *endpoint*, with what the current one says of the same variables.
+    """Return the URL of *endpoint*, with values for its variables from the request.
 
-    For a blueprint whose prefix has variables: ``/<language>/plots``.
+    For a blueprint with variables in its prefix: ``/<language>/plots``.
 
-    :raises BuildError: where it has others, which are not in *values*.
+    :raises BuildError: if neither the request nor *values* has a variable's value.
     """
     given = (request.view_args or {}) if has_request_context() else {}
     for name, value in given.items():
@@ -77,9 +77,9 @@ def url_near(endpoint: str, **values: Any) -> str:
 
 
 def route_named(endpoint: str) -> FigureRoute:
-    """The figure route *endpoint*; ``.walk`` is one of the current blueprint.
+    """Return the figure route *endpoint*; ``.walk`` is in the current blueprint.
 
-    :raises UnknownFigureError: where there is no such figure.
+    :raises UnknownFigureError: if there is no such figure.
     """
     check_name(endpoint)
     if endpoint.startswith(".") and has_request_context():
@@ -91,11 +91,11 @@ def route_named(endpoint: str) -> FigureRoute:
 def split(
     route: FigureRoute, values: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """*values* as the figure function's and the package's, each checked by name.
+    """Split *values* into arguments of the figure function and options.
 
-    ``_inject`` is among the package's whether it is given or not.
+    The options always have ``_inject``.
 
-    :raises ArgumentsError: where one of the package's is not known.
+    :raises ArgumentsError: for an unknown option or an invalid ``_inject``.
     """
     options = {name: value for name, value in values.items() if name.startswith("_")}
     for name, value in options.items():
@@ -106,12 +106,11 @@ def split(
 
 
 def bind_arguments(route: FigureRoute, given: Mapping[str, Any]) -> Arguments:
-    """Return the arguments of *route* that a call in a template or a view means.
+    """Return the arguments of *route* from the values of a call.
 
-    A function that the app registered with ``url_defaults`` may fill in the others,
-    as for ``url_for``.
+    The app's ``url_defaults`` functions may add missing ones, as for ``url_for``.
 
-    :raises ArgumentsError: naming what is wrong.
+    :raises ArgumentsError: with a fault for each invalid argument.
     """
     defaults: dict[str, Any] = {}
     if has_request_context():
@@ -125,7 +124,7 @@ def bind_arguments(route: FigureRoute, given: Mapping[str, Any]) -> Arguments:
 
 
 def unknown_argument(name: str, value: object, known: Sequence[str]) -> ArgumentsError:
-    """The error that there is no argument *name*, only those *known*."""
+    """Return the error for an argument *name* that is not among *known*."""
     fault = ArgumentFault(
         name,
         cut(str(value)),
@@ -138,22 +137,22 @@ def unknown_argument(name: str, value: object, known: Sequence[str]) -> Argument
 
 @dataclass(frozen=True, slots=True)
 class FigureUrls:
-    """The URLs of one figure with the same arguments, in all variants."""
+    """The URLs of one figure with the same arguments, for all variants."""
 
     route: FigureRoute
     arguments: Arguments
-    #: What stands for the data's version; asked for once.
+    #: The data's version, or empty; the same in all URLs.
     version: str = ""
-    #: Seconds for which signed ones are served; ``None`` for ever.
+    #: Lifetime of a signed URL in seconds; ``None`` for no expiry.
     expires_in_s: float | None = None
-    #: ``url_for``'s own.
+    #: Options of ``url_for``.
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(
         cls, route: FigureRoute, arguments: Arguments, options: Mapping[str, Any]
     ) -> Self:
-        """Those with *arguments*, by what *options* of :func:`figure_url` say."""
+        """Return the URLs with *arguments* and *options* of :func:`figure_url`."""
         return cls(
             route,
             arguments,
@@ -165,10 +164,10 @@ class FigureUrls:
     def of_variant(
         self, variant: Variant, *, names_format: bool = True, is_download: bool = False
     ) -> str:
-        """The URL of the picture in *variant*.
+        """Return the URL of the picture in *variant*.
 
-        :param names_format: whether the format is the URL's extension; else it is
-            what the browser prefers.
+        :param names_format: whether the URL has the format as its extension;
+            without it, the browser's ``Accept`` chooses the format.
         """
         query = self._query()
         if names_format:
@@ -188,7 +187,7 @@ class FigureUrls:
         return self._url(query, self.extra)
 
     def _url(self, query: Mapping[str, Any], extra: Mapping[str, Any]) -> str:
-        """Return the URL with *query* alone, whatever the app adds to all URLs."""
+        """Return the URL with *query* only, without the app's ``url_defaults``."""
         in_path = ("_format", *self.route.path_names)
         path = {name: query[name] for name in in_path if name in query}
         url = urlsplit(url_for(self.route.endpoint, **path, **extra))
@@ -201,7 +200,7 @@ class FigureUrls:
         query: dict[str, Any] = {
             name: texts
             for name, texts in self.arguments.query.items()
-            if name not in route.rule_defaults  # The rule says it already.
+            if name not in route.rule_defaults  # The path implies it.
         }
         for name in route.path_names:
             value = self.arguments.values[name]
@@ -221,9 +220,10 @@ class FigureUrls:
 
 
 def _lifetime(route: FigureRoute, options: Mapping[str, Any]) -> float | None:
-    """Return the seconds for which a signed URL is served.
+    """Return the lifetime of a signed URL in seconds, or ``None`` for no expiry.
 
-    :raises ArgumentsError: if ``_expires_in`` is no such number, or the URL unsigned.
+    :raises ArgumentsError: if ``_expires_in`` is not a finite number above 0, or if
+        the route is not signed.
     """
     given = options.get("_expires_in")
     if given is None:
@@ -243,6 +243,6 @@ def _version(
     try:
         return route.version_of(arguments, inject)
     except Exception:
-        # Data that cannot be reached must cost one picture, not the page.
+        # Unreachable data must not break the whole page.
         logger.warning("Cannot tell the version of %s.", route.endpoint, exc_info=True)
         return ""
