@@ -1,4 +1,4 @@
 """The gallery: an index of all figures, and a page with controls for each.
 
-It imports ``html``, ``web`` and the rooms below them. Only the blueprint imports it.
+Imports ``html``, ``web`` and lower layers. Only the blueprint imports it.
 """

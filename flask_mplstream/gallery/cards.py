@@ -1,6 +1,6 @@
-"""The index of the gallery: a card for each figure, blueprint by blueprint.
+"""The index of the gallery: a card for each figure, grouped by blueprint.
 
-Flask side, as it makes URLs.
+Flask side: it builds URLs.
 """
 
 from __future__ import annotations
@@ -20,61 +20,61 @@ from .thumbnails import needed_names, thumbnail_of, title_of
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A figure in the index."""
+    """The entry of a figure in the index."""
 
     route: FigureRoute
-    #: Of its page.
+    #: URL of the figure's page.
     url: str
-    #: Whether no more than its name may be told: it has a door of its own.
+    #: Whether the figure has a guard that the index lacks: only its name is shown.
     is_closed: bool
     thumbnail: Markup | None
 
     @property
     def title(self) -> str:
-        """Its heading."""
+        """The heading."""
         return title_of(self.route)
 
     @property
     def summary(self) -> str:
-        """The docstring's first line."""
+        """The first line of the docstring."""
         return "" if self.is_closed else summary_of(self.route.function)
 
     @property
     def names(self) -> list[str]:
-        """The parameters that a URL may give."""
+        """The parameters of the figure."""
         return [] if self.is_closed else [p.name for p in self.route.parameters]
 
     @property
     def needed(self) -> list[str]:
-        """The parameters that a URL must give."""
+        """The parameters that a URL must contain."""
         return needed_names(self.route)
 
     @property
     def text(self) -> str:
-        """What a search looks through."""
+        """The text that a search covers, in lower case."""
         doc = "" if self.is_closed else self.route.function.__doc__ or ""
         parts = (self.title, self.route.endpoint, " ".join(doc.split()), *self.names)
         return " ".join(parts).lower()
 
     def matches(self, query: str) -> bool:
-        """Whether it has every word of *query*."""
+        """Return whether the text contains every word of *query*."""
         return all(word in self.text for word in query.lower().split())
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """The figures of one blueprint in the index."""
+    """The cards of one blueprint."""
 
     name: str
     cards: Sequence[Card]
 
     def matches(self, query: str) -> bool:
-        """Whether one of its figures has every word of *query*."""
+        """Return whether a card matches *query*."""
         return any(card.matches(query) for card in self.cards)
 
 
 def sections_for(own: Shelf) -> list[Section]:
-    """What the index of *own* shows of the whole app."""
+    """Return the sections of the index of *own*, which covers all blueprints."""
     shelves = [s for s in shelves_of(current_app).values() if s.is_open]
     first = next((figure for shelf in shelves for figure in shelf.figures), None)
     sections = [Section(s.blueprint, list(_cards(own, s, first))) for s in shelves]
@@ -89,5 +89,5 @@ def _cards(own: Shelf, shelf: Shelf, first: FigureRoute | None) -> Iterator[Card
             if not is_closed:
                 thumbnail = thumbnail_of(route, is_first=route is first)
         except BuildError:
-            continue  # Its URL has variables that are not known here.
+            continue  # A variable of the URL is unknown here.
         yield Card(route, url, is_closed, thumbnail)

@@ -1,7 +1,7 @@
-"""Which figures the gallery of an app shows, blueprint by blueprint.
+"""The figures in the gallery of an app, grouped by blueprint.
 
-Flask side. Kept in ``app.extensions``; filled when a blueprint is registered, and
-only read from then on.
+Flask side. The catalog is in ``app.extensions``; registering a blueprint fills it,
+and requests only read it.
 """
 
 from __future__ import annotations
@@ -24,51 +24,51 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 class Shelf:
     """The figures of one registered blueprint."""
 
-    #: Its full name, as endpoints begin with it.
+    #: Full name of the blueprint, the prefix of its endpoints.
     blueprint: str
-    #: Whether it has a gallery; ``None`` for in debug mode only.
+    #: Whether the gallery is on; ``None`` for debug mode only.
     gallery: bool | None
-    #: What stands before its figures, such as a login.
+    #: Decorators of its figures' views, such as a login check.
     decorators: Sequence[Decorator]
     figures: list[FigureRoute] = field(default_factory=list)
 
     @property
     def is_open(self) -> bool:
-        """Whether the gallery is there now, as debug mode may come late."""
+        """Whether the gallery is on now; debug mode may change after registration."""
         return current_app.debug if self.gallery is None else self.gallery
 
     @property
     def index(self) -> str:
-        """The endpoint of its index."""
+        """The endpoint of the index."""
         return f"{self.blueprint}._gallery"
 
     @property
     def openapi(self) -> str:
-        """The endpoint of the OpenAPI document of its figures."""
+        """The endpoint of the OpenAPI document."""
         return f"{self.blueprint}._openapi"
 
     def page(self, figure: FigureRoute) -> str:
-        """The endpoint of the page of *figure*."""
+        """Return the endpoint of the page of *figure*."""
         return f"{self.index}_{figure.endpoint.rpartition('.')[2]}"
 
     @property
     def doors(self) -> list[object]:
-        """All that may keep somebody out."""
+        """All guards: decorators, and hooks of the blueprint and its parents."""
         parts = self.blueprint.split(".")
         outer = [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
         hooks = current_app.before_request_funcs
         return [*self.decorators, *(hook for name in outer for hook in hooks[name])]
 
     def may_tell(self, other: Shelf, figure: FigureRoute) -> bool:
-        """Whether its index may tell of *figure*, which stands on *other*.
+        """Return whether the index may show details of *figure*, listed in *other*.
 
-        Not where the figure has a door that nobody passed who sees the index.
+        It may if each guard of the figure also guards the index.
         """
         doors = self.doors
         return all(door in doors for door in (*other.doors, *figure.options.decorators))
 
 
 def shelves_of(app: App) -> dict[str, Shelf]:
-    """The shelves of *app* by the full name of the blueprint."""
+    """Return the shelves of *app* by full blueprint name."""
     shelves: dict[str, Shelf] = app.extensions.setdefault(EXTENSION, {})
     return shelves

@@ -1,6 +1,6 @@
-"""The page of one figure: its form, its picture, and all that is told beside them.
+"""The page of one figure: form, picture, links and problems.
 
-Flask side, as it makes URLs. It reads nothing of the request.
+Flask side: it builds URLs, but does not read the request.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from .thumbnails import alt_of, picture_of, title_of
 
 @dataclass(frozen=True, slots=True)
 class FigurePage:
-    """The page of one figure."""
+    """The content of a figure's page."""
 
     route: FigureRoute
-    #: Its URL without a query.
+    #: URL of the page without a query.
     url: str
     form: Form
-    #: ``None`` where the arguments are not complete or not accepted.
+    #: ``None`` if arguments are missing or invalid.
     links: Links | None
     picture: Markup | None
-    #: What is wrong with no field in particular.
+    #: Problems that concern no single field.
     problems: Sequence[str] = ()
 
     @classmethod
     def of(cls, route: FigureRoute, url: str, form: Form) -> FigurePage:
-        """The page of *route* at *url*, as *form* was filled in."""
+        """Build the page of *route* at *url* for the filled-in *form*."""
         if form.arguments is None:
             problems = [str(fault) for fault in form.faults]
             return cls(route, url, form, None, None, problems)
@@ -45,38 +45,38 @@ class FigurePage:
             shown = without_fixed(route, form.arguments.values)
             return cls(route, url, form, links, picture_of(route, shown))
         except (BuildError, ValueError) as error:
-            # A converter of the rule takes less than the annotation.
+            # A converter of the rule accepts fewer values than the annotation.
             problem = f"There is no URL for it: {error}"
             return cls(route, url, form, None, None, [problem])
 
     @property
     def is_faulty(self) -> bool:
-        """Whether something is wrong, and not just missing yet."""
+        """Whether there is an error; an empty query is not one."""
         return bool(self.problems) or self.form.is_faulty
 
     @property
     def title(self) -> str:
-        """Its heading."""
+        """The heading."""
         return title_of(self.route)
 
     @property
     def summary(self) -> str:
-        """The docstring's first line."""
+        """The first line of the docstring."""
         return summary_of(self.route.function)
 
     @property
     def alt(self) -> str:
-        """What the picture shows."""
+        """The alternative text."""
         return alt_of(self.route)
 
     @property
     def steps(self) -> list[str]:
-        """What is timed, in order."""
+        """The timed steps of a render, in order."""
         return list(STEPS)
 
     @property
     def injected(self) -> list[str]:
-        """The parameters that the app fills in."""
+        """The names of injected parameters."""
         return list(self.route.options.inject)
 
     @property
@@ -86,11 +86,11 @@ class FigurePage:
 
     @property
     def missing(self) -> list[str]:
-        """The parameters that must be given and are not."""
+        """The names of required parameters."""
         return [f.control.name for f in self.form.fields if f.control.is_required]
 
     def state(self) -> dict[str, Any]:
-        """What the page's script is told of it."""
+        """Return the state of the page as JSON data for its script."""
         errors = {f.control.name: f.error for f in self.form.fields if f.error}
         links = {} if self.links is None else asdict(self.links)
         return {"errors": errors, "problems": list(self.problems), **links}

@@ -1,7 +1,7 @@
 """The views of the gallery: an index for each blueprint, a page for each figure.
 
-Flask side. Each reads the request, has the page put together, and sends it under a
-policy that lets nothing run but the package's own files.
+Flask side. Each view reads the request, builds the page and sends it with a
+Content-Security-Policy that allows only scripts and styles of the same origin.
 """
 
 from __future__ import annotations
@@ -29,36 +29,36 @@ from .cards import sections_for
 from .catalog import Shelf
 from .figure_page import FigurePage
 
-#: What a page may load: the files of the package and the pictures, nothing inline.
+#: Allows scripts, styles and pictures of the same origin; forbids inline scripts.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' data: blob:; connect-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
 
-#: The methods that an open gallery answers.
+#: Methods that a gallery accepts if it is on.
 ALLOWED = ("GET", "HEAD", "OPTIONS")
 
 View = Callable[..., ResponseReturnValue]
 
 
 def index_view(shelf: Shelf) -> View:
-    """The view of the index of *shelf*."""
+    """Return the view for the index of *shelf*."""
     return _guarded(shelf, shelf.decorators, partial(_index, shelf))
 
 
 def page_view(shelf: Shelf, route: FigureRoute) -> View:
-    """The view of the page of *route*, which stands on *shelf*."""
+    """Return the view for the page of *route*, a figure of *shelf*."""
     return _guarded(shelf, route.options.decorators, partial(_page, shelf, route))
 
 
 def openapi_view(shelf: Shelf) -> View:
-    """The view of the OpenAPI document of what the index of *shelf* may tell of."""
+    """Return the view for the OpenAPI document of *shelf*."""
     return _guarded(shelf, shelf.decorators, partial(_openapi, shelf))
 
 
 def _guarded(shelf: Shelf, decorators: Any, view: View) -> View:
-    """*view* behind what stands before the pictures, and only where it is open."""
+    """Wrap *view* in *decorators*; respond with 404 while the gallery is off."""
 
     def shown(**_path: Any) -> ResponseReturnValue:
         return view()
@@ -115,8 +115,8 @@ def _page(shelf: Shelf, route: FigureRoute) -> ResponseReturnValue:
     )
     page = FigurePage.of(route, url, form)
     if _wants_json():
-        # Always 200: a form that is wrong has a state as well, and a browser would
-        # note each other status in its console while somebody types.
+        # Always 200: an invalid form has a state too, and browsers log every error
+        # status in the console during typing.
         return _secured(jsonify(page.state()))
     if form.was_sent and page.links is not None:
         return _secured(redirect(page.links.page, HTTPStatus.SEE_OTHER))

@@ -1,4 +1,4 @@
-"""Register the gallery's URLs: an index, an OpenAPI document, a page for each figure.
+"""The gallery's URLs: an index, an OpenAPI document, a page for each figure.
 
 Flask side. Only the blueprint imports it.
 """
@@ -22,13 +22,11 @@ def open_gallery(
     gallery: bool | None,
     decorators: Sequence[Decorator],
 ) -> None:
-    """Give *blueprint*, which is being registered, the index of a gallery.
+    """Add the index and the OpenAPI document of *blueprint* during its registration.
 
-    Beside it stands the OpenAPI document of the blueprint's figures.
-
-    :param blueprint: its full name.
-    :param gallery: whether it is there; ``None`` for in debug mode only.
-    :param decorators: what stands before it.
+    :param blueprint: full name of the blueprint.
+    :param gallery: whether the gallery is on; ``None`` for debug mode only.
+    :param decorators: decorators of both views.
     """
     shelf = Shelf(blueprint, gallery, decorators)
     shelves_of(state.app)[blueprint] = shelf
@@ -37,7 +35,7 @@ def open_gallery(
 
 
 def add_page(state: BlueprintSetupState, blueprint: str, figure: FigureRoute) -> None:
-    """Give *figure* of *blueprint* a page in its gallery."""
+    """Add the page of *figure* to the gallery of *blueprint*."""
     shelf = shelves_of(state.app)[blueprint]
     shelf.figures.append(figure)
     name = figure.endpoint.rpartition(".")[2]
@@ -45,9 +43,9 @@ def add_page(state: BlueprintSetupState, blueprint: str, figure: FigureRoute) ->
 
 
 def _add(state: BlueprintSetupState, rule: str, endpoint: str, view: View) -> None:
-    """A rule for each method: the view refuses those that are not allowed.
+    """Add a rule for all methods; the view rejects the others with a 405.
 
-    Flask's own answer would tell that there is something where a gallery is closed.
+    A 405 from Flask would reveal the URL of a gallery that is off.
     """
     state.add_url_rule(
         rule,

@@ -1,6 +1,6 @@
-"""Every URL of a figure with its arguments, and the lines that show it elsewhere.
+"""All URLs of a figure with given arguments, and snippets that embed it elsewhere.
 
-Flask side, as it makes URLs.
+Flask side: it builds URLs.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from .thumbnails import PICTURE_WIDTHS_PX, alt_of, shown_format
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Where a figure with its arguments is found."""
+    """The links and snippets of a figure with given arguments."""
 
-    #: Of the page itself.
+    #: URL of the gallery page.
     page: str
-    #: Theme -> width -> URL of the picture; empty where a page can show none.
+    #: Theme -> width -> URL of the picture; empty if no format is for browsers.
     pictures: Mapping[str, Mapping[str, str]]
     #: Format -> URL.
     downloads: Mapping[str, str]
-    #: Of what the picture shows, in words.
+    #: URL of the alternative text.
     words: str
-    #: Name -> what to copy.
+    #: Name -> text to copy.
     snippets: Mapping[str, str]
 
 
 def links_of(route: FigureRoute, page: str, arguments: Arguments) -> Links:
-    """The links of *route* with *arguments*.
+    """Return the links of *route* with *arguments*.
 
-    :param page: URL of its page without a query.
+    :param page: URL of the gallery page without a query.
     """
     urls = FigureUrls.of(route, arguments, {})
     query = urlencode(without_fixed(route, arguments.query), doseq=True)
@@ -56,7 +56,7 @@ def links_of(route: FigureRoute, page: str, arguments: Arguments) -> Links:
 
 
 def without_fixed(route: FigureRoute, given: Mapping[str, Any]) -> dict[str, Any]:
-    """*given* without what the rule of *route* says already."""
+    """Return *given* without the arguments that the rule of *route* sets."""
     return {n: v for n, v in given.items() if n not in route.rule_defaults}
 
 
@@ -68,7 +68,7 @@ def _pictures(route: FigureRoute, urls: FigureUrls) -> dict[str, dict[str, str]]
         theme.value: {
             str(width_px): urls.of_variant(
                 Variant(format, width_px=width_px, theme=theme),
-                # Else the browser chooses: it may have AVIF or WebP.
+                # Otherwise the browser chooses, perhaps AVIF or WebP.
                 names_format=not route.options.formats[0].is_raster,
             )
             for width_px in _widths_px(route)
@@ -88,7 +88,7 @@ def _snippets(
     alt, plain = alt_of(route), Variant(route.options.formats[0])
     outside = FigureUrls.of(route, arguments, {"_external": True})
     values = without_fixed(route, arguments.values)
-    # Without its size, for which the figure would have to be built first.
+    # Without the size, which is unknown until the figure is built.
     markup = figure(route.endpoint, **values, alt_=alt, width_=None, height_=None)
     return {
         "url": urls.of_variant(plain, names_format=False),

@@ -1,7 +1,7 @@
-"""The package's own scripts and styles, served from the app itself.
+"""The package's scripts and styles, served by the app.
 
-Flask side. No CDN and no build step: a page with a strict Content-Security-Policy
-needs nothing but ``'self'``.
+Flask side. There is no CDN and no build step, and a strict Content-Security-Policy
+needs only ``'self'``.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from ..web.app_state import current_state
 from ..web.urls import url_near
 
 _FOLDER = Path(__file__).parent.parent / "static"
-#: The endpoint of a figure blueprint that serves them.
+#: Endpoint for these files, within a figure blueprint.
 ENDPOINT = "_static"
-#: Variable for the host or subdomain of the page that loads them: one's own script
-#: needs no permission, neither CORS nor in a Content-Security-Policy.
+#: URL variable for the host or subdomain of the page that loads a file. A script of
+#: the same origin needs no CORS and no host in a Content-Security-Policy.
 PAGE_PLACE = "_mplstream_place"
 _YEAR_S = 31_536_000
 
 
 def asset_url(filename: str, blueprint: str | None = None) -> str:
-    """The URL of *filename*, which changes with what is in it.
+    """Return the URL of *filename*, with a hash of the file's content.
 
-    :param blueprint: name of the figure blueprint that serves it; by default the
-        app's first.
-    :raises UnknownFigureError: where the app has no figure.
+    :param blueprint: name of the figure blueprint that serves the file; by default
+        the app's first.
+    :raises UnknownFigureError: if the app has no figures.
     """
     if blueprint is None:
         routes = current_state().routes.values()
@@ -53,7 +53,7 @@ def asset_url(filename: str, blueprint: str | None = None) -> str:
 
 
 def _page_place() -> dict[str, str]:
-    """Return the value of :data:`PAGE_PLACE` for the current request, if it has one."""
+    """Return :data:`PAGE_PLACE` and its value for the current request, if any."""
     if not has_request_context():
         return {}
     if current_app.url_map.host_matching:
@@ -64,14 +64,14 @@ def _page_place() -> dict[str, str]:
 
 
 def send_asset(filename: str, **_prefix: object) -> Response:
-    """*filename* of the package, or 404, whatever stands in the blueprint's prefix."""
+    """Send *filename* of the package, or a 404; ignore variables of the prefix."""
     if filename not in _names():
         abort(404)
     is_zipped = bool(request.accept_encodings["gzip"])
-    # Each encoding is a representation with an ETag of its own (RFC 9110, 8.8.3.3).
+    # Each encoding is a representation with a separate ETag (RFC 9110, 8.8.3.3).
     etag = _version(filename) + ("-gzip" if is_zipped else "")
     content = _zipped(filename) if is_zipped else _plain(filename)
-    # Another version's URL, while servers are replaced, must not keep this content.
+    # During a deployment, the URL may name another version: do not store this one.
     is_named = request.args.get("v") == _version(filename)
     response = send_file(
         BytesIO(content),
@@ -98,7 +98,7 @@ def _plain(filename: str) -> bytes:
 
 @cache
 def _zipped(filename: str) -> bytes:
-    # Without the time, so that all processes send the same bytes under an ETag.
+    # No timestamp, so that all processes send the same bytes for an ETag.
     return gzip.compress(_plain(filename), mtime=0)
 
 

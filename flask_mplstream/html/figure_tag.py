@@ -1,7 +1,7 @@
-"""Figures in templates: ``figure()`` and what belongs to it.
+"""Figures in templates: ``figure()`` and related functions.
 
-Flask side. A wrong argument is an error when the template is rendered, not a
-broken picture in the page.
+Flask side. A wrong argument raises when the template is rendered, instead of leaving
+a broken picture in the page.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .assets import asset_url
 from .inline_svg import inline_svg
 from .tag_arguments import Embedding, take_words
 
-#: Attributes that an ``<img>`` has and an ``<svg>`` has not.
+#: Attributes of an ``<img>`` that an ``<svg>`` does not have.
 _OF_AN_IMG = frozenset(
     (
         *("alt", "crossorigin", "decoding", "fetchpriority", "ismap", "loading"),
@@ -34,31 +34,34 @@ _OF_AN_IMG = frozenset(
 
 
 def figure(endpoint: str, /, **values: Any) -> Markup:
-    """Finished markup of a figure: an ``<img>``, or a ``<picture>`` around it.
+    """Return the markup of a figure: an ``<img>``, alone or in a ``<picture>``.
 
-    Browsers choose among AVIF, WebP and PNG, as far as the route offers them, and
-    among densities. ``alt``, ``width`` and ``height`` are read from the figure; where
-    all three are given, nothing is rendered for the page.
+    Browsers choose a density, and AVIF, WebP or PNG if the route offers them.
+    ``alt``, ``width`` and ``height`` are read from the figure; if all three are
+    given, the page does not render it.
 
     :param values: as for :func:`figure_url`, and
 
         * HTML attributes of the ``<img>``: ``class_``, ``data_id``,
-          ``loading="eager"``, ``fetchpriority="high"``. A trailing ``_`` always means
-          one of these, or of the words below, and no argument of the figure function;
-        * ``sizes="(max-width: 40rem) 100vw, 40rem"``: pictures by width, not density;
-          ``widths=[320, 640]`` chooses them, snapped as ``_width`` is;
-        * ``theme``: ``"light"``, ``"dark"`` or ``"auto"``, which is both and the
-          default where the route has a ``dark_style``;
+          ``loading="eager"``, ``fetchpriority="high"``. A name with a trailing ``_``
+          is always an attribute or a keyword below, never an argument of the figure
+          function;
+        * ``sizes="(max-width: 40rem) 100vw, 40rem"``: candidates by width instead of
+          density; ``widths=[320, 640]`` selects their widths in pixels, snapped like
+          ``_width``;
+        * ``theme``: ``"light"``, ``"dark"`` or ``"auto"`` (both), by default
+          ``"auto"`` if the route has a ``dark_style``, else ``"light"``;
         * ``caption="…"``: a ``<figure>`` with a ``<figcaption>``;
-        * ``downloads=True``, or a list of formats: links under the picture, which stay
-          light;
-        * ``refresh=5``: seconds after which the picture is asked for again, by a small
-          script, and replaced where it has changed;
-        * ``inline=True``: the SVG itself in the page, reduced to what Matplotlib draws.
-          Its links can be followed, and with ``svg.fonttype: none`` its text selected.
+        * ``downloads=True``, or a list of formats: links under the picture that save
+          its light variant;
+        * ``refresh=5``: seconds between checks for a changed picture, from 1 to
+          86,400; a small script makes them and replaces the picture;
+        * ``inline=True``: the SVG itself in the page, reduced to the elements that
+          Matplotlib draws. Its links work, and with ``svg.fonttype: none`` its text
+          can be selected.
 
-    :raises ArgumentsError: naming what is wrong, as a request would.
-    :raises UnknownFigureError: where there is no such figure.
+    :raises ArgumentsError: naming each wrong argument, as for a request.
+    :raises UnknownFigureError: if there is no such figure.
     """
     asked = Embedding.of(endpoint, values)
     shown = _inlined(asked) if asked.words["inline"] else _image(asked)
@@ -71,14 +74,15 @@ def figure(endpoint: str, /, **values: Any) -> Markup:
 
 
 def figure_script(*, nonce: str | None = None, blueprint: str | None = None) -> Markup:
-    """The ``<script>`` for ``refresh`` and for pages with a ``data-theme``.
+    """Return the ``<script>`` for ``refresh`` and for pages with a ``data-theme``.
 
-    ``figure()`` adds it by itself where it is needed, once in a page. Call it in the
-    page's head where figures stand in cached fragments, or for a *nonce*.
+    ``figure()`` adds it once per page if needed. Call this function in the page's head
+    if figures are in cached fragments, or to set a *nonce*. A second call in the same
+    page returns an empty string.
 
-    :param nonce: for a Content-Security-Policy that asks for one.
-    :param blueprint: name of the figure blueprint to load it from; by default the
-        app's first.
+    :param nonce: nonce of the page's Content-Security-Policy, if it requires one.
+    :param blueprint: name of the figure blueprint that serves the script; by default
+        the app's first.
     """
     if g.get("_mplstream_has_script"):
         return Markup("")
@@ -89,24 +93,23 @@ def figure_script(*, nonce: str | None = None, blueprint: str | None = None) -> 
 
 
 def figure_image(endpoint: str, /, **values: Any) -> RenderedImage:
-    """Return the picture of a figure: the bytes that its URL gives, from the cache.
+    """Return the image that the figure's URL serves, from the cache if possible.
 
-    It works wherever there is an app context: in a view, a job or another figure
-    function. ::
+    Requires an app context: a view, a job or another figure function has one. ::
 
         image = figure_image("plots.sales", _inject={"user_id": user.id})
         message.add_alternative(f'<img src="{image.cid_url}">', subtype="html")
         image.attach_to(message)
 
     :param values: the figure function's arguments; ``_format``, ``_scale``,
-        ``_width`` and ``_theme``, by default as in the URL without them;
-        ``_inject={"user_id": 2}``, values that ``inject`` would otherwise read from
-        the request; ``strict=True`` to refuse a stale picture, default ``False``. A
-        parameter of the figure function that is called ``strict`` comes first, and
-        ``strict_`` always means this word.
-    :raises ArgumentsError: naming what is wrong, as a request would.
+        ``_width`` and ``_theme``, by default as for the plain URL;
+        ``_inject={"user_id": 2}``, values that ``inject`` otherwise reads from the
+        request; ``strict=True`` to refuse a stale picture, default ``False``. If the
+        figure function has a parameter ``strict``, that name sets the parameter, and
+        ``strict_`` is the keyword.
+    :raises ArgumentsError: naming each wrong argument, as for a request.
     :raises UnknownFigureError: if there is no such figure.
-    :raises Exception: the error of the figure function, where a URL would answer
+    :raises Exception: the error of the figure function, if the URL would respond
         with an error.
     """
     route = route_named(endpoint)
@@ -121,7 +124,7 @@ def figure_image(endpoint: str, /, **values: Any) -> RenderedImage:
 
 
 def _image_words(strict: bool = False) -> None:
-    """What ``figure_image()`` takes besides arguments."""
+    """Declare the keywords of ``figure_image()`` and their types."""
 
 
 _IMAGE_WORDS = Parameters(_image_words)
@@ -136,15 +139,16 @@ def figure_data_uri(endpoint: str, /, **values: Any) -> str:
 
 
 def figure_arguments(endpoint: str, query: Mapping[str, Any]) -> dict[str, Any]:
-    """A figure's arguments as a page's own query has them, typed and checked.
+    """Read a figure's arguments from the query of a page.
 
-    For pages whose forms hold the controls of a figure: ``figure(endpoint,
-    **figure_arguments(endpoint, request.args))``. Names that the figure does
-    not take are left alone, as they may be another figure's.
+    For a page with a form for the figure: ``figure(endpoint,
+    **figure_arguments(endpoint, request.args))``. Other names in the query are
+    ignored; they may belong to another figure.
 
-    :param query: ``request.args`` of the page, or a dict of texts or lists of them.
-    :return: every argument of the figure function, defaults included.
-    :raises ArgumentsError: with a fault for each that is not accepted.
+    :param query: ``request.args`` of the page, or a dict of strings or lists of
+        strings.
+    :return: all arguments of the figure function, validated, with defaults.
+    :raises ArgumentsError: with a fault for each invalid argument.
     """
     pairs = list(MultiDict(query).items(multi=True))
     route = route_named(endpoint)
@@ -152,7 +156,7 @@ def figure_arguments(endpoint: str, query: Mapping[str, Any]) -> dict[str, Any]:
     return read.copy()
 
 
-#: What templates find under these names.
+#: The functions that templates can call.
 GLOBALS: Mapping[str, Callable[..., object]] = {
     "figure": figure,
     "figure_arguments": figure_arguments,
@@ -170,8 +174,8 @@ def _image(asked: Embedding) -> Markup:
         sources = [*_sources(asked, Theme.DARK, markup.DARK_MEDIA), *sources]
     elif theme is Theme.DARK and "_theme" not in asked.options:
         sources = [*_sources(asked, Theme.LIGHT, markup.PAPER_MEDIA), *sources]
-    # In a <picture> no URL is negotiated: a cache that ignores Vary would give one
-    # browser's format to all.
+    # A URL in a <picture> names its format: a cache that ignores Vary would send the
+    # format of one browser to all.
     names_format = bool(sources) or not asked.is_canonical
     fallback = _source(asked, last, theme, names_format=names_format)
     shown = {
@@ -191,7 +195,7 @@ def _image(asked: Embedding) -> Markup:
 
 
 def _sources(asked: Embedding, theme: Theme, media: str) -> list[markup.Source]:
-    """Return the sources that are limited to *media*, one for each format."""
+    """Return a source for each format, limited to *media*."""
     found = (_source(asked, format, theme) for format in asked.formats)
     return [replace(source, media=media) for source in found]
 
@@ -228,7 +232,7 @@ def _inlined(asked: Embedding) -> Markup:
     inject = asked.options["_inject"]
     picture = asked.route.picture(asked.arguments, variant, inject)
     image = asked.route.fetch(picture).entry.image
-    # The same figure may stand in a page twice, and ids only once.
+    # A page may show a figure twice, but must not repeat an id.
     number = g._mplstream_inlined = g.get("_mplstream_inlined", 0) + 1
     alt = asked.attributes.get("alt", image.alt)
     spoken = {"role": "img", "aria-label": alt} if alt else {"aria-hidden": "true"}

@@ -1,7 +1,7 @@
-"""A parameter of a figure function as the control of a form.
+"""A parameter of a figure function as a form control.
 
-Values: what a person sees of a parameter follows from its JSON Schema alone.
-Neither Flask nor HTML.
+Values: the control follows from the parameter's JSON Schema. This module imports no
+Flask and writes no HTML.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from ..errors import ArgumentsError
 from ..parameters.function_signature import MAX_VALUE_LENGTH, Parameter
 from ..parameters.json_schema import resolved
 
-#: Choices that are all shown at once, as radio buttons.
+#: Limit of choices for radio buttons; more become a select.
 MOST_RADIOS = 3
-#: Positions that a slider may have.
+#: Limit for the positions of a slider.
 MOST_STEPS = 1_000_000
-#: Positions that a slider for real numbers has at least.
+#: Least number of positions of a slider for real numbers.
 FEWEST_STEPS = 100
 
 
 class Kind(Enum):
-    """What a control looks like."""
+    """The type of a control."""
 
     CHECKBOX = "checkbox"
-    #: Several choices at once.
+    #: Any number of choices.
     CHECKBOXES = "checkboxes"
     DATE = "date"
     DATETIME = "datetime"
@@ -39,7 +39,7 @@ class Kind(Enum):
     #: A number with a slider beside it.
     SLIDER = "slider"
     TEXT = "text"
-    #: Several values, each in a field of its own.
+    #: Several values, each in a separate field.
     LIST = "list"
     TIME = "time"
 
@@ -50,25 +50,25 @@ class Control:
 
     name: str
     kind: Kind
-    #: What it accepts, in words.
+    #: Accepted values, in words.
     accepted: str = ""
-    #: What it is for, where the annotation says so.
+    #: Description from the annotation, or empty.
     description: str = ""
-    #: The texts to choose from.
+    #: Texts of the choices.
     choices: tuple[str, ...] = ()
-    #: The texts that stand for the default; ``None`` where there is none.
+    #: Texts of the default; ``None`` for a required parameter.
     default: tuple[str, ...] | None = None
     #: Whether a blank field means ``None``.
     is_nullable: bool = False
     #: Whether a blank field means the empty text.
     takes_empty_text: bool = False
-    #: Fields of a ``LIST``; ``None`` for as many as one likes.
+    #: Number of fields of a ``LIST``; ``None`` for any number.
     length: int | None = None
     #: HTML attributes of the field: ``min``, ``max``, ``step``, ``maxlength``.
     attributes: Mapping[str, str] = field(default_factory=dict)
-    #: Those of the slider beside it.
+    #: HTML attributes of the slider beside the field.
     slider: Mapping[str, str] = field(default_factory=dict)
-    #: What each field of a ``LIST`` is.
+    #: Type of each field of a ``LIST``.
     item: Kind = Kind.TEXT
 
     @property
@@ -78,14 +78,14 @@ class Control:
 
     @property
     def is_group(self) -> bool:
-        """Whether it has more fields than one."""
+        """Whether the control has several fields."""
         return self.kind in (Kind.CHECKBOXES, Kind.LIST, Kind.RADIOS)
 
     def pairs(self, texts: Sequence[str]) -> Iterator[tuple[str, str]]:
-        """What the fields of a form with *texts* mean in a URL.
+        """Convert the submitted *texts* to arguments of the figure's URL.
 
-        A form sends nothing for a box that is not checked, and an empty text for a
-        field that was left blank.
+        A form sends nothing for an unchecked box, and an empty text for a blank
+        field.
         """
         if self.kind is Kind.CHECKBOX:
             yield self.name, texts[-1] if texts else "false"
@@ -98,7 +98,7 @@ class Control:
         for text in texts:
             yield self.name, text
         if not texts and self.default != ():
-            yield self.name, ""  # None of them.
+            yield self.name, ""  # An empty list.
 
     def _one(self, texts: Sequence[str]) -> Iterator[tuple[str, str]]:
         for text in texts:
@@ -107,16 +107,16 @@ class Control:
 
     @property
     def _is_sent_blank(self) -> bool:
-        """Whether a blank field stands in the URL: where it is not the default."""
+        """Whether a blank field is an argument of the URL: if it is not the default."""
         if self.default == ("",):
-            return False  # In a URL it may mean None, and not the empty text.
+            return False  # In a URL, an empty text may mean None.
         if self.is_nullable or "" in self.choices:
             return True
         return self.takes_empty_text and not self.is_required
 
 
 def control_of(parameter: Parameter) -> Control:
-    """The control for *parameter*."""
+    """Return the control for *parameter*."""
     schema, defs = parameter.schema, parameter.schema.get("$defs", {})
     shape = _shape(parameter.name, _core(schema, defs), defs)
     if parameter.is_nullable and shape.kind in (Kind.CHECKBOX, Kind.RADIOS):
@@ -137,7 +137,7 @@ def control_of(parameter: Parameter) -> Control:
 
 
 def shown_texts(parameter: Parameter, value: Any) -> tuple[str, ...]:
-    """*value* as the texts that the fields of its control show."""
+    """Convert *value* to the texts in the fields of its control."""
     texts = parameter.to_texts(value)
     if isinstance(texts, str):
         return () if parameter.is_repeated else (texts,)
@@ -148,7 +148,7 @@ _Schema = Mapping[str, Any]
 
 
 def _core(schema: _Schema, defs: _Schema) -> _Schema:
-    """*schema* with references followed and without ``None``."""
+    """Resolve the references of *schema*, and unwrap an optional type."""
     schema = resolved(schema, defs)
     given = [o for o in schema.get("anyOf", ()) if o.get("type") != "null"]
     return _core(given[0], defs) if len(given) == 1 else schema
@@ -176,7 +176,7 @@ _KIND_OF_FORMAT = {"date": Kind.DATE, "date-time": Kind.DATETIME, "time": Kind.T
 def _text(name: str, schema: _Schema) -> Control:
     format = schema.get("format")
     if format in _KIND_OF_FORMAT:
-        # To the second: browsers ask for minutes alone otherwise.
+        # Include seconds: by default, browsers offer only hours and minutes.
         attributes = {} if format == "date" else {"step": "1"}
         return Control(name, _KIND_OF_FORMAT[format], attributes=attributes)
     is_plain = schema.get("type") == "string" and format is None
@@ -207,7 +207,7 @@ def _number(name: str, schema: _Schema) -> Control:
 
 
 def _bound(schema: _Schema, end: str, is_whole: bool) -> Any:
-    """The least or the greatest value; one beside an excluded whole number."""
+    """Return the least or greatest value; integer bounds become inclusive."""
     excluded = schema.get(f"exclusive{end}")
     if excluded is not None and is_whole:
         return excluded + 1 if end == "Minimum" else excluded - 1
@@ -215,7 +215,7 @@ def _bound(schema: _Schema, end: str, is_whole: bool) -> Any:
 
 
 def _spelled(value: Any) -> str:
-    """A choice as it stands in a URL."""
+    """Return the text of a choice in a URL."""
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value)
@@ -239,12 +239,12 @@ def _list(name: str, schema: _Schema, defs: _Schema) -> Control:
     )
 
 
-#: What may be a field of a list.
+#: Types that the fields of a list may have.
 _FIELDS = (Kind.DATE, Kind.DATETIME, Kind.NUMBER, Kind.SLIDER, Kind.TEXT, Kind.TIME)
 
 
 def _wants_a_zone(parameter: Parameter) -> bool:
-    """Whether it refuses a date and time as browsers give it, without a time zone."""
+    """Return whether *parameter* rejects a browser's dates, which have no time zone."""
     try:
         parameter.from_texts(["2024-01-01T00:00:00"])
     except ArgumentsError as error:

@@ -1,9 +1,9 @@
-"""SVG that Matplotlib wrote -> markup that can stand in an HTML page.
+"""Matplotlib's SVG -> markup that is safe inside an HTML page.
 
-Values layer: standard library and ``safe_links``. In a page an SVG is no longer a
-picture but part of the document: its scripts run, its styles and ids are the page's.
-So the markup is written anew, from a list of what
-Matplotlib draws with (``backend_svg.py`` of 3.10 and 3.11); all else is left out.
+Values layer: imports only the standard library and ``safe_links``. An inline SVG is
+part of the document: its scripts run, and its styles and ids apply to the whole page.
+The markup is therefore rewritten from a list of the elements and attributes that
+Matplotlib uses (``backend_svg.py`` of 3.10 and 3.11); everything else is dropped.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from ..rendering.safe_links import safe_link
 
 _SVG = "http://www.w3.org/2000/svg"
 
-#: Attributes that say what the properties of ``style`` of the same name say. A
-#: Content-Security-Policy without ``unsafe-inline`` forbids only the latter.
+#: Presentation attributes, equivalent to the ``style`` properties of the same names.
+#: A Content-Security-Policy without ``unsafe-inline`` forbids ``style`` only.
 _PRESENTATION = frozenset(
     (
         *("clip-path", "fill", "fill-opacity", "filter", "font-family", "font-size"),
@@ -30,7 +30,7 @@ _PRESENTATION = frozenset(
 )
 _EVERYWHERE = _PRESENTATION | {"aria-labelledby", "id", "transform"}
 
-#: What Matplotlib draws with, and the attributes that only this element has.
+#: Allowed elements, each with its specific attributes.
 _ELEMENTS: Mapping[str, str] = {
     "a": "href target",
     "clipPath": "",
@@ -53,10 +53,10 @@ _ELEMENTS: Mapping[str, str] = {
     "use": "href x y",
 }
 _HOLD_TEXT = {"desc", "text", "title", "tspan"}
-#: What is in them is HTML to a parser of HTML, whatever its name.
+#: HTML parsers read the content of these elements as HTML.
 _HOLD_NOTHING_ELSE = {"desc", "title"}
 
-#: As the parser calls them, with their namespaces.
+#: The allowed elements by the parser's names, which include the namespace.
 _ALLOWED = {
     f"{_SVG} {tag}": (tag, _EVERYWHERE.union(own.split()))
     for tag, own in _ELEMENTS.items()
@@ -65,7 +65,7 @@ _ROOT = f"{_SVG} svg"
 _STYLE = f"{_SVG} style"
 _HREFS = {"http://www.w3.org/1999/xlink href": "href"}
 
-#: What a picture begins with, where the page around it would hand down its own.
+#: Initial values, set so that the picture does not inherit from the page.
 _INITIAL: Mapping[str, str] = {
     "fill": "#000",
     "stroke": "none",
@@ -84,7 +84,7 @@ _INITIAL: Mapping[str, str] = {
 
 _NAME = re.compile(r"[a-z_][\w.-]*", re.ASCII | re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"[a-z_][\w.:-]*", re.ASCII | re.IGNORECASE)
-#: The document's own rule, the only one that Matplotlib writes.
+#: The only rule in the style sheets that Matplotlib writes.
 _RULE_FOR_ALL = re.compile(r"\s*\*\s*\{([^{}]*)\}\s*")
 _DECLARATION = re.compile(
     r"""(?:^|;)\s*+([a-z-]++)\s*+:((?:[^;'"]++|'[^']*+'|"[^"]*+")*+)""", re.I
@@ -99,30 +99,30 @@ _IMAGES = ("data:image/png;base64,", "data:image/jpeg;base64,")
 
 
 def inline_svg(body: bytes, prefix: str, *, attributes: Mapping[str, str] = {}) -> str:
-    """Markup of the picture in *body*, to stand in an HTML page as it is.
+    """Return the SVG in *body* as markup for an HTML page.
 
-    It looks as it does in an ``<img>``, also where the page's
-    Content-Security-Policy forbids inline styles (images in the figure need
-    ``img-src data:``). It runs nothing and loads nothing. Links that are not
-    ``http``, ``https``, ``mailto`` or relative lose their target; ``#name`` leads
-    to the figure's artist with this ``gid`` or else to the page's own ``name``.
-    The page's stylesheets do reach into it: a rule such as ``path {fill: red}``
-    wins over the picture's attributes, and with ``svg.fonttype: none`` its texts
-    take over a ``text-transform`` or ``text-shadow``, which no attribute undoes.
+    It looks the same as in an ``<img>``, even if the page's Content-Security-Policy
+    forbids inline styles (images in the figure need ``img-src data:``). It runs no
+    scripts and loads nothing. A link that is not ``http``, ``https``, ``mailto`` or
+    relative loses its target; ``#name`` leads to the artist with this ``gid``, or
+    else to the page's ``name``. The page's style sheets apply to the picture: a rule
+    such as ``path {fill: red}`` overrides its attributes, and with
+    ``svg.fonttype: none`` its text inherits ``text-transform`` and ``text-shadow``,
+    which no attribute can reset.
 
-    expat is safe here: the input is our own output, whose only foreign parts are
-    texts, links and ids; nothing external is ever fetched, and a document that
-    declares entities is refused before the first of them is read.
+    expat is safe here: only texts, links and ids of the input are foreign, nothing
+    external is fetched, and a document that declares entities is rejected before the
+    first declaration is read.
 
-    :param body: what Matplotlib's SVG backend wrote, UTF-8.
-    :param prefix: put in front of every id and in every reference to one. No
-        prefix in a page may begin with another one.
-    :param attributes: of the ``<svg>``, over its own: ``width``, ``class``,
-        ``aria-label``. Their names are trusted, their values are escaped.
-    :return: one ``<svg>`` element, the same for the same arguments. It parses
-        the same as HTML and as XML.
-    :raises ValueError: where *body* is not well-formed, is no SVG or declares
-        entities, and where *prefix* or an attribute's name is not a name.
+    :param body: output of Matplotlib's SVG backend, UTF-8.
+    :param prefix: prefix for every id and every reference to one. No prefix in a
+        page may be the beginning of another.
+    :param attributes: attributes that override those of the ``<svg>``: ``width``,
+        ``class``, ``aria-label``. Names are trusted, values are escaped.
+    :return: one ``<svg>`` element, identical for equal arguments, with the same
+        meaning in HTML and XML.
+    :raises ValueError: if *body* is not well-formed, is not an SVG or declares
+        entities, or if *prefix* or an attribute name is invalid.
     """
     _check_names(prefix, attributes)
     rewriter = _Rewriter(prefix)
@@ -160,29 +160,29 @@ def _refuse_declarations(*doctype: str | bool | None) -> None:
 
 
 class _Names:
-    """The ids of one picture, as they are called in the page."""
+    """The ids of one picture, renamed for the page."""
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
         self._taken: set[str] = set()
-        #: Of ids that are not names. No name begins with a digit, so that what
-        #: stands for one of these stands for nothing else.
+        #: Number of each id that is not a name. A name never begins with a digit, so
+        #: a number cannot collide with one.
         self._numbers: dict[str, int] = {}
 
     def __contains__(self, name: str) -> bool:
         return name in self._taken
 
     def of(self, name: str) -> str:
-        """The new name, the same for the id and all that refers to it."""
+        """Return the new name of the id *name*, for the id and its references."""
         if _NAME.fullmatch(name):
             return self._prefix + name
         number = self._numbers.setdefault(name, len(self._numbers) + 1)
         return f"{self._prefix}{number}"
 
     def take(self, name: str) -> str | None:
-        """The new name for an element's id; ``None`` where an earlier one has it.
+        """Return the new name for an element's id; ``None`` for a repeated id.
 
-        References mean the first one, and an id may be in a page only once.
+        An id must be unique in a page, and references mean its first element.
         """
         if name in self._taken:
             return None
@@ -191,23 +191,23 @@ class _Names:
 
 
 class _Rewriter:
-    """Takes what the parser finds, in its order, and writes what may stay."""
+    """The handler of parser events, which writes the allowed markup."""
 
     def __init__(self, prefix: str) -> None:
         self._names = _Names(prefix)
         self._parts: list[str] = []
-        #: Elements that are written and not ended, outermost first.
+        #: Open elements, outermost first.
         self._open: list[str] = []
-        #: How deep we are inside of an element that is left out.
+        #: Depth inside a dropped element; 0 outside.
         self._left_out = 0
-        #: Whether the last start tag may still end in ``/>``.
+        #: Whether the last start tag lacks its ``>`` or ``/>``.
         self._is_bare = False
         self._is_sheet = False
         self._sheet = ""
         self._root: dict[str, str] = {}
-        #: Links whose meaning is known when all ids are, by their place in parts.
+        #: Attributes of ``#name`` links by index in the parts; resolved after all ids.
         self._anchors: dict[int, dict[str, str]] = {}
-        #: Many elements have equal styles.
+        #: Parsed styles: many elements have equal ones.
         self._styles: dict[str, dict[str, str]] = {}
 
     def start(self, name: str, given: dict[str, str]) -> None:
@@ -278,7 +278,7 @@ class _Rewriter:
                 judged = self._judged(tag, name, value)
                 if judged is not None:
                     kept[name] = judged
-        # As in the cascade: a style wins over an attribute of the same name.
+        # As in the cascade, a style overrides an attribute of the same name.
         return kept | self._style(given["style"]) if "style" in given else kept
 
     def _judged(self, tag: str, name: str, value: str) -> str | None:
@@ -298,14 +298,14 @@ class _Rewriter:
         return f"#{self._names.of(url[1:])}" if url.startswith("#") else None
 
     def _value(self, name: str, value: str) -> str | None:
-        """*value* where it can load nothing: no function, no escape for one."""
+        """Return *value* if it loads nothing: no functions but transforms and ids."""
         if "(" not in value and "\\" not in value:
             return value
         if name == "transform":
             return value if _TRANSFORM.fullmatch(value) else None
         if url := _LOCAL_URL.fullmatch(value):
             return f"url(#{self._names.of(url[2])})"
-        # Only there: a quote in a comment can hide what other properties load.
+        # No other property: a quote in a comment could hide a url().
         if name == "font-family" and not re.search(r"[(\\]", _QUOTED.sub("", value)):
             return value
         return None
@@ -322,18 +322,18 @@ class _Rewriter:
         return self._styles[style]
 
     def _link(self, attributes: dict[str, str]) -> dict[str, str]:
-        """Of an ``<a>``, whose ``href`` is judged already."""
+        """Complete the attributes of an ``<a>``; its ``href`` is already checked."""
         target = attributes.pop("target", None)
         if attributes.get("href", "").startswith("#"):
             self._anchors[len(self._parts)] = attributes
         elif "href" in attributes and target == "_blank":
-            # Whether the other site is told where from is the page's to say.
+            # No noreferrer: the page decides whether to send a referrer.
             attributes |= {"target": "_blank", "rel": "noopener"}
         return attributes
 
 
 def _start_tag(tag: str, attributes: Mapping[str, str]) -> str:
-    """Without its end, as nobody knows yet whether the element is empty."""
+    """Return a start tag without ``>``, because the element may turn out empty."""
     pairs = [f' {name}="{_escape(value)}"' for name, value in attributes.items()]
     return f"<{tag}{''.join(pairs)}"
 

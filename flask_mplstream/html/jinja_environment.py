@@ -1,6 +1,6 @@
-"""The package's own pages, made of its templates.
+"""The Jinja environment for the package's own pages.
 
-Jinja and nothing else: nothing of the app's, nor of Flask's, reaches into them.
+It is independent of the app's environment and of Flask's template globals.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 
 def page_html(template: str, **values: Any) -> str:
-    """The HTML document that *template* makes of *values*."""
+    """Render *template* with *values*."""
     return _templates().get_template(template).render(values)
 
 

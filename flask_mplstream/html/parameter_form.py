@@ -1,8 +1,8 @@
-"""A figure's form: what a page's query says, field by field.
+"""The state of a figure's form, read from a page's query field by field.
 
-Values. With ``_form`` in it the query is what a browser made of the form: a box that
-is not checked is absent there, and a field left blank is an empty text. Without, it
-is the figure's own query.
+Values. A query with ``_form`` is a submitted form: an unchecked box is absent, and a
+blank field is an empty text. A query without ``_form`` has the syntax of the figure's
+URL.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from ..http.query_string import parse_query
 from ..parameters.function_signature import Arguments, Parameters
 from .form_controls import Control, Kind, control_of, shown_texts
 
-#: The hidden field that says that a form was sent.
+#: Hidden field that marks a submitted form.
 FORM = "_form"
 
 _DATE = r"\d{4}-\d\d-\d\d"
 _TIME = r"\d\d:\d\d(:\d\d(\.\d{1,3})?)?"
-#: Input type and the texts that it can show: https://html.spec.whatwg.org/#dates
+#: Input type and the texts that it accepts: https://html.spec.whatwg.org/#dates
 _INPUTS: Mapping[Kind, tuple[str, str]] = {
     Kind.DATE: ("date", _DATE),
     Kind.DATETIME: ("datetime-local", f"{_DATE}T{_TIME}"),
@@ -35,7 +35,7 @@ _TRUE = ("true", "1", "yes", "on", "t", "y")
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A control with what stands in it."""
+    """A control with its current texts."""
 
     control: Control
     texts: tuple[str, ...]
@@ -43,17 +43,17 @@ class Field:
 
     @property
     def text(self) -> str:
-        """What stands in the only field."""
+        """The text of a control with one field."""
         return self.texts[0] if self.texts else ""
 
     @property
     def is_long(self) -> bool:
-        """Whether it is a text of several lines."""
+        """Whether the text has several lines."""
         return self.control.kind is Kind.TEXT and "\n" in self.text
 
     @property
     def hint(self) -> str:
-        """What it is for and what it accepts, where its look does not say so."""
+        """The description, and accepted values that the control does not show."""
         control = self.control
         if control.choices or control.kind is Kind.CHECKBOX:
             return control.description
@@ -67,30 +67,30 @@ class Field:
 
     @property
     def error(self) -> str:
-        """Why it is not accepted, or nothing; what is accepted stands beside it."""
+        """The reason for rejecting the value, or empty."""
         return self.fault.reason if self.fault else ""
 
     @property
     def options(self) -> tuple[str, ...]:
-        """The choices, and what was given besides, so that it is seen."""
+        """The choices, followed by the given texts that are none of them."""
         given = (text for text in self.texts if text and text not in self.choices)
         return (*self.choices, *given)
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """The texts to choose from."""
+        """The texts of the choices."""
         return self.control.choices
 
     @property
     def entries(self) -> tuple[str, ...]:
-        """The fields of a list, with a blank one for one more."""
+        """The texts of a list, plus blank fields: one, or enough for a fixed length."""
         length = self.control.length
         wanted = len(self.texts) + 1 if length is None else length
         blank = ("",) * max(wanted - len(self.texts), 0)
         return (*self.texts, *blank)
 
     def input_type(self, text: str) -> str:
-        """The type of an ``<input>`` with *text*: one that can show it."""
+        """Return an ``<input>`` type that can show *text*."""
         control = self.control
         kind = control.item if control.kind is Kind.LIST else control.kind
         type, shown = _INPUTS.get(kind, ("text", ""))
@@ -99,19 +99,19 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A figure's form as a query filled it in."""
+    """A figure's form, filled in from a query."""
 
     fields: tuple[Field, ...]
-    #: The figure's arguments; ``None`` where they are not complete or not accepted.
+    #: The figure's arguments; ``None`` if any are missing or invalid.
     arguments: Arguments | None
-    #: What is wrong with no field in particular.
+    #: Faults that concern no single field.
     faults: tuple[ArgumentFault, ...] = ()
-    #: Whether a browser made the query of the form.
+    #: Whether the query comes from the submitted form.
     was_sent: bool = False
 
     @property
     def is_faulty(self) -> bool:
-        """Whether something is wrong, and not just missing yet."""
+        """Whether there is a fault; an empty query has none."""
         return bool(self.faults) or any(field.fault for field in self.fields)
 
 
@@ -122,10 +122,11 @@ def read_form(
     *,
     ignore_unknown: bool = False,
 ) -> Form:
-    """The form for *parameters* as *query_string* fills it in.
+    """Fill in the form for *parameters* from *query_string*.
 
-    :param fixed: arguments that the figure's rule gives by itself.
-    :param ignore_unknown: whether unknown names are dropped, as the figure does.
+    :param fixed: arguments that the URL rule sets; they get no field.
+    :param ignore_unknown: whether to ignore unknown names, as the figure's URL does;
+        default ``False``.
     """
     controls = [control_of(p) for p in parameters if p.name not in fixed]
     try:
@@ -138,7 +139,7 @@ def read_form(
     try:
         arguments = parameters.parse(pairs, fixed, ignore_unknown=ignore_unknown)
     except ArgumentsError as error:
-        # Nobody has done anything wrong before the first field is filled in.
+        # A form that has not been filled in has no errors.
         faults = error.faults if pairs or was_sent else ()
         fields = _filled(controls, pairs, faults)
         names = [control.name for control in controls]
@@ -153,7 +154,7 @@ _Pairs = Sequence[tuple[str, str]]
 
 
 def _pairs_of(controls: Sequence[Control], sent: _Pairs) -> list[tuple[str, str]]:
-    """What a form that was sent means as a figure's query."""
+    """Convert a submitted form to the arguments of the figure's URL."""
     pairs: list[tuple[str, str]] = []
     for control in controls:
         texts = [text.replace("\r\n", "\n") for n, text in sent if n == control.name]
@@ -165,7 +166,7 @@ def _pairs_of(controls: Sequence[Control], sent: _Pairs) -> list[tuple[str, str]
 def _filled(
     controls: Sequence[Control], pairs: _Pairs, faults: Sequence[ArgumentFault]
 ) -> tuple[Field, ...]:
-    """The fields with the texts as they were given."""
+    """Return the fields with the given texts, valid or not, or else the defaults."""
     by_name = {fault.name: fault for fault in reversed(faults)}
     fields = []
     for control in controls:

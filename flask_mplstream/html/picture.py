@@ -1,7 +1,7 @@
-"""Markup for a picture in a page, from URLs that somebody else made.
+"""Markup for a picture in a page, from finished URLs.
 
-Values layer: MarkupSafe alone. It knows neither Flask nor routes, so that the pages
-of an app and the files of a frozen figure are made by the same lines.
+Values layer: imports MarkupSafe and ``formats``, but no Flask and no routes, so that
+apps and frozen figures share this code.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from markupsafe import Markup
 
 from ..formats import ImageFormat
 
-#: Where a dark picture is shown, until the page's script knows better. Never on
-#: paper: a browser prints without the page's dark background.
+#: Media query of a dark picture; the page's script may replace it. Not for print:
+#: browsers print without the page's dark background.
 DARK_MEDIA = "screen and (prefers-color-scheme: dark)"
-#: Where the light twin of a picture that is always dark is shown.
+#: Media query of the light alternative to a picture that is always dark.
 PAPER_MEDIA = "print"
 
 
@@ -27,21 +27,21 @@ class Candidate:
     """One URL of a ``srcset``."""
 
     url: str
-    #: ``2x`` or ``800w``; nothing for the only one.
+    #: ``2x`` or ``800w``; empty for a single candidate.
     descriptor: str
 
     def __str__(self) -> str:
-        # A comma at the end of a URL would be read as the end of its entry.
+        # In a srcset, a comma at the end of a URL ends the candidate.
         return f"{re.sub(',$', '%2C', self.url)} {self.descriptor}".strip()
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The same picture in one format, at several sizes."""
+    """A picture in one format, in one or more sizes."""
 
     format: ImageFormat
     candidates: Sequence[Candidate]
-    #: The media query that it is limited to, if any.
+    #: Media query; ``None`` for all media.
     media: str | None = None
 
     @property
@@ -51,13 +51,13 @@ class Source:
 
     @property
     def is_by_width(self) -> bool:
-        """Whether browsers choose by width, and so want ``sizes``."""
+        """Whether browsers choose by width, which requires ``sizes``."""
         return self.candidates[0].descriptor.endswith("w")
 
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A link to a file of the figure."""
+    """A download link in one format."""
 
     format: ImageFormat
     url: str
@@ -66,11 +66,11 @@ class Download:
 def picture(
     src: str, srcset: str | None, sources: Sequence[Source], img: Mapping[str, Any]
 ) -> Markup:
-    """An ``<img>``, in a ``<picture>`` where there are *sources*.
+    """Return an ``<img>``, in a ``<picture>`` if there are *sources*.
 
-    :param src: URL of the picture for browsers that know no other.
-    :param srcset: the same at several sizes, if there are any.
-    :param sources: what a browser may prefer: the first that fits is taken.
+    :param src: URL of the fallback.
+    :param srcset: the fallback in several sizes, or ``None``.
+    :param sources: alternatives; a browser takes the first that it supports.
     :param img: further attributes of the ``<img>``.
     """
     image = tag("img", {"src": src, "srcset": srcset, **img})
@@ -97,9 +97,9 @@ def _source(source: Source, sizes: str | None) -> Markup:
 def framed(
     shown: Markup, caption: str | None, downloads: Sequence[Download], name: str
 ) -> Markup:
-    """*shown* in a ``<figure>``, with links and a caption under it.
+    """Wrap *shown* in a ``<figure>`` with download links and a caption.
 
-    :param name: what the links are called to who hears them without the picture.
+    :param name: name of the figure in the links' labels for screen readers.
     """
     links = [
         Markup(
@@ -120,7 +120,7 @@ def framed(
 
 
 def tag(name: str, attributes: Mapping[str, Any]) -> Markup:
-    """A start tag; ``True`` is an attribute alone, ``None`` and ``False`` none."""
+    """Return a start tag; ``True`` is a bare name, ``None`` and ``False`` add none."""
     pairs = plain_attributes(attributes).items()
     shown = [
         Markup(" {}").format(key)
@@ -132,11 +132,11 @@ def tag(name: str, attributes: Mapping[str, Any]) -> Markup:
 
 
 def plain_attributes(attributes: Mapping[str, Any]) -> dict[str, str]:
-    """The attributes that there are, and their values as plain text.
+    """Return the attributes that are set, with their values as plain text.
 
-    :param attributes: ``None`` is none at all. ``True`` and ``False`` are there or
-        not, but for attributes that have these words as values. ``Markup`` is text
-        that was escaped for somewhere else.
+    :param attributes: ``None`` and ``False`` omit an attribute, and ``True`` sets it
+        to an empty text, except that ``aria-*`` and ``draggable`` get the words
+        ``true`` and ``false``. ``Markup`` is unescaped.
     """
     return {
         name: _plain(name, value)
@@ -152,5 +152,5 @@ def _plain(name: str, value: object) -> str:
 
 
 def _is_worded(name: str) -> bool:
-    """Whether *name* has ``true`` and ``false`` as values."""
+    """Return whether the values of *name* are ``true`` and ``false``."""
     return name.startswith("aria-") or name == "draggable"

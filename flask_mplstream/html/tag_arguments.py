@@ -1,8 +1,8 @@
-"""One call of ``figure()``: what it asks for, and what is known of its figure.
+"""The arguments of one call of ``figure()``, and facts about its figure.
 
-Flask side. What a template wrote is read once, into a value: the figure function's
-arguments, the package's words, HTML attributes. The figure's size and its text are
-looked up where the call leaves them open.
+Flask side. The call is read once into a value with the figure function's arguments,
+the keywords of ``figure()`` and HTML attributes. The figure's size and alternative text
+are looked up if the call does not set them.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Annotated, Any, Literal
 from flask import current_app
 from pydantic import Field
 
-# Not of functools, which lets one thread at a time compute it in Python 3.11: pages
-# would wait for the renders of all others.
+# Not functools.cached_property: its lock in Python 3.11 would make each page wait for
+# the renders of all others.
 from werkzeug.utils import cached_property
 
 from ..errors import ArgumentFault, ArgumentsError
@@ -51,8 +51,9 @@ _ATTRIBUTES = frozenset(
 )
 _ATTRIBUTE_FAMILIES = re.compile(r"(data|aria|hx|x|v)-[a-z][a-z0-9:.-]*")
 
-#: Widths where a figure's own is not known, and times its own where it is.
+#: Widths for ``sizes`` if the figure's is unknown; the first is always the minimum.
 _USUAL_WIDTHS_PX = (320, 480, 640, 960, 1280, 1920)
+#: The widest candidate as a multiple of the figure's width.
 _WIDEST_DENSITY = 3
 
 
@@ -63,7 +64,7 @@ def _words(
     theme: Literal["auto", "light", "dark"] | None = None,
     widths: Sequence[Annotated[int, Field(ge=1, le=WIDTHS_PX[-1])]] = (),
 ) -> None:
-    """What ``figure()`` takes besides arguments, attributes and ``caption``."""
+    """Declare the keywords of ``figure()`` and their types, except ``caption``."""
 
 
 _WORDS = Parameters(_words)
@@ -72,13 +73,13 @@ _WORD_NAMES = [word.name for word in _WORDS]
 
 @dataclass(frozen=True)
 class Embedding:
-    """What a template asked ``figure()`` for."""
+    """One call of ``figure()``."""
 
     route: FigureRoute
     arguments: Arguments
-    #: Names with ``_`` in front, as for ``figure_url``.
+    #: Options with a leading ``_``, as for ``figure_url``.
     options: Mapping[str, Any]
-    #: ``inline``, ``downloads``, ``refresh``, ``theme`` and ``widths``.
+    #: The keywords ``inline``, ``downloads``, ``refresh``, ``theme`` and ``widths``.
     words: Mapping[str, Any]
     caption: str | None
     #: HTML attributes.
@@ -86,10 +87,10 @@ class Embedding:
 
     @classmethod
     def of(cls, endpoint: str, values: Mapping[str, Any]) -> Embedding:
-        """What *values* mean for the figure *endpoint*; an argument's name is first.
+        """Read the call; parameters of the figure take precedence over other names.
 
-        :raises ArgumentsError: naming what is wrong.
-        :raises UnknownFigureError: where there is no such figure.
+        :raises ArgumentsError: naming each wrong argument.
+        :raises UnknownFigureError: if there is no such figure.
         """
         route = route_named(endpoint)
         words, rest = take_words(route, [*_WORD_NAMES, "caption"], values)
@@ -105,7 +106,7 @@ class Embedding:
 
     @cached_property
     def variant(self) -> Variant:
-        """The one that the call names, or the route's first that is a picture."""
+        """Return the requested variant, by default in the first image format."""
         if self.options.get("_format") is not None:
             return named_variant(self.route, self.options)
         pictures = (f.name for f in self.route.options.formats if not f.is_text)
@@ -113,7 +114,7 @@ class Embedding:
 
     @cached_property
     def formats(self) -> Sequence[ImageFormat]:
-        """What browsers may choose from, best first; the last is for all of them."""
+        """Return the formats for browsers, best first; the last is the fallback."""
         first = self.variant.format
         if first.is_text:
             fault = ArgumentFault("_format", first.name, "It is no picture.", "png, …")
@@ -124,10 +125,10 @@ class Embedding:
 
     @property
     def is_canonical(self) -> bool:
-        """Whether the URL that leaves the format open gives the one for all browsers.
+        """Whether the URL without a format may serve the fallback.
 
-        A script that looks for a newer picture accepts other formats than an
-        ``<img>``, so there the format is named.
+        Not with ``refresh``: the script's ``Accept`` header differs from that of an
+        ``<img>``, so the URL must name the format.
         """
         is_first = self.formats[-1] is self.route.options.formats[0]
         is_named = self.options.get("_format") is not None
@@ -135,7 +136,7 @@ class Embedding:
 
     @cached_property
     def urls(self) -> FigureUrls:
-        """The URLs of the figure."""
+        """Return the URLs of the figure."""
         return FigureUrls.of(self.route, self.arguments, self.options)
 
     @property
@@ -148,13 +149,13 @@ class Embedding:
 
     @property
     def needs_script(self) -> bool:
-        """Whether something in the markup is for the script."""
+        """Whether the markup requires the script."""
         is_image = not self.words["inline"]
         return is_image and (self.theme == "auto" or bool(self.words["refresh"]))
 
     @property
     def name(self) -> str:
-        """What to call the figure in a few words."""
+        """A short name of the figure."""
         return (summary_of(self.route.function) or self._spoken).removesuffix(".")
 
     @property
@@ -163,7 +164,10 @@ class Embedding:
 
     @cached_property
     def described(self) -> RenderedImage | None:
-        """The figure's text and size, where the call leaves them open."""
+        """Return the figure's text and size if the call or route lacks any of them.
+
+        :return: ``None`` if none is needed, or if describing the figure fails.
+        """
         known = {n for n in ("alt", "width", "height") if n in self.attributes}
         if self.route.options.alt is not None:
             known.add("alt")
@@ -172,8 +176,8 @@ class Embedding:
         try:
             return self.route.described(self.arguments, self.options.get("_inject", {}))
         except Exception:
-            # The picture will say what is wrong; it must not cost the page. inject
-            # and version are the app's, and may need a login or a database.
+            # Any exception: inject and version are the app's code and may require a
+            # login or a database. The picture shows the error; the page survives.
             name = self.route.endpoint
             logger.warning("Cannot describe %s.", name, exc_info=True)
             return None
@@ -202,17 +206,17 @@ class Embedding:
     def _reads_alt(self) -> bool:
         """Whether the alternative text is read from the figure.
 
-        The text of a picture that is behind a login, or one person's, is given by its
-        own URL alone: the page may be for others, or be cached.
+        A private figure's text is available only from its URL, because the page may
+        be public or cached.
         """
         is_given = "alt" in self.attributes or self.route.options.alt is not None
         return not (is_given or self.route.is_private)
 
     @property
     def size(self) -> dict[str, Any]:
-        """``width`` and ``height`` in the page, in CSS pixels, as far as known.
+        """``width`` and ``height`` in the page, in CSS pixels, if known.
 
-        Where the call has one of them, the other keeps the figure's proportions.
+        If the call sets only one, the other follows from the figure's proportions.
         """
         given = {n: v for n, v in self.attributes.items() if n in ("width", "height")}
         if self.described is None or len(given) == 2:
@@ -224,13 +228,13 @@ class Embedding:
             case [("height", int(shown))]:
                 return {"width": round(width * shown / height), **given}
             case [_]:
-                return given  # A percentage, or no size at all.
+                return given  # A percentage, or not a size.
         shown = self.variant.width_px or width
         return {"width": shown, "height": round(height * shown / width)}
 
     @property
     def followed(self) -> dict[str, str | None]:
-        """What the script has to renew with the picture, as data attributes."""
+        """Data attributes for the script: the interval, and text and size to update."""
         if not self.words["refresh"]:
             return {}
         own = [n for n in ("width", "height") if n not in self.attributes]
@@ -244,7 +248,7 @@ class Embedding:
         }
 
     def sizes(self, format: ImageFormat, theme: Theme) -> list[tuple[Variant, str]]:
-        """The variants that differ in size alone, each with its descriptor."""
+        """Return the variants of all sizes, each with its ``srcset`` descriptor."""
         one = self.one_of(format, theme)
         if not format.is_raster or one.scale != 1:
             return [(one, "")]
@@ -255,11 +259,11 @@ class Embedding:
         return [pair for pair in found if self._fits(pair[0])] or [(one, "")]
 
     def one_of(self, format: ImageFormat, theme: Theme) -> Variant:
-        """The picture for browsers that do not choose."""
+        """Return the variant for browsers without ``srcset``."""
         return Variant(format, self.variant.scale, self.variant.width_px, theme)
 
     def _steps(self) -> Iterator[tuple[float, int | None, str]]:
-        """Scale, width and descriptor of each size, ascending."""
+        """Yield scale, width and descriptor of each size, ascending."""
         width_px = self.variant.width_px
         if "sizes" in self.attributes:
             for step in self._widths():
@@ -269,13 +273,13 @@ class Embedding:
             for step in sorted(steps):
                 yield 1.0, step, f"{steps[step]}x"
         else:
-            # The last is left out if the size is unknown: it may be too large.
+            # If the size is unknown, the largest density may exceed the limits.
             known = DENSITIES if self.described else DENSITIES[:-1]
             for density in known:
                 yield float(density), None, f"{density}x"
 
     def _widths(self) -> Sequence[int]:
-        """Widths for ``sizes``, ascending."""
+        """Return the widths for ``sizes``, ascending."""
         if self.words["widths"]:
             return sorted({snapped_width(px) for px in self.words["widths"]})
         if self.described is None:
@@ -284,7 +288,7 @@ class Embedding:
         return [px for px in WIDTHS_PX if _USUAL_WIDTHS_PX[0] <= px <= widest]
 
     def _fits(self, variant: Variant) -> bool:
-        """Whether the route serves a picture of that size, as far as is known."""
+        """Return whether the size is within the route's limits, as far as known."""
         options = self.route.options
         if variant.scale > options.max_scale or (
             variant.width_px is not None and variant.width_px > options.max_width
@@ -305,10 +309,10 @@ class Embedding:
 def take_words(
     route: FigureRoute, names: Sequence[str], values: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return those of *values* that are the words *names*, and the others.
+    """Split *values* into the keywords *names* and the rest.
 
-    A parameter of the figure function with such a name comes first; with ``_``
-    behind it, the name always means the word.
+    A parameter of the figure function takes precedence over a keyword of the same
+    name; the name with a trailing ``_`` is the keyword.
     """
     keys = {
         key: name
@@ -323,7 +327,7 @@ def take_words(
 def _told_apart(
     route: FigureRoute, values: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """*values* as arguments and HTML attributes; a parameter's name comes first."""
+    """Split *values* into arguments and HTML attributes; parameters take precedence."""
     arguments, attributes = {}, {}
     for name, value in values.items():
         attribute = name.rstrip("_").replace("_", "-")
@@ -336,7 +340,7 @@ def _told_apart(
             usual = ["alt", "class_", "id", "loading", "caption", *_WORD_NAMES]
             raise unknown_argument(name, value, [*known, *usual])
     if attributes.get("alt", "") is None:
-        del attributes["alt"]  # Every picture has one, if it is empty.
+        del attributes["alt"]  # Every <img> has an alt, even if empty.
     return arguments, attributes
 
 
@@ -345,9 +349,9 @@ def _check(
     attributes: Mapping[str, Any],
     options: Mapping[str, Any],
 ) -> None:
-    """Refuse words that would do nothing.
+    """Reject keywords and options that would have no effect.
 
-    :raises ArgumentsError: naming the word and what it goes with.
+    :raises ArgumentsError: naming the argument.
     """
     if words["widths"] and "sizes" not in attributes:
         reason = "Browsers choose a width by sizes, which is not given."
@@ -365,6 +369,6 @@ def _check(
 
 
 def _whole(value: object) -> int | None:
-    """*value* as a number of pixels, where it is one; text in HTML is one as well."""
+    """Return *value*, a number or its text, as whole pixels; ``None`` for any other."""
     text = str(value)
     return int(float(text)) if re.fullmatch(r"[1-9]\d*(\.0)?", text) else None

@@ -1,5 +1,5 @@
 """HTTP as functions of values: negotiation, preconditions, headers, problems.
 
-The only room with header names, status codes and query strings. It imports ``formats``,
-``errors`` and werkzeug's parsers, and neither Flask, Matplotlib nor the cache.
+Header names, status codes and query strings belong here. Imports ``formats``,
+``errors`` and Werkzeug's parsers, but not Flask, Matplotlib or ``cache``.
 """

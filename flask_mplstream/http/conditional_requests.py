@@ -1,7 +1,7 @@
 """Preconditions and ranges in the order of RFC 9110 section 13.2.2.
 
-Werkzeug departs from it in a dozen places, such as a range that wins over a 304.
-Section numbers are RFC 9110's.
+Werkzeug deviates from this order in a dozen cases; for example, a range overrides
+a 304. Section numbers refer to RFC 9110.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from werkzeug.http import (
 
 
 class Conditions(NamedTuple):
-    """The conditional and range headers of a request, as they were sent."""
+    """The conditional and range headers of a request, unparsed."""
 
     method: str = "GET"
     if_match: str | None = None
@@ -30,7 +30,7 @@ class Conditions(NamedTuple):
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, Any]) -> Self:
-        """Read them from a WSGI environment."""
+        """Read the headers from a WSGI environment."""
         get = environ.get
         return cls(
             method=environ["REQUEST_METHOD"],
@@ -45,7 +45,7 @@ class Conditions(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What to send instead of the plain 200: a status and, for 206, which bytes."""
+    """The status of a response; for a 206, also its bytes, excluding *stop*."""
 
     status: int
     start: int = 0
@@ -61,14 +61,15 @@ RANGE_NOT_SATISFIABLE = Outcome(416)
 def evaluate(
     conditions: Conditions, *, etag: str, last_modified: datetime, length: int
 ) -> Outcome:
-    """Decide the answer to a request whose plain answer is 200 (section 13.2.2).
+    """Evaluate preconditions and range of a request (section 13.2.2).
 
-    Never call it for another status: section 13.2.1 has errors ignore
-    preconditions.
+    Only for a request that would otherwise get a 200: other responses ignore
+    preconditions (section 13.2.1).
 
-    :param etag: the current entity tag, quoted, with ``W/`` where weak.
-    :param last_modified: when it was made, to the second, with a time zone.
-    :param length: bytes of the whole representation.
+    :param etag: current entity tag, quoted, with ``W/`` if weak.
+    :param last_modified: time of the representation, in whole seconds, with a time
+        zone.
+    :param length: size of the whole representation in bytes.
     """
     if conditions.if_match is not None:
         if not _matches(conditions.if_match, etag, weak=False):
@@ -104,7 +105,7 @@ _HTTP_DATE = re.compile(
 
 
 def _date(field: str | None) -> datetime | None:
-    """One of the three formats of section 5.6.7; anything else MUST be ignored."""
+    """Parse a date in a format of section 5.6.7; ignore any other, as required."""
     text = (field or "").strip(" \t")
     return parse_date(text) if _HTTP_DATE.fullmatch(text) else None
 
@@ -123,10 +124,12 @@ _BEFORE_IF_NONE_MATCH = frozenset(("HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE"))
 def answer_to(
     environ: Mapping[str, Any], *, etag: str, stored_at: float | None, length: int
 ) -> Outcome:
-    """:func:`evaluate` for a GET or HEAD, short for the two usual requests.
+    """Call :func:`evaluate` for a GET or HEAD, with shortcuts for two common cases.
 
-    :param stored_at: Unix time at which the picture was made; ``None`` where
-        dates say nothing, as each user has another picture.
+    The shortcuts: no conditional headers, and an ``If-None-Match`` equal to *etag*.
+
+    :param stored_at: Unix time of the render; ``None`` to ignore dates, because each
+        user has a different picture.
     """
     given = environ.keys()
     if given.isdisjoint(_CONDITION_KEYS):
@@ -150,10 +153,10 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 def has_copy(environ: Mapping[str, Any], etag: str) -> bool:
-    """Whether ``If-None-Match`` names *etag*, so that the answer is a 304.
+    """Return whether ``If-None-Match`` lists *etag* and the response is a 304.
 
-    For an entity tag that is known before there is a picture. Only a client that
-    got the picture once can name it; ``*`` may be for an error.
+    For an entity tag that is known before the render: a client that lists it has
+    received the picture before. ``*`` does not count, because the render may fail.
     """
     conditions = Conditions.from_environ(environ)
     if conditions.if_none_match is None or conditions.if_none_match.strip() == "*":
@@ -165,14 +168,15 @@ def has_copy(environ: Mapping[str, Any], etag: str) -> bool:
 _ETAG = re.compile(r'(?:^|,)[ \t]*((?:W/)?"[\x21\x23-\x7e\x80-\xff]*")[ \t]*(?=,|$)')
 
 #: Suffixes that servers add to the entity tag of a compressed body: ``-gzip`` (Apache,
-#: Caddy), ``--gzip`` (Jetty), ``;gzip`` (LiteSpeed), ``:gzip`` (Flask-Compress).
+#: Caddy), ``--gzip`` (Jetty), ``;gzip`` (LiteSpeed) and ``:gzip`` (Flask-Compress).
 _OF_AN_ENCODING = re.compile(r'(?:--?|;|:)(?:gzip|gz|br|zstd|deflate)(?="$)')
 
 
 def _matches(field: str, etag: str, *, weak: bool) -> bool:
-    """Whether a list of entity tags, or ``*``, has *etag* (section 8.8.3.2).
+    """Return whether *field*, a list of entity tags or ``*``, matches *etag*.
 
-    The weak comparison also matches the tag of a compressed copy.
+    Strong or *weak* comparison as in section 8.8.3.2; the weak one also matches
+    the tag of a compressed copy.
     """
     if field.strip() == "*" or (field == etag and weak):
         return True
@@ -184,7 +188,7 @@ def _matches(field: str, etag: str, *, weak: bool) -> bool:
 
 
 def _range_applies(if_range: str | None, etag: str, last_modified: datetime) -> bool:
-    """Whether ``If-Range`` allows a part (section 13.1.5): strong and equal."""
+    """Return whether ``If-Range`` matches, by strong comparison (section 13.1.5)."""
     if if_range is None:
         return True
     validator = if_range.strip()
@@ -197,7 +201,7 @@ _BYTES = re.compile(r"[ \t]*bytes=(\d{0,18})-(\d{0,18})[ \t]*", re.I | re.A)
 
 
 def _range(field: str, length: int) -> Outcome:
-    """A single byte range (section 14.1.2); anything else is ignored, as it may be."""
+    """Evaluate a single byte range (section 14.1.2); ignore any other, as allowed."""
     match = _BYTES.fullmatch(field)
     if match is None or match.groups() == ("", ""):
         return OK
@@ -214,5 +218,5 @@ def _range(field: str, length: int) -> Outcome:
 
 
 def utc(timestamp: float) -> datetime:
-    """A Unix time as HTTP has it: in UTC and to the second."""
+    """Convert a Unix time to UTC in whole seconds, the resolution of HTTP dates."""
     return datetime.fromtimestamp(int(timestamp), UTC)

@@ -1,4 +1,4 @@
-"""The headers of a picture: who may keep it, how long, how it was come by."""
+"""The headers of a picture: caching, cache status, timing, security, file name."""
 
 from __future__ import annotations
 
@@ -25,51 +25,50 @@ Headers = list[tuple[str, str]]
 
 
 class Presentation(NamedTuple):
-    """How one URL shows a picture; the same picture may be shown several ways."""
+    """The presentation of a picture by one URL; another URL may differ."""
 
-    #: Name without extension for saving the picture.
+    #: File name without extension.
     stem: str
     #: Whether ``Accept`` chose the format.
     is_negotiated: bool = False
-    #: Whether the browser shall save it instead of showing it.
+    #: Whether the browser saves the picture instead of showing it.
     is_download: bool = False
 
 
 class Freshness(Enum):
-    """What a URL says of how long its picture stays the same."""
+    """The effect of a URL's version on the lifetime of its picture."""
 
-    #: Nothing: as long as ``max_age``.
+    #: No version to compare: the lifetime is ``max_age``.
     BY_AGE = "by age"
-    #: It names the data's current version, and its user if there is one (RFC 8246).
+    #: The current version, and the user of a private picture (RFC 8246).
     IMMUTABLE = "immutable"
-    #: It names another version: the current picture is sent, to be asked for
-    #: again soon.
+    #: Another version: the current picture is sent with a short lifetime.
     OUTDATED = "outdated"
 
     @classmethod
     def of(cls, named: str, current: str) -> Freshness:
-        """From the version that the URL names and the current one."""
+        """Compare the version in the URL with the current one."""
         if not named or not current:
             return cls.BY_AGE
         return cls.IMMUTABLE if named == current else cls.OUTDATED
 
 
-#: Of a picture that depends on a person: the browser keeps it, and asks each time
-#: before it shows it. Browsers' memory caches ignore ``Vary``.
+#: ``Cache-Control`` of a private picture: the browser stores it and revalidates it
+#: before each use. ``Vary`` is not enough, as browsers' memory caches ignore it.
 PRIVATE = "private, no-cache"
 YEAR_S = 31_536_000
 _IMMUTABLE = f"max-age={YEAR_S}, immutable"
-#: Of such a picture under a URL that is that person's alone.
+#: ``Cache-Control`` of a private picture with a URL that is unique to its user.
 PERSONAL = f"private, {_IMMUTABLE}"
-#: Seconds that the picture of an outdated version URL may be kept.
+#: Lifetime of a picture under an outdated version URL, in seconds.
 OUTDATED_S = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Who may keep a picture, for how long, and who may embed it."""
+    """The caching policy of a picture, and the sites that may embed it."""
 
-    #: Seconds that a picture is fresh.
+    #: Seconds for which a picture is fresh.
     max_age: int
     is_private: bool = False
     resource_policy: str = "same-origin"
@@ -78,7 +77,7 @@ class Policy:
     stale_if_error: int = 0
 
     def cache_control(self, age: int) -> str:
-        """Return ``Cache-Control`` of a picture that is *age* seconds old."""
+        """Return ``Cache-Control`` for a picture that is *age* seconds old."""
         return PRIVATE if self.is_private else ", ".join(self._freshness(age))
 
     def _freshness(self, age: int) -> Iterator[str]:
@@ -105,13 +104,14 @@ class Policy:
         timings_s: Sequence[tuple[str, float]] = (),
         url_ends_in_s: int | None = None,
     ) -> Headers:
-        """How long a picture may be kept, how it was come by, what that took.
+        """Return ``Cache-Control``, ``Cache-Status`` and ``Server-Timing``.
 
-        :param timings_s: of the render; for a hit, of the one that is told of.
-        :param url_ends_in_s: seconds after which the URL is not served any more.
+        :param timings_s: steps of the render in seconds; for a hit, of the earlier
+            render, or empty to omit them.
+        :param url_ends_in_s: seconds until the URL expires; ``None`` for never.
         """
         if is_fallback:
-            # It may be young, and is of older data than the URL names.
+            # A recent entry may still be older than the URL's version of the data.
             age_s, freshness = max(age_s, self.max_age), Freshness.BY_AGE
         control = self._control(age_s, freshness, url_ends_in_s)
         status = cache_status(
@@ -142,22 +142,22 @@ class Policy:
         return self.cache_control(age_s)
 
 
-#: Nothing in the picture may run, load or submit when it is opened directly.
+#: A picture opened directly may not run scripts, load anything or submit forms.
 POLICY_PIXELS = "default-src 'none'; sandbox"
-#: SVG colours by style attributes and embeds pixels as data: URIs.
+#: An SVG has style attributes for its colors and embeds pixels as ``data:`` URIs.
 _POLICY_SVG = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 
 
 def _content_security_policy(format: ImageFormat) -> str | None:
     if format.name == "pdf":
-        return None  # Browsers refuse to show a sandboxed PDF at all.
+        return None  # Browsers do not show a sandboxed PDF.
     return _POLICY_SVG if format.name == "svg" else POLICY_PIXELS
 
 
 def validator_headers(etag: str, policy: Policy, presentation: Presentation) -> Headers:
-    """What a 200, 206 and 304 share (section 15.4.5), ``Cache-Control`` aside."""
+    """Return ``ETag`` and ``Vary``, for a 200, 206 or 304 (RFC 9110, 15.4.5)."""
     headers = [("ETag", etag)]
-    # A private picture is another one for another login in the same browser.
+    # Two logins in one browser have different private pictures.
     vary = ["Accept"] if presentation.is_negotiated else []
     vary += ["Cookie", "Authorization"] if policy.is_private else []
     if vary:
@@ -171,9 +171,9 @@ def picture_headers(
     policy: Policy,
     presentation: Presentation,
 ) -> Headers:
-    """What describes a picture and never changes while it is kept.
+    """Return the headers that stay the same while the picture is stored.
 
-    :param stored_at: Unix time at which it was made.
+    :param stored_at: Unix time of the render.
     """
     disposition = "attachment" if presentation.is_download else "inline"
     headers = [
@@ -195,13 +195,13 @@ _UNSAFE_IN_NAME = re.compile(r"[^\w.-]+")
 
 
 def file_stem(*words: str) -> str:
-    """A file name without extension from *words*: 1-80 letters, digits, ``._-``."""
+    """Join *words* to a file name without extension: 1-80 letters, digits, ``._-``."""
     stem = _UNSAFE_IN_NAME.sub("-", "-".join(filter(None, words)))[:80].strip(".-_")
     return stem or "figure"
 
 
 def content_disposition(disposition: str, stem: str, format: ImageFormat) -> str:
-    """``Content-Disposition`` (RFC 6266), with ``filename*`` as needed (RFC 8187)."""
+    """Return ``Content-Disposition`` (RFC 6266); ``filename*`` if needed (RFC 8187)."""
     name = f"{stem}.{format.name}"
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     if plain == name:
@@ -211,7 +211,7 @@ def content_disposition(disposition: str, stem: str, format: ImageFormat) -> str
     return dump_options_header(disposition, {"filename": safe, "filename*": extended})
 
 
-#: Of a document about figures: kept, but not sent before it was asked for again.
+#: Headers of a document about figures, which caches revalidate before each use.
 DOCUMENT_HEADERS = [
     ("Cache-Control", "no-cache"),
     ("X-Content-Type-Options", "nosniff"),
@@ -227,7 +227,10 @@ def cache_status(
     is_collapsed: bool = False,
     ttl_s: int | None = None,
 ) -> str:
-    """``Cache-Status`` (RFC 9211): a hit, or why the render ran (*fwd*)."""
+    """Return ``Cache-Status`` (RFC 9211).
+
+    :param fwd: reason for the render; ``None`` for a hit.
+    """
     parts = [CACHE_NAME, f"fwd={fwd}" if fwd else "hit"]
     parts += [f"fwd-status={fwd_status}"] if fwd_status else []
     parts += ["stored"] if is_stored else []
@@ -237,10 +240,11 @@ def cache_status(
 
 
 def cache_word(status: str | None) -> str | None:
-    """What :func:`cache_status` says of where a picture came from, in one word.
+    """Reduce a :func:`cache_status` value to one word.
 
-    :return: ``hit``, the reason of a render, ``collapsed``, or ``stale-if-error``
-        for an older picture; ``None`` for what is not ours.
+    :return: ``hit``, the reason for the render, ``collapsed``, or
+        ``stale-if-error`` for a stale picture sent after an error; ``None`` for a
+        value of another cache.
     """
     name, *parts = (status or "").split("; ")
     if name != CACHE_NAME:
@@ -251,7 +255,7 @@ def cache_word(status: str | None) -> str | None:
     return "collapsed" if "collapsed" in said else said.get("fwd", "hit")
 
 
-#: The steps of a render in their order, and what they are.
+#: The steps of a render in order, with their descriptions.
 STEPS = {
     "load": "load data",
     "wait": "wait for a turn",
@@ -263,7 +267,7 @@ STEPS = {
 
 
 def server_timing(timings_s: Sequence[tuple[str, float]]) -> str:
-    """``Server-Timing`` of a render's steps, in milliseconds."""
+    """Return ``Server-Timing`` for the steps of a render, in milliseconds."""
     return ", ".join(
         f'{step};desc="{STEPS[step]}";dur={seconds * 1e3:.1f}'
         for step, seconds in timings_s
@@ -271,7 +275,7 @@ def server_timing(timings_s: Sequence[tuple[str, float]]) -> str:
 
 
 def hit_timing(timings_s: Sequence[tuple[str, float]] = ()) -> str:
-    """``Server-Timing`` of a hit, and what the render took when there was one."""
+    """Return ``Server-Timing`` for a hit, with the steps of the earlier render."""
     steps = [f"was-{part}" for part in server_timing(timings_s).split(", ") if part]
     return ", ".join([HIT_TIMING, *steps])
 
@@ -280,7 +284,7 @@ HIT_TIMING = 'cache;desc="hit";dur=0'
 
 
 def content_range(part: Outcome | None, length: int) -> tuple[str, str]:
-    """``Content-Range`` of a 206, or of a 416 where *part* is none (section 14.4)."""
+    """Return ``Content-Range`` of a 206; without *part*, of a 416 (RFC 9110, 14.4)."""
     if part is None:
         return "Content-Range", f"bytes */{length}"
     return "Content-Range", f"bytes {part.start}-{(part.stop or length) - 1}/{length}"

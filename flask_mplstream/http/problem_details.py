@@ -1,4 +1,7 @@
-"""Errors as RFC 9457 has them, and the one table from an error to its status."""
+"""Problem details (RFC 9457), and the only table from an error class to a status.
+
+Section numbers refer to RFC 9110.
+"""
 
 from __future__ import annotations
 
@@ -23,22 +26,22 @@ from .headers import POLICY_PIXELS, Headers
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """An error as RFC 9457 has it."""
+    """The problem details of an error (RFC 9457)."""
 
     status: HTTPStatus
     detail: str
     #: Further members, such as ``errors``.
     members: Mapping[str, Any] = field(default_factory=dict)
-    #: Seconds after which it may be tried again (RFC 9110 section 10.2.3).
+    #: ``Retry-After`` in seconds (section 10.2.3).
     retry_after_s: int | None = None
 
     @property
     def title(self) -> str:
-        """The status in words."""
+        """The reason phrase of the status."""
         return self.status.phrase
 
     def body(self, instance: str) -> bytes:
-        """The JSON document; *instance* is the URL's path."""
+        """Return the JSON document; *instance* is the path of the URL."""
         document = {
             "type": "about:blank",
             "title": self.title,
@@ -50,7 +53,7 @@ class Problem:
         return json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
 
 
-#: The one table from an error of ours to a status; most specific first.
+#: Status of each error class; subclasses come before their bases.
 STATUS_OF: Mapping[type[MplStreamError], HTTPStatus] = {
     ArgumentsError: HTTPStatus.BAD_REQUEST,
     SignatureError: HTTPStatus.FORBIDDEN,
@@ -62,7 +65,7 @@ STATUS_OF: Mapping[type[MplStreamError], HTTPStatus] = {
 
 
 def problem_of(error: Exception) -> Problem | None:
-    """The problem that *error* is for a client; ``None`` where it is the app's own."""
+    """Return the problem for *error*; ``None`` for an error of the app."""
     status = next((s for kind, s in STATUS_OF.items() if isinstance(error, kind)), None)
     if status is None:
         return None
@@ -86,20 +89,20 @@ def problem_of(error: Exception) -> Problem | None:
     )
 
 
-#: Seconds after which a picture that was not ready may be asked for again.
+#: ``Retry-After`` of a 503 in seconds.
 RETRY_AFTER_S = 1
 
 
 def fault(detail: str = "The picture cannot be drawn.") -> Problem:
-    """The problem that something is wrong with the app.
+    """Return a 500.
 
-    :param detail: what, where the client may know.
+    :param detail: text for the client, by default without the cause.
     """
     return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail)
 
 
 def not_acceptable(formats: Sequence[ImageFormat]) -> Problem:
-    """The problem that no format on offer is acceptable (section 15.5.7)."""
+    """Return a 406: none of *formats* is acceptable (section 15.5.7)."""
     mimetypes = [format.mimetype for format in formats]
     return Problem(
         HTTPStatus.NOT_ACCEPTABLE,
@@ -109,7 +112,7 @@ def not_acceptable(formats: Sequence[ImageFormat]) -> Problem:
 
 
 def precondition_failed(etag: str) -> Problem:
-    """The problem that the picture is not the one asked for (section 15.5.13)."""
+    """Return a 412: the current *etag* fails a precondition (section 15.5.13)."""
     return Problem(
         HTTPStatus.PRECONDITION_FAILED,
         f"The picture is another one than asked for: its ETag is {etag}.",
@@ -117,18 +120,18 @@ def precondition_failed(etag: str) -> Problem:
 
 
 def range_not_satisfiable(length: int) -> Problem:
-    """The problem that a range begins behind the end (section 15.5.17)."""
+    """Return a 416: the range starts after the last byte (section 15.5.17)."""
     return Problem(
         HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, f"The picture has {length} bytes."
     )
 
 
 def problem_headers(problem: Problem, mimetype: str) -> Headers:
-    """What is sent with every problem: nobody keeps it."""
+    """Return the headers of *problem*, which no cache may store."""
     retry = problem.retry_after_s
     headers = [] if retry is None else [("Retry-After", str(retry))]
     if problem.status is HTTPStatus.SERVICE_UNAVAILABLE and retry is not None:
-        # The page's script can read this header of an image, and no other one.
+        # The page's script can read no other header of an image.
         timing = f'mplstream-retry;desc="Retry-After";dur={retry * 1000}'
         headers.append(("Server-Timing", timing))
     return [

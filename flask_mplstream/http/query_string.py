@@ -1,4 +1,4 @@
-"""Reading a request: the query string and ``Accept`` (RFC 9110 section 12.5.1)."""
+"""Parsing of the query string and of ``Accept`` (RFC 9110 section 12.5.1)."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ from ..errors import (
 )
 from ..formats import ImageFormat
 
-#: Characters of a query string, and of an ``Accept`` header, that are read.
+#: Limit for a query string and for an ``Accept`` header, in characters.
 MAX_HEADER_LENGTH = 8192
-#: Arguments that a query string may have.
+#: Limit for the number of arguments in a query string.
 MAX_ARGUMENTS = 200
 
 
 def parse_query(query_string: str) -> list[tuple[str, str]]:
-    """Names and texts of a WSGI ``QUERY_STRING``, percent-decoded.
+    """Parse a WSGI ``QUERY_STRING`` into percent-decoded names and values.
 
-    Bytes that are no UTF-8 become U+FFFD instead of an exception.
+    Bytes that are not UTF-8 become U+FFFD.
 
-    :raises ArgumentsError: where it is too long to read.
+    :raises ArgumentsError: if the query string is too long or has too many
+        arguments.
     """
     if len(query_string) > MAX_HEADER_LENGTH:
         raise _too_long(f"at most {MAX_HEADER_LENGTH} characters in all")
@@ -44,9 +45,9 @@ def _too_long(accepted: str) -> ArgumentsError:
     return ArgumentsError([fault])
 
 
-#: Words of the package that a query may hold.
+#: Reserved names that a query may contain.
 _IN_A_QUERY = ("_download", "_scale", "_theme", "_width")
-#: Names that forms, jQuery, mail and advertising add to a query, and no figure reads.
+#: Names that forms, jQuery, mailings and advertisements add to a query.
 _ADDED = re.compile(
     r"_|submit|csrf_?token|utm_\w+|[a-z]{1,6}clid|_g[al]|mc_[ce]id|_hs\w+",
     re.IGNORECASE,
@@ -54,7 +55,7 @@ _ADDED = re.compile(
 
 
 def explain_unknown(fault: ArgumentFault) -> ArgumentFault:
-    """Return *fault* with a hint if the name of the argument is not known."""
+    """Add a hint or the nearest reserved name to the fault of an unknown argument."""
     if not fault.is_unknown:
         return fault
     if fault.name in ("format", "_format"):
@@ -70,12 +71,12 @@ def explain_unknown(fault: ArgumentFault) -> ArgumentFault:
 
 
 def sibling(path: str, suffix: str, new_suffix: str, query: str) -> str:
-    """Return the URL of *path* with another suffix, and its query, on the same host.
+    """Return the URL of *path* with *new_suffix* and the same query, without a host.
 
     :param path: path of a request, percent-decoded.
     :param query: WSGI ``QUERY_STRING``.
     """
-    # Two slashes in front would begin a host (RFC 3986 section 4.2).
+    # A reference that starts with two slashes names a host (RFC 3986 section 4.2).
     stem = path.lstrip("/").removesuffix(suffix)
     reference = f"/{quote(stem)}{quote(new_suffix)}"
     kept = quote(query.encode("latin-1", "replace"), safe="!$&'()*+,/:;=?@%-._~")
@@ -83,17 +84,17 @@ def sibling(path: str, suffix: str, new_suffix: str, query: str) -> str:
 
 
 def negotiate(accept: str | None, formats: Sequence[ImageFormat]) -> ImageFormat | None:
-    """The one of *formats* that an ``Accept`` header prefers (section 12.5.1).
+    """Return the format that an ``Accept`` header prefers (section 12.5.1).
 
-    The most specific range decides a format's quality, the highest quality
-    wins, and ties go to the order of *formats*. A wildcard stands for pixels:
-    SVG, PDF and data are chosen only where they are named, or where the route
-    names one of them first. A header that accepts HTML comes from an address bar,
-    which shows every format, and gets the first.
+    The most specific range gives the quality of a format. The highest quality
+    wins, and a tie goes to the earlier of *formats*. A wildcard matches raster
+    formats and the first of *formats*; any other SVG, PDF or data format must be
+    named. A header that accepts HTML comes from an address bar, which can show any
+    format: it gets the first one, unless the header refuses that.
 
-    :param accept: the header's value; ``None``, and one too long to be a
-        browser's, accepts anything.
-    :return: ``None`` where nothing is acceptable.
+    :param accept: value of the header; ``None`` or a value over
+        :data:`MAX_HEADER_LENGTH` accepts anything.
+    :return: ``None`` if no format is acceptable.
     """
     if not accept or not accept.strip() or len(accept) > MAX_HEADER_LENGTH:
         return formats[0]
@@ -104,7 +105,7 @@ def negotiate(accept: str | None, formats: Sequence[ImageFormat]) -> ImageFormat
     if not qualities:
         return formats[0]
     if qualities.get("text/html") and not _is_refused(formats[0], qualities):
-        return formats[0]  # An address bar: no image is preferred.
+        return formats[0]  # An address bar has no preference among images.
     best, best_quality = None, 0.0
     for format in formats:
         quality = _quality(format, qualities, is_default=format is formats[0])
@@ -114,7 +115,7 @@ def negotiate(accept: str | None, formats: Sequence[ImageFormat]) -> ImageFormat
 
 
 def _is_refused(format: ImageFormat, qualities: Mapping[str, float]) -> bool:
-    """Whether the most specific range that *format* falls under has quality 0."""
+    """Return whether the most specific range that matches *format* has quality 0."""
     family = format.mimetype.partition("/")[0]
     ranges = (format.mimetype, f"{family}/*", "*/*")
     return next((not qualities[r] for r in ranges if r in qualities), False)

@@ -1,7 +1,7 @@
-"""A picture's words in its own response, for a script that replaces the picture.
+"""The alternative text in a picture's response, for a script that replaces it.
 
-``Mplstream-Words: ?1`` in a request asks for them. They belong to the very bytes that
-are sent; another request could be answered from a newer figure.
+The request header ``Mplstream-Words: ?1`` selects it. The text then describes exactly
+the bytes of the response; a second request might return the text of a newer figure.
 """
 
 from __future__ import annotations
@@ -11,16 +11,17 @@ from collections.abc import Mapping
 
 from .headers import Headers
 
-#: Bytes of a header; longer words are left to ``.txt``.
+#: Limit for the header in bytes; a longer text is available from ``.txt`` only.
 MAX_WORDS_BYTES = 1024
 
 _ESCAPED = re.compile(rb'[^ -~]|["%]')
 
 
 def words_headers(environ: Mapping[str, object], alt: str) -> Headers:
-    """Return the header with *alt*, if the request in *environ* wants it.
+    """Return the header with *alt* if the request in *environ* selects it.
 
-    :return: ``Mplstream-Alt``, a Display String (RFC 9651 section 3.3.8), or nothing.
+    :return: ``Mplstream-Alt``, a Display String (RFC 9651 section 3.3.8), or an empty
+        list, also if the text is too long.
     """
     if environ.get("HTTP_MPLSTREAM_WORDS") != "?1":
         return []

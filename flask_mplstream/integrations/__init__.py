@@ -1,4 +1,4 @@
-"""Other packages that an app may use: each module imports its own extra.
+"""Integrations with optional packages; each module imports its own extra.
 
-It imports ``web`` and the rooms below it. Nothing in the package imports it.
+Imports ``web`` and lower layers. No other module of the package imports it.
 """

@@ -1,8 +1,8 @@
-"""What happens to figures, as metrics for Prometheus: the extra ``metrics``.
+"""Prometheus metrics of figures; requires the extra ``metrics``.
 
-Flask side, above everything: nothing of the package imports it. It listens to
-:mod:`flask_mplstream.signals` and counts. A label is an endpoint, a status or one of
-a few words, never an argument: a stranger cannot make new series.
+Flask side. The metrics count :mod:`flask_mplstream.signals`. A label is an endpoint, a
+status or one of a few words, never an argument, so that clients cannot create new
+series.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from ..signals import (
 )
 
 EXTENSION = "mplstream_metrics"
-#: Upper bounds of the histogram, from a small figure to a minute.
+#: Upper bounds of the histogram in seconds.
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
@@ -45,24 +45,27 @@ def export_metrics(
     path: str | None = "/metrics",
     registry: CollectorRegistry | None = None,
 ) -> CollectorRegistry:
-    """Count what happens to the figures of *app*, and tell Prometheus. ::
+    """Export metrics of the figures of *app* to Prometheus.
+
+    ::
 
         from flask_mplstream.integrations.prometheus import export_metrics
 
         export_metrics(app)
 
-    Whoever can read the metrics learns which figures there are and how much they
-    are used: keep *path* from the public, at the proxy for example.
+    The metrics reveal the names of the figures and their use: block public access to
+    *path*, for example at the proxy.
 
-    Where ``PROMETHEUS_MULTIPROC_DIR`` is set, *path* tells the sum of all processes
-    of the server, and of all apps in them.
+    If ``PROMETHEUS_MULTIPROC_DIR`` is set, *path* serves the sum over all processes of
+    the server, and all apps in them.
 
-    :param path: URL path of the metrics; ``None`` for no route.
-    :param registry: where to count, by default a new one for this app;
-        ``prometheus_client.REGISTRY`` is what other code counts in.
+    :param path: URL path of the metrics, by default ``/metrics``; ``None`` for no
+        route.
+    :param registry: registry of the metrics, by default a new one for this app;
+        ``prometheus_client.REGISTRY`` is the default of other code.
     :return: the registry.
-    :raises ConfigError: where it was called for this app before, or for another with
-        the same *registry*.
+    :raises ConfigError: if the app already exports metrics, or another app uses the
+        same *registry*.
     """
     if EXTENSION in app.extensions:
         raise ConfigError(
@@ -71,7 +74,7 @@ def export_metrics(
         )
     if registry is None:
         registry = CollectorRegistry()
-    # Receivers are held by the app alone, and end with it.
+    # Signals hold receivers weakly: this reference keeps them alive with the app.
     app.extensions[EXTENSION] = _metrics(app, registry)
     if path is not None:
         app.add_url_rule(path, EXTENSION, lambda: _exposition(registry))
@@ -90,7 +93,7 @@ def _metrics(app: Flask, registry: CollectorRegistry) -> _Metrics:
 
 def _exposition(registry: CollectorRegistry) -> Response:
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        # The counts are in files of all processes, whatever registry is theirs.
+        # The files in this directory have the counts of all processes and registries.
         registry = CollectorRegistry()
         MultiProcessCollector(registry)
     encode, mimetype = choose_encoder(request.headers.get("Accept", ""))
@@ -99,7 +102,7 @@ def _exposition(registry: CollectorRegistry) -> Response:
 
 
 class _Metrics:
-    """The metrics of one app. Their names are public: dashboards rely on them."""
+    """The metrics of one app. Their names are public, because dashboards use them."""
 
     def __init__(self, app: Flask, registry: CollectorRegistry) -> None:
         counter = partial(Counter, registry=registry)
