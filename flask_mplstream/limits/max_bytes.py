@@ -26,6 +26,10 @@ class LimitedBuffer(BytesIO):
         self._refusal: ImageTooLargeError | None = None
 
     def write(self, data: Any, /) -> int:
+        """Write *data*, or refuse it.
+
+        :raises ImageTooLargeError: if the buffer would exceed its limit.
+        """
         if self.tell() + len(data) > self._max_bytes:
             self._refusal = ImageTooLargeError(
                 f"{self._what} more than {self._max_bytes:,} bytes, the most that "
