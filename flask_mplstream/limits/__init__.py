@@ -1,5 +1,5 @@
-"""Limits of a render: its time, its bytes, and how many run at once.
+"""Limits on renders: time, bytes, memory, number at once, and time per client.
 
-Values and threads. It imports ``formats``, ``forks`` and ``errors``, and neither Flask
-nor Matplotlib.
+Values and threads. It imports ``formats``, ``forks`` and ``errors``. Only
+``client_budget`` imports Flask and ``cache``; nothing here may import Matplotlib.
 """

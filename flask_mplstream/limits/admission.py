@@ -1,7 +1,7 @@
-"""How many renders may be under way and wait in one process.
+"""The limit on running and waiting renders in one process.
 
-Values and threads: no Flask. A thread that waits for its turn is a thread that
-answers nobody else, so from some length on a queue only spreads the overload.
+Values and threads: no Flask. A thread that waits for a render serves no other request,
+so a longer queue only spreads the overload.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from ..errors import OverloadedError
 
 
 class Admission:
-    """Counts renders; ``with admission:`` is one of them.
+    """Counter of renders; ``with admission:`` counts one.
 
-    :param max_renders: renders at once, those that wait included.
+    Entering raises :exc:`OverloadedError` if *max_renders* are counted already.
+
+    :param max_renders: maximum number of renders, running and waiting.
     """
 
     def __init__(self, max_renders: int) -> None:

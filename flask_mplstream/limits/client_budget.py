@@ -1,7 +1,7 @@
-"""Render time per client: who asks for much waits, and nobody else does.
+"""Render time per client, so that a busy client delays only itself.
 
-Flask side. Counted by `limits`, the library under Flask-Limiter, in the Redis
-that keeps the pictures where there is one, else in this process.
+Flask side. The limits library, which Flask-Limiter uses, counts the time: in the Redis
+of the store if there is one, else in this process.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-#: Open renders that one client may have, whatever they cost.
+#: Maximum number of open renders per client, however cheap.
 MAX_OPEN = 8
-#: Clients that are remembered, besides those with open renders.
+#: Remembered clients. At this number, those without open renders are dropped.
 MAX_ACCOUNTS = 1024
-#: Seconds that a render is taken to cost at least.
+#: Minimum assumed cost of a render, in seconds.
 SHORTEST_S = 0.001
 
 
@@ -40,25 +40,25 @@ SHORTEST_S = 0.001
 class _Account:
     """The open renders of one client in this process."""
 
-    #: Renders that are open or wait to be.
+    #: Open and waiting renders.
     users: int = 0
     open: int = 0
-    #: How many may be open. One, until it is known what one costs.
+    #: Maximum number of open renders: one until the cost of a render is known.
     most: int = 1
     dearest_s: float = 0.0
 
 
 def remote_address() -> str:
-    """The address of the client, behind a proxy as ``ProxyFix`` has it."""
+    """Return the client's address; behind a proxy this requires ``ProxyFix``."""
     return request.remote_addr or ""
 
 
 class Budget:
-    """Render-seconds for each client and minute.
+    """A budget of render seconds for each client and minute.
 
-    :param seconds: for each client.
-    :param client: names the client of the current request.
-    :param store: gives the store whose Redis counts.
+    :param seconds: seconds of rendering per client and minute.
+    :param client: returns the identity of the current request's client.
+    :param store: returns the store; if it uses Redis, Redis keeps the counts.
     """
 
     def __init__(
@@ -75,10 +75,11 @@ class Budget:
         self._accounts: dict[str, _Account] = {}
 
     def payer(self, *, must_have: bool) -> str | None:
-        """Return the client of the current request, or ``None`` outside of one.
+        """Return the client of the current request, or ``None`` outside a request.
 
-        :param must_have: whether it must be able to pay for a render.
-        :raises BudgetError: if it must and cannot, with the seconds until it can.
+        :param must_have: whether to require that the client has budget left.
+        :raises BudgetError: if *must_have* and none is left, with the seconds until
+            there is more.
         """
         if not has_request_context():
             return None
@@ -108,12 +109,13 @@ class Budget:
 
     @contextmanager
     def opened(self, client: str, deadline: Deadline) -> Iterator[None]:
-        """Charge *client* for what is done before *deadline*, but not for waiting.
+        """Charge *client* for the steps of *deadline*, except waiting.
 
-        A client has as many renders open as its budget is sure to cover: one, until
-        one is done and its cost is known.
+        A client may have as many open renders as its remaining budget covers for sure:
+        one, until the first is done and its cost is known.
 
-        :raises BudgetError: if others of its renders have used its budget up.
+        :raises BudgetError: if the client's other renders have used up the budget, or
+            stay open until *deadline*.
         """
         with self._place(client, deadline):
             self._check(client)
@@ -126,9 +128,9 @@ class Budget:
 
     @contextmanager
     def _place(self, client: str, deadline: Deadline) -> Iterator[None]:
-        """Count an open render of *client*, once there may be one more.
+        """Wait until *client* may open one more render, and count it in the block.
 
-        :raises BudgetError: if there may not before *deadline*.
+        :raises BudgetError: if *deadline* passes first.
         """
         deadline.begin("a turn")
         with self._changed:
@@ -157,7 +159,7 @@ class Budget:
         return self._accounts.setdefault(client, _Account())
 
     def _note_cost(self, client: str, seconds: float) -> None:
-        """Let *client* have as many open renders as what is left can pay for."""
+        """Allow *client* as many open renders as its remaining budget covers."""
 
         def left_ms(limiter: FixedWindowRateLimiter) -> int:
             return limiter.get_window_stats(self._item, client).remaining
@@ -179,9 +181,9 @@ class Budget:
                 hit(self._local)
 
     def _counted(self, count: Callable[[FixedWindowRateLimiter], T]) -> T | None:
-        """Return what *count* returns; ``None`` if Redis refuses or is down.
+        """Return the result of *count*; ``None`` if Redis refuses or is down.
 
-        While it is down every client may render.
+        While Redis is down, every client may render.
         """
         breaker = self._store().breaker
         if breaker.is_open:
@@ -195,7 +197,7 @@ class Budget:
 
     @cached_property
     def _local(self) -> FixedWindowRateLimiter:
-        """Counts of this process, for a server that refuses them."""
+        """Counter in this process, if there is no Redis or it refuses to count."""
         from limits.storage import MemoryStorage
         from limits.strategies import FixedWindowRateLimiter
 
@@ -203,8 +205,8 @@ class Budget:
 
     @cached_property
     def _limiter(self) -> FixedWindowRateLimiter:
-        # A fixed window counts what is over the limit too: a render is paid for
-        # when it is done.
+        # A render is charged when it is done, possibly over the limit. A fixed window
+        # counts that too.
         from limits.storage import RedisStorage
         from limits.strategies import FixedWindowRateLimiter
 

@@ -1,7 +1,7 @@
-"""One deadline for all steps of a picture, and where its time went.
+"""One deadline for all steps of a picture, and the time of each step.
 
-Values layer: it knows neither Flask nor Matplotlib. The thread that makes a picture
-says which step it begins; those who wait for it read that.
+Values layer: no Flask, no Matplotlib. The rendering thread records the start of each
+step; waiting threads read it.
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ import time
 from collections.abc import Callable
 from threading import TIMEOUT_MAX
 
-#: Steps in which a picture only waits, which costs nothing.
+#: Steps in which a picture only waits; a client is not charged for them.
 WAITS = frozenset(
     ("a turn", "another process", "a worker", "memory", "an earlier render")
 )
 
 
 class Deadline:
-    """The seconds that one picture may take, all steps together.
+    """The deadline of one picture, for all of its steps together.
 
-    :param timeout_s: seconds from now on; ``None`` for no limit.
-    :param clock: seconds that never fall; they stand still while workers start.
+    :param timeout_s: seconds from now; ``None`` for no limit.
+    :param clock: monotonic seconds, default ``time.monotonic``. The clock may stop
+        while workers start.
     """
 
     def __init__(
@@ -30,35 +31,37 @@ class Deadline:
         self.timeout_s = math.inf if timeout_s is None else timeout_s
         self._clock = clock
         self.began = clock()
-        # Replaced as a whole, as other threads read them.
+        # Replaced, never mutated, as other threads read them.
         self._over: tuple[tuple[str, float], ...] = ()
         self._current: tuple[str, float] | None = None
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds since the beginning."""
+        """Seconds since the start."""
         return self._clock() - self.began
 
     @property
     def remaining_s(self) -> float:
-        """Seconds that are left, at least 0."""
+        """Seconds left, at least 0."""
         return max(self.timeout_s - self.elapsed_s, 0.0)
 
     @property
     def lock_timeout_s(self) -> float:
-        """Seconds that are left, as a lock takes them."""
+        """Seconds left, limited to the longest timeout that a lock accepts."""
         return min(self.remaining_s, TIMEOUT_MAX)
 
     @property
     def has_passed(self) -> bool:
-        """Whether nothing is left."""
+        """Whether no time is left."""
         return self.remaining_s <= 0
 
     def wait(self, wait: Callable[[float], bool]) -> bool:
-        """Wait until the deadline, though the clock may stand still meanwhile.
+        """Call *wait* until it succeeds or the deadline passes.
 
-        :param wait: waits for the seconds that it gets; whether that was enough.
-        :return: whether it was before the deadline.
+        One call may not suffice, as the clock may stop meanwhile.
+
+        :param wait: waits for up to the given seconds; returns whether it succeeded.
+        :return: the last result of *wait*.
         """
         while not (is_done := wait(self.lock_timeout_s)) and not self.has_passed:
             pass
@@ -74,7 +77,7 @@ class Deadline:
 
     @property
     def steps_s(self) -> dict[str, float]:
-        """Seconds of each step so far; those of the current one as well."""
+        """Seconds of each step so far, including the current one."""
         spent: dict[str, float] = {}
         over, current = self._over, self._current
         if current is not None:
@@ -85,11 +88,11 @@ class Deadline:
 
     @property
     def worked_s(self) -> float:
-        """Seconds of all steps in which the picture did not just wait."""
+        """Seconds of all steps except the :data:`WAITS`."""
         return sum(s for name, s in self.steps_s.items() if name not in WAITS)
 
     def __str__(self) -> str:
-        """The step that took longest, in words, as a sentence; or nothing."""
+        """Return a sentence that names the longest step, or ``""`` before the first."""
         steps = self.steps_s
         if not steps:
             return ""

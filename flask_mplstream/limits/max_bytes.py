@@ -1,6 +1,6 @@
 """A buffer with a limit in bytes.
 
-Values layer: it imports nothing of this package but its errors.
+Values layer: it imports only ``errors``.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from ..errors import ImageTooLargeError
 
 
 class LimitedBuffer(BytesIO):
-    """A buffer for at most *max_bytes*, which refuses the write that exceeds them.
+    """A buffer for at most *max_bytes* bytes.
 
-    :param what: the subject of the error.
+    :param what: subject and verb of the error message, default "The picture has".
     """
 
     def __init__(self, max_bytes: int, *, what: str = "The picture has") -> None:
@@ -26,6 +26,10 @@ class LimitedBuffer(BytesIO):
         self._refusal: ImageTooLargeError | None = None
 
     def write(self, data: Any, /) -> int:
+        """Write *data*, or refuse it.
+
+        :raises ImageTooLargeError: if the buffer would exceed its limit.
+        """
         if self.tell() + len(data) > self._max_bytes:
             self._refusal = ImageTooLargeError(
                 f"{self._what} more than {self._max_bytes:,} bytes, the most that "
@@ -37,7 +41,7 @@ class LimitedBuffer(BytesIO):
 
     @contextmanager
     def limiting(self) -> Iterator[None]:
-        """Let the refusal be the error: a writer may fail again as it closes."""
+        """Raise the refusal of :meth:`write`, even if the writer fails again later."""
         try:
             yield
         except Exception:

@@ -1,6 +1,6 @@
-"""Overloads in the log: the first one at once, then rarely, with their number.
+"""Log lines for overloads: the first at once, then one a minute with a count.
 
-Values layer: no Flask. A server that has no room must not fill its disk as well.
+Values layer: no Flask. An overloaded server must not fill its disk as well.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ logger = logging.getLogger("flask_mplstream")
 
 #: Seconds between two lines about one kind of overload.
 EVERY_S = 60.0
-#: What to do about a picture that was not ready.
+#: The fix for a picture that was not ready in time.
 _FIX = (
     "Make its load or figure function faster, raise its timeout, or render it ahead "
     "with `flask figures warm`."
@@ -24,9 +24,9 @@ _FIX = (
 
 
 class OverloadLog:
-    """Logs overloads by their kind, which is the fix for them.
+    """Log of overloads; those with the same fix are of one kind.
 
-    :param clock: seconds that only grow.
+    :param clock: monotonic seconds, default ``time.monotonic``.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -36,7 +36,7 @@ class OverloadLog:
         self._unlogged: dict[str, int] = {}
 
     def log(self, error: OverloadedError | RenderTimeoutError) -> None:
-        """Log *error*, or count it if one like it was logged in the last minute."""
+        """Log *error*, or count it if one of its kind was logged in the last minute."""
         fix = getattr(error, "fix", _FIX)
         with self._lock:
             now = self._clock()

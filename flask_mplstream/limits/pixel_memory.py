@@ -1,9 +1,9 @@
-"""Memory for pixels: how much of it all renders of a process hold at once.
+"""The limit on the memory for pixels of all renders in a process.
 
-Render layer: values and threads. A picture's pixels are held from its draw until they
-are encoded, and an encoder takes several times as much: 16 million pixels take 64 MB
-drawn and 600 MB while they become an AVIF. Only the render in the gate takes room, and
-only encoders, which need no gate, are waited for.
+Values and threads. A picture's pixels are held from the draw until they are encoded,
+and an encoder takes several times as much: 16 million pixels take 64 MB when drawn and
+600 MB during the encoding as AVIF. Only a render inside the gate takes room, and it
+waits only for encoders, which do not need the gate. So there is no deadlock.
 """
 
 from __future__ import annotations
@@ -17,26 +17,25 @@ from ..forks import call_in_child
 from ..formats import Variant
 from .deadline import Deadline
 
-#: Bytes that the pixels of all renders and their encoders may hold together. A picture
-#: that needs more than that by itself is made alone.
+#: Bytes for the pixels and encoders of all renders together. A picture that needs more
+#: is rendered alone.
 MAX_BYTES = 400 * 2**20
 
-#: Bytes for each pixel while it is drawn and encoded, measured at 3840 x 2880:
-#: benchmarks/large.py.
+#: Bytes per pixel for the draw and the encoder, measured at 3840 x 2880
+#: (benchmarks/large.py).
 BYTES_PER_PIXEL = {"png": 8, "jpg": 8, "webp": 30, "avif": 38}
 
-#: Bytes from which on a render gives memory back to the system when it ends.
+#: Bytes that a render must hold to give free memory back to the system when it ends.
 TRIMMED_BYTES = 64 * 2**20
 
-#: What most figures measure at scale 1, in pixels. A figure's own size is known only
-#: once it is built.
+#: Size of most figures at scale 1. The actual size is known only after the build.
 _USUAL_WIDTH_PX, _USUAL_HEIGHT_PX = 640, 480
 
 
 class PixelRoom:
-    """Counts the bytes that renders hold.
+    """Counter of the bytes that renders hold.
 
-    :param max_bytes: that they may hold at once.
+    :param max_bytes: the limit, default :data:`MAX_BYTES`.
     """
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
@@ -45,21 +44,24 @@ class PixelRoom:
         self._changed = threading.Condition()  # guards _held_bytes
 
     def wait(self, count: int, deadline: Deadline) -> bool:
-        """Return whether *count* bytes were free at some time before the deadline."""
+        """Wait for *count* free bytes without taking them.
+
+        :return: whether they were free at some time before *deadline*.
+        """
         with self._changed:
             return self._changed.wait_for(
                 lambda: self._has_room(count), deadline.lock_timeout_s
             )
 
     def try_take(self, count: int) -> bool:
-        """Take *count* bytes if they are free."""
+        """Take *count* bytes if they are free; return whether they were."""
         with self._changed:
             has_room = self._has_room(count)
             self._held_bytes += count * has_room
             return has_room
 
     def take(self, count: int) -> None:
-        """Take *count* bytes, whether they are free or not."""
+        """Take *count* bytes, even if they are not free."""
         with self._changed:
             self._held_bytes += count
 
@@ -74,16 +76,16 @@ class PixelRoom:
 
 
 class Room:
-    """What one render holds of the process's :class:`PixelRoom`.
+    """The share of one render in the process's :class:`PixelRoom`.
 
-    :param is_nested: whether it is part of a render that holds room itself, which must
-        not be waited for.
+    :param is_nested: whether this render is part of another one. It then never waits,
+        as the outer render holds room, and the gate, until this one ends.
     """
 
     def __init__(
         self, variant: Variant, deadline: Deadline, *, is_nested: bool = False
     ) -> None:
-        self._source = pixel_room  # A fork brings a new one.
+        self._source = pixel_room  # A fork replaces the global.
         self._per_pixel = BYTES_PER_PIXEL.get(variant.format.name, 0)
         self._usual_bytes = self._bytes_of(_usual_pixels(variant))
         self._deadline = deadline
@@ -91,13 +93,15 @@ class Room:
         self._held_bytes = 0
 
     def _bytes_of(self, pixels: float) -> int:
-        """Bytes for *pixels*, or all that there are."""
+        """Return the bytes for *pixels*, at most the whole room."""
         return min(int(pixels * self._per_pixel), self._source.max_bytes)
 
     def wait(self) -> None:
-        """Wait outside the gate until there seems to be room.
+        """Wait outside the gate until a figure of usual size would fit.
 
-        :raises OverloadedError: if there is none before the deadline.
+        Nothing is taken, so :meth:`take` may still fail.
+
+        :raises OverloadedError: if the deadline passes first.
         """
         self._deadline.begin("memory")
         if not self._is_nested and not self._source.wait(
@@ -106,16 +110,16 @@ class Room:
             raise _crowded(self._deadline)
 
     def take(self) -> bool:
-        """Take room for what most figures measure, unless there is none left."""
+        """Take room for a figure of usual size; return whether there was enough."""
         if self._is_nested or self._source.try_take(self._usual_bytes):
             self._held_bytes = 0 if self._is_nested else self._usual_bytes
             return True
         return False
 
     def grow_to(self, pixels: float) -> None:
-        """Hold room for *pixels* at least; call it inside the gate.
+        """Extend the held room to at least *pixels*; call it inside the gate.
 
-        :raises OverloadedError: if there is none before the deadline.
+        :raises OverloadedError: if the deadline passes before there is enough.
         """
         missing = self._bytes_of(pixels) - self._held_bytes
         if missing <= 0:
@@ -133,7 +137,7 @@ class Room:
         return True
 
     def give_back(self) -> None:
-        """Hold nothing any more."""
+        """Give all held room back; after a large render, trim the heap."""
         if self._held_bytes >= TRIMMED_BYTES:
             _trim()
         self._source.give(self._held_bytes)
@@ -141,13 +145,13 @@ class Room:
 
 
 def _trim() -> None:
-    """Give free memory back to the system, which glibc keeps for each thread."""
+    """Give free memory, which glibc keeps for each thread, back to the system."""
     with suppress(AttributeError, OSError, TypeError):  # Another C library.
         ctypes.CDLL(None).malloc_trim(0)
 
 
 def _usual_pixels(variant: Variant) -> float:
-    """Pixels that most figures have in *variant*."""
+    """Return the number of pixels that most figures have in *variant*."""
     scale = variant.scale
     if variant.width_px is not None:
         scale = variant.width_px / _USUAL_WIDTH_PX
@@ -167,7 +171,7 @@ pixel_room = PixelRoom()
 
 
 def _renew() -> None:
-    """After a fork: what the parent's threads hold is not held here."""
+    """Start with empty counts after a fork, as the parent's renders are not here."""
     global pixel_room
     pixel_room = PixelRoom()
 

@@ -1,10 +1,9 @@
 """Contrast on a dark page: text at least 4.5 to 1, lines and points 3 to 1.
 
-Render layer. A style reaches only the colors that Matplotlib reads from
-rcParams. Error bars, arrows, table cells and every color that a figure function
-or a library names are fixed, and most are chosen for white paper. This module
-recolors those of them that cannot be seen, and nothing else. The ratios are
-those of WCAG 2.2, sections 1.4.3 and 1.4.11.
+Render layer. A style changes only the colors that Matplotlib reads from
+rcParams. Error bars, arrows, table cells and all colors that a figure function
+or a library names are fixed, and most suit white paper. This module recolors
+only the invisible ones. The ratios are from WCAG 2.2, sections 1.4.3 and 1.4.11.
 """
 
 from __future__ import annotations
@@ -45,19 +44,19 @@ from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
 Rgb: TypeAlias = tuple[float, float, float]
 
-#: The least contrast of text, and of lines and points.
+#: Minimum contrast of text, and of lines and points.
 TEXT_RATIO, LINE_RATIO = 4.5, 3.0
-#: A color more translucent than this is shading, such as a confidence band or a
-#: watermark: it is meant to be faint.
+#: Colors with a lower alpha are shading, such as a confidence band or a watermark,
+#: and are meant to be faint.
 SHADING_ALPHA = 0.5
-#: A background of this relative luminance is light: black text is easier to read
-#: on it than white text.
+#: Relative luminance of the darkest light background. On a light background, black
+#: text is easier to read than white text.
 _LIGHT = 0.18
 
-#: Colors of one collection that may stand for categories. More are a scale.
+#: Maximum number of colors of one collection that may be categories. More are a scale.
 MOST_CATEGORIES = 10
 
-#: The least channel of a color that is not told apart from white paper.
+#: A color with all channels above this is indistinguishable from white paper.
 _PAPER = 0.95
 
 _WHITE: Rgb = (1.0, 1.0, 1.0)
@@ -68,13 +67,13 @@ def ensure_contrast(figure: Figure) -> None:
     """Recolor the parts of *figure* that its background hides.
 
     Call it inside the gate, under the style that *figure* was built with, before
-    the figure is drawn. Light backgrounds follow the style first. Then lines,
-    points and areas get a contrast of 3 with the background of their axes, and
-    text 4.5 with the topmost artist behind it. A color keeps its hue; only its
-    lightness changes.
+    the draw. It first changes light backgrounds to those of the style. Lines,
+    points and areas then get a contrast of 3 with the background of their axes,
+    and text 4.5 with the topmost artist behind it. A color keeps its hue; only
+    its lightness changes.
     """
     for axes in figure.axes:
-        axes.get_xlim()  # Scale the axes now, as text and shapes must be in place.
+        axes.get_xlim()  # Autoscale now: text and shapes need their final places.
     page = _over(mpl.rcParams["figure.facecolor"], _WHITE)
     parts = list(_parts(figure, page))
     backgrounds = {id(_background(part.artist)) for part in parts}
@@ -102,7 +101,7 @@ def luminance(color: Rgb) -> float:
 
 
 def _over(color: Any, ground: Rgb) -> Rgb:
-    """Return *color* as it appears on *ground*, if it is translucent."""
+    """Return the opaque color of *color*, which may be translucent, on *ground*."""
     *channels, alpha = to_rgba(color)
     return _mix(ground, channels, alpha)
 
@@ -114,13 +113,14 @@ def _mix(ground: Iterable[float], color: Iterable[float], share: float) -> Rgb:
 
 
 def readable(color: Any, ground: Rgb, ratio: float, alpha: float | None = None) -> Any:
-    """Return *color*, or the nearest of its hue that stands out from *ground*.
+    """Return *color*, or a color of its hue with a contrast of *ratio* to *ground*.
 
-    A dark color is mirrored in lightness, so that black becomes white and dark
-    gray light gray, and then moved on until its contrast is *ratio*.
+    On a dark ground, mirror a dark color in lightness, so that black becomes white and
+    dark gray light gray, then lighten it until its contrast is *ratio*. On a light
+    ground, do the opposite.
 
-    :param alpha: of the artist, in place of the color's own.
-    :return: *color* itself if it is clear enough, or translucent as shading is.
+    :param alpha: the artist's alpha, which overrides the color's.
+    :return: *color* itself if its contrast suffices or it is shading.
     """
     *channels, opacity = to_rgba(color, alpha)
     seen = _mix(ground, channels, opacity)
@@ -139,10 +139,10 @@ def readable(color: Any, ground: Rgb, ratio: float, alpha: float | None = None) 
 
 
 def dark_ground(color: Any, page: Rgb) -> Any:
-    """Return the background for a dark *page* that *color* is on a white one.
+    """Return the counterpart on a dark *page* of the light background *color*.
 
-    :return: *color* itself if it is not light, or the page is not dark. Else the
-        page, tinted as much as *color* tints white.
+    :return: *color* itself if it is not light or the page is not dark. Otherwise
+        the page color, tinted as much as *color* tints white.
     """
     *channels, alpha = to_rgba(color)
     is_light = luminance(_mix(page, channels, alpha)) > _LIGHT
@@ -163,12 +163,12 @@ class _Part:
 
     artist: Artist
     ground: Rgb
-    #: Whether it is text that may be on any shape of its axes or figure.
+    #: Whether any shape of the axes or figure may be behind it, if it is text.
     is_loose: bool = False
 
 
 def _parts(artist: Artist, ground: Rgb, *, is_loose: bool = False) -> Iterator[_Part]:
-    """Yield the visible artists of *artist*, on backgrounds that fit the page."""
+    """Yield *artist* and its visible descendants; fit their backgrounds to the page."""
     if not artist.get_visible():
         return
     inside = _fit_background(artist, ground)
@@ -182,13 +182,13 @@ def _parts(artist: Artist, ground: Rgb, *, is_loose: bool = False) -> Iterator[_
     )
     for child in children:
         if isinstance(child, Patch) and isinstance(artist, FigureBase):
-            _fit_patch(child, inside)  # The figure's own, or a panel in it.
+            _fit_patch(child, inside)  # The figure's background, or a panel.
         elif child is not background:
             yield from _parts(child, inside, is_loose=isinstance(artist, FigureBase))
 
 
 def _parts_of_axes(axes: Axes, outside: Rgb, inside: Rgb) -> Iterator[_Part]:
-    """Yield the parts of *axes*; its labels are on the color around it."""
+    """Yield the parts of *axes*; titles and labels are on the *outside* color."""
     titles = (axes.title, axes._left_title, axes._right_title)  # type: ignore[attr-defined]  # There is no public name.
     for child in axes.get_children():
         if child is axes.patch:
@@ -206,14 +206,14 @@ def _parts_of_axes(axes: Axes, outside: Rgb, inside: Rgb) -> Iterator[_Part]:
 
 
 def _background(artist: Artist) -> Patch | None:
-    """Return the patch that fills what is behind *artist* or its children."""
+    """Return the patch that is the background of *artist* or of its children."""
     match artist:
         case Axes():
             return artist.patch if _has_frame(artist) else None
         case Legend():
             return artist.get_frame() if artist.get_frame_on() else None
         case Text():
-            # plotnine has a class of its own for the text of a strip.
+            # plotnine's subclass for the text of a strip has a ``patch``.
             return artist.get_bbox_patch() or getattr(artist, "patch", None)
         case Figure() | SubFigure() | OffsetBox():
             return getattr(artist, "patch", None)
@@ -223,12 +223,12 @@ def _background(artist: Artist) -> Patch | None:
 
 
 def _has_frame(axes: Axes) -> bool:
-    # 3-D axes always have axison off, and a flag in its place.
+    # 3-D axes set ``axison`` to False and use another flag.
     return bool(getattr(axes, "_axis3don", axes.axison))
 
 
 def _fit_background(artist: Artist, ground: Rgb) -> Rgb:
-    """Fit what *artist* fills behind its children; return what is there then."""
+    """Make the background of *artist* fit the page; return the resulting color."""
     patch = _background(artist)
     return ground if patch is None else _fit_patch(patch, ground)
 
@@ -242,7 +242,7 @@ def _fit_patch(patch: Patch, ground: Rgb) -> Rgb:
     fitted = dark_ground(face, page)
     if fitted is not face:
         patch.set_facecolor(fitted)
-    # A white edge is invisible on white paper, and stays so.
+    # A white edge is invisible on white paper: keep it invisible.
     if edge == face or min(to_rgba(edge)) > _PAPER:
         patch.set_edgecolor(dark_ground(edge, page))
     else:
@@ -273,7 +273,7 @@ def _recolor_line(line: Line2D, ground: Rgb) -> None:
         line.set_color(readable(line.get_color(), ground, LINE_RATIO, alpha))
     face, edge = line.get_markerfacecolor(), line.get_markeredgecolor()
     if not MarkerStyle(line.get_marker(), line.get_fillstyle()).is_filled():
-        face = "none"  # A cross or a dash is all edge.
+        face = "none"  # A cross or a dash has only an edge.
     if _is_seen([face, edge], ground, alpha):
         return
     if not _is_none(face):
@@ -287,7 +287,7 @@ def _is_none(color: Any) -> bool:
 
 
 def _is_seen(colors: Iterable[Any], ground: Rgb, alpha: float | None = None) -> bool:
-    """Return whether one of *colors* stands out from *ground*, or is shading."""
+    """Return whether at least one of *colors* is visible on *ground*, or shading."""
     shown = [to_rgba(color, alpha) for color in colors if not _is_none(color)]
     return any(c[3] and readable(c, ground, LINE_RATIO) is c for c in shown)
 
@@ -299,7 +299,7 @@ def _recolor_edge(patch: Patch, ground: Rgb) -> None:
 def _recolor_patch(patch: Patch, ground: Rgb) -> None:
     face, edge = patch.get_facecolor(), patch.get_edgecolor()
     if isinstance(patch.get_data_transform(), BlendedGenericTransform):
-        # A band over the whole height or width: it is behind the data.
+        # A band across the axes, as axvspan() draws it, is a background.
         patch.set_facecolor(dark_ground(face, ground))
         return
     is_filled = patch.get_fill() and to_rgba(face)[3] > 0
@@ -313,7 +313,7 @@ def _recolor_patch(patch: Patch, ground: Rgb) -> None:
 
 def _recolor_collection(collection: Collection, ground: Rgb) -> None:
     if isinstance(collection, Poly3DCollection):
-        return  # The light on a surface shades it.
+        return  # The colors are the shading of a lit surface.
     if collection.get_array() is not None:
         if _shows_points_or_lines(collection):
             _lift_colormap(collection, ground)
@@ -325,11 +325,11 @@ def _recolor_collection(collection: Collection, ground: Rgb) -> None:
         return
     colors = len(np.unique(faces, axis=0))
     if isinstance(collection, PathCollection) and colors > MOST_CATEGORIES:
-        # A scale of values, whose color bar would not match any more.
+        # A color scale: recolored points would no longer match the color bar.
         collection.set_edgecolor(mpl.rcParams["axes.edgecolor"])
         return
     if isinstance(collection, PolyCollection) and colors > 2:
-        return  # Tiles, which adjoin, of such a scale.
+        return  # Adjoining tiles of a color scale.
     collection.set_facecolor([readable(c, ground, LINE_RATIO) for c in faces])
     collection.set_edgecolor([readable(c, ground, LINE_RATIO) for c in edges])
 
@@ -341,14 +341,14 @@ def _shows_points_or_lines(collection: Collection) -> bool:
 
 
 def _lift_colormap(collection: Collection, ground: Rgb) -> None:
-    """Lighten the colormap of *collection* if *ground* hides a part of it."""
+    """Lighten the colormap of *collection* if *ground* hides part of it."""
     found = collection.cmap
     colors = found(np.linspace(0, 1, max(found.N, 2)))
     darkest = min(colors, key=lambda color: luminance(color[:3]))
     if luminance(ground) > _LIGHT or contrast(darkest[:3], ground) >= LINE_RATIO:
         return
     for share in np.linspace(0.02, 1, 50):
-        # The same share of white in each color keeps their order.
+        # An equal share of white in each color keeps their order.
         if contrast(_mix(darkest[:3], _WHITE, share), ground) >= LINE_RATIO:
             break
     colors[:, :3] += (1 - colors[:, :3]) * share
@@ -356,7 +356,7 @@ def _lift_colormap(collection: Collection, ground: Rgb) -> None:
 
 
 def _recolor_axis(axis: Axis, ground: Rgb) -> None:
-    """Recolor ticks, which are made for each draw, by their parameters."""
+    """Recolor ticks through their parameters, as a draw may create new ticks."""
     grid = mpl.rcParams["grid.color"]
     ratios = {"labelcolor": TEXT_RATIO, "color": LINE_RATIO}
     for which in ("major", "minor"):
@@ -370,7 +370,7 @@ def _recolor_axis(axis: Axis, ground: Rgb) -> None:
             fitted["grid_color"] = grid
         if fitted:
             axis.set_tick_params(which=which, **fitted)
-        # Ticks that exist may have colors of their own.
+        # Existing ticks may have individual colors.
         for tick in vars(axis).get(f"{which}Ticks", ()):
             _recolor_tick(tick, ground, grid)
 
@@ -386,16 +386,16 @@ def _recolor_tick(tick: Tick, ground: Rgb, grid: Any) -> None:
 
 def _recolor_text(text: Text, ground: Rgb, areas: _Areas | None) -> None:
     if not text.get_text() or text.get_path_effects():
-        return  # An outline is a background that comes with the text.
+        return  # An outline already makes the text readable.
     if areas is not None and _background(text) is None:
         ground = areas.behind(text, ground)
     text.set_color(readable(text.get_color(), ground, TEXT_RATIO, text.get_alpha()))
 
 
 class _Areas:
-    """The areas of a figure that text may be on.
+    """The areas of a figure that may be behind text.
 
-    :param artists: in the order of drawing, within one ``zorder``.
+    :param artists: the artists; those of equal ``zorder`` in drawing order.
     """
 
     def __init__(self, artists: Iterable[Artist]) -> None:
@@ -430,7 +430,7 @@ def _is_area(artist: Artist) -> bool:
 
 
 def _color_at(shape: Artist, event: MouseEvent) -> Any:
-    """Return the color that *shape* has at *event*, transparent outside of it."""
+    """Return the color of *shape* at *event*; ``"none"`` outside the shape."""
     is_hit, details = shape.contains(event)
     if not is_hit:
         return "none"
@@ -449,5 +449,5 @@ def _color_at(shape: Artist, event: MouseEvent) -> Any:
 
 @lru_cache(8)
 def _metrics(dpi: float) -> RendererAgg:
-    """Return a renderer that measures text at *dpi*; it has one pixel."""
+    """Return a renderer of one pixel, for measuring text at *dpi*."""
     return RendererAgg(1, 1, dpi)

@@ -1,8 +1,8 @@
-"""Bounds on numbers: none from a URL makes Matplotlib draw a million things.
+"""Bounds on counts and sizes that Matplotlib would draw without limit.
 
-Render layer. A limit of an axis, a count of bins, or a width comes from a URL, and
-an innocent ``MultipleLocator(1)`` then holds the process for minutes. The guards are
-there while the gate is held. Each refuses before the memory or the time is taken.
+Render layer. If an axis limit, a bin count or a width comes from a URL, a simple
+``MultipleLocator(1)`` can block the process for minutes. The guards are active while
+the gate is held. Each raises before the memory or time is spent.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from matplotlib.streamplot import StreamMask
 
 from ..errors import ImageTooLargeError
 
-#: Candidates for ticks that a locator may look at, of which few are drawn.
+#: Tick candidates that a locator may create; it draws few of them.
 MAX_CANDIDATES = 100_000
-#: Ticks that the figure function lists itself, or of categories.
+#: Ticks of categories, or listed by the figure function.
 MAX_LISTED = 3_000
 #: Bins of a histogram, levels of a contour plot.
 MAX_BINS = 10_000
-#: Cells along one side of a grid: of ``hist2d`` and ``hexbin``.
+#: Cells along one side of a ``hist2d`` or ``hexbin`` grid.
 MAX_CELLS_A_SIDE = 2_000
 #: ``density`` of a stream plot.
 MAX_DENSITY = 30
@@ -40,7 +40,7 @@ MAX_DENSITY = 30
 MAX_CORNERS = 1_000
 MAX_FONT_POINTS = 2_000
 MAX_MARKER_POINTS = 5_000
-#: Points after which a dash pattern repeats; a line has thousands of points.
+#: Minimum length of a dash pattern in points; a line has thousands of points.
 MIN_PATTERN_POINTS = 0.01
 
 Method = Callable[..., Any]
@@ -77,7 +77,7 @@ def _bound_ticks(kind: str) -> Callable[[Method], Method]:
         @wraps(get_ticks)
         def call(axis: Axis, numticks: int | None = None) -> Any:
             if numticks and numticks > MAX_LISTED:
-                # A list of the figure function's own may be longer than MAXTICKS.
+                # A list from the figure function may exceed Locator.MAXTICKS.
                 _check_ticks(numticks, getattr(axis, kind).locator, MAX_LISTED)
             return get_ticks(axis, numticks)
 
@@ -87,15 +87,15 @@ def _bound_ticks(kind: str) -> Callable[[Method], Method]:
 
 
 class _Counting:
-    """NumPy as locators use it: they make all candidates first, and count them then."""
+    """NumPy for locators, which create all candidates before they count them."""
 
     def __init__(self) -> None:
-        # All names at once, as locators and formatters look them up for each tick.
+        # Copy all names: locators and formatters look them up for each tick.
         own = {"arange": self.arange, "linspace": self.linspace}
         vars(self).update(vars(np) | own)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(np, name)  # Those that NumPy imports at first use.
+        return getattr(np, name)  # NumPy imports some names on first use.
 
     def arange(self, *limits: float, **options: Any) -> Any:
         start, stop, step = (*((0, *limits) if len(limits) == 1 else limits), 1)[:3]
@@ -152,10 +152,10 @@ def _bound_font(set_size: Method) -> Method:
 def _bound_argument(
     name: str, place: int, most: int, things: str, *, may_be_two: bool = False
 ) -> Callable[[Method], Method]:
-    """Return a guard of the number *name*, the argument at *place*.
+    """Return a guard of the numeric argument *name*, at index *place*.
 
-    :param things: the things counted, for the error.
-    :param may_be_two: whether two numbers are one for each direction, and not edges.
+    :param things: the counted things, for the error.
+    :param may_be_two: whether two numbers are one per direction, not edges.
     """
 
     def guard(method: Method) -> Method:
@@ -211,7 +211,7 @@ _MARKER = (MAX_MARKER_POINTS, "points of marker size")
 _CELLS = (MAX_CELLS_A_SIDE, "cells along a side")
 _DENSITY = (MAX_DENSITY, "as the density of a stream plot")
 
-#: Each guard: the owner and the name of its target, and the function that makes it.
+#: For each guard: its target's owner and name, and the function that makes the guard.
 _GUARDS: Sequence[tuple[Any, str, Callable[[Any], Any]]] = (
     (ticker, "np", lambda _: _Counting()),
     (ticker.Locator, "raise_if_exceeds", lambda _: _raise_if_exceeds),
@@ -236,7 +236,10 @@ _GUARDED = [guard(found) for found, (*_, guard) in zip(_FOUND, _GUARDS, strict=T
 
 @contextmanager
 def bound_counts() -> Iterator[None]:
-    """Refuse figures of too many parts."""
+    """Refuse figures with too many or too large parts.
+
+    :raises ImageTooLargeError: in the block, from the Matplotlib call at fault.
+    """
     found = [vars(owner)[name] for owner, name, _ in _GUARDS]
     _set(_GUARDED)
     try:
@@ -246,7 +249,7 @@ def bound_counts() -> Iterator[None]:
 
 
 def lift_bounds() -> None:
-    """Restore Matplotlib as it was imported."""
+    """Restore Matplotlib's original functions."""
     _set(_FOUND)
 
 

@@ -1,9 +1,9 @@
 """Figure -> pixels or a document. Call it inside the gate.
 
-Render layer. Both ways go through ``Figure.savefig``, so that facecolor, tight
-bounding boxes, transparency and the ``savefig.*`` rcParams mean what they mean
-there. The canvas of :func:`draw_pixels` keeps what Agg drew, so that encoding
-can happen later, outside the gate.
+Render layer. Both call ``Figure.savefig``, so facecolor, tight bounding boxes,
+transparency and the ``savefig.*`` rcParams have their usual meaning. The canvas of
+:func:`draw_pixels` keeps Agg's buffer, so the image can be encoded later, outside
+the gate.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from ..formats import MAX_SIDE_PX, ImageFormat
 from ..limits.max_bytes import LimitedBuffer
 from .untrusted_text import well_formed
 
-#: Metadata that changes from run to run, switched off: equal figures give
-#: equal bytes. A route's own metadata comes on top.
+#: Omits the metadata that changes from run to run, so that equal figures give equal
+#: bytes. A route's own metadata overrides it.
 _TIMELESS: Mapping[str, Mapping[str, None]] = {
     "svg": {"Date": None},
     "pdf": {"CreationDate": None},
 }
 
-#: Keys that the format's writer knows; it fails or warns on others, which a
-#: route's ``savefig={"metadata": …}`` may hold for another of its formats.
+#: Metadata keys of each format. Matplotlib fails or warns on other keys, which a
+#: route's ``savefig={"metadata": …}`` may contain for another of its formats.
 _METADATA_KEYS = {
     "svg": {
         *("Contributor", "Coverage", "Creator", "Date", "Description", "Format"),
@@ -49,7 +49,7 @@ _METADATA_KEYS = {
 
 @dataclass(frozen=True, slots=True)
 class Pixels:
-    """What Agg drew, 8 bits a channel, alpha not premultiplied."""
+    """A drawn figure, 8 bits per channel, alpha not premultiplied."""
 
     #: RGBA, shape ``(height_px, width_px, 4)``.
     rgba: memoryview
@@ -60,7 +60,7 @@ class Pixels:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A figure as shapes or as text: bytes that are finished."""
+    """A figure as SVG, PDF or text; the bytes need no further encoding."""
 
     body: bytes
     width_px: int
@@ -69,14 +69,14 @@ class Document:
 
 @dataclass(slots=True)
 class LayoutTime:
-    """Seconds that the layout of a figure has taken so far."""
+    """Seconds spent on the layout of a figure so far."""
 
     seconds: float = 0.0
 
 
 @contextmanager
 def timed_layout(figure: Figure) -> Iterator[LayoutTime]:
-    """Time what the figure's layout engine does."""
+    """Measure the time that the layout engine of *figure* takes in the block."""
     spent = LayoutTime()
     engine: Any = figure.get_layout_engine()
     if engine is None:
@@ -91,8 +91,7 @@ def timed_layout(figure: Figure) -> Iterator[LayoutTime]:
         finally:
             spent.seconds += perf_counter() - began
 
-    # Of this engine alone, until its figure is drawn.
-    # One that was timed before, as two figures may share it, is so again afterwards.
+    # Two figures may share an engine: restore the timer of an outer call afterwards.
     found = vars(engine).get("execute")
     engine.execute = timed
     try:
@@ -115,10 +114,10 @@ def draw_pixels(
     """Draw *figure* once, as ``savefig`` would.
 
     :param options: keyword arguments for ``savefig``.
-    :param scale: factor on the dpi.
-    :param width_px: width of the picture, instead of *scale*.
-    :param make_room: called with a number of pixels before memory for them is taken.
-    :raises ImageTooLargeError: before the memory for the pixels is taken.
+    :param scale: factor on the dpi, default 1.
+    :param width_px: width of the picture; overrides *scale*.
+    :param make_room: called with the number of pixels before they are allocated.
+    :raises ImageTooLargeError: before the pixels are allocated.
     """
     box_inches = None
     if width_px is not None:
@@ -135,22 +134,22 @@ def draw_pixels(
     return drawn[0]
 
 
-#: Sizes that are tried for a width, where the bounding box is tight.
+#: Scales to try for a given width if the bounding box is tight.
 _MAX_TRIES = 4
-#: A hair more than a whole pixel, as Agg cuts off what is less than one.
+#: Added to a width in whole pixels, as Agg truncates sizes.
 _HAIR_PX = 1e-6
 
 
 def _fit_width(
     figure: Figure, options: Mapping[str, Any], width_px: int, max_pixels: int
 ) -> tuple[float, float | None]:
-    """Return the scale at which *figure* is *width_px* wide, as nearly as can be.
+    """Return the scale that makes *figure* as close to *width_px* as possible.
 
-    A tight bounding box depends on the size of the texts, which does not grow evenly
-    with the dpi: so it is measured at each scale.
+    Measure a tight bounding box at each scale: it depends on the size of the texts,
+    which is not proportional to the dpi.
 
-    :return: the scale, and the width in inches of a tight bounding box without its
-        padding that gives this very width; ``None`` for other pictures.
+    :return: the scale; and the width in inches, without padding, of a tight bounding
+        box that gives exactly *width_px*, or ``None`` if the box is not tight.
     """
     wanted = width_px + _HAIR_PX
     natural, _ = natural_size(figure, options, max_pixels=max_pixels)
@@ -167,7 +166,7 @@ def _fit_width(
         if 0 <= wanted - width < 1:
             break
         scale *= wanted / width
-    # Rather a wider margin than a cut-off text.
+    # Prefer a wider margin to truncated text.
     best = min(tried, key=lambda scale: (tried[scale][0] < 0, abs(tried[scale][0])))
     return best, tried[best][1]
 
@@ -179,7 +178,7 @@ def _is_tight(options: Mapping[str, Any]) -> bool:
 
 @dataclass(slots=True)
 class _TightBox:
-    """The tight bounding box of a figure."""
+    """The last measured tight bounding box of a figure."""
 
     width_inches: float = math.nan
 
@@ -188,13 +187,15 @@ class _TightBox:
 def _tight_box(
     figure: Figure, width_inches: float | None = None
 ) -> Iterator[_TightBox]:
-    """Note the width of the tight bounding box of *figure*, or have it as given.
+    """Record the width of the tight bounding box of *figure*, or set it.
 
-    Another width is a wider or narrower margin, by the same on both sides. The layout
-    may move from draw to draw, so only the last one knows by how much.
+    The difference is added to both side margins equally. Each draw may change the
+    layout, so the difference is computed in each.
+
+    :param width_inches: the width to set; ``None`` to only record it.
     """
     found = _TightBox()
-    measured: Any = figure  # Mypy assigns no methods.
+    measured: Any = figure  # Mypy rejects an assignment to a method.
     get_tightbbox = figure.get_tightbbox
 
     def get_box(*args: Any, **kwargs: Any) -> Bbox:
@@ -213,7 +214,7 @@ def _tight_box(
 def _measure(
     figure: Figure, options: Mapping[str, Any], scale: float, max_pixels: int
 ) -> tuple[float, float]:
-    """Return the width and the height that ``savefig`` would give, in pixels."""
+    """Return the width and height of the picture from ``savefig``, in pixels."""
     sizes: list[tuple[float, float]] = []
     dpi = _dpi(figure, options) * scale
     with _canvas(figure, max_pixels, scale):
@@ -224,11 +225,11 @@ def _measure(
 def natural_size(
     figure: Figure, options: Mapping[str, Any], *, max_pixels: int
 ) -> tuple[float, float]:
-    """Width and height in pixels that *figure* has at scale 1.
+    """Return the width and height of *figure* at scale 1, in pixels.
 
-    It is laid out only if its bounding box depends on that.
+    Lay the figure out only if it has a bounding box, which depends on the layout.
 
-    :raises ImageTooLargeError: where it is over a limit.
+    :raises ImageTooLargeError: if the size exceeds a limit.
     """
     if _option(options, "bbox_inches", "savefig.bbox"):
         return _measure(figure, options, 1.0, max_pixels)
@@ -247,15 +248,16 @@ def draw_document(
 ) -> Document:
     """Write *figure* as SVG or PDF.
 
-    :param max_pixels: bound on size times dpi, as rasterised artists take it.
-    :raises ImageTooLargeError: before more than *max_bytes* are held.
+    :param max_pixels: limit on width times height at the dpi, as a rasterized artist
+        may need that many pixels.
+    :raises ImageTooLargeError: before *max_pixels* or *max_bytes* is exceeded.
     """
     dpi = _dpi(figure, options)
     metadata = {**_TIMELESS[format.name], **(options.get("metadata") or {})}
     keys = _METADATA_KEYS[format.name]
     sizes: list[tuple[float, float]] = []
     body = LimitedBuffer(max_bytes)
-    # Else Matplotlib would write the images of an SVG beside it, into files.
+    # If it is False, Matplotlib writes the images of an SVG to separate files.
     mpl.rcParams["svg.image_inline"] = True
     with _canvas(figure, max_pixels) as canvas, body.limiting():
         width, height = figure.get_size_inches()
@@ -274,7 +276,7 @@ def draw_document(
                 "metadata": {k: v for k, v in metadata.items() if k in keys},
             },
         )
-    # Cut off as Agg does.
+    # Truncate as Agg does.
     width_px, height_px = (int(inches * dpi) for inches in sizes[-1])
     written = body.getvalue()
     if format.name == "svg":
@@ -285,15 +287,17 @@ def draw_document(
 def check_size(
     size_px: tuple[float, float], max_pixels: int, scale: float = 1.0
 ) -> None:
-    """Refuse a picture of *size_px* ``(width, height)`` that is over a limit.
+    """Refuse a picture over the limits on pixels and sides.
 
-    :param scale: the share of the size that the request chose.
+    :param size_px: width and height.
+    :param scale: the request's scale, which *size_px* includes; default 1. If the
+        picture would fit at scale 1, the error's ``is_scaled`` is true.
     :raises ImageTooLargeError: naming the size and the limit.
     """
     width, height = size_px
     if not (math.isfinite(width) and math.isfinite(height)):
         raise ImageTooLargeError(f"The picture's size is {width} x {height} pixels.")
-    width_px, height_px = int(width), int(height)  # As Agg cuts it off.
+    width_px, height_px = int(width), int(height)  # Agg truncates.
     if _is_over(width, height, max_pixels):
         error = ImageTooLargeError(
             f"The picture would have {width_px} x {height_px} pixels, but at most "
@@ -309,7 +313,7 @@ def _is_over(width: float, height: float, max_pixels: int) -> bool:
 
 
 class _PixelCanvas(FigureCanvasAgg):
-    """An Agg canvas that hands its pixels over instead of encoding them."""
+    """An Agg canvas that returns its pixels instead of encoding them."""
 
     max_pixels = 0
     scale = 1.0
@@ -317,7 +321,7 @@ class _PixelCanvas(FigureCanvasAgg):
     layout_engine: Any = None
 
     def get_renderer(self) -> RendererAgg:
-        # The one place where memory for pixels is taken.
+        # Only this method allocates pixels.
         width, height = self.figure.bbox.size
         check_size((width, height), self.max_pixels, self.scale)
         self.make_room(width * height)
@@ -325,10 +329,10 @@ class _PixelCanvas(FigureCanvasAgg):
         return renderer
 
     def print_pixels(self, drawn: list[Pixels], **_: Any) -> None:
-        """What ``savefig(drawn, format="pixels")`` calls in the end."""
+        """Draw into *drawn*; ``savefig(drawn, format="pixels")`` calls this."""
         if self.layout_engine is not None:
             self.figure.set_layout_engine(self.layout_engine)
-        # Not self.draw(), which clears a renderer that is new.
+        # Not self.draw(), which would clear a renderer that is new.
         self.renderer = self.get_renderer()
         self.figure.draw(self.renderer)
         width_px, height_px = self.get_width_height(physical=True)
@@ -336,9 +340,10 @@ class _PixelCanvas(FigureCanvasAgg):
         drawn.append(Pixels(rgba, width_px, height_px, self.figure.dpi))
 
     def print_size(self, sizes: list[tuple[float, float]], **_: Any) -> None:
-        """What ``savefig(sizes, format="size")`` calls: measure, draw nothing."""
+        """Measure into *sizes*; ``savefig(sizes, format="size")`` calls this."""
         if not isinstance(sizes, list):
-            self.figure.draw(self.get_renderer())  # Takes the renderer and ends.
+            # Matplotlib probes for the renderer: draw() raises to return it.
+            self.figure.draw(self.get_renderer())
         width, height = self.figure.bbox.size
         check_size((width, height), self.max_pixels, self.scale)
         sizes.append((float(width), float(height)))
@@ -354,7 +359,7 @@ def _canvas(
     try:
         yield canvas
     except ImageTooLargeError as error:
-        with suppress(Exception):  # Whatever an artist of the app's own does.
+        with suppress(Exception):  # The app's own artists may raise anything.
             if artist := _artist_outside(figure):
                 error.add_note(f"{artist} reaches far out of the figure: move it.")
         raise
@@ -363,7 +368,7 @@ def _canvas(
 
 
 def _artist_outside(figure: Figure) -> str | None:
-    """Return the artist that is farthest out of *figure*, if by more than its size."""
+    """Return the artist farthest outside *figure*, if it is by more than its size."""
     renderer = RendererAgg(1, 1, figure.dpi)
     home, reaches = figure.bbox, {}
     for artist in figure.get_default_bbox_extra_artists():
@@ -378,17 +383,17 @@ def _artist_outside(figure: Figure) -> str | None:
 
 @contextmanager
 def _layout_once(canvas: _PixelCanvas, options: Mapping[str, Any]) -> Iterator[None]:
-    """Keep the layout engine from ``savefig``, which would draw once just for it.
+    """Hide the layout engine from ``savefig``, which would draw once more for it.
 
-    A draw lays out by itself. Only a bounding box must know the layout before
-    the draw, so there ``savefig`` keeps its way.
+    The real draw does the layout anyway. Only a bounding box requires the layout
+    before the draw, so leave ``savefig`` alone if there is one.
     """
     figure = canvas.figure
     engine = figure.get_layout_engine()
     if engine is None or _option(options, "bbox_inches", "savefig.bbox"):
         yield
         return
-    # What set_layout_engine(None) falls back on; the gate restores rcParams.
+    # set_layout_engine(None) falls back on these; the gate restores rcParams.
     mpl.rcParams.update(
         {"figure.autolayout": False, "figure.constrained_layout.use": False}
     )
@@ -410,6 +415,6 @@ def _option(
     name: str,
     param: Literal["savefig.bbox", "savefig.dpi"],
 ) -> Any:
-    """What ``savefig`` takes for *name*: ``None`` stands for the rcParam."""
+    """Return the ``savefig`` option *name*, or the rcParam if it is ``None``."""
     value = options.get(name)
     return mpl.rcParams[param] if value is None else value

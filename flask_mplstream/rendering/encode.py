@@ -1,7 +1,7 @@
 """Pixels -> bytes, with Pillow. Call it outside the gate.
 
-Render layer. It touches nothing of Matplotlib's: ``print_jpg`` itself changes
-rcParams, which is why a JPEG is put on white here.
+Render layer. It must not call Matplotlib, as it runs without the lock. For example,
+``print_jpg`` changes rcParams, so this module adds a JPEG's white background itself.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from ..formats import ImageFormat
 from ..limits.max_bytes import LimitedBuffer
 from .draw import Pixels
 
-#: Pillow's options for each format; a route's ``pil_kwargs`` come on top.
+#: Pillow's options for each format; a route's ``pil_kwargs`` override them.
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {
-    # benchmarks/miss.py: level 4 is as small as savefig's 6 once alpha is gone.
-    # The default strategy beats zlib's filtered one on plots, in size and time.
+    # Without alpha, level 4 is as small as savefig's 6 (benchmarks/miss.py).
+    # zlib's default strategy beats its filtered one on plots, in size and time.
     "png": {"compress_level": 4, "compress_type": 0},
     "webp": {"lossless": True, "method": 1},
-    # Colours in full: thin lines of one have no second pixel to borrow from. A step
-    # slower than the fastest, which takes half as many bytes. One thread: the bytes
-    # depend on their number, and hits need the other processors.
+    # Full chroma, as lines one pixel wide would lose their color. A slightly lower
+    # speed than the fastest halves the bytes. One thread, as the bytes depend on the
+    # number of threads, and hits need the other processors.
     "avif": {"quality": 85, "speed": 8, "subsampling": "4:4:4", "max_threads": 1},
     "jpg": {"quality": 90},
 }
@@ -42,9 +42,9 @@ def encode(
 ) -> bytes:
     """Encode *pixels*, without loss for PNG.
 
-    :param metadata: text chunks of a PNG.
+    :param metadata: text chunks, for a PNG only.
     :param pil_kwargs: options for ``PIL.Image.Image.save``.
-    :raises ImageTooLargeError: where it would take more than *max_bytes*.
+    :raises ImageTooLargeError: if the image exceeds *max_bytes*.
     """
     options = {
         "format": _PILLOW_NAMES.get(format.name, format.name),
@@ -60,9 +60,12 @@ def encode(
 
 
 def _image(pixels: Pixels, *, flatten: bool) -> Image.Image:
-    """RGB where nothing shows through, or where *flatten* puts it on white."""
+    """Return an RGB image if *pixels* are opaque, else RGBA, or RGB on white.
+
+    :param flatten: whether to put translucent pixels on white.
+    """
     size = (pixels.width_px, pixels.height_px)
-    rgba: Any = pixels.rgba  # Pillow's types do not know that any buffer does.
+    rgba: Any = pixels.rgba  # Pillow accepts any buffer; its types do not say so.
     if np.asarray(rgba)[..., 3].min() == 255:
         return Image.frombytes("RGB", size, rgba, "raw", "RGBX")
     image = Image.frombuffer("RGBA", size, rgba, "raw", "RGBA", 0, 1)

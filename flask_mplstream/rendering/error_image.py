@@ -1,8 +1,8 @@
-"""A picture that says something went wrong, where a page expects an image.
+"""Error pictures, for pages that expect an image.
 
-Render layer. Drawn with Pillow and not as a figure: a flood of bad URLs must not
-wait at the gate. It has one hue, so that even a large one is drawn and compressed in
-milliseconds, and the last ones are kept.
+Render layer. Pillow draws them, not Matplotlib: a flood of bad URLs must not queue at
+the gate. They use shades of one color, so that even a large one takes milliseconds to
+draw and compress. The most recent ones are cached.
 """
 
 from __future__ import annotations
@@ -16,36 +16,36 @@ from pathlib import Path
 import matplotlib as mpl
 from PIL import Image, ImageDraw, ImageFont
 
-#: Pictures that are kept; one of 640 pixels has some 10 KiB.
+#: Cached pictures; one 640 pixels wide has about 10 KiB.
 MAX_KEPT = 256
-#: Characters of the details that are drawn.
+#: Characters of the details to draw.
 MAX_DETAILS = 1000
-#: Pixels of a side. A larger picture is drawn smaller, in the same proportions.
+#: Pixels of the longer side. A larger picture is scaled down.
 MAX_SIDE_PX = 4096
 
-#: Height of the text as a share of the width: 10 to 13 pixels on a phone that shows
-#: the whole picture in 390.
+#: Text height as a fraction of the width: 10 to 13 pixels on a phone that shows the
+#: picture 390 pixels wide.
 _LARGEST, _SMALLEST = 0.034, 0.026
-#: Pixels of a text that can just be read, at scale 1.
+#: Height of the smallest readable text at scale 1.
 _READABLE_PX = 9
 _LINE = 1.35
-#: Ink of the border, the details and the rest, of 255.
+#: Ink of the border, the details and the rest, 0 to 255.
 _FRAME, _QUIET, _FULL = 48, 176, 255
 
-#: Page and ink.
+#: RGB of page and ink.
 _LIGHT = ((255, 255, 255), (38, 42, 51))
 _DARK = ((22, 25, 31), (231, 234, 240))
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a picture says."""
+    """The text of an error picture."""
 
-    #: What went wrong, in one sentence.
+    #: The problem, in one sentence.
     headline: str
-    #: What to do about it, in one sentence.
+    #: The fix, in one sentence.
     advice: str = ""
-    #: The headline of a picture with room for a word or two.
+    #: The headline in a word or two, for a small picture.
     short: str = ""
     #: Further lines, for a developer.
     details: str = ""
@@ -66,10 +66,11 @@ def message_image(
     scale: float = 1.0,
     is_dark: bool = False,
 ) -> bytes:
-    """Return a PNG that says *message*, wrapped to fit.
+    """Return a PNG with the text of *message*, wrapped to fit.
 
-    :param size_px: width and height of the picture.
-    :param scale: pixels per CSS pixel, so that text is readable on dense screens.
+    :param size_px: width and height, default 640 by 480.
+    :param scale: pixels per CSS pixel, so that text is readable on dense screens;
+        default 1.
     """
     width, height = _limited(size_px)
     image = Image.new("L", (width, height), 0)
@@ -95,7 +96,7 @@ def _limited(size_px: tuple[int, int]) -> tuple[int, int]:
 
 
 def _palette(page: tuple[int, ...], ink: tuple[int, ...]) -> bytes:
-    """Return the colors from *page* to *ink*, one for each shade of gray."""
+    """Return 256 colors from *page* to *ink*, as RGB bytes."""
     return bytes(
         round(a + (b - a) * shade / 255)
         for shade in range(256)
@@ -104,7 +105,7 @@ def _palette(page: tuple[int, ...], ink: tuple[int, ...]) -> bytes:
 
 
 def _fitting(message: Message, width: int, height: int, scale: float) -> list[_Line]:
-    """Return the lines with the most words that fit, as large as they fit."""
+    """Return the longest text of *message* that fits, in the largest size that fits."""
     room = _room(width), _room(height)
     smallest = max(_SMALLEST * width, _READABLE_PX * scale)
     largest = max(_LARGEST * width, 1.5 * _READABLE_PX * scale)
@@ -135,7 +136,7 @@ def _sizes(largest: float, smallest: float) -> Iterator[float]:
 
 
 def _largest_mark(room: tuple[float, float]) -> list[_Line]:
-    """Return a mark for a picture without room for a word; nothing for a dot."""
+    """Return an exclamation mark, or nothing if even that is too small to read."""
     size = min(*room) * 0.9
     return _wrapped("!", size, room[0], is_bold=True) if size >= _READABLE_PX else []
 
@@ -143,7 +144,7 @@ def _largest_mark(room: tuple[float, float]) -> list[_Line]:
 def _details(
     text: str, size: float, room: tuple[float, float], taken: float
 ) -> list[_Line]:
-    """Return as many lines of *text* as fit below the lines that are *taken*."""
+    """Return as many lines of *text* as fit below *taken* pixels of other lines."""
     count = int((room[1] - taken) / (size * _LINE))
     lines = _wrapped(text[:MAX_DETAILS], size, room[0], ink=_QUIET)
     if len(lines) <= count:
@@ -161,7 +162,7 @@ def _cut(text: str, font: ImageFont.FreeTypeFont, room: float) -> str:
 
 
 def _fits(lines: list[_Line], room: tuple[float, float]) -> bool:
-    """Whether no line is cut off; a word alone may be wider than the room."""
+    """Return whether *lines* fit; a single long word may be too wide."""
     widest = max((line.font.getlength(line.text) for line in lines), default=0)
     return bool(lines) and widest <= room[0] and _height(lines) <= room[1]
 
@@ -185,7 +186,7 @@ def _wrapped(
 def _broken(
     words: list[str], font: ImageFont.FreeTypeFont, room: float
 ) -> Iterator[str]:
-    """Yield lines of *words*; a word that is wider than a line is broken."""
+    """Yield lines of *words*; break a word that is wider than a line."""
     line = ""
     for word in words:
         longer = f"{line} {word}".strip()

@@ -1,8 +1,7 @@
-"""One figure at a time: the gate that Matplotlib needs.
+"""The gate: one thread at a time builds or draws a figure.
 
-Render layer. Matplotlib is not thread-safe, not even with separate figures
-(matplotlib #26289): rcParams, the font cache and the mathtext parser belong to
-the process. Whoever builds or draws a figure holds the gate.
+Render layer. Matplotlib is not thread-safe, even with separate figures
+(matplotlib #26289): rcParams, the font cache and the mathtext parser are global.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ from .styles import Style, layers_of
 from .untrusted_text import guarded, lift_guards
 
 #: Fixed ids in SVG, so that equal figures give equal bytes on every machine. No
-#: LaTeX, whatever the server's own matplotlibrc says.
+#: LaTeX, even if the server's matplotlibrc enables it.
 _RC: dict[Any, Any] = {"svg.hashsalt": "flask-mplstream", "text.usetex": False}
 
 # Re-entrant, as a figure function may render another figure.
@@ -49,7 +48,7 @@ _lock = threading.RLock()
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What a thread found when it took the gate."""
+    """The global state when a thread took the gate."""
 
     thread: int
     is_collecting: bool
@@ -60,16 +59,16 @@ class _Found:
 
     @classmethod
     def now(cls) -> _Found:
-        """What there is, to be restored."""
+        """Return the current state."""
         params = copy_params()
-        params.pop("backend", None)  # Whoever switches it means to.
+        params.pop("backend", None)  # A switch of the backend is intended: keep it.
         is_collecting = gc.isenabled()
         return cls(
             threading.get_ident(), is_collecting, params, copy_colors(), Gcf.figs
         )
 
     def restore(self) -> None:
-        """Leave it so."""
+        """Restore this state."""
         set_params(self.params)
         set_colors(self.colors)
         Gcf.figs = self.figures
@@ -77,17 +76,17 @@ class _Found:
             gc.enable()
 
 
-#: What the thread that holds the gate found, as the app has it.
+#: The app's state, while a thread holds the gate.
 _found: _Found | None = None
-#: How often the gate was taken, so that a reader sees that it was.
+#: Number of times the gate was taken; ``app_globals()`` reads again if it changes.
 _taken = 0
 
 
 def _renew_lock() -> None:
-    """A thread of the parent may have held the gate; it does not live here."""
+    """Renew the gate after a fork, as another thread of the parent may have held it."""
     global _lock, _found
     _lock = threading.RLock()
-    figures: Any = Figure  # All share a lock that is not public.
+    figures: Any = Figure  # All figures share a private lock.
     if not figures._render_lock._is_owned():
         figures._render_lock = threading.RLock()
     if _found is not None and _found.thread != threading.get_ident():
@@ -101,7 +100,10 @@ call_in_child(_renew_lock)
 
 
 def app_globals() -> Globals:
-    """Return what the app has set in this process, whatever is drawn meanwhile."""
+    """Return the app's rcParams and colors, even while another thread renders.
+
+    Within ``carrying()``, return the globals given there.
+    """
     if (given := carried()) is not None:
         return given
     while (found := _found) is None:
@@ -113,7 +115,7 @@ def app_globals() -> Globals:
 
 
 def is_held_here() -> bool:
-    """Whether this thread builds or draws a figure."""
+    """Return whether this thread holds the gate."""
     return bool(_lock._is_owned())  # type: ignore[attr-defined]  # Conditions use it.
 
 
@@ -124,12 +126,12 @@ def gate(
     *,
     name: str = "a figure",
 ) -> Iterator[None]:
-    """Hold Matplotlib alone; leave its rcParams and pyplot as they were found.
+    """Hold the gate; restore rcParams, colors and pyplot's figures afterwards.
 
     :param style: applied while the gate is held.
-    :param deadline: until when to wait for it; ``None`` for no limit.
+    :param deadline: of the wait for the gate; ``None``, the default, for no limit.
     :param name: the figure's source, for the log.
-    :raises OverloadedError: where it is not free in time.
+    :raises OverloadedError: if the gate is not free before the deadline.
     """
     with (
         _held(deadline or Deadline(None)),
@@ -146,7 +148,7 @@ def gate(
 
 
 def _use(style: Style) -> None:
-    """Apply *style*, and its time zone as well, which Matplotlib drops from styles."""
+    """Apply *style* and its time zone, which Matplotlib ignores in styles."""
     for layer in layers_of(style):
         if isinstance(layer, Mapping):
             if "timezone" in layer:
@@ -164,7 +166,7 @@ def _guards(name: str) -> Iterator[None]:
 @contextmanager
 def _held(deadline: Deadline) -> Iterator[None]:
     notice_fork()
-    lock = _lock  # A fork while it is held brings a new one.
+    lock = _lock  # A fork replaces _lock while this one is held.
     if not lock.acquire(timeout=deadline.lock_timeout_s):
         raise OverloadedError(
             f"Other pictures were drawn, and this one had no turn in "
@@ -180,12 +182,12 @@ def _held(deadline: Deadline) -> Iterator[None]:
 
 @contextmanager
 def _as_found() -> Iterator[None]:
-    """Begin with no pyplot figure and our rcParams; leave what was found.
+    """Begin with no pyplot figures and with our rcParams; restore the state at the end.
 
-    The cycle collector waits meanwhile. A figure is some 100,000 objects that all
-    live until it is drawn: collecting frees none of them and moves them among the
-    old ones, and then all that is old, NumPy and Matplotlib included, has to be
-    looked through to free them: 80 ms in which no thread of the process runs
+    The cycle collector is off meanwhile. A figure has about 100,000 objects, all alive
+    until it is drawn. A collection would free none of them and move them to the oldest
+    generation. Freeing them there means a scan of all old objects, NumPy's and
+    Matplotlib's included: 80 ms in which no thread of the process runs
     (benchmarks/expiry.py).
     """
     global _found, _taken
@@ -196,13 +198,13 @@ def _as_found() -> Iterator[None]:
         _found = found
     gc.disable()
     if carried() is not None or not is_outermost:
-        # A figure that another one asks for has its own key, and so the same pixels
-        # whatever the other one has set.
+        # A nested figure has its own key, so its pixels must not depend on rcParams
+        # that the outer figure has set.
         app_globals().set()
     mpl.rcParams.update(_RC)
-    # A pyplot figure lives until it is closed, and one left open is what the next
-    # function's plt.gcf() draws on. So each begins with none, not even with those
-    # that other code has open, and leaves none, also when it raises.
+    # A pyplot figure lives until it is closed, and the next function's plt.gcf() would
+    # draw on an open one. So hide those of other code, and close those of this
+    # function, even if it raises.
     Gcf.figs = OrderedDict()
     try:
         yield
@@ -214,20 +216,20 @@ def _as_found() -> Iterator[None]:
             if is_outermost:
                 _found = None
                 if not found.is_collecting:
-                    # The app does without its pauses; but a figure is only ever
-                    # freed by it, and this one is among the youngest.
+                    # The app has disabled the collector, but only the collector
+                    # frees a figure. This one is in the youngest generation.
                     gc.collect(0)
 
 
 def use_agg() -> None:
-    """Make Agg the backend: a server has no display, and pyplot looks for one."""
+    """Make Agg the backend, as pyplot looks for a display and a server has none."""
     mpl.use("agg")
 
 
 def check_style(style: Style | None, label: str = "style") -> None:
-    """Refuse a style that Matplotlib cannot apply, or that would have no effect.
+    """Refuse a style that Matplotlib cannot apply or that would have no effect.
 
-    :param label: its name in the message.
+    :param label: the style's name in the message, default ``"style"``.
     :raises ConfigError: naming the parameter or the style, and the fix.
     """
     if fault := find_fault(style):
@@ -235,7 +237,8 @@ def check_style(style: Style | None, label: str = "style") -> None:
     for layer in layers_of(style):
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("error")  # A file sets what no style may.
+                # Matplotlib warns if a style file sets a parameter that it ignores.
+                warnings.simplefilter("error")
                 with gate(layer):
                     if mpl.rcParams["text.usetex"]:
                         raise ValueError("LaTeX could read files of the server")

@@ -1,8 +1,8 @@
-"""One call, one figure: a picture has no lines of an earlier call.
+"""Detection of reused figures: a picture must not show lines of an earlier call.
 
-Render layer. A figure made at import, or kept by ``lru_cache``, collects the lines
-of every call, also of one that failed. So each figure that a figure function draws
-on, or returns, is remembered for as long as it lives. Call it inside the gate.
+Render layer. A figure made at import, or kept by ``lru_cache``, collects the lines of
+every call, including failed ones. So this module remembers each figure that a figure
+function draws on or returns, for as long as the figure lives. Call it inside the gate.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from matplotlib.figure import Figure
 from ..errors import FigureTypeError
 from .return_values import as_figure
 
-#: Figures of earlier calls, by id: a subclass may define ``==``.
+#: Figures of earlier calls, by id, as a subclass may define ``==``.
 _used: WeakValueDictionary[int, Figure] = WeakValueDictionary()
 
 
 def build_once(build: Callable[[], object], source: str) -> Figure:
-    """Return the figure that *build* made.
+    """Call *build* and return its figure.
 
     :param source: the name of *build*, for the error.
-    :raises FigureTypeError: if it returned or drew on a figure that an earlier call
-        returned or drew on. What it returns may be a copy of that.
+    :raises FigureTypeError: if *build* returned or drew on a figure that an earlier
+        call returned or drew on, even if it then returned a copy.
     """
     touched: dict[int, Figure] = {}
-    # Held, so that no new figure gets the id of one. Renders within this one add to
-    # those of earlier calls.
+    # This copy keeps the figures alive, so that no new figure gets the id of one.
+    # Figures of nested renders are not in it.
     earlier = dict(_used)
     try:
         with _watching(touched):
@@ -56,9 +56,9 @@ def _reused(what: str) -> FigureTypeError:
 
 @contextmanager
 def _watching(touched: dict[int, Figure]) -> Iterator[None]:
-    """Add each figure to *touched* that this thread draws on."""
-    thread = get_ident()  # Another one may make a figure outside the gate, in a load.
-    found = vars(Figure).get("stale")  # Of a render that this one is part of.
+    """Add each figure that this thread draws on to *touched*."""
+    thread = get_ident()  # Another thread's load may make a figure outside the gate.
+    found = vars(Figure).get("stale")  # Set by an outer render.
     inherited: Any = Artist.stale
 
     def set_stale(figure: Figure, value: bool) -> None:
@@ -66,7 +66,7 @@ def _watching(touched: dict[int, Figure]) -> Iterator[None]:
             touched[id(figure)] = figure
         inherited.__set__(figure, value)
 
-    # Every change of an artist in a figure sets this.
+    # Every change of an artist sets its figure's ``stale``.
     watched: Any = property(inherited.__get__, set_stale)
     Figure.stale = watched
     try:
@@ -78,6 +78,6 @@ def _watching(touched: dict[int, Figure]) -> Iterator[None]:
 
 
 def stop_watching() -> None:
-    """Restore Matplotlib as it was imported."""
+    """Restore Matplotlib's original ``Figure.stale``."""
     if "stale" in vars(Figure):
         del Figure.stale

@@ -1,7 +1,7 @@
-"""Matplotlib's warnings about one figure: one line in the log.
+"""Matplotlib's warnings about a figure, gathered into one log line.
 
-Render layer. It warns of each missing glyph and font by itself, so that one title
-of 250 odd characters would be 250 warnings. Call it inside the gate.
+Render layer. Matplotlib warns about each missing glyph and font separately: a title of
+250 unusual characters would cause 250 warnings. Call it inside the gate.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from matplotlib import _text_helpers
 
 logger = logging.getLogger("flask_mplstream")
 
-#: Things that the line names; of more it says how many there are.
+#: Glyphs or messages that the line lists; it counts the rest.
 MAX_NAMED = 5
 
 _WARN = _text_helpers.warn_on_missing_glyph
 
 
 class _Gathered(logging.Filter):
-    """The missing glyphs, and the messages, of one render."""
+    """The missing glyphs and the log messages of one render."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,18 +32,21 @@ class _Gathered(logging.Filter):
         self._messages: dict[str, None] = {}
 
     def add_glyph(self, codepoint: int, fontnames: str) -> None:
-        """Take the place of ``warn_on_missing_glyph``."""
+        """Record a missing glyph; replaces ``warn_on_missing_glyph``."""
         self._glyphs[int(codepoint)] = fontnames[:120]
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Take a record of this render, and leave the others."""
+        """Hold back and keep the warnings of this thread; let other records pass."""
         if record.thread != self._thread or record.levelno < logging.WARNING:
             return True
         self._messages[record.getMessage()] = None
         return False
 
     def log(self, name: str) -> None:
-        """Write the line, if there is something to say."""
+        """Log the line, if there was any warning.
+
+        :param name: the figure's source.
+        """
         parts = []
         if self._glyphs:
             fonts = next(iter(self._glyphs.values()))
@@ -68,7 +71,7 @@ def _list(texts: Iterable[str]) -> str:
 
 @contextmanager
 def gather_warnings(name: str) -> Iterator[None]:
-    """Gather Matplotlib's warnings, and log them once.
+    """Gather Matplotlib's warnings in the block, and log them in one line.
 
     :param name: the figure's source.
     """
@@ -88,7 +91,7 @@ def gather_warnings(name: str) -> Iterator[None]:
 
 
 def stop_gathering() -> None:
-    """Restore Matplotlib as it was imported."""
+    """Restore Matplotlib's original function and loggers."""
     _text_helpers.warn_on_missing_glyph = _WARN
     for each in _loggers():
         for gathered in [f for f in each.filters if isinstance(f, _Gathered)]:
@@ -96,7 +99,7 @@ def stop_gathering() -> None:
 
 
 def _loggers() -> list[logging.Logger]:
-    """Return Matplotlib's loggers; a filter is not inherited."""
+    """Return all of Matplotlib's loggers, as child loggers do not inherit filters."""
     known = logging.root.manager.loggerDict.items()
     return [
         each

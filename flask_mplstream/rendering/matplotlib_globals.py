@@ -1,8 +1,8 @@
-"""What an app sets for all of its figures: rcParams and named colors.
+"""The app's settings for all of its figures: rcParams and named colors.
 
-Render layer. ``plt.style.use(…)`` or ``seaborn.set_theme()``, called while an app is
-made, changes the process. If figures are drawn in another process, that change travels
-with each render, so that a picture is the same wherever it is drawn.
+Render layer. ``plt.style.use(…)`` or ``seaborn.set_theme()``, called at startup,
+changes one process. If another process draws the figures, these changes are sent with
+each render, so that a picture is the same in every process.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, cast
 import matplotlib as mpl
 from matplotlib import colors
 
-#: Beginnings of the rcParams that are for windows and files, which pictures have not.
+#: Prefixes of the rcParams for windows and files, which have no effect on a picture.
 _OF_WINDOWS = (
     *("backend", "figure.max_open", "figure.raise", "interactive", "keymap."),
     *("macosx.", "savefig.directory", "tk.", "toolbar", "webagg."),
@@ -26,12 +26,12 @@ _OF_WINDOWS = (
 
 
 def copy_params() -> dict[str, Any]:
-    """Return the rcParams of this process; nothing is validated or looked up."""
+    """Return a copy of the rcParams of this process, without resolving the backend."""
     return dict.copy(_rc_params())
 
 
 def set_params(params: Mapping[str, Any]) -> None:
-    """Make *params* rcParams of this process without validation."""
+    """Update the rcParams of this process with *params*, without validation."""
     dict.update(_rc_params(), params)
 
 
@@ -40,7 +40,7 @@ def _rc_params() -> dict[str, Any]:
 
 
 def copy_colors() -> dict[str, Any]:
-    """Return the named colors of this process."""
+    """Return a copy of the named colors of this process."""
     return dict(colors.get_named_colors_mapping())
 
 
@@ -54,7 +54,7 @@ def set_colors(wanted: Mapping[str, Any]) -> None:
 
 
 def _named_colors() -> dict[str, Any]:
-    """Return Matplotlib's own named colors."""
+    """Return Matplotlib's original named colors."""
     gray = [("grey", "gray"), ("gray", "grey")]
     named: dict[str, Any] = {}
     for table in (colors.XKCD_COLORS, colors.CSS4_COLORS, colors.TABLEAU_COLORS):
@@ -74,25 +74,25 @@ _PLAIN_COLORS: Mapping[str, Any] = _named_colors()
 
 @dataclass(frozen=True, slots=True)
 class Globals:
-    """What differs from a Matplotlib that nobody has changed."""
+    """The differences from an unchanged Matplotlib."""
 
     params: Mapping[str, Any] = field(default_factory=dict)
     colors: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, params: Mapping[str, Any], colors: Mapping[str, Any]) -> Globals:
-        """Return the changes in *params* and in the named *colors*."""
-        # Colors are many, and rarely changed.
+        """Return the differences in *params* and in the named *colors*."""
+        # There are many colors, and they rarely change.
         changed = {} if colors == _PLAIN_COLORS else _changes(colors, _PLAIN_COLORS)
         return cls(_changes(params, _PLAIN_PARAMS), changed)
 
     def set(self) -> None:
-        """Make them those of this process, but for the backend."""
+        """Apply them to this process; reset the rest, except rcParams for windows."""
         set_params({**_PLAIN_PARAMS, **self.params})
         set_colors({**_PLAIN_COLORS, **self.colors})
 
     def __str__(self) -> str:
-        """Text for a cache key, the same in every process."""
+        """Return text for a cache key, the same in every process."""
         parts = (sorted(part.items()) for part in (self.params, self.colors))
         return repr([[(name, _text_of(value)) for name, value in p] for p in parts])
 
@@ -109,7 +109,7 @@ def _changes(found: Mapping[str, Any], plain: Mapping[str, Any]) -> dict[str, An
 def _differ(one: object, other: object) -> bool:
     try:
         return bool(one != other)
-    except ValueError:  # Arrays, such as the colors of a cycle, have no single answer.
+    except ValueError:  # Arrays, such as a cycle's colors, compare per element.
         return True
 
 
@@ -117,12 +117,12 @@ def _text_of(value: object) -> str:
     text = repr(value)
     if " at 0x" not in text:
         return text
-    # An object without a text of its own, such as xkcd's path effects.
+    # An object with the default repr, such as xkcd's path effects.
     return blake2b(pickle.dumps(value), digest_size=16).hexdigest()
 
 
 class _Carried(threading.local):
-    """What the thread draws with, if it draws for another process."""
+    """The globals from another process that this thread draws for, if any."""
 
     globals: Globals | None = None
 
@@ -131,13 +131,13 @@ _carried = _Carried()
 
 
 def carried() -> Globals | None:
-    """Return what this thread was given by :func:`carrying`."""
+    """Return this thread's globals from :func:`carrying`, or ``None``."""
     return _carried.globals
 
 
 @contextmanager
 def carrying(given: Globals) -> Iterator[None]:
-    """Have the figures of this thread drawn with *given*, as another process has it."""
+    """Draw the figures of this thread with *given*, the globals of another process."""
     before, _carried.globals = _carried.globals, given
     try:
         yield

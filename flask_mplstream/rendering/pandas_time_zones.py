@@ -1,9 +1,9 @@
-"""The time zone that pandas drops when it draws a regular series of times.
+"""The time zone that pandas drops when it plots a regular time series.
 
-Render layer. ``Series.plot`` converts such times to periods of the wall clock: the axes
-know no zone, and one place on the axis is two hours when clocks go back. No object
-that pandas returns has the times, so they are noted on the axes as it converts them.
-Nothing that is drawn changes.
+Render layer. ``Series.plot`` converts such times to periods in local time. Then the
+axes have no zone, and when clocks go back, one position on the axis means two hours.
+The objects that pandas returns lack the times, so this module records them on the axes
+during the conversion. It does not change the drawing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-#: The function that converts, and the modules that have it.
+#: The function that converts times, and the modules that contain it.
 _FUNCTION = "maybe_convert_index"
 _MODULE = "pandas.plotting._matplotlib.timeseries"
 _IMPORTER = "pandas.plotting._matplotlib.core"
@@ -32,13 +32,13 @@ class NotedTimes:
     """The times with a zone that one axes shows as periods."""
 
     zone: tzinfo
-    #: For each series the counts of periods, and the same times in UTC.
+    #: For each series, its period ordinals and the same times in UTC.
     series: list[tuple[Any, Any]] = field(default_factory=list)
 
     def moments(self, counts: Any, wall_clock: Any) -> Any:
-        """Return *counts* of periods as ``datetime64[us]`` in UTC.
+        """Return the UTC times of the period ordinals *counts*, as ``datetime64[us]``.
 
-        :param wall_clock: the same times without a zone.
+        :param wall_clock: the same times without a zone, for unknown ordinals.
         """
         for known, times in self.series:
             if np.array_equal(known, counts):
@@ -64,7 +64,7 @@ class NotedTimes:
 
 
 def note_zones() -> None:
-    """Note zones from now on, also if pandas is imported later."""
+    """Record time zones from now on, even if pandas is imported later."""
     if _MODULE in sys.modules:
         for name in (_MODULE, _IMPORTER):
             if module := sys.modules.get(name):
@@ -74,7 +74,7 @@ def note_zones() -> None:
 
 
 class _Watch(MetaPathFinder):
-    """Waits for pandas' module to be imported."""
+    """Import hook that wraps the function when pandas' module is imported."""
 
     def find_spec(
         self,
@@ -94,7 +94,7 @@ class _Watch(MetaPathFinder):
             run(module)
             _wrap_in(module)
 
-        # importlib looks the method up on the instance.
+        # importlib looks up exec_module on the instance.
         loader.exec_module = execute
         return spec
 
@@ -110,7 +110,7 @@ def _wrap_in(module: ModuleType) -> None:
         try:
             _note(axes, data.index, converted)
         except (AttributeError, TypeError, ValueError):
-            # Another version of pandas. Its times stay those of the wall clock.
+            # Another version of pandas: its times stay in wall-clock time.
             return converted
         return converted
 

@@ -1,8 +1,8 @@
-"""Figure -> bytes: the steps of a render, and which of them hold the figure lock.
+"""Figure -> bytes: the steps of a render, inside and outside the gate.
 
-It takes an object and a :class:`~flask_mplstream.formats.Variant` and returns a
-:class:`~flask_mplstream.formats.RenderedImage`. It knows no URL, header, cache or
-configuration key, and it imports pyplot only where a figure function did.
+Render layer. A render takes an object and a :class:`~flask_mplstream.formats.Variant`
+and returns a :class:`~flask_mplstream.formats.RenderedImage`. This module knows no
+URLs, headers, caches or configuration keys, and does not import pyplot.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from .svg_title import titled
 
 logger = logging.getLogger("flask_mplstream")
 
-# Before a figure function can import pandas and draw with it.
+# Before a figure function can import pandas and plot with it.
 note_zones()
 
 MATPLOTLIB_VERSION = mpl.__version__
@@ -50,34 +50,34 @@ MATPLOTLIB_VERSION = mpl.__version__
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How large a picture may be."""
+    """The maximum size of a picture."""
 
     #: Width times height.
     max_pixels: int = 16_000_000
-    #: Once encoded.
+    #: Size of the encoded image.
     max_bytes: int = 8 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What is known of what a figure shows before it is drawn."""
+    """The route's words for a figure."""
 
-    #: What to call a figure that has no title.
+    #: Name of a figure without a title.
     name: str = ""
-    #: The whole alternative text, where it is not to be read from the figure.
+    #: The whole alternative text; ``None`` to generate it from the figure.
     alt: str | None = None
 
     def of(self, figure: Figure, returned: object = None) -> str:
         """Return the alternative text of *figure*.
 
-        :param returned: what the figure function returned.
+        :param returned: the figure function's return value.
         """
         if self.alt is not None:
             return self.alt
         try:
             return describe(figure, self.name, returned)
         except Exception:
-            # An artist of the app's, for example. The picture and its title stay.
+            # The app's own artists may raise. Still deliver the picture.
             logger.warning("Cannot put %r into words.", self.name, exc_info=True)
             return read_titles(figure) or self.name
 
@@ -92,11 +92,11 @@ def render(
     max_pixels: int = 16_000_000,
     max_bytes: int = 8 * 2**20,
 ) -> RenderedImage:
-    """Turn a figure into a picture, with no app, no file and no display.
+    """Render a figure as an image, without an app, file or display.
 
-    Where several threads render, give the function that builds the figure and
-    not the figure: Matplotlib is not thread-safe, and what the function does
-    then happens with the rest, one figure at a time. ::
+    If several threads render, pass the function that builds the figure instead of the
+    figure. Matplotlib is not thread-safe; the function then runs under the same lock
+    as the drawing, one figure at a time. ::
 
         image = render(draw_scatter, "png")
         return HttpResponse(image.body, content_type=image.mimetype)
@@ -105,15 +105,16 @@ def render(
         figure, or a function without arguments that returns such an object.
     :param format: ``png``, ``webp``, ``avif``, ``jpg``, ``svg`` or ``pdf``; or
         ``txt`` for the alternative text, ``csv`` or ``json`` for the data.
-    :param scale: pixels per pixel of the figure's own size, default 1.
-    :param savefig: keyword arguments as for ``Figure.savefig``.
-    :param style: a Matplotlib style; it reaches a figure function as well.
-    :param max_pixels: pixels that the picture may have, width times height.
-    :param max_bytes: bytes that the picture may have once encoded.
-    :return: the picture, with ``body``, ``mimetype`` and ``alt``.
-    :raises FigureTypeError: where there is no figure in *figure*.
-    :raises ImageTooLargeError: where a limit is passed.
-    :raises ConfigError: where *format* is not known, or *style* cannot be used.
+    :param scale: factor on the figure's size in pixels, default 1.
+    :param savefig: keyword arguments for ``Figure.savefig``.
+    :param style: a Matplotlib style; it also applies to a figure function.
+    :param max_pixels: maximum width times height, default 16 million.
+    :param max_bytes: maximum size of the encoded image, default 8 MiB.
+    :return: the image, with ``body``, ``mimetype`` and ``alt``.
+    :raises FigureTypeError: if there is no figure in *figure*, or more than one.
+    :raises ImageTooLargeError: if the picture exceeds a limit.
+    :raises ConfigError: if *format* is unknown or *style* sets a parameter that it
+        may not set.
     """
     if fault := find_fault(style):
         raise ConfigError(f"style has {fault}")
@@ -139,12 +140,13 @@ def render_variant(
     meaning: Meaning = Meaning(),
     deadline: Deadline | None = None,
 ) -> RenderedImage:
-    """Build a figure and draw it inside the gate, encode it outside.
+    """Build a figure and draw it inside the gate, then encode it outside.
 
     :param build: the figure function with its arguments bound.
-    :param source: what to call it in an error.
-    :param deadline: until when to wait for a turn; ``None`` for no limit.
-    :raises OverloadedError: where there is no turn, or no memory, in time.
+    :param source: the name of *build*, for errors.
+    :param deadline: of the wait for the gate and for memory; ``None``, the default,
+        for no limit.
+    :raises OverloadedError: if the gate or memory is not free before the deadline.
     """
     deadline = deadline or Deadline(None)
     job = _Job(build, variant, source, look, limits, meaning, deadline)
@@ -183,29 +185,29 @@ class _Job:
 
 
 def _made_in_turn(job: _Job, room: Room) -> _Made:
-    """Build and draw, once there are a turn and memory."""
+    """Wait for memory and the gate, then build and draw."""
     while True:
         room.wait()
         job.deadline.begin("a turn")
         with gate(job.look.style, job.deadline, name=job.source):
-            # Else wait for memory outside, where no smaller picture waits for it.
+            # If there is none, wait outside the gate, so that smaller pictures pass.
             if room.take():
                 return _made(job, room)
 
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """What came out of the gate."""
+    """The result of the steps inside the gate."""
 
     drawn: Pixels | Document
     alt: str
     steps_s: Mapping[str, float]
-    #: When the turn began, by ``perf_counter()``.
+    #: Start inside the gate, by ``perf_counter()``.
     began: float
 
 
 def _made(job: _Job, room: Room) -> _Made:
-    """Build and draw; the figure ends here."""
+    """Build and draw; the result holds no reference to the figure."""
     began = perf_counter()
     job.deadline.begin("the figure function")
     returned = job.build()
@@ -220,7 +222,7 @@ def _made(job: _Job, room: Room) -> _Made:
     steps = {"build": built - began, "draw": done - built - layout.seconds}
     if layout.seconds:
         steps = {"build": steps["build"], "layout": layout.seconds, **steps}
-    # After the draw, so that it cannot change a pixel.
+    # Describe after the draw, so that it cannot change a pixel.
     return _Made(drawn, job.meaning.of(figure, returned), steps, began)
 
 
@@ -228,7 +230,7 @@ def _make_readable(figure: Figure, source: str) -> None:
     try:
         ensure_contrast(figure)
     except Exception:
-        # An artist of the app's own may lack what Matplotlib's have.
+        # The app's own artists may lack attributes of Matplotlib's.
         logger.warning("Cannot recolor the dark %s.", source, exc_info=True)
 
 
@@ -269,7 +271,7 @@ def _text(
     limits: Limits,
     returned: object,
 ) -> Document:
-    """Return the data of *figure*; the words are read from every figure."""
+    """Return the data of *figure*; for ``txt`` an empty body, replaced later."""
     write = _DATA.get(variant.format.name)
     body = write(figure, limits.max_bytes, returned) if write else b""
     width, height = natural_size(figure, savefig, max_pixels=limits.max_pixels)
@@ -279,7 +281,7 @@ def _text(
 def _body(
     made: _Made, variant: Variant, savefig: Mapping[str, Any], limits: Limits
 ) -> bytes:
-    """The bytes of the picture; nothing of Matplotlib is touched."""
+    """Return the bytes of the image, without using Matplotlib."""
     drawn = made.drawn
     if isinstance(drawn, Pixels):
         try:

@@ -1,7 +1,6 @@
-"""What is a figure: the objects that a figure function may return.
+"""The objects that a figure function may return, and their figure.
 
-Render layer. It looks at objects and draws nothing, except that a plotnine
-plot becomes a figure by being drawn.
+Render layer. It draws nothing, except that plotnine makes a figure by drawing it.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ ACCEPTED = (
 
 
 def as_figure(returned: object, source: str = "the argument of render()") -> Figure:
-    """The one figure that *returned* is or belongs to.
+    """Return the one figure that *returned* is or belongs to.
 
-    :param source: what returned it, for the error.
-    :raises FigureTypeError: where there is none, or more than one.
+    :param source: the name of the function that returned it, for the error.
+    :raises FigureTypeError: if there is no figure, or more than one.
     """
     if fix := _likely_fix(returned):
         kind = (
@@ -48,7 +47,7 @@ def as_figure(returned: object, source: str = "the argument of render()") -> Fig
 
 
 def _likely_fix(returned: object) -> str | None:
-    """Return the fix for an object that is often taken for a figure."""
+    """Return the fix for an object that is often mistaken for a figure."""
     package = type(returned).__module__.partition(".")[0]
     if isinstance(returned, ModuleType):
         is_pyplot = returned.__name__ == "matplotlib.pyplot"
@@ -79,7 +78,7 @@ def _figures(returned: object, source: str) -> Iterator[Figure]:
         for item in returned.values():
             yield from _figures(item, source)
     elif isinstance(returned, np.ndarray) and returned.dtype != object:
-        return  # Numbers beside artists, as plt.hist() returns them.
+        return  # plt.hist() returns numbers with its artists.
     elif isinstance(returned, Iterable) and not isinstance(returned, str | bytes):
         for item in returned:
             yield from _figures(item, source)

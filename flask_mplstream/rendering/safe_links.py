@@ -1,6 +1,6 @@
-"""Which links may stand in a picture that strangers' text is in.
+"""The links that are safe in a picture with untrusted text.
 
-Values layer.
+Values layer: only the standard library.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ _TAB_OR_NEWLINE = re.compile(r"[\t\n\r]")
 
 
 def safe_link(url: str) -> str | None:
-    """*url* as a browser reads it, where it leads to a page or a mail, else ``None``.
+    """Return *url* as a browser reads it, or ``None`` if its scheme is unsafe.
 
+    Safe are relative URLs, ``http``, ``https`` and ``mailto``. A browser ignores tabs,
+    newlines and surrounding control characters:
     https://url.spec.whatwg.org/#concept-basic-url-parser, steps 1 to 3.
     """
     read = _TAB_OR_NEWLINE.sub("", url.strip(_C0_CONTROL_OR_SPACE))

@@ -1,8 +1,8 @@
-"""Which rcParams a style may set, and why it may not set others.
+"""The rcParams that a style may not set, and the reasons.
 
-Render layer. Matplotlib drops some of them from a style with a warning, and others
-have no effect on a picture that a server sends. A style that names one is refused, as
-its author expects something of it.
+Render layer. Matplotlib ignores some rcParams in a style, with a warning. Others have
+no effect on a served picture. A style that sets one is refused, as its author expects
+an effect.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .styles import Style, layers_of
 
 _NO_WINDOW = "It is for windows, which a server does not open: leave it out"
 _NOT_SERVED = "It is for files that are not served: leave it out"
-#: The fix for a parameter, by its name or the beginning of its name.
+#: The fix for a parameter, by its name or, with a final dot, its prefix.
 _REFUSED: Mapping[str, str] = {
     **dict.fromkeys(
         (
@@ -46,15 +46,15 @@ _REFUSED: Mapping[str, str] = {
     "text.usetex": "LaTeX could read files of the server: leave it out",
     "svg.image_inline": "An SVG is sent as one file: leave it out",
 }
-#: Values that ask for nothing special.
+#: Allowed values of refused parameters.
 _HARMLESS: Mapping[str, object] = {"text.usetex": False, "svg.image_inline": True}
 
 
 def find_fault(style: Style | None) -> str | None:
-    """Return the parameter that *style* may not set and the fix, or ``None``.
+    """Return the first parameter that *style* may not set, with the fix, or ``None``.
 
-    :param style: names in it are not looked at: those that Matplotlib comes with set
-        much that has no effect.
+    :param style: only its mappings are checked. Named styles are not: Matplotlib's
+        own set many parameters without effect.
     """
     return next((fault for fault in _faults(style) if fault), None)
 

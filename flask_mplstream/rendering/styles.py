@@ -1,8 +1,8 @@
-"""How figures look on light and on dark pages.
+"""The styles of figures on light and dark pages.
 
-Render layer: values. The dark style sets every colour that a style for light pages
-may have set, so that it can lie over any of them. Its text has a contrast of at
-least 4.5 to 1 with what it stands on (WCAG 2.2, 1.4.3), its lines at least 3 to 1.
+Render layer: values. The dark style sets every color that a light style may set, so it
+can be applied over any of them. Its text has a contrast of at least 4.5 to 1 with its
+background (WCAG 2.2, 1.4.3), its lines at least 3 to 1.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _TEXT = "#e7eaf0"
 _QUIET = "#c3c9d4"
 _FRAME = "#8a93a3"
 _GRID = "#3a414d"
-#: In the order of Matplotlib's own cycle, hue by hue.
+#: The hues of Matplotlib's default cycle, in the same order.
 _CYCLE = (
     *("#6cb6ff", "#ffa657", "#62d493", "#ff8080", "#c3a1ff"),
     *("#d6a585", "#ff9fd5", "#b5bcc8", "#d3d357", "#54d8e2"),
 )
-#: The hues of viridis with an OKLab lightness of 0.58 to 0.91 in equal steps:
-#: viridis itself begins with a contrast of 1.2 to the page.
+#: The hues of viridis with an OKLab lightness of 0.58 to 0.91 in equal steps. The
+#: darkest color of viridis itself has a contrast of only 1.2 to the page.
 _COLORMAP = (
     *("#9a5eac", "#9370c4", "#8483cf", "#7497ce"),
     *("#69a8c7", "#60b6bf", "#5ac5b3", "#5cd2a0"),
@@ -83,29 +83,29 @@ DARK_STYLE: Mapping[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A style, and what ``Figure.savefig`` is told besides."""
+    """A style, and keyword arguments for ``Figure.savefig``."""
 
     style: Style | None = None
     savefig: Mapping[str, Any] = field(default_factory=dict)
-    #: Whether colors that the page hides are changed.
+    #: Whether to change colors that are invisible on the page.
     is_dark: bool = False
 
     def in_the_dark(self, dark_style: Style | bool) -> Look:
-        """The same on a dark page.
+        """Return this look for a dark page.
 
-        :param dark_style: laid over the style; a bool stands for :data:`DARK_STYLE`.
+        :param dark_style: applied over the style; a bool means :data:`DARK_STYLE`.
         """
         dark = DARK_STYLE if isinstance(dark_style, bool) else dark_style
         savefig = {
             name: value
             for name, value in self.savefig.items()
-            if name not in ("facecolor", "edgecolor")  # They are for a light page.
+            if name not in ("facecolor", "edgecolor")  # Chosen for a light page.
         }
         return Look([*layers_of(self.style), *layers_of(dark)], savefig, is_dark=True)
 
 
 def layers_of(style: Style | None) -> list[str | Mapping[str, Any]]:
-    """Return the styles that *style* is made of, the lowest first."""
+    """Return the styles in *style*, in the order of application."""
     if style is None:
         return []
     return [style] if isinstance(style, str | Mapping) else [*style]

@@ -1,4 +1,4 @@
-"""An SVG says what it shows, to whoever does not see it.
+"""The title and description of an SVG, for screen readers.
 
 Render layer: bytes in, bytes out.
 """
@@ -11,18 +11,19 @@ from html import escape
 from .untrusted_text import well_formed
 
 _ROOT = b"<svg "
-#: Where Matplotlib writes it: as the root's first child.
+#: Matplotlib writes it as the root's first child.
 _OWN_TITLE = re.compile(rb"\s*<title>[^<]*</title>")
 
 
 def titled(svg: bytes, alt: str) -> bytes:
-    """*svg* with *alt* as its description and the first sentence as its title.
+    """Return *svg* with *alt* as description and its first sentence as title.
 
-    As the SVG Accessibility API Mappings want it: ``role="img"`` at the root, whose
-    first children are ``<title>`` and ``<desc>``. A title of the figure's own, from
-    its metadata, stays the title.
+    Follow the SVG Accessibility API Mappings: the root has ``role="img"``, and its
+    first children are ``<title>`` and ``<desc>``. Keep a title from the figure's
+    metadata.
 
-    :param svg: what Matplotlib's SVG backend wrote.
+    :param svg: output of Matplotlib's SVG backend.
+    :param alt: the alternative text; if it is empty, return *svg* unchanged.
     """
     if not alt:
         return svg

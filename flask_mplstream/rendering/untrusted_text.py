@@ -1,7 +1,7 @@
-"""What a stranger's text may not do: run LaTeX, make a link run code, break XML.
+"""Guards against untrusted text: no LaTeX, no links that run code, no broken XML.
 
-Render layer. Labels and titles often hold a request's arguments, and Matplotlib
-believes them. The guards are there while the gate is held and gone afterwards.
+Render layer. Labels and titles often contain a request's arguments, and Matplotlib
+trusts them. The guards are active only while the gate is held.
 """
 
 from __future__ import annotations
@@ -25,15 +25,18 @@ _SET_URL = GraphicsContextBase.set_url
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """Keep figures from LaTeX and from links that run something."""
+    """Refuse LaTeX and drop unsafe links in the block.
+
+    :raises TexError: in the block, if a text requires LaTeX.
+    """
     make_dvi = TexManager.__dict__["make_dvi"]
     set_url = GraphicsContextBase.set_url
 
     def set_safe_url(context: GraphicsContextBase, url: str | None) -> None:
         set_url(context, None if url is None else safe_link(url))
 
-    # Every way to LaTeX, and every way to a link in SVG and PDF, goes through one
-    # of these two. Nobody else draws meanwhile.
+    # All use of LaTeX, and all links in SVG and PDF, go through these two methods.
+    # No other thread draws meanwhile.
     _set_methods(classmethod(_refuse_tex), set_safe_url)
     _forget_broken_mathtext()
     try:
@@ -43,7 +46,7 @@ def guarded() -> Iterator[None]:
 
 
 def lift_guards() -> None:
-    """Have Matplotlib as it was imported."""
+    """Restore Matplotlib's original methods."""
     _set_methods(_MAKE_DVI, _SET_URL)
 
 
@@ -62,19 +65,22 @@ def _refuse_tex(*_: Any) -> NoReturn:
 
 
 def _forget_broken_mathtext() -> None:
-    """Have a new parser where a text that it could not read changed it.
+    r"""Drop the mathtext parser if a failed parse left it in a changed state.
 
-    After ``$\\sin^\\foo$`` operators have no space around them in the next text,
-    which may be in another person's picture.
+    After ``$\sin^\foo$``, operators in the next text have no space around them, and
+    that text may be in another user's picture.
     """
     reader: Any = mathtext.MathTextParser
     parser = getattr(reader, "_parser", None)
-    if getattr(parser, "_state_stack", None):  # Emptied by every parse that ends.
+    if getattr(parser, "_state_stack", None):  # Empty after each successful parse.
         reader._parser = None
 
 
 def mathtext_of(error: BaseException) -> str | None:
-    """The text that Matplotlib was reading as mathtext when *error* was raised."""
+    """Return the text that was parsed as mathtext when *error* was raised.
+
+    :return: ``None`` if the error did not come from mathtext.
+    """
     found = None
     for frame, _ in walk_tb(error.__traceback__):
         if frame.f_globals.get("__name__") == mathtext.__name__:
@@ -82,12 +88,12 @@ def mathtext_of(error: BaseException) -> str | None:
     return found if isinstance(found, str) else None
 
 
-#: XML 1.0 has no place for these, not even escaped (section 2.2).
+#: XML 1.0 forbids these characters, even escaped (section 2.2).
 _NO_XML = re.compile(
     rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]|\xed[\xa0-\xbf][\x80-\xbf]"
 )
 
 
 def well_formed(svg: bytes) -> bytes:
-    """*svg* with U+FFFD for each character that XML cannot hold."""
+    """Return *svg* with U+FFFD for each character that XML forbids."""
     return _NO_XML.sub("\ufffd".encode(), svg)
