@@ -26,7 +26,8 @@ POOL_HINT = (
 
 #: Key in ``session.info`` of the connections with a transaction of this session.
 _BEGUN = "flask_mplstream_begun"
-#: A statement that begins like a read and has no word of a write, lock or variable.
+#: Matches a statement that begins as a read and has no word of a write or lock and no
+#: assignment to a variable.
 _READS = re.compile(
     r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*"
     r"(?:SELECT|WITH|VALUES|SHOW|EXPLAIN|PRAGMA(?![^=]*=))\b"
@@ -36,7 +37,7 @@ _READS = re.compile(
 )
 #: Names in front of a parenthesis.
 _CALLED = re.compile(r"(?<![\w.$\"`\]])([\w.$\"`\]]+)\s*\(")
-#: Names of those that only compute. Other database functions may have effects:
+#: Functions and keywords that only compute. Other database functions have effects:
 #: set_config can change the rows that the transaction sees, and pg_advisory_xact_lock
 #: holds a lock until the transaction ends.
 _COMPUTES = frozenset(

@@ -101,8 +101,8 @@ class Renders:
         """Render the picture of *values* before the deadline.
 
         :param payer: the result of :meth:`admit`.
-        :raises OverloadedError: if too many renders are pending, or none of the
-            workers is free in time.
+        :raises OverloadedError: if too many renders are pending, or no worker is free
+            in time.
         :raises SlowRenderError: if the render takes too long and can be ended.
         :raises WorkerDiedError: if the worker dies in both of two attempts.
         """

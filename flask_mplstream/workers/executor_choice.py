@@ -27,7 +27,7 @@ from .ipc import check_found
 
 logger = logging.getLogger("flask_mplstream")
 
-#: Parts of an interpreter's file name; Nix wraps it as ``.python3-wrapped``.
+#: One of these is in an interpreter's file name, also in a Nix store.
 _INTERPRETERS = ("python", "pypy", "graalpy")
 
 

@@ -50,7 +50,8 @@ class OnExecutor:
             not report the beginning of the render.
         :raises OverloadedError: if no executor is created in *timeout_s*.
         :raises SlowRenderError: after *timeout_s*.
-        :raises WorkerDiedError: if the executor is broken, and so is its replacement.
+        :raises WorkerDiedError: if the executor is broken, and its replacement, if
+            *given* can create one, is broken too.
         """
         deadline = time.monotonic() + timeout_s
         executor = self._current(timeout_s)
@@ -85,7 +86,7 @@ class OnExecutor:
             ) from error
 
     def _current(self, timeout_s: float, broken: Executor | None = None) -> Executor:
-        """Return the executor; create one if there is none, or only *broken*."""
+        """Return the executor; create one if there is none, or to replace *broken*."""
         timeout_s = max(timeout_s, 0.0)
         if not self._lock.acquire(timeout=timeout_s):
             raise OverloadedError(

@@ -1,9 +1,9 @@
 """A worker process: its start method, process group, memory limit and end.
 
-Imports only the standard library. A worker is never forked from the web process:
-locks that its threads hold would never be released in the child. It leads a process
-group, so subprocesses of a figure function in that group end with it. It ends when the
-web process ends, even if that is killed.
+Imports no third-party package. A worker is never forked from the web process: locks
+that its threads hold would never be released in the child. It leads a process group,
+so a figure function's subprocesses in that group end with it. It ends when the web
+process ends, even if that is killed.
 """
 
 from __future__ import annotations

@@ -229,7 +229,7 @@ class _Worker:
 
     @property
     def is_starting(self) -> bool:
-        """Whether there is no process yet, or one that is not ready."""
+        """Whether there is no process, or one that is not ready."""
         return self._process is None or not self._process.ready.done()
 
     @property
@@ -370,7 +370,7 @@ class _Worker:
     def end(self) -> ProcessPool | None:
         """Kill the process with its process group, and cancel its tasks.
 
-        :return: its pebble pool; the threads of that end soon.
+        :return: the process's pebble pool, for the caller to join.
         """
         if self._process is None:
             return None

@@ -2,7 +2,7 @@
 
 A killed process cannot end its workers, and a worker may hang in native code. So a
 small separate process reads each worker's process group from a pipe, and kills the
-groups that remain when the pipe closes. Imports only the standard library.
+groups that remain when the pipe closes. Imports no third-party package.
 """
 
 from __future__ import annotations
