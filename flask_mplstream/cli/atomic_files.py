@@ -1,6 +1,6 @@
-"""Files and folders that are there whole, or not at all.
+"""Atomic writes of files and folders.
 
-Flask side, but of the standard library alone.
+Imports only the standard library.
 """
 
 from __future__ import annotations
@@ -14,29 +14,27 @@ from secrets import token_hex
 
 
 def write_whole(path: Path, body: bytes) -> None:
-    """Make *body* the content of *path*, all at once.
+    """Write *body* to *path* atomically, with the permissions of a new file.
 
-    It gets the permissions of an ordinary new file.
-
-    :raises OSError: where that cannot be; *path* is then as it was.
+    :raises OSError: if that fails; *path* is then unchanged.
     """
     draft = _beside(path)
     try:
         draft.write_bytes(body)
         os.replace(draft, path)
     except OSError as error:
-        # Nobody has asked for the draft.
+        # Name *path*: the caller does not know the draft.
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
-        with suppress(OSError):  # It is there only where something went wrong.
+        with suppress(OSError):  # The draft is left only after an error.
             draft.unlink()
 
 
 @contextmanager
 def built_beside(folder: Path) -> Iterator[Path]:
-    """A new folder, which takes the place of *folder* when the block ends well.
+    """Create a folder that replaces *folder* if the block ends without an error.
 
-    :raises OSError: where that cannot be; *folder* is then as it was.
+    :raises OSError: if that fails; *folder* is then unchanged.
     """
     draft = _beside(folder)
     draft.mkdir()
@@ -54,7 +52,7 @@ def _swap_in(draft: Path, folder: Path) -> None:
             os.rename(folder, old)
         os.rename(draft, folder)
     except BaseException:
-        with suppress(OSError):  # Where there was none, or the new one is there.
+        with suppress(OSError):  # There was no old folder, or the new one is in place.
             os.rename(old, folder)
         raise
     shutil.rmtree(old, ignore_errors=True)

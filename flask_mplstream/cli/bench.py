@@ -1,4 +1,4 @@
-"""``flask figures bench``: where the time of a picture goes.
+"""The ``flask figures bench`` command: the render time of a picture, step by step.
 
 Flask side.
 """
@@ -32,21 +32,21 @@ class Measured:
 
     @property
     def steps_ms(self) -> dict[str, float]:
-        """The median of each step, in the order in which they happen."""
+        """The median milliseconds of each step, in order of execution."""
         each = [dict(image.timings_s) for image in self.images]
         names = [step for step in STEPS if step in each[0] and step != "wait"]
         return {step: median(steps[step] * 1000 for steps in each) for step in names}
 
     @property
     def total_ms(self) -> float:
-        """The median of all steps together."""
+        """The median milliseconds of all steps together, without waiting."""
         return median(
             sum(s * 1000 for step, s in image.timings_s if step != "wait")
             for image in self.images
         )
 
     def as_json(self) -> dict[str, Any]:
-        """What it says, for scripts."""
+        """Return the measurement for ``--json``."""
         image = self.images[0]
         return {
             "figure": self.job.route.endpoint,

@@ -1,6 +1,6 @@
-"""Options and arguments that several commands have.
+"""Options and arguments that several commands share.
 
-Flask side: click and nothing else.
+Flask side. Of the third-party packages it uses only click.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ THEMES = click.Choice([theme.value for theme in Theme])
 
 
 def variant_options(command: C) -> C:
-    """Add the options that name one variant, under the names that URLs have."""
+    """Add the options of one variant, under their names in URLs."""
     return _with(
         command,
         click.option("--format", "_format", help="By default the first one."),
@@ -33,12 +33,12 @@ def variant_options(command: C) -> C:
 
 
 def named(options: dict[str, Any]) -> dict[str, Any]:
-    """Those of *options* that were given."""
+    """Return the options with a value other than ``None``."""
     return {name: value for name, value in options.items() if value is not None}
 
 
 def plan_options(command: C) -> C:
-    """Add what says which pictures: for :class:`~.plan.Chosen`."""
+    """Add the options that select pictures, for :class:`~.plan.Chosen`."""
     return _with(
         command,
         click.option(
@@ -69,7 +69,7 @@ def plan_options(command: C) -> C:
 
 
 def run_options(command: C) -> C:
-    """Add how many renders there are at once, and what a failure ends."""
+    """Add ``--jobs`` and ``--fail-fast``."""
     return _with(
         command,
         click.option(
@@ -88,14 +88,15 @@ def _with(command: C, *decorators: Callable[[C], C]) -> C:
 
 
 def pairs_of(arguments: Iterable[str]) -> list[tuple[str, str]]:
-    """Names and texts of *arguments*, as a URL has them."""
+    """Return the name and the text of each of *arguments*, as in a URL."""
     return [pair_of(argument) for argument in arguments]
 
 
 def pair_of(argument: str) -> tuple[str, str]:
-    """Name and text of *argument*.
+    """Return the name and the text of *argument*.
 
-    :raises click.UsageError: where there is no ``=`` in it.
+    :param argument: ``NAME=VALUE``.
+    :raises click.UsageError: if it contains no ``=``.
     """
     name, equals, value = argument.partition("=")
     if not equals:

@@ -1,4 +1,7 @@
-"""``flask figures``: the group of all commands."""
+"""The ``flask figures`` group of all commands.
+
+Imports each command's module; Flask side.
+"""
 
 from flask.cli import AppGroup
 

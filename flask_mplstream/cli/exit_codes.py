@@ -1,4 +1,4 @@
-"""What went wrong, as the shell is told it.
+"""Error messages and exit codes of the commands.
 
 Flask side.
 """
@@ -15,13 +15,13 @@ from ..cache.lookup import Pictures
 from ..errors import ArgumentsError, ConfigError, UnknownFigureError, UnknownTagError
 from ..web.log_filter import format_traceback, one_line
 
-#: What is wrong with what was asked for, and not with the answer.
+#: Errors of the command line, not of the render.
 USAGE = (ArgumentsError, ConfigError, UnknownFigureError, UnknownTagError)
 
 
 @contextmanager
 def as_usage() -> Iterator[None]:
-    """What is not accepted here was asked for wrongly: exit code 2."""
+    """Turn the errors in :data:`USAGE` into usage errors: exit code 2."""
     try:
         yield
     except USAGE as error:
@@ -30,7 +30,7 @@ def as_usage() -> Iterator[None]:
 
 @contextmanager
 def as_failure(what: object) -> Iterator[None]:
-    """What fails here is told with the name of *what* failed: exit code 1."""
+    """Turn an error into a failure that names *what*: exit code 1."""
     try:
         yield
     except click.ClickException:
@@ -40,7 +40,7 @@ def as_failure(what: object) -> Iterator[None]:
 
 
 def warn_of_own_cache(pictures: Iterable[Pictures]) -> None:
-    """Say so where no server sees what a command does to *pictures*."""
+    """Warn if the cache of one of *pictures* is not shared with the server."""
     if not all(each.is_shared for each in pictures):
         click.echo(
             "Pictures are kept in this process alone, which ends now: a server sees "
@@ -51,6 +51,6 @@ def warn_of_own_cache(pictures: Iterable[Pictures]) -> None:
 
 
 def failure(what: object, error: Exception) -> str:
-    """That *what* failed with *error*; in debug mode with the way to it."""
+    """Return a line with *what* and *error*, in debug mode with the traceback."""
     text = one_line(f"{what}: {type(error).__name__}: {error}")
     return f"{text}\n{format_traceback(error)}" if current_app.debug else text

@@ -1,7 +1,7 @@
-"""Names of the files of a picture: readable, and each picture has its own.
+"""File names of pictures: readable, and unique for each picture.
 
-Flask side, values only. They hold on every file system, also on one that takes
-capitals and small letters for the same, and in a URL as they are.
+Flask side, values only. The names are valid on every file system, even a
+case-insensitive one, and in a URL without escapes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from ..cache.key import digest
 from ..formats import Theme, Variant
 from ..parameters.function_signature import Arguments
 
-#: Characters of a name, without what tells its variant.
+#: Characters of a stem, without the digest, the variant and the extension.
 MAX_LENGTH = 100
 
 _PLAIN_ENDPOINT = re.compile(r"[a-z0-9_.]+")
@@ -22,16 +22,16 @@ _OTHER = re.compile(r"[^a-z0-9_.=+-]+")
 
 
 def stem_of(endpoint: str, arguments: Arguments) -> str:
-    """The name without extension: ``plots-walk-n=500-cols=a+b``.
+    """Return the name without variant and extension: ``plots-walk-n=500-cols=a+b``.
 
-    What such a name cannot tell apart has a digest behind a ``~``.
+    A name that would be ambiguous or too long ends with ``~`` and a digest.
     """
     words = [endpoint.replace(".", "-")]
     is_plain = _PLAIN_ENDPOINT.fullmatch(endpoint) is not None
     for name, text in arguments.query.items():
         texts = [text] if isinstance(text, str) else text
         words.append(f"{name}={'+'.join(texts)}")
-        # No name has a "-" and no value a "=", so that each "-name=" begins another.
+        # No plain name has a "-" and no plain value a "=": "-name=" is unambiguous.
         is_plain = is_plain and _PLAIN_NAME.fullmatch(name) is not None
         is_plain = is_plain and all(map(_PLAIN_VALUE.fullmatch, texts))
     stem = "-".join(words)
@@ -42,7 +42,7 @@ def stem_of(endpoint: str, arguments: Arguments) -> str:
 
 
 def file_name(stem: str, variant: Variant) -> str:
-    """The name of one variant: ``plots-walk@dark@2x.png``."""
+    """Return the file name of one variant: ``plots-walk@dark@2x.png``."""
     theme = "@dark" if variant.theme is Theme.DARK else ""
     size = "" if variant.scale == 1 else f"@{variant.scale:g}x"
     if variant.width_px is not None:

@@ -1,4 +1,4 @@
-"""``flask figures freeze``: pictures as files, for pages without a server.
+"""The ``flask figures freeze`` command: pictures as files, for static pages.
 
 Flask side.
 """
@@ -31,7 +31,7 @@ from .progress import run
 from .task import Job, check_inject
 
 PAGE, MANIFEST, PICTURES = "index.html", "manifest.json", "figures"
-#: By this a manifest is known for one of ours.
+#: The manifest's mark of a folder that this command wrote.
 GENERATOR = "flask figures freeze"
 
 
@@ -79,7 +79,7 @@ def command(
 def _check_target(target: Path, force: bool) -> None:
     if not target.parent.is_dir():
         raise click.UsageError(f"There is no folder {target.parent}.")
-    # Path.home() raises where a container gives nobody a home.
+    # Path.home() raises in a container without a home folder.
     places = (Path.cwd(), Path(os.path.expanduser("~")))
     if any(place.resolve().is_relative_to(target) for place in places):
         raise click.UsageError(
@@ -98,7 +98,7 @@ def _has_files(folder: Path) -> bool:
 
 
 def _is_freeze(folder: Path) -> bool:
-    """Whether *folder* is one, and nothing was added to it."""
+    """Return whether *folder* is an earlier freeze without added files."""
     try:
         manifest = json.loads(folder.joinpath(MANIFEST).read_text("utf-8"))
         files = [file for picture in manifest["pictures"] for file in picture["files"]]
@@ -111,7 +111,7 @@ def _is_freeze(folder: Path) -> bool:
 
 
 class _Freeze:
-    """What is being written to *folder*, which is empty."""
+    """A freeze in progress in *folder*, which is empty at first."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -142,7 +142,7 @@ class _Freeze:
 
     @property
     def told(self) -> str:
-        """How much there is."""
+        """The number of pictures and files, in words."""
         figures = self._figures.values()
         count = sum(len(figure.files) for figure in figures)
         return f"{len(figures)} picture{'s' * (len(figures) != 1)} in {count} files"

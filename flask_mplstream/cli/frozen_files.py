@@ -1,4 +1,4 @@
-"""Pictures that have become files.
+"""Pictures of a freeze and their files.
 
 Flask side, values only.
 """
@@ -18,17 +18,17 @@ from .task import Job
 class FrozenFile:
     """One file of a picture."""
 
-    #: Below the folder, with ``/``.
+    #: Relative to the folder, with ``/``.
     path: str
     variant: Variant
-    #: Of this file; of text, what a picture would measure.
+    #: Size of the image; for a text format, the size of its picture.
     width_px: int
     height_px: int
     #: Length of the file.
     size_bytes: int
 
     def as_json(self) -> dict[str, Any]:
-        """What the manifest says of it."""
+        """Return the file's entry in the manifest."""
         format = self.variant.format
         told = {
             "path": self.path,
@@ -44,31 +44,31 @@ class FrozenFile:
 
 @dataclass(frozen=True, slots=True)
 class FrozenFigure:
-    """A figure with its arguments, and all its files."""
+    """A figure with its arguments and files."""
 
     job: Job
     files: list[FrozenFile]
-    #: What it shows, as the figure itself says; nothing where it does not.
+    #: The alternative text of the render; empty if it has none.
     described: str
-    #: CSS pixels: what it measures at scale 1.
+    #: Size at scale 1, in CSS pixels.
     width_px: int
     height_px: int
 
     @property
     def summary(self) -> str:
-        """What the figure function says of itself."""
+        """The first line of the figure function's docstring."""
         return summary_of(self.job.route.function)
 
     @property
     def alt(self) -> str:
-        """The alternative text; empty for what is said to be decoration."""
+        """The alternative text; empty if the route says ``alt=""``: decoration."""
         route = self.job.route
         if route.options.alt is not None:
             return route.options.alt
         return self.described or self.summary or route.name.replace("_", " ")
 
     def files_of(self, format: str, theme: Theme = Theme.LIGHT) -> list[FrozenFile]:
-        """Those in the format called *format*, the smallest first."""
+        """Return the files of *theme* in the format named *format*, narrowest first."""
         found: Iterable[FrozenFile] = (
             file
             for file in self.files
@@ -77,7 +77,7 @@ class FrozenFigure:
         return sorted(found, key=lambda file: file.width_px)
 
     def as_json(self) -> dict[str, Any]:
-        """What the manifest says of it."""
+        """Return the picture's entry in the manifest."""
         route, values = self.job.route, self.job.picture.arguments.values
         return {
             "figure": route.endpoint,

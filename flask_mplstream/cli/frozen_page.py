@@ -1,7 +1,7 @@
 """The page of a freeze: every picture, with the HTML to embed it.
 
-Flask side, on :mod:`flask_mplstream.html.picture`. It has no script, and no link
-that leads out of its folder.
+Flask side, based on :mod:`flask_mplstream.html.picture`. The page has no script and no
+link out of its folder.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from ..html import picture
 from ..html.jinja_environment import page_html
 from .frozen_files import FrozenFigure
 
-#: Small and sharp: what a browser that knows them shall take, best first.
+#: Compact formats for ``<source>``, which not every browser shows; best first.
 PREFERRED = ("avif", "webp")
-#: What every browser shows.
+#: Formats for ``<img>``, which every browser shows.
 SHOWN_BY_ALL = ("png", "jpg", "svg")
 
 
 def page(figures: Sequence[FrozenFigure]) -> str:
-    """The HTML document that shows *figures*."""
+    """Return the HTML document that shows *figures*."""
     shown = [(figure, html_of(figure)) for figure in figures]
     return page_html("frozen.html", shown=shown)
 
 
 def html_of(figure: FrozenFigure) -> Markup:
-    """The markup that shows *figure* in a page beside the manifest."""
+    """Return the markup for *figure* in a page beside the manifest."""
     formats = {file.variant.format.name: file.variant.format for file in figure.files}
     images = [name for name in PREFERRED if name in formats]
     images += [name for name in formats if name in SHOWN_BY_ALL][:1]
@@ -42,7 +42,7 @@ def html_of(figure: FrozenFigure) -> Markup:
 
 
 def _downloads(figure: FrozenFigure) -> list[picture.Download]:
-    """Links to what no browser shows in a page."""
+    """Return links to the files in formats that a page cannot show."""
     paths: dict[ImageFormat, str] = {}
     for file in figure.files:
         if file.variant.format.name not in (*PREFERRED, *SHOWN_BY_ALL):
@@ -51,7 +51,7 @@ def _downloads(figure: FrozenFigure) -> list[picture.Download]:
 
 
 def _image(figure: FrozenFigure, formats: Sequence[str]) -> Markup:
-    """*figure* in *formats*, best first, of which the last is for all browsers."""
+    """Return the markup for *figure* in *formats*: best first, the fallback last."""
     themes = {f.variant.theme for f in figure.files if not f.variant.format.is_text}
     first = Theme.LIGHT if Theme.LIGHT in themes else Theme.DARK
     sources = [_source(figure, name, first) for name in formats[:-1]]
@@ -80,7 +80,7 @@ def _by_width(figure: FrozenFigure) -> bool:
 
 
 def _sizes(figure: FrozenFigure) -> str | None:
-    """How wide it is shown, where browsers choose by width and not by density."""
+    """Return ``sizes`` if browsers choose by width, ``None`` if by density."""
     if not _by_width(figure):
         return None
     return f"(max-width: {figure.width_px}px) 100vw, {figure.width_px}px"

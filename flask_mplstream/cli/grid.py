@@ -1,7 +1,7 @@
-"""NAME=VALUE and ``--grid``: what is to vary, and every combination of it.
+"""The arguments of NAME=VALUE and ``--grid``, and every combination of them.
 
-Flask side, texts only. NAME=VALUE is a value as a URL has it, whatever stands in
-it. Only in ``--grid`` do commas separate values and do two dots span integers.
+Flask side. NAME=VALUE has one literal value, as in a URL. Only in ``--grid`` do commas
+separate values and two dots span integers.
 """
 
 from __future__ import annotations
@@ -18,22 +18,21 @@ from ..parameters.function_signature import Arguments
 from ..web.figure_route import FigureRoute
 from .click_options import pair_of, pairs_of
 
-#: Values of one argument, or pictures of one figure; more are a slip of the hand.
+#: Maximum number of values in a span and of combinations per figure; more are a typo.
 MAX_PICTURES = 100_000
 
-#: Name -> what it is to be, each in turn.
+#: The values of each argument, by name.
 Axes = Mapping[str, Sequence[Any]]
 
 _SPAN = re.compile(r"(-?\d{1,18})\.\.(-?\d{1,18})(?:\.\.(\d{1,18}))?")
 
 
 def axes_of(route: FigureRoute, arguments: Sequence[str], grid: Sequence[str]) -> Axes:
-    """What varies in a command line; each value is what a URL has of the name.
+    """Return the values of each argument in a command line; each is a list of texts.
 
-    A name that is given several times has several values, but where the parameter is
-    a list, which a URL says in the same way, it is one list.
+    A repeated NAME=VALUE gives several values, or one list if the parameter is a list.
 
-    :raises click.UsageError: where something is not of the form it has to be.
+    :raises click.UsageError: if one is malformed, or is in NAME=VALUE and in a grid.
     """
     lists = {p.name for p in route.parameters if p.is_repeated}
     given: dict[str, list[str]] = {}
@@ -54,9 +53,9 @@ def axes_of(route: FigureRoute, arguments: Sequence[str], grid: Sequence[str]) -
 
 
 def spread(text: str) -> list[str]:
-    """The values that *text* in a ``--grid`` means: ``1,2``, ``0..9``, ``0..90..10``.
+    """Return the values of a ``--grid``: ``1,2``, ``0..9`` or ``0..90..10``.
 
-    :raises click.UsageError: where a span is empty or has too many.
+    :raises click.UsageError: if a span is empty, has a step of 0 or is too long.
     """
     values: list[str] = []
     for part in text.split(","):
@@ -77,9 +76,9 @@ def _integers(shown: str, first: str, last: str, step: str | None) -> range:
 
 
 def points(axes: Axes) -> Iterator[dict[str, Any]]:
-    """Every combination of *axes*, the last one changing first.
+    """Yield every combination of *axes*; the last one varies fastest.
 
-    :raises click.UsageError: where there are too many.
+    :raises click.UsageError: if there are more than :data:`MAX_PICTURES`.
     """
     count = math.prod(map(len, axes.values()))
     if count > MAX_PICTURES:
@@ -91,18 +90,18 @@ def points(axes: Axes) -> Iterator[dict[str, Any]]:
 
 
 def from_texts(route: FigureRoute, point: Mapping[str, Sequence[str]]) -> Arguments:
-    """Arguments from what a URL would have of each name.
+    """Return arguments from the texts of a URL.
 
-    :raises ArgumentsError: where *route* does not accept them.
+    :raises ArgumentsError: if *route* does not accept them.
     """
     pairs = [(name, text) for name, texts in point.items() for text in texts]
     return route.parameters.parse(pairs, route.rule_defaults)
 
 
 def from_values(route: FigureRoute, point: Mapping[str, Any]) -> Arguments:
-    """Arguments from values with types; one value for a list is a list of one.
+    """Return arguments from typed values; a single value may replace a list of one.
 
-    :raises ArgumentsError: where *route* does not accept them.
+    :raises ArgumentsError: if *route* does not accept them.
     """
     lists = {p.name for p in route.parameters if p.is_repeated}
     return route.bind(

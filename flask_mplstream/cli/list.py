@@ -1,4 +1,4 @@
-"""``flask figures list``: every figure of the app and what it takes.
+"""The ``flask figures list`` command: every figure of the app and its parameters.
 
 Flask side.
 """
@@ -68,13 +68,13 @@ def _parameter_as_json(parameter: Parameter) -> dict[str, Any]:
 
 
 def _rule(route: FigureRoute) -> str:
-    """The rule of its URL, without that of the formats."""
+    """Return the URL rule without a format extension."""
     rules = current_app.url_map.iter_rules(route.endpoint)
     return next(rule.rule for rule in rules if "_format" not in rule.arguments)
 
 
 def _table(routes: list[FigureRoute], width: int | None) -> list[str]:
-    """A line for each figure, and one for each of its parameters under it."""
+    """Return a line for each figure, each followed by lines for its parameters."""
     heads = aligned(
         [("FIGURE", "URL", "FORMATS", "MAX AGE", "DESCRIPTION"), *map(_row, routes)],
         width,

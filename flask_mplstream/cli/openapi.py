@@ -1,4 +1,4 @@
-"""``flask figures openapi``: the document of the figure routes, for other tools.
+"""The ``flask figures openapi`` command: an OpenAPI document of the figure routes.
 
 Flask side.
 """

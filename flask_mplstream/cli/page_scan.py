@@ -1,6 +1,6 @@
 """The pictures that a page of the app shows, for ``warm --url``.
 
-Flask side. The page is made by the app itself, in this process, as for a visitor.
+Flask side. The app answers the request for the page in this process.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ ENTRY = re.compile(r"[\s,]*([^\s,](?:\S*[^\s,])?)(?:,+|\s+[^,]*(?:,|$)|$)")
 
 
 def jobs_shown(urls: Sequence[str]) -> list[Job]:
-    """Return the pictures that the pages *urls* name, each once.
+    """Return the pictures on the pages *urls*, without duplicates.
 
-    :raises click.UsageError: if a page cannot be had or names no picture.
+    :raises click.UsageError: as for :func:`_shown`.
     """
     return list({job.picture.key: job for url in urls for job in _shown(url)}.values())
 
 
 def _shown(url: str) -> Iterator[Job]:
-    """Yield the pictures that the page *url* names.
+    """Yield the pictures on the page *url*.
 
-    :param url: a path of the app, or a whole URL.
-    :raises click.UsageError: if there is no such page, or it names no picture that
-        can be rendered ahead.
+    :param url: a path of the app, or an absolute URL.
+    :raises click.UsageError: if the status is not 200, or no picture on the page can
+        be rendered ahead, or the app does not accept the URL of one.
     """
     app = app_ctx.app
     answer = app.test_client().get(url, follow_redirects=True)
@@ -58,7 +58,7 @@ def _site(url: str) -> tuple[str, str]:
 
 
 class _Reader(HTMLParser):
-    """Collects the URLs of images: of ``src``, ``srcset`` and preloads."""
+    """A collector of image URLs, from ``src``, ``srcset`` and preloads."""
 
     def __init__(self, base: str) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class _Reader(HTMLParser):
 
 
 def _job(app: Flask, url: str) -> Job | None:
-    """Return the picture that *url* names; ``None`` for anything else."""
+    """Return the picture of *url*; ``None`` if it has none or the route injects."""
     parts = urlsplit(url)
     base_url = f"{parts.scheme}://{parts.netloc}"
     with app.test_request_context(url, base_url=base_url):

@@ -1,6 +1,6 @@
-"""What ``warm`` and ``freeze`` are asked for, as a list of pictures.
+"""The list of pictures that ``warm`` and ``freeze`` make.
 
-Flask side. Everything is checked before anything is rendered.
+Flask side. The whole list is checked before the first render.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from .plan_entry import Looks, PlanEntry
 from .plan_file import entries_in
 from .task import Job
 
-#: Faults that are told at once.
+#: Maximum number of faults in one error message.
 MAX_FAULTS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What the options of a command line say of pictures."""
+    """The options of a command line that select pictures."""
 
     endpoint: str | None
     arguments: Sequence[str]
@@ -42,11 +42,11 @@ class Chosen:
         admit: Callable[[FigureRoute], None],
         looks: Looks,
     ) -> list[Job]:
-        """The pictures, each once.
+        """Return the pictures, without duplicates.
 
-        :param admit: refuses a route that the command cannot do.
-        :param looks: the variants that are wanted where the options name none.
-        :raises click.UsageError: with everything that is wrong.
+        :param admit: raises for a route that the command cannot render.
+        :param looks: the variants if the options name none.
+        :raises click.UsageError: with all faults, up to :data:`MAX_FAULTS`.
         """
         with as_usage():
             state = current_state()
@@ -66,7 +66,7 @@ class Chosen:
         return list(found.values())
 
     def _fault(self, entry: PlanEntry, error: Exception) -> list[str]:
-        """What is wrong with *entry*; of all figures, one may be left out."""
+        """Return the message about *entry*; with ``--all``, only print it."""
         if self.every:
             click.echo(f"{entry.figure}: left out. {error}", err=True)
             return []

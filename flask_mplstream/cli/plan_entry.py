@@ -1,4 +1,4 @@
-"""A figure and what varies in it: one line of a plan.
+"""One entry of a plan: a figure with its arguments and variants.
 
 Flask side.
 """
@@ -17,42 +17,45 @@ from ..web.figure_view import named_variant
 from .grid import Axes, from_texts, points
 from .task import Job
 
-#: Scales that are wanted where none is named: for most screens.
+#: Default scales, for most screens.
 PAGE_SCALES = (1.0, 2.0)
 
 
 def first_format(route: FigureRoute) -> list[ImageFormat]:
-    """The one that answers where none is asked for."""
+    """Return the route's default format."""
     return [route.options.formats[0]]
 
 
 def first_and_data(route: FigureRoute) -> list[ImageFormat]:
-    """The first one, and the data behind the picture."""
+    """Return the default format and the text formats, such as CSV."""
     first, *others = route.options.formats
     return [first, *(format for format in others if format.is_text)]
 
 
 def formats_of_a_page(route: FigureRoute) -> list[ImageFormat]:
-    """Return what ``figure()`` offers browsers, after what it reads for the page."""
+    """Return the formats that ``figure()`` uses: the alternative text, then images."""
     pictures = [format for format in route.options.formats if not format.is_text]
     return [ALT_FORMAT, *page_formats(pictures)]
 
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """The variants that are wanted of each picture; what is empty has a default."""
+    """The variants of each picture; an empty field means its default."""
 
     formats: Sequence[str] = ()
     scales: Sequence[Any] = ()
     widths: Sequence[Any] = ()
     themes: Sequence[str] = ()
-    #: The formats of a route that are wanted where none is named.
+    #: The default formats of a route.
     usual: Callable[[FigureRoute], Sequence[ImageFormat]] = first_format
-    #: Whether nothing named at all means what ``figure()`` offers.
+    #: Whether the default is the variants that ``figure()`` offers, if all are empty.
     is_for_pages: bool = False
 
     def over(self, other: Looks) -> Looks:
-        """These, and those of *other* where nothing is said here."""
+        """Return these looks with their empty fields, and all defaults, from *other*.
+
+        Scales and widths count as one field.
+        """
         sizes = self if self.scales or self.widths else other
         return Looks(
             self.formats or other.formats,
@@ -70,10 +73,10 @@ class Looks:
         return self.is_for_pages and not named
 
     def of(self, route: FigureRoute) -> list[Variant]:
-        """The variants of *route*, each once.
+        """Return the variants of *route*, without duplicates.
 
-        :raises ArgumentsError: where *route* does not offer one.
-        :raises ConfigError: where there is no such format.
+        :raises ArgumentsError: if *route* does not offer one.
+        :raises ConfigError: if there is no such format.
         """
         widths = [{"_width": width} for width in self.widths]
         usual = formats_of_a_page if self.is_of_a_page else self.usual
@@ -82,7 +85,7 @@ class Looks:
         scales = self.scales or (() if widths else offered)
         sizes = [*({"_scale": scale} for scale in scales), *widths]
         return list(
-            dict.fromkeys(  # Shapes have one size.
+            dict.fromkeys(  # A vector format has the same variant at every scale.
                 named_variant(route, {"_format": format, "_theme": theme, **size})
                 for format in self.formats or map(str, usual(route))
                 for theme in self.themes or _page_themes(route)
@@ -99,25 +102,26 @@ def _page_themes(route: FigureRoute) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class PlanEntry:
-    """A figure and what varies, as it was written down."""
+    """A figure with its arguments and variants, as written in a plan."""
 
     figure: str
     axes: Axes = field(default_factory=dict)
-    #: Reads one combination of *axes*.
+    #: Parses one combination of *axes*.
     read: Callable[[FigureRoute, Mapping[str, Any]], Arguments] = from_texts
     looks: Looks = field(default_factory=Looks)
-    #: Where it was written down, for errors: ``warm.json, entry 2``.
+    #: The entry's position, for errors: ``warm.json, entry 2``.
     place: str = ""
 
     def jobs(
         self, state: AppState, looks: Looks, admit: Callable[[FigureRoute], None]
     ) -> Iterator[Job]:
-        """Its pictures.
+        """Yield the entry's pictures.
 
-        :param looks: the variants where it says nothing of them.
-        :param admit: refuses a route that the command cannot do.
-        :raises MplStreamError: where something is not accepted.
-        :raises click.ClickException: likewise.
+        :param looks: the formats, sizes and themes that the entry does not specify.
+        :param admit: raises for a route that the command cannot render.
+        :raises MplStreamError: if the route, an argument or a variant is not accepted.
+        :raises click.ClickException: if there are too many combinations, or from
+            *admit*.
         """
         route = state.route(self.figure)
         admit(route)

@@ -1,7 +1,6 @@
 """The file of ``--from``: pictures listed in JSON, TOML or CSV.
 
-Flask side. It reads what is written down; whether there are such figures and
-arguments is for who makes pictures of it.
+Flask side. Only the file's form is checked here, not its figures and arguments.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from ..parameters.pydantic_messages import reason_of
 from .grid import from_values
 from .plan_entry import Looks, PlanEntry
 
-#: Columns of a CSV file that choose variants, as the names in URLs do.
+#: Columns of a CSV file that choose variants, named as in URLs.
 LOOKS_COLUMNS = ("_format", "_scale", "_width", "_theme")
 
 
@@ -40,7 +39,7 @@ class _Written(BaseModel):
 
 
 def entries_in(name: str) -> list[PlanEntry]:
-    """What the file *name* lists.
+    """Return the entries of the file *name*.
 
     :raises click.UsageError: naming the file, the entry and the cause.
     """
@@ -119,7 +118,7 @@ def _in_csv(name: str, text: str) -> Iterator[PlanEntry]:
 
 
 def _row(place: str, columns: Sequence[str], row: Sequence[str]) -> PlanEntry:
-    """The picture in *row*: an empty cell says nothing, a column may come twice."""
+    """Return the picture of *row*; ignore empty cells; a column may come twice."""
     given: dict[str, list[str]] = {}
     for column, text in zip(columns, row, strict=False):
         if text:

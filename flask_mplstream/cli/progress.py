@@ -1,6 +1,6 @@
-"""Many pictures at once, and how it goes.
+"""Renders of many pictures at once, and the report of their progress.
 
-Flask side. On a terminal it shows a bar, elsewhere a line for each picture.
+Flask side. The report is a bar on a terminal, elsewhere a line for each picture.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from ..web.app_state import current_state
 from .exit_codes import failure
 from .task import Job
 
-#: Seconds of waiting that are worth a word.
+#: Shortest wait that is shown, in seconds.
 SHOWN_WAIT_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a picture went."""
+    """The outcome of one picture."""
 
     job: Job
     served: Served | None = None
-    #: Why there is none, as the shell is told it.
+    #: The error message, if the render failed.
     failure: str = ""
-    #: Whether ``figure()`` would not offer it.
+    #: Whether it is too large for the route, so that ``figure()`` does not offer it.
     is_left_out: bool = False
 
     @property
     def state(self) -> str:
-        """Which of the words of the summary it counts for."""
+        """The word of the summary under which it is counted."""
         if self.served is None:
             return "left out" if self.is_left_out else "failed"
         return "in the cache" if self.served.fwd is None else "rendered"
@@ -67,11 +67,12 @@ def run(
     fail_fast: bool,
     keep: Callable[[Job, RenderedImage], object] | None = None,
 ) -> None:
-    """Make the pictures of *jobs*, and tell the shell how it goes.
+    """Make the pictures of *jobs*, and report the progress.
 
-    :param threads: renders at once; ``None`` for as many as there are workers.
+    :param threads: renders at once; ``None`` for the number of workers.
+    :param fail_fast: whether the first failure ends the run.
     :param keep: called with each picture, one after the other.
-    :raises click.ClickException: where one failed, once all others are done.
+    :raises click.ClickException: at the end, if a picture failed.
     """
     began = perf_counter()
     counts: Counter[str] = Counter()
@@ -88,7 +89,7 @@ def run(
 
 
 def _threads(asked: int | None) -> int:
-    """Renders at once: not more than the app has room for."""
+    """Return the number of renders at once, at most the app's slots and queue."""
     settings = current_state().settings
     slots = 0 if settings.executor else max(settings.workers, 1)
     return min(asked or settings.workers or 1, slots + settings.max_pending)
@@ -103,7 +104,7 @@ def _summary(counts: Counter[str], asked: int) -> str:
 
 
 def _shown(outcomes: Iterable[Outcome], count: int) -> Iterator[Outcome]:
-    """*outcomes*, each shown as it comes; below a bar, the failures at its end."""
+    """Yield *outcomes*, each shown when it comes; failures are shown below the bar."""
     if not sys.stdout.isatty():
         for outcome in outcomes:
             click.echo(str(outcome), err=bool(outcome.failure))
@@ -119,7 +120,7 @@ def _shown(outcomes: Iterable[Outcome], count: int) -> Iterator[Outcome]:
 
 
 def _is_size(error: Exception) -> bool:
-    """Whether *error* is that the picture is too large at the scale of a URL."""
+    """Return whether *error* is a picture that is too large because of its scale."""
     faults = error.faults if isinstance(error, ArgumentsError) else ()
     return [fault.name for fault in faults] == ["_scale"]
 
@@ -127,7 +128,7 @@ def _is_size(error: Exception) -> bool:
 def _outcomes(
     jobs: Sequence[Job], threads: int, fail_fast: bool
 ) -> Generator[Outcome, None, None]:
-    """How each of *jobs* went, in their order, as soon as that is known."""
+    """Yield the outcomes of *jobs* in their order, each as soon as it is known."""
     app = app_ctx.app
     is_over = Event()
 
@@ -145,10 +146,10 @@ def _outcomes(
                 return Outcome(job, failure=failure(job, error))
 
     if threads == 1:
-        # In the main thread Ctrl-C ends the render that is under way, too.
+        # In the main thread, Ctrl-C also interrupts the current render.
         yield from filter(None, map(made, jobs))
         return
-    # One thread for each that renders: what it waits for is the worker.
+    # One thread for each render at once; it only waits for a worker.
     pool = ThreadPoolExecutor(threads)
     try:
         waiting = deque(pool.submit(made, job) for job in jobs)

@@ -1,4 +1,4 @@
-"""``flask figures purge``: have pictures rendered again.
+"""The ``flask figures purge`` command: invalidates cached pictures.
 
 Flask side.
 """

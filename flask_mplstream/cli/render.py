@@ -1,4 +1,4 @@
-"""``flask figures render``: a picture as a file.
+"""The ``flask figures render`` command: writes a picture to a file.
 
 Flask side.
 """
@@ -60,7 +60,8 @@ def command(
         image = _made_anew(job) if fresh else job.fetch().entry.image
     took_ms = (perf_counter() - began) * 1000
     _write(output, image.body)
-    if output != STDOUT or not sys.stdout.isatty():  # There it would stick to a text.
+    # After text on a terminal, the line would be joined to the text.
+    if output != STDOUT or not sys.stdout.isatty():
         click.echo(f"{output}: {_described(image)}, {took_ms:.0f} ms", err=True)
 
 
@@ -81,10 +82,10 @@ def _check_place(path: Path) -> None:
 
 
 def _format_of(path: Path, asked: str | None) -> str:
-    """The name of the format of *path*: by its suffix, or *asked* where it has none.
+    """Return the name of the format of *path*'s suffix, or *asked* without a suffix.
 
-    :raises ConfigError: where there is no such format.
-    :raises click.UsageError: where the two differ, or there is neither.
+    :raises ConfigError: if there is no such format.
+    :raises click.UsageError: if the two differ, or there is neither.
     """
     if not path.suffix:
         if asked is None:
@@ -109,7 +110,7 @@ def _write(output: str, body: bytes) -> None:
         _write_to_stdout(body)
         return
     with as_failure(output):
-        # Through a symbolic link: to the file that it names.
+        # Write to the target of a symbolic link; do not replace the link.
         write_whole(Path(output).resolve(), body)
 
 
@@ -118,7 +119,7 @@ def _write_to_stdout(body: bytes) -> None:
         sys.stdout.buffer.write(body)
         sys.stdout.buffer.flush()
     except BrokenPipeError:
-        raise  # A reader who has seen enough is no failure: click ends quietly.
+        raise  # Click ends quietly if the reader closes the pipe.
     except OSError as error:
         raise click.ClickException(failure("stdout", error)) from error
 

@@ -1,6 +1,6 @@
-"""A picture that a command is to make, and how it comes by it.
+"""A picture for a command to make.
 
-Flask side, without a request: ``inject`` may want one.
+Flask side, without a request, which a route's ``inject`` may require.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ class Job:
 
     route: FigureRoute
     picture: Picture
-    #: Whether it is left out if its size is more than the route allows, as it is by
-    #: ``figure()``: nobody named that size.
+    #: Whether it is left out, as by ``figure()``, if it is larger than the route
+    #: allows: its scale is a default, not the user's choice.
     is_usual: bool = False
 
     @classmethod
     def named(
         cls, endpoint: str, arguments: Iterable[str], options: Mapping[str, Any]
     ) -> Job:
-        """The picture that a command line names.
+        """Return the picture of a command line.
 
         :param arguments: texts of the form ``NAME=VALUE``.
         :param options: as for :func:`~flask_mplstream.web.figure_view.named_variant`.
-        :raises MplStreamError: where there is no such picture.
+        :raises MplStreamError: if there is no such picture.
         """
         route = current_state().route(endpoint)
         pairs = pairs_of(arguments)
@@ -57,13 +57,13 @@ class Job:
         return f"{self.figure} {self.picture.variant}"
 
     def fetch(self) -> Served:
-        """The picture as a request gets it, but never one that is too old.
+        """Return the picture as for a request, but not stale unless ``max_age`` is 0.
 
-        A page may be sent an older picture while it is rendered again, or where that
-        fails; who renders ahead wants to know.
+        A request may get a stale picture during a renewal or after an error; here the
+        caller waits for the renewal and gets the error.
         """
         wanted, _ = self.route.wanted(self.picture)
-        # With a max_age of 0, nothing but a stale one can be rendered ahead.
+        # With a max_age of 0, every picture that was rendered ahead is stale.
         if wanted.lifetime.max_age_s:
             wanted = wanted.without_stale()
         wanted = replace(wanted, is_failure=lambda _: False)
@@ -72,9 +72,9 @@ class Job:
 
 
 def check_inject(route: FigureRoute) -> None:
-    """Refuse a figure whose ``inject`` does not work here.
+    """Reject a figure if its ``inject`` fails without a request.
 
-    :raises click.ClickException: with what it says.
+    :raises click.ClickException: with the error's first line.
     """
     try:
         route.injected()

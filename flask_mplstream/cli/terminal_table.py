@@ -1,6 +1,6 @@
 """Aligned columns of text that fit the terminal.
 
-Flask side, but of the standard library alone.
+Imports only the standard library.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import sys
 from collections.abc import Collection, Sequence
 
 GAP = "  "
-#: Characters that a column keeps, however narrow the terminal is.
+#: Minimum width of a shortened column, in characters, even on a narrower terminal.
 MIN_WIDTH = 8
 
 
 def available_width() -> int | None:
-    """Characters of a line; ``None`` where no terminal sets a limit."""
+    """Return the characters per line; ``None`` if stdout is not a terminal."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
@@ -25,11 +25,11 @@ def aligned(
     *,
     numbers: Collection[int] = (),
 ) -> list[str]:
-    """*rows*, all of the same length, as lines with aligned columns.
+    """Return *rows*, all of the same length, as lines with aligned columns.
 
-    :param width: characters of a line; the widest columns are cut to fit.
-        ``None`` for as many as there are.
-    :param numbers: the columns that are aligned at their right.
+    :param width: characters per line; the widest columns are cut to fit. ``None`` for
+        no limit.
+    :param numbers: indices of the right-aligned columns.
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     if width is not None:
@@ -47,7 +47,7 @@ def aligned(
 
 
 def _narrow(widths: list[int], room: int) -> None:
-    """Take from the widest of *widths* until they fit *room*, or none is wide."""
+    """Reduce the widest of *widths* until all fit *room* or reach :data:`MIN_WIDTH`."""
     while sum(widths) > room and max(widths) > MIN_WIDTH:
         widths[widths.index(max(widths))] -= 1
 

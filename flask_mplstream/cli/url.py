@@ -1,4 +1,4 @@
-"""``flask figures url``: the canonical URL of a picture.
+"""The ``flask figures url`` command: the canonical URL of a picture.
 
 Flask side.
 """
@@ -58,7 +58,7 @@ def command(
         )
     app = app_ctx.app
     values = job.picture.arguments.values
-    # Without a request Flask makes no URL that is relative.
+    # Flask builds relative URLs only in a request.
     with as_failure(job), app.test_request_context():
         url = figure_url(endpoint, **values, **chosen, _external=_external)
     click.echo(url)

@@ -1,4 +1,4 @@
-"""``flask figures warm``: pictures are there before somebody asks for them.
+"""The ``flask figures warm`` command: renders pictures before the first request.
 
 Flask side.
 """

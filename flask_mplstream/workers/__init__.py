@@ -1,5 +1,5 @@
-"""Where a render runs: in this process, in a worker, or on an executor.
+"""The place of a render: this process, a worker process or an executor.
 
-It imports ``rendering``, ``limits`` and the rooms below them. Of Flask it uses the app
-context, never the request.
+Imports ``rendering``, ``limits`` and the layers below them. Uses Flask's app context,
+never the request.
 """

@@ -1,8 +1,8 @@
 """Database connections that a request holds while it waits for a picture.
 
 Flask side. A figure function has a separate app context, so its queries need a second
-connection. If every request that waits holds one, a pool of 15 is empty at 15 requests
-and the render that they wait for gets none.
+connection. If 15 waiting requests hold all 15 connections of a pool, the render that
+they wait for gets none.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from weakref import WeakSet
 
 from flask import current_app, g, has_app_context
 
-#: What the log and the debug answer add to a pool's timeout.
+#: The note that the log and the debug answer add to a pool's timeout.
 POOL_HINT = (
     "All database connections are in use: requests may hold one each while they wait "
     "for a picture. Commit or close the session before figure() or in version and "
@@ -24,9 +24,10 @@ POOL_HINT = (
 )
 
 
-#: Where a session keeps the connections that it has begun a transaction on.
+#: Key in ``session.info`` of the connections with a transaction of this session.
 _BEGUN = "flask_mplstream_begun"
-#: Beginnings of statements that read, and no word of a write, a lock or a variable.
+#: Matches a statement that begins as a read and has no word of a write or lock and no
+#: assignment to a variable.
 _READS = re.compile(
     r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*"
     r"(?:SELECT|WITH|VALUES|SHOW|EXPLAIN|PRAGMA(?![^=]*=))\b"
@@ -36,8 +37,9 @@ _READS = re.compile(
 )
 #: Names in front of a parenthesis.
 _CALLED = re.compile(r"(?<![\w.$\"`\]])([\w.$\"`\]]+)\s*\(")
-#: Those that only compute. A function of the database may do anything: set_config sets
-#: whose rows the transaction sees, pg_advisory_xact_lock holds a lock until its end.
+#: Functions and keywords that only compute. Other database functions have effects:
+#: set_config can change the rows that the transaction sees, and pg_advisory_xact_lock
+#: holds a lock until the transaction ends.
 _COMPUTES = frozenset(
     re.findall(
         r"\w+",
@@ -62,13 +64,13 @@ _COMPUTES = frozenset(
         """,
     )
 )
-#: Transactions with other statements.
+#: Transactions with statements that may write.
 _written: WeakSet[Any] = WeakSet()
-_watching = threading.Lock()  # held for good by the first call of watch_writes
+_watching = threading.Lock()  # Taken by the first watch_writes(), never released.
 
 
 def watch_writes() -> None:
-    """Note from now on which transactions write, if the app uses SQLAlchemy."""
+    """Start to record the transactions that write, if SQLAlchemy's ORM is loaded."""
     if "sqlalchemy.orm" not in sys.modules or not _watching.acquire(blocking=False):
         return
     from sqlalchemy import Engine, event
@@ -87,7 +89,7 @@ def _note_statement(connection: Any, _cursor: Any, statement: str, *_: Any) -> N
 
 
 def _only_reads(statement: str) -> bool:
-    """Whether nothing of *statement* outlives it, as far as its text shows."""
+    """Return whether, judged by its text, *statement* has no lasting effect."""
     if not _READS.match(statement):
         return False
     return all(name.lower() in _COMPUTES for name in _CALLED.findall(statement))
@@ -103,10 +105,10 @@ def _note_end(session: Any, transaction: Any) -> None:
 
 
 def release_connections() -> None:
-    """Give back the connections of Flask-SQLAlchemy sessions that have only read.
+    """Release the connections of Flask-SQLAlchemy sessions that have only read.
 
-    Objects stay attached, and keep what was loaded. A session with changes that are
-    not committed keeps its transaction, and its connection.
+    Objects stay attached and keep their loaded attributes. A session with uncommitted
+    changes keeps its transaction and its connection.
     """
     if has_app_context():
         for session in _open_sessions():
@@ -115,7 +117,7 @@ def release_connections() -> None:
 
 
 def _open_sessions() -> Iterator[Any]:
-    """The sessions of the current app context, of Flask-SQLAlchemy and its Lite."""
+    """Yield the app context's Flask-SQLAlchemy and Flask-SQLAlchemy-Lite sessions."""
     scoped = getattr(current_app.extensions.get("sqlalchemy"), "session", None)
     registry = getattr(scoped, "registry", None)
     if registry is not None and registry.has():
@@ -128,13 +130,13 @@ def _has_only_read(session: Any) -> bool:
         return False
     if session.new or session.dirty or session.deleted:
         return False
-    # Without any, it holds no connection, or began before writes were watched.
+    # An empty list: no connection, or the session began before watch_writes().
     begun = session.info.get(_BEGUN, ())
     return bool(begun) and not any(c.get_transaction() in _written for c in begun)
 
 
 def _end_transaction(session: Any) -> None:
-    """Commit, which changes nothing, without expiring what was loaded."""
+    """Commit a transaction that has only read, without expiring loaded attributes."""
     found, session.expire_on_commit = session.expire_on_commit, False
     try:
         session.commit()
@@ -143,7 +145,7 @@ def _end_transaction(session: Any) -> None:
 
 
 def note_pool_timeout(error: BaseException) -> None:
-    """Add the cause and the fix to *error* if a connection pool was empty."""
+    """Add :data:`POOL_HINT` to *error* if it is the timeout of an empty pool."""
     kind = type(error)
     is_timeout = kind.__name__ in ("TimeoutError", "PoolTimeout")
     is_pool = kind.__module__.startswith(("sqlalchemy", "psycopg_pool"))

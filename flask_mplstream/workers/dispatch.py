@@ -1,6 +1,6 @@
-"""Where an app's renders run: here, in a pool of processes, or on an executor.
+"""The dispatch of an app's renders: to this process, a process pool or an executor.
 
-Flask side; one :class:`Renders` for each app and process.
+Flask side. Each app has one :class:`Renders` per process.
 """
 
 from __future__ import annotations
@@ -39,35 +39,35 @@ from .greenlets import warn_of_greenlets
 from .job import Recipe
 from .request_isolation import is_rendering, run_without_request
 
-#: There is no room for a render, or the URL asks for what cannot be had: no fault.
+#: Errors that are not failures of the figure: overload and bad arguments.
 _REFUSALS = (OverloadedError, ArgumentsError)
 
 
 @dataclass(frozen=True, slots=True)
 class _Render:
-    """One render: of what, in which variant, and how long it may take."""
+    """One render: its recipe, arguments, variant and deadline."""
 
     recipe: Recipe
     values: Mapping[str, Any]
     variant: Variant
     deadline: Deadline
-    #: Whose budget it is on, if on any.
+    #: The client that is charged for it, if any.
     payer: str | None
-    #: Called when it needs no database connection for a while.
+    #: Called when the render needs no database connection for a while.
     release: Callable[[], object]
 
     def image(self) -> RenderedImage:
-        """The picture, rendered in this process."""
+        """Render the picture in this process."""
         return self.recipe.image(
             self.values, self.variant, deadline=self.deadline, release=self.release
         )
 
 
 class Renders:
-    """Renders the pictures of *app*.
+    """The renders of *app*'s pictures.
 
-    :param budget: what each client may spend, if that is bounded.
-    :param modules: where the figure functions are, for workers to import.
+    :param budget: the limit of each client; ``None`` for no limit.
+    :param modules: the figure functions' modules, which workers import.
     """
 
     def __init__(
@@ -80,11 +80,10 @@ class Renders:
         self._app = app
         self._budget = budget
         self._app_name = settings.app
-        watch_writes()  # SQLAlchemy may have been imported since.
+        watch_writes()  # Again, as SQLAlchemy may have been imported since.
         self._before_wait = settings.before_wait or release_connections
         self._release = release_connections if settings.before_wait is None else _keep
-        # On an executor all that it has been given counts as waiting: how much it
-        # runs at once is its own affair.
+        # An executor's slots are unknown, so all its renders count as pending.
         slots = 0 if settings.executor else max(settings.workers, 1)
         self._admission = Admission(slots + settings.max_pending)
         self._elsewhere = choose_executor(app, settings, modules)
@@ -99,12 +98,13 @@ class Renders:
         deadline: Deadline,
         payer: str | None = None,
     ) -> RenderedImage:
-        """The picture of *values*, before the deadline.
+        """Render the picture of *values* before the deadline.
 
-        :param payer: what :meth:`admit` returned.
-        :raises OverloadedError: where there is no room for it, or no turn in time.
-        :raises SlowRenderError: where its render takes too long and can be ended.
-        :raises WorkerDiedError: where no worker survived it.
+        :param payer: the result of :meth:`admit`.
+        :raises OverloadedError: if too many renders are pending, or no worker is free
+            in time.
+        :raises SlowRenderError: if the render takes too long and can be ended.
+        :raises WorkerDiedError: if the worker dies in both of two attempts.
         """
         told = {"figure": recipe.endpoint, "arguments": values, "variant": variant}
         render = _Render(recipe, values, variant, deadline, payer, self._release)
@@ -121,7 +121,7 @@ class Renders:
 
     def _charged(self, render: _Render) -> RenderedImage:
         if is_rendering.get():
-            # Asked for by a figure function, which has its turn.
+            # Called by a figure function, which already has the turn.
             return self._here(render)
         if self._budget is None or render.payer is None:
             return self._admitted(render)
@@ -129,17 +129,20 @@ class Renders:
             return self._admitted(render)
 
     def admit(self, begins: bool) -> str | None:
-        """Return who pays for a render of the current request.
+        """Return the client to charge for a render of the current request.
 
         :param begins: whether the request would begin one; a follower pays nothing.
-        :raises BudgetError: with the seconds to wait, if the client has had enough.
+        :raises BudgetError: with the seconds to wait, if the budget is spent.
         """
         if self._budget is None:
             return None
         return self._budget.payer(must_have=begins)
 
     def before_wait(self) -> None:
-        """Give back what the current request would hold while it waits."""
+        """Release the database connections of a request that is about to wait.
+
+        ``MPLSTREAM_BEFORE_WAIT`` replaces this.
+        """
         self._before_wait()
 
     def _admitted(self, render: _Render) -> RenderedImage:
@@ -170,26 +173,29 @@ class Renders:
         return run_without_request(self._app, render.image)
 
     def clock(self) -> float:
-        """Return seconds for deadlines: they stand still while workers start."""
+        """Return the seconds of the deadlines' clock.
+
+        It stops while workers start and none is ready.
+        """
         return monotonic() if self._elsewhere is None else self._elsewhere.clock()
 
     def start(self) -> None:
-        """Start the workers, if there are any, instead of with the first render."""
+        """Start the workers, if any, before the first render."""
         if self._elsewhere is not None:
             self._elsewhere.start()
 
     def stop(self) -> None:
-        """End the workers, if there are any."""
+        """Stop the workers, if any."""
         if self._elsewhere is not None:
             self._elsewhere.stop()
 
 
 def _keep() -> None:
-    """Hold what is held: the app has a function of its own for that."""
+    """Keep the connections: the app sets ``MPLSTREAM_BEFORE_WAIT``."""
 
 
 def check_extras(settings: Settings) -> None:
-    """Refuse settings that want what is not installed.
+    """Reject settings that require a package that is not installed.
 
     :raises ConfigError: naming the extra.
     """
@@ -205,7 +211,7 @@ def check_extras(settings: Settings) -> None:
 
 
 def _with_wait(image: RenderedImage, elapsed_s: float) -> RenderedImage:
-    """*image* with what was not spent on a step counted as waiting."""
+    """Return *image* with the rest of *elapsed_s*, outside its steps, as ``wait``."""
     steps = {name: s for name, s in image.timings_s if name != "wait"}
     waited = max(elapsed_s - sum(steps.values()), 0.0)
     return replace(image, timings_s=(("wait", waited), *steps.items()))

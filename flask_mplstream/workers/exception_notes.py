@@ -1,6 +1,6 @@
-"""Whose fault an error is: the URL's own mathtext, or a line of the user's code.
+"""The cause of an error in a render: an argument from the URL, or the user's code.
 
-Flask side, in the process that renders, where the traceback still is.
+Flask side. Runs in the process that renders, as only that one has the traceback.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ from .database_connections import note_pool_timeout
 
 
 def is_failure(error: Exception) -> bool:
-    """Whether *error* is a fault, and no answer such as 404 (RFC 5861 section 4)."""
+    """Return whether *error* is a failure, not an answer such as 404.
+
+    RFC 5861 section 4: an ``HTTPException`` is a failure from status 500 on.
+    """
     if not isinstance(error, HTTPException):
         return True
     status = error.get_response().status_code
@@ -41,18 +44,21 @@ def is_failure(error: Exception) -> bool:
 def explained(
     function: Callable[..., object], from_url: Mapping[str, Any]
 ) -> Iterator[None]:
-    """Blame the URL for its own mathtext; add the user's line to other errors.
+    """Turn bad mathtext from the URL into an argument error; add notes to others.
 
-    :param function: the figure function, whose lines are told.
-    :param from_url: those of its arguments that a stranger chose.
-    :raises ArgumentsError: where one of them is no mathtext.
+    The notes are the failing line of the user's code and hints at the fix.
+
+    :param function: the figure function.
+    :param from_url: its arguments from the URL.
+    :raises ArgumentsError: if one of them is not valid mathtext.
+    :raises InnerFigureError: for an ``ArgumentsError`` of a figure that *function*
+        requested, which is not the client's fault.
     """
     try:
         yield
     except HTTPException:
-        raise  # An answer, not a fault.
+        raise  # An answer, not a failure.
     except ArgumentsError as error:
-        # Of another figure that this one asks for: not the client's fault.
         raise InnerFigureError(f"{qualified_name(function)}: {error}") from error
     except Exception as error:
         fault = _mathtext_fault(error, from_url)
@@ -69,13 +75,12 @@ def explained(
 
 @contextmanager
 def explained_size(chosen: Mapping[str, Any], variant: Variant) -> Iterator[None]:
-    """Blame the URL for the size of a picture that its own choice made too large.
+    """Turn the error of a picture that the URL made too large into an argument error.
 
-    A URL that chose nothing, or nothing that matters, is not to blame: then the error
-    is the app's, and stays what it is.
-
-    :param chosen: the arguments that differ from their defaults.
-    :raises ArgumentsError: naming each choice.
+    :param chosen: the arguments that differ from their defaults. If there are none,
+        and the variant's scale or width is not the cause, the error is the app's and
+        is not changed.
+    :raises ArgumentsError: naming each of the arguments, or the scale or width.
     """
     try:
         yield
@@ -100,10 +105,10 @@ def _mathtext_fault(
 ) -> ArgumentFault | None:
     found = mathtext_of(error)
     if found is None or type(error) is RuntimeError:
-        return None  # A RuntimeError is FreeType's: the text was read.
+        return None  # A RuntimeError is FreeType's: the text is valid mathtext.
     for name, value in from_url.items():
         for text in [value] if isinstance(value, str) else _texts(value):
-            # Matplotlib reads each line by itself.
+            # Matplotlib parses each line separately.
             lines = text.split("\n")
             if any(line in found and _MARKUP.search(line) for line in lines):
                 reason = f"Matplotlib cannot read it as mathtext: {_reason(error)}."
@@ -120,21 +125,21 @@ def _texts(value: object) -> list[str]:
     return [item for item in items if isinstance(item, str)]
 
 
-#: What pyparsing puts around what it has to say.
+#: The prefix and suffix of pyparsing's messages.
 _PARSER_WORDS = re.compile(r"^Parse\w*Exception: |\s*\(at char .*$")
 
 
 def _reason(error: Exception) -> str:
-    """The last line that says something; pyparsing draws an arrow above it."""
+    """Return the last line that is not blank; pyparsing draws an arrow above it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     reason = _PARSER_WORDS.sub("", lines[-1]) if lines else ""
     return reason.rstrip(".") or type(error).__name__
 
 
 def _inject_hint(error: Exception, line: str, function: Callable[..., object]) -> str:
-    """Return how to pass a value of the request, if *error* is that it is missing.
+    """Return how to pass a request's value, if *error* is due to its absence.
 
-    :param line: the line of the figure function.
+    :param line: the result of :func:`_line_of`.
     """
     missed = error.obj if isinstance(error, AttributeError) else error
     is_user = missed is None and "current_user" in line
@@ -163,7 +168,7 @@ _OF_A_THREAD = re.compile(r"created in a thread can only|main thread of the main
 
 
 def _thread_hint(error: Exception) -> str:
-    """Return what to do if *error* is that something belongs to another thread."""
+    """Return the fix if *error* is the use of an object of another thread."""
     if not _OF_A_THREAD.search(str(error)):
         return ""
     return (
@@ -175,7 +180,7 @@ def _thread_hint(error: Exception) -> str:
 
 
 def _is_wrapped(function: Callable[..., object], frames: list[FrameType]) -> bool:
-    """Whether *frames* ended in a decorator, before the figure function itself ran."""
+    """Return whether *frames* end in a decorator, before the figure function runs."""
     plain = plain_function(function)
     code = getattr(plain, "__code__", None)
     return plain is not function and all(frame.f_code is not code for frame in frames)
@@ -185,7 +190,7 @@ _TRANSLATORS = re.compile("babel|gettext")
 
 
 def _line_of(error: Exception, function: Callable[..., object]) -> str:
-    """The line of the user's own code in which *error* was raised, or nothing."""
+    """Return the last line of the user's file in *error*'s traceback, or ``""``."""
     code = getattr(plain_function(function), "__code__", None)
     own = code.co_filename if code else None
     found = ""

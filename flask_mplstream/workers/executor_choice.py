@@ -1,7 +1,7 @@
-"""Where an app's figures are drawn: in workers, on an executor, or in this process.
+"""The choice among workers, an executor and this process for an app's renders.
 
-Flask side. The only place that decides it. Worker processes are a setting of the app,
-but not every process can start them; there the figures are drawn by the process itself.
+Flask side. Not every process can start the workers that the app is configured to
+have; one that cannot draws the figures itself.
 """
 
 from __future__ import annotations
@@ -27,37 +27,37 @@ from .ipc import check_found
 
 logger = logging.getLogger("flask_mplstream")
 
-#: What the name of an interpreter has in it, in a Nix store as well.
+#: One of these is in an interpreter's file name, also in a Nix store.
 _INTERPRETERS = ("python", "pypy", "graalpy")
 
 
 class Elsewhere(Protocol):
-    """Runs payloads outside this process."""
+    """A runner of payloads outside this process."""
 
     def clock(self) -> float:
-        """Return seconds that never fall, and stand still while workers start."""
+        """Return monotonic seconds that do not advance while workers start."""
 
     def start(self) -> None:
-        """Be ready before the first render."""
+        """Get ready before the first render."""
 
     def run(
         self, payload: bytes, timeout_s: float, on_turn: Callable[[], object]
     ) -> bytes:
-        """Return the result of *payload*, in *timeout_s* seconds.
+        """Return the result of *payload* within *timeout_s* seconds.
 
         :param on_turn: called when the render begins.
         """
 
     def stop(self) -> None:
-        """Leave nothing running."""
+        """Stop everything that was started."""
 
 
 def choose_executor(
     app: Flask, settings: Settings, modules: tuple[str, ...]
 ) -> Elsewhere | None:
-    """Return what draws the figures of *app*; ``None`` for this process itself.
+    """Return the runner of *app*'s renders; ``None`` for this process.
 
-    :param modules: where the figure functions are, for workers to import.
+    :param modules: the figure functions' modules, which workers import.
     """
     if settings.executor is not None:
         return OnExecutor(settings.executor)
@@ -83,7 +83,7 @@ def choose_executor(
 
 
 def find_obstacle() -> str | None:
-    """Return why this process can have no worker processes, or ``None``."""
+    """Return the reason why this process cannot have workers, or ``None``."""
     if getattr(multiprocessing.current_process(), "daemon", False):
         return (
             "it is daemonic, as the processes of Celery's prefork pool and of "
@@ -99,9 +99,9 @@ def find_obstacle() -> str | None:
 
 
 def _find_fault_of_semaphores() -> str | None:
-    """Try a lock, which needs the shared memory that AWS Lambda does not have."""
+    """Create a lock, which needs shared memory; AWS Lambda has none."""
     methods = multiprocessing.get_all_start_methods()
-    # A forked child's lock is unlinked at once: nothing has to track it.
+    # A lock of the fork context is unlinked at once and needs no resource tracker.
     method = "fork" if "fork" in methods else "spawn"
     try:
         multiprocessing.get_context(method).Lock()
@@ -111,7 +111,7 @@ def _find_fault_of_semaphores() -> str | None:
 
 
 def _reporter(app: Flask) -> Callable[[str], None]:
-    """Return the function that reports killed workers; it does not keep *app* alive."""
+    """Return a function that signals a killed worker and does not keep *app* alive."""
     held = ref(app)
 
     def report(reason: str) -> None:
@@ -123,9 +123,10 @@ def _reporter(app: Flask) -> Callable[[str], None]:
 
 
 def check_app(name: str | None) -> None:
-    """Refuse a ``MPLSTREAM_APP`` that no worker could import, as far as is known here.
+    """Reject a ``MPLSTREAM_APP`` that is known to be wrong.
 
-    Nothing is imported: what is being imported just now may define the app later.
+    Nothing is imported, and a module that is being imported is accepted, as it may
+    define the app later.
 
     :raises ConfigError: with the reason.
     """
@@ -153,7 +154,11 @@ def check_app(name: str | None) -> None:
 
 
 def _is_findable(module: str) -> bool:
-    """Whether *module* may be imported, as far as its imported parents can tell."""
+    """Return ``False`` if *module*, or a parent of it, does not exist.
+
+    ``find_spec`` imports a module's parents. If they are not loaded, only the topmost
+    of them is looked up.
+    """
     if module in sys.modules:
         return True
     parent = module.rpartition(".")[0]
@@ -167,5 +172,5 @@ def _is_findable(module: str) -> bool:
 
 def _is_being_imported(module: object) -> bool:
     spec = getattr(module, "__spec__", None)
-    # A script has no such state, and is being run.
+    # A module without a spec is a script, which is still running.
     return spec is None or getattr(spec, "_initializing", False)

@@ -1,4 +1,4 @@
-"""Any ``concurrent.futures.Executor``: other machines, a pool of the app's own.
+"""Renders on a ``concurrent.futures.Executor``: other machines, or the app's pool.
 
 Flask side.
 """
@@ -19,10 +19,10 @@ logger = logging.getLogger("flask_mplstream")
 
 
 class OnExecutor:
-    """Runs payloads on an executor.
+    """A runner of payloads on an executor.
 
-    :param given: the executor, or a callable that makes one: at first use, and
-        again where it broke.
+    :param given: the executor, or a callable that creates one, which is called at
+        first use and again if that executor breaks.
     """
 
     def __init__(self, given: Executor | Callable[[], Executor]) -> None:
@@ -31,11 +31,11 @@ class OnExecutor:
         self._lock = threading.Lock()  # guards _executor
 
     def clock(self) -> float:
-        """Return seconds that only grow: how the executor starts is not known."""
+        """Return monotonic seconds; an executor does not report its start."""
         return time.monotonic()
 
     def start(self) -> None:
-        """Make the executor now."""
+        """Create the executor now."""
         self._current(threading.TIMEOUT_MAX)
 
     def run(
@@ -44,13 +44,14 @@ class OnExecutor:
         timeout_s: float,
         on_turn: Callable[[], object] = lambda: None,
     ) -> bytes:
-        """What comes back for *payload*.
+        """Return the result of *payload*.
 
-        :param on_turn: called when the executor has it; when it begins is not known.
-
-        :raises OverloadedError: where no executor is made in *timeout_s*.
+        :param on_turn: called before the executor gets *payload*, as an executor does
+            not report the beginning of the render.
+        :raises OverloadedError: if no executor is created in *timeout_s*.
         :raises SlowRenderError: after *timeout_s*.
-        :raises WorkerDiedError: where the executor does not work.
+        :raises WorkerDiedError: if the executor is broken, and its replacement, if
+            *given* can create one, is broken too.
         """
         deadline = time.monotonic() + timeout_s
         executor = self._current(timeout_s)
@@ -73,7 +74,7 @@ class OnExecutor:
         try:
             return future.result(timeout_s)
         except TimeoutError:
-            # It may run on, as an executor cannot kill; but nobody waits.
+            # An executor cannot kill a render that has begun: it goes on.
             future.cancel()
             raise SlowRenderError(
                 f"The picture was not ready after {timeout_s:.1f} seconds."
@@ -85,7 +86,7 @@ class OnExecutor:
             ) from error
 
     def _current(self, timeout_s: float, broken: Executor | None = None) -> Executor:
-        """The executor, made where there is none, or only the *broken* one."""
+        """Return the executor; create one if there is none, or to replace *broken*."""
         timeout_s = max(timeout_s, 0.0)
         if not self._lock.acquire(timeout=timeout_s):
             raise OverloadedError(
@@ -117,7 +118,7 @@ class OnExecutor:
         return made
 
     def stop(self) -> None:
-        """Shut down what was made here; an executor that was given is its owner's."""
+        """Shut down an executor that the callable created; leave one that was given."""
         with self._lock:
             executor, self._executor = self._executor, None
         if executor is not None and not isinstance(self._given, Executor):
@@ -125,9 +126,9 @@ class OnExecutor:
 
 
 def _end(executor: Executor) -> None:
-    """Shut *executor* down without waiting, as far as one that is broken can be."""
+    """Shut *executor* down without waiting; ignore errors, as it may be broken."""
     with suppress(Exception):
         try:
             executor.shutdown(wait=False, cancel_futures=True)
-        except TypeError:  # Dask's has no cancel_futures, and always cancels.
+        except TypeError:  # Dask's has no cancel_futures: it always cancels.
             executor.shutdown(wait=False)

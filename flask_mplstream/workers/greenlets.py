@@ -1,6 +1,6 @@
-"""gevent and eventlet: all requests of a process share one thread.
+"""Detection of gevent and eventlet, under which all requests share one thread.
 
-Flask side; it imports neither.
+Flask side. Imports neither.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 
 logger = logging.getLogger("flask_mplstream")
 
-#: Followers that may wait at once where each holds a thread of the server.
+#: Default number of followers at once if each holds a thread of the server.
 USUAL_FOLLOWERS = 6
 
 
@@ -27,12 +27,12 @@ def greenlet_library() -> str | None:
 
 
 def usual_followers() -> float:
-    """Return how many requests may wait for the renders of others by default."""
+    """Return the default limit of followers: none if threads are greenlets."""
     return USUAL_FOLLOWERS if greenlet_library() is None else math.inf
 
 
 def warn_of_greenlets() -> None:
-    """Warn that a render in this process stops all its requests."""
+    """Warn, under greenlets, that a render in this process blocks all its requests."""
     library = greenlet_library()
     if library is not None:
         logger.warning(

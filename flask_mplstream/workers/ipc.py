@@ -1,8 +1,8 @@
-"""What goes to a worker and what comes back: bytes.
+"""The messages between the web process and a worker: renders and results as pickles.
 
-Flask side, in both processes. A payload is unpickled inside the function that
-the worker runs, so that a module that cannot be imported there is an error with
-a message and not the end of a worker. Both sides are the app's own.
+Flask side, in both processes, which belong to the same app. The function that the
+worker runs unpickles the payload, so a module that cannot be imported there is an
+error with a message, not the end of the worker.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from .request_isolation import run_without_request
 def pack(
     app_name: str | None, recipe: Recipe, values: Mapping[str, Any], variant: Variant
 ) -> bytes:
-    """One render as bytes.
+    """Return one render as bytes, for :func:`run`.
 
     :param app_name: ``MPLSTREAM_APP``.
-    :raises ConfigError: where an argument cannot be pickled.
+    :raises ConfigError: if an argument cannot be pickled.
     """
     try:
         return pickle.dumps((app_name, recipe, values, variant, app_globals()))
@@ -48,9 +48,9 @@ def pack(
 
 
 def run(payload: bytes) -> bytes:
-    """Render what *payload* says, in the worker; the result goes to :func:`unpack`."""
+    """Render *payload* in the worker; return the bytes for :func:`unpack`."""
     try:
-        # As part of a render: a module that renders when it is imported does it here.
+        # Unpickling may import a module that renders; it must render in this process.
         result: RenderedImage | _Failure = run_without_request(
             None, lambda: _image(payload)
         )
@@ -62,7 +62,7 @@ def run(payload: bytes) -> bytes:
 
 
 def _hint(error: BaseException) -> str | None:
-    """The setting that an error in a worker is about."""
+    """Return the setting that fixes an error in a worker, if one does."""
     if isinstance(error, MemoryError):
         return "A worker may take MPLSTREAM_WORKER_BYTES. Raise it, or draw less."
     if isinstance(error, RuntimeError) and "outside of application" in str(error):
@@ -81,9 +81,10 @@ def _image(payload: bytes) -> RenderedImage:
 
 
 def unpack(result: bytes) -> RenderedImage:
-    """The picture, or the error that it became.
+    """Return the picture, or raise the worker's error.
 
-    :raises RemoteError: for an error that cannot be pickled.
+    :param result: the result of :func:`run`.
+    :raises RemoteError: instead of an error that cannot be pickled.
     """
     outcome: RenderedImage | _Failure = _unpickled(result)
     if isinstance(outcome, _Failure):
@@ -92,7 +93,7 @@ def unpack(result: bytes) -> RenderedImage:
 
 
 def _unpickled(pickled: bytes) -> Any:
-    # By way of a pipe or the app's own executor.
+    # It came through a pipe or the app's executor.
     return pickle.loads(pickled)  # noqa: S301 - from the same app  # nosec B301
 
 
@@ -105,7 +106,7 @@ class _RemoteTraceback(Exception):  # noqa: N818 - as in concurrent.futures
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """An error, as it travels."""
+    """An error of a render in a form that can be pickled."""
 
     pickled: bytes | None
     shown: str
@@ -127,10 +128,10 @@ class _Failure:
         return cls(pickled, shown, notes, text, response)
 
     def error(self) -> Exception:
-        """The error again, as far as it can be."""
+        """Return the original error, or a :class:`RemoteError` with its text."""
         if self.response is not None:
             status, headers, body = self.response
-            # Flask's headers are complete: no default type is added.
+            # The headers include Content-Type, so werkzeug adds no default.
             return HTTPException(response=Response(body, status, headers))
         if self.pickled is not None:
             error: Exception = _unpickled(self.pickled)
@@ -142,7 +143,7 @@ class _Failure:
 
 
 def _pickled(error: BaseException) -> bytes | None:
-    """*error* where it survives the way; many classes of errors do not."""
+    """Return the pickle of *error*, or ``None`` if it does not survive pickling."""
     if not isinstance(error, Exception):
         return None
     try:
@@ -153,11 +154,11 @@ def _pickled(error: BaseException) -> bytes | None:
     return pickled
 
 
-_apps_lock = threading.Lock()  # guards what app_named has made
+_apps_lock = threading.Lock()  # guards the cache of _made
 
 
 def app_named(name: str) -> Flask:
-    """Return the app called *name*, made once for all threads of the worker.
+    """Return the app called *name*, created once for all threads of the worker.
 
     :raises ConfigError: if there is none.
     """
@@ -166,11 +167,11 @@ def app_named(name: str) -> Flask:
 
 
 def check_app(name: str | None) -> None:
-    """Make the app called *name*, if any: the first task of a worker.
+    """Create the app called *name*, if any, as the first task of a worker.
 
-    What else fails in it is left to the first render, which reports it.
+    Other errors are ignored here; the first render reports them.
 
-    :raises ConfigError: if there is none.
+    :raises ConfigError: if there is no such app.
     """
     try:
         if name is not None:
@@ -183,7 +184,7 @@ def check_app(name: str | None) -> None:
 
 @cache
 def _made(name: str) -> Flask:
-    """Return the app, or what the factory makes, named ``module:name``."""
+    """Return the app, or the factory's app, named ``module:name``."""
     try:
         found = import_string(name)
     except ImportError as error:
@@ -207,9 +208,9 @@ def _made(name: str) -> Flask:
 
 
 def check_found(name: str, found: object) -> None:
-    """Refuse *found* if it is neither an app nor a function that may make one.
+    """Reject *found* if it is neither an app nor a callable without arguments.
 
-    :param name: ``MPLSTREAM_APP``, which leads to *found*.
+    :param name: ``MPLSTREAM_APP``, the name of *found*.
     :raises ConfigError: with the reason.
     """
     if isinstance(found, Flask):
@@ -220,7 +221,7 @@ def check_found(name: str, found: object) -> None:
             signature(found).bind()
             return
         except ValueError:
-            return  # A builtin without a signature.
+            return  # A built-in function without a signature.
         except TypeError as error:
             reason = f"which needs arguments: {error}"
     raise ConfigError(

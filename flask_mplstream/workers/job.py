@@ -1,8 +1,8 @@
-"""How a figure route's pictures are made: everything but the arguments.
+"""The recipe of a figure route's pictures: everything except the arguments.
 
-Flask side, wherever a render runs. A :class:`Recipe` is a value that can be
-pickled, as its functions travel by name, so the same lines render in the web
-process, in a worker and on another machine.
+Flask side, in every process that renders. A :class:`Recipe` can be pickled, its
+functions by name, so the same code renders in the web process, in a worker and on
+another machine.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from .exception_notes import explained, explained_size
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A figure function, and how what it returns is drawn."""
+    """A figure function with the looks, limits and meaning of its pictures."""
 
     #: Full name of the route.
     endpoint: str
     function: Callable[..., object]
-    #: Fetches the data, outside the gate.
+    #: The function that fetches the data outside the gate.
     load: Callable[..., Any] | None
-    #: Those of the arguments that ``load`` takes.
+    #: Names of the arguments that ``load`` takes.
     load_takes: tuple[str, ...]
-    #: Arguments that come from the URL.
+    #: Names of the arguments from the URL.
     url_names: tuple[str, ...]
-    #: Their defaults.
+    #: Defaults of the arguments from the URL, by name.
     defaults: Mapping[str, Any]
     looks: Mapping[Theme, Look]
     limits: Limits
@@ -60,11 +60,12 @@ class Recipe:
         deadline: Deadline | None = None,
         release: Callable[[], object] = lambda: None,
     ) -> RenderedImage:
-        """The picture of *values* in *variant*.
+        """Render the picture of *values* in *variant*.
 
-        :param deadline: until when to wait for a turn; ``None`` for no limit.
-        :param release: called when what follows needs no database connection.
-        :raises ArgumentsError: where a text from the URL is no mathtext.
+        :param deadline: the end of the wait for a turn; ``None`` for no limit.
+        :param release: called before steps that need no database connection.
+        :raises ArgumentsError: if a text from the URL is not valid mathtext, or the
+            URL's arguments, scale or width make the picture too large.
         """
         deadline = deadline or Deadline(None)
         began, loaded, steps = perf_counter(), [], []
@@ -80,7 +81,7 @@ class Recipe:
                 given = {name: values[name] for name in self.load_takes}
                 loaded = [_awaited(self.load(**given))]
                 steps = [("load", perf_counter() - began)]
-                release()  # It may be long until it is this figure's turn.
+                release()  # The wait for this figure's turn may be long.
             image = render_variant(
                 lambda: build_once(
                     lambda: self._figure(loaded, values, release), self.source
@@ -105,9 +106,9 @@ class Recipe:
         return returned
 
     def check_portable(self) -> None:
-        """Refuse what another process could not be told.
+        """Reject functions that cannot be pickled for another process.
 
-        :raises ConfigError: naming the function and how to mend it.
+        :raises ConfigError: naming the function and the fix.
         """
         for what, function in (("figure function", self.function), ("load", self.load)):
             try:
@@ -124,18 +125,18 @@ class Recipe:
 
 
 def _awaited(returned: Any) -> Any:
-    """What a coroutine returns. It runs in this thread, which holds the gate.
+    """Return *returned*, or the result of a coroutine, which runs in this thread.
 
-    Flask's ``ensure_sync`` runs it in another one; a figure that it asks for would
-    wait for the gate, and the gate for it.
+    Flask's ``ensure_sync`` would run it in another thread. If it requested a figure
+    there, it would wait for the gate that this thread holds: a deadlock.
     """
     return asyncio.run(returned) if inspect.iscoroutine(returned) else returned
 
 
 def _no_response(returned: object) -> object:
     if isinstance(returned, Response):
-        # Read now, as several requests may wait for it and a stream gives once.
+        # Read the body now: several requests may share it, and a stream is read once.
         returned.direct_passthrough = False
         returned.get_data()
-        abort(returned)  # The user's own answer: sent as it is, and not kept.
+        abort(returned)  # Sent unchanged and not cached.
     return returned

@@ -1,9 +1,9 @@
-"""What a worker process is: its group, its memory, and its end.
+"""A worker process: its start method, process group, memory limit and end.
 
-Only the standard library. A worker is never forked from the web process, whose
-threads would leave locks behind that nobody frees; it leads a process group, so
-that what a figure function starts in that group ends with it; and it ends when the web
-process does, however that happens.
+Imports no third-party package. A worker is never forked from the web process: locks
+that its threads hold would never be released in the child. It leads a process group,
+so a figure function's subprocesses in that group end with it. It ends when the web
+process ends, even if that is killed.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ _all_contexts: WeakSet[KeptContext] = WeakSet()
 
 
 def start_context() -> BaseContext:
-    """How to start a worker: forked from a small server of our own, else spawned.
+    """Return the context that starts workers: a fork server if possible, else spawn.
 
-    A server that was started before this process was forked serves its parent
-    alone, and says so by ``ChildProcessError``. It listens on a socket in a folder for
-    temporary files, which a read-only container may not have.
+    A fork server that was started before this process was forked serves only the
+    parent: ``ChildProcessError``. It needs a socket in a temporary folder, which a
+    read-only container may lack.
     """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     try:
-        # Matplotlib is imported once, and each worker has it when it is forked.
+        # The server imports Matplotlib once; each forked worker already has it.
         forkserver.set_forkserver_preload(["flask_mplstream.workers.ipc"])
         forkserver.ensure_running()
     except OSError:
@@ -50,7 +50,7 @@ def start_context() -> BaseContext:
 
 
 class KeptContext:
-    """A start method that remembers the processes that it started."""
+    """A ``multiprocessing`` context that remembers the processes that it started."""
 
     def __init__(self, context: BaseContext) -> None:
         self._context: Any = context  # The stubs give Process to its subclasses.
@@ -58,10 +58,10 @@ class KeptContext:
         _all_contexts.add(self)
 
     def forget(self) -> None:
-        """After a fork: these are the parent's, and end with that.
+        """Forget the parent's processes in a forked child.
 
-        Both multiprocessing and pebble stop all children that they know of when a
-        process exits, and know them by a list that a fork copies.
+        At exit, multiprocessing and pebble stop all children in a list that a fork
+        copies: the child would stop its parent's workers.
         """
         known: set[BaseProcess] = multiprocessing.process._children  # type: ignore[attr-defined]  # Not public.
         known.difference_update(self._processes)
@@ -71,25 +71,25 @@ class KeptContext:
         return getattr(self._context, name)
 
     def Process(self, *args: Any, **kwargs: Any) -> BaseProcess:  # noqa: N802 - a context's method
-        """A process as ``multiprocessing`` makes it."""
+        """Return a new process of the context, and remember it."""
         process: BaseProcess = self._context.Process(*args, **kwargs)
         self._processes.append(process)
         return process
 
     @property
     def has_ended(self) -> bool:
-        """Whether a process has ended."""
+        """Whether at least one of the started processes has ended."""
         started = [process for process in self._processes if process.pid is not None]
         return bool(wait([process.sentinel for process in started], timeout=0))
 
     def watch(self) -> None:
-        """Have what was started killed when this process is."""
+        """Have the reaper kill the started processes if this process is killed."""
         for process in self._processes:
             if process.pid is not None:
                 reaper.watch(process.pid)
 
     def kill(self) -> None:
-        """End every process that was started, with its whole group, at once."""
+        """Kill every started process with its process group."""
         for process in self._processes:
             _kill_group(process)
 
@@ -100,26 +100,26 @@ def _kill_group(process: BaseProcess) -> None:
     if hasattr(os, "killpg"):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-    # Where it has not come to leading its group yet, or there are no groups.
+    # It may not lead its group yet, and Windows has no groups.
     process.kill()
     reaper.leave(process.pid)
 
 
 def settle() -> None:
-    """Make this process a worker: the head of its group, and nobody's orphan."""
+    """Make this worker the leader of a process group that dies with its parent."""
     if hasattr(os, "setpgid"):
         os.setpgid(0, 0)
     parent = multiprocessing.parent_process()
     is_from_server = parent is not None and os.getppid() != parent.pid
     if sys.platform == "linux" and is_from_server:
-        # A child of the fork server, which ends with the web process: the kernel
-        # sees to it should the reaper be gone. Not where the web process is the
-        # parent: there it would be the end of the *thread* that started this.
+        # The fork server ends with the web process. If the reaper is gone, the kernel
+        # then kills this child. A spawned worker would get the signal when the
+        # *thread* of the web process that started it ends, so it does not ask for it.
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def limit_memory(memory_bytes: int) -> None:
-    """Bound the address space to what is taken now and *memory_bytes* more."""
+    """Limit the address space to its present size plus *memory_bytes*; Linux only."""
     try:
         import resource
 

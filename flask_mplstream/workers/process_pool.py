@@ -1,7 +1,7 @@
 """A pool of worker processes, each of which can be killed alone.
 
-Flask side. Every worker is a pebble pool of one: what a killed process leaves
-half written in a pipe, or locked, is thrown away with it and touches no other.
+Flask side. Each worker is a pebble pool of one process: a half-written pipe or a lock
+that a killed process leaves is discarded with its pool and affects no other worker.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ logger = logging.getLogger("flask_mplstream")
 
 T = TypeVar("T")
 
-#: Part of a request's time after which its render is not begun any more: the rest would
-#: be too short for many, and their workers killed for nothing. Only a worker that
-#: starts is waited for longer: others than those that wait could not use it either.
+#: Fraction of a request's time after which its render no longer begins: many would
+#: need more than the rest, and their workers would be killed in vain. The wait for a
+#: worker that is starting may last longer, as no other request could use it either.
 LATEST_START = 0.5
-#: What an operator can do if workers are busy or starting.
+#: The fix if workers are busy or starting.
 MORE_WORKERS = (
     "Raise MPLSTREAM_WORKERS or timeout, or start the workers before the first request "
     "(MPLSTREAM_PRELOAD)."
 )
-#: Seconds of a start that do not count as the time of the pictures that wait for it.
-#: With the default ``timeout`` that is less than the 30 seconds of gunicorn.
+#: Seconds of a start that do not count against the deadlines of waiting pictures.
+#: Together with the default ``timeout`` they are less than gunicorn's 30 seconds.
 FREE_START_S = 15.0
-#: Seconds after which a process that still starts is started anew.
+#: Seconds after which a process that is still starting is replaced.
 LONGEST_START_S = 60.0
-#: Seconds in which a task that its process took to the grave is missed.
+#: Seconds between two checks for a task that was lost with its process.
 PULSE_S = 0.5
 
 _all_pools: WeakSet[Pool] = WeakSet()
@@ -56,9 +56,9 @@ _all_pools: WeakSet[Pool] = WeakSet()
 
 @dataclass(frozen=True, slots=True)
 class Startup:
-    """What a worker has before its first render."""
+    """The preparation of a worker before its first render."""
 
-    #: Address space beyond what all this takes.
+    #: Address space of the renders, beyond that of the imports and the app.
     memory_bytes: int
     #: ``MPLSTREAM_APP``.
     app_name: str | None
@@ -66,13 +66,13 @@ class Startup:
     modules: tuple[str, ...]
 
     def __call__(self) -> None:
-        """Begin a worker's life; its first render reports what fails here."""
+        """Prepare this worker; its first render reports the errors of the imports."""
         settle()
         run_without_request(None, self._import)
         limit_memory(self.memory_bytes)
 
     def _import(self) -> None:
-        # A worker that ended here, by sys.exit() in a module, could report nothing.
+        # A worker that ended here, by sys.exit() in a module, could not report it.
         for module in self.modules:
             with suppress(Exception, SystemExit):
                 import_module(module)
@@ -82,11 +82,12 @@ class Startup:
 
 
 class StartClock:
-    """A monotonic clock that stands still while the only workers are starting.
+    """A monotonic clock that stops while workers are starting and none is ready.
 
-    Nothing could be rendered then, so it is not the pictures' time.
+    Nothing can be rendered then, so that time does not count against the deadlines.
+    One stop lasts at most :data:`FREE_START_S` seconds.
 
-    :param is_up: whether a worker takes renders.
+    :param is_up: returns whether a worker is ready.
     """
 
     def __init__(self, is_up: Callable[[], bool]) -> None:
@@ -96,7 +97,7 @@ class StartClock:
         self._stopped_at: float | None = None
 
     def __call__(self) -> float:
-        """Return the seconds."""
+        """Return the time in seconds."""
         with self._lock:
             return time.monotonic() - self._stood_s - self._standing_s
 
@@ -107,13 +108,13 @@ class StartClock:
         return min(time.monotonic() - self._stopped_at, FREE_START_S)
 
     def stop(self) -> None:
-        """Stand still, as a worker starts, unless another one is up."""
+        """Stop, as a worker is starting, unless another worker is ready."""
         with self._lock:
             if self._stopped_at is None and not self._is_up():
                 self._stopped_at = time.monotonic()
 
     def go_on(self) -> None:
-        """Go on, as a worker has started, or failed to."""
+        """Resume, as a worker has started or failed to start."""
         with self._lock:
             self._stood_s += self._standing_s
             self._stopped_at = None
@@ -121,7 +122,7 @@ class StartClock:
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """A request's time."""
+    """The time of one request, in seconds of *clock*."""
 
     clock: Callable[[], float]
     latest_start: float
@@ -129,7 +130,7 @@ class _Turn:
 
     @classmethod
     def of(cls, timeout_s: float, clock: Callable[[], float]) -> _Turn:
-        """Return the turn of a request that has *timeout_s* seconds from now on."""
+        """Return the turn of a request with *timeout_s* seconds from now."""
         now = clock()
         return cls(clock, now + timeout_s * LATEST_START, now + timeout_s)
 
@@ -140,20 +141,20 @@ class _Turn:
 
     @property
     def due_s(self) -> float:
-        """Seconds that each render has, however late it begins."""
+        """Seconds that a render may always take, even if it begins late."""
         return self.deadline - self.latest_start
 
 
 class _Aside:
-    """Threads for work that no request waits for."""
+    """Threads for background work, for which no request waits."""
 
     def __init__(self) -> None:
         self._threads: WeakSet[threading.Thread] = WeakSet()
 
     def run(self, name: str, call: Callable[[], object]) -> bool:
-        """Run *call* in a thread.
+        """Run *call* in a new thread.
 
-        :return: whether the system had another thread.
+        :return: ``False`` if the system cannot start another thread.
         """
         thread = threading.Thread(target=call, name=f"mplstream-{name}")
         try:
@@ -164,7 +165,7 @@ class _Aside:
         return True
 
     def join(self) -> None:
-        """Wait until all other threads have ended, those that these start included."""
+        """Wait for all other threads to end, including threads that they start."""
         here = threading.current_thread()
         while alive := [t for t in self._threads if t.is_alive() and t is not here]:
             for thread in alive:
@@ -177,18 +178,19 @@ class _Process:
 
     pool: ProcessPool
     context: KeptContext
-    #: Done when the process takes renders, or has found out that it never will.
+    #: Done when the process is ready; its exception is a wrong ``MPLSTREAM_APP``.
     ready: Future[None]
+    #: ``time.monotonic()`` at the start.
     began: float
 
     def result_of(self, task: Future[T], turn: _Turn) -> T:
         """Return the result of *task*.
 
-        Pebble loses the task of a process that exits with 0, and one that comes just
-        as the pool notices the end of its process.
+        Pebble loses the task of a process that exits with 0, and a task that is
+        scheduled just when the pool notices the end of its process.
 
         :raises TimeoutError: at the deadline.
-        :raises BrokenExecutor: if the process has ended without a result.
+        :raises BrokenExecutor: if the process ended without a result.
         """
         has_ended = False
         while True:
@@ -203,7 +205,7 @@ class _Process:
 
 
 class _Worker:
-    """One process at a time. The caller that takes the worker has it alone."""
+    """A worker with one process at a time, used by one caller at a time."""
 
     def __init__(
         self,
@@ -220,19 +222,19 @@ class _Worker:
         self._clock = clock
         self._process: _Process | None = None
         self._job: Future[bytes] | None = None
-        #: Until when a render may take whose request was answered before.
+        #: End of a late render (``time.monotonic()``); its request has had an error.
         self._late_until: float | None = None
         self._renders = 0
         self._is_stopped = False
 
     @property
     def is_starting(self) -> bool:
-        """Whether it has no process that takes renders, while it is in use."""
+        """Whether there is no process, or one that is not ready."""
         return self._process is None or not self._process.ready.done()
 
     @property
     def is_late(self) -> bool:
-        """Whether it is busy with a render whose request was answered before."""
+        """Whether it still renders for a request that has already had an error."""
         return self._late_until is not None
 
     @property
@@ -242,7 +244,7 @@ class _Worker:
         return self._process is None or is_used_up
 
     def start(self) -> _Process:
-        """Return the process; start one if none lives."""
+        """Return the process; start one if there is none or it has ended."""
         if self._process is None or not self._process.pool.active:
             self.kill()
             clock = self._clock
@@ -265,7 +267,7 @@ class _Worker:
         return _Process(pool, context, ready, began)
 
     def report(self) -> None:
-        """Log a wrong ``MPLSTREAM_APP`` as soon as the process has found it out."""
+        """Log a wrong ``MPLSTREAM_APP`` as soon as the process detects it."""
         if self._process is not None:
             self._process.ready.add_done_callback(_log_fault)
 
@@ -273,9 +275,9 @@ class _Worker:
         """Return the result of *payload*.
 
         :raises ConfigError: if ``MPLSTREAM_APP`` is wrong.
-        :raises OverloadedError: if the process starts too late, or was stopped before.
-        :raises SlowRenderError: if the render lasts until the deadline; it is killed.
-        :raises WorkerDiedError: if the process ended by itself, or cannot be started.
+        :raises OverloadedError: if the process starts too late or the pool is stopped.
+        :raises SlowRenderError: if the render reaches the deadline; it is killed.
+        :raises WorkerDiedError: if the process ends by itself or cannot be started.
         """
         try:
             process = self._started()
@@ -287,8 +289,8 @@ class _Worker:
         except CancelledError:
             raise _stopped() from None
         except Exception as error:
-            # What the figure function raises comes back as bytes: this is the
-            # process, or the pipe to it.
+            # Errors of the figure function arrive as bytes, so this is an error of
+            # the process or its pipe.
             self._lose("died")
             code = getattr(error, "exitcode", None)
             raise WorkerDiedError(
@@ -296,7 +298,7 @@ class _Worker:
                 f"{'' if code is None else f' with exit code {code}'}."
             ) from error
         except BaseException:
-            self.kill()  # The waiting thread is being stopped: nobody wants the rest.
+            self.kill()  # This thread is being interrupted: the result has no reader.
             raise
 
     def _started(self) -> _Process:
@@ -307,7 +309,7 @@ class _Worker:
                 f"A worker process cannot be started: {error.__cause__ or error}."
             ) from error
         if self._is_stopped:
-            self.kill()  # It was not there yet to be ended.
+            self.kill()  # stop() ran before this process existed.
             raise _stopped()
         return process
 
@@ -315,14 +317,14 @@ class _Worker:
         try:
             process.result_of(process.ready, turn)
         except TimeoutError:
-            # It goes on starting for the next one, or nobody would ever have it.
+            # Let it go on starting, so that a later request finds it ready.
             if time.monotonic() - process.began > LONGEST_START_S:
                 self._lose("start")
             raise OverloadedError(
                 "A worker is still starting.", fix=MORE_WORKERS
             ) from None
         except ConfigError as error:
-            # Another one for each request: a raise adds its frames to what it finds.
+            # A new error for each request: a raise adds frames to the traceback.
             raise ConfigError(str(error)) from None
         except BrokenExecutor as error:
             self._lose("died")
@@ -350,10 +352,10 @@ class _Worker:
             ) from None
 
     def finish(self) -> None:
-        """Let a late render take as long as any may; kill it after that.
+        """Give a late render the time of any other render; kill the process after it.
 
-        Otherwise a worker that started late would be killed for the first picture, and
-        the next one would start as late.
+        Otherwise a worker that started late would be killed at its first picture, and
+        its successor would start as late.
         """
         if self._late_until is None or self._job is None:
             return
@@ -366,9 +368,9 @@ class _Worker:
         self._late_until = None
 
     def end(self) -> ProcessPool | None:
-        """Kill the process with its process group; nobody waits for it any more.
+        """Kill the process with its process group, and cancel its tasks.
 
-        :return: what tended it, whose threads end soon.
+        :return: the process's pebble pool, for the caller to join.
         """
         if self._process is None:
             return None
@@ -381,30 +383,30 @@ class _Worker:
         return process.pool
 
     def stop(self) -> ProcessPool | None:
-        """As :meth:`end`, and for good: what is started from now on ends at once."""
+        """Kill the process as :meth:`end` does; one that starts later ends at once."""
         self._is_stopped = True
         return self.end()
 
     def abandon(self) -> None:
-        """As :meth:`stop`, for the garbage collector: without a lock or a thread.
+        """Kill the process for the garbage collector, without a lock or a thread.
 
-        It may run in the middle of anything, with any lock of this process held.
+        The garbage collector may run at any point, with any lock of this process held.
         """
         self._is_stopped = True
         process, self._process = self._process, None
         if process is not None:
             with suppress(RuntimeError):
-                process.pool.schedule(int)  # Wakes the thread that waits for a task.
+                process.pool.schedule(int)  # Wakes pebble's thread that awaits tasks.
             process.pool.stop()
             process.context.kill()
 
     def _lose(self, reason: str) -> None:
-        if self._process is not None:  # Else it was ended on purpose meanwhile.
+        if self._process is not None:  # Otherwise it was ended on purpose.
             self.kill()
             self._on_killed(reason)
 
     def kill(self) -> None:
-        """As :meth:`end`, without waiting for the threads that tended it."""
+        """Kill the process as :meth:`end` does; join its pool's threads elsewhere."""
         tended = self.end()
         if tended is not None:
             self._aside.run("end", tended.join)
@@ -421,13 +423,13 @@ def _stopped() -> OverloadedError:
 
 
 class Pool:
-    """Runs payloads in *size* worker processes, started at first use.
+    """A runner of payloads in *size* worker processes, started at first use.
 
-    A pool that is collected as garbage leaves no process behind.
+    A pool that is garbage-collected leaves no process behind.
 
     :param max_renders: renders after which a process is replaced; 0 for never.
-    :param on_killed: called with the reason for each process that is lost:
-        ``"timeout"``, ``"died"`` or ``"start"``. It lives longer than the pool.
+    :param on_killed: called for each lost process with the reason: ``"timeout"``,
+        ``"died"`` or ``"start"``. It may be called after the pool's end.
     """
 
     def __init__(
@@ -438,7 +440,7 @@ class Pool:
         max_renders: int,
         on_killed: Callable[[str], object],
     ) -> None:
-        # The one that was used last is the one whose memory is warm.
+        # Last in, first out: the memory of the worker used last is warm.
         self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
         self._aside = _Aside()
         workers: list[_Worker] = []
@@ -455,7 +457,7 @@ class Pool:
         finalize(self, _abandon, self._pid, self._workers).atexit = False
 
     def start(self) -> None:
-        """Start all workers that are idle now, one after the other."""
+        """Start all idle workers, one after the other."""
         idle: list[_Worker] = []
         with suppress(queue.Empty):
             while True:
@@ -464,7 +466,7 @@ class Pool:
             while idle:
                 self._renew(idle.pop())
         finally:
-            for worker in idle:  # Those after one that did not start.
+            for worker in idle:  # The rest, if one did not start.
                 self._idle.put(worker)
         self._workers[0].report()
 
@@ -474,12 +476,13 @@ class Pool:
         timeout_s: float,
         on_turn: Callable[[], object] = lambda: None,
     ) -> bytes:
-        """Return the result of *payload*, from a worker that lived.
+        """Return the result of *payload*; render once more if the worker dies.
 
+        :param timeout_s: seconds of the start clock for the wait and the render.
         :param on_turn: called when a worker is free.
-        :raises OverloadedError: if no worker is free in *timeout_s*.
-        :raises SlowRenderError: if the render takes longer than what is left.
-        :raises WorkerDiedError: if two workers died of it.
+        :raises OverloadedError: if no worker is free or ready in time.
+        :raises SlowRenderError: if the render takes longer than the remaining time.
+        :raises WorkerDiedError: if both attempts end with the worker's death.
         """
         turn = _Turn.of(timeout_s, self.clock)
         worker = self._free(turn)
@@ -512,8 +515,8 @@ class Pool:
 
     def _give_back(self, worker: _Worker) -> None:
         needs_care = worker.is_late or worker.is_worn
-        # What that takes is not the request's. With no thread to be had, the next
-        # render does it.
+        # A background thread does this, so the request does not wait. If there is no
+        # thread, the next render does it.
         renew = partial(self._renew_quietly, worker)
         if not needs_care or not self._aside.run("worker", renew):
             self._idle.put(worker)
@@ -540,9 +543,9 @@ class Pool:
                 worker.kill()
 
     def stop(self) -> None:
-        """Kill all workers, and wait for the threads that tended them."""
+        """Kill all workers, and wait for the threads of their pools."""
         if self._pid != os.getpid():
-            return  # Those of the parent are the parent's.
+            return  # In a forked child: the workers are the parent's.
         self._is_stopped = True
         for tended in [worker.stop() for worker in self._workers]:
             if tended is not None:

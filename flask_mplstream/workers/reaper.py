@@ -1,8 +1,8 @@
-"""What ends the workers of a web process that was killed.
+"""The process that kills the workers of a web process that was killed.
 
-A process that is killed can end nothing itself, and a worker may hang in native
-code. So a small process of its own is told each group of processes that there is,
-and kills what is left when its pipe is closed.
+A killed process cannot end its workers, and a worker may hang in native code. So a
+small separate process reads each worker's process group from a pipe, and kills the
+groups that remain when the pipe closes. Imports no third-party package.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from multiprocessing import spawn
 
 from ..forks import call_in_child
 
-#: Reads the number of a group that there is, or that is gone, one a line.
+#: Reads one process group per line: positive to watch it, negative to forget it.
 _PROGRAM = """
 import os, signal, sys
 groups = set()
@@ -32,22 +32,25 @@ for group in groups:
 
 
 class Reaper:
-    """The process, started with the first group that it is told."""
+    """The reaper process, started with the first group to watch."""
 
     def __init__(self) -> None:
         self._reset()
 
     def _reset(self) -> None:
-        self._lock = threading.Lock()  # guards the rest
+        self._lock = threading.Lock()  # guards _process and _groups
         self._process: subprocess.Popen[str] | None = None
         self._groups: set[int] = set()
         self._left: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     def forget(self) -> None:
-        """After a fork: it is the parent's, and must notice when that ends."""
+        """Forget the parent's reaper in a forked child.
+
+        The pipe is closed here, so that the reaper sees its end when the parent ends.
+        """
         self._close()
         if self._process is not None:
-            self._process.returncode = 0  # Not a child of this process.
+            self._process.returncode = 0  # Not a child of this process: do not wait.
         self._reset()
 
     def _close(self) -> None:
@@ -63,10 +66,10 @@ class Reaper:
         self._drop_left()
 
     def leave(self, group: int) -> None:
-        """Let *group* be: it is gone.
+        """Stop watching *group*, which has ended.
 
-        The garbage collector may call this in a thread that holds the lock: then the
-        holder takes *group* from the queue when it is done.
+        The garbage collector may call this in a thread that holds the lock. The holder
+        then takes *group* from the queue when it releases the lock.
         """
         self._left.put(group)
         self._drop_left()
@@ -85,7 +88,7 @@ class Reaper:
         if self._process is None or self._process.poll() is not None:
             self._close()
             self._process = _started()
-            numbers = tuple(self._groups)  # The one before may have been killed.
+            numbers = tuple(self._groups)  # A reaper that was killed knew them.
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):
             for number in numbers:
@@ -93,7 +96,7 @@ class Reaper:
             self._process.stdin.flush()
 
     def stop(self) -> None:
-        """End the process, and with it what it still watches."""
+        """Stop the reaper, which kills the groups that it still watches."""
         with self._lock:
             process, self._process = self._process, None
         if process is not None:
@@ -106,7 +109,7 @@ def _started() -> subprocess.Popen[str]:
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
-        # Out of reach of a Ctrl-C, which is for this process to answer.
+        # A Ctrl-C in the terminal must not reach it: this process handles that.
         start_new_session=True,
     )
 

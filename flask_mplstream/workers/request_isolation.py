@@ -1,9 +1,8 @@
-"""In this process: the thread that asked renders.
+"""The context of a figure function: an app context without a request.
 
-Flask side. A figure function sees its arguments and the app, never the
-request: it runs in a new, empty context in which only an app context is
-pushed. So ``request``, ``session`` and ``current_user`` raise there, and an
-input that is not part of the cache key cannot exist.
+Flask side. A figure function sees its arguments and the app, never the request, so no
+input is missing from the cache key. It runs in the calling thread in an empty
+``contextvars`` context: ``request``, ``session`` and ``current_user`` raise there.
 """
 
 from __future__ import annotations
@@ -17,12 +16,15 @@ from flask import Flask
 
 T = TypeVar("T")
 
-#: Whether this is a render already: what it renders besides is part of it.
+#: Whether this is a render. Pictures that it requests are part of the same render.
 is_rendering: ContextVar[bool] = ContextVar("flask_mplstream_rendering", default=False)
 
 
 def run_without_request(app: Flask | None, function: Callable[[], T]) -> T:
-    """What *function* returns where there is *app*, if any, and no request."""
+    """Return the result of *function*, run without a request.
+
+    :param app: the app of the context that is pushed; ``None`` for no context.
+    """
 
     def run() -> T:
         is_rendering.set(True)
