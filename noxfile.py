@@ -1,4 +1,6 @@
-"""Run the checks of this project, one session for each. ::
+"""Run the checks of this project, one session for each.
+
+Some commands::
 
     nox                      # lint, types and fast
     nox -s fast tests        # both on each installed Python
@@ -90,7 +92,7 @@ def lowest(session: nox.Session) -> None:
         "workers": "process_pool",
     }
     session.run(
-        # The deprecations within old versions are not ours.
+        # Ignore deprecation warnings from within the old versions.
         *("python", "-W", "ignore", "-m", "pytest", "-q", "-n", "0"),
         *("-W", "ignore::DeprecationWarning"),
         *(

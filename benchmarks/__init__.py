@@ -1,1 +1,1 @@
-"""Programs that measure the promises; benchmarks/README.md lists them."""
+"""Programs that measure the package's promises; benchmarks/README.md lists them."""

@@ -1,7 +1,7 @@
-"""Eleven ordinary figures, each with the ``savefig`` options it is saved with.
+"""Eleven ordinary figures with their ``savefig`` options.
 
-Three have a layout engine: constrained, tight and compressed. All data is made
-from fixed seeds, so every call builds the same figure.
+Three have a layout engine: constrained, tight and compressed. All data comes from fixed
+seeds, so every call builds the same figure.
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ class Sample:
 
     @property
     def name(self) -> str:
+        """The name of the figure function."""
         return self.build.__name__
 
 
 def line() -> Figure:
+    """Plot three random walks with a legend and a grid."""
     figure = Figure()
     ax = figure.subplots()
     steps = np.random.default_rng(1).normal(size=(3, 500))
@@ -39,7 +41,7 @@ def line() -> Figure:
 
 
 def scatter() -> Figure:
-    """The article's example: 50 points of random place, colour and size."""
+    """Draw the article's example: 50 points of random position, color and size."""
     rng = np.random.default_rng(2)
     figure = Figure()
     area = np.pi * (15 * rng.random(50)) ** 2
@@ -49,6 +51,7 @@ def scatter() -> Figure:
 
 
 def bars() -> Figure:
+    """Draw twelve labeled bars."""
     figure = Figure()
     ax = figure.subplots()
     heights = np.random.default_rng(3).integers(10, 90, size=12)
@@ -59,6 +62,7 @@ def bars() -> Figure:
 
 
 def histogram() -> Figure:
+    """Draw a histogram of 10,000 values in 60 bins."""
     figure = Figure()
     ax = figure.subplots()
     ax.hist(np.random.default_rng(4).normal(size=10_000), bins=60, edgecolor="white")
@@ -67,6 +71,7 @@ def histogram() -> Figure:
 
 
 def image() -> Figure:
+    """Draw a 200 x 200 image with a colorbar."""
     figure = Figure()
     ax = figure.subplots()
     shown = ax.imshow(_hills(200), cmap="terrain", origin="lower")
@@ -75,6 +80,7 @@ def image() -> Figure:
 
 
 def formulas() -> Figure:
+    """Plot two curves on log axes, labeled with mathtext."""
     figure = Figure()
     ax = figure.subplots()
     x = np.geomspace(1, 1e4, 200)
@@ -87,6 +93,7 @@ def formulas() -> Figure:
 
 
 def dates() -> Figure:
+    """Plot a year of daily values with a band."""
     figure = Figure(figsize=(8, 4))
     ax = figure.subplots()
     days = np.datetime64("2026-01-01") + np.arange(365)
@@ -98,6 +105,7 @@ def dates() -> Figure:
 
 
 def grid_constrained() -> Figure:
+    """Draw four kinds of axes with the constrained layout."""
     figure = Figure(figsize=(8, 6), layout="constrained")
     axs = figure.subplots(2, 2)
     filled = axs[0, 0].contourf(_hills(80), levels=12)
@@ -110,6 +118,7 @@ def grid_constrained() -> Figure:
 
 
 def rows_tight() -> Figure:
+    """Plot three sines in rows with the tight layout."""
     figure = Figure(layout="tight")
     x = np.linspace(0, 10, 300)
     for number, ax in enumerate(figure.subplots(3, 1), start=1):
@@ -119,6 +128,7 @@ def rows_tight() -> Figure:
 
 
 def images_compressed() -> Figure:
+    """Draw three images and a colorbar with the compressed layout."""
     figure = Figure(figsize=(8, 3), layout="compressed")
     axs = figure.subplots(1, 3, sharey=True)
     for ax, cmap in zip(axs, ("viridis", "magma", "gray"), strict=True):
@@ -129,6 +139,7 @@ def images_compressed() -> Figure:
 
 
 def polar_transparent() -> Figure:
+    """Draw bars on polar axes, to be saved with a transparent background."""
     figure = Figure()
     ax = figure.subplots(subplot_kw={"projection": "polar"})
     theta = np.linspace(0, 2 * np.pi, 24, endpoint=False)

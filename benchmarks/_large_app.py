@@ -13,14 +13,14 @@ plots = FigureBlueprint("plots", __name__)
 
 @plots.figure_route("/large", max_age=3600)
 def large(n: int = 0) -> Figure:
-    """A figure of 640 x 480 pixels, another one for each *n*."""
+    """Draw a figure of 640 x 480 pixels, different for each *n*."""
     figure = scatter()
     figure.suptitle(str(n))
     return figure
 
 
 def create_app() -> Flask:
-    """The app, which has drawn once: finding fonts is not measured."""
+    """Create the app and draw once, so that finding fonts is not measured."""
     app = Flask(__name__)
     app.config.from_prefixed_env()
     app.register_blueprint(plots)

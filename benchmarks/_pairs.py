@@ -1,10 +1,9 @@
-"""Interleaved timing, and the small tables that the programs print.
+"""Interleaved timing and the small tables that the programs print.
 
-Machines are noisy, so no time is compared with one from another moment: every
-round runs each contender once, in alternating order, and a result is the median
-over the rounds of the ratio *within* a round. The clock counts the processor
-time of this process, as nothing measured here waits: what other processes take
-in the meantime does not count.
+Machines are noisy, so times from different moments are not compared. Every round runs
+each contender once, in alternating order, and a result is the median over the rounds of
+the ratio *within* a round. The clock counts the processor time of this process, so
+other processes do not affect it; nothing measured here waits.
 """
 
 from __future__ import annotations
@@ -16,22 +15,23 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-#: Seconds that each contender took, one number for each round.
+#: The seconds of each contender, one number for each round.
 Times = Mapping[str, Sequence[float]]
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One line of a table: a measured value and the most it may be."""
+    """One line of a table: a measured value and its upper limit."""
 
     name: str
     value: float
     target: float | None = None
-    #: How the value is written.
+    #: The format specification of the value.
     form: str = ".3f"
 
     @property
     def verdict(self) -> str:
+        """Whether the target is reached, in words; empty without a target."""
         if self.target is None:
             return ""
         return "reached" if self.value <= self.target else "not reached"
@@ -40,10 +40,10 @@ class Result:
 def interleaved(
     contenders: Mapping[str, Callable[[], object]], rounds: int, *, calls: int = 1
 ) -> dict[str, list[float]]:
-    """Time *contenders* in turns; processor seconds for one call in each round.
+    """Return the processor seconds of one call of each contender in each round.
 
-    :param rounds: how often each takes its turn, after one turn unmeasured.
-    :param calls: calls in a turn.
+    :param rounds: turns of each contender, after one unmeasured turn.
+    :param calls: calls in a turn, 1 by default.
     """
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for number in range(rounds + 1):
@@ -59,7 +59,7 @@ def interleaved(
 
 
 def median_ratio(times: Times, ours: str, theirs: str) -> float:
-    """Median over the rounds of *ours* divided by *theirs*."""
+    """Return the median over the rounds of *ours* divided by *theirs*."""
     pairs = zip(times[ours], times[theirs], strict=True)
     return statistics.median(our / their for our, their in pairs)
 
@@ -75,14 +75,14 @@ def show(title: str, results: Sequence[Result]) -> None:
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
-    """A parser that shows the program's docstring as its help."""
+    """Return a parser with the program's docstring as its help."""
     return argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
 
 
 def rounds_from_command_line(description: str | None, default: int) -> int:
-    """The ``--rounds`` of a program that has no other option."""
+    """Return the ``--rounds`` of a program without other options."""
     options = parser(description)
     options.add_argument("--rounds", type=int, default=default)
     return int(options.parse_args().rounds)

@@ -1,11 +1,11 @@
 """The apps that benchmarks/storm.py and benchmarks/expiry.py run under gunicorn.
 
-``FLASK_…`` in the environment configures them: ``FLASK_RENDERS`` names the file
-that gets one byte for each render, ``FLASK_QUERY_S`` says how long the data
-takes, ``FLASK_FREEZE`` whether what is loaded is kept from the garbage collector.
-Each picture shows when it was drawn, so that two renders of one key give
-different bytes. An app draws once before it serves: what a process does at its
-first picture, such as finding fonts, is not measured.
+``FLASK_…`` in the environment configures them. ``FLASK_RENDERS`` names the file that
+gets one byte for each render, ``FLASK_QUERY_S`` is the duration of the query, and
+``FLASK_FREEZE`` calls ``gc.freeze()`` after the app is loaded. Each picture shows the
+time of its render, so two renders of one key give different bytes. An app draws once
+before it serves, so the costs of a first picture, such as finding fonts, are not
+measured.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _draw(app: Flask, key: str) -> Figure:
 
 
 def figures() -> Flask:
-    """The figure route, on the cache that the package makes."""
+    """Create an app with the figure route on the cache that the package makes."""
     app = _app()
     plots = FigureBlueprint("plots", __name__)
 
@@ -62,7 +62,7 @@ def figures() -> Flask:
 
 
 def cached() -> Flask:
-    """The same data and drawing in a plain view behind ``@cache.cached``."""
+    """Create an app with the same query and drawing behind ``@cache.cached``."""
     app = _app()
     cache = Cache(app)
 
@@ -77,7 +77,7 @@ def cached() -> Flask:
 
 
 def expiring() -> Flask:
-    """The figure route with ``stale_while_revalidate``, and a clock in hand."""
+    """Create an app with ``stale_while_revalidate`` and a clock that can be moved."""
     app = _app()
     plots = FigureBlueprint("plots", __name__)
     ahead_s = [0]
@@ -89,7 +89,7 @@ def expiring() -> Flask:
 
     @app.post("/expire")
     def expire() -> str:
-        """Every picture is past its ``max_age`` from now on."""
+        """Move the clock so that every picture is past its ``max_age``."""
         ahead_s[0] += MAX_AGE_S
         return ""
 

@@ -1,16 +1,16 @@
-"""What a picture costs that is rendered elsewhere: time, and bytes on the way.
+"""The cost of rendering a picture elsewhere: time, and bytes on the way.
 
-The same app four times: it renders in the web process, in two workers
-(``MPLSTREAM_WORKERS``), on a ``ProcessPoolExecutor`` of two, and on a Dask cluster
-of two worker processes, all on this machine, so the network is the loopback.
-``max_age=0``: every request renders. The figures are a small one, and a heavy one
-with four panels and 5,000 points.
+The same app runs four times: it renders in the web process, in two workers
+(``MPLSTREAM_WORKERS``), on a ``ProcessPoolExecutor`` of two, and on a Dask cluster of
+two worker processes. All are on this machine, so the network is the loopback. With
+``max_age=0`` every request renders. There is a small figure and a heavy one with four
+panels and 5,000 points.
 
-Latency is one request at a time, throughput 40 different heavy pictures asked
-for by 4 threads. The clock is the wall's, as the work is done in other processes.
-Every round has each contender once, in alternating order, and a ratio is the
-median over the rounds of the ratio to the web process *within* a round. The best
-round is the one that other programs on the machine disturbed least.
+Latency is one request at a time. Throughput is 40 different heavy pictures requested by
+4 threads. The clock is the wall clock, as other processes do the work. Every round has
+each contender once, in alternating order, and a ratio is the median over the rounds of
+the ratio to the web process *within* a round. The best round is the one that other
+programs disturbed least.
 
     python -m benchmarks.executors [--rounds 25] [--storms 5]
 """
@@ -48,7 +48,7 @@ plots = FigureBlueprint("plots", __name__, formats=["png"], max_age=0, timeout=6
 
 @plots.figure_route("/small")
 def small(n: int = 0) -> Figure:
-    """One line of 50 points, 300 x 200 pixels."""
+    """Draw one line of 50 points, 300 x 200 pixels."""
     figure = Figure(figsize=(3, 2))
     figure.subplots().plot(np.random.default_rng(n).normal(size=50).cumsum())
     return figure
@@ -56,7 +56,7 @@ def small(n: int = 0) -> Figure:
 
 @plots.figure_route("/heavy")
 def heavy(n: int = 0) -> Figure:
-    """Four panels, 5,000 points and a layout engine, 800 x 600 pixels."""
+    """Draw four panels, 5,000 points and a layout engine, 800 x 600 pixels."""
     rng = np.random.default_rng(n)
     figure = Figure(figsize=(8, 6), layout="constrained")
     axs = figure.subplots(2, 2)
@@ -71,7 +71,7 @@ def heavy(n: int = 0) -> Figure:
 
 
 def two_processes() -> Executor:
-    """The standard library's pool, as docs/executors.md has it."""
+    """Return the standard library's pool, set up as in docs/executors.md."""
     context = get_context("forkserver")
     context.set_forkserver_preload(["flask_mplstream.workers.ipc"])
     return ProcessPoolExecutor(2, context)
@@ -79,7 +79,7 @@ def two_processes() -> Executor:
 
 @contextmanager
 def app_on(**config: Any) -> Iterator[Flask]:
-    """The app with *config*, stopped afterwards."""
+    """Yield the app with *config*, and stop it afterwards."""
     app = Flask(__name__)
     app.config.from_mapping(config)
     app.register_blueprint(plots)
@@ -91,7 +91,7 @@ def app_on(**config: Any) -> Iterator[Flask]:
 
 @contextmanager
 def contenders() -> Iterator[dict[str, Flask]]:
-    """The four apps; all their processes have rendered before."""
+    """Yield the four apps after all their processes have rendered."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         cluster = stack.enter_context(running(folder, "--nanny", "--nanny"))
@@ -116,7 +116,7 @@ def contenders() -> Iterator[dict[str, Flask]]:
 
 
 def ask(app: Flask, url: str) -> int:
-    """The length of the picture at *url*, rendered now."""
+    """Return the length of the picture at *url* after a render."""
     answer = app.test_client().get(url)
     if answer.status_code != 200:
         raise SystemExit(f"{url} is {answer.status}: {answer.text}")
@@ -124,12 +124,12 @@ def ask(app: Flask, url: str) -> int:
 
 
 def ask_for(figure: str, app: Flask, n: int) -> int:
-    """Ask for the picture *n* of *figure*."""
+    """Request picture *n* of *figure*."""
     return ask(app, f"/{figure}?n={n}")
 
 
 def storm(app: Flask, figure: str, first: int) -> None:
-    """Ask for all pictures with all clients, and wait for the last one."""
+    """Request all pictures with all clients, and wait for the last one."""
     urls = [f"/{figure}?n={first + number}" for number in range(PICTURES)]
     with ThreadPoolExecutor(CLIENTS) as threads:
         list(threads.map(lambda url: ask(app, url), urls))
@@ -138,7 +138,7 @@ def storm(app: Flask, figure: str, first: int) -> None:
 def in_turns(
     apps: Mapping[str, Flask], rounds: int, call: Callable[[Flask, int], object]
 ) -> Times:
-    """Seconds that *call* takes with each app in each round, by the wall's clock."""
+    """Return the wall-clock seconds of *call* with each app in each round."""
     times: dict[str, list[float]] = {name: [] for name in apps}
     for number in range(rounds + 1):
         gc.collect()
@@ -151,7 +151,7 @@ def in_turns(
 
 
 def bytes_of(function: Callable[..., Figure]) -> tuple[int, int, int]:
-    """Bytes that go to a worker and come back, and those of the picture."""
+    """Return the bytes of a job, of its result and of the picture."""
     app = Flask(__name__)
     app.register_blueprint(plots)
     route = AppState.of(app).route(f"plots.{function.__name__}")
@@ -205,7 +205,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    # The figures are imported by name, which __main__ is not in another process.
+    # Other processes import the figures by name, and __main__ has no such name there.
     from benchmarks.executors import main as imported_main
 
     imported_main()

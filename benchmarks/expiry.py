@@ -1,18 +1,17 @@
-"""What requests wait while 50 pictures that expired together are rendered again.
+"""Response times while 50 pictures that expired together are rendered again.
 
-One gunicorn worker with 8 threads, so that the renders share a process with the
-requests, on the embedded store, on Redis and on FileSystemCache. Eight clients
-ask for 50 keys in turn, ``--rate`` requests a second in all, each on a
-connection that it keeps. Hits are measured for two seconds; then the app's clock
-is moved past ``max_age`` of all keys at once, and the clients go on until all
-have been rendered and for a second more.
+One gunicorn worker with 8 threads, so that renders and requests share a process, on the
+embedded store, on Redis and on FileSystemCache. Eight clients request 50 keys in turn,
+``--rate`` requests a second in total, each on a persistent connection. Hits are
+measured for two seconds. Then the app's clock moves past the ``max_age`` of all keys at
+once, and the clients continue until one second after the last render.
 
-A request's time counts from when it was due, so that one that waits does not
-hide those behind it. Measured as the app is, and with ``gc.freeze()`` after it
-is loaded: a full garbage collection stops all threads for longer than a render,
-as it looks through everything that is imported, and figures make it run.
+A request's time counts from its due time, so a slow request does not hide the delay of
+those behind it. The app is measured as it is and with ``gc.freeze()`` after loading. A
+full garbage collection stops all threads for longer than a render: it visits every
+imported object, and figures trigger it.
 
-Targets: none slower than 5 x a hit's median + 50 ms; 50 renders.
+Targets: no request slower than 5 x a hit's median + 50 ms; 50 renders.
 
     python -m benchmarks.expiry [--rounds 3] [--rate 200]
 """
@@ -43,7 +42,7 @@ HITS_S, AFTER_S, LONGEST_S = 2.0, 1.0, 60.0
 def client(
     number: int, port: int, rate: float, stopped: Event
 ) -> list[tuple[float, bool]]:
-    """Ask at its times until *stopped*; seconds and whether it was right."""
+    """Send requests on schedule until *stopped*; return seconds and success of each."""
     got: list[tuple[float, bool]] = []
     with closing(HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
         began, turn = time.perf_counter() + number / rate, 0
@@ -62,7 +61,7 @@ def client(
 def under_load(
     target: Server, rate: float, meanwhile: Callable[[], object]
 ) -> tuple[list[float], int]:
-    """Seconds of the requests sent while *meanwhile* runs, and how many failed."""
+    """Return the seconds of requests during *meanwhile*, and the number of failures."""
     stopped = Event()
     with ThreadPoolExecutor(CLIENTS) as pool:
         running = [
@@ -90,7 +89,7 @@ def expire(target: Server) -> None:
 
 
 def run(title: str, target: Server, rounds: int, rate: float) -> None:
-    """Measure on one backend, and print."""
+    """Measure one backend and print the results."""
     for key in range(KEYS):
         target.ask(str(key))
     renders: Counter[int] = Counter()
@@ -146,7 +145,7 @@ def main() -> None:
             own = {
                 **cache,
                 "FLASK_FREEZE": freeze,
-                # The clock of the one before was ahead: its pictures are no use.
+                # The previous app's clock was ahead, so its pictures must not be used.
                 "FLASK_CACHE_KEY_PREFIX": f"{freeze}:",
                 "FLASK_CACHE_DIR": str(folder / freeze),
             }

@@ -1,10 +1,9 @@
-"""What a hit costs against a bare Flask view and against Flask-Caching.
+"""The cost of a hit against a bare Flask view and against Flask-Caching.
 
-Calls the WSGI apps in this process, each with the request a browser's ``<img>``
-makes, and closes what they return. All send the same bytes, the article's
-scatter of about 40 kB:
+Calls the WSGI apps in this process with the request of a browser's ``<img>``, and
+closes the results. All send the same bytes, the article's scatter of about 40 kB:
 
-* bare: ``return Response(body, mimetype="image/png")``; ``return body`` beside it
+* bare: ``return Response(body, mimetype="image/png")``, and also ``return body``
 * hit: a figure route with every header, from the embedded store, 200 and 304
 * cached: ``@cache.cached(query_string=True)`` around the bare view, SimpleCache
 
@@ -44,7 +43,7 @@ View = Callable[[], Response | bytes]
 
 
 class Answer(NamedTuple):
-    """What an app said."""
+    """The response of an app."""
 
     status: int
     headers: dict[str, str]
@@ -52,7 +51,7 @@ class Answer(NamedTuple):
 
 
 def ask(app: Flask, environ: dict[str, Any]) -> Answer:
-    """One WSGI call, its body consumed and closed."""
+    """Make one WSGI call; read and close its body."""
     said: list[tuple[str, list[tuple[str, str]]]] = []
 
     def start_response(
@@ -71,14 +70,14 @@ def ask(app: Flask, environ: dict[str, Any]) -> Answer:
 
 
 def environ_of(**headers: str) -> dict[str, Any]:
-    """The WSGI environment of a browser that asks for the picture."""
+    """Return the WSGI environment of a browser's request for the picture."""
     sent = [("Accept", ACCEPT)]
     sent += [(name.replace("_", "-"), value) for name, value in headers.items()]
     return EnvironBuilder(path=URL, headers=sent).get_environ()
 
 
 def figure_app() -> Flask:
-    """An app with the figure route and the embedded store."""
+    """Create an app with the figure route and the embedded store."""
     plots = FigureBlueprint("plots", __name__, url_prefix="/plots")
 
     @plots.figure_route("/scatter", max_age=FRESH_S)
@@ -91,14 +90,14 @@ def figure_app() -> Flask:
 
 
 def bare_app(answer: View) -> Flask:
-    """An app whose view returns what *answer* does."""
+    """Create an app with *answer* as its view."""
     app = Flask("bare")
     app.add_url_rule("/plots/scatter", "scatter", answer)
     return app
 
 
 def cached_app(answer: View) -> Flask:
-    """The same behind Flask-Caching."""
+    """Create an app with *answer* behind Flask-Caching."""
     app = Flask("cached")
     settings = {"CACHE_TYPE": "SimpleCache", "CACHE_DEFAULT_TIMEOUT": FRESH_S}
     cache = Cache(app, config=settings)

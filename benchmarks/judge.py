@@ -1,11 +1,10 @@
-"""What REDbot says of the responses, fetched over real HTTP on loopback.
+"""REDbot's notes on the responses, fetched over real HTTP on loopback.
 
-A PNG, an SVG, a PDF, a 304 and a 400. REDbot fetches each, and again with
-``If-None-Match``, ``If-Modified-Since``, a range and ``Accept-Encoding: gzip``
-to see whether what the headers promise is kept. Target: no note of level BAD or
-WARN, except two that say what is meant so: the one about ``'unsafe-inline'`` in
-the policy of an SVG, which styles its shapes by attributes, and the one that
-every 400 has for being a 400.
+REDbot fetches a PNG, an SVG, a PDF, a 304 and a 400. It fetches each again with
+``If-None-Match``, ``If-Modified-Since``, a range and ``Accept-Encoding: gzip`` to check
+the promises of the headers. Target: no note of level BAD or WARN, except two intended
+ones: the note on ``'unsafe-inline'`` in the policy of an SVG, which needs it for style
+attributes, and the note on every 400 for its status.
 
     python -m benchmarks.judge [--verbose] [--rounds 1]
 """
@@ -28,16 +27,16 @@ from flask_mplstream import FigureBlueprint
 from tests.support.servers import serve_in_threads
 
 TIMEOUT_S = 60
-#: REDbot's words for any 'unsafe-inline'; the policy of an SVG has it for styles.
+#: REDbot's note on any 'unsafe-inline'; the policy of an SVG has it for styles.
 UNSAFE_INLINE = "Inline scripts are allowed."
-#: REDbot's words for the status 400 itself.
+#: REDbot's note on the status 400 itself.
 BAD_REQUEST = "The server didn't understand the request."
-#: What each answer may be told, as it is meant so.
+#: The accepted note on each response.
 MEANT = {"SVG": UNSAFE_INLINE, "400": BAD_REQUEST}
 
 
 class Note(NamedTuple):
-    """A remark of REDbot's."""
+    """A note of REDbot's."""
 
     #: ``GOOD``, ``INFO``, ``WARN`` or ``BAD``.
     level: str
@@ -45,22 +44,22 @@ class Note(NamedTuple):
 
     @property
     def is_fault(self) -> bool:
-        """Whether it says that something is wrong."""
+        """Whether the note reports a fault."""
         return self.level in ("BAD", "WARN")
 
 
 def notes(url: str, headers: Sequence[tuple[str, str]] = ()) -> list[Note]:
-    """All that REDbot remarks on *url*, worst first.
+    """Return all notes of REDbot's on *url*, worst first.
 
-    Its follow-up requests are judged as responses too; a remark that is made on
-    one of those only begins with the name of the check.
+    REDbot's follow-up requests are judged as well. A note on those alone begins with
+    the name of the check.
 
-    :param headers: to send with every request.
-    :raises RuntimeError: where a response could not be fetched in 60 seconds.
+    :param headers: sent with every request.
+    :raises RuntimeError: a response could not be fetched within 60 seconds.
     """
     config = ConfigParser()
     config.read_dict({"redbot": {"enable_local_access": "True"}})
-    # REDbot shares one client, whose connections end with thor's first loop.
+    # REDbot shares one client, and its connections end with thor's first loop.
     RedFetcher.client = RedHttpClient()
     resource = HttpResource(config["redbot"])
     resource.set_request(url, headers=list(headers))
@@ -89,7 +88,7 @@ def _flat(remarks: Sequence[Any]) -> Iterator[Note]:
 
 
 def app() -> Flask:
-    """An app with one figure."""
+    """Create an app with one figure."""
     plots = FigureBlueprint("plots", __name__, url_prefix="/plots")
 
     @plots.figure_route("/scatter")
@@ -102,7 +101,7 @@ def app() -> Flask:
 
 
 def main() -> None:
-    """Ask REDbot and print what it says."""
+    """Run REDbot and print its notes."""
     options = parser(__doc__)
     options.add_argument("--verbose", action="store_true", help="GOOD and INFO too")
     options.add_argument("--rounds", type=int, default=1)

@@ -1,11 +1,11 @@
-"""30 simultaneous requests for large AVIFs, and hits meanwhile.
+"""30 simultaneous requests for large AVIFs, with hits in between.
 
-gunicorn with one worker of 40 threads; a figure of 640 x 480 pixels as
-``.avif?_width=3840``, with other arguments in each request, and a hit every 20 ms.
-An AVIF of that size takes seconds of processor time and 400 MB.
+gunicorn has one worker of 40 threads. The requests are for a figure of 640 x 480 pixels
+as ``.avif?_width=3840``, each with different arguments, and a hit every 20 ms. An AVIF
+of that size takes seconds of processor time and 400 MB.
 
-Targets: the process grows by at most 500 MB, no answer comes later than ``timeout`` +
-1 s (503 with ``Retry-After`` instead), and every hit takes less than 100 ms.
+Targets: the process grows by at most 500 MB; no response takes longer than ``timeout``
++ 1 s (a 503 with ``Retry-After`` instead); every hit takes less than 100 ms.
 
     python -m benchmarks.large [--requests 30] [--timeout 10]
 """
@@ -27,15 +27,15 @@ from benchmarks._pairs import Result, parser, show
 from tests.support.servers import Gunicorn
 
 THREADS = 40
-#: Seconds between two hits, and between two looks at the memory.
+#: Seconds between two hits, and between two readings of the memory.
 EVERY_S = 0.02
-#: Seconds in which hits are measured without large pictures.
+#: Seconds during which hits are measured without large pictures.
 CALM_S = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one request got."""
+    """The response to one request."""
 
     status: int
     has_retry: bool
@@ -43,7 +43,7 @@ class Answer:
 
 
 def ask(port: int, path: str) -> Answer:
-    """One request on a connection of its own."""
+    """Send one request on a new connection."""
     began = time.perf_counter()
     with closing(HTTPConnection("127.0.0.1", port, timeout=120)) as connection:
         connection.request("GET", path)
@@ -54,7 +54,7 @@ def ask(port: int, path: str) -> Answer:
 
 
 def resident_bytes(pid: int) -> int:
-    """The resident memory of *pid* and its children."""
+    """Return the resident memory of *pid* and its children."""
     pids = [pid, *map(int, _children(pid))]
     return sum(_resident(one) for one in pids)
 
@@ -70,7 +70,7 @@ def _resident(pid: int) -> int:
 
 @dataclass(slots=True)
 class Watch:
-    """What is seen while the large pictures are made."""
+    """Measurements taken while the large pictures are made."""
 
     most_bytes: int = 0
     hits: list[Answer] = field(default_factory=list)
@@ -78,7 +78,7 @@ class Watch:
 
 @contextmanager
 def watching(port: int, pid: int) -> Iterator[Watch]:
-    """Ask for a hit and look at the memory until the block ends."""
+    """Send hits and read the memory until the block ends."""
     watch, stop = Watch(), threading.Event()
 
     def look() -> None:
@@ -101,12 +101,12 @@ def watching(port: int, pid: int) -> Iterator[Watch]:
 
 
 def slowest_ms(watch: Watch) -> float:
-    """The slowest hit, in milliseconds."""
+    """Return the milliseconds of the slowest hit."""
     return max(hit.seconds for hit in watch.hits) * 1e3
 
 
 def settled_bytes(pid: int) -> int:
-    """The memory once nothing is rendered any more."""
+    """Return the resident memory after all renders have ended."""
     while True:
         before = resident_bytes(pid)
         time.sleep(3)
@@ -141,7 +141,7 @@ def main() -> None:
 def report(
     answers: list[Answer], watch: Watch, grown: tuple[int, int], timeout_s: float
 ) -> None:
-    """Print what was measured."""
+    """Print the measurements."""
     slowest_s = max(answer.seconds for answer in answers)
     refused = [answer for answer in answers if answer.status != 200]
     show(

@@ -1,14 +1,13 @@
-"""What the layers of the cache cost: fast layer, Redis, 304 without a picture.
+"""The cost of the cache's layers: fast layer, Redis, 304 without a picture.
 
-Calls the WSGI apps in this process as benchmarks/hit.py does, and compares with
+Calls the WSGI apps in this process as benchmarks/hit.py does, and compares them with
 its bare Flask view, which sends the same bytes:
 
-* fast: a hit in the layer of this process, in front of a real Redis
-* redis: a hit with ``MPLSTREAM_FAST_BYTES = 0``, every time from Redis; what
-  the Redis server itself takes is not in the processor time, and so there is a
-  time by the clock as well
-* 304: ``If-None-Match`` on a route with ``version=``, whose picture is not in
-  the store, on the embedded store and on Redis; it must not render
+* fast: a hit in this process's layer, in front of a real Redis
+* redis: a hit with ``MPLSTREAM_FAST_BYTES = 0``, read from Redis every time. The
+  processor time excludes the Redis server, so the wall-clock time is given as well.
+* 304: ``If-None-Match`` on a route with ``version=`` for a picture that is not in the
+  store, on the embedded store and on Redis. It must not render.
 
 Targets: fast <= 1.25 bare; 304 <= 2 bare, no render.
 
@@ -47,7 +46,7 @@ def app_of(
     *,
     version: Callable[[], object] | None = None,
 ) -> Flask:
-    """An app with the figure route; each render is noted in *drawn*."""
+    """Create an app with the figure route that records each render in *drawn*."""
     plots = FigureBlueprint("plots", __name__, url_prefix="/plots", max_age=FRESH_S)
     more: Any = {"version": version} if version else {}
 
@@ -63,7 +62,7 @@ def app_of(
 
 
 def emptied(config: dict[str, Any], drawn: list[int]) -> tuple[Flask, str]:
-    """An app whose one picture was rendered and then lost, and its ETag."""
+    """Return an app with a picture that was rendered and then lost, and its ETag."""
     app = app_of(config, drawn, version=lambda: 1)
     store = app.extensions["mplstream"].pictures(None).store
     write, keys = store.write, list[str]()
@@ -74,27 +73,27 @@ def emptied(config: dict[str, Any], drawn: list[int]) -> tuple[Flask, str]:
 
     store.write = note
     etag = ask(app, environ_of()).headers["ETag"]
-    for key in keys:  # And no token, without which nobody knows if it is current.
+    for key in keys:  # The freshness token too.
         store.cut_lifetime(key, 0)
-    # As in a process that starts: nothing in its fast layer either.
+    # A new app has an empty fast layer, like a new process.
     return app_of(config, drawn, version=lambda: 1), etag
 
 
 def cold_304(config: dict[str, Any], drawn: list[int]) -> tuple[Flask, Any, bool]:
-    """An app with an empty store, a conditional request, and if it rendered."""
+    """Return an app with an empty store, a conditional request, and its success."""
     app, etag = emptied(config, drawn)
     drawn.clear()
     said = ask(app, environ_of(If_None_Match=etag))
     is_right = said.status == 304 and not drawn
     if not is_right:
-        # So that there is something to measure: a tag that it does answer to.
+        # Measure with a tag that the app does match.
         etag = "*"
         app, _ = emptied(config, drawn)
     return app, environ_of(If_None_Match=etag), is_right
 
 
 def by_the_clock_s(call: Callable[[], object]) -> float:
-    """Seconds for a call."""
+    """Return the wall-clock seconds of one call."""
     started = time.perf_counter()
     for _ in range(CALLS):
         call()

@@ -1,8 +1,8 @@
-"""Whether memory stays flat: 5,000 renders by Figure and by pyplot functions.
+"""Memory during 5,000 renders by Figure and by pyplot functions.
 
-Resident memory after the first 500 renders is compared with that at the end;
-pyplot figures left open and file descriptors are counted too. It reads
-/proc, so it needs Linux. Target: under 16 MB more, nothing left open.
+The program compares resident memory after the first 500 renders with that at the end,
+and counts open pyplot figures and file descriptors. It reads /proc, so it requires
+Linux. Target: less than 16 MB more, nothing left open.
 
     python -m benchmarks.memory [--count 5000] [--rounds 1]
 """
@@ -26,6 +26,7 @@ MB = 2**20
 
 
 def with_figure(seed: int) -> Figure:
+    """Plot 200 points on a new ``Figure``."""
     figure = Figure(figsize=(3, 2))
     ax = figure.subplots()
     ax.plot(np.random.default_rng(seed).random(200))
@@ -34,27 +35,28 @@ def with_figure(seed: int) -> Figure:
 
 
 def with_pyplot(seed: int) -> object:
+    """Draw a histogram with pyplot, and leave another figure open."""
     import matplotlib.pyplot as plt
 
-    plt.figure(figsize=(2, 2))  # forgotten, as in many a script
+    plt.figure(figsize=(2, 2))  # never closed, as in many scripts
     figure, ax = plt.subplots(figsize=(3, 2))
     ax.hist(np.random.default_rng(seed).random(200))
     return figure
 
 
 def resident_bytes() -> int:
-    """Resident memory of this process."""
+    """Return the resident memory of this process."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def open_files() -> int:
-    """File descriptors of this process."""
+    """Return the number of file descriptors of this process."""
     return len(os.listdir("/proc/self/fd"))
 
 
 def run(count: int) -> list[Result]:
-    """Render *count* pictures; what grew after the first 500."""
+    """Render *count* pictures; return the growth after the first 500."""
     import matplotlib.pyplot as plt
 
     warm = min(WARM, count // 2)

@@ -1,12 +1,12 @@
-"""What a render costs against the article's way, pixel for pixel the same.
+"""The cost of a render against the article's code, with equal pixels.
 
 Each figure of benchmarks/_figures.py is built and turned into a PNG by
 ``figure.savefig(BytesIO(), format="png", **options)`` and by
-``flask_mplstream.render(build, "png", savefig=options)``, in turns. The decoded
-pixels are compared first; any difference ends the program with exit code 1.
+``flask_mplstream.render(build, "png", savefig=options)``, in turns. The decoded pixels
+are compared first; a difference ends the program with exit code 1.
 
-Targets: geometric mean of the time ratios <= 0.9, none above 1.05; geometric
-mean of the size ratios of opaque figures <= 0.94.
+Targets: geometric mean of the time ratios <= 0.9, none above 1.05; geometric mean of
+the size ratios of opaque figures <= 0.94.
 
     python -m benchmarks.miss [--rounds 15]
 """
@@ -33,25 +33,28 @@ from flask_mplstream import render
 
 
 def theirs(sample: Sample) -> bytes:
-    """The article's way."""
+    """Render with the article's code."""
     buffer = BytesIO()
     sample.build().savefig(buffer, format="png", **sample.savefig)
     return buffer.getvalue()
 
 
 def ours(sample: Sample) -> bytes:
-    """The package's way."""
+    """Render with the package."""
     return render(sample.build, "png", savefig=sample.savefig).body
 
 
 def pixels(body: bytes) -> np.ndarray[Any, Any]:
-    """The picture as RGBA, shape ``(height, width, 4)``."""
+    """Return the picture as RGBA, shape ``(height, width, 4)``."""
     with Image.open(BytesIO(body)) as image:
         return np.array(image.convert("RGBA"))
 
 
 def compare(sample: Sample) -> tuple[float, bool]:
-    """Size ratio and whether the picture is opaque; ends where pixels differ."""
+    """Return the size ratio and whether the picture is opaque.
+
+    :raises SystemExit: the pixels differ.
+    """
     our_body, their_body = ours(sample), theirs(sample)
     drawn, right = pixels(our_body), pixels(their_body)
     if not np.array_equal(drawn, right):

@@ -1,12 +1,12 @@
-"""What a page of figures costs in the template, and what its pictures weigh.
+"""The cost of a page of figures in the template, and the bytes of its pictures.
 
-Twenty figures that are all in the cache already, in one Jinja page of one process:
+Twenty figures that are already in the cache, in one Jinja page of one process:
 
 * figure: ``{{ figure('plots.walk', n=n, alt=…) }}``, with size and alternative text
   read from the cache, three formats, three densities, light and dark
 * by hand: the same markup from a Jinja macro with ``url_for``, which knows neither
   the size nor the text and checks no argument
-* img: the least, ``<img src="{{ url_for(…) }}" alt="…">``
+* img: the minimum, ``<img src="{{ url_for(…) }}" alt="…">``
 
 Then the bytes that a browser loads for the example app's figures, by format.
 
@@ -50,12 +50,12 @@ BY_HAND = """
 
 
 def page_app() -> Flask:
-    """An app whose pictures have been described before."""
+    """Create an app with a figure of two themes."""
     plots = FigureBlueprint("plots", __name__, dark_style=True, max_age=24 * 3600)
 
     @plots.figure_route("/walk")
     def walk(n: int = 100) -> Figure:
-        """A walk."""
+        """Draw a walk."""
         figure = Figure(figsize=(4, 3))
         figure.subplots().plot(range(n + 2))
         return figure

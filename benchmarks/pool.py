@@ -1,16 +1,16 @@
 """Worker processes against the web process: throughput, latency, cold start.
 
-The same app renders in two workers and in the web process, in turns, and asked
-through WSGI by test clients. A result is the median over the rounds of what is
-compared *within* a round.
+The same app renders in two workers and in the web process, in turns. Test clients send
+the requests through WSGI. A result is the median over the rounds of the comparison
+*within* a round.
 
-* 60 different heavy figures, asked for by 4 threads: time of two workers divided
-  by that of the web process. Target: 1 / 1.7, so 1.7 times the throughput. By the
-  wall's clock, and, as two workers need two cores that nobody else uses, by the
-  processor time of all processes: what it would take on two free cores.
-* A small figure, one at a time: what a worker takes longer. Target: 8 ms.
-* The first picture of a new process, asked for at once or a second after the
-  first page, with and without ``MPLSTREAM_PRELOAD``. No target.
+* 60 different heavy figures, requested by 4 threads: time of two workers divided by
+  that of the web process. Target: 1 / 1.7, so 1.7 times the throughput. Two workers
+  need two cores without other load, so besides wall-clock time there is an estimate
+  for two free cores from the processor time of all processes.
+* A small figure, one at a time: the additional time of a worker. Target: 8 ms.
+* The first picture of a new process, requested at once or a second after the first
+  page, with and without ``MPLSTREAM_PRELOAD``. No target.
 
     python -m benchmarks.pool [--rounds 7]
 """
@@ -40,9 +40,9 @@ from flask_mplstream.web.app_state import AppState
 
 WORKERS, CLIENTS = 2, 4
 HEAVY, SMALL = 60, 100
-#: Time of two workers at the most, for 1.7 times the throughput.
+#: Largest time of two workers, for 1.7 times the throughput.
 SHORTEST = 0.588
-#: Seconds between a page and its picture, where a reader's browser needs some.
+#: Seconds between a page and its picture; a browser needs some.
 PAUSES_S = (0.0, 1.0)
 
 plots = FigureBlueprint("plots", __name__, max_age=0, formats=["png"])
@@ -51,6 +51,7 @@ _numbers = count()
 
 @plots.figure_route("/heavy", timeout=60.0)
 def heavy(n: int = 0) -> Figure:
+    """Draw four kinds of axes with a different title for each *n*."""
     figure = grid_constrained()
     figure.suptitle(f"Four views, {n}")
     return figure
@@ -58,6 +59,7 @@ def heavy(n: int = 0) -> Figure:
 
 @plots.figure_route("/small", timeout=60.0)
 def small(n: int = 0) -> Figure:
+    """Plot three points, 200 x 150 pixels."""
     figure = Figure(figsize=(2, 1.5))
     figure.subplots().plot([n, n + 2, n + 1])
     return figure
@@ -65,13 +67,13 @@ def small(n: int = 0) -> Figure:
 
 @plots.figure_route("/clock")
 def clock() -> Response:
-    """The processor time of the process that renders, which is busy for a moment."""
+    """Return the processor time of the rendering process after a short pause."""
     time.sleep(0.05)
     return Response(f"{os.getpid()} {time.process_time()}")
 
 
 def make_app(workers: int, **config: Any) -> Flask:
-    """The app; with 0 *workers* it renders in this process."""
+    """Create the app; with 0 *workers* it renders in this process."""
     app = Flask(__name__)
     app.config.from_mapping({"MPLSTREAM_WORKERS": workers, **config})
     app.register_blueprint(plots)
@@ -81,7 +83,7 @@ def make_app(workers: int, **config: Any) -> Flask:
 
 @contextmanager
 def contenders() -> Iterator[dict[str, Flask]]:
-    """The app in two forms, each of which has rendered."""
+    """Yield both forms of the app after each has rendered."""
     apps = {"workers": make_app(WORKERS), "inline": make_app(0)}
     start_workers(apps["workers"])
     try:
@@ -93,14 +95,14 @@ def contenders() -> Iterator[dict[str, Flask]]:
 
 
 def ask(app: Flask, path: str) -> None:
-    """One picture that was never asked for."""
+    """Request a new picture."""
     answer = app.test_client().get(f"{path}?n={next(_numbers)}")
     if answer.status_code != 200:
         raise RuntimeError(f"{path}: {answer.status}")
 
 
 def seconds_for_all(app: Flask, paths: Iterable[str]) -> float:
-    """What all *paths* take, asked for by some threads."""
+    """Return the seconds for all *paths*, requested by several threads."""
     began = time.perf_counter()
     with ThreadPoolExecutor(CLIENTS) as pool:
         list(pool.map(lambda path: ask(app, path), paths))
@@ -108,12 +110,12 @@ def seconds_for_all(app: Flask, paths: Iterable[str]) -> float:
 
 
 def in_turns(apps: dict[str, Flask], number: int) -> list[tuple[str, Flask]]:
-    """The contenders, the other way round in every other round."""
+    """Return the contenders, in reverse order in every other round."""
     return list(apps.items())[:: 1 if number % 2 else -1]
 
 
 def processor_seconds(app: Flask) -> dict[int, float]:
-    """The processor time so far of this process and of the workers of *app*."""
+    """Return the processor time so far of this process and of the workers of *app*."""
     with ThreadPoolExecutor(CLIENTS) as pool:
         asked = pool.map(lambda _: app.test_client().get("/clock").text, range(20))
         told = dict(map(str.split, asked))
@@ -123,14 +125,15 @@ def processor_seconds(app: Flask) -> dict[int, float]:
 
 @dataclass(frozen=True, slots=True)
 class Took:
-    """What many figures took."""
+    """The time of many figures."""
 
     wall_s: float
-    #: On two cores that nobody else uses: half of the work, or one process's.
+    #: On two cores without other load: half of the work, or one process's.
     free_s: float
 
     @classmethod
     def of(cls, app: Flask) -> Took:
+        """Request many heavy figures of *app* and measure."""
         before = processor_seconds(app)
         wall_s = seconds_for_all(app, ["/heavy"] * HEAVY)
         worked = [s - before[pid] for pid, s in processor_seconds(app).items()]
@@ -138,7 +141,7 @@ class Took:
 
 
 def throughput(apps: dict[str, Flask], rounds: int) -> list[Result]:
-    """Time for many heavy figures, by two workers and here."""
+    """Compare the times of many heavy figures in two workers and in this process."""
     walls, frees = [], []
     for number in range(rounds):
         took = {name: Took.of(app) for name, app in in_turns(apps, number)}
@@ -157,7 +160,7 @@ def throughput(apps: dict[str, Flask], rounds: int) -> list[Result]:
 
 
 def latency(apps: dict[str, Flask], rounds: int) -> list[Result]:
-    """What a small figure takes longer in a worker, asked for one after another."""
+    """Measure the additional time of small figures in a worker, one after another."""
     times: dict[str, list[float]] = {name: [] for name in apps}
     for number in range(rounds * SMALL):
         for name, app in in_turns(apps, number):
@@ -173,7 +176,7 @@ def latency(apps: dict[str, Flask], rounds: int) -> list[Result]:
 
 
 def first_picture(workers: int, preload: bool, pause_s: float) -> float:
-    """Seconds that the first picture takes, in this new process."""
+    """Return the seconds of the first picture in this new process."""
     app = make_app(workers, MPLSTREAM_PRELOAD=preload)
     try:
         app.test_client().get("/page")
@@ -186,14 +189,14 @@ def first_picture(workers: int, preload: bool, pause_s: float) -> float:
 
 
 def in_new_process(*arguments: object) -> float:
-    """What :func:`first_picture` returns for *arguments* there."""
+    """Return the result of :func:`first_picture` in a new process."""
     command = [sys.executable, "-m", "benchmarks.pool", json.dumps(arguments)]
     ended = subprocess.run(command, check=True, capture_output=True, timeout=120)
     return float(ended.stdout)
 
 
 def cold_start(rounds: int) -> list[Result]:
-    """The first picture of processes that have just begun."""
+    """Measure the first picture of new processes."""
     cases = {"inline": (0, False), "workers": (2, False), "preloaded": (2, True)}
     times: dict[str, list[float]] = {}
     for _ in range(rounds):

@@ -1,14 +1,14 @@
-"""Whether memory stays flat: 10,000 renders in workers, 2,000 without a collector.
+"""Memory during 10,000 renders in workers, and 2,000 without a garbage collector.
 
-The web process hands 10,000 pictures to two workers, which are replaced after
-1,000 renders each. Its memory after the first 500 is compared with that at the
-end: resident (RSS), and what it shares with nobody (USS). Target: under 10 MB
-more, and no more threads or file descriptors. What the workers take is reported.
+The web process passes 10,000 pictures to two workers, which are replaced after 1,000
+renders each. Its memory after the first 500 is compared with that at the end: resident
+(RSS) and unshared (USS). Target: less than 10 MB more, and no more threads or file
+descriptors. The workers' memory is reported.
 
-Then a new process renders 2,000 pictures itself, with the garbage collector
-switched off by the app. Target: under 50 MB more.
+Then a new process renders 2,000 pictures itself, with its garbage collector disabled by
+the app. Target: less than 50 MB more.
 
-It reads /proc, so it needs Linux.
+The program reads /proc, so it requires Linux.
 
     python -m benchmarks.pool_memory [--count 10000] [--rounds 1]
 """
@@ -43,11 +43,12 @@ plots.figure_route("/pyplot", timeout=60.0)(with_pyplot)
 
 @plots.figure_route("/worker")
 def worker() -> Response:
-    """The resident memory of the process that renders."""
+    """Return the resident memory of the rendering process."""
     return Response(f"{os.getpid()} {resident_bytes()}")
 
 
 def make_app(workers: int) -> Flask:
+    """Create the app; with 0 *workers* it renders in this process."""
     app = Flask(__name__)
     app.config["MPLSTREAM_WORKERS"] = workers
     app.register_blueprint(plots)
@@ -55,13 +56,13 @@ def make_app(workers: int) -> Flask:
 
 
 def unshared_bytes() -> int:
-    """Memory that this process shares with no other (USS)."""
+    """Return the memory that this process does not share (USS)."""
     text = Path("/proc/self/smaps_rollup").read_text()
     return 1024 * sum(map(int, re.findall(r"^Private_\w+: +(\d+) kB", text, re.M)))
 
 
 def render(app: Flask, numbers: range) -> None:
-    """One picture for each of *numbers*, in every format, by some threads."""
+    """Render a picture for each of *numbers*, in every format, by several threads."""
 
     def ask(number: int) -> None:
         name = ("figure", "pyplot")[number % 2]
@@ -75,20 +76,20 @@ def render(app: Flask, numbers: range) -> None:
 
 
 def worker_sizes(app: Flask) -> dict[str, int]:
-    """The resident memory of the workers, as far as they answer, by process."""
+    """Return the resident memory of each worker that answers, by process number."""
     with ThreadPoolExecutor(CLIENTS) as pool:
         asked = pool.map(lambda _: app.test_client().get("/worker").text, range(40))
         return {pid: int(size) for pid, size in map(str.split, asked)}
 
 
 def state() -> tuple[int, int, int, int]:
-    """RSS, USS, threads and file descriptors of this process."""
+    """Return RSS, USS, threads and file descriptors of this process."""
     gc.collect()
     return resident_bytes(), unshared_bytes(), threading.active_count(), open_files()
 
 
 def in_workers(count: int) -> list[Result]:
-    """Hand *count* pictures to workers; what grew after the first 500."""
+    """Pass *count* pictures to workers; return the growth after the first 500."""
     app = make_app(WORKERS)
     warm = min(WARM, count // 2)
     try:
@@ -98,7 +99,7 @@ def in_workers(count: int) -> list[Result]:
             render(app, range(start, min(start + 1000, count)))
             rss, uss, *_ = state()
             print(f"  to {start + 1000:,}: RSS {rss / MB:.1f}, USS {uss / MB:.1f} MB")
-        # Those that are being replaced have their threads for a moment.
+        # Workers that are being replaced keep their threads for a moment.
         time.sleep(2)
         after, last = state(), worker_sizes(app)
     finally:
@@ -116,7 +117,7 @@ def in_workers(count: int) -> list[Result]:
 
 
 def grown_without_collector() -> float:
-    """Bytes more after 2,000 renders in this process, whose collector is off."""
+    """Return the growth in bytes over 2,000 renders here without a collector."""
     gc.disable()
     app = make_app(0)
     render(app, range(CLIENTS))
@@ -126,7 +127,7 @@ def grown_without_collector() -> float:
 
 
 def inline() -> list[Result]:
-    """As :func:`grown_without_collector`, in a new process."""
+    """Run :func:`grown_without_collector` in a new process."""
     command = [sys.executable, "-m", "benchmarks.pool_memory", "--inline"]
     ended = subprocess.run(command, check=True, capture_output=True, timeout=3600)
     return [Result("MB more, gc off", json.loads(ended.stdout) / MB, 50, ".1f")]

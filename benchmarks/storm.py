@@ -1,14 +1,13 @@
 """200 simultaneous requests for one cold key, beside Flask-Caching's ``@cached``.
 
-gunicorn with 4 workers of 8 threads, on Redis and on FileSystemCache. Each round
-has a lone cold request, a storm on a new key, the same storm again on the key
-that is stored now, which says what 200 requests cost on this machine when there
-is nothing to wait for, and a storm on the other app. The picture takes a query
-of ``--query-ms``, slept, and drawing 50 points. Clients are threads of this
-process, which shares the processors with the server; their connections are new.
+gunicorn has 4 workers of 8 threads, on Redis and on FileSystemCache. Each round has a
+single cold request, a storm on a new key, the same storm on the now stored key, which
+shows the cost of 200 requests without a render, and a storm on the other app. The
+picture takes a query of ``--query-ms``, slept, and draws 50 points. Clients are threads
+of this process, which shares the processors with the server. Their connections are new.
 
-Targets: 1 render in each round, 200 equal answers; wall time <= 1.5 x the lone
-request + 100 ms, as the median over the rounds of what is over 1.5 x.
+Targets: 1 render in each round, 200 equal responses; wall time <= 1.5 x the single
+request + 100 ms, as the median over the rounds of the excess over 1.5 x.
 
     python -m benchmarks.storm [--rounds 20] [--query-ms 100]
 """
@@ -36,7 +35,7 @@ OURS, THEIRS = "figure_route", "@cached"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one request got, and when it was sent and had it."""
+    """The response to one request, with the times of both."""
 
     status: int
     body: bytes
@@ -45,22 +44,23 @@ class Answer:
 
     @property
     def seconds(self) -> float:
+        """Seconds from the request to the response."""
         return self.had_at - self.sent_at
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running gunicorn and the file its renders are counted in."""
+    """A running gunicorn and the file that counts its renders."""
 
     port: int
     counted: Path
 
     def renders(self) -> int:
-        """Renders so far."""
+        """Return the number of renders so far."""
         return self.counted.stat().st_size if self.counted.exists() else 0
 
     def ask(self, key: str, start: Barrier | None = None) -> Answer:
-        """One request on a connection of its own, sent when all are at *start*."""
+        """Send one request on a new connection, once all threads are at *start*."""
         with closing(HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
             if start is not None:
                 start.wait()
@@ -71,7 +71,7 @@ class Server:
             return Answer(response.status, body, sent_at, time.perf_counter())
 
     def storm(self, key: str, pool: ThreadPoolExecutor) -> list[Answer]:
-        """All requests at once."""
+        """Send all requests at once."""
         start = Barrier(REQUESTS)
         return list(pool.map(lambda _: self.ask(key, start), range(REQUESTS)))
 
@@ -80,7 +80,7 @@ class Server:
 def gunicorn(
     app: str, folder: Path, cache: Mapping[str, str], *, workers: int = 4
 ) -> Iterator[Server]:
-    """*app* of benchmarks/_storm_app.py on *cache*, with 8 threads a worker."""
+    """Run *app* of benchmarks/_storm_app.py on *cache*, with 8 threads a worker."""
     counted = folder / f"{app}.renders"
     options = ("--workers", str(workers), "--threads", "8")
     environment = {"FLASK_RENDERS": str(counted), **cache}
@@ -91,24 +91,24 @@ def gunicorn(
 
 
 def took_s(answers: list[Answer]) -> float:
-    """From the first request sent to the last answer had."""
+    """Return the seconds from the first request to the last response."""
     started = min(answer.sent_at for answer in answers)
     return max(answer.had_at for answer in answers) - started
 
 
 @dataclass(slots=True)
 class Side:
-    """One contender's rounds."""
+    """The rounds of one contender."""
 
     walls_s: list[float]
     seconds: list[float]
     renders: Counter[int]
-    #: Storms in which not all got the same bytes; answers other than 200.
+    #: Storms with unequal bytes, and responses other than 200.
     unequal: int = 0
     not_200: int = 0
 
     def add(self, answers: list[Answer], renders: int) -> None:
-        """Take the answers of one storm."""
+        """Add the responses of one storm."""
         self.walls_s.append(took_s(answers))
         self.seconds += [answer.seconds for answer in answers]
         self.renders[renders] += 1
@@ -117,7 +117,7 @@ class Side:
 
 
 def wait_for_workers(target: Server, pool: ThreadPoolExecutor) -> None:
-    """Ask until each worker has had its share of answers."""
+    """Send requests until each worker has answered some."""
     for number in range(3):
         target.storm(f"warm{number}", pool)
 
@@ -125,7 +125,10 @@ def wait_for_workers(target: Server, pool: ThreadPoolExecutor) -> None:
 def run(
     servers: Mapping[str, Server], rounds: int
 ) -> tuple[dict[str, Side], dict[str, list[float]]]:
-    """Both contenders in turns; wall times of lone requests and of hits beside."""
+    """Run both contenders in turns.
+
+    :return: the rounds of each, and wall times of single requests and of hits.
+    """
     sides = {name: Side([], [], Counter()) for name in servers}
     beside: dict[str, list[float]] = defaultdict(list)
     ours = servers[OURS]
@@ -145,7 +148,7 @@ def run(
 def report(
     title: str, sides: Mapping[str, Side], beside: Mapping[str, list[float]]
 ) -> None:
-    """Print what was measured on one backend."""
+    """Print the measurements of one backend."""
     side, lone_s = sides[OURS], beside["lone"]
     over_s = [
         wall - 1.5 * lone for wall, lone in zip(side.walls_s, lone_s, strict=True)

@@ -1,9 +1,9 @@
-"""Whether pictures rendered by eight threads at once are the right ones.
+"""The correctness of pictures rendered by eight threads at once.
 
-The figure functions do what Matplotlib cannot do in two threads: mathtext, log
-axes, contour labels, ``tight_layout()``, ``rc_context``. Every picture is
-compared byte for byte with the one rendered alone before. Targets: no error, no
-mismatch, no changed rcParams.
+The figure functions use the parts of Matplotlib that are not thread-safe: mathtext, log
+axes, contour labels, ``tight_layout()``, ``rc_context``. Every picture is compared byte
+for byte with the same picture rendered alone. Targets: no error, no mismatch, no
+changed rcParams.
 
     python -m benchmarks.threads [--count 2000] [--rounds 1]
 """
@@ -31,6 +31,7 @@ Job = tuple[Callable[[int], Figure], int, str]
 
 
 def formulas(seed: int) -> Figure:
+    """Plot a line on log axes with mathtext."""
     figure = Figure(figsize=(3, 2))
     ax = figure.subplots()
     ax.loglog(np.geomspace(1, 10 ** (seed + 1), 40))
@@ -41,6 +42,7 @@ def formulas(seed: int) -> Figure:
 
 
 def contours(seed: int) -> Figure:
+    """Draw labeled contour lines."""
     figure = Figure(figsize=(3, 2))
     ax = figure.subplots()
     x, y = np.meshgrid(np.linspace(-2, 2, 30), np.linspace(-2, 2, 30))
@@ -50,6 +52,7 @@ def contours(seed: int) -> Figure:
 
 
 def styled(seed: int) -> Figure:
+    """Plot a line inside ``rc_context``."""
     options: dict[Any, Any] = {
         "lines.linewidth": seed + 1,
         "font.size": 6 + seed,
@@ -65,13 +68,13 @@ def styled(seed: int) -> Figure:
 
 
 def draw(job: Job) -> bytes:
-    """The picture of one job."""
+    """Render the picture of one job."""
     function, seed, format = job
     return render(lambda: function(seed), format).body
 
 
 def run(count: int) -> tuple[Counter[str], list[str]]:
-    """Render *count* pictures; what went wrong, counted, and the rcParams changed."""
+    """Render *count* pictures; return the counted faults and the changed rcParams."""
     jobs = [
         (function, seed, format)
         for seed in range(SEEDS)

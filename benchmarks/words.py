@@ -1,7 +1,7 @@
-"""What the words about a figure cost, and its data.
+"""The cost of a figure's words and data.
 
-Each figure is drawn once, as before every description in the app. The best of several
-rounds counts, in processor time, as other jobs only make it slower.
+Each figure is drawn once before, as in the app. The best of several rounds counts, in
+processor time, as other programs only make it slower.
 
 * ordinary figures: at most 3 ms
 * 100,000 points, with their exact extremes: at most 20 ms
@@ -30,6 +30,7 @@ WALK = RANDOM.normal(size=MANY).cumsum()
 
 
 def lines(axes: Any) -> None:
+    """Plot three walks with a legend."""
     for name in ("a", "b", "c"):
         axes.plot(RANDOM.normal(size=400).cumsum(), label=name)
     axes.legend()
@@ -37,6 +38,7 @@ def lines(axes: Any) -> None:
 
 
 def zoomed(axes: Any) -> None:
+    """Plot the long walk with limits inside the data."""
     axes.plot(WALK)
     axes.set(xlim=(10.5, 50_000), ylim=(-10, 10))
 
@@ -75,6 +77,7 @@ def best_ms(draw: Callable[[Any], object], write: Any, rounds: int) -> float:
 
 
 def main() -> None:
+    """Measure and print."""
     rounds = rounds_from_command_line(__doc__, 20)
     results = []
     for figures, most in ((ORDINARY, ORDINARY_MS), (LARGE, LARGE_MS)):

@@ -1,6 +1,6 @@
-"""Settings of Sphinx.
+"""The settings of Sphinx.
 
-Build the pages, and run their examples, without the network::
+Build the pages and run their examples without the network::
 
     python -m sphinx -W --keep-going -n -b html docs docs/_build/html
     python -m sphinx -W --keep-going -n -b doctest docs docs/_build/doctest
@@ -26,14 +26,14 @@ myst_enable_extensions = ["html_image"]
 myst_heading_anchors = 3
 
 default_role = "literal"
-# Names as a reader writes them: RenderedImage, without its module.
+# Show names as a reader writes them: RenderedImage, without its module.
 add_module_names = False
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 maximum_signature_line_length = 72
 
-# Names of other packages are not looked up: that would need the network.
+# Do not look up names of other packages: that requires the network.
 nitpick_ignore_regex = [
     (
         "py:.*",

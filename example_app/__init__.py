@@ -1,10 +1,13 @@
-"""A small dashboard of five figures, with and without JavaScript. ::
+"""A small dashboard of five figures, with and without JavaScript.
+
+Run it with::
 
     flask --app example_app run
 
-Set ``REDIS_URL`` to keep the pictures in Redis, where several servers share them;
-``FLASK_MPLSTREAM_WORKERS=2`` to render in two processes of their own, and so on for
-every setting; ``FLASK_METRICS=true`` to count for Prometheus at ``/metrics``.
+Set ``REDIS_URL`` to keep the pictures in Redis, shared by several servers. Set
+``FLASK_MPLSTREAM_WORKERS=2`` to render in two worker processes; every other setting has
+a ``FLASK_`` variable too. Set ``FLASK_METRICS=true`` to export Prometheus metrics at
+``/metrics``.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from flask_mplstream import ArgumentsError, figure_arguments, figure_url
 
 from . import data, figures, traffic
 
-#: What a page may load: its own files, and nothing inline.
+#: The sources that a page may load: its own files, and nothing inline.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'"
@@ -32,10 +35,10 @@ CONTENT_SECURITY_POLICY = (
 
 
 def create_app(test_config: Mapping[str, Any] | None = None) -> Flask:
-    """The dashboard as a Flask app.
+    """Create the dashboard as a Flask app.
 
-    :param test_config: wins over the environment.
-    :raises RuntimeError: where ``REDIS_URL`` is set but redis is not installed.
+    :param test_config: settings that override the environment.
+    :raises RuntimeError: ``REDIS_URL`` is set but redis is not installed.
     """
     app = Flask(__name__)
     app.config.from_prefixed_env()
@@ -65,13 +68,13 @@ def _redis_config(url: str) -> dict[str, str]:
 
 def _secure(response: Response) -> Response:
     if response.mimetype == "text/html":
-        # The gallery has a policy of its own.
+        # The gallery sets its own policy.
         response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
     return response
 
 
 def index() -> tuple[str, int]:
-    """The page; its query holds the arguments of all figures."""
+    """Show all figures; the query has the arguments of each."""
     cards = {function.__name__: _card(function) for function in figures.ALL}
     page = render_template(
         "index.html", cards=cards, next_seed=secrets.randbelow(1_000_000), data=data
@@ -81,19 +84,19 @@ def index() -> tuple[str, int]:
 
 @dataclass(frozen=True)
 class Card:
-    """One figure on the page."""
+    """A figure on the page."""
 
     endpoint: str
-    #: What the picture and its controls show.
+    #: The arguments of the picture and of its controls.
     arguments: dict[str, Any]
-    #: Name and text of what differs from the defaults, as the page's query has it.
+    #: Name and text of each argument that differs from its default, for a query.
     query: list[tuple[str, str]]
-    #: Why the arguments in the page's query were not accepted, or nothing.
+    #: The reason for rejecting the arguments in the page's query, or an empty string.
     error: str = ""
 
 
 def _card(function: Callable[..., object]) -> Card:
-    """The card of a figure function, with what the page's query asks of it."""
+    """Return a figure function's card, with the arguments in the page's query."""
     endpoint = f"{figures.plots.name}.{function.__name__}"
     error = ""
     try:

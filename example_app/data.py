@@ -1,4 +1,4 @@
-"""The data: samples that come with Matplotlib, read once."""
+"""The data: Matplotlib's samples, read once."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ METRES_PER_DEGREE = 111_200.0
 
 @dataclass(frozen=True)
 class Prices:
-    """The prices of one company."""
+    """The share prices of a company."""
 
     dates: NDArray[np.datetime64]
     #: Adjusted for splits and dividends.
@@ -43,9 +43,9 @@ class Prices:
 
 @cache
 def stocks() -> Mapping[Ticker, Prices]:
-    """Monthly prices from 1990 to 2022, from Yahoo Finance.
+    """Return monthly prices from 1990 to 2022, from Yahoo Finance.
 
-    A company has none before it went public, and some rows have none at all.
+    A company has no prices before it went public, and some rows have none at all.
     """
     lines = _path("Stocks.csv").read_text().splitlines()
     rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
@@ -62,17 +62,17 @@ def _prices(rows: list[dict[str, str]], ticker: Ticker) -> Prices:
 
 @dataclass(frozen=True)
 class Terrain:
-    """Heights on a grid whose first row is the northernmost."""
+    """Heights on a grid; the first row is the northernmost."""
 
     elevation_m: NDArray[np.int16]
-    #: Distance from one column to the next, and from one row to the next.
+    #: Distance between adjacent columns and between adjacent rows.
     dx_m: float
     dy_m: float
 
 
 @cache
 def terrain() -> Terrain:
-    """The land around the Jacksboro fault in Tennessee."""
+    """Return the land around the Jacksboro fault in Tennessee."""
     with np.load(_path("jacksboro_fault_dem.npz")) as dem:
         latitude = radians((dem["ymin"] + dem["ymax"]) / 2)
         return Terrain(

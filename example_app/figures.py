@@ -1,4 +1,4 @@
-"""The figures. Each is a plain function: its signature is its URL's arguments."""
+"""The figures: plain functions; their parameters are the arguments of their URLs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from flask_mplstream import DARK_STYLE, FigureBlueprint
 from . import data, traffic
 from .data import Ticker
 
-#: Small figures with large dots: their text is readable on a phone, too.
+#: Small figures with many dots per inch: their text is readable on a phone.
 STYLE = {
     "figure.figsize": (5, 3.3),
     "figure.dpi": 128,
@@ -38,7 +38,7 @@ STYLE = {
     "legend.frameon": False,
 }
 
-#: On a dark page: the package's own style, on the colour of the page's cards.
+#: On a dark page: the package's style, with the background of the page's cards.
 DARK = {"figure.facecolor": "#1c212a", "axes.facecolor": "#1c212a"}
 
 plots = FigureBlueprint(
@@ -86,7 +86,7 @@ def prices(
         if end:
             shown &= series.dates <= np.datetime64(end)
         if ticker in tickers and shown.any():
-            # A company keeps its colour, whoever else is there.
+            # Each company keeps its color, whichever others are shown.
             ax.plot(
                 series.dates[shown],
                 series.dollars[shown],
@@ -133,7 +133,7 @@ def relief(
 ) -> Figure:
     """A shaded relief of the hills around the Jacksboro fault in Tennessee."""
     rows, columns = terrain.elevation_m.shape
-    # There is no sea: the colormap without its blues.
+    # There is no sea: use the colormap without its blues.
     colors = ListedColormap(colormaps["gist_earth"](np.linspace(0.28, 1, 256)))
     shaded = LightSource(azimuth, altdeg=45).shade(
         terrain.elevation_m,
@@ -195,5 +195,5 @@ def answers(sent: Mapping[str, int]) -> Figure:
     return fig
 
 
-#: Those with controls, in the order of the page.
+#: The figures with controls, in the order of the page.
 ALL = (scatter, prices, relief, identity)

@@ -1,4 +1,4 @@
-"""What the server has sent, counted by a signal of the package."""
+"""The number of pictures sent, counted by a signal of the package."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from flask import Flask, current_app
 
 from flask_mplstream.signals import figure_served
 
-#: What the states of ``Cache-Status`` are called in the figure.
+#: The names of the counted states in the figure.
 NAMES = {"hit": "from the cache", "unchanged": "not changed", "drawn": "drawn anew"}
 
 
 def count(app: Flask) -> None:
-    """Count the pictures that *app* sends from now on, in this process."""
+    """Count the pictures that *app* sends from now on in this process."""
     app.extensions["traffic"] = Counter()
     figure_served.connect(_note, app)
 
 
 def sent() -> dict[str, int]:
-    """How many pictures were sent, by where they came from."""
+    """Return the number of pictures sent, by their origin."""
     counted = current_app.extensions["traffic"]
     return {name: counted[state] for state, name in NAMES.items()}
 

@@ -1,4 +1,4 @@
-"""What every test may use: apps, counted renders, real servers."""
+"""Fixtures and hooks of all tests: apps, counted renders, real servers."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option ``--sweep``."""
     parser.addoption(
         "--sweep",
         action="store_true",
@@ -43,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
         max_examples=1000 if is_sweep else 100,
         derandomize=not is_sweep,
         database=None,
-        # How long an example takes is up to what else the machine does.
+        # The time of an example depends on the machine's other work.
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow],
     )
@@ -54,6 +55,7 @@ class FastFile(pytest.Module):
     """A file of tests that is skipped if it imports a package that is not installed."""
 
     def collect(self) -> Sequence[pytest.Item | pytest.Collector]:
+        """Return the tests, or skip the file if a package is not installed."""
         try:
             return list(super().collect())
         except self.CollectError as error:
@@ -68,14 +70,14 @@ class FastFile(pytest.Module):
 def pytest_pycollect_makemodule(
     module_path: Path, parent: pytest.Collector
 ) -> pytest.Module | None:
-    """Use :class:`FastFile` for ``pytest -m "not slow"``, and for no other run."""
+    """Use :class:`FastFile` for ``pytest -m "not slow"`` only."""
     if parent.config.getoption("markexpr") != "not slow":
         return None
     file: pytest.Module = FastFile.from_parent(parent, path=module_path)
     return file
 
 
-#: What starts a server or a browser, and so makes a test slow.
+#: Fixtures that start a server or a browser, which makes a test slow.
 SLOW_FIXTURES = {"browser", "redis_port", "memcached_port"}
 
 
@@ -88,8 +90,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Start with the slow files; leave the rest of sweeps to a run with ``--sweep``."""
-    # Processes that run out of files should not wait for one with a slow file.
+    """Start with the slow files; without ``--sweep`` drop the rest of sweeps."""
+    # The last processes to get a file should not wait for a slow one.
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
     if config.getoption("--sweep"):
@@ -100,24 +102,25 @@ def pytest_collection_modifyitems(
 
 
 def is_rest_of_sweep(item: pytest.Item) -> bool:
+    """Return whether only a sweep runs *item*."""
     return any(mark.kwargs.get("rest") for mark in item.iter_markers("sweep"))
 
 
 @pytest.fixture(scope="session")
 def is_sweep(request: pytest.FixtureRequest) -> bool:
-    """Whether the searches are to be complete."""
+    """Return whether the searches are complete."""
     return bool(request.config.getoption("--sweep"))
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Return the number of cores: some tests bound how long servers take."""
+    """Return the number of cores: some tests limit the time of servers."""
     return os.cpu_count() or 1
 
 
 @pytest.fixture(autouse=True)
 def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
-    """A test leaves no pyplot figure, no thread and no child process behind."""
+    """Check that the test leaves no pyplot figure, thread or child process behind."""
     threads = set(threading.enumerate())
     yield
     pyplot = sys.modules.get("matplotlib.pyplot")
@@ -135,7 +138,7 @@ def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """What the package takes for the time of day."""
+    """Replace the package's time of day with a clock that tests can set."""
     held = Clock()
     monkeypatch.setattr(state_module, "clock", held)
     return held
@@ -143,17 +146,22 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def renders() -> Counter:
+    """Return a counter of renders."""
     return Counter()
 
 
 @pytest.fixture
 def plots() -> FigureBlueprint:
+    """Return a blueprint at ``/plots``."""
     return FigureBlueprint("plots", __name__, url_prefix="/plots")
 
 
 @pytest.fixture
 def serve(plots: FigureBlueprint) -> Callable[..., FlaskClient]:
-    """Register ``plots`` on a new app with the given settings; a client for it."""
+    """Return a function that registers ``plots`` on a new app and returns a client.
+
+    Its keyword arguments are the app's settings.
+    """
 
     def make(**config: Any) -> FlaskClient:
         app = Flask(__name__)
@@ -166,8 +174,8 @@ def serve(plots: FigureBlueprint) -> Callable[..., FlaskClient]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A real Chromium. While it runs, no test can have an asyncio loop of its own."""
-    # Playwright is not there where the oldest dependencies are tested.
+    """Run Chromium. Meanwhile, no test can have a separate asyncio loop."""
+    # Playwright is not installed with the oldest dependencies.
     from tests.support.browsing import chromium
 
     with chromium() as running:
@@ -176,13 +184,13 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def complaints() -> list[str]:
-    """What the console of each page opened with it says."""
+    """Return a list for the console's errors and warnings."""
     return []
 
 
 @pytest.fixture(scope="module")
 def page_app() -> Iterator[str]:
-    """The URL of the app whose pages have figures that change."""
+    """Serve the app for pages with changing figures; yield its URL."""
     from tests.apps.page_app import create_app
 
     with serve_in_threads(create_app()) as url:
@@ -191,7 +199,7 @@ def page_app() -> Iterator[str]:
 
 @pytest.fixture
 def page(browser: Browser, complaints: list[str]) -> Iterator[Page]:
-    """An empty page with a clock; a complaint in its console is a failure."""
+    """Open an empty page with a clock; an error in its console is a failure."""
     from tests.support.browsing import open_page
 
     with open_page(browser, complaints, has_clock=True) as page:
@@ -201,13 +209,13 @@ def page(browser: Browser, complaints: list[str]) -> Iterator[Page]:
 
 @pytest.fixture(scope="session")
 def redis_port() -> Iterator[int]:
-    """A real Redis on a free port."""
+    """Run a real Redis on a free port."""
     with RedisServer() as redis:
         yield redis.port
 
 
 @pytest.fixture(scope="session")
 def memcached_port() -> Iterator[int]:
-    """A real Memcached on a free port."""
+    """Run a real Memcached on a free port."""
     with MemcachedServer() as memcached:
         yield memcached.port

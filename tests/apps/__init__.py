@@ -1,1 +1,1 @@
-"""Apps and figures of the tests, also for servers and workers to import by name."""
+"""Apps and figures of the tests; servers and workers import them by name."""

@@ -1,4 +1,4 @@
-"""Figures for processes that cannot have workers: uWSGI's, Celery's, daemonic ones."""
+"""Figures for processes that cannot have workers: uWSGI, Celery, daemonic processes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def stale(n: int = 0) -> Figure:
 
 
 def create_app() -> Flask:
-    """Return an app that asks for workers wherever it runs."""
+    """Create an app that requests workers in every process."""
     app = Flask(__name__)
     app.config.from_mapping(MPLSTREAM_WORKERS=2, MPLSTREAM_TIMEOUT=60)
     app.config.from_prefixed_env()
@@ -45,7 +45,7 @@ def create_app() -> Flask:
     return app
 
 
-#: A broker of files, in the folder that the environment names.
+#: A file-based broker, in the folder that the environment names.
 tasks = Celery("tests.apps.choice_figures")
 tasks.conf.update(
     broker_url="filesystem://",

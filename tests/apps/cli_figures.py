@@ -1,4 +1,4 @@
-"""Figures for the command line, in this process or in one of its own."""
+"""Figures for the command line, in this process or in a new one."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from pydantic import Field
 from flask_mplstream import FigureBlueprint
 
 if "MPLSTREAM_TEST_MARKER" in os.environ:
-    # A shell has Ctrl-C ignored in what it runs in the background.
+    # A shell makes its background processes ignore Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 plots = FigureBlueprint("plots", __name__, url_prefix="/plots")
 
-#: What was drawn: the figure function's name and its arguments.
+#: The drawn figures: the figure function's name and its arguments.
 drawn: list[tuple[object, ...]] = []
 
 
 def small(*drawn_of: object) -> Figure:
-    """A picture of 100 x 50 pixels, counted."""
+    """Draw 100 x 50 pixels and count the call."""
     drawn.append(drawn_of)
     figure = Figure(figsize=(1, 0.5), dpi=100)
     figure.add_subplot().plot([1, 2])
@@ -82,6 +82,7 @@ def stuck() -> Figure:
 
 
 def create_app(**config: Any) -> Flask:
+    """Create the app with *config*, and forget the drawn figures."""
     drawn.clear()
     app = Flask(__name__)
     app.config.from_mapping(
@@ -92,13 +93,13 @@ def create_app(**config: Any) -> Flask:
 
 
 def invoke(app: Flask, *arguments: object) -> Result:
-    """What ``flask figures …`` says and how it ends, in this process."""
+    """Run ``flask figures …`` in this process and return its result."""
     runner = app.test_cli_runner()
     return runner.invoke(args=["figures", *map(str, arguments)])
 
 
 def shell(*arguments: object) -> list[str]:
-    """The words of ``flask figures …`` in a process of its own."""
+    """Return the words of a command that runs ``flask figures …`` in a new process."""
     flask = [
         sys.executable,
         "-m",

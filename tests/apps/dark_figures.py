@@ -1,4 +1,4 @@
-"""Figures whose colors are chosen for white paper, by Matplotlib or by libraries."""
+"""Figures with colors for white paper, chosen by Matplotlib or by libraries."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ FIGURES: dict[str, Callable[[], Any]] = {}
 
 
 def kind(build: Callable[[], Any]) -> Callable[[], Any]:
+    """Add *build* to the figures under its name."""
     FIGURES[build.__name__] = build
     return build
 
 
 def new_axes(**options: Any) -> tuple[Figure, Any]:
+    """Return a figure of 4 x 3 inches and its axes."""
     figure = Figure(figsize=(4, 3))
     return figure, figure.subplots(**options)
 
@@ -255,6 +257,7 @@ def stream() -> Figure:
 
 
 def tips() -> Any:
+    """Return 24 rows of made-up bills and tips."""
     import pandas as pd
 
     return pd.DataFrame(

@@ -1,4 +1,4 @@
-"""Figures that run on executors, whose processes import them by name."""
+"""Figures that run on executors; their processes import them by name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ plots = FigureBlueprint("plots", __name__, url_prefix="/plots", formats=["png"])
 
 
 def create_app(**config: Any) -> Flask:
-    """What ``MPLSTREAM_APP`` names."""
+    """Create the app; ``MPLSTREAM_APP`` names this function."""
     app = Flask(__name__)
     # Processes start slowly on a machine with other work.
     app.config.from_mapping(MPLSTREAM_TIMEOUT=60)
@@ -30,19 +30,19 @@ def create_app(**config: Any) -> Flask:
 
 
 def one_process() -> Executor:
-    """An executor whose processes import what they run, and nothing else."""
+    """Return an executor that imports only the modules of its jobs."""
     context = get_context("forkserver")
     context.set_forkserver_preload(["flask_mplstream.workers.ipc"])
     return ProcessPoolExecutor(1, context)
 
 
 def create_served_app() -> Flask:
-    """For a server: an app that renders in a process of each of its workers."""
+    """Create an app for a server: each of its workers renders in a separate process."""
     return create_app(MPLSTREAM_EXECUTOR=one_process)
 
 
 def note(renders: str) -> None:
-    """Add this process to the file *renders*; whole lines, whoever else does."""
+    """Append this process's number to the file *renders*, as a whole line."""
     if renders:
         file = os.open(renders, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
         os.write(file, b"%d\n" % os.getpid())
@@ -50,13 +50,13 @@ def note(renders: str) -> None:
 
 
 def wait_for(file: str) -> None:
-    """Return once *file* exists, if one is named."""
+    """Wait until *file* exists; return at once if it is empty."""
     while file and not os.path.exists(file):
         time.sleep(0.01)
 
 
 def grey(level: int) -> Figure:
-    """One colour, so that a picture tells what it was made of."""
+    """Draw one color that shows the argument."""
     return Figure(figsize=(0.2, 0.2), facecolor=str(level / 255))
 
 
@@ -114,6 +114,7 @@ def asks_for_the_request() -> Response:
 
 
 def fetched(level: int) -> tuple[int, int]:
+    """Return *level* and the number of the loading process."""
     return level, os.getpid()
 
 
@@ -130,6 +131,7 @@ async def coroutine(level: int = 7) -> Figure:
 
 
 def kill_this_process(renders: str) -> None:
+    """Record this process in *renders* and kill it."""
     note(renders)
     os.kill(os.getpid(), 9)
 
@@ -164,7 +166,7 @@ class ChartError(Exception):
 
 
 class OddError(Exception):
-    """Cannot be pickled, as its arguments are not those of its class."""
+    """An error that cannot be pickled, as its arguments are not those of its class."""
 
     def __init__(self, one: int, two: int) -> None:
         super().__init__(f"{one} and {two}")
@@ -204,6 +206,7 @@ def nested(seconds: float = 0, level: int = 9) -> Response:
 
 
 def embedded(seconds: float, level: int) -> str:
+    """Wait, and return the start of another picture's data URI."""
     time.sleep(seconds)
     return figure_data_uri("plots.one_colour", level=level)[:15]
 
@@ -216,7 +219,7 @@ def of_an_embedded_one(uri: str, seconds: float = 0, level: int = 9) -> Response
 
 @dataclass(frozen=True)
 class Person:
-    """Travels, as its class has a name."""
+    """A value that can be sent to another process, as its class can be imported."""
 
     level: int
 

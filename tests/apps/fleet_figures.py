@@ -1,8 +1,8 @@
-"""Figures for servers that are killed: some hang, some die, some want all memory.
+"""Figures for servers that are killed: some hang, some die, some use all memory.
 
-Servers import it: ``FLASK_…`` in the environment sets the app up, and
-``FLEET_RECORD`` names a file that gets a line for each request and each render.
-With ``FLEET_AT_IMPORT`` the module renders a picture while it is imported.
+Servers import this module. ``FLASK_…`` in the environment configures the app, and
+``FLEET_RECORD`` names a file that gets a line for each request and each render. With
+``FLEET_AT_IMPORT`` the module renders a picture during its import.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from matplotlib.ticker import MultipleLocator
 
 from flask_mplstream import FigureBlueprint
 
-#: Seconds that a figure may take which never ends.
+#: The timeout of a figure that never ends, in seconds.
 ENDLESS_S = 1.0
 
 plots = FigureBlueprint("plots", __name__, formats=["png"])
 
 
 def create_app() -> Flask:
-    """The app; a header of each answer names the web process."""
+    """Create the app; a header of each response names the web process."""
     app = Flask(__name__)
     app.config.from_mapping(MPLSTREAM_TIMEOUT=60)
     app.config.from_prefixed_env()
@@ -50,7 +50,7 @@ def create_app() -> Flask:
 
 
 def create_rendered_app() -> Flask:
-    """The app with a first picture: with ``--preload`` the master renders it."""
+    """Create the app and render a picture: with ``--preload``, in the master."""
     app = create_app()
     answer = app.test_client().get("/quick?n=1")
     assert answer.status_code == 200, answer.text
@@ -58,7 +58,7 @@ def create_rendered_app() -> Flask:
 
 
 def record(what: str, *more: object) -> None:
-    """Write a line: this process, *what*, and *more*."""
+    """Write a line with this process's number and the arguments."""
     line = " ".join(map(str, (os.getpid(), what, *more)))
     file = os.open(os.environ["FLEET_RECORD"], os.O_WRONLY | os.O_APPEND)
     os.write(file, f"{line}\n".encode())
@@ -66,7 +66,7 @@ def record(what: str, *more: object) -> None:
 
 
 def coloured(n: int) -> Figure:
-    """One colour, which is *n*: a picture tells what it was made of."""
+    """Draw one color, which is *n*, so that a picture shows its argument."""
     return Figure(figsize=(0.2, 0.2), facecolor=f"#{n:06x}")
 
 
@@ -76,7 +76,7 @@ def hold_everything() -> None:
 
 
 def breed() -> int:
-    """Start a process that outlives any test; its number."""
+    """Start a process that outlives any test, and return its number."""
     return subprocess.Popen(["sleep", "1000"]).pid
 
 

@@ -80,6 +80,7 @@ def file() -> Figure:
 
 
 def create_app() -> Flask:
+    """Create the app with a gallery."""
     app = Flask(__name__)
     app.config.from_mapping(SECRET_KEY="not secret", MPLSTREAM_TIMEOUT=120)
     app.register_blueprint(shown)

@@ -1,4 +1,4 @@
-"""An app that gunicorn runs with gevent: ``FLASK_…`` in the environment sets it up."""
+"""An app for gunicorn with gevent; ``FLASK_…`` in the environment configures it."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def slow(n: int = 0, folder: str = "") -> Figure:
 
 
 def create_app() -> Flask:
+    """Create the app."""
     app = Flask(__name__)
     app.config.from_prefixed_env()
     app.register_blueprint(plots)

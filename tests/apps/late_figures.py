@@ -1,8 +1,8 @@
-"""A module that the web process has not imported when a setting names it."""
+"""A module that a setting names and the web process has not imported."""
 
 from __future__ import annotations
 
 
 def takes_arguments(level: int) -> int:
-    """No factory of an app."""
+    """Return *level*; this is not a factory of an app."""
     return level

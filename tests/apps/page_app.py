@@ -1,4 +1,4 @@
-"""An app for pages with figures that change; run by a real server in the tests."""
+"""An app for pages with changing figures; a real server runs it in the tests."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ POLICY = (
 
 
 def color_in(path: str) -> str:
-    """The data behind the figures: a colour in a file."""
+    """Return the data of the figures: a color in a file."""
     return Path(path).read_text().strip()
 
 
@@ -74,7 +74,10 @@ def secret(path: str, color: str) -> Figure:
 
 
 def create_app() -> Flask:
-    """The pages: ``/live?path=…``, ``/plain?path=…``, ``/night``, ``/busy?path=…``."""
+    """Create the app.
+
+    Its pages: ``/live?path=…``, ``/plain?path=…``, ``/night``, ``/busy?path=…``.
+    """
     app = Flask(__name__)
     app.config.from_mapping(SECRET_KEY="not secret", MPLSTREAM_TIMEOUT=120)
     app.register_blueprint(plots)

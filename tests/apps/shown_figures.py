@@ -1,4 +1,4 @@
-"""Figures of every kind, for the tests of what is read back from them."""
+"""Figures of every kind, for the tests of their descriptions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FRAME = pd.DataFrame(
 
 
 def drawn_by(method: str, *args: Any, **options: Any) -> Callable[[], Figure]:
-    """A function for a figure with one axes, on which *method* drew."""
+    """Return a function that makes a figure with one axes and calls *method* on it."""
 
     def build() -> Figure:
         figure = Figure()
@@ -30,7 +30,7 @@ def drawn_by(method: str, *args: Any, **options: Any) -> Callable[[], Figure]:
 
 
 def with_axes(draw: Callable[[Any], object], **options: Any) -> Callable[[], Figure]:
-    """A function for a figure with one axes, on which *draw* drew."""
+    """Return a function that makes a figure with one axes and passes it to *draw*."""
 
     def build() -> Figure:
         figure = Figure()
@@ -41,7 +41,7 @@ def with_axes(draw: Callable[[Any], object], **options: Any) -> Callable[[], Fig
 
 
 def by_pyplot(draw: Callable[[], Any]) -> Callable[[], Figure]:
-    """A function for the figure that *draw* made with pyplot, which forgets it."""
+    """Return a function that makes *draw*'s pyplot figure and closes it in pyplot."""
 
     def build() -> Figure:
         drawn = draw()
@@ -53,13 +53,13 @@ def by_pyplot(draw: Callable[[], Any]) -> Callable[[], Figure]:
 
 
 def periods(frequency: str) -> Callable[[], Figure]:
-    """A figure of pandas', with three periods from January 2024 on."""
+    """Return a function that makes a pandas figure of three periods."""
     dates = pd.date_range("2024-01-01", periods=3, freq=frequency)
     return by_pyplot(lambda: pd.Series(range(3), dates).plot())
 
 
 def seaborn(name: str, **options: Any) -> Callable[[], Figure]:
-    """A figure of seaborn's."""
+    """Return a function that makes a seaborn figure."""
 
     def draw() -> Any:
         import seaborn as sns
@@ -70,7 +70,7 @@ def seaborn(name: str, **options: Any) -> Callable[[], Figure]:
 
 
 def ggplot(geom: str, x: str, y: str) -> Callable[[], Figure]:
-    """A figure of plotnine's."""
+    """Return a function that makes a plotnine figure."""
 
     def build() -> Figure:
         import plotnine as p9
@@ -84,6 +84,7 @@ def ggplot(geom: str, x: str, y: str) -> Callable[[], Figure]:
 
 
 def three_dimensions(axes: Any) -> None:
+    """Draw a line, points, a surface and a bar in 3D."""
     axes.plot([1, 2], [3, 4], [5, 6])
     axes.scatter([1, 2], [3, 4], [5, 6], c=[1, 2])
     axes.plot_surface(*np.meshgrid([0, 1], [0, 1]), np.eye(2))
@@ -91,10 +92,12 @@ def three_dimensions(axes: Any) -> None:
 
 
 def wireframe(axes: Any) -> None:
+    """Draw a wireframe in 3D."""
     axes.plot_wireframe(*np.meshgrid([0, 1], [0, 1]), np.eye(2))
 
 
 def guides(axes: Any) -> None:
+    """Draw a line among reference lines and bands."""
     axes.plot([0, 1, 2], [1, 2, 3])
     axes.axhline(5)
     axes.axvline(1)
@@ -105,6 +108,7 @@ def guides(axes: Any) -> None:
 
 
 def odd_lines(axes: Any) -> None:
+    """Draw lines with few, missing, infinite, unsigned or invisible points."""
     axes.plot([], [])
     axes.plot([1], [1])
     axes.plot([np.nan, np.nan], [np.nan, np.nan])
@@ -137,12 +141,14 @@ def subfigures() -> Figure:
 
 
 def twins(axes: Any) -> None:
+    """Draw lines on axes, their twin and an inset."""
     axes.plot([1, 2], label="rain")
     axes.twinx().plot([20, 10], label="sun")
     axes.inset_axes([0.5, 0.5, 0.2, 0.2]).plot([1, 2])
 
 
 def huge_text(axes: Any) -> None:
+    """Draw a line with texts of thousands of characters."""
     axes.plot([1, 2], label="l" * 5000)
     axes.set(title="t" * 5000, xlabel="x " * 5000, ylabel=r"$\frac{1}{2}$" * 500)
 

@@ -21,7 +21,7 @@ plots = FigureBlueprint("plots", __name__, url_prefix="/plots", formats=["png", 
 
 
 def create_app(**config: Any) -> Flask:
-    """What ``MPLSTREAM_APP`` names; its workers must not start workers."""
+    """Create the app for ``MPLSTREAM_APP``; its workers must not start workers."""
     app = Flask(__name__)
     app.config.from_mapping(
         SECRET_KEY="not secret", GREETING="hello", MPLSTREAM_WORKERS=1, **config
@@ -31,18 +31,18 @@ def create_app(**config: Any) -> Flask:
 
 
 def slow_app() -> Flask:
-    """An app that starts longer than a picture may take."""
+    """Create an app more slowly than a picture may take."""
     time.sleep(3)
     return create_app()
 
 
 def failing_app() -> Flask:
-    """An app whose parts are not all there."""
+    """Fail as an app with a missing part does."""
     raise OSError("no database")
 
 
 def grey(level: int) -> Figure:
-    """One colour, so that a picture tells what it was made of."""
+    """Draw one color that shows the argument."""
     return Figure(figsize=(0.2, 0.2), facecolor=str(level / 255))
 
 
@@ -72,6 +72,7 @@ async def coroutine(level: int = 7) -> Figure:
 
 
 def loaded(level: int) -> tuple[int, int]:
+    """Return *level* and the number of the loading process."""
     return level, os.getpid()
 
 
@@ -179,7 +180,7 @@ def greedy() -> Figure:
 
 
 class OddError(Exception):
-    """Cannot be pickled, as its arguments are not those of its class."""
+    """An error that cannot be pickled, as its arguments are not those of its class."""
 
     def __init__(self, one: int, two: int) -> None:
         super().__init__(f"{one} and {two}")
@@ -226,6 +227,7 @@ def of_a_kind(kind: Kind = Kind.ONE) -> Figure:
 
 
 def wrapping(function: Any) -> Any:
+    """Return a lambda that calls *function* and hides its name."""
     return lambda: function()
 
 
@@ -244,6 +246,6 @@ def grey_of_nothing() -> Figure:
 
 
 def end(*apps: Flask) -> None:
-    """End the workers of *apps*."""
+    """Stop the workers of *apps*."""
     for app in apps:
         plots.close(app)

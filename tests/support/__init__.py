@@ -1,1 +1,1 @@
-"""What several tests share. Nothing here is a test, and no test imports another."""
+"""Code that several tests share. It has no tests, and no test imports another test."""

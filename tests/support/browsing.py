@@ -1,7 +1,7 @@
-"""Pages in a real Chromium: opening, looking through, measuring.
+"""Pages in a real Chromium: opening, scrolling, measuring.
 
-Nothing here asserts: each function says what it sees, and a test what it wants.
-Whoever calls these is marked ``keeps_threads``, as Playwright's driver has some.
+Nothing here asserts; the functions report, and the tests judge. Mark a test that uses
+them with ``keeps_threads``, as Playwright's driver has threads.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from playwright.sync_api import (
 
 from tests.support.servers import need
 
-# As long as all else waits; the machine may be busy.
+# As long as all other waits; the machine may be busy.
 expect.set_options(timeout=30_000)
 
-#: Silent: a browser that is only there for a test asks nothing of anybody else.
+#: Prevent background requests to other servers.
 ARGUMENTS = [
     *("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-quic"),
     *("--disable-background-networking", "--disable-component-update"),
@@ -33,7 +33,7 @@ ARGUMENTS = [
 
 
 def launch(chromium: BrowserType, *arguments: str) -> Browser:
-    """A Chromium of the test's own, headless; the caller closes it."""
+    """Start a separate headless Chromium; the caller closes it."""
     return chromium.launch(
         executable_path=need("chromium"), args=[*ARGUMENTS, *arguments]
     )
@@ -41,14 +41,14 @@ def launch(chromium: BrowserType, *arguments: str) -> Browser:
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """A running Chromium, with the driver that all others need as well."""
+    """Run Chromium, with the driver that all others need as well."""
     with sync_playwright() as playwright:
         browser = launch(playwright.chromium)
         yield browser
         browser.close()
 
 
-#: Keeps what the page itself may no longer have when somebody asks for it.
+#: Collects layout shifts in the page, as the browser does not keep all of them.
 COLLECT_SHIFTS = """
 window.layoutShifts = [];
 window.layoutShiftObserver = new PerformanceObserver(
@@ -61,11 +61,11 @@ layoutShiftObserver.observe({type: 'layout-shift', buffered: true});
 def open_page(
     browser: Browser, complaints: list[str], *, has_clock: bool = False, **options: Any
 ) -> Iterator[Page]:
-    """An empty page in a context of its own, closed when the block ends.
+    """Open an empty page in a new context, and close it when the block ends.
 
-    :param complaints: gets the text of each warning and error in its console, and
-        of each exception that none of its scripts caught.
-    :param has_clock: its timers can be put forward by :func:`pass_time`.
+    :param complaints: gets the text of each warning and error in the console, and of
+        each uncaught exception.
+    :param has_clock: whether :func:`pass_time` can advance the page's timers.
     :param options: of Playwright's ``Browser.new_context``, such as ``viewport``,
         ``device_scale_factor`` and ``color_scheme``.
     """
@@ -88,7 +88,7 @@ def open_page(
 
 
 def pass_time(page: Page, seconds: int, *, step_s: int = 1) -> None:
-    """Put the page's clock forward, with moments for answers to arrive between."""
+    """Advance the page's clock in steps, with pauses for responses to arrive."""
     for _ in range(0, seconds, step_s):
         page.clock.run_for(step_s * 1000)
         page.wait_for_timeout(20)
@@ -108,10 +108,10 @@ DECODE = "() => Promise.all([...document.images].map(image => image.decode()))"
 
 
 def look_through(page: Page) -> None:
-    """Scroll to the end and back, until each image is there, also the lazy ones.
+    """Scroll to the end and back, until all images are loaded, including lazy ones.
 
-    :raises playwright.sync_api.Error: where an image is not there in two minutes
-        or cannot be decoded.
+    :raises playwright.sync_api.Error: an image is not loaded after two minutes or
+        cannot be decoded.
     """
     page.evaluate(SCROLL)
     page.wait_for_function(LOADED, timeout=LOAD_TIMEOUT_MS)
@@ -130,21 +130,21 @@ SHIFTS = """async () => {
 
 @dataclass(frozen=True)
 class Shift:
-    """A jump of what was already seen, not caused by a click or a key."""
+    """A movement of visible content, not caused by a click or a key."""
 
     at_s: float
     value: float
 
 
 def layout_shift(page: Page) -> float:
-    """The page's Cumulative Layout Shift until now; 0 is none, 0.1 is still good."""
+    """Return the page's Cumulative Layout Shift so far; 0 is none, 0.1 still good."""
     return worst_window([Shift(*pair) for pair in page.evaluate(SHIFTS)])
 
 
 def worst_window(shifts: Iterable[Shift]) -> float:
-    """The largest sum of a session window: https://web.dev/articles/cls.
+    """Return the largest sum of a session window: https://web.dev/articles/cls.
 
-    A window ends where a second passes without a shift, or after five seconds.
+    A window ends after a second without a shift, or after five seconds.
     """
     worst = total = 0.0
     first = last = float("-inf")
@@ -158,14 +158,14 @@ def worst_window(shifts: Iterable[Shift]) -> float:
 
 
 def overflow(page: Page) -> int:
-    """CSS pixels that the page is wider than its window; none is 0."""
+    """Return by how many CSS pixels the page is wider than its window, at least 0."""
     width_px: int = page.evaluate(
         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )
     return width_px
 
 
-# An image's own naturalWidth is divided by the density that srcset gave it.
+# srcset's density divides an image's own naturalWidth.
 DRAWN = """() => Promise.all([...document.images].map(async image => {
     const copy = new Image();
     copy.src = image.currentSrc;
@@ -185,24 +185,24 @@ class DrawnImage:
     """An image as the page shows it."""
 
     url: str
-    #: Pixels of its file from left to right.
+    #: The width of the file, in its pixels.
     width_px: int
-    #: Pixels of the screen from left to right.
+    #: The width on the screen, in device pixels.
     needed_px: float
     is_vector: bool
 
     @property
     def is_blurry(self) -> bool:
-        """Whether its pixels are fewer than the screen's."""
-        # The edges of a box may lie within a pixel.
+        """Whether the file has fewer pixels than the screen."""
+        # The edges of a box may be within a pixel.
         return not self.is_vector and self.width_px < self.needed_px - 1
 
 
 def images(page: Page) -> list[DrawnImage]:
-    """All images of the page, in its order; each must be loaded."""
+    """Return all images of the page in order; each must be loaded."""
     return [DrawnImage(**image) for image in page.evaluate(DRAWN)]
 
 
 def blurry_images(page: Page) -> list[DrawnImage]:
-    """The images that have fewer pixels than the screen shows of them."""
+    """Return the images with fewer pixels than the screen shows."""
     return [image for image in images(page) if image.is_blurry]

@@ -1,4 +1,4 @@
-"""A Dask cluster on this machine, used as docs/executors.md says."""
+"""A Dask cluster on this machine, set up as docs/executors.md describes."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from tests.support.processes import wait_until
 from tests.support.servers import Server, free_port
 
 DOCUMENT = ROOT.joinpath("docs", "executors.md").read_text("utf-8")
-#: The files that the document tells to write, by name.
+#: The files of the document, by name.
 FILES = dict(re.findall(r"```python\n# (myapp/\S+)\n(.*?)```", DOCUMENT, re.S))
 
 
 class Cluster:
-    """A scheduler and workers on this machine, each with processes of its own."""
+    """A scheduler and workers on this machine, in separate processes."""
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
-        #: Where the workers find modules, besides this project's.
+        #: A folder with modules for the workers, besides this project's.
         self.folder = folder
         self.scheduler: Server
         self._started: list[Server] = []
 
     def start_scheduler(self) -> None:
-        """Start the scheduler, whose workers may come and go."""
-        # Two workers that die of a task are enough to know it. Where this process is
-        # killed the cluster ends itself.
+        """Start the scheduler; its workers may come and go."""
+        # A task fails once two workers have died of it. The cluster ends by itself if
+        # this process is killed.
         self.scheduler = self._start(
             *("dask_scheduler", "--host", "127.0.0.1", "--port", str(self.port)),
             *("--idle-timeout", "300s"),
@@ -41,6 +41,7 @@ class Cluster:
         )
 
     def start_worker(self, *options: str) -> Server:
+        """Start a worker with *options*."""
         return self._start(
             *("dask_worker", f"tcp://127.0.0.1:{self.port}", "--host", "127.0.0.1"),
             *("--nthreads", "1", "--local-directory", str(self.folder), *options),
@@ -63,14 +64,14 @@ class Cluster:
         return server
 
     def stop(self) -> None:
-        """End all processes, and what they have started."""
+        """End all processes and their children."""
         for server in self._started:
             server.kill()
         wait_until(lambda: not any(map(is_a_group, self._started)))
 
 
 def is_a_group(server: Server) -> bool:
-    """Whether a process lives that *server* has started, or one of those."""
+    """Return whether a process of *server*'s group is alive."""
     try:
         os.killpg(server.pid, 0)
     except ProcessLookupError:
@@ -80,7 +81,7 @@ def is_a_group(server: Server) -> bool:
 
 @contextmanager
 def running(folder: Path, *workers: str) -> Iterator[Cluster]:
-    """A cluster with a worker for each of *workers*, which are options."""
+    """Run a cluster with one worker for each of *workers*, which are options."""
     cluster = Cluster(folder)
     try:
         cluster.start_scheduler()
@@ -92,12 +93,12 @@ def running(folder: Path, *workers: str) -> Iterator[Cluster]:
 
 
 def for_cluster(code: str, cluster: Cluster) -> str:
-    """*code* of the document with the address of *cluster*."""
+    """Return *code* of the document with the address of *cluster*."""
     return code.replace('"dask.example", 8786', f'"127.0.0.1", {cluster.port}')
 
 
 def recipe_for(cluster: Cluster) -> dict[str, Any]:
-    """What the document defines, for the scheduler of *cluster*."""
+    """Return the names that the document defines, for the scheduler of *cluster*."""
     code = for_cluster(FILES["myapp/cluster.py"], cluster)
     namespace: dict[str, Any] = {}
     exec(compile(code, "executors.md", "exec"), namespace)

@@ -1,4 +1,4 @@
-"""Doubles: a counter of renders, a clock to set, sessions that keep silent."""
+"""Test doubles: a counter of renders, a manual clock, sessions without ``Vary``."""
 
 from __future__ import annotations
 
@@ -15,26 +15,30 @@ class Counter:
         self.calls: list[Any] = []
 
     def __call__(self, *values: Any) -> None:
+        """Record a call with *values*."""
         self.calls.append(values[0] if len(values) == 1 else values)
 
     def __len__(self) -> int:
+        """Return the number of calls."""
         return len(self.calls)
 
 
 class Clock:
-    """A clock in hand."""
+    """A clock that only tests move, in seconds."""
 
     now = 1_000_000.0
 
     def __call__(self) -> float:
+        """Return the set time."""
         return self.now
 
 
 class SilentSessions(SecureCookieSessionInterface):
-    """Sessions that do not say ``Vary: Cookie``, as in several extensions."""
+    """Sessions that do not send ``Vary: Cookie``, as in several extensions."""
 
     def save_session(
         self, app: Flask, session: SessionMixin, response: Response
     ) -> None:
+        """Save a modified session only, so that no header is added otherwise."""
         if session.modified:
             super().save_session(app, session, response)

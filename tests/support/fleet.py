@@ -1,7 +1,7 @@
-"""A gunicorn whose processes are found in /proc, and what its figures record.
+"""A gunicorn with its processes, found in /proc, and the records of its figures.
 
-A server gets a mark in its environment, which all that descends from it inherits,
-whoever its parent is by then. Linux only.
+A server gets a mark in its environment. All its descendants inherit the mark, whatever
+their parent is by then. Linux only.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from tests.support import processes
 from tests.support.pictures import pixels
 from tests.support.servers import Server, free_port
 
-#: Seconds that any render may take here, the start of a worker on top.
+#: The time limit of any render here, in seconds, without the start of a worker.
 LONGEST_S = 5.0
-#: Seconds in which the processes of a server that was killed are gone.
+#: Seconds until the processes of a killed server are gone.
 GONE_S = 2.0
-#: Seconds in which a pool that lost a worker has another one.
+#: Seconds until a pool has replaced a lost worker.
 WHOLE_S = 1.0
-#: For what has no time of its own.
+#: Seconds for everything without a separate limit.
 PATIENCE_S = 10.0
-#: How many times as long all may take on a machine with other work.
+#: The factor for all limits on a machine with other work.
 OVERLOAD = 5
-#: Workers of a pool, where a test does not say otherwise.
+#: Workers of a pool, unless a test sets another number.
 POOL = 2
 
 
 class Process(NamedTuple):
-    """A process as /proc has it."""
+    """A process, read from /proc."""
 
     pid: int
     parent: int
@@ -48,7 +48,7 @@ class Process(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a server said, and when."""
+    """A server's response and its time in seconds."""
 
     status: int
     body: bytes
@@ -58,14 +58,14 @@ class Answer(NamedTuple):
 
     @property
     def colour(self) -> int:
-        """What the picture was made of."""
+        """The argument that the picture was made from, encoded in its color."""
         assert self.status == 200, self.body
         red, green, blue = map(int, pixels(self.body)[0, 0, :3])
         return red << 16 | green << 8 | blue
 
 
 class Record(NamedTuple):
-    """A line that a figure function, or the app, wrote."""
+    """A line written by a figure function or the app."""
 
     pid: int
     what: str
@@ -73,7 +73,7 @@ class Record(NamedTuple):
 
 
 def process(folder: Path) -> Process | None:
-    """The process that *folder* of /proc is about, if it is still there."""
+    """Return the process of a *folder* in /proc, or ``None`` if it is gone."""
     with suppress(OSError):
         state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
         command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
@@ -82,25 +82,26 @@ def process(folder: Path) -> Process | None:
 
 
 def has_environment(folder: Path, text: bytes) -> bool:
+    """Return whether *text* is in the environment of the process in *folder*."""
     with suppress(OSError):
         return text in (folder / "environ").read_bytes()
     return False
 
 
 def in_time(seconds: float) -> float:
-    """Return how long *seconds* of an idle machine may be here."""
+    """Return the limit here for *seconds* on an idle machine."""
     load = os.getloadavg()[0] / (os.cpu_count() or 1)
     return seconds * max(OVERLOAD, load)
 
 
 def wait_until(is_so: Callable[[], object], timeout_s: float = PATIENCE_S) -> None:
-    """Look until *is_so*; fail after *timeout_s* seconds of an idle machine."""
-    # All of /proc is read each time.
+    """Wait until *is_so*; fail after *timeout_s* seconds of an idle machine."""
+    # Each check reads all of /proc.
     processes.wait_until(is_so, in_time(timeout_s), step_s=0.03)
 
 
 class Fleet:
-    """A server's processes, its port, and what its figures have recorded."""
+    """A server's processes, its port, and the records of its figures."""
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
@@ -111,39 +112,39 @@ class Fleet:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Variables that the server must have."""
+        """The variables that the server must have."""
         name, _, value = self._mark.partition("=")
         return {name: value, "FLEET_RECORD": str(self._file)}
 
     def processes(self) -> list[Process]:
-        """All that descend from the server; those that have ended, with state Z."""
+        """Return all descendants of the server; ended ones have the state Z."""
         folders = [path for path in Path("/proc").iterdir() if path.name.isdigit()]
         mark = self._mark.encode()
         pids = {int(path.name) for path in folders if has_environment(path, mark)}
 
         def is_ours(found: Process) -> bool:
-            # Who has ended has no environment any more, only a parent.
+            # An ended process has no environment any more, only a parent.
             return found.pid in pids or (found.state == "Z" and found.parent in pids)
 
         return [found for found in map(process, folders) if found and is_ours(found)]
 
     def left(self) -> list[Process]:
-        """Processes that have not ended."""
+        """Return the processes that have not ended."""
         return [process for process in self.processes() if process.state != "Z"]
 
     def alive(self) -> set[int]:
-        """The numbers of those that have not ended."""
+        """Return the numbers of the processes that have not ended."""
         return {process.pid for process in self.left()}
 
     def webs(self) -> list[int]:
-        """The web processes."""
+        """Return the numbers of the web processes."""
         return [p.pid for p in self.left() if self._is_web(p)]
 
     def _is_web(self, process: Process) -> bool:
         return process.parent == self.master and "gunicorn" in process.command
 
     def workers(self, web: int) -> set[int]:
-        """The workers of *web*: children of its fork server, or spawned."""
+        """Return the workers of *web*: children of its fork server, or spawned."""
         all_of_them = self.left()
         servers = {
             process.pid
@@ -158,20 +159,20 @@ class Fleet:
         }
 
     def descendants(self, pid: int) -> set[int]:
-        """*pid* and all that it started, directly or not."""
+        """Return *pid* and all its descendants."""
         found, all_of_them = {pid}, self.left()
         for _ in all_of_them:
             found |= {p.pid for p in all_of_them if p.parent in found}
         return found
 
     def records(self, what: str) -> list[Record]:
-        """The lines about *what*, in order."""
+        """Return the lines about *what*, in order."""
         lines = (line.split(" ", 2) for line in self._file.read_text().splitlines())
         records = [Record(int(pid), kind, more) for pid, kind, more in lines]
         return [record for record in records if record.what == what]
 
     def ask(self, path: str) -> Answer:
-        """One request on a connection of its own."""
+        """Send one request on a new connection."""
         timeout_s = in_time(2 * PATIENCE_S)
         connection = HTTPConnection("127.0.0.1", self.port, timeout=timeout_s)
         began = time.monotonic()
@@ -185,12 +186,12 @@ class Fleet:
         return Answer(response.status, body, int(headers["X-Web"]), headers, seconds)
 
     def ask_all(self, paths: Iterable[str], threads: int = 4) -> list[Answer]:
-        """Every path, some of them at the same time."""
+        """Request every path, several at a time."""
         with ThreadPoolExecutor(threads) as pool:
             return list(pool.map(self.ask, paths))
 
     def kill_all(self) -> None:
-        """For a test that failed: end what the server left."""
+        """End the processes that the server left, after a test has failed."""
         for process in self.left():
             with suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)
@@ -200,7 +201,7 @@ class Fleet:
 def gunicorn(
     folder: Path, *options: str, factory: str = "create_app()", **settings: int
 ) -> Iterator[Fleet]:
-    """gunicorn with workers; when it has been stopped, no process is left."""
+    """Run gunicorn with workers; after it has stopped, no process may be left."""
     fleet = Fleet(folder)
     environment = {f"FLASK_{k}": json.dumps(value) for k, value in settings.items()}
     command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{fleet.port}"]
@@ -218,14 +219,14 @@ def gunicorn(
         fleet.kill_all()
 
 
-#: A web process that renders some pictures at a time, and the factory of one that
-#: has rendered before it is forked.
+#: Options of a web process that renders several pictures at a time, and the factory of
+#: an app that has rendered before the fork.
 THREADS = ("--worker-class", "gthread", "--threads", "4")
 RENDERED = "create_rendered_app()"
 
 
 def answers_of_all(fleet: Fleet, webs: int = 2) -> list[Answer]:
-    """Pictures, until every web process has rendered one; all of them right."""
+    """Request pictures until every web process has rendered one; check them all."""
     answers: list[Answer] = []
     for first in range(100, 1000, 4):
         paths = [f"/slow?seconds=0.1&n={n}" for n in range(first, first + 4)]
@@ -238,7 +239,7 @@ def answers_of_all(fleet: Fleet, webs: int = 2) -> list[Answer]:
 
 @contextmanager
 def hanging(fleet: Fleet, paths: Sequence[str]) -> Iterator[set[int]]:
-    """Render *paths*, which nobody ends, while the block runs.
+    """Render *paths*, which do not end, while the block runs.
 
     :return: the processes that their figures have started.
     """
@@ -257,16 +258,17 @@ def hanging(fleet: Fleet, paths: Sequence[str]) -> Iterator[set[int]]:
 
 @dataclass(frozen=True)
 class Numbers:
-    """Arguments that no test has asked for."""
+    """Arguments that no test has used yet."""
 
     _next: Iterator[int]
 
     def take(self, count: int) -> list[int]:
+        """Return *count* new arguments."""
         return [next(self._next) for _ in range(count)]
 
 
 def assert_whole(fleet: Fleet, numbers: Numbers) -> None:
-    """The pool renders as many pictures at once as it has workers, and is no larger."""
+    """Check that the pool renders one picture for each worker at once, no more."""
     paths = [f"/slow?seconds=0.5&n={n}" for n in numbers.take(POOL)]
     answers = fleet.ask_all(paths)
     assert {answer.status for answer in answers} == {200}

@@ -1,7 +1,7 @@
-"""Hostile requests from a seed, bare WSGI to send them by, and what they may get.
+"""Hostile requests from a seed, sent by bare WSGI, and checks of the responses.
 
-Queries are made from the figures' own signatures, so that many are accepted and
-most others nearly: what is only noise never gets past the first check.
+Queries are made from the figures' signatures, so many are accepted and most others
+nearly. Mere noise would never pass the first check.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from flask_mplstream.parameters.function_signature import Parameter, Parameters
 from flask_mplstream.web.app_state import AppState
 from flask_mplstream.web.figure_view import RESERVED
 
-#: Texts that hurt somebody once.
+#: Texts that have broken programs.
 TEXTS = (
     *("", " ", "\t", "0", "-0", "+0", "-1", "00000007", "7.0", "7.5", "1_0", "0x1F"),
     *("1e3", "1e999", "-1e999", "1e-999", "nan", "NaN", "-nan", "inf", "-Infinity"),
@@ -50,7 +50,7 @@ TEXTS = (
     *("a" * 255, "a" * 256, "a" * 257, "a" * 9000, "(" * 500, "a,b", "a;b", "a=b&c"),
 )
 
-#: Names that nobody declared, or that mean something to somebody.
+#: Undeclared names, and names with a meaning in some language or framework.
 NAMES = (
     *("_", "__", "_scale", "_download", "_v", "_format", "_theme", "_width", "_sig"),
     *("_expires", "_Scale", "__proto__", "__class__", "__init__", "constructor"),
@@ -60,7 +60,7 @@ NAMES = (
     *("x" * 300, "x" * 9000, "__proto__[x]", "(query)", "values", "load", "\u65e5"),
 )
 
-#: Pieces of a query that are no UTF-8, no escapes, or no pairs.
+#: Pieces of a query that are not UTF-8, escapes or pairs.
 PIECES = (
     *(b"\xff", b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82", b"\x80"),
     *(b"\xfe\xff\0a", b"\0", b"\r\n", b"%", b"%0", b"%zz", b"%u0041", b"%25%30"),
@@ -68,13 +68,13 @@ PIECES = (
     *(b"&&", b";", b"==", b"&=", b"=&=", b"#", b"?", b"\xef\xbb\xbf", b"\x1b", b" "),
 )
 
-#: Pieces of mathtext, put together at random.
+#: Pieces of mathtext, combined at random.
 MATHTEXT = (
     *("$", "\\$", "\\", "{", "}", "^", "_", "'", "x", "1", " ", "\n", "&", "%"),
     *("\\frac", "\\foo", "\\sqrt", "\\mathrm", "\\mathcal{", "\\left(", "\\right)"),
     *("\\sum", "\\alpha", "\\text", "\\overline", "[", "]", "\\rm", "\\hspace", "#"),
 )
-#: Code points at which text goes wrong: ends of blocks, surrogates, controls.
+#: Ranges with critical code points: ends of blocks, surrogates, controls.
 _BLOCKS = ((0, 0x300), (0, 0x11000), (0xD800, 0xE000), (0xFFF0, 0x10000), (0, 0x110000))
 
 EXTENSIONS = (
@@ -111,9 +111,9 @@ ACCEPTS = (
 )
 DESTINATIONS = ("document", "empty", "iframe", "Image", "image, image", "")
 
-#: Characters of a request line that a server lets through; most stop earlier.
+#: A server's largest limit for a request line, in characters.
 LONGEST = 65_536
-#: Stands in for every picture.
+#: The body of every picture in the tests.
 BODY = bytes(range(100))
 
 
@@ -124,20 +124,20 @@ class Asked:
     path: str
     query: str = ""
     method: str = "GET"
-    #: By their names in a WSGI environment.
+    #: By name in a WSGI environment.
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A response, as the server is given it."""
+    """A response as the server gets it."""
 
     status: int
     headers: list[tuple[str, str]]
     body: bytes
 
     def header(self, name: str) -> str | None:
-        """The value of a header that stands there at most once."""
+        """Return the value of a header that occurs at most once."""
         found = [value for key, value in self.headers if key.lower() == name]
         assert len(found) < 2, f"{name} stands there twice: {found}"
         return found[0] if found else None
@@ -147,7 +147,7 @@ Wsgi = Callable[..., Any]
 
 
 def send(app: Wsgi, asked: Asked) -> Answer:
-    """The answer of *app*, without the cost of a client."""
+    """Return the response of *app*, without the cost of a client."""
     started: list[tuple[str, list[tuple[str, str]]]] = []
 
     def start_response(
@@ -188,7 +188,7 @@ def send(app: Wsgi, asked: Asked) -> Answer:
 
 @dataclass(frozen=True)
 class Target:
-    """A figure route: where it is and what it takes."""
+    """A figure route: its paths and parameters."""
 
     endpoint: str
     paths: tuple[str, ...]
@@ -196,7 +196,7 @@ class Target:
 
 
 def targets(app: Flask) -> list[Target]:
-    """Every figure route of *app*; none may have variables in its path."""
+    """Return every figure route of *app*; none may have variables in its path."""
     found = []
     for endpoint, route in AppState.of(app).routes.items():
         rules = [rule.rule for rule in app.url_map.iter_rules(endpoint)]
@@ -209,7 +209,7 @@ def targets(app: Flask) -> list[Target]:
 
 
 def hostile_text(random: Random) -> str:
-    """A text that a figure might have to draw, surrogates included."""
+    """Return a text that a figure might have to draw, surrogates included."""
     match random.randrange(4):
         case 0:
             return random.choice(TEXTS)[:256]
@@ -238,7 +238,7 @@ class Fuzz:
         return self._random.random() < probability
 
     def asked(self) -> Asked:
-        """The next request."""
+        """Return the next request."""
         target = self._random.choice(self._targets)
         return Asked(
             self._path(target), self.query(target), self._method(), self._headers()
@@ -260,7 +260,7 @@ class Fuzz:
         return self._random.choice(("HEAD", "HEAD", "OPTIONS", "POST", "PUT", "TRACE"))
 
     def query(self, target: Target) -> str:
-        """A query string as a server hands it on: bytes as latin-1."""
+        """Return a query string as a server passes it on: bytes as latin-1."""
         if self._is(0.03):
             return self._noise(self._random.choice((1, 9, 300, 9000)))
         query = "&".join(self._pairs(target))
@@ -302,7 +302,7 @@ class Fuzz:
         ] or [text, ""]
 
     def _text(self, schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
-        """A text that means a value of *schema*, seldom the shortest one."""
+        """Return a text for a value of *schema*, seldom the shortest one."""
         random = self._random
         if "$ref" in schema:
             schema = definitions[schema["$ref"].rpartition("/")[2]]
@@ -330,7 +330,7 @@ class Fuzz:
         return ""
 
     def _spelled(self, text: str) -> str:
-        """One of the ways to write *text* into a URL, not all of them right."""
+        """Return a spelling of *text* in a URL; not all of them are correct."""
         data = text.encode("utf-8", "surrogatepass")
         match self._random.randrange(12):
             case 0:
@@ -383,7 +383,7 @@ class Fuzz:
 
 
 def _swapped(text: str) -> str:
-    # Of ASCII alone: what comes out must be bytes, too.
+    # Swap the case in ASCII only: the result must be bytes, too.
     return text.encode("latin-1").swapcase().decode("latin-1")
 
 
@@ -402,19 +402,19 @@ _CHOICES: Mapping[str, Sequence[str]] = {
 _CHANCES = dict.fromkeys(_CHOICES, 0.1) | {"HTTP_ACCEPT": 0.3, "HTTP_RANGE": 0.2}
 
 
-#: Field names and values (RFC 9110 sections 5.1 and 5.5), each on its line.
+#: Field names and values (RFC 9110 sections 5.1 and 5.5), each on a separate line.
 _HEADER_LINES = re.compile(
     r"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+: "
     r"[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?\n)+"
 )
-#: What a figure's URL may get by GET or HEAD.
+#: Statuses of a figure's URL for GET or HEAD.
 PICTURES, PROBLEMS = {200, 206, 304}, {400, 403, 406, 412, 416}
-#: What Flask answers in front of any view: by another method, at another URL.
+#: Flask's statuses in front of any view: for another method, for another URL.
 OTHER_METHODS, OTHER_URLS = {200, 405}, {200, 308, 404, 405}
 
 
 def complaint(asked: Asked, answer: Answer, *, is_figure: bool) -> str:
-    """The promise that *answer* breaks, or nothing."""
+    """Return the promise that *answer* breaks, or an empty string."""
     lines = "".join(f"{name}: {value}\n" for name, value in answer.headers)
     if not _HEADER_LINES.fullmatch(lines):
         return f"ill-formed headers {lines!r}"

@@ -1,13 +1,13 @@
-"""A second opinion on conditional requests, written from RFC 9110 alone.
+"""A second implementation of conditional requests, from RFC 9110 alone.
 
-It shares no code with :mod:`flask_mplstream.http` and is built differently: small
-parsers, and below them one ordered table of (condition, outcome) rows, the first
-of which that holds decides. Slow and plain on purpose.
+It shares no code with :mod:`flask_mplstream.http` and has a different structure: small
+parsers, and one ordered table of (condition, outcome) rows. The first row that holds
+decides. It is slow and plain on purpose.
 
-Where the RFC leaves a choice, the choice is: several ranges, invalid ranges,
-unknown units and numbers of more than 18 digits are ignored (section 14.2: a
-server MAY ignore Range); a list member that is no entity tag matches nothing; an
-If-Range date counts as strong where it equals Last-Modified.
+If the RFC leaves a choice, this module makes these: several ranges, invalid ranges,
+unknown units and numbers of more than 18 digits are ignored (section 14.2: a server MAY
+ignore Range); a list member that is not an entity tag matches nothing; an If-Range date
+is strong if it equals Last-Modified.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from flask_mplstream.http.conditional_requests import Conditions
 
 OWS = " \t"
 DIGITS = frozenset("0123456789")
-#: etagc, section 8.8.3: any visible octet but the double quote, and obs-text.
+#: etagc, section 8.8.3: any visible octet except the double quote, and obs-text.
 ETAGC = frozenset(map(chr, [0x21, *range(0x23, 0x7F), *range(0x80, 0x100)]))
 DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 _YEAR = "JanFebMarAprMayJunJulAugSepOctNovDec"
@@ -54,48 +54,52 @@ class Span(NamedTuple):
 
 
 def imf_fixdate(moment: datetime) -> str:
-    """``Sun, 06 Nov 1994 08:49:37 GMT``, the one format that is sent."""
+    """Return ``Sun, 06 Nov 1994 08:49:37 GMT``, the only format that is sent."""
     day, month = DAYS[moment.weekday()][:3], MONTHS[moment.month - 1]
     return f"{day}, {moment:%d} {month} {moment.year:04} {moment:%H:%M:%S} GMT"
 
 
 def rfc850_date(moment: datetime) -> str:
-    """``Sunday, 06-Nov-94 08:49:37 GMT``, obsolete."""
+    """Return ``Sunday, 06-Nov-94 08:49:37 GMT``, obsolete."""
     day, month = DAYS[moment.weekday()], MONTHS[moment.month - 1]
     return f"{day}, {moment:%d}-{month}-{moment.year % 100:02} {moment:%H:%M:%S} GMT"
 
 
 def asctime_date(moment: datetime) -> str:
-    """``Sun Nov  6 08:49:37 1994``, obsolete."""
+    """Return ``Sun Nov  6 08:49:37 1994``, obsolete."""
     day, month = DAYS[moment.weekday()][:3], MONTHS[moment.month - 1]
     return f"{day} {month} {moment.day:2} {moment:%H:%M:%S} {moment.year:04}"
 
 
 def full_year(two_digits: int) -> int:
-    """More than 50 years ahead means the century before."""
+    """Return the year; more than 50 years ahead means the century before."""
     today = datetime.now(UTC).year
     year = today - today % 100 + two_digits
     return year - 100 if year > today + 50 else year
 
 
 def at(year: int, month: str, day: str, clock: str) -> datetime:
+    """Return the moment in UTC; *clock* is ``08:49:37``, *month* ``Nov``."""
     hour, minute, second = map(int, clock.split(":"))
     number = MONTHS.index(month) + 1
     return datetime(year, number, int(day), hour, minute, second, tzinfo=UTC)
 
 
 def read_imf_fixdate(text: str) -> datetime:
+    """Read ``Sun, 06 Nov 1994 08:49:37 GMT``."""
     _, day, month, year, clock, _ = text.split(" ")
     return at(int(year), month, day, clock)
 
 
 def read_rfc850_date(text: str) -> datetime:
+    """Read ``Sunday, 06-Nov-94 08:49:37 GMT``."""
     _, date, clock, _ = text.split(" ")
     day, month, year = date.split("-")
     return at(full_year(int(year)), month, day, clock)
 
 
 def read_asctime_date(text: str) -> datetime:
+    """Read ``Sun Nov  6 08:49:37 1994``."""
     _, month, day, clock, year = text.replace("  ", " ").split(" ")
     return at(int(year), month, day, clock)
 
@@ -110,7 +114,7 @@ DATE_FORMATS: tuple[
 
 
 def parse_date(field: str | None) -> datetime | None:
-    """The moment, or ``None`` unless writing it again gives the same text."""
+    """Return the moment, or ``None`` unless writing it again gives the same text."""
     text = (field or "").strip(OWS)
     for read, write in DATE_FORMATS:
         try:
@@ -126,7 +130,7 @@ def parse_date(field: str | None) -> datetime | None:
 
 
 def scan_tag(text: str) -> tuple[Tag, str] | None:
-    """The entity tag that *text* starts with, and what follows it."""
+    """Return the entity tag at the start of *text*, and the rest."""
     is_weak = text.startswith("W/")
     rest = text[2:] if is_weak else text
     if not rest.startswith('"'):
@@ -140,12 +144,13 @@ def scan_tag(text: str) -> tuple[Tag, str] | None:
 
 
 def parse_tag(text: str) -> Tag | None:
+    """Return the entity tag, or ``None`` if *text* is anything else."""
     found = scan_tag(text.strip(OWS))
     return found[0] if found and not found[1] else None
 
 
 def parse_tags(field: str) -> list[Tag]:
-    """The members that are entity tags; a bad one is left out up to its comma."""
+    """Return the members that are entity tags; skip a bad one up to its comma."""
     tags, rest = [], field
     while rest:
         found = scan_tag(rest.lstrip(OWS))
@@ -157,11 +162,12 @@ def parse_tags(field: str) -> list[Tag]:
 
 
 def strongly(one: Tag, other: Tag) -> bool:
-    """Section 8.8.3.2: the same, and neither is weak."""
+    """Compare strongly (section 8.8.3.2): equal, and neither is weak."""
     return one == other and not one.is_weak
 
 
 def weakly(one: Tag, other: Tag) -> bool:
+    """Compare weakly (section 8.8.3.2): equal, weak or not."""
     return one.opaque == other.opaque
 
 
@@ -169,7 +175,7 @@ def weakly(one: Tag, other: Tag) -> bool:
 
 
 def parse_span(field: str) -> Span | None:
-    """The one valid byte range, or ``None`` for whatever shall be ignored."""
+    """Return the only valid byte range, or ``None`` if the field is to be ignored."""
     unit, equals, spec = field.strip(OWS).partition("=")
     first, dash, last = spec.partition("-")
     numbers_ok = all(DIGITS.issuperset(n) and len(n) <= 18 for n in (first, last))
@@ -188,7 +194,7 @@ def parse_span(field: str) -> Span | None:
 
 @dataclass(frozen=True)
 class Case:
-    """A request, and the picture that it is about."""
+    """A request and its picture."""
 
     asked: Conditions
     etag: str
@@ -197,9 +203,11 @@ class Case:
 
     @property
     def reads(self) -> bool:
+        """Whether the method is GET or HEAD."""
         return self.asked.method in ("GET", "HEAD")
 
     def lists(self, field: str, same: Callable[[Tag, Tag], bool]) -> bool:
+        """Return whether *field* is ``*`` or lists the picture's tag by *same*."""
         current = parse_tag(self.etag)
         assert current is not None, f"{self.etag!r} is not an entity tag"
         return field.strip(OWS) == "*" or any(
@@ -207,26 +215,31 @@ class Case:
         )
 
     def if_match_fails(self) -> bool:
+        """Return whether If-Match is false (section 13.1.1)."""
         field = self.asked.if_match
         return field is not None and not self.lists(field, strongly)
 
     def if_unmodified_since_fails(self) -> bool:
+        """Return whether If-Unmodified-Since applies and is false (section 13.1.4)."""
         if self.asked.if_match is not None:
             return False
         since = parse_date(self.asked.if_unmodified_since)
         return since is not None and self.last_modified > since
 
     def if_none_match_fails(self) -> bool:
+        """Return whether If-None-Match is false (section 13.1.2)."""
         field = self.asked.if_none_match
         return field is not None and self.lists(field, weakly)
 
     def if_modified_since_fails(self) -> bool:
+        """Return whether If-Modified-Since applies and is false (section 13.1.3)."""
         if self.asked.if_none_match is not None or not self.reads:
             return False
         since = parse_date(self.asked.if_modified_since)
         return since is not None and self.last_modified <= since
 
     def if_range_fails(self) -> bool:
+        """Return whether If-Range is false (section 13.1.5)."""
         field = self.asked.if_range
         if field is None:
             return False
@@ -237,10 +250,14 @@ class Case:
 
     @property
     def span(self) -> Span | None:
+        """The requested byte range, or ``None`` if it is to be ignored."""
         return parse_span(self.asked.range or "")
 
     def unsatisfiable(self) -> bool:
-        """Section 14.1.2: starts behind the end, or is the last zero bytes."""
+        """Return whether the range starts after the end or is the last zero bytes.
+
+        See section 14.1.2.
+        """
         if self.span is None:
             return False
         if self.span.first is None:
@@ -248,6 +265,7 @@ class Case:
         return self.span.first >= self.length
 
     def part(self) -> Verdict:
+        """Return the 206 for the requested range (section 15.3.7)."""
         assert self.span is not None
         first, last = self.span
         if first is None:
@@ -276,6 +294,6 @@ TABLE: tuple[Row, ...] = (
 def judge(
     asked: Conditions, *, etag: str, last_modified: datetime, length: int
 ) -> Verdict:
-    """What RFC 9110 wants, for a request whose plain answer is 200."""
+    """Return the verdict of RFC 9110 on a request that otherwise gets a 200."""
     case = Case(asked, etag, last_modified, length)
     return next(outcome(case) for _, holds, outcome in TABLE if holds(case))

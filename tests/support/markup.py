@@ -7,11 +7,12 @@ from typing import Any
 
 
 def elements(markup: str) -> list[tuple[str, dict[str, str | None]]]:
-    """Each tag in *markup* and its attributes, in their order."""
+    """Return each tag in *markup* and its attributes, in order."""
     found: list[tuple[str, dict[str, str | None]]] = []
 
     class Parser(HTMLParser):
         def handle_starttag(self, tag: str, attrs: Any) -> None:
+            """Record the tag."""
             found.append((tag, dict(attrs)))
 
     Parser().feed(markup)
@@ -19,6 +20,6 @@ def elements(markup: str) -> list[tuple[str, dict[str, str | None]]]:
 
 
 def attributes(markup: str, name: str = "img") -> dict[str, str | None]:
-    """The attributes of the one *name* in *markup*."""
+    """Return the attributes of the only tag *name* in *markup*."""
     (only,) = (found for tag, found in elements(markup) if tag == name)
     return only

@@ -1,4 +1,4 @@
-"""Judges of pages from outside: axe-core and Lighthouse, installed by npm."""
+"""External judges of pages: axe-core and Lighthouse, installed by npm."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from tests.support.browsing import launch
 from tests.support.paths import OUTPUT
 from tests.support.servers import free_port, lacking, need
 
-#: The judges, with their exact versions.
+#: The judges, with exact versions.
 WANTED = Path(__file__).parent / "package.json"
 INSTALL_TIMEOUT_S = 300
-#: A round takes some ten on two idle cores.
+#: A round takes about ten seconds on two idle cores.
 LIGHTHOUSE_TIMEOUT_S = 300
 
 
 @cache
 def node_modules() -> Path:
-    """The folder of the judges, installed when it is first asked for.
+    """Return the judges' folder; install them at the first call.
 
-    It stays from run to run. Without npm, or where npm has no network, a test
+    The folder is kept between runs. Without npm, or if npm has no network, a test
     fails under ``CI=true`` and is skipped otherwise.
     """
     npm = need("npm")
@@ -40,7 +40,7 @@ def node_modules() -> Path:
         if not installed.exists() or installed.read_text() != WANTED.read_text():
             (folder / "package.json").write_text(WANTED.read_text())
             _install(npm, folder)
-            # Last, so that an install that was cut short is done again.
+            # Last, so that an interrupted install is repeated.
             installed.write_text(WANTED.read_text())
     return folder / "node_modules"
 
@@ -59,7 +59,7 @@ def _install(npm: str, folder: Path) -> None:
         lacking(f"npm could not install what {WANTED} names: {done.stderr}")
 
 
-#: WCAG 2.2 at level AA, and what axe-core recommends beyond it.
+#: WCAG 2.2 at level AA, and axe-core's further recommendations.
 RULES = [
     *("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"),
 ]
@@ -67,19 +67,19 @@ RULES = [
 
 @dataclass(frozen=True)
 class Violation:
-    """A rule of axe-core's that the page breaks."""
+    """A broken rule of axe-core's."""
 
     rule: str
     #: ``minor``, ``moderate``, ``serious`` or ``critical``.
     impact: str
-    #: What must be so, in axe-core's words.
+    #: The requirement, in axe-core's words.
     advice: str
-    #: The HTML of each element that breaks it.
+    #: The HTML of each element that breaks the rule.
     elements: tuple[str, ...]
 
 
 def violations(page: Page) -> list[Violation]:
-    """What axe-core finds wrong with the page as it is now."""
+    """Return axe-core's violations in the page's current state."""
     page.evaluate((node_modules() / "axe-core" / "axe.min.js").read_text())
     found = page.evaluate("tags => axe.run({runOnly: tags})", RULES)
     return [_violation(broken) for broken in found["violations"]]
@@ -91,32 +91,32 @@ def _violation(broken: dict[str, Any]) -> Violation:
 
 
 CATEGORIES = ("performance", "accessibility", "best-practices")
-#: A busy machine makes a page look slower than it is, and never faster.
+#: A busy machine makes a page look slower than it is, never faster.
 ROUNDS = 5
 
 
 @dataclass(frozen=True)
 class Score:
-    """What Lighthouse says of a page in one category."""
+    """Lighthouse's score of a page in one category."""
 
     #: 0 to 100.
     points: int
-    #: The titles of what is not perfect, each with its measure; not all cost points.
+    #: The titles of imperfect audits, each with its measure; not all cost points.
     faults: tuple[str, ...]
 
 
 def lighthouse_scores(
     browser: Browser, url: str, *, form_factor: Literal["desktop", "mobile"]
 ) -> dict[str, Score]:
-    """Lighthouse's scores of the page at *url*, by category.
+    """Return Lighthouse's scores of the page at *url*, by category.
 
-    Its network and its processor are simulated. Performance is the best of five
-    rounds, or of as many as it takes to be perfect; all else is the same in each.
+    Its network and its processor are simulated. Performance is the best of five rounds,
+    or of fewer if one is perfect; the other categories are the same in each round.
 
-    :param browser: has the driver; Lighthouse gets a Chromium of its own.
+    :param browser: has the driver; Lighthouse gets a separate Chromium.
     """
     port = free_port()
-    # Lighthouse, which may be killed, has no browser to leave behind.
+    # Lighthouse may be killed, so it must not own the browser.
     fresh = launch(browser.browser_type, f"--remote-debugging-port={port}")
     try:
         scores = _judge(url, port, form_factor, CATEGORIES)
@@ -133,14 +133,14 @@ def lighthouse_scores(
 def _judge(
     url: str, port: int, form_factor: str, categories: Sequence[str]
 ) -> dict[str, Score]:
-    """One round of Lighthouse in the Chromium that listens on *port*."""
+    """Run Lighthouse once in the Chromium that listens on *port*."""
     script = node_modules() / "lighthouse" / "cli" / "index.js"
     options = [f"--port={port}", f"--only-categories={','.join(categories)}"]
     options += ["--output=json", "--output-path=stdout", "--quiet", "--locale=en"]
     options += ["--no-enable-error-reporting", "--disable-full-page-screenshot"]
-    options += ["--skip-audits=bf-cache"]  # Playwright switches that cache off
+    options += ["--skip-audits=bf-cache"]  # Playwright disables that cache
     if form_factor == "desktop":
-        options += ["--preset=desktop"]  # a phone is what it simulates otherwise
+        options += ["--preset=desktop"]  # without a preset it simulates a phone
     done = subprocess.run(
         [need("node"), str(script), url, *options],
         capture_output=True,
@@ -162,5 +162,5 @@ def _score(report: dict[str, Any], name: str) -> Score:
         for audit in audits
         if audit["scoreDisplayMode"] == "error" or audit["score"] not in (1, None)
     )
-    # No score is that of a category with an audit that failed itself.
+    # A category has no score if one of its audits failed to run.
     return Score(round(100 * (category["score"] or 0)), faults)

@@ -1,4 +1,4 @@
-"""Pixels of an image, and figures of many kinds to draw."""
+"""Pixels of an image, and figures of many kinds."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from PIL import Image
 
 
 def pixels(body: bytes) -> np.ndarray[Any, Any]:
-    """The picture in *body* as RGBA, shape ``(height, width, 4)``."""
+    """Return the picture in *body* as RGBA, shape ``(height, width, 4)``."""
     with Image.open(BytesIO(body)) as image:
         return np.array(image.convert("RGBA"))
 
 
 def lines(layout: Any = None) -> Figure:
+    """Draw four axes: a line, an image, mathtext and a log scale."""
     figure = Figure(figsize=(4, 3), layout=layout)
     axes = figure.subplots(2, 2)
     axes[0, 0].plot(np.sin(np.linspace(0, 9, 99)))
@@ -29,6 +30,7 @@ def lines(layout: Any = None) -> Figure:
 
 
 def with_colorbar(layout: Any) -> Figure:
+    """Draw an image with a colorbar beside a line."""
     figure = Figure(figsize=(4, 3), layout=layout)
     axes = figure.subplots(1, 2)
     image = axes[0].imshow(np.eye(9))
@@ -39,6 +41,7 @@ def with_colorbar(layout: Any) -> Figure:
 
 
 def polar_and_3d() -> Figure:
+    """Draw a line on polar axes and one in 3D."""
     figure = Figure(figsize=(5, 3))
     figure.add_subplot(121, projection="polar").plot([0, 1, 2], [1, 2, 1])
     figure.add_subplot(122, projection="3d").plot([0, 1], [0, 1], [0, 1])
@@ -46,6 +49,7 @@ def polar_and_3d() -> Figure:
 
 
 def seed_scatter() -> Figure:
+    """Draw the article's example: 50 points of random position, color and size."""
     random = np.random.default_rng(0)
     figure = Figure()
     x, y, colors = random.random((3, 50))
@@ -55,6 +59,7 @@ def seed_scatter() -> Figure:
 
 
 def styled_inside() -> Figure:
+    """Draw lines after a change of ``savefig`` rcParams in the function."""
     mpl.rcParams["savefig.facecolor"] = "0.8"
     mpl.rcParams["savefig.dpi"] = 70
     mpl.rcParams["savefig.bbox"] = "tight"
@@ -62,6 +67,7 @@ def styled_inside() -> Figure:
 
 
 def autolayout_inside() -> Figure:
+    """Draw after a change of the layout engine's rcParam in the function."""
     mpl.rcParams["figure.constrained_layout.use"] = True
     return with_colorbar(None)
 

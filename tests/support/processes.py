@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def is_running(pid: int) -> bool:
-    """Whether *pid* is a process that has not ended."""
+    """Return whether *pid* is a process that has not ended."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
@@ -17,10 +17,10 @@ def is_running(pid: int) -> bool:
 
 
 def now_s() -> float:
-    """Return a time that stands still while other programs have the processors.
+    """Return a time in seconds that stops while other programs have the processors.
 
-    Bounds on it hold on a busy machine. The second field of the file has the
-    nanoseconds for which this thread waited to run (Linux, ``sched-stats.rst``).
+    Limits on it hold on a busy machine. The second field of the file is the number of
+    nanoseconds that this thread waited to run (Linux, ``sched-stats.rst``).
     """
     try:
         delay_ns = Path("/proc/thread-self/schedstat").read_text().split()[1]
@@ -32,7 +32,7 @@ def now_s() -> float:
 def wait_until(
     is_so: Callable[[], object], timeout_s: float = 20, *, step_s: float = 0.01
 ) -> None:
-    """Look every *step_s* until *is_so*; fail after *timeout_s* seconds."""
+    """Check every *step_s* seconds until *is_so*; fail after *timeout_s* seconds."""
     deadline = now_s() + timeout_s
     while not is_so():
         assert now_s() < deadline, f"still not so after {timeout_s} s"
@@ -40,7 +40,7 @@ def wait_until(
 
 
 def gone(*numbers: int, timeout_s: float = 20) -> bool:
-    """Whether these processes end within *timeout_s* seconds."""
+    """Return whether these processes end within *timeout_s* seconds."""
     deadline = now_s() + timeout_s
     while any(map(is_running, numbers)) and now_s() < deadline:
         time.sleep(0.02)

@@ -1,4 +1,4 @@
-"""Servers of the tests: one way to start them, and one to stop them."""
+"""Servers for the tests, with one way to start them and one to stop them."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from tests.support.paths import ROOT
 
 
 class Server:
-    """A server process on this machine; as a context, it runs while the block does.
+    """A server process on this machine; as a context, it runs during the block.
 
     :param command: the program and its arguments.
-    :param port: wait until it listens here, before it counts as started.
-    :param log: gets its output, which is discarded without.
-    :param keeps_group: its children are ended by the test, and not with it.
-    :param environment: variables on top of this process's.
+    :param port: the server has started when it listens here.
+    :param log: gets the output, which is discarded by default.
+    :param keeps_group: whether the test ends its children, instead of :meth:`stop`.
+    :param environment: variables added to those of this process.
     """
 
     process: subprocess.Popen[bytes]
@@ -50,12 +50,13 @@ class Server:
 
     @property
     def pid(self) -> int:
+        """The number of the process."""
         return self.process.pid
 
     def start(self) -> None:
         """Start the process and wait until it listens.
 
-        :raises RuntimeError: it ended at once or does not listen in half a minute.
+        :raises RuntimeError: it ended at once or does not listen after half a minute.
         """
         with self._log.open("ab") as output:
             self.process = subprocess.Popen(
@@ -74,7 +75,7 @@ class Server:
                 raise
 
     def stop(self) -> None:
-        """End the process as its operator would, and kill what is left of it."""
+        """End the process as its operator would, and kill the rest of its group."""
         self.process.terminate()
         try:
             self.process.wait(15)
@@ -84,7 +85,7 @@ class Server:
         self._kill_group()
 
     def kill(self) -> None:
-        """Kill the process, also a stopped one."""
+        """Kill the process, even if it is suspended."""
         self.process.kill()
         self.process.wait(10)
         self._kill_group()
@@ -95,6 +96,7 @@ class Server:
         os.waitpid(self.process.pid, os.WUNTRACED)  # Until all its threads stopped.
 
     def resume(self) -> None:
+        """Continue the process after :meth:`suspend`."""
         self.process.send_signal(signal.SIGCONT)
 
     def __enter__(self) -> Self:
@@ -140,7 +142,7 @@ class MemcachedServer(Server):
 
     def __init__(self, *options: str) -> None:
         port = free_port()
-        # "-u" is for root only, who must name another user; all others ignore it.
+        # Only root needs "-u", to name another user; others ignore it.
         super().__init__(
             *(need("memcached"), "-l", "127.0.0.1", "-p", str(port), "-U", "0"),
             *("-u", "nobody", *options),
@@ -150,9 +152,9 @@ class MemcachedServer(Server):
 
 
 class Gunicorn(Server):
-    """gunicorn on a free port; its workers are threads of one process by default.
+    """A gunicorn on a free port; by default one process with threads.
 
-    :param app: as gunicorn wants it, such as ``example_app:create_app()``.
+    :param app: in gunicorn's notation, such as ``example_app:create_app()``.
     """
 
     def __init__(
@@ -188,9 +190,9 @@ class _PersistentHandler(_SilentHandler):
 def serve_in_threads(
     app: Flask, port: int = 0, *, keeps_connections: bool = False
 ) -> Iterator[str]:
-    """Serve *app* in threads of this process, which has it imported already.
+    """Serve *app* in threads of this process.
 
-    :param port: any free one if 0.
+    :param port: 0 for any free one, the default.
     :return: its URL.
     """
     handler = _PersistentHandler if keeps_connections else _SilentHandler
@@ -206,13 +208,14 @@ def serve_in_threads(
 
 
 def free_port() -> int:
+    """Return a port without a server."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def need(program: str) -> str:
-    """The path of *program*; a test that needs it fails under ``CI=true`` without."""
+    """Return the path of *program*, or call :func:`lacking`."""
     path = shutil.which(program)
     if path is None:
         lacking(f"{program} is not installed: apt-get install it to run this test")

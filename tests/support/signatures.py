@@ -1,4 +1,4 @@
-"""Figure functions of one parameter, and enumerations for it."""
+"""Figure functions with one parameter, and enumerations for its type."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Level(Enum):
 
 
 def one(annotation: Any, default: Any = inspect.Parameter.empty) -> Callable[..., Any]:
-    """A function with one parameter ``x`` of the given type."""
+    """Return a function with one parameter ``x`` of the given type."""
 
     def figure(x: Any) -> None: ...
 
