@@ -20,11 +20,20 @@ SERVER_TIMEOUT_S = 0.25
 class Backend(Protocol):
     """The part of cachelib's interface that the store uses."""
 
-    def get(self, key: str) -> Any: ...
-    def get_many(self, *keys: str) -> list[Any]: ...
-    def set(self, key: str, value: Any, timeout: int) -> Any: ...
-    def add(self, key: str, value: Any, timeout: int) -> Any: ...
-    def delete(self, key: str) -> Any: ...
+    def get(self, key: str) -> Any:
+        """Return the value under *key*, or ``None``."""
+
+    def get_many(self, *keys: str) -> list[Any]:
+        """Return the values under *keys*, ``None`` for each missing one."""
+
+    def set(self, key: str, value: Any, timeout: int) -> Any:
+        """Store *value* for *timeout* seconds; ``False`` or 0 means failure."""
+
+    def add(self, key: str, value: Any, timeout: int) -> Any:
+        """Store *value* unless *key* exists; return whether it is stored."""
+
+    def delete(self, key: str) -> Any:
+        """Drop *key*."""
 
 
 def is_in_process(backend: object) -> bool:
