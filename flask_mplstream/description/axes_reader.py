@@ -135,17 +135,17 @@ class AxesReader:
         yield Guide("area", name, (start, start + extent), read_label(patch))
 
     def _branches(self, artist: Artist) -> tuple[bool, bool]:
-        # By its old name, as Matplotlib 3.10 has no other.
+        # Matplotlib 3.10 has only the misspelled name.
         transform = artist.get_transform()
         in_x, in_y = transform.contains_branch_seperately(self.axes.transData)
         return in_x, in_y
 
     def _shows(self, artist: Artist) -> bool:
-        """Whether it is drawn at data, other than guides such as an axhline."""
+        """Return whether *artist* is drawn in data coordinates, unlike an axhline."""
         if artist in self.done or not artist.get_visible():
             return False
         if type(artist).__name__ == "FeatureArtist":
-            return False  # Coasts and borders of cartopy's.
+            return False  # cartopy's coasts and borders.
         if isinstance(artist, Collection) and drawn.has_offsets(artist):
             transform = drawn.get_offset_transform_of(artist)
             return all(transform.contains_branch_seperately(self.axes.transData))
@@ -159,7 +159,7 @@ class AxesReader:
         columns: Mapping[str, Values],
         **more: Any,
     ) -> Series:
-        """Return a series; the beginning of a column's name is its direction."""
+        """Return a series; each column name begins with its direction."""
         measured = {
             name: self._column(kind, name, columns[name])
             for name in sorted(columns, key=get_column_order)
@@ -174,7 +174,7 @@ class AxesReader:
         return Column(values, dimension, self._names(kind, dimension, values))
 
     def _names(self, kind: str, dimension: Dimension, where: Values) -> Values | None:
-        """Return the names of the places *where*, from categories or from ticks."""
+        """Return the names of places from categories or ticks, if each has one."""
         if where.ndim != 1 or not len(where) or kind in {"histogram", "block_bar"}:
             return None
         if dimension.names is None:
@@ -325,7 +325,7 @@ class AxesReader:
                 yield self._make("violin", name, count, violins.columns, **more)
 
     def _by_color(self, bodies: Sequence[Any]) -> list[tuple[Any, list[Any]]]:
-        """Return *bodies* by their hue if seaborn's legend names hues."""
+        """Group *bodies* by hue, if seaborn's legend names hues."""
         from .legend_names import read_color
 
         if not self.legend.colors:
