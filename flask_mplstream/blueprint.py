@@ -80,7 +80,7 @@ class _Declared:
 class FigureBlueprint(Blueprint):
     """A :class:`flask.Blueprint` with figure routes, which serve pictures.
 
-    ::
+    For example::
 
         plots = FigureBlueprint("plots", __name__, url_prefix="/plots")
 
@@ -212,8 +212,8 @@ class FigureBlueprint(Blueprint):
     ) -> None:
         """Invalidate stored pictures of this blueprint in the current app.
 
-        This covers all their sizes, formats and users, in every process that shares
-        the cache. ::
+        This covers every size, format and user, in all processes that share the
+        cache. ::
 
             plots.invalidate("walk")            # one figure, all its arguments
             plots.invalidate("plots.walk")      # the same, by its endpoint

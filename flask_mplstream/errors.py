@@ -175,7 +175,7 @@ class BudgetError(OverloadedError):
 
 
 class WorkerDiedError(MplStreamError, RuntimeError):
-    """The process of a render died, and so did the one of the retry."""
+    """A worker died or the executor broke, and a retry failed or was impossible."""
 
 
 class RemoteError(MplStreamError, RuntimeError):

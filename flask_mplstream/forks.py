@@ -1,4 +1,4 @@
-"""Reset state in a forked child, which inherits locks but no threads or workers.
+"""Hooks for a forked child, which inherits locks, but no threads or workers.
 
 Values layer: the standard library only.
 """

@@ -227,7 +227,7 @@ class RouteOptions(BaseModel):
     ] = None
     #: Maximum pixels of a picture, width times height.
     max_pixels: Annotated[int, Field(ge=1, description=_COUNT)] = 16_000_000
-    #: Maximum bytes of an encoded picture.
+    #: Maximum bytes of an encoded picture or of exported data.
     max_bytes: Annotated[int, Field(ge=1, description=_COUNT)] = 8 * 2**20
     #: Largest ``_width`` in pixels: one of ``WIDTHS_PX``.
     max_width: Annotated[
