@@ -1,4 +1,7 @@
-"""Serve Matplotlib figures from Flask: validated, cached, with correct HTTP."""
+"""Serve Matplotlib figures from Flask: validated, cached, with correct HTTP.
+
+This module exports the public names. Nothing in the package imports from it.
+"""
 
 from .blueprint import FigureBlueprint
 from .cache.entry_serializer import BytesSerializer

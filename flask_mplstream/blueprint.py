@@ -1,8 +1,8 @@
-"""The blueprint: declare figure routes, register them on an app.
+"""The blueprint: declares figure routes and registers them on an app.
 
-Flask side. Declaring checks what can be checked alone (signature, options);
-registering resolves the options against the app and makes the routes. The app
-is never kept on the blueprint, which may be registered on several.
+Flask side. A declaration checks the options that need no app; registration resolves
+the options, reads the signature and adds the URL rules. The blueprint never keeps the
+app, because it may be registered on several.
 """
 
 from __future__ import annotations
@@ -62,23 +62,25 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class _Declared:
-    """A figure route as it was declared, before any app is known."""
+    """A declared figure route, independent of an app."""
 
     rule: str
     endpoint: str
     function: Callable[..., Any]
     options: FigureOptions
-    #: Its place, as for ``Flask.route``: ``host`` or ``subdomain``.
+    #: ``host`` or ``subdomain``, as for ``Flask.route``.
     place: Mapping[str, str]
 
     def label(self, option: str) -> str:
-        """Return the name of *option* in a message."""
+        """Return the name of *option* for a message."""
         name = qualified_name(self.function)
         return f"figure_route({self.rule!r}, {option}=…) of {name}"
 
 
 class FigureBlueprint(Blueprint):
-    """A :class:`flask.Blueprint` whose figure routes answer with pictures. ::
+    """A :class:`flask.Blueprint` with figure routes, which serve pictures.
+
+    For example::
 
         plots = FigureBlueprint("plots", __name__, url_prefix="/plots")
 
@@ -88,14 +90,13 @@ class FigureBlueprint(Blueprint):
 
         app.register_blueprint(plots)
 
-    :param cache: the Flask-Caching ``Cache`` to keep pictures in, where the app
-        has several. By default the app's own, else an embedded one.
-    :param gallery: whether there are pages that show its figures; ``None`` for in
-        debug mode only.
-    :param host: the host that its routes are served from, in an app that matches
-        hosts.
-    :param options: defaults for its routes; see :class:`FigureOptions`.
-    :raises ConfigError: for an option that is unknown or cannot work.
+    :param cache: the Flask-Caching ``Cache`` for the pictures, if the app has
+        several; by default the app's cache, or else an embedded one.
+    :param gallery: whether to serve gallery pages of its figures; ``None``, the
+        default, serves them in debug mode only.
+    :param host: the host of its routes, in an app with host matching.
+    :param options: default options of its routes; see :class:`FigureOptions`.
+    :raises ConfigError: if an option is unknown or invalid.
 
     The other parameters are those of :class:`flask.Blueprint`.
     """
@@ -140,7 +141,7 @@ class FigureBlueprint(Blueprint):
             subdomain=subdomain,
             url_defaults=url_defaults,
             root_path=root_path,
-            # Flask's own default is a value that is nobody else's to name.
+            # Flask's default is a private sentinel.
             **({} if cli_group == "" else {"cli_group": cli_group}),
         )
         self.cache = cache
@@ -164,19 +165,18 @@ class FigureBlueprint(Blueprint):
     ) -> Callable[[F], F]:
         """Serve the decorated figure function at *rule*.
 
-        The function stays the plain function: it can be imported, called and
-        tested without Flask.
+        The decorator returns the function unchanged: you can import, call and test
+        it without Flask.
 
-        :param rule: a URL rule as for ``Flask.route``. Each format is served at
-            the rule with its extension as well: ``/walk.svg``. ``/walk.schema.json``
-            is the JSON Schema of the query, but not where URLs are signed.
+        :param rule: a URL rule as for ``Flask.route``. The rule with an extension,
+            such as ``/walk.svg``, serves that format. Unless the route is signed,
+            ``/walk.schema.json`` serves the JSON Schema of the query.
         :param endpoint: the route's name, by default the function's.
-        :param host: the host that it is served from, in an app that matches hosts.
-        :param subdomain: likewise, in an app that matches subdomains.
+        :param host: the route's host, in an app with host matching.
+        :param subdomain: the route's subdomain, in an app with subdomain matching.
         :param options: see :class:`FigureOptions`.
-        :raises ConfigError: where an option or the signature cannot work.
+        :raises ConfigError: if an option or the signature is invalid.
         """
-
         check_rule(rule)
         place = read_place(rule, host=host, subdomain=subdomain)
 
@@ -199,7 +199,7 @@ class FigureBlueprint(Blueprint):
     def make_setup_state(
         self, app: App, options: dict[str, Any], first_registration: bool = False
     ) -> BlueprintSetupState:
-        """Add the blueprint's host to its rules; see :class:`flask.Blueprint`."""
+        """Return a setup state that adds the blueprint's host to its rules."""
         return SetupState(self, app, options, first_registration)
 
     def invalidate(
@@ -210,25 +210,25 @@ class FigureBlueprint(Blueprint):
         tags: Iterable[str] | None = None,
         **given: Any,
     ) -> None:
-        """Make pictures of this blueprint be rendered again, in the current app.
+        """Invalidate stored pictures of this blueprint in the current app.
 
-        Every size, format and user's version of them goes at once, on all
-        processes that share the cache. ::
+        This covers every size, format and user, in all processes that share the
+        cache. ::
 
             plots.invalidate("walk")            # one figure, all its arguments
-            plots.invalidate("plots.walk")      # the same by its endpoint
-            plots.invalidate("walk", n=500)     # those arguments, others default
-            plots.invalidate(tags=["sales"])    # what has the option tags=["sales"]
+            plots.invalidate("plots.walk")      # the same, by its endpoint
+            plots.invalidate("walk", n=500)     # n=500, other arguments default
+            plots.invalidate(tags=["sales"])    # figures with tags=["sales"]
             plots.invalidate()                  # all figures of the blueprint
 
         :param figure: name of a figure route, with or without the blueprint's.
-        :param tags: names from the option ``tags``, whatever the blueprint; an empty
-            list drops nothing.
+        :param tags: names from the option ``tags``, in all blueprints of the app; an
+            empty list invalidates nothing.
         :param given: the figure function's arguments.
-        :raises UnknownFigureError: where there is no such figure.
-        :raises ArgumentsError: where the arguments are not accepted.
+        :raises UnknownFigureError: if there is no such figure.
+        :raises ArgumentsError: if the arguments are not accepted.
         :raises UnknownTagError: if no figure route of the app has one of *tags*.
-        :raises CacheDownError: where the cache does not take it.
+        :raises CacheDownError: if the cache rejects the invalidation.
         """
         state = current_state()
         names = [tags] if isinstance(tags, str) else list(tags or ())
@@ -242,10 +242,10 @@ class FigureBlueprint(Blueprint):
 
     @staticmethod
     def close(app: Flask) -> None:
-        """Stop what the figures of *app* have running in this process.
+        """Stop the workers and threads of *app* in this process.
 
-        These are its workers, with the renders under way, and the package's threads.
-        It may be called again and again, as in the teardown of a test::
+        Renders in the workers are ended. Further calls are harmless. Call it in the
+        teardown of a test, for example::
 
             @pytest.fixture
             def app():
@@ -253,9 +253,8 @@ class FigureBlueprint(Blueprint):
                 yield app
                 plots.close(app)
 
-        The app still answers: the next render starts new workers. An app that is
-        dropped without it loses its workers with the garbage, and a process that ends
-        loses all of them.
+        The app remains usable: the next render starts new workers. Garbage collection
+        of an app also stops its workers, and the end of the process stops all.
         """
         state = app.extensions.get(EXTENSION)
         if isinstance(state, AppState):
@@ -301,7 +300,7 @@ class FigureBlueprint(Blueprint):
         for decorator in options.decorators:
             view = decorator(view)
         names = dict.fromkeys(map(str, (*options.formats, ALT_FORMAT)))
-        # Of a signed route it is not told which arguments there are.
+        # A signed route does not reveal its arguments.
         described = [] if options.signed else [f'"{SCHEMA_NAME}"']
         formats = ",".join([*names, *described])
         stem = declared.rule.rstrip("/") or "/index"
@@ -321,7 +320,7 @@ class FigureBlueprint(Blueprint):
 
 
 def _full_name(state: BlueprintSetupState) -> str:
-    """The blueprint's name in the app, with those that it is nested in."""
+    """Return the blueprint's name in the app, prefixed with its parents' names."""
     return f"{state.name_prefix}.{state.name}".lstrip(".")
 
 
@@ -332,7 +331,7 @@ def _prepare_app(state: BlueprintSetupState) -> None:
     use_agg()
     app.cli.add_command(figures)
     for name, function in GLOBALS.items():
-        # An app that has a global of this name keeps it.
+        # A global that the app has already takes precedence.
         app.jinja_env.globals.setdefault(name, function)
 
 
@@ -366,7 +365,11 @@ def _read_signature(declared: _Declared, options: RouteOptions) -> Parameters:
 
 
 def _check_call(label: str, call: Callable[..., Any], names: tuple[str, ...]) -> None:
-    """Refuse a callable that cannot take the arguments it will be given."""
+    """Reject a callable that does not accept the arguments of the later call.
+
+    :param names: the arguments that it may take.
+    :raises ConfigError: naming *label* and the arguments.
+    """
     try:
         taken = taken_by(call, names)
         inspect.signature(call).bind(**dict.fromkeys(taken))
@@ -380,14 +383,14 @@ def _check_call(label: str, call: Callable[..., Any], names: tuple[str, ...]) ->
 def _path_names(
     state: BlueprintSetupState, route: FigureRoute, rules: Sequence[Rule]
 ) -> tuple[str, ...]:
-    """The variables of the rules that the figure function takes.
+    """Return the rule variables that are parameters of the figure function.
 
-    :raises ConfigError: where the rule has one that it does not take.
+    :raises ConfigError: if a variable is not one of its parameters.
     """
     names = set().union(*(rule.arguments for rule in rules)) - {"_format"}
     # A variable in the prefix may be for a url_value_preprocessor.
     prefixes = f"{state.url_prefix} {state.subdomain} {host_of(state)}"
-    # The others have an extension, which the app's own code does not write.
+    # The declared rule; the others add an extension.
     plain = min((rule.rule for rule in rules), key=len)
     for name in names:
         if name not in route.parameters and f"{name}>" not in prefixes:

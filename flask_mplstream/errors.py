@@ -1,28 +1,28 @@
-"""The errors of the package, one tree.
+"""The error tree of the package.
 
-Values layer: imports nothing of the package. Each error also inherits the
-builtin that it specialises, so that ``except ValueError`` keeps working. Which
-HTTP status an error has is decided in one place, :mod:`flask_mplstream.http`::
+Values layer: imports nothing from the package. Each error also inherits from the
+built-in exception that it specializes, so ``except ValueError`` works.
+:mod:`flask_mplstream.http` maps the classes to HTTP statuses::
 
     MplStreamError
-    ├── ConfigError (ValueError)       the app is set up wrongly
-    ├── ArgumentsError (ValueError)    a request's arguments are not accepted
-    ├── SignatureError (PermissionError) a URL that was not signed here
-    ├── InnerFigureError (RuntimeError) a figure function asked for a figure wrongly
-    ├── FigureTypeError (TypeError)    a figure function returned no figure
-    ├── ImageTooLargeError (ValueError)  a picture is over a limit
-    ├── TexError (ValueError)          a figure wants LaTeX
-    ├── MessageError (ValueError)      an e-mail message has no HTML part
-    │   └── MessageTypeError (TypeError) it is no EmailMessage
-    ├── UnknownFigureError (LookupError) no such figure route
-    ├── UnknownTagError (LookupError)  no figure route has the tag
+    ├── ConfigError (ValueError)          a bad option, setting or signature
+    ├── ArgumentsError (ValueError)       bad arguments in a request
+    ├── SignatureError (PermissionError)  a URL with a missing or bad signature
+    ├── InnerFigureError (RuntimeError)   bad arguments for a figure inside a figure
+    ├── FigureTypeError (TypeError)       a figure function returned no figure
+    ├── ImageTooLargeError (ValueError)   a picture over a limit
+    ├── TexError (ValueError)             text that requires LaTeX
+    ├── MessageError (ValueError)         an e-mail message without an HTML part
+    │   └── MessageTypeError (TypeError)  a message that is not an EmailMessage
+    ├── UnknownFigureError (LookupError)  no such figure route
+    ├── UnknownTagError (LookupError)     no figure route has the tag
     ├── RenderTimeoutError (TimeoutError) waited too long for a picture
-    │   └── SlowRenderError            the render itself took too long
-    ├── OverloadedError (RuntimeError) no room, or no time, for a render
-    │   └── BudgetError                a client has used up its render time
-    ├── WorkerDiedError (RuntimeError) a worker did not survive a render
-    ├── RemoteError (RuntimeError)     a worker's error that cannot travel
-    └── CacheDownError (RuntimeError)  an invalidation was not taken
+    │   └── SlowRenderError               the render itself took too long
+    ├── OverloadedError (RuntimeError)    no capacity, or no time, for a render
+    │   └── BudgetError                   a client has used up its render time
+    ├── WorkerDiedError (RuntimeError)    a worker died during a render
+    ├── RemoteError (RuntimeError)        an error in another thread or process
+    └── CacheDownError (RuntimeError)     the cache rejected an invalidation
 """
 
 from __future__ import annotations
@@ -33,41 +33,41 @@ from difflib import get_close_matches
 
 
 class MplStreamError(Exception):
-    """Root of all errors that this package raises."""
+    """Base class of all errors of this package."""
 
 
 class ConfigError(MplStreamError, ValueError):
     """An option, a setting or a signature that cannot work.
 
-    Most are raised when the app starts. A value of ``inject`` or ``version`` that no
-    cache key can hold, and a cache that cannot work, are found out by a request.
+    Most are raised when the app starts. A request raises one if a value of ``inject``
+    or ``version`` cannot be part of a cache key, or if the cache cannot work.
     """
 
 
-#: The reason of a fault in an argument's name.
+#: The reason in the fault of an unknown argument.
 NO_SUCH_ARGUMENT = "There is no such argument."
 
 
 @dataclass(frozen=True, slots=True)
 class ArgumentFault:
-    """What is wrong with one argument of a request."""
+    """A problem with one argument of a request."""
 
-    #: Name of the argument, as it stands in the URL.
+    #: Name of the argument, as in the URL.
     name: str
-    #: What was given, cut to a readable length; ``None`` where nothing was.
+    #: The given value, cut to a readable length; ``None`` if it is missing.
     value: str | None
-    #: Why it is not accepted, a full sentence.
+    #: The problem, as a full sentence.
     reason: str
-    #: What would be accepted, in words.
+    #: The accepted values, in words.
     accepted: str
-    #: The known name that is nearest to an unknown one.
+    #: The known name closest to an unknown one, if any.
     nearest: str | None = None
-    #: How to correct it, a full sentence; empty if :attr:`accepted` says it.
+    #: The fix, as a full sentence; empty if :attr:`accepted` is sufficient.
     hint: str = ""
 
     @property
     def is_unknown(self) -> bool:
-        """Whether there is no argument of this name."""
+        """Whether the function has no argument with this name."""
         return self.reason == NO_SUCH_ARGUMENT
 
     @property
@@ -79,7 +79,7 @@ class ArgumentFault:
         return f"{self.reason} Accepted: {self.accepted}."
 
     def suggest_reserved(self, words: Collection[str]) -> ArgumentFault:
-        """Return this fault with the one of *words* that was written without ``_``."""
+        """Return the fault; suggest the one of *words* that lacks only its ``_``."""
         meant = f"_{self.name.rstrip('_')}"
         is_meant = self.is_unknown and meant in words
         return replace(self, nearest=meant) if is_meant else self
@@ -90,11 +90,11 @@ class ArgumentFault:
 
 
 class ArgumentsError(MplStreamError, ValueError):
-    """The arguments of a request, or of ``figure_url``, are not accepted."""
+    """Bad arguments in a request or in a call of ``figure_url``."""
 
     def __init__(self, faults: Sequence[ArgumentFault]) -> None:
         super().__init__(faults)
-        #: One fault for each bad argument, in the order of the signature.
+        #: Faults of the bad arguments: unknown names, then signature order.
         self.faults = tuple(faults)
 
     def __str__(self) -> str:
@@ -102,30 +102,30 @@ class ArgumentsError(MplStreamError, ValueError):
 
 
 class SignatureError(MplStreamError, PermissionError):
-    """A URL of a signed route was not made by ``figure_url``, or is too old."""
+    """A URL of a signed route has no valid signature, or has expired."""
 
 
 class InnerFigureError(MplStreamError, RuntimeError):
-    """A figure function asked for another figure with arguments it does not take."""
+    """A figure function requested another figure with bad arguments."""
 
 
 class FigureTypeError(MplStreamError, TypeError):
-    """A figure function returned something that is not one figure."""
+    """A figure function returned an object that is not one figure."""
 
 
 class ImageTooLargeError(MplStreamError, ValueError):
-    """A picture, or the data in it, is larger than its limit allows."""
+    """A picture, or the data in it, exceeds its limit."""
 
-    #: Whether it would be within the limit at scale 1.
+    #: Whether the picture is within the limit at scale 1.
     is_scaled = False
 
 
 class TexError(MplStreamError, ValueError):
-    """A figure has text that LaTeX would have to set."""
+    """A figure has text that requires LaTeX."""
 
 
 class MessageError(MplStreamError, ValueError):
-    """An e-mail message has no place for a picture."""
+    """A picture cannot be attached to an e-mail message."""
 
 
 class MessageTypeError(MessageError, TypeError):
@@ -145,13 +145,13 @@ class RenderTimeoutError(MplStreamError, TimeoutError):
 
 
 class SlowRenderError(RenderTimeoutError):
-    """A render took longer than ``timeout``; where it can be, it was ended."""
+    """A render took longer than ``timeout``; if possible, it was ended."""
 
 
 class OverloadedError(MplStreamError, RuntimeError):
-    """There is no room, or was no time, for one more render.
+    """The server had no capacity, or no time, for another render.
 
-    :param fix: what the operator of the server can do, for the log.
+    :param fix: advice for the operator of the server, for the log.
     """
 
     def __init__(self, *args: object, fix: str = "") -> None:
@@ -162,7 +162,7 @@ class OverloadedError(MplStreamError, RuntimeError):
 class BudgetError(OverloadedError):
     """A client has used up its render time.
 
-    :param retry_after_s: seconds until there is some again.
+    :param retry_after_s: seconds until the client has render time again.
     """
 
     def __init__(self, message: str, retry_after_s: int) -> None:
@@ -175,31 +175,31 @@ class BudgetError(OverloadedError):
 
 
 class WorkerDiedError(MplStreamError, RuntimeError):
-    """The process that rendered a picture ended, and so did the next one."""
+    """A worker died or the executor broke, and a retry failed or was impossible."""
 
 
 class RemoteError(MplStreamError, RuntimeError):
-    """An error in another thread or process, in words, as it cannot be copied."""
+    """The message of an error in another thread or process that cannot be copied."""
 
 
 class CacheDownError(MplStreamError, RuntimeError):
-    """The cache did not take what must not get lost: an invalidation."""
+    """The cache rejected an invalidation, which must not be lost."""
 
 
-#: Characters of a text from a request that a message shows.
+#: Maximum characters of a text from a request in a message.
 SHOWN_LENGTH = 60
 
 
 def cut(text: str) -> str:
-    """*text*, or its beginning where it is too long to be shown."""
+    """Shorten *text* to ``SHOWN_LENGTH`` characters."""
     return text if len(text) <= SHOWN_LENGTH else f"{text[: SHOWN_LENGTH - 1]}…"
 
 
 def nearest(name: str, known: Sequence[str]) -> str | None:
-    """Return the one of *known* that *name* was probably meant to be, or ``None``.
+    """Return the name in *known* that *name* probably means, or ``None``.
 
-    Case does not count, nor does a ``_`` in front, which all reserved names share. The
-    time grows with the square of a name's length, so that it is cut first.
+    Case and a leading ``_``, common to all reserved names, are ignored. The name is cut
+    first, because the time grows with the square of its length.
     """
     names = {_core(one): one for one in known}
     found = get_close_matches(_core(name), names, n=1, cutoff=0.5)

@@ -1,4 +1,4 @@
-"""Work of a forked child: locks, threads and processes are its parent's.
+"""Hooks for a forked child, which inherits locks, but no threads or workers.
 
 Values layer: the standard library only.
 """
@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 
 _functions: list[Callable[[], object]] = []
-#: The process that the functions were last called in, or where they need not be.
+#: The process that needs no reset: the importing one, or a child after its reset.
 _pid = os.getpid()
 _noticing = threading.Lock()
 
@@ -21,9 +21,9 @@ def call_in_child(function: Callable[[], object]) -> None:
 
 
 def notice_fork() -> None:
-    """Make up for a fork that Python was not told of, as uWSGI's are.
+    """Call the functions after a fork that Python did not notice, such as uWSGI's.
 
-    Call it before anything that a thread of the parent may have held.
+    Call this before taking a lock that a thread of the parent may have held.
     """
     if os.getpid() == _pid:
         return
@@ -36,7 +36,7 @@ def _call_all() -> None:
     global _pid
     for function in _functions:
         function()
-    _pid = os.getpid()  # Last, as other threads go on by it.
+    _pid = os.getpid()  # Last, because other threads proceed once it is set.
 
 
 def _after_fork() -> None:
@@ -45,6 +45,6 @@ def _after_fork() -> None:
     _call_all()
 
 
-# Windows has no forks, and so no way to ask for it.
+# Windows has no fork and no register_at_fork.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)

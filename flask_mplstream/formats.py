@@ -1,7 +1,7 @@
-"""Values: the image formats, what was asked for, what was rendered.
+"""Image formats, the requested variant and the rendered image.
 
-Values layer: no I/O, no clock, neither Flask nor Matplotlib. A value that
-exists is valid.
+Values layer: no I/O, no clock, neither Flask nor Matplotlib. A value that exists is
+valid.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from .errors import ConfigError, MessageError, cut, nearest
 
 
 class Kind(Enum):
-    """What a format is made of."""
+    """The kind of content in a format."""
 
     PIXELS = "pixels"
-    #: SVG and PDF: sharp at every size, so that scales and widths are one picture.
+    #: SVG and PDF: sharp at every size, so scale and width do not apply.
     SHAPES = "shapes"
-    #: What the figure shows, in words or numbers: no theme changes it either.
+    #: The figure's words or numbers: scale, width and theme do not apply.
     TEXT = "text"
 
 
 @dataclass(frozen=True, slots=True)
 class ImageFormat:
-    """A format that figures are rendered to."""
+    """An output format of figures."""
 
     #: The name, which is also the extension in URLs and file names.
     name: str
@@ -47,12 +47,12 @@ class ImageFormat:
 
     @property
     def is_raster(self) -> bool:
-        """Whether it holds pixels."""
+        """Whether the format contains pixels."""
         return self.kind is Kind.PIXELS
 
     @property
     def is_text(self) -> bool:
-        """Whether it holds words or numbers and no picture."""
+        """Whether the format contains words or numbers instead of a picture."""
         return self.kind is Kind.TEXT
 
     @property
@@ -62,7 +62,7 @@ class ImageFormat:
         return f"{self.mimetype}; charset=utf-8" if is_plain else self.mimetype
 
 
-#: Every format, by name. The order is the default order of preference.
+#: All formats by name, in the default order of preference.
 FORMATS: Mapping[str, ImageFormat] = MappingProxyType(
     {
         format.name: format
@@ -80,59 +80,59 @@ FORMATS: Mapping[str, ImageFormat] = MappingProxyType(
     }
 )
 
-#: The alternative text, which every route has, listed among its formats or not.
+#: The alternative text, which every route serves even if its formats omit it.
 ALT_FORMAT = FORMATS["txt"]
 
-#: Small and sharp: what a browser that knows them shall take, best first.
+#: The smallest files, for browsers that support them, best first.
 _PREFERRED = ("avif", "webp")
-#: What every browser knows.
+#: Formats that every browser supports.
 _KNOWN_TO_ALL = ("png", "jpg")
 
-#: Other names by which people ask for a format.
+#: Common other names of a format.
 ALIASES: Mapping[str, str] = MappingProxyType(
     dict.fromkeys(("jpeg", "jpe", "jfif"), "jpg")
 )
 
-#: What browsers show in an ``<img>``, but notebooks not as an output.
+#: Formats that browsers show in an ``<img>``, but notebooks do not as an output.
 _UNKNOWN_TO_NOTEBOOKS = ("avif", "webp")
-#: Bytes of the digest that tells pictures apart.
+#: Bytes of the digest of a body.
 _DIGEST_SIZE = 16
 
-#: The scales that ``_scale`` may have. A short list, so that a stranger cannot
-#: fill the cache with one picture per number.
+#: The values of ``_scale``. The list is short so that a client cannot fill the cache
+#: with arbitrary scales.
 SCALES: tuple[float, ...] = (0.5, 1, 1.5, 2, 3, 4)
 
-#: Densities of screens that a page has a picture for.
+#: Screen densities (device pixels per CSS pixel) that a page offers pictures for.
 DENSITIES = (1, 2, 3)
 
-#: The widths in pixels that ``_width`` is snapped to, for the same reason.
+#: Widths in pixels that ``_width`` is rounded up to, for the same reason.
 WIDTHS_PX = (
     *(120, 160, 240, 320, 400, 480, 640, 800, 960),
     *(1280, 1600, 1920, 2560, 3200, 3840),
 )
 
 
-#: Pixels of one side: what WebP can hold, and far more than a page can show.
+#: Maximum pixels of one side: the limit of WebP.
 MAX_SIDE_PX = 16_383
 
 
 def snapped_width(width_px: int) -> int:
-    """The step of the ladder that is at least *width_px*, or else the widest."""
+    """Round *width_px* up to the next of ``WIDTHS_PX``, or else to the widest."""
     index = bisect_left(WIDTHS_PX, width_px)
     return WIDTHS_PX[min(index, len(WIDTHS_PX) - 1)]
 
 
 class Theme(Enum):
-    """The page that a picture is for."""
+    """The color scheme of the page."""
 
     LIGHT = "light"
     DARK = "dark"
 
 
 def image_format(name: str) -> ImageFormat:
-    """The format called *name*, in any case and with or without a dot.
+    """Return the format called *name*, in any case, with or without a leading dot.
 
-    :raises ConfigError: where there is no such format.
+    :raises ConfigError: if there is no such format.
     """
     key = name.lower().removeprefix(".") if isinstance(name, str) else ""
     try:
@@ -148,10 +148,10 @@ def image_format(name: str) -> ImageFormat:
 
 
 def page_formats(offered: Sequence[ImageFormat]) -> list[ImageFormat]:
-    """What a page lets browsers choose from of *offered*, best first.
+    """Return the formats in *offered* that a page offers to browsers, best first.
 
-    :return: at least one, the last of which is for all browsers; shapes alone where
-        they are offered first.
+    :return: at least one format; the last is the fallback for all browsers. If the
+        first in *offered* is not a pixel format, only that one.
     """
     first = offered[0]
     if not first.is_raster:
@@ -164,17 +164,18 @@ def page_formats(offered: Sequence[ImageFormat]) -> list[ImageFormat]:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """What was asked for besides the figure function's arguments.
+    """The requested options besides the figure function's arguments.
 
-    What does not change a format is dropped, so that one picture has one variant.
+    Options without effect on the format are reset, so equal pictures have equal
+    variants.
 
-    :raises ConfigError: where both a scale and a width are given.
+    :raises ConfigError: if both a scale and a width are given.
     """
 
     format: ImageFormat
-    #: Pixels per pixel of the figure's own size.
+    #: Factor of the figure's size in pixels.
     scale: float = 1.0
-    #: Width of the picture in pixels; ``None`` where the scale decides.
+    #: Width of the picture in pixels; ``None`` if the scale decides.
     width_px: int | None = None
     theme: Theme = Theme.LIGHT
 
@@ -194,35 +195,36 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class RenderedImage:
-    """A picture: its bytes and what must be known to send or embed them."""
+    """A rendered picture: its bytes and the metadata to send or embed them."""
 
     body: bytes = field(repr=False)
     format: ImageFormat
-    #: Width in pixels. For all but pixels the width that a PNG of it would have.
+    #: Width in pixels; for SVG, PDF and text, the width of the same picture as PNG.
     width_px: int
-    #: Height in pixels, likewise.
+    #: Height in pixels; for SVG, PDF and text, the height of the same picture as PNG.
     height_px: int
-    #: What it shows, in words; empty where nothing is known.
+    #: The alternative text; empty if unknown.
     alt: str = field(default="", kw_only=True, repr=False)
-    #: Seconds that each step took, in order: ``load``, ``wait``, ``build``,
-    #: ``layout``, ``draw``, ``encode``; those that there were.
+    #: Seconds per step, in order: ``load``, ``wait``, ``build``, ``layout``, ``draw``,
+    #: ``encode``. Skipped steps are absent.
     timings_s: tuple[tuple[str, float], ...] = field(default=(), compare=False)
 
     @property
     def mimetype(self) -> str:
-        """The media type, ``image/png`` for example."""
+        """The media type, such as ``image/png``."""
         return self.format.mimetype
 
     @property
     def etag(self) -> str:
-        """The strong entity tag of the bytes, quoted (RFC 9110 section 8.8.3)."""
+        """The strong entity tag of the body, quoted (RFC 9110 section 8.8.3)."""
         return f'"{self._digest}"'
 
     @property
     def content_id(self) -> str:
         """The ``Content-ID`` of the picture in a message, ``<…>`` (RFC 2392).
 
-        Equal pictures have the same one in every process, different pictures never.
+        It is derived from the bytes: equal in every process for equal pictures, and
+        different for different ones.
         """
         return f"<{self._digest}.{self.format.name}@flask-mplstream.invalid>"
 
@@ -236,12 +238,12 @@ class RenderedImage:
         return blake2b(self.body, digest_size=_DIGEST_SIZE).hexdigest()
 
     def attach_to(self, message: MIMEPart) -> None:
-        """Add the picture to the HTML part of *message*, which shows :attr:`cid_url`.
+        """Attach the picture to the HTML part of *message*, which uses :attr:`cid_url`.
 
-        A picture that the message already has is not added again.
+        A picture that is already attached is not added again.
 
-        :raises MessageError: if *message* has no HTML part, is no ``EmailMessage``,
-            or if this is text and not a picture.
+        :raises MessageError: if *message* has no HTML part or is no ``EmailMessage``,
+            or if the format is text.
         """
         if self.format.is_text:
             raise MessageError(
@@ -260,7 +262,7 @@ class RenderedImage:
         include: Collection[str] | None = None,
         exclude: Collection[str] | None = None,
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return what a Jupyter notebook shows: data and metadata by media type.
+        """Return data and metadata by media type, for Jupyter notebooks.
 
         https://ipython.readthedocs.io/en/stable/config/integrating.html
         """
@@ -273,7 +275,7 @@ class RenderedImage:
         return data, {self.mimetype: {"alt": self.alt}} if has_alt else {}
 
     def _by_mimetype(self) -> dict[str, Any]:
-        """Return the picture by media type; binary formats are base64 text."""
+        """Return the picture by media type; binary formats as base64 text."""
         if self.format.is_text:
             text = self.body.decode()
             is_json = self.format.name == "json"

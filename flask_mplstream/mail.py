@@ -1,6 +1,6 @@
 """Pictures in e-mail: the related parts of a message (RFC 2387, RFC 2392).
 
-Values layer: the standard library and the errors.
+Values layer: the standard library and ``errors``.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from .errors import MessageError, MessageTypeError
 def attach(
     message: MIMEPart, body: bytes, mimetype: str, content_id: str, filename: str
 ) -> None:
-    """Add *body* beside the HTML part of *message*, unless it is there already.
+    """Add *body* as a related part of the HTML in *message*, at most once.
 
-    :param content_id: with its angle brackets.
-    :param filename: the name in clients that list the pictures as attachments.
-    :raises MessageError: if there is no HTML part.
+    :param content_id: the ``Content-ID``, including its angle brackets.
+    :param filename: the name in mail clients that list pictures as attachments.
+    :raises MessageError: if *message* is no ``EmailMessage`` or has no HTML part.
     """
     place = _related_part(message)
     if any(part["Content-ID"] == content_id for part in place.iter_parts()):
@@ -34,7 +34,7 @@ def attach(
 
 
 def _related_part(message: MIMEPart) -> MIMEPart:
-    """Return the part to add to: around the HTML part, or this part itself."""
+    """Return the related part around the HTML part, or else the HTML part."""
     if not isinstance(message, MIMEPart):
         raise MessageTypeError(
             f"The message is {_a(type(message).__name__)}, which cannot be extended. "

@@ -1,8 +1,8 @@
-"""Options of a figure route and settings of an app, checked once.
+"""Options of figure routes and settings of an app, validated once.
 
-Values layer: neither Flask nor Matplotlib. An option is looked up at the
-route, then at the blueprint, then under ``MPLSTREAM_…`` in ``app.config``,
-then here; what wins is fixed when the blueprint is registered.
+Values layer: neither Flask nor Matplotlib. The precedence of an option is route,
+blueprint, ``MPLSTREAM_…`` in ``app.config``, default. It is resolved when the blueprint
+is registered.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .formats import FORMATS, SCALES, WIDTHS_PX, ImageFormat, image_format
 
 PREFIX = "MPLSTREAM_"
 
-#: Keyword arguments of ``Figure.savefig`` that may be passed through.
+#: Accepted keyword arguments of ``Figure.savefig``.
 SAVEFIG_OPTIONS = (
     "dpi",
     "facecolor",
@@ -41,7 +41,7 @@ SAVEFIG_OPTIONS = (
 )
 
 
-#: Accepted values, in words.
+#: Accepted values, for messages.
 _WHOLE_SECONDS = "a whole number of seconds, 0 or more"
 _WIDTHS = f"one of the integers {', '.join(map(str, WIDTHS_PX))}"
 _TRUTH = "True or False"
@@ -106,9 +106,9 @@ def _fix_of(name: object) -> str:
 
 
 class FigureOptions(TypedDict, total=False):
-    """Keyword arguments of ``figure_route``, all of them optional.
+    """Keyword arguments of ``figure_route``, all optional.
 
-    What each means, and its default, stands below.
+    The Options page of the documentation explains each one.
     """
 
     formats: Sequence[str]
@@ -137,60 +137,60 @@ class FigureOptions(TypedDict, total=False):
 
 
 class RouteOptions(BaseModel):
-    """What holds for one figure route."""
+    """Validated options of one figure route."""
 
     model_config = ConfigDict(
         frozen=True, strict=True, extra="forbid", arbitrary_types_allowed=True
     )
 
-    #: Names of the formats offered; the first answers ``Accept: */*``. ``csv`` and
-    #: ``json``, the data behind the picture, are offered only where named here.
+    #: Offered formats; the first answers ``Accept: */*``. ``csv`` and ``json``, the
+    #: data of the picture, are offered only if listed.
     formats: Annotated[
         tuple[ImageFormat, ...],
         BeforeValidator(_formats),
         Field(min_length=1, description="names of formats, such as ['png', 'svg']"),
         AfterValidator(_with_a_picture),
     ] = tuple(format for format in FORMATS.values() if not format.is_text)
-    #: Seconds that a picture is fresh, in the cache and in the browser. 0 keeps
-    #: nothing: a request gets a render that began after it came, which it may share
-    #: with others that came before.
+    #: Seconds that a picture is fresh, in the cache and in the browser. With 0 nothing
+    #: is kept: a request gets a render that began after the request arrived, possibly
+    #: shared with earlier requests.
     max_age: Annotated[int, Field(ge=0, description=_WHOLE_SECONDS)] = 300
-    #: Seconds after that in which an old picture is sent at once while it is
-    #: rendered again in the background (RFC 5861).
+    #: Seconds after ``max_age`` during which a stale picture is sent at once while a
+    #: new one is rendered in the background (RFC 5861).
     stale_while_revalidate: Annotated[int, Field(ge=0, description=_WHOLE_SECONDS)] = 0
-    #: Seconds after ``max_age`` in which the last good picture is sent where
+    #: Seconds after ``max_age`` during which the last good picture is sent if
     #: rendering fails (RFC 5861).
     stale_if_error: Annotated[int, Field(ge=0, description=_WHOLE_SECONDS)] = 86_400
-    #: Seconds for which a figure function that failed is not called again with
-    #: the same arguments; whoever asks gets that error.
+    #: Seconds for which a failed figure function is not called again with the same
+    #: arguments; requests get the same error.
     error_backoff: Annotated[
         float, Field(ge=0, description="a number of seconds, 0 or more")
     ] = 1.0
-    #: Seconds that a request waits, for ``load``, for other renders and for its own;
-    #: then it gets 503, or 504 where the render was ended. A worker that takes longer
-    #: is killed; a render in the web process runs on, and its picture is kept.
+    #: Seconds that a request waits for ``load``, other renders and its own render;
+    #: then it gets 503, or 504 if the render was ended. A worker that takes longer is
+    #: killed; a render in the web process continues, and its picture is kept.
     timeout: Annotated[
         float,
         Field(
             gt=0, le=86_400, description="a number of seconds above 0, at most 86400"
         ),
     ] = 10.0
-    #: Names of what the picture shows, for ``invalidate(tags=[…])``.
+    #: Names for ``invalidate(tags=[…])``, such as the data in the picture.
     tags: Annotated[
         tuple[str, ...],
         BeforeValidator(_tags),
         Field(description="names, such as ['sales', 'daily']"),
     ] = ()
-    #: Called with the figure function's arguments in the request's app context;
-    #: what it returns is part of the key, such as the data's last-modified. ``None``
-    #: is no version: the picture is kept for ``max_age`` and no longer.
+    #: Called with the figure function's arguments, in the request's app context. Its
+    #: result, such as the data's last-modified time, is part of the key. A result of
+    #: ``None`` is no version: the picture is kept for ``max_age`` only.
     version: Annotated[
         Callable[..., object] | None,
         Field(description="a callable, such as lambda: last_change()"),
     ] = None
-    #: Parameter name -> callable, run in the request. Its value is passed to
-    #: the figure function, is part of the key, cannot be set from the URL, and
-    #: makes the response private.
+    #: Parameter name -> callable that runs in the request. Its value is passed to the
+    #: figure function, is part of the key, cannot be set from the URL and makes the
+    #: response private.
     inject: Annotated[
         Mapping[str, Callable[[], object]],
         Field(
@@ -198,10 +198,11 @@ class RouteOptions(BaseModel):
             "{'user_id': lambda: current_user.id}"
         ),
     ] = Field(default_factory=dict)
-    #: Whether only browsers may keep the picture, and ask again each time. By default
-    #: if the route has ``inject`` or ``decorators``, or its blueprint a
-    #: ``before_request``. ``False`` says that those let everybody in: the decorators of
-    #: the same layer (route, blueprint) or a wider one. ``inject`` is always private.
+    #: Whether only browsers may store the picture, and must revalidate each time.
+    #: ``None``: yes if the route has ``inject`` or ``decorators``, or its blueprint a
+    #: ``before_request``. ``False`` declares that the decorators of the same layer
+    #: (route, blueprint) or a wider one refuse no visitor. ``inject`` is always
+    #: private.
     private: Annotated[bool | None, Field(description="True, False or None")] = None
     #: Keyword arguments for ``Figure.savefig``.
     savefig: Annotated[
@@ -214,54 +215,54 @@ class RouteOptions(BaseModel):
         str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]] | None,
         Field(description=_STYLE),
     ] = None
-    #: Laid over ``style`` for ``_theme=dark``; a bool stands for the package's own
-    #: ``DARK_STYLE``. Where it is not ``False``, ``figure()`` offers browsers both.
+    #: Style over ``style`` for ``_theme=dark``; a bool means the package's
+    #: ``DARK_STYLE``. Unless it is ``False``, ``figure()`` offers both pictures.
     dark_style: Annotated[
         bool | str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]],
         Field(description=_STYLE_OR_TRUTH),
     ] = False
-    #: Alternative text; ``None`` reads it from each figure, ``""`` is for decoration.
+    #: Alternative text; ``None`` reads it from each figure, ``""`` marks decoration.
     alt: Annotated[
         str | None, Field(description="text, '' for decoration, or None")
     ] = None
-    #: Pixels that a picture may have, width times height.
+    #: Maximum pixels of a picture, width times height.
     max_pixels: Annotated[int, Field(ge=1, description=_COUNT)] = 16_000_000
-    #: Bytes that a picture may have once encoded.
+    #: Maximum bytes of an encoded picture or of exported data.
     max_bytes: Annotated[int, Field(ge=1, description=_COUNT)] = 8 * 2**20
-    #: Pixels of the widest picture that ``_width`` may name: one of its steps.
+    #: Largest ``_width`` in pixels: one of ``WIDTHS_PX``.
     max_width: Annotated[
         int,
         AfterValidator(_width_step),
         Field(description=_WIDTHS),
     ] = WIDTHS_PX[-1]
-    #: The largest ``_scale``: 1, 1.5, 2, 3 or 4.
+    #: Largest ``_scale``: 1, 1.5, 2, 3 or 4.
     max_scale: Annotated[
         float,
         AfterValidator(_scale_step),
         Field(description="1, 1.5, 2, 3, 4"),
     ] = SCALES[-1]
-    #: ``Cross-Origin-Resource-Policy``: which sites may embed the picture. ``None`` is
-    #: ``same-site`` if the app matches subdomains or hosts, as a page may be on
+    #: ``Cross-Origin-Resource-Policy``: the sites that may embed the picture. ``None``:
+    #: ``same-site`` if the app matches subdomains or hosts, because a page may be on
     #: another one, else ``same-origin``.
     resource_policy: Annotated[
         Literal["same-origin", "same-site", "cross-origin"] | None,
         Field(description="'same-origin', 'same-site', 'cross-origin' or None"),
     ] = None
-    #: Decorators of the whole view, applied in order as in ``View.decorators``.
+    #: Decorators of the whole view, applied in order, as in ``View.decorators``.
     decorators: Annotated[
         Sequence[Callable[[Callable[..., Any]], Callable[..., Any]]],
         BeforeValidator(_decorators),
         Field(description="a list of decorators, such as [login_required]"),
     ] = ()
-    #: Called with the figure function's arguments outside the gate; its result
-    #: is the figure function's first argument.
+    #: Called with the figure function's arguments, before the render takes its turn;
+    #: its result is the figure function's first argument.
     load: Annotated[
         Callable[..., Any] | None,
         Field(description="a callable that returns the data, such as lambda: read()"),
     ] = None
-    #: Whether only URLs that ``figure_url`` made are served.
+    #: Whether to serve only URLs that ``figure_url`` signed.
     signed: Annotated[bool, Field(description=_TRUTH)] = False
-    #: Seconds for which a signed URL is served; ``None`` for ever.
+    #: Seconds for which a signed URL is valid; ``None`` for no limit.
     expires_in: Annotated[
         Annotated[float, Field(gt=0)] | None,
         Field(description="a number of seconds above 0, or None"),
@@ -269,27 +270,27 @@ class RouteOptions(BaseModel):
 
     @property
     def widths_px(self) -> tuple[int, ...]:
-        """The widths that are offered, ascending."""
+        """The offered widths, ascending."""
         return tuple(step for step in WIDTHS_PX if step <= self.max_width)
 
     @property
     def scales(self) -> tuple[float, ...]:
-        """The scales that are offered, ascending."""
+        """The offered scales, ascending."""
         return tuple(step for step in SCALES if step <= self.max_scale)
 
     @property
     def is_private(self) -> bool:
-        """Whether these options alone make the response one person's."""
+        """Whether these options alone make the response private."""
         if self.private is None:
             return bool(self.inject or self.decorators)
         return self.private or bool(self.inject)
 
     @classmethod
     def checked(cls, options: Mapping[str, Any], label: Callable[[str], str]) -> Self:
-        """*options* as a value that is known to be valid.
+        """Validate *options*.
 
-        :param label: what a message calls an option, by its name.
-        :raises ConfigError: naming the option, its value and what is accepted.
+        :param label: returns the name of an option for a message.
+        :raises ConfigError: naming the option, its value and the accepted values.
         """
         try:
             return cls.model_validate(dict(options))
@@ -299,7 +300,7 @@ class RouteOptions(BaseModel):
             if fault["type"] == "extra_forbidden":
                 raise ConfigError(f"{label(name)} {cls._meant(name)}") from None
             given = f"{label(name)} is {cut(repr(options[name]))}"
-            if fault["type"] == "value_error":  # A message of the package.
+            if fault["type"] == "value_error":  # From the package's validators.
                 told = str(fault["ctx"]["error"])
                 end = "" if told.endswith((".", "?")) else "."
                 raise ConfigError(f"{given}: {told}{end}") from None
@@ -326,64 +327,64 @@ class RouteOptions(BaseModel):
 
 
 class Settings(RouteOptions):
-    """What holds for one app: the defaults of its routes, and its own."""
+    """Validated settings of one app, including the defaults of its routes."""
 
-    #: What an unknown argument in a URL is: an error, or nothing.
+    #: Whether an unknown argument in a URL is an error or ignored.
     unknown_args: Annotated[
         Literal["error", "ignore"], Field(description="'error' or 'ignore'")
     ] = "error"
-    #: Size of the embedded cache, used where the app has no Flask-Caching.
+    #: Bytes of the embedded cache, for apps without Flask-Caching.
     cache_bytes: Annotated[int, Field(ge=0, description=_COUNT_OR_0)] = 64 * 2**20
-    #: Size of the layer in this process in front of a cache that others share;
-    #: 0 for none.
+    #: Bytes of this process's layer in front of a cache that other processes share; 0
+    #: for none.
     fast_bytes: Annotated[int, Field(ge=0, description=_COUNT_OR_0)] = 32 * 2**20
     #: Processes that render; 0 renders in the web process.
     workers: Annotated[
         int, Field(ge=0, le=256, description="a whole number from 0 to 256")
     ] = 0
-    #: Memory that a worker may take beyond what it starts with.
+    #: Bytes of memory that a worker may use beyond its initial memory.
     worker_bytes: Annotated[
         int,
         Field(ge=64 * 2**20, description="a whole number of bytes, at least 64 MiB"),
     ] = 2**30
-    #: Renders after which a worker is replaced by a new one; 0 for never.
+    #: Renders after which a worker is replaced; 0 for never.
     worker_renders: Annotated[int, Field(ge=0, description=_COUNT_OR_0)] = 1000
-    #: ``"module:factory"`` or ``"module:app"``: the app whose context figure
-    #: functions have in a worker.
+    #: ``"module:factory"`` or ``"module:app"``: the app for the app context of figure
+    #: functions in a worker.
     app: Annotated[
         str | None, Field(description="text such as 'myapp:create_app', or None")
     ] = None
-    #: Whether the workers start with the first request to the app, whatever it
-    #: is for, and not with the first render. ``None``: worker processes do unless
-    #: ``app.testing``, an executor does not.
+    #: Whether the workers start with the first request of any kind instead of the first
+    #: render. ``None``: yes for worker processes unless ``app.testing``, no for an
+    #: executor.
     preload: Annotated[bool | None, Field(description="True, False or None")] = None
-    #: Renders elsewhere: an executor, or a callable that makes one.
+    #: Executor for renders, such as on other machines, or a callable that returns one.
     executor: Annotated[
         Executor | Callable[[], Executor] | None,
         Field(description="a concurrent.futures.Executor, or a callable for one"),
     ] = None
-    #: Renders that may wait for a turn; one more is refused with 503.
+    #: Renders that may wait for a turn; further ones are refused with 503.
     max_pending: Annotated[int, Field(ge=0, description=_COUNT_OR_0)] = 32
-    #: Requests that may wait in one process for a picture that another request
-    #: renders, each with a thread of the server; more of them wait one second at most,
-    #: then get 503. ``None``: 6, and no limit under gevent and eventlet. With 8 threads
-    #: that leaves one for pictures in the cache.
+    #: Requests that may wait in one process for another request's render, each
+    #: occupying a server thread; further ones wait at most one second, then get 503.
+    #: ``None``: 6, or no limit under gevent and eventlet. With 8 threads, 6 leaves one
+    #: for cached pictures.
     max_followers: Annotated[
         Annotated[int, Field(ge=0)] | None,
         Field(description="a whole number, 0 or more, or None"),
     ] = None
-    #: Called in a request before it waits for a render, to give database connections
-    #: back. ``None`` commits the Flask-SQLAlchemy sessions that have only read.
+    #: Called before a request waits for a render, to release database connections.
+    #: ``None`` commits the Flask-SQLAlchemy sessions that have only read.
     before_wait: Annotated[
         Callable[[], object] | None,
         Field(description="a callable, such as session.remove, or None"),
     ] = None
-    #: Seconds of rendering for each client and minute.
+    #: Seconds of rendering per client and minute; ``None`` for no limit.
     client_budget: Annotated[
         Annotated[float, Field(gt=0)] | None,
         Field(description="a number of seconds above 0, or None"),
     ] = None
-    #: Names the client of the current request; by default its address.
+    #: Returns the name of the current client; by default its address.
     client: Annotated[
         Callable[[], str] | None,
         Field(description="a callable, such as lambda: current_user.get_id()"),
@@ -403,7 +404,8 @@ class Settings(RouteOptions):
     def from_config(cls, config: dict[str, Any]) -> Settings:
         """Read ``MPLSTREAM_*`` from *config* and write the effective values back.
 
-        :raises ConfigError: for an unknown key, a wrong type or range.
+        :raises ConfigError: for an unknown key, a wrong type or a value out of range,
+            and for settings that contradict each other.
         """
         settings = cls._read(config)
         if settings.workers and settings.executor is not None:
@@ -417,7 +419,7 @@ class Settings(RouteOptions):
                 "nothing: on an executor every render counts as pending."
             )
         for name in cls.model_fields:
-            # A copy, so that a change in place is seen as one.
+            # A copy, so that check_unchanged detects a change in place.
             config.setdefault(_config_key(name), copy(getattr(settings, name)))
         return settings
 
@@ -431,9 +433,9 @@ class Settings(RouteOptions):
         return cls.checked(given, _config_key)
 
     def check_unchanged(self, config: Mapping[str, Any]) -> None:
-        """Refuse *config* if it differs from the one of these settings.
+        """Reject *config* if it differs from these settings.
 
-        :raises ConfigError: naming the key that was changed.
+        :raises ConfigError: naming the changed key.
         """
         now = type(self)._read(config)
         for name in type(self).model_fields:
@@ -451,12 +453,12 @@ class Settings(RouteOptions):
         *,
         label: Callable[[str], str] = str,
     ) -> RouteOptions:
-        """The options of a route: its own over its blueprint's over these settings.
+        """Merge the options of a route over its blueprint's and these settings.
 
-        A wider layer's ``private=False`` says nothing of the decorators, or of the
-        ``before_request`` functions, of a narrower one.
+        ``private=False`` does not apply to the decorators and ``before_request``
+        functions of narrower layers.
 
-        :param label: returns the name of an option in a message.
+        :param label: returns the name of an option for a message.
         :raises ConfigError: if options contradict each other.
         """
         merged = {name: getattr(self, name) for name in RouteOptions.model_fields}
@@ -467,7 +469,7 @@ class Settings(RouteOptions):
             merged |= layer
             for name, fix in _contradictions(layer, merged):
                 raise ConfigError(f"{label(name)} contradicts another option. {fix}")
-        # A blueprint may have both signed routes, for which it is, and others.
+        # A blueprint's expires_in applies to its signed routes only.
         if route.get("expires_in") is not None and not merged["signed"]:
             name = label("expires_in")
             raise ConfigError(f"{name} is for signed URLs alone. Add signed=True.")
@@ -478,7 +480,7 @@ def _config_key(name: str) -> str:
     return PREFIX + name.upper()
 
 
-#: Words of other packages, and of Flask's own ``route``, for our options.
+#: Options of other packages and of ``Flask.route`` -> the equivalent here.
 _MEANT = {
     **{name: f"savefig={{{name!r}: …}}" for name in SAVEFIG_OPTIONS},
     **dict.fromkeys(("cache_timeout", "expires", "ttl"), "max_age=…, in seconds,"),
@@ -493,9 +495,9 @@ _MEANT = {
 def _contradictions(
     given: Mapping[str, Any], merged: Mapping[str, Any]
 ) -> Iterator[tuple[str, str]]:
-    """Yield the options in *given* that another one rules out, and the fix.
+    """Yield each option in *given* that contradicts another one, and the fix.
 
-    :param merged: *given* over the layers below it, whose options it may override.
+    :param merged: *given* over the wider layers.
     """
     keeps_nothing = not merged["max_age"] and not merged["stale_while_revalidate"]
     if keeps_nothing and given.get("max_age") == 0 and given.get("stale_if_error"):

@@ -1,8 +1,8 @@
-"""What happens to figures, told to whoever listens: blinker signals, as Flask's own.
+"""Blinker signals about figures, like Flask's own signals.
 
-Flask side; it imports nothing of the package. The sender is the app itself, no
-proxy. Receivers run in the thread that did the work, and a caller waits for them.
-They have an app context. A render's have no request: it runs in another thread.
+Flask side; imports nothing from the package. The sender is the app, not a proxy.
+Receivers run synchronously, in the thread that did the work, with an app context. For
+renders there is no request context, because they run in another thread.
 """
 
 from __future__ import annotations
@@ -102,10 +102,10 @@ worker_killed = _signals.signal(
 
 
 def tell(signal: NamedSignal, app: Flask, **told: Any) -> None:
-    """Call the receivers of *signal* for *app*; where nobody listens, do nothing.
+    """Call the receivers of *signal* for *app*.
 
-    One that raises is logged and stops nobody: neither the receivers after it nor
-    the picture, whose user has nothing to do with it.
+    An exception in a receiver is logged; it stops neither the other receivers nor the
+    response.
     """
     if not signal.receivers or signal.is_muted:
         return

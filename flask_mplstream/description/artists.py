@@ -1,8 +1,7 @@
-"""The contents of single artists: their places, labels and kinds.
+"""The content of single artists: coordinates, labels and kinds.
 
-Description layer. It knows the artists of Matplotlib that show data, and keeps their
-peculiarities from :mod:`~flask_mplstream.description.series`. Nothing is rounded,
-clipped or formatted here.
+Description layer. It knows Matplotlib's data artists and hides their peculiarities from
+:mod:`~flask_mplstream.description.series`. It does not round, clip or format.
 """
 
 from __future__ import annotations
@@ -34,13 +33,13 @@ _CORNERS = 5
 
 
 def read_label(artist: Any) -> str:
-    """Return the label of *artist*; those of Matplotlib begin with an underscore."""
+    """Return the label of *artist*, or nothing if Matplotlib made it (``_child0``)."""
     label = str(artist.get_label() or "")
     return "" if label.startswith("_") else plain(label)
 
 
 def parts(container: Any) -> list[Artist]:
-    """Return all artists in *container*, also those of its error bars."""
+    """Return all artists in *container*, including those of its error bars."""
     found: list[Artist] = []
     for part in (*container, getattr(container, "errorbar", None)):
         if isinstance(part, Artist):
@@ -51,7 +50,7 @@ def parts(container: Any) -> list[Artist]:
 
 
 def is_guide(line: Any, has_bars: bool) -> bool:
-    """Whether *line* is no series: a rule that marks a place, or an error bar."""
+    """Return whether *line* is no series but a reference line or an error bar."""
     if isinstance(line, AxLine):
         return True
     x, y = line.get_data(orig=False)
@@ -61,7 +60,7 @@ def is_guide(line: Any, has_bars: bool) -> bool:
 
 
 def is_empty(artist: Any) -> bool:
-    """Whether *artist* is drawn nowhere, as those that only feed a legend."""
+    """Return whether *artist* draws nothing, like those made only for a legend."""
     if isinstance(artist, Line2D):
         return np.size(artist.get_xdata(orig=False)) == 0
     if isinstance(artist, Rectangle):
@@ -83,7 +82,7 @@ def classify_collection(collection: Collection) -> str:
         return "event"
     if isinstance(collection, LineCollection):
         return "segment"
-    # By name, as mpl_toolkits is not imported for this.
+    # By name, to avoid importing mpl_toolkits.
     if type(collection).__name__ == "Poly3DCollection":
         return "block" if _is_of_blocks(collection) else "surface"
     if not has_offsets(collection):
@@ -93,22 +92,22 @@ def classify_collection(collection: Collection) -> str:
             if is_of_polygons and read_rectangles(collection) is not None
             else "shape"
         )
-    # Only hexbin has polygons at places.
+    # Only hexbin has polygons with offsets.
     return "scatter" if isinstance(collection, PathCollection) else "hexbin"
 
 
 def _is_of_blocks(collection: Any) -> bool:
-    """Whether all of it are faces of upright cuboids, as bar3d makes them."""
+    """Return whether all polygons are faces of upright cuboids, as from bar3d."""
     faces: Any = getattr(collection, "_faces", np.empty(0))
     if not len(faces) or len(faces) % _FACES or np.shape(faces)[1] != 4:
         return False
     sides = np.ptp(faces, axis=1)
-    # Of each, two faces are at one height, two at one depth, two at one breadth.
+    # Per cuboid, two faces have constant x, two constant y and two constant z.
     return bool(((sides == 0).sum(axis=0) >= len(faces) // 3).all())
 
 
 def read_rectangles(collection: Any) -> Values | None:
-    """Return left, right, bottom and top of polygons that are all rectangles."""
+    """Return left, right, bottom and top if all polygons are upright rectangles."""
     paths = collection.get_paths()
     if not paths or any(len(path.vertices) != _CORNERS for path in paths):
         return None
@@ -122,7 +121,7 @@ def read_rectangles(collection: Any) -> Values | None:
 
 
 def read_segments(collection: Any) -> Values | None:
-    """Return x and y of both ends of lines, if each has two ends and no more."""
+    """Return x and y of both ends of the lines, if each has exactly two points."""
     ends = [path.vertices for path in collection.get_paths()]
     if not ends or any(np.shape(end) != (2, 2) for end in ends):
         return None
@@ -131,7 +130,7 @@ def read_segments(collection: Any) -> Values | None:
 
 
 def count_things_of(collection: Any) -> int:
-    """Return how many bars, lines or shapes it has, as they are before a projection."""
+    """Return the number of bars, lines or shapes, before a 3-D projection."""
     kind = classify_collection(collection)
     if kind == "surface":
         return 1
@@ -142,12 +141,12 @@ def count_things_of(collection: Any) -> int:
 
 
 def has_extent(patch: Patch) -> bool:
-    """Whether there is something to see."""
+    """Return whether *patch* draws anything."""
     return not is_empty(patch)
 
 
 def has_offsets(collection: Collection) -> bool:
-    """Whether its shapes are one shape at several places of the data."""
+    """Return whether *collection* repeats a shape at data coordinates."""
     axes = collection.axes
     return axes is not None and get_offset_transform_of(collection).contains_branch(
         axes.transData
@@ -155,16 +154,16 @@ def has_offsets(collection: Collection) -> bool:
 
 
 def get_offset_transform_of(collection: Collection) -> Transform:
-    """Return the transform of its places; that of hexbin is wrapped."""
+    """Return the transform of the offsets, unwrapped in the case of hexbin."""
     transform: Transform = collection.get_offset_transform()
     if isinstance(transform, AffineDeltaTransform):
-        # Nothing public returns it.
+        # There is no public access.
         transform = transform._base_transform  # type: ignore[attr-defined]  # Not in the stubs.
     return transform
 
 
 def read_places(collection: Any) -> Sequence[Values]:
-    """Return the coordinates of the points, as they are before a 3-D projection."""
+    """Return the coordinates of the points, before a 3-D projection."""
     if hasattr(collection, "_offsets3d"):
         return [np.ma.asarray(values) for values in collection._offsets3d]
     places: Sequence[Values] = collection.get_offsets().T
@@ -172,7 +171,7 @@ def read_places(collection: Any) -> Sequence[Values]:
 
 
 def read_coordinates(line: Any) -> list[Values]:
-    """Return the values of *line* in each direction; integers stay so."""
+    """Return the values of *line* in each direction; integers stay integers."""
     if hasattr(line, "get_data_3d"):
         return [np.atleast_1d(values) for values in line.get_data_3d()]
     drawn = (line.get_xdata(orig=False), line.get_ydata(orig=False))
@@ -184,9 +183,9 @@ def read_coordinates(line: Any) -> list[Values]:
 
 
 def read_times(line: Any) -> dict[str, Values]:
-    """Return the dates that were given to *line*, by direction, bit for bit.
+    """Return the dates and durations given to *line*, by direction, unchanged.
 
-    Those with a zone are in UTC. Durations are ``timedelta64``.
+    Dates with a zone are in UTC. Durations are ``timedelta64``.
     """
     if hasattr(line, "get_data_3d"):
         return {}
@@ -210,12 +209,12 @@ def _times(given: Any) -> Values | None:
 
 
 def _is_whole(values: Any) -> bool:
-    """Whether they are integers, which stay so."""
+    """Return whether *values* is an array of integers."""
     return type(values) is np.ndarray and values.dtype.kind in "iu"
 
 
 def _index(values: Any) -> Values:
-    """Return *values* as integers if they only count from 0, as without an x."""
+    """Return *values* as integers if they count from 0, as for a plot without x."""
     if type(values) is not np.ndarray or values.dtype.kind != "f" or not len(values):
         return np.asarray(values) if not np.ma.isMA(values) else values
     if values[0] == 0 and values[-1] == len(values) - 1:
@@ -225,7 +224,7 @@ def _index(values: Any) -> Values:
 
 
 def to_numbers(values: Any) -> Values:
-    """Return *values* as plain numbers, nan for masked ones."""
+    """Return *values* as plain numbers, with NaN for masked ones."""
     if np.ma.isMaskedArray(values):
         values = np.ma.filled(values.astype(float), np.nan)
     bare: Values = np.asarray(values)
@@ -247,7 +246,7 @@ def read_errors(container: ErrorbarContainer, count: int) -> dict[str, Values]:
 
 
 def read_bare_errors(container: ErrorbarContainer) -> dict[str, Values]:
-    """Return the ends and the middles of error bars that have no points."""
+    """Return the ends and the middles of error bars without points."""
     counts = {len(bars.get_paths()) for bars in container.lines[2]}
     if len(counts) != 1:
         return {}
@@ -266,10 +265,10 @@ def read_bare_errors(container: ErrorbarContainer) -> dict[str, Values]:
 
 
 def read_edges(vertices: Any) -> Values:
-    """Return place, low and high in rows, from the outline that fill_between makes.
+    """Return rows of place, low and high from an outline by ``fill_between``.
 
-    The outline begins where the second edge does, runs along the first one, and
-    comes back on the second; the last point closes it.
+    The outline begins at the start of the second edge, follows the first edge, and
+    returns along the second; the last point closes it.
     """
     n = (len(vertices) - 3) // 2
     forth, back = vertices[1 : n + 1], vertices[n + 2 : 2 * n + 2][::-1]
@@ -278,7 +277,7 @@ def read_edges(vertices: Any) -> Values:
 
 
 def join_edges(outlines: Sequence[Values]) -> Values:
-    """Return the edges of several outlines, with a nan for the gap between two."""
+    """Return the edges of several outlines, separated by NaN."""
     gap = np.full((3, 1), np.nan)
     found: list[Values] = []
     for outline in outlines:
@@ -292,7 +291,7 @@ def divide(start: float, end: float, count: int) -> Values:
 
 
 def read_color_span(artist: Any) -> Span | None:
-    """Return the limits of the color scale of *artist*, if they are known."""
+    """Return the limits of the color scale of *artist*, if known."""
     ends: Values = np.ma.filled(np.ma.array(artist.get_clim(), float), np.nan)
     return Span.of(ends) if np.isfinite(ends).all() else None
 

@@ -1,7 +1,6 @@
 """Reads the series of one axes from its artists.
 
-Description layer. Each artist becomes one series at most, and decoration becomes
-none.
+Description layer. An artist becomes at most one series; decoration becomes none.
 """
 
 from __future__ import annotations
@@ -65,13 +64,13 @@ from .legend_names import LegendNames
 from .plain_text import plain
 from .series import Column, Guide, Series, get_column_order
 
-#: Kinds of which the things have a name each, at or beside their tick.
+#: Kinds with a name for each item, from the tick at or beside it.
 _NAMED_NEARBY = {"bar", "box", "violin", "gantt", "outlier", "scatter", "errorbar"}
 
 
 @dataclass(eq=False)
 class AxesReader:
-    """The artists of one axes, and which of them are read."""
+    """A reader for the artists of one axes, which tracks those already read."""
 
     axes: Axes
     dimensions: Mapping[str, Dimension]
@@ -81,11 +80,11 @@ class AxesReader:
 
     @cached_property
     def is_map(self) -> bool:
-        """Whether these are the axes of a map of cartopy's."""
+        """Whether these are the axes of a cartopy map."""
         return type(self.axes).__module__.startswith("cartopy.")
 
     def read_series(self) -> Iterator[Series]:
-        """Yield the series in the order of their kinds of artists."""
+        """Yield the series, grouped by type of artist."""
         yield from self._containers()
         yield from self._boxes_and_violins()
         collections = [c for c in self.axes.collections if self._shows(c)]
@@ -102,7 +101,7 @@ class AxesReader:
         yield from (_table(table) for table in self.axes.tables)
 
     def read_guides(self) -> Iterator[Guide]:
-        """Yield the lines and areas that mark a place."""
+        """Yield the reference lines and areas, such as those of ``axhline``."""
         for line in self.axes.lines:
             if line.get_visible() and (guide := self._rule(line)):
                 yield guide
@@ -136,17 +135,17 @@ class AxesReader:
         yield Guide("area", name, (start, start + extent), read_label(patch))
 
     def _branches(self, artist: Artist) -> tuple[bool, bool]:
-        # By its old name, as Matplotlib 3.10 has no other.
+        # Matplotlib 3.10 has only the misspelled name.
         transform = artist.get_transform()
         in_x, in_y = transform.contains_branch_seperately(self.axes.transData)
         return in_x, in_y
 
     def _shows(self, artist: Artist) -> bool:
-        """Whether it is drawn at data, other than guides such as an axhline."""
+        """Return whether *artist* is drawn in data coordinates, unlike an axhline."""
         if artist in self.done or not artist.get_visible():
             return False
         if type(artist).__name__ == "FeatureArtist":
-            return False  # Coasts and borders of cartopy's.
+            return False  # cartopy's coasts and borders.
         if isinstance(artist, Collection) and drawn.has_offsets(artist):
             transform = drawn.get_offset_transform_of(artist)
             return all(transform.contains_branch_seperately(self.axes.transData))
@@ -160,7 +159,7 @@ class AxesReader:
         columns: Mapping[str, Values],
         **more: Any,
     ) -> Series:
-        """Return a series; the beginning of a column's name is its direction."""
+        """Return a series; each column name begins with its direction."""
         measured = {
             name: self._column(kind, name, columns[name])
             for name in sorted(columns, key=get_column_order)
@@ -175,7 +174,7 @@ class AxesReader:
         return Column(values, dimension, self._names(kind, dimension, values))
 
     def _names(self, kind: str, dimension: Dimension, where: Values) -> Values | None:
-        """Return the names of the places *where*, from categories or from ticks."""
+        """Return the names of places from categories or ticks, if each has one."""
         if where.ndim != 1 or not len(where) or kind in {"histogram", "block_bar"}:
             return None
         if dimension.names is None:
@@ -326,7 +325,7 @@ class AxesReader:
                 yield self._make("violin", name, count, violins.columns, **more)
 
     def _by_color(self, bodies: Sequence[Any]) -> list[tuple[Any, list[Any]]]:
-        """Return *bodies* by their hue if seaborn's legend names hues."""
+        """Group *bodies* by hue, if seaborn's legend names hues."""
         from .legend_names import read_color
 
         if not self.legend.colors:
@@ -364,7 +363,7 @@ class AxesReader:
                 yield from self._line(line)
 
     def _is_mark_on_category(self, line: Any) -> bool:
-        """Whether *line* only marks a level beside a category, as a median."""
+        """Return whether *line* only marks a level at a category, such as a median."""
         if "z" in self.dimensions or read_label(line):
             return False
         x, y = line.get_data(orig=False)
@@ -388,7 +387,7 @@ class AxesReader:
         yield self._with_times(made, line)
 
     def _with_times(self, made: Series, line: Line2D) -> Series:
-        """Return *made* with its dates and durations as they were given."""
+        """Return *made* with the exact dates and durations given to *line*."""
         columns = dict(made.columns)
         for name, times in drawn.read_times(line).items():
             dimension = self.dimensions[name]
@@ -446,7 +445,7 @@ class AxesReader:
         )
 
     def _is_below_another(self, fill: Any, fills: Sequence[Any]) -> bool:
-        """Whether the next area begins at the edge of *fill*."""
+        """Return whether the next area begins at the upper edge of *fill*."""
         following = fills[fills.index(fill) + 1 :][:1]
         if not following or not following[0].get_paths():
             return False
@@ -457,7 +456,7 @@ class AxesReader:
     def _drop_outline(
         self, across: str, where: Values, high: Values, label: str
     ) -> None:
-        """Count a line along the upper edge of an area as a part of it."""
+        """Treat a line along the upper edge of an area as part of the area."""
         for line in self.axes.lines:
             if line in self.done or (not label and read_label(line)):
                 continue
@@ -482,7 +481,7 @@ class AxesReader:
             yield from self._shapes(collection)
 
     def _mesh_once(self, mesh: Any) -> Iterator[Series]:
-        """Yield a mesh, but not the cells of cartopy's that go around the globe."""
+        """Yield a mesh, without cartopy's copy of cells that wrap around the globe."""
         around = getattr(mesh, "_wrapped_collection_fix", None)
         if around is not None:
             self.done.add(around)
@@ -521,13 +520,13 @@ class AxesReader:
         yield self._make(kind, self._label(collection), count, columns, **more)
 
     def _is_boxen(self, collection: Any) -> bool:
-        """Whether *collection* is a stack of boxes of seaborn's at a category."""
+        """Return whether *collection* is seaborn's stack of boxes at a category."""
         is_on_category = any(d.names for d in self.dimensions.values())
         is_stack = isinstance(collection, PatchCollection) and "seaborn" in sys.modules
         return is_stack and is_on_category
 
     def _has_arrows(self) -> bool:
-        """Whether the axes have arrow heads, as those of streamplot."""
+        """Return whether the axes have arrow heads, as from ``streamplot``."""
         return any(isinstance(patch, FancyArrowPatch) for patch in self.axes.patches)
 
     def _colored(
@@ -605,7 +604,7 @@ class AxesReader:
 
     def _patches(self, patches: Sequence[Patch]) -> Iterator[Series]:
         wedges = [patch for patch in patches if isinstance(patch, Wedge)]
-        # A ring has one radius, and a pie may have several rings.
+        # A pie may have several rings, each with one radius.
         for _, ring in groupby(wedges, key=lambda wedge: wedge.r):
             yield self._pie(list(ring))
         steps = [patch for patch in patches if isinstance(patch, StepPatch)]
@@ -613,7 +612,7 @@ class AxesReader:
         known = Wedge | StepPatch | Shadow | FancyArrowPatch
         others = [p for p in patches if not isinstance(p, known)]
         outlines = {p: found for p in others if (found := self._outline(p)) is not None}
-        # hist draws them from the last to the first.
+        # hist draws them in reverse.
         yield from reversed(list(outlines.values()))
         shapes = [p for p in others if p not in outlines and drawn.has_extent(p)]
         if shapes:
@@ -623,7 +622,7 @@ class AxesReader:
         labels = [self._label(wedge) for wedge in wedges]
         if not any(labels):
             labels = self.legend.names_in_order(wedges) or labels
-        # Matplotlib computes shares with 32 bits.
+        # Matplotlib computes shares in 32 bits.
         shares = np.array([(w.theta2 - w.theta1) / 360 for w in wedges], "float32")
         columns = {
             "name": np.array(labels, object),
@@ -632,7 +631,7 @@ class AxesReader:
         return self._make("pie", "", len(wedges), columns, source=tuple(wedges))
 
     def _outline(self, patch: Patch) -> Series | None:
-        """Return the histogram that is drawn as an outline."""
+        """Return the histogram if *patch* is the outline of one."""
         if not isinstance(patch, Polygon) or len(patch.get_xy()) < 4:
             return None
         points = np.asarray(patch.get_xy(), float)
@@ -667,13 +666,13 @@ class AxesReader:
 def _is_on_top(
     below: tuple[str, Values, Values], across: str, where: Values, low: Values
 ) -> bool:
-    """Whether an area begins at the edge of the one below it."""
+    """Return whether an area begins at the upper edge of the one below."""
     is_along = below[0] == across and np.array_equal(below[1], where, equal_nan=True)
     return is_along and np.array_equal(below[2], low, equal_nan=True)
 
 
 def _table(table: Any) -> Series:
-    """Return the cells of a table of Matplotlib's."""
+    """Return the cells of a Matplotlib table as a series."""
     cells = table.get_celld()
     rows = sorted({row for row, _ in cells})
     numbers = sorted({column for _, column in cells})

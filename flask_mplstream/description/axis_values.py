@@ -1,7 +1,7 @@
 """The meaning of the numbers along an axis: plain numbers, dates, durations, names.
 
-Description layer. Matplotlib draws numbers; an axis's converter and formatter give
-them a meaning. No tick is made here, which would cost more than all the rest.
+Description layer. Matplotlib draws numbers; the axis's converter and formatter give
+them a meaning. This module creates no ticks, which would cost more than all the rest.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from .tick_texts import Formatter, make_formatter
 Values: TypeAlias = NDArray[Any]
 
 _DAY_US = 86_400e6
-#: The days from 1970 that Python and ISO 8601 have dates for.
+#: First and last day since 1970 with a date in Python and ISO 8601.
 _FIRST_DAY, _LAST_DAY = -719_162, 2_932_896
-#: Microseconds that a date may be off after its way through a double of days.
+#: Maximum error in microseconds of a date stored as days in a double.
 _DATE_ERROR_US = 2
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 
@@ -41,49 +41,49 @@ class Span:
 
     @classmethod
     def of(cls, ends: Any) -> Span:
-        """Return the span between *ends*, in either order."""
+        """Return the span between *ends*, which may be in either order."""
         return cls(float(min(ends)), float(max(ends)))
 
 
 @dataclass(frozen=True, eq=False)
 class Dimension:
-    """One direction of axes, as it is labeled, scaled and limited."""
+    """One direction of axes: its label, scale, limits and units."""
 
     label: str
-    #: Matplotlib's name, ``linear`` or ``log`` for example.
+    #: Matplotlib's name, such as ``linear`` or ``log``.
     scale: str
-    #: The limits between which things are seen.
+    #: The limits of the visible part.
     view: Span
-    #: Whether values fall from left to right, or from bottom to top.
+    #: Whether values decrease from left to right or from bottom to top.
     is_inverted: bool = False
-    #: Numbers -> ``datetime64[us]``, if they are dates; UTC if they have a zone.
+    #: Numbers -> ``datetime64[us]``, if they are dates; in UTC if they have a zone.
     dates: Callable[[Values], Values] | None = None
     #: The time zone of the dates' data, if they have one.
     data_zone: tzinfo | None = None
     #: The time zone in which the axis shows its dates.
     shown_zone: tzinfo | None = None
-    #: Numbers -> ``2024``, ``2024Q1``, ``2024-01`` or ``2024-01-01/2024-01-07``, if
-    #: they count periods longer than a day.
+    #: Numbers -> ``2024``, ``2024Q1``, ``2024-01`` or ``2024-01-01/2024-01-07``, if the
+    #: numbers count periods longer than a day.
     periods: Callable[[Values], list[str]] | None = None
     #: Seconds per unit, if the numbers are durations.
     unit_s: float | None = None
     #: Number -> name, if the axis has categories.
     names: Mapping[float, str] | None = None
-    #: Number -> text, if the formatter adds a unit or converts.
+    #: Number -> text, if the formatter adds a unit or converts the number.
     formatter: Formatter | None = None
-    #: Place -> label of the ticks that the figure function has named.
+    #: Place -> label of ticks that the figure function named.
     ticks: Callable[[], Mapping[float, str]] = dict
     #: Data -> numbers that are linear on the screen.
     transform: Any = None
 
     @cached_property
     def tick_names(self) -> Mapping[float, str]:
-        """The names of the ticks by their places."""
+        """The names of the ticks by place."""
         return self.ticks()
 
     @property
     def is_plain(self) -> bool:
-        """Whether values are numbers, and neither dates nor names."""
+        """Whether values are plain numbers: no dates, names or durations."""
         return self.dates is None and self.names is None and self.unit_s is None
 
 
@@ -114,9 +114,9 @@ def read_dimension(axis: Axis, label: str) -> Dimension:
 
 
 def _converter(axis: Axis) -> tuple[object, Any]:
-    """Return the converter and the units of *axis*, or of one that shares its limits.
+    """Return the converter and the units of *axis* or of an axis shared with it.
 
-    Of shared axes, only those know them to which dates or names were passed.
+    Among shared axes, only those that received dates or names have them.
     """
     name: str = axis.axis_name  # type: ignore[attr-defined]  # Public, but not in the stubs.
     shared = getattr(axis.axes, f"get_shared_{name}_axes", None)
@@ -128,8 +128,8 @@ def _converter(axis: Axis) -> tuple[object, Any]:
 
 
 def _is_of_dates(converter: object) -> bool:
-    # pandas' converters are DateConverters; Matplotlib's own one only wraps
-    # some, by rcParams["date.converter"].
+    # pandas' converters are DateConverters. Matplotlib's own one only wraps others,
+    # chosen by rcParams["date.converter"].
     is_own = type(converter).__module__ == DateConverter.__module__
     return is_own or isinstance(converter, DateConverter)
 
@@ -148,23 +148,23 @@ def _unit_of_durations(formatter: Any) -> float | None:
 
 def _view(axis: Axis) -> Span:
     if axis.axes.name == "polar" and axis is axis.axes.xaxis:
-        return Span(-np.inf, np.inf)  # Angles go on after a turn.
+        return Span(-np.inf, np.inf)  # Angles continue after a turn.
     return Span.of(axis.get_view_interval())
 
 
 def _categories(units: Any) -> dict[float, str]:
-    mapping = getattr(units, "_mapping", {})  # UnitData has no public access to it.
+    mapping = getattr(units, "_mapping", {})  # UnitData has no public access.
     return {number: plain(name) for name, number in mapping.items()}
 
 
 def _get_noted_times(axis: Axis) -> Any:
-    """Return the zoned times behind pandas' periods, kept while it drew them."""
+    """Return the zoned times behind pandas' periods, noted when pandas drew them."""
     noted = getattr(axis.axes, "_mplstream_times", None)
     return noted if axis is axis.axes.xaxis else None
 
 
 def _dates(axis: Axis) -> Callable[[Values], Values]:
-    # pandas counts periods on the axis of a regular time series, not days.
+    # For a regular time series, pandas counts periods on the axis instead of days.
     frequency = getattr(axis, "freq", None)
     if frequency is None:
         return decode_days
@@ -176,7 +176,7 @@ def _dates(axis: Axis) -> Callable[[Values], Values]:
 
 
 def _periods(axis: Axis) -> Callable[[Values], list[str]] | None:
-    """Return a function for the names of pandas' periods longer than a day."""
+    """Return a function that names pandas' periods, if they are longer than a day."""
     frequency = getattr(axis, "freq", None)
     if frequency is None or _alias(frequency) == "B":
         return None
@@ -202,7 +202,7 @@ def _period(number: float, frequency: Any) -> str:
 
 
 def decode_days(numbers: Values) -> Values:
-    """Return Matplotlib's days as ``datetime64[us]``, NaT if there is no date."""
+    """Return Matplotlib's days as ``datetime64[us]``, with NaT out of range."""
     epoch = np.array(get_epoch(), "datetime64[us]")
     days = np.asarray(numbers, float) + epoch.astype("datetime64[D]").astype(float)
     is_date = (days >= _FIRST_DAY) & (days <= _LAST_DAY)
@@ -221,7 +221,7 @@ def _dates_of_periods(numbers: Values, frequency: Any) -> Values:
     is_date = np.isfinite(counts)
     ordinals = np.where(is_date, counts, 0).round().astype("int64")
     try:
-        if _alias(frequency) == "B":  # Working days from 1970-01-01 on.
+        if _alias(frequency) == "B":  # Business days since 1970-01-01.
             days = np.busday_offset("1970-01-01", ordinals, roll="forward")
             dates = days.astype("datetime64[us]")
         else:
@@ -233,7 +233,7 @@ def _dates_of_periods(numbers: Values, frequency: Any) -> Values:
 
 
 def match_ticks(ticks: Mapping[float, str], places: Values) -> Values | None:
-    """Return the labels of the ticks that are exactly at *places*, if all have one."""
+    """Return the labels of the ticks exactly at *places*, if each has one."""
     if not ticks or not len(places):
         return None
     names = [ticks.get(place) for place in places.tolist()]
@@ -241,9 +241,9 @@ def match_ticks(ticks: Mapping[float, str], places: Values) -> Values | None:
 
 
 def match_nearby_ticks(ticks: Mapping[float, str], places: Values) -> Values | None:
-    """Return the labels of the ticks next to *places*, if each has a separate one.
+    """Return the labels of the ticks nearest to *places*, if all differ.
 
-    So are bars named that are drawn in groups beside their tick.
+    This names grouped bars, which are beside their tick.
     """
     if not ticks or not len(places) or not np.isfinite(places).all():
         return None
@@ -258,7 +258,7 @@ def match_nearby_ticks(ticks: Mapping[float, str], places: Values) -> Values | N
 
 
 def read_tick_names(axis: Axis) -> dict[float, str]:
-    """Return the labels of fixed ticks that are names, and not numbers."""
+    """Return the labels of fixed ticks, unless they only repeat numbers."""
     formatter = axis.get_major_formatter()
     if not isinstance(axis.get_major_locator(), FixedLocator):
         return {}
@@ -275,12 +275,12 @@ def read_tick_names(axis: Axis) -> dict[float, str]:
 def _label_of_tick(formatter: Any, place: float, number: int) -> str:
     try:
         return plain(formatter(place, number))
-    except Exception:  # A function of the app.
+    except Exception:  # From a function of the app.
         return ""
 
 
 def _are_their_places(ticks: Mapping[float, str]) -> bool:
-    """Whether every label only repeats the number of its place."""
+    """Return whether every label only repeats the number of its place."""
     try:
         return all(
             float(name.replace("\N{MINUS SIGN}", "-").replace(",", "")) == place
@@ -301,12 +301,13 @@ def to_integers(values: Values) -> Values:
 def find_simplest(
     estimates: Values, is_right: Callable[[Values], Any], most: int = 16
 ) -> Values:
-    """Return for each of *estimates* the number with the fewest digits that is right.
+    """Return, for each of *estimates*, the right number with the fewest decimals.
 
-    A bar's place is no longer known, only the edge computed from it; several doubles
-    give that edge, and the shortest of them is the one that was written.
+    A bar keeps only the edge computed from its place. Several doubles give that edge;
+    the shortest is the one that the code contained.
 
-    :param most: the most decimals of a number that is not an estimate.
+    :param is_right: returns which numbers give the known result.
+    :param most: decimals to try before keeping the estimate (exclusive).
     """
     best, is_open = estimates.copy(), np.ones(estimates.shape, bool)
     for digits in range(most):

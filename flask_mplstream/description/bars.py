@@ -1,8 +1,8 @@
-"""Bars in numbers, and whether they are those of a histogram.
+"""The numbers of bars, and whether the bars are a histogram.
 
-Description layer. ``bar`` and ``hist`` leave the same rectangles, so the kind is
-read from traces that only one of them leaves. If neither is certain, the bars have no
-kind.
+Description layer. ``bar`` and ``hist`` draw the same rectangles, so the kind is
+inferred from traces that only one of them leaves; if neither is certain, it is
+``block_bar``.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from matplotlib.container import BarContainer
 from .artists import read_label, to_numbers
 from .axis_values import Values, find_simplest, to_integers
 
-#: Rounding errors of an edge, in units of the last place.
+#: Tolerance of an edge, in units of the last place.
 _ULPS = 8
-#: Decimals of an edge that may have been written by hand.
+#: Limit on the decimals of a hand-written edge.
 _MOST_DECIMALS = 12
-#: The width of a bar by default, as a share of the distance between two.
+#: Default width of a bar, as a share of the distance between two.
 _USUAL_WIDTH = 0.8
 
 
@@ -32,7 +32,7 @@ class Bars:
 
     container: BarContainer
     is_horizontal: bool
-    #: Their edges, side by side.
+    #: Their edges along the axis on which they are side by side.
     starts: Values
     ends: Values
     heights: Values
@@ -40,7 +40,7 @@ class Bars:
 
     @classmethod
     def of(cls, container: BarContainer) -> Bars:
-        """Read *container*."""
+        """Read the bars of *container*."""
         bars = container.patches
         x, y = [bar.get_x() for bar in bars], [bar.get_y() for bar in bars]
         widths = [bar.get_width() for bar in bars]
@@ -55,12 +55,12 @@ class Bars:
 
     @property
     def widths(self) -> Values:
-        """How wide they are."""
+        """The widths."""
         return self.ends - self.starts
 
     @property
     def middles(self) -> Values:
-        """The places at which they were put; whole ones are integers."""
+        """The places given to ``bar``, as integers if all are whole."""
         half = np.array([_breadth(bar, self) for bar in self.container.patches]) / 2
         estimates = self.starts + half
         return to_integers(
@@ -69,31 +69,31 @@ class Bars:
 
     @property
     def label(self) -> str:
-        """The name of all, not that of one bar."""
+        """The label of all bars together."""
         return read_label(self.container) or (
             read_label(self.container.patches[0]) if self._has_one_label else ""
         )
 
     @property
     def labels(self) -> list[str]:
-        """The names of the single bars."""
+        """The labels of the single bars."""
         return [read_label(bar) for bar in self.container.patches]
 
     @property
     def is_seen(self) -> Values:
-        """Which of them have a place and a height."""
+        """A mask of the bars with a place and a height."""
         ends = [self.starts, self.ends, self.heights, self.bases]
         is_seen: Values = np.logical_and.reduce([np.isfinite(part) for part in ends])
         return is_seen
 
     @property
     def touch(self) -> bool:
-        """Whether there is no room between them."""
+        """Whether the bars touch each other."""
         return len(self.starts) > 1 and np.allclose(self.ends[:-1], self.starts[1:])
 
     @property
     def _has_one_label(self) -> bool:
-        """Whether the first bar has the label of all, as ``hist`` sets it."""
+        """Whether only the first bar has a label, as set by ``hist``."""
         first, *others = self.container.patches
         return (
             bool(others)
@@ -103,10 +103,10 @@ class Bars:
 
     @property
     def is_made_by_hist(self) -> bool:
-        """Whether only a histogram leaves such bars."""
+        """Whether the bars have traces that only a histogram leaves."""
         if self._has_one_label and not read_label(self.container):
             return self.touch
-        # seaborn lets the axis of a histogram end at its bars.
+        # seaborn sets sticky edges on the bars of a histogram.
         return any(
             np.inf in (*bar.sticky_edges.x, *bar.sticky_edges.y)
             for bar in self.container.patches[:1]
@@ -114,7 +114,7 @@ class Bars:
 
     @property
     def are_later_samples(self) -> bool:
-        """Whether ``hist`` has drawn them beside those of a first sample."""
+        """Whether ``hist`` drew the bars beside those of another sample."""
         return not any(
             (*bar.sticky_edges.x, *bar.sticky_edges.y) for bar in self.container.patches
         )
@@ -125,7 +125,7 @@ def _breadth(bar: Any, bars: Bars) -> float:
 
 
 def _are_counts(bars: Bars) -> bool:
-    """Whether the heights can be those of a histogram: counts, shares or densities."""
+    """Return whether the heights can be counts, shares or densities."""
     values = np.asarray(getattr(bars.container, "datavalues", bars.heights))
     if values.dtype.kind != "f" or not np.isfinite(values).all() or (values < 0).any():
         return False
@@ -134,19 +134,19 @@ def _are_counts(bars: Bars) -> bool:
 
 
 def _are_at_round_places(bars: Bars, is_of_dates: bool) -> bool:
-    """Whether the bars are in the middle of round places, such as years or hours."""
+    """Return whether the bars are centered on round places, such as years."""
     steps = bars.middles / bars.widths
     places = steps if is_of_dates else np.array([bars.middles, steps])
     return np.allclose(places, np.round(places), rtol=0, atol=1e-6)
 
 
 def classify_bars(bars: Bars, *, is_of_dates: bool) -> str:
-    """Return ``bar``, ``histogram``, or ``block_bar`` if neither is certain."""
+    """Return ``bar`` or ``histogram``, or ``block_bar`` if neither is certain."""
     if bars.is_made_by_hist:
         return "histogram"
     values = np.asarray(getattr(bars.container, "datavalues", bars.heights))
     if values.dtype.kind != "f" or len(bars.starts) < 2:
-        return "bar"  # hist counts in floats.
+        return "bar"  # hist returns floats.
     are_counts = _are_counts(bars)
     are_round = _are_at_round_places(bars, is_of_dates)
     if bars.touch:
@@ -161,7 +161,7 @@ def classify_bars(bars: Bars, *, is_of_dates: bool) -> str:
 
 
 def group_samples(all_bars: Sequence[Bars]) -> list[list[Bars]]:
-    """Return the bars of each call of ``hist`` with several samples."""
+    """Group the bars of each ``hist`` call with several samples."""
     groups: list[list[Bars]] = []
     for bars in all_bars:
         is_later = bool(groups) and bars.are_later_samples
@@ -173,7 +173,7 @@ def group_samples(all_bars: Sequence[Bars]) -> list[list[Bars]]:
 
 
 def read_shared_bins(group: Sequence[Bars]) -> tuple[Values, Values] | None:
-    """Return the edges of the bins in which the bars of several samples are drawn."""
+    """Return the edges of the bins shared by the bars of several samples."""
     starts = np.min([bars.starts for bars in group], axis=0)
     ends = np.max([bars.ends for bars in group], axis=0)
     middles, widths = (starts + ends) / 2, ends - starts
@@ -189,12 +189,12 @@ def read_shared_bins(group: Sequence[Bars]) -> tuple[Values, Values] | None:
 
 
 def read_bins(bars: Bars) -> tuple[Values, Values]:
-    """Return the edges of bars that are bins."""
+    """Return the edges of the bins, which are those of the bars."""
     return _round_edges(bars.starts, bars.widths), _round_edges(bars.ends, bars.widths)
 
 
 def _round_edges(edges: Values, widths: Values) -> Values:
-    """Return *edges* without the rounding errors of computing them."""
+    """Return *edges* without rounding errors."""
     slack = _ULPS * np.spacing(np.maximum(np.abs(edges), np.abs(widths)))
     is_near = partial(np.isclose, edges, rtol=0, atol=slack)
     return to_integers(find_simplest(edges, is_near, _MOST_DECIMALS))
@@ -206,11 +206,12 @@ def compute_middles(starts: Values, ends: Values) -> Values:
 
 
 def read_steps(vertices: Values) -> tuple[Values, Values, Values] | None:
-    """Return starts, ends and heights of the outline that ``hist`` draws for ``step``.
+    """Return starts, ends and heights from an outline by ``hist(histtype="step")``.
 
-    A single bin is not told from a rectangle.
+    A single bin cannot be distinguished from a rectangle.
 
-    :param vertices: with the bins in the first column.
+    :param vertices: vertices with the bins in the first column.
+    :return: ``None`` if it is no such outline.
     """
     places, heights = vertices[:, 0], vertices[:, 1]
     for bins in (places[::2], places[: len(places) // 2 + 1 : 2]):
@@ -219,7 +220,7 @@ def read_steps(vertices: Values) -> tuple[Values, Values, Values] | None:
             continue
         there = np.repeat(bins, 2)
         if np.array_equal(places, there):
-            bases = heights[[0, -1]]  # Of the first and the last bin only.
+            bases = heights[[0, -1]]  # Only those of the first and the last bin.
             return None if bases.any() else _read_tops(bins, heights)
         around = np.concatenate([there[:-1], there[-2:0:-1]])[: 4 * count]
         if np.array_equal(places[: 4 * count], around):
@@ -231,7 +232,7 @@ def read_steps(vertices: Values) -> tuple[Values, Values, Values] | None:
 def _read_tops(
     bins: Values, heights: Values, bases: Values | float = 0.0
 ) -> tuple[Values, Values, Values] | None:
-    """Return starts, ends and heights of bins above their *bases*."""
+    """Return starts, ends and heights of bins, relative to *bases*."""
     last = 2 * len(bins) - 2
     tops = heights[1:last:2]
     if not np.array_equal(heights[2 : last + 1 : 2], tops):

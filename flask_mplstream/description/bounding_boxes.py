@@ -1,7 +1,7 @@
 """The part of a series within the limits of its axes.
 
-Description layer. Numbers only. A point out of sight is not seen; a line is seen up
-to the limit at which it leaves the axes.
+Description layer. Numbers only. Points outside the limits are dropped; lines are
+clipped at the limits.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from matplotlib.cbook import STEP_LOOKUP_MAP
 from .axis_values import Dimension, Span, Values
 from .series import Series
 
-#: Share of an axis that data must go beyond it; less is a rounding error.
+#: Tolerance for rounding errors at a limit, as a share of the axis.
 _SLACK = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Polyline:
-    """The visible part of a line, in order along it."""
+    """The visible part of a line, in order."""
 
     x: Values
     y: Values
@@ -31,14 +31,14 @@ class Polyline:
 
 
 def limits(dimension: Dimension) -> Span:
-    """Return the limits of *dimension*, with room for rounding errors."""
+    """Return the limits of *dimension*, widened for rounding errors."""
     view = dimension.view
     slack = _SLACK * (view.high - view.low) if np.isfinite(view.high) else 0.0
     return Span(view.low - slack, view.high + slack)
 
 
 def inside(values: Values, dimension: Dimension | None) -> Values:
-    """Return which of *values* are numbers within the limits of *dimension*."""
+    """Return a mask of *values* that are finite and within *dimension*."""
     if dimension is None:
         return np.isfinite(values)
     seen = limits(dimension)
@@ -49,28 +49,28 @@ def inside(values: Values, dimension: Dimension | None) -> Values:
 
 
 def find_points_inside(points: Mapping[str, Values], dimensions: Any) -> Values:
-    """Return which of *points*, arrays by direction, are seen."""
+    """Return a mask of visible *points*, which are arrays by direction."""
     masks = [inside(values, dimensions.get(name)) for name, values in points.items()]
     is_inside: Values = np.logical_and.reduce(masks)
     return is_inside
 
 
 def clip(values: Values, dimension: Dimension) -> Values:
-    """Return *values* moved to the nearest limit, if they are beyond one."""
+    """Clip *values* to the limits of *dimension*."""
     return np.clip(values, dimension.view.low, dimension.view.high)
 
 
 def overlaps(starts: Values, ends: Values, dimension: Dimension) -> Values:
-    """Return which intervals have a part within the limits."""
+    """Return a mask of intervals that overlap the limits."""
     view = dimension.view
     low, high = np.minimum(starts, ends), np.maximum(starts, ends)
     return (high > view.low) & (low < view.high)
 
 
 def clip_line(x: Values, y: Values, dimensions: Sequence[Dimension]) -> Polyline:
-    """Return the part of a line that is seen.
+    """Return the visible part of a line.
 
-    :param dimensions: those of *x* and *y*.
+    :param dimensions: the dimensions of *x* and *y*.
     """
     if all(map(_is_all_inside, (x, y), dimensions)):
         return Polyline(x, y, True)
@@ -86,7 +86,7 @@ def clip_line(x: Values, y: Values, dimensions: Sequence[Dimension]) -> Polyline
 
 
 def _is_all_inside(values: Values, dimension: Dimension) -> bool:
-    """Whether all *values* are numbers in sight, found without a copy."""
+    """Return whether all *values* are visible numbers, without copying them."""
     seen = limits(dimension)
     if not len(values) or (dimension.scale == "log" and seen.low <= 0):
         return False
@@ -96,7 +96,7 @@ def _is_all_inside(values: Values, dimension: Dimension) -> bool:
 def _clip_segments(
     points: Sequence[Values], is_gap: Values, dimensions: Sequence[Dimension]
 ) -> Polyline:
-    """Clip each segment with the algorithm of Liang and Barsky, on the screen."""
+    """Clip each segment in screen space with the Liang-Barsky algorithm."""
     near = np.flatnonzero(~is_gap & ~_are_beside(points, dimensions))
     pairs = [np.array([values[near], values[near + 1]]) for values in points]
     screen = [_on_screen(v, d) for v, d in zip(pairs, dimensions, strict=True)]
@@ -114,7 +114,7 @@ def _clip_segments(
 
 
 def _are_beside(points: Sequence[Values], dimensions: Sequence[Dimension]) -> Values:
-    """Return which segments lie on one side of the box, so that they are not seen."""
+    """Return a mask of segments entirely beyond one side of the box."""
     masks = []
     for values, dimension in zip(points, dimensions, strict=True):
         for is_out in (values < dimension.view.low, values > dimension.view.high):
@@ -126,7 +126,7 @@ def _are_beside(points: Sequence[Values], dimensions: Sequence[Dimension]) -> Va
 def _cut(
     own: Values, drawn: Values, shares: tuple[Values, Values], dimension: Dimension
 ) -> Values:
-    """Return both ends of the visible parts; those that are points stay exact."""
+    """Return both ends of the visible parts; unclipped ends stay exact."""
     steps = drawn[1] - drawn[0]
     ends = _off_screen(
         np.array([drawn[0] + share * steps for share in shares]), dimension
@@ -140,7 +140,7 @@ def _cut(
 def _crossings(
     screen: Sequence[Values], boxes: Sequence[Values]
 ) -> tuple[Values, Values]:
-    """Return the shares of each segment at which it enters and leaves the box."""
+    """Return the fractions of each segment at which it enters and leaves the box."""
     count = screen[0].shape[1]
     enter, leave = np.zeros(count), np.ones(count)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -173,18 +173,18 @@ def _off_screen(values: Values, dimension: Dimension) -> Values:
 class Seen:
     """The part of a series within the limits."""
 
-    #: Which of its things are seen; ``None`` if its places are unknown.
+    #: Mask of the visible items; ``None`` if their places are unknown.
     mask: Values | None
-    #: The numbers in sight, by direction; ``value`` for colors.
+    #: The visible numbers, by direction; ``value`` for colors.
     values: Mapping[str, Values]
-    #: Whether some of it is out of sight, so that its values do not end there.
+    #: Whether a part is outside the limits.
     is_cut: bool = False
     #: The visible part of a line.
     line: Polyline | None = None
 
     @property
     def count(self) -> int | None:
-        """How many of its things are seen, if known."""
+        """The number of visible items, if known."""
         return None if self.mask is None else int(self.mask.sum())
 
 
@@ -224,7 +224,7 @@ def _see_points(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
 
 
 def _color_values(series: Series, mask: Values | None) -> dict[str, Values]:
-    """Return the values behind the colors, within their scale."""
+    """Return the values shown as colors, clipped to the color scale."""
     values = series.values("value")
     if values is None and series.kind == "contour":
         values = series.values("level")
@@ -267,7 +267,7 @@ def _see_bars(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
 
 
 def _see_ranges(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
-    """See things that have a place, and extend along the other direction."""
+    """Return the visible part of items with a place and an extent across it."""
     across, along = series.across, series.along
     places = series.numbers(across)
     mask = inside(places, dimensions[across])
@@ -285,7 +285,7 @@ def _see_ranges(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
 
 
 def _is_baseline(series: Series, name: str) -> bool:
-    """Whether a column is the level that an area is filled from."""
+    """Return whether a column is the constant baseline of an area."""
     values = series.numbers(name)
     is_edge = series.kind == "area" and name.endswith(("_low", "_high"))
     return is_edge and len(values) > 0 and bool((values == values[0]).all())

@@ -1,8 +1,8 @@
-"""Box plots and violins, recognized by the lines and areas they are drawn with.
+"""Box plots and violins, recognized by their lines and areas.
 
-Description layer. Matplotlib keeps no record that lines are a box plot, nor does
-pandas; but ``bxp`` draws whiskers, caps and median always in this order. seaborn has a
-container for the boxes of each hue.
+Description layer. Matplotlib and pandas do not record that lines are a box plot, but
+``bxp`` always draws whiskers, caps and median in this order. seaborn has a container
+for the boxes of each hue.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ _STATISTICS = ("low", "quarter", "median", "three_quarters", "high")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Boxes:
-    """The boxes of one direction, and the artists that they are made of."""
+    """The boxes in one direction and their artists."""
 
     artists: frozenset[Artist]
-    #: The direction in which they are side by side, ``x`` or ``y``.
+    #: The direction in which boxes are side by side, ``x`` or ``y``.
     across: str
-    #: Their places by that name, and their statistics by the other's: ``y_low``,
+    #: Places by that direction and statistics by the other one: ``y_low``,
     #: ``y_quarter``, ``y_median``, ``y_three_quarters``, ``y_high``.
     columns: Mapping[str, Values]
     #: The points beyond the whiskers.
     outliers: Mapping[str, Values] = field(default_factory=dict)
-    #: The artist with the color of all.
+    #: An artist with the color of all boxes.
     face: Artist | None = None
 
 
@@ -45,7 +45,7 @@ class _Box:
 
 
 def find_boxes(lines: Sequence[Line2D]) -> Boxes | None:
-    """Return the boxes that *lines*, in the order of drawing, are parts of."""
+    """Return the boxes drawn by *lines*, which are in the order of drawing."""
     unnamed = [line for line in lines if str(line.get_label()).startswith("_")]
     for across in "xy":
         if boxes := list(_boxes(unnamed, across)):
@@ -64,7 +64,7 @@ def find_boxes(lines: Sequence[Line2D]) -> Boxes | None:
 
 
 def read_boxes(container: Any) -> Boxes:
-    """Return the boxes of a ``BoxPlotContainer`` of seaborn."""
+    """Return the boxes of seaborn's ``BoxPlotContainer``."""
     medians = [_points(line) for line in container.medians[:1]]
     across = "y" if any(x[0] == x[-1] and y[0] != y[-1] for x, y in medians) else "x"
     rows = []
@@ -113,7 +113,7 @@ def _boxes(lines: Sequence[Line2D], across: str) -> Iterator[_Box]:
 
 
 def _box_at(lines: Sequence[Line2D], start: int, across: str) -> _Box | None:
-    """Return the box of which the whiskers are at *start*."""
+    """Return the box with whiskers at index *start*, if there is one."""
     whiskers = [_points(line, across) for line in lines[start : start + 2]]
     if any(
         len(p) != 2 or p[0] != p[1] or p[0] != whiskers[0][0][0] for p, _ in whiskers
@@ -140,7 +140,7 @@ def _are_caps(
 
 
 def _level(line: Line2D, across: str, place: float) -> float | None:
-    """Return the height of a line that lies level and centered on *place*."""
+    """Return the height of *line* if it is level and centered on *place*."""
     places, heights = _points(line, across)
     is_level = len(places) == 2 and heights[0] == heights[1]
     return float(heights[0]) if is_level and np.isclose(places.mean(), place) else None
@@ -152,7 +152,7 @@ def _is_outline(line: Line2D) -> bool:
 
 
 def _marks(lines: Sequence[Line2D], box: _Box, across: str) -> Iterator[Line2D]:
-    """Yield the mean and the outliers, which are drawn after *box* at its place."""
+    """Yield the mean and the outliers, drawn after *box* at its place."""
     following = lines[lines.index(box.lines[-1]) + 1 :]
     for line in following[:2]:
         places, _ = _points(line, across)
@@ -178,7 +178,7 @@ class Violins:
 
 
 def find_violin_center(collection: Any) -> float | None:
-    """Return the place of an area that is symmetrical about one, as a violin is."""
+    """Return the center of a symmetrical area, such as a violin."""
     paths = collection.get_paths()
     if len(paths) != 1:
         return None
@@ -191,7 +191,7 @@ def find_violin_center(collection: Any) -> float | None:
 
 
 def find_half_violin_center(collection: Any) -> float | None:
-    """Return the place of an area with one straight side, as a half violin has."""
+    """Return the place of the straight side of an area, such as a half violin."""
     paths = collection.get_paths()
     if len(paths) != 1:
         return None
@@ -207,10 +207,10 @@ def find_violins(
     rules: Sequence[Any],
     is_named: bool,
 ) -> Violins | None:
-    """Return the violins among *collections* that fill between two edges.
+    """Return the violins among *collections*, which fill between two edges.
 
-    :param lines: the lines that may be in them.
-    :param rules: the collections of lines that may mark their ends.
+    :param lines: lines that may be inside violins.
+    :param rules: line collections that may mark the ends of violins.
     :param is_named: whether the places have names.
     """
     found = [(c, find_violin_center(c)) for c in collections]
@@ -219,7 +219,7 @@ def find_violins(
     bodies = [(c, center) for c, center in found if center is not None]
     centers = np.array([center for _, center in bodies], float)
     if not bodies or not (is_named or (centers != 0).any()):
-        return None  # It may be a band about 0.
+        return None  # It may be a band around 0.
     across = "y" if bodies[0][0].t_direction == "x" else "x"
     along = "x" if across == "y" else "y"
     ends = np.array([_ends(c, along) for c, _ in bodies])
@@ -238,7 +238,7 @@ def _ends(collection: Any, along: str) -> tuple[float, float]:
 
 
 def _are_ends(rule: Any, ends: Values, along: str) -> bool:
-    """Whether the lines run from end to end, as those of Matplotlib's violins."""
+    """Return whether the lines span each violin, as in Matplotlib's violinplot."""
     column = "xy".index(along)
     marks = np.array([segment[[0, -1], column] for segment in rule.get_segments()])
     return bool(np.allclose(np.sort(marks, axis=1), ends))

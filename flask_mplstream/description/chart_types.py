@@ -1,6 +1,6 @@
-"""The kinds of charts, and which facts the words include of each.
+"""The kinds of charts and the facts in the description of each.
 
-Description layer. The tables in the documentation are made from these.
+Description layer. The tables in the documentation are generated from these.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 
 class Fact(Enum):
-    """A fact that the words can include, with its name for readers."""
+    """A fact that a description can include, with its name for readers."""
 
     COUNT = "how many"
     NAMES = "names of the series"
@@ -26,32 +26,32 @@ class Fact(Enum):
     AXES = "axes that are reversed or not linear"
 
 
-#: The facts that every chart's words include.
+#: The facts in the description of every chart.
 ALWAYS = "title, kind, axis labels, texts, named marks"
 _PLACED = (Fact.COUNT, Fact.NAMES, Fact.PLACES, Fact.RANGE, Fact.AXES)
 
 
 @dataclass(frozen=True, slots=True)
 class ChartType:
-    """How a kind of series is said."""
+    """The words and facts for a kind of series."""
 
-    #: The name of such a chart.
+    #: The name of the chart.
     chart: str
-    #: The names of its things, one and several.
+    #: The singular and plural of its items.
     one: str
     many: str
     facts: tuple[Fact, ...] = ()
     #: The word between the labels of the two directions.
     word: str = "over"
-    #: Whether the things are series, and not the points or bars of one.
+    #: Whether the items are whole series instead of their points or bars.
     are_series: bool = False
-    #: The functions that draw it.
+    #: The Matplotlib functions that draw it.
     drawn_by: str = ""
     #: Its columns in CSV and JSON.
     columns: str = ""
 
 
-#: By kind of series. The first kind in axes gives the chart its name.
+#: Chart types by kind of series. The first kind in this order names the chart.
 CHART_TYPES: Mapping[str, ChartType] = MappingProxyType(
     {
         "pie": ChartType(
@@ -229,13 +229,13 @@ CHART_TYPES: Mapping[str, ChartType] = MappingProxyType(
         "shape": ChartType("Chart", "", "", drawn_by="other shapes", columns="none"),
     }
 )
-#: Kinds that show values by colors.
+#: Kinds that show values as colors.
 COLORED = frozenset(
     {"image", "mesh", "tile", "contour", "hexbin", "picture", "colored_shape"}
 )
-#: Kinds of which values are read from points, lines or bars.
+#: Kinds that show values by points, lines or bars.
 MEASURED = frozenset(
     {"bar", "line", "scatter", "errorbar", "stem", "histogram", "block_bar", "outlier"}
 )
-#: Kinds whose things are bars.
+#: Kinds that consist of bars.
 BARS = frozenset({"bar", "histogram", "block_bar"})

@@ -1,8 +1,7 @@
-"""The data that a figure shows, as CSV and as JSON.
+"""The data of a figure as CSV and JSON.
 
-Description layer. Call it inside the gate. All data are in data units, neither clipped
-nor formatted. They go straight into a buffer with a limit, a few thousand values at a
-time.
+Description layer. Call it inside the gate. Values are in data units, neither clipped
+nor formatted. They are written to a limited buffer in chunks of a few thousand.
 """
 
 from __future__ import annotations
@@ -25,21 +24,21 @@ from .axis_values import Dimension, Values
 from .figure_content import read
 from .series import AxesContent, Column, Content, Series
 
-#: Values that are Python objects at a time; as such they take four times the memory.
+#: Values per chunk; as Python objects, values need four times the memory.
 _CHUNK = 4096
-#: The beginnings of a formula in a spreadsheet.
+#: First characters of a formula in a spreadsheet.
 _FORMULA = ("=", "+", "-", "@")
 
 
 def data_csv(figure: Figure, max_bytes: int, returned: object = None) -> bytes:
-    """Return one table of all that *figure* shows, UTF-8, with a header.
+    """Return the data of *figure* as one CSV table in UTF-8, with a header.
 
-    Series with the same places in the same axes share their column. Shorter columns
-    end with empty cells, and a missing number is an empty cell. Values of images are
-    below each other, each with its place. Without data there is only the header.
+    Series in the same axes with equal places share the column of places. Shorter
+    columns are padded with empty cells, and a missing number is an empty cell. An image
+    has one row per value, with its place. Without data, there is only the header.
 
-    :param returned: the figure function's result, if it is known.
-    :raises ImageTooLargeError: before more than *max_bytes* are held.
+    :param returned: the figure function's result, if known.
+    :raises ImageTooLargeError: as soon as the table would exceed *max_bytes*.
     """
     buffer = LimitedBuffer(max_bytes, what="The data have")
     table = _table(read(figure, returned))
@@ -50,12 +49,12 @@ def data_csv(figure: Figure, max_bytes: int, returned: object = None) -> bytes:
 
 
 def data_json(figure: Figure, max_bytes: int, returned: object = None) -> bytes:
-    """Return all that *figure* shows, UTF-8: ``title``, ``axes`` and their ``series``.
+    """Return the data of *figure* as JSON: ``title``, ``axes`` and their ``series``.
 
     A missing number is ``null``. The ``value`` of an image is a list of rows.
 
-    :param returned: the figure function's result, if it is known.
-    :raises ImageTooLargeError: before more than *max_bytes* are held.
+    :param returned: the figure function's result, if known.
+    :raises ImageTooLargeError: as soon as the document would exceed *max_bytes*.
     """
     buffer = LimitedBuffer(max_bytes, what="The data have")
     tree = _tree(read(figure, returned))
@@ -87,7 +86,7 @@ def _empty_table(content: Content) -> dict[str, Column]:
 
 
 def _columns(axes: AxesContent) -> Iterator[tuple[str, Column]]:
-    """Yield the columns of one axes under their headings; equal places only once."""
+    """Yield headings and columns of one axes, with equal places only once."""
     known: set[object] = set()
     for series in axes.series:
         for name, column in _flat(series.columns).items():
@@ -100,7 +99,7 @@ def _columns(axes: AxesContent) -> Iterator[tuple[str, Column]]:
 
 
 def _flat(columns: Mapping[str, Column]) -> Mapping[str, Column]:
-    """Return *columns* with those of a grid below each other, row after row."""
+    """Flatten the *columns* of a grid, row after row."""
     if "value" not in columns or columns["value"].values.ndim == 1:
         return columns
     shape = columns["value"].values.shape
@@ -146,7 +145,7 @@ def _csv_cells(column: Column) -> Iterator[Any]:
 
 
 def _text(cell: str) -> str:
-    """Return *cell* so that no spreadsheet runs it."""
+    """Escape *cell* if a spreadsheet would evaluate it as a formula."""
     seen = "".join(c for c in normalize("NFKC", cell) if category(c) != "Cf")
     return f"'{cell}" if seen.lstrip().startswith(_FORMULA) else cell.lstrip("\ufeff")
 
@@ -173,7 +172,7 @@ def _tree(content: Content) -> dict[str, Any]:
 
 
 def _write_json(value: Any, write: Callable[[str], object]) -> None:
-    """Write *value* piece by piece; a column's values, which may be many, too."""
+    """Write *value* as JSON in pieces, including the values of columns."""
     if isinstance(value, dict):
         pieces = ((f"{json.dumps(key)}: ", inner) for key, inner in value.items())
         _write_list("{}", pieces, write)
@@ -203,7 +202,7 @@ def _write_list(
 
 
 def _chunks(column: Column) -> Iterator[list[Any]]:
-    """Yield the values as Python's own, ``None`` for none, not too many at a time."""
+    """Yield chunks of the values as Python objects, ``None`` for missing ones."""
     values = column.values if column.exact is None else column.exact
     cells = _converter(values, column.dimension)
     for start in range(0, len(values), _CHUNK):
@@ -213,7 +212,7 @@ def _chunks(column: Column) -> Iterator[list[Any]]:
 def _converter(
     values: Values, dimension: Dimension | None
 ) -> Callable[[Values], list[Any]]:
-    """Return a function for the cells of parts of *values*."""
+    """Return a function that converts chunks of *values* to cells."""
     is_zoned = dimension is not None and dimension.data_zone is not None
     if values.dtype == object:
         return list
@@ -249,7 +248,7 @@ def _numbers(values: Values) -> list[Any]:
 def _iso_dates(
     dates: Callable[[Values], Values], values: Values, is_zoned: bool
 ) -> Callable[[Values], list[Any]]:
-    """Return a function for ISO 8601, all as exact as the most exact of *values*."""
+    """Return a converter to ISO 8601, at the finest precision in *values*."""
     known = dates(values)
     known = known[~np.isnat(known)]
     units: Sequence[Any] = (
@@ -272,7 +271,7 @@ def _durations(values: Values, unit_ns: int) -> Values:
 
 
 def _iso_durations(values: Values) -> list[Any]:
-    """Return durations by ISO 8601, ``P0DT1H30M0S`` for an hour and a half."""
+    """Return durations in ISO 8601, such as ``P0DT1H30M0S`` for 90 minutes."""
     counts = values.astype("m8[ns]")
     return [
         None if is_missing else _iso_duration(int(count))

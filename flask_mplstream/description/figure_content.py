@@ -1,4 +1,4 @@
-"""Reads the content of a figure: from Matplotlib's artists, or from plotnine's plot.
+"""Reads the content of a figure from Matplotlib's artists or plotnine's plot.
 
 Description layer. Call it inside the gate.
 """
@@ -25,8 +25,8 @@ from .series import AxesContent, Content
 def read(figure: Figure, returned: object = None) -> Content:
     """Return the content of *figure*.
 
-    :param returned: the figure function's result. seaborn's grids and plotnine's
-        plots have names that the artists lack.
+    :param returned: the figure function's result, if known; it reveals a legend that
+        seaborn made.
     """
     if plots := find_plots(figure):
         return read_plots(plots)
@@ -41,14 +41,14 @@ def read(figure: Figure, returned: object = None) -> Content:
 
 def _all_axes(figure: Figure) -> Iterator[Axes]:
     for axes in figure.axes:
-        # Insets are axes in axes. A color bar explains others.
+        # Insets are child axes. Color bars are part of other axes.
         for one in (axes, *(c for c in axes.child_axes if isinstance(c, Axes))):
             if one.get_visible() and not hasattr(one, "_colorbar"):
                 yield one
 
 
 def _base(number: int, found: list[Axes]) -> int:
-    """Return the number of the axes that *found* [*number*] are a twin of."""
+    """Return the index of the first twin of ``found[number]``, or else *number*."""
     axes = found[number]
     for earlier, other in enumerate(found[:number]):
         is_shared = any(
@@ -93,7 +93,7 @@ def _dimensions(axes: Axes) -> dict[str, Dimension]:
         if not label and axes.name == "polar":
             label = {"x": "angle", "y": "radius"}[name]
         dimensions[name] = read_dimension(axis, label)
-        if is_map:  # Limits are in meters, and data in degrees.
+        if is_map:  # Limits are in meters, but data in degrees.
             nowhere = Span(-math.inf, math.inf)
             dimensions[name] = replace(dimensions[name], view=nowhere)
     return dimensions
@@ -117,9 +117,9 @@ def _title(axes: Axes) -> str:
 
 
 def _shared_label(axes: Axes, name: str) -> str:
-    """Return the label that axes have together: along shared axes, or on the figure."""
+    """Return the label of the axes that *axes* shares, or else of the figure."""
     if name == "z":
-        return ""  # Matplotlib shares those, but has no public access to them.
+        return ""  # There is no public access to shared z-axes.
     siblings = getattr(axes, f"get_shared_{name}_axes")().get_siblings(axes)
     axis_labels = {plain(getattr(other, f"get_{name}label")()) for other in siblings}
     labels = axis_labels - {""}

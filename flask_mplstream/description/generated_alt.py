@@ -1,4 +1,4 @@
-"""A figure in words: the text for people who do not see it.
+"""The alternative text of a figure, for people who cannot see it.
 
 Description layer. Call it inside the gate, before or after a draw.
 """
@@ -15,14 +15,14 @@ from .sentences import Chart, sentence, short
 from .series import Content
 from .value_texts import join_words
 
-#: Characters of the words for a figure with one chart; a screen reader reads them in
-#: one go.
+#: Maximum characters for a figure with one chart, which screen readers read without a
+#: pause.
 MOST_CHARACTERS = 400
-#: Characters for a figure with several charts.
+#: Maximum characters for a figure with several charts.
 MOST_FOR_SEVERAL = 600
-#: Characters of a title; more are cut, and never all.
+#: Maximum characters of a title; a longer one is cut.
 _MOST_IN_TITLE = 240
-#: Characters that are left for the first sentence at least.
+#: Minimum space in characters for the first sentence.
 _LEAST = 100
 _MOST_NAMED = 6
 _ORDINALS = ("First", "Second", "Third", "Fourth", "Fifth", "Sixth")
@@ -32,9 +32,9 @@ def describe(figure: Figure, name: str = "", returned: object = None) -> str:
     """Describe *figure* in full sentences and plain text.
 
     :param name: the name of a figure without a title.
-    :param returned: the figure function's result, if it is known.
+    :param returned: the figure function's result, if known.
     :return: at most :data:`MOST_CHARACTERS` characters, :data:`MOST_FOR_SEVERAL` for
-        several charts; nothing if there is nothing to say.
+        several charts; an empty text if the figure has no content.
     """
     content = read(figure, returned)
     charts = _charts(content)
@@ -44,7 +44,7 @@ def describe(figure: Figure, name: str = "", returned: object = None) -> str:
 
 
 def read_titles(figure: Figure) -> str:
-    """Return the titles of *figure* and of its axes alone, for a figure of oddities."""
+    """Return only the titles of *figure* and its axes, if it cannot be read."""
     titles = (figure.get_suptitle(), *(axes.get_title() for axes in figure.axes))
     shown = dict.fromkeys(filter(None, map(plain, titles)))
     return " ".join(sentence(_cut(title, _MOST_IN_TITLE)) for title in shown)
@@ -59,7 +59,7 @@ def _charts(content: Content) -> list[Chart]:
 def _sentences(
     content: Content, charts: Sequence[Chart], name: str
 ) -> tuple[list[str], list[list[str]]]:
-    """Return the titles, and the sentences about each chart."""
+    """Return the titles and the sentences about each chart."""
     own = charts[0].title if len(charts) == 1 else ""
     titles = list(dict.fromkeys(filter(None, (content.title, own))))
     shown = titles or ([name] if name else [])
@@ -75,7 +75,7 @@ def _sentences(
 
 
 def _count(charts: Sequence[Chart], are_named: bool) -> str:
-    """Return how many charts there are, and their names."""
+    """Return a sentence with the number and the names of the charts."""
     names = [short(chart.title) for chart in charts] if are_named else []
     if len(names) > _MOST_NAMED:
         names = [*names[:_MOST_NAMED], f"{len(names) - _MOST_NAMED} more"]
@@ -93,9 +93,9 @@ def _begin(number: int, chart: Chart, first: str, are_named: bool) -> str:
 
 
 def _within(most: int, titles: Sequence[str], charts: Sequence[Sequence[str]]) -> str:
-    """Return all titles, and as many whole sentences as there is room for.
+    """Return all titles, and as many whole sentences as fit into *most* characters.
 
-    The first sentences about all charts are before the second ones of any.
+    The first sentences of all charts take precedence over any second one.
     """
     places = [(rank, n) for n, said in enumerate(charts) for rank in range(len(said))]
     length, kept = len(" ".join(titles)), set()

@@ -1,9 +1,9 @@
-"""Names that only a legend has, for the artists that are its handles.
+"""Names of artists that only a legend knows.
 
-Description layer. A legend draws copies of its handles. A copy keeps the automatic
-label of the artist, by which it is recognized; a color alone names nothing, as it may
-be that of another artist. seaborn leaves its artists unnamed and puts one empty
-artist for each name into the axes.
+Description layer. A legend draws copies of its handles, which keep the automatic label
+of the artist and are recognized by it. A color alone is not sufficient, because another
+artist may share it. seaborn leaves its artists unnamed and adds one empty artist per
+name to the axes.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from .artists import is_empty
 from .plain_text import plain
 
 Color = tuple[float, ...]
-#: Digits in which seaborn's colors of an artist and of its handle agree.
+#: Digits to which seaborn's colors of an artist and of its handle agree.
 _DIGITS = 6
 
 
 def read_color(artist: Any) -> Color | None:
-    """Return the one color of *artist*, without alpha; ``None`` if it has none."""
+    """Return the color of *artist* without alpha; ``None`` unless it has just one."""
     color: Any = None
     if isinstance(artist, Line2D):
         color = artist.get_color()
@@ -56,7 +56,7 @@ class _Entry:
     """One line of a legend."""
 
     name: str
-    #: The label that the handle was copied with.
+    #: The label of the copied handle.
     label: str
     color: Color | None
     is_patch: bool
@@ -64,10 +64,10 @@ class _Entry:
 
 @dataclass(frozen=True, slots=True)
 class LegendNames:
-    """The names of an axes' artists in its legends."""
+    """The names of artists in the legends of one axes."""
 
     entries: Sequence[_Entry] = ()
-    #: Color -> name, if seaborn has made the legend.
+    #: Color -> name, if seaborn made the legend.
     colors: dict[Color, str] = field(default_factory=dict)
 
     @classmethod
@@ -80,7 +80,7 @@ class LegendNames:
         return cls(entries, _by_color(entries) if is_of_seaborn else {})
 
     def name_of(self, artist: Any) -> str:
-        """Return the name of *artist* in a legend, or nothing."""
+        """Return the name of *artist* in a legend, or an empty text."""
         if not self.entries:
             return ""
         label, color = str(artist.get_label() or ""), read_color(artist)
@@ -93,7 +93,7 @@ class LegendNames:
         return self.colors.get(color, "") if color else ""
 
     def names_in_order(self, patches: Sequence[Any]) -> list[str]:
-        """Return the names of all *patches*, which are a legend's only handles."""
+        """Return the names of *patches*, if they are exactly the legend's handles."""
         copies = [
             e for e in self.entries if e.is_patch and e.label in {"", "_nolegend_"}
         ]
@@ -122,7 +122,7 @@ def _by_color(entries: Iterable[_Entry]) -> dict[Color, str]:
 
 
 def _is_of_seaborn(axes: Axes, entries: Sequence[_Entry], returned: object) -> bool:
-    """Whether seaborn has made the entries of the legend."""
+    """Return whether seaborn made the entries of the legend."""
     if "seaborn" not in sys.modules:
         return False
     if type(returned).__module__.startswith("seaborn."):

@@ -1,6 +1,6 @@
-"""Numbers as text, with as many digits as they need.
+"""Numbers as text, with as many digits as necessary.
 
-Description layer. English, whatever the server's locale is.
+Description layer. English, independent of the server's locale.
 """
 
 from __future__ import annotations
@@ -8,22 +8,22 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-#: From here on, thousands have commas; below there are years.
+#: First number with a comma for thousands; smaller ones may be years.
 _FIRST_WITH_COMMA = 10_000
-#: A number of so many significant digits is written in full.
+#: Numbers with at most this many significant digits are written in full.
 _MOST_IN_FULL = 6
 _MOST_DIGITS = 17
-#: Below this share of the largest number, a number is a rounding error of 0.
+#: A number below this share of the largest one is treated as 0.
 _NOISE = 1e-9
-#: Steps that a reader tells apart between the least and the greatest number.
+#: Distinguishable steps between the least and the greatest number.
 _STEPS = 500
 
 
 def format_number(value: float, digits: int = 3, step: float = math.inf) -> str:
-    """Return *value* as text, never less exact than a whole number.
+    """Return *value* as text, rounded no more coarsely than to a whole number.
 
-    :param digits: the fewest significant digits, unless fewer are exact.
-    :param step: the coarsest rounding allowed, in the unit of *value*.
+    :param digits: minimum significant digits, unless fewer are exact.
+    :param step: coarsest rounding, in the unit of *value*.
     """
     value = float(f"{value:.15g}") + 0.0
     if value.is_integer() and abs(value) < 1e15:
@@ -49,9 +49,9 @@ def _power(value: float, digits: int) -> str:
 
 
 def format_apart(values: Sequence[float], *, is_log: bool = False) -> list[str]:
-    """Return *values* with enough digits to tell different ones apart.
+    """Return *values* as texts with enough digits to differ if the values do.
 
-    :param is_log: whether small numbers are no rounding errors beside large ones.
+    :param is_log: whether small numbers matter beside large ones.
     """
     least = 0.0 if is_log else _NOISE * max(map(abs, values), default=0.0)
     exact = [0.0 if abs(v) < least else float(v) for v in values]

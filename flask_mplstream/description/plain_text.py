@@ -1,7 +1,7 @@
-"""The texts of a figure on one line, without mathtext.
+"""Texts of a figure as one line, without mathtext.
 
-Render layer. For readers that do not draw: alternative text, headings of data.
-It asks Matplotlib nothing and believes no text.
+Description layer. For alternative texts and headings of data. It does not import
+Matplotlib and treats every text as untrusted.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 import unicodedata
 
-#: Characters of a text that are read; a title is no book.
+#: Maximum characters of a text; the rest is dropped.
 _MOST_CHARACTERS = 1000
-#: Passes for commands inside commands, such as a fraction of fractions.
+#: Maximum nesting of commands, such as a fraction of fractions.
 _MOST_NESTED = 8
 
-#: Commands and their symbols; Greek letters have their names from Unicode.
+#: Symbols by command; Greek letters are looked up in Unicode.
 _SYMBOLS = dict(
     re.findall(
         r"(\w+) (\S)",
@@ -26,7 +26,7 @@ _SYMBOLS = dict(
     """,
     )
 )
-#: Commands for a look or a size.
+#: Commands for fonts and sizes, which are dropped.
 _LOOKS = re.compile(
     r"(math(rm|it|bf|sf|tt|cal|bb|frak|scr|regular|default|bfit)|boldsymbol|text|rm"
     r"|it|bf|operatorname|left|right|big|Big|bigg|Bigg|limits|displaystyle)"
@@ -42,12 +42,12 @@ _LIMITS = re.compile(rf"([∑∫∏])\s*_{_ARGUMENT}\s*\^{_ARGUMENT}")
 _RAISE = re.compile(rf"\^{_ARGUMENT}")
 _LOWER = re.compile(rf"_{_ARGUMENT}")
 _SPACE = re.compile(r"\\(?:[,;:! ]|q?quad\b)")
-#: A space behind a command ends it; before a sign it is a space as well.
+#: A space after a command ends it; before an operator it also remains a space.
 _COMMAND = re.compile(r"\\([A-Za-z]+)(?: (?=[\w\\]))?")
 
 
 def plain(text: object) -> str:
-    """*text* on one line: mathtext in words, no control characters."""
+    """Return *text* on one line, with mathtext in words and no control characters."""
     read = str(text)[:_MOST_CHARACTERS]
     if "$" in read:
         read = _MATH.sub(lambda found: _without_markup(found[1]), read)
@@ -88,7 +88,7 @@ def _command(found: re.Match[str]) -> str:
 def _greek(name: str) -> str:
     size = "SMALL" if name.islower() else "CAPITAL"
     try:
-        # Unicode calls it so, without the b.
+        # Unicode spells it without the b.
         letter = name.upper().replace("LAMBDA", "LAMDA")
         return unicodedata.lookup(f"GREEK {size} LETTER {letter}")
     except KeyError:
@@ -104,7 +104,7 @@ def _without_innermost(math: str) -> str:
 
 
 def _grouped(math: str) -> str:
-    """Put *math* in parentheses if it needs its braces."""
+    """Return *math*, in parentheses if they are necessary without braces."""
     math = math.strip()
     return f"({math})" if re.search(r"[\s+\-−/]", math) else math
 

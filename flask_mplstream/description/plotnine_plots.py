@@ -1,8 +1,8 @@
-"""Reads plotnine's plots, which keep the names and values that their artists lose.
+"""Reads plotnine's plots, which keep names and values that their artists lose.
 
-Description layer. plotnine draws transformed numbers, so a date, a logarithm or a
-category is known to the plot's scales alone. The layers, scales, labels and facets of
-the built plot are public; the figure's layout engine has that plot.
+Description layer. plotnine draws transformed numbers, so only the plot's scales know
+dates, logarithms and categories. The layers, scales, labels and facets of the built
+plot are public; the figure's layout engine holds that plot.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from .plain_text import plain
 from .series import AxesContent, Column, Content, Guide, Series, get_column_order
 from .tick_texts import make_formatter
 
-#: Columns of the layout that are no variables of facets.
+#: Columns of the layout that are not facet variables.
 _LAYOUT = {"PANEL", "ROW", "COL", "SCALE_X", "SCALE_Y", "AXIS_X", "AXIS_Y"}
-#: By the name of the geom, or of its base class.
+#: Kinds by the name of the geom or of its base class.
 _KINDS = {
     "geom_smooth": "line",
     "geom_line": "line",
@@ -65,7 +65,7 @@ _EMPTY = (
 
 
 def find_plots(figure: Figure) -> list[Any]:
-    """Return the built plots that plotnine has drawn as *figure*."""
+    """Return the built plots that plotnine drew as *figure*."""
     engine = figure.get_layout_engine()
     if not type(engine).__module__.startswith("plotnine."):
         return []
@@ -85,8 +85,8 @@ def _flatten(drawn: Any) -> Iterator[Any]:
 def read_plots(plots: Sequence[Any]) -> Content:
     """Return the content of built *plots*.
 
-    A plot of another version of plotnine has its titles alone: the numbers of its
-    artists are not those of the data.
+    If the plot's attributes differ in another version of plotnine, only the title is
+    read, because the artists do not have the numbers of the data.
     """
     axes: list[AxesContent] = []
     for plot in plots:
@@ -112,13 +112,13 @@ def _read_label(plot: Any, name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """A trained scale of positions."""
+    """A trained position scale."""
 
     scale: Any
     dimension: Dimension
 
     def decode(self, values: Any) -> Values:
-        """Return drawn numbers in the units of the data; dates stay days."""
+        """Convert drawn numbers to data units; dates remain days."""
         numbers = np.asarray(values, float)
         trans = _transformation(self.scale)
         if trans is None or self.dimension.dates is not None:
@@ -132,7 +132,7 @@ class _Scale:
 
 
 def _transformation(scale: Any) -> Any:
-    """Return the transformation of a continuous scale, unless it changes nothing."""
+    """Return the transformation of a continuous scale, if not the identity."""
     trans = getattr(scale, "_trans", None)
     return None if type(trans).__name__ in {"identity_trans", "NoneType"} else trans
 
@@ -167,7 +167,7 @@ def _read_scale(scale: Any, view: Any, label: str, zone: Any) -> _Scale:
 
 
 def _names(scale: Any) -> dict[float, str] | None:
-    """Return the names of a discrete scale by their places."""
+    """Return the names of a discrete scale by place."""
     if "discrete" not in type(scale).__name__:
         return None
     limits = list(getattr(scale, "final_limits", ()))
@@ -182,7 +182,7 @@ class _Panel:
     row: Mapping[str, Any]
     x: _Scale
     y: _Scale
-    #: Whether the coordinates are exchanged on the screen.
+    #: Whether the coordinates are flipped on the screen.
     is_flipped: bool
 
     @classmethod
@@ -203,7 +203,7 @@ class _Panel:
         return cls(plot, row, x, y, is_flipped)
 
     def content(self, title: str, base: int) -> AxesContent:
-        """Return the content of the panel of a plot named *title*."""
+        """Return the content of the panel; *title* is that of the plot."""
         found = [self._layer(layer) for layer in self.plot.layers]
         shown = {"x": self.x.dimension, "y": self.y.dimension}
         if self.is_flipped:
@@ -252,7 +252,7 @@ class _Panel:
             yield from self._series(kind, label, group, layer)
 
     def _groups(self, layer: Any, rows: Any, kind: str) -> Iterator[tuple[str, Any]]:
-        """Yield the rows of each name in the legend, or of each line."""
+        """Yield the rows by name in the legend, or by line."""
         names = self._legend(rows)
         if names is not None:
             for name in dict.fromkeys(names):
@@ -321,7 +321,7 @@ class _Panel:
         return self._finish(kind, label, len(rows), dict(sorted(values.items())), layer)
 
     def _places(self, layer: Any) -> Mapping[str, str]:
-        """Return the columns of points, without those that a jitter has changed."""
+        """Return the columns of points, without those changed by a jitter."""
         scales = {"x": self.x, "y": self.y}
         if not _is(layer.position, "position_jitter"):
             return {"x": "x", "y": "y"}
@@ -357,7 +357,7 @@ class _Panel:
         )
 
     def _fills(self, layer: Any, rows: Any) -> Values | None:
-        """Return the values behind the colors of tiles."""
+        """Return the values shown as colors of tiles, if known."""
         if "count" in rows and _is(layer.stat, "stat_bin_2d"):
             return np.asarray(rows["count"])
         mapping = {**self.plot.mapping, **layer.mapping}
@@ -369,7 +369,7 @@ class _Panel:
         values = table[names[2]]
         if len(table) != len(rows) or values.dtype.kind not in "iuf":
             return None
-        # Rows are drawn in the order of the data.
+        # If rows are in the order of the data, their places are equal.
         places = [
             self._positions(s, table[n])
             for s, n in ((self.x, names[0]), (self.y, names[1]))
@@ -406,7 +406,7 @@ class _Panel:
         values: Mapping[str, Values],
         layer: Any,
     ) -> Series:
-        """Return a series with the directions that it has on the screen."""
+        """Return a series with directions as on the screen."""
         columns = {name: self._column(name, found) for name, found in values.items()}
         across = "x"
         if self.is_flipped:
@@ -438,7 +438,7 @@ def _label(plot: Any, scale: Any, shown: str) -> str:
 
 
 def _zone(plot: Any, aesthetic: str, scale: Any) -> Any:
-    """Return the time zone of the data; plotnine has UTC also for times without."""
+    """Return the time zone of the data; plotnine uses UTC for times without one."""
     name = plot.mapping.get(aesthetic)
     if isinstance(name, str) and name in plot.data:
         return getattr(plot.data[name].dtype, "tz", None)

@@ -1,7 +1,6 @@
-"""The sentences about one chart: its facts, and those that a person would notice.
+"""Sentences about one chart: its facts and its notable features.
 
-Description layer. A statement carries its source. A fact that is not certain is left
-out.
+Description layer. Each statement carries its source. Uncertain facts are omitted.
 """
 
 from __future__ import annotations
@@ -31,18 +30,18 @@ from .value_texts import (
     say_zone,
 )
 
-#: Names, values and trends that are listed; if there are more, none is.
+#: Maximum names, values or trends to list; if there are more, none is listed.
 MOST_LISTED = 6
 _MOST_CHARACTERS = 60
 _MOST_CELLS = 12
 _MOST_MARKS = 3
-#: The name of values behind colors without a label.
+#: The name of values shown as colors without a label.
 _VALUES = "the values"
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A sentence, and the objects that it is read from."""
+    """A sentence and the objects that it describes."""
 
     text: str
     source: tuple[Any, ...]
@@ -54,13 +53,13 @@ class Statement:
 
 @dataclass(eq=False)
 class Chart:
-    """Axes that lie on each other, ready to be described."""
+    """Axes on top of each other, described as one chart."""
 
     layers: Sequence[AxesContent]
 
     @cached_property
     def groups(self) -> list[list[tuple[AxesContent, Series]]]:
-        """The series in sight by their kinds; the first kind names the chart."""
+        """The visible series by kind; the first kind names the chart."""
         order = {kind: number for number, kind in enumerate(CHART_TYPES)}
         found = [(axes, one) for axes in self.layers for one in axes.series]
         found = [pair for pair in found if self.seen(*pair).count != 0]
@@ -68,7 +67,7 @@ class Chart:
         return [list(group) for _, group in groupby(ordered, lambda p: p[1].kind)]
 
     def seen(self, axes: AxesContent, series: Series) -> Seen:
-        """Return the part of *series* in sight, computed once."""
+        """Return the visible part of *series*, computed once."""
         known = self._known.setdefault(id(series), None)
         if known is None:
             known = self._known[id(series)] = see(series, axes.dimensions)
@@ -80,7 +79,7 @@ class Chart:
 
     @property
     def title(self) -> str:
-        """The title of the axes, or nothing."""
+        """The title of the axes, or an empty text."""
         return ", ".join(dict.fromkeys(filter(None, (a.title for a in self.layers))))
 
     @property
@@ -104,7 +103,7 @@ class Chart:
         return [text for axes in self.layers for text in axes.texts]
 
     def statements(self) -> Iterator[Statement]:
-        """Yield the sentences, the most important first."""
+        """Yield the statements, the most important first."""
         if self.groups:
             yield Statement(self._first(), tuple(s for _, s in self.groups[0]))
             yield from self._table()
@@ -146,7 +145,7 @@ class Chart:
         return shown, places
 
     def _measured(self, along: str) -> list[str]:
-        """Return the labels of the values, one for each scale."""
+        """Return the labels of the values, one per scale."""
         axes = dict.fromkeys(a for group in self.groups[:1] for a, _ in group)
         labels = (
             short(a.dimensions[along].label) for a in axes if along in a.dimensions
@@ -159,7 +158,7 @@ class Chart:
         return f"{of_what} {self.type.word} {places}" if places else of_what
 
     def _places(self) -> str:
-        """Return the first and the last place, after their label."""
+        """Return a clause with the label, the first and the last place."""
         across = self.main.across
         span = self._span_of_places(across) if self._says(Fact.PLACES) else ""
         if not span:
@@ -183,7 +182,7 @@ class Chart:
         beside = [pair for axes, _ in self.groups[0] for pair in self._beside(axes)]
         values = self._in_sight(across, [*self.groups[0], *beside])
         dimension = self.axes.dimensions[across]
-        # Boxes without names are only counted from 1 on.
+        # Boxes without names are just numbered from 1.
         is_counted = self.main.kind in {"box", "violin"}
         if values is None or dimension.names or is_counted:
             return ""
@@ -191,7 +190,7 @@ class Chart:
 
     @property
     def _has_coordinates(self) -> bool:
-        """Whether cells have places, and not only numbers of rows and columns."""
+        """Whether cells have coordinates instead of just row and column numbers."""
         names = self.main.columns["x"].names
         values = self.main.values("x")
         is_counted = values is not None and np.array_equal(
@@ -200,7 +199,7 @@ class Chart:
         return names is None and not is_counted
 
     def _names_of_ends(self, across: str) -> str:
-        """Return the first and the last name of places that are named."""
+        """Return the first and the last name of the places, if all are named."""
         ends = []
         for axes, series in self.groups[0]:
             names = series.columns[across].names if across in series.columns else None
@@ -224,14 +223,14 @@ class Chart:
         return (values >= view.low) & (values <= view.high)
 
     def _in_sight(self, direction: str, group: Any) -> Values | None:
-        """Return the numbers in sight of all series in *group*."""
+        """Return the visible numbers of all series in *group*."""
         found = [self.seen(a, s).values.get(direction) for a, s in group]
         known = [values[np.isfinite(values)] for values in found if values is not None]
         values = np.concatenate(known) if known else np.array([])
         return values if len(values) else None
 
     def _parts(self) -> str:
-        """Return the things in the chart, with the names of those that name it."""
+        """Return the counts of all items, with names or values for the main kind."""
         things = list(filter(None, (self._things(group) for group in self.groups)))
         if not self._things(self.groups[0]):
             return ""
@@ -266,7 +265,7 @@ class Chart:
 
     @property
     def _names(self) -> list[str]:
-        """The names of the series, if they are few and all have one."""
+        """The names of the series, if they are few and all are named."""
         group = [series for _, series in self.groups[0]]
         labels = [short(series.label) for series in group if series.label]
         if not self._says(Fact.NAMES) or len(labels) < len(group):
@@ -274,11 +273,11 @@ class Chart:
         are_few = len(labels) <= MOST_LISTED
         return labels if are_few and (len(group) > 1 or self.type.are_series) else []
 
-    # Single things
+    # Single items
 
     @cached_property
     def _items(self) -> list[str]:
-        """The names and values of the things, if they are few and differ in name."""
+        """Names and values of the items, if they are few and have distinct names."""
         group = self.groups[0]
         if not self._says(Fact.VALUES) or self.main.kind == "table":
             return []
@@ -300,7 +299,7 @@ class Chart:
     def _rows(
         self, axes: AxesContent, series: Series
     ) -> list[tuple[float, str | None, tuple[float, ...]]]:
-        """Return place, name and values of each thing; no name if it has none."""
+        """Return place, name and values of each item; the name may be ``None``."""
         column = series.columns.get(series.across)
         names = None if column is None else column.names
         if column is None or names is None or self.seen(axes, series).is_cut:
@@ -369,7 +368,7 @@ class Chart:
         layers = list(dict.fromkeys(axes for axes, _ in self.groups[0]))
         ranges = [found for axes in layers if (found := self._range(axes))]
         if len({name for name, _ in ranges}) < len(ranges):
-            return  # Twins without labels.
+            return  # Twins without distinct labels.
         source = tuple(series for _, series in self.groups[0])
         if len(ranges) == 1 and " to " not in ranges[0][1]:
             name, value = ranges[0]
@@ -382,7 +381,7 @@ class Chart:
             yield Statement(f"The range {'; that '.join(clauses)}.", source)
 
     def _range(self, axes: AxesContent) -> tuple[str, str] | None:
-        """Return the name of the values, and their range."""
+        """Return the name of the values and their range, if it is certain."""
         is_colored = self.main.kind in COLORED or self.main.kind == "tile"
         direction = "value" if is_colored else self.main.along
         group = [pair for pair in self.groups[0] if pair[0] is axes]
@@ -400,7 +399,7 @@ class Chart:
         return (name, f"{span}{scale}") if span else None
 
     def _beside(self, axes: AxesContent) -> list[tuple[AxesContent, Series]]:
-        """Return the series of other kinds that are measured on the same axis."""
+        """Return the series of other kinds with values on the same axes."""
         return [
             pair
             for group in self.groups[1:]
@@ -413,7 +412,7 @@ class Chart:
         return short(self.main.value_label) or _VALUES
 
     def _colors(self) -> Iterator[Statement]:
-        """Yield the values behind colors, if a color bar names them."""
+        """Yield the range of values shown as colors, if a color bar names them."""
         if not self._says(Fact.COLORS) or not self.main.value_label:
             return
         values = self._in_sight("value", self.groups[0])
@@ -423,7 +422,7 @@ class Chart:
             yield Statement(text, (self.main,))
 
     def _totals(self) -> Statement | None:
-        """Return the totals of a stack, if all is at the same places."""
+        """Return the range of a stack's totals, if all series have equal places."""
         group = [series for _, series in self.groups[0]]
         if not self._says(Fact.TOTALS) or len(group) < 2:
             return None
@@ -438,7 +437,7 @@ class Chart:
         return Statement(f"The totals {word} {span}.", tuple(group)) if span else None
 
     def _axes_that_differ(self) -> Iterator[Statement]:
-        """Yield the axes that run backwards."""
+        """Yield a statement about reversed axes."""
         if not self._says(Fact.AXES) or not self.axes.has_places:
             return
         if self.main.kind in {"image", "mesh", "tile"} or self.main.along == "z":
@@ -473,7 +472,7 @@ class Chart:
         for axes, series in group:
             name = short(series.label) or ("It" if is_single else "")
             clause = self._trend(axes, series) if name else ""
-            is_known = is_single and clause.startswith("stays")  # By the range.
+            is_known = is_single and clause.startswith("stays")  # From the range.
             if clause and not is_known:
                 yield Statement(f"{name} {clause}.", (series,))
 
@@ -493,7 +492,7 @@ class Chart:
     def _say_in_context(
         self, axes: AxesContent, series: Series, direction: str, values: list[float]
     ) -> list[str] | None:
-        """Return *values* with the digits that they have beside the others."""
+        """Return *values* as texts, as precise as beside the limits of the series."""
         others = self.seen(axes, series).values.get(direction, np.array([]))
         others = others[np.isfinite(others)]
         ends = [float(others.min()), float(others.max())] if len(others) else []
@@ -527,7 +526,7 @@ class Chart:
         return "" if texts is None else f"at {texts[0]}"
 
     def _highest(self) -> Iterator[Statement]:
-        """Yield the highest bar, bin or point, if there is only one."""
+        """Yield the highest bar, bin or point, if it is unique."""
         if not self._says(Fact.HIGHEST) or self._items or len(self.groups[0]) > 1:
             return
         axes, series = self.groups[0][0]
@@ -544,7 +543,7 @@ class Chart:
             yield from self._highest_of(places, values, axes, series)
 
     def _is_a_surprise(self, axes: AxesContent, series: Series) -> bool:
-        """Whether a line has no plain trend that says its peak."""
+        """Return whether no trend mentions the peak of the line."""
         is_function = self._found_trend(axes, series) is None
         return (
             is_function
@@ -571,7 +570,7 @@ class Chart:
             yield Statement(f"The highest is {texts[0]} {where}.", (series,))
 
     def _bin(self, series: Series, number: int) -> str:
-        """Return the edges of a bin as its place."""
+        """Return the edges of a bin as its place, such as ``from 2 to 3``."""
         if series.kind != "histogram":
             return ""
         dimension = self.axes.dimensions[series.across]
@@ -583,7 +582,7 @@ class Chart:
     # Marks and texts
 
     def _marks(self) -> Iterator[Statement]:
-        """Yield the lines and areas that have a name, or are all there is."""
+        """Yield named reference lines and areas; without series, also unnamed ones."""
         guides = [(axes, guide) for axes in self.layers for guide in axes.guides]
         named = [pair for pair in guides if pair[1].label]
         shown = named if self.groups else (named or guides)
@@ -592,7 +591,7 @@ class Chart:
                 yield Statement(text, (guide,))
 
     def _say_texts(self) -> Iterator[Statement]:
-        """Yield the texts, without those that only repeat values."""
+        """Yield the texts, except those that repeat names or values."""
         if not self.groups:
             for text in dict.fromkeys(self.texts[:MOST_LISTED]):
                 yield Statement(sentence(text), (text,))
@@ -606,14 +605,14 @@ class Chart:
             yield Statement(f"Text: {quoted}.", tuple(texts))
 
     def _repeated(self) -> set[str]:
-        """Return the names that the words include already."""
+        """Return the names that other sentences may include."""
         columns = [c for _, s in self.groups[0] for c in s.columns.values()]
         names = {name for column in columns for name in column.names or ()}
         return names | {series.label for _, series in self.groups[0]}
 
 
 def _separate(name: str, word: str = "") -> str:
-    """Return *name* so that no number directly follows another."""
+    """Return *name* with *word*, or with a colon to separate two numbers."""
     return f"{name}:" if name[-1:].isdigit() and not word else f"{name}{word}"
 
 
@@ -636,13 +635,13 @@ def _add_up(group: Sequence[Series]) -> Values | None:
 
 
 def _is_its_name(series: Series) -> bool:
-    """Whether the only thing of *series* has the same name in the legend."""
+    """Return whether the only item of *series* is named as in the legend."""
     column = series.columns.get(series.across)
     return column is not None and column.names == [series.label]
 
 
 def _is_value(text: str) -> bool:
-    """Whether *text* is a number, perhaps with a unit, as on bars and wedges."""
+    """Return whether *text* is a number, with or without a unit."""
     digits = sum(c.isdigit() for c in text)
     return digits > 0 and digits >= sum(c.isalpha() for c in text)
 
@@ -668,7 +667,7 @@ def _article(noun: str) -> str:
 
 
 def _clause(found: Trend, texts: Sequence[str], places: Sequence[str]) -> str:
-    """Return ``rises from 0 to 9 at 4, then falls to 3``."""
+    """Return a clause such as ``rises from 0 to 9 at 4, then falls to 3``."""
     start, end, *values = texts
     if found.first == "stays":
         return f"stays at {start}"
@@ -686,7 +685,7 @@ def _clause(found: Trend, texts: Sequence[str], places: Sequence[str]) -> str:
 
 
 def short(label: object) -> str:
-    """Return *label*, or its beginning if it is too long to be read in passing."""
+    """Return *label*, cut if it is too long for a sentence."""
     text = str(label)
     if len(text) <= _MOST_CHARACTERS:
         return text
@@ -694,5 +693,5 @@ def short(label: object) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return *text* with a full stop, if it has no end."""
+    """Return *text* with a period, unless it ends a sentence already."""
     return text if text.endswith((".", "!", "?", "…")) else f"{text}."

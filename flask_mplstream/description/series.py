@@ -1,8 +1,7 @@
-"""The content of a figure: its axes, their series, the values of those.
+"""The content of a figure: axes, series and values.
 
-Description layer. Call it inside the gate, before or after a draw: it reads artists
-and changes none. Values are encoded through the axis that they are drawn
-on, but neither clipped nor formatted.
+Description layer. Values are encoded as on their axis, but neither clipped nor
+formatted.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import numpy as np
 from .axis_values import Dimension, Span, Values
 
 _DIRECTIONS = {"x": 0, "y": 1, "z": 2}
-#: Parts of a direction, in the order of their columns.
+#: Suffixes of a direction, in the order of the columns.
 _PARTS = (
     *("", "from", "to", "base", "low"),
     *("quarter", "median", "three_quarters", "high"),
@@ -25,19 +24,19 @@ _PARTS = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Column:
-    """The values of a series in one respect; nan for a missing one."""
+    """The values of a series in one column; NaN for missing ones."""
 
-    #: Numbers as Matplotlib draws them; those of a grid have two dimensions.
+    #: Numbers as Matplotlib draws them, two-dimensional for a grid; or names.
     values: Values
     #: Their axis; ``None`` for sizes, colors and shares.
     dimension: Dimension | None = None
-    #: Their meaning, if it is known better than through the axis: names, or
-    #: dates (in UTC if they have a zone) and durations as they were given.
+    #: Exact values, if known: names, or the original dates (in UTC if they have a
+    #: zone) and durations.
     exact: Values | None = None
 
     @property
     def names(self) -> list[str] | None:
-        """Their names, if each has one."""
+        """The names of the values, if each has one."""
         if self.exact is not None and self.exact.dtype == object:
             return [str(name) for name in self.exact.ravel().tolist()]
         if self.values.dtype == object:
@@ -50,20 +49,20 @@ class Column:
 
     @property
     def is_named(self) -> bool:
-        """Whether they are names, or are on an axis of names."""
+        """Whether the values are names or on an axis of names."""
         is_category = self.dimension is not None and self.dimension.names is not None
         return is_category or self.names is not None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Series:
-    """Things in axes that belong together."""
+    """Items in axes that belong together, such as the bars of one ``bar`` call."""
 
     #: A key of :data:`~flask_mplstream.description.chart_types.CHART_TYPES`.
     kind: str
-    #: Its name in a legend, or nothing.
+    #: Its name in a legend, or an empty text.
     label: str
-    #: How many points, bars, wedges … it has, in sight or not.
+    #: Number of its points, bars, wedges …, visible or not.
     count: int
     #: ``x``, ``y`` and its other columns, by name.
     columns: Mapping[str, Column]
@@ -71,26 +70,26 @@ class Series:
     value_label: str = ""
     #: The limits of its color scale, if its colors show values.
     colors: Span | None = None
-    #: The direction in which its things are side by side, ``x`` or ``y``.
+    #: The direction in which its items are side by side, ``x`` or ``y``.
     across: str = "x"
-    #: The artists or the layer of a plot that it is read from.
+    #: The artists or the plot layer from which it was read.
     source: tuple[Any, ...] = ()
-    #: How lines join their points, by Matplotlib's name.
+    #: Matplotlib's name for the way lines join points, such as ``steps``.
     drawstyle: str = "default"
 
     @property
     def along(self) -> str:
-        """The direction in which its things are measured."""
+        """The direction of its values."""
         if "z" in self.columns:
             return "z"
         return "y" if self.across == "x" else "x"
 
     def numbers(self, name: str) -> Values:
-        """Return the numbers of a column that its kind always has."""
+        """Return the numbers of a column that every series of this kind has."""
         return np.asarray(self.columns[name].values, float)
 
     def values(self, name: str) -> Values | None:
-        """Return the numbers of a column as floats; ``None`` if there are none."""
+        """Return the numbers of a column as floats; ``None`` if it has no numbers."""
         column = self.columns.get(name)
         if column is None or column.values.dtype == object:
             return None
@@ -99,11 +98,11 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Guide:
-    """A line or an area that marks a place, and is no data."""
+    """A reference line or area, which is not data."""
 
     #: ``line`` or ``area``.
     kind: str
-    #: The direction in which it is measured; nothing for a sloped line.
+    #: The direction of its places; empty for a sloped line.
     direction: str
     places: tuple[float, ...]
     label: str
@@ -111,7 +110,7 @@ class Guide:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AxesContent:
-    """The content of axes."""
+    """The content of one axes."""
 
     title: str
     #: ``x``, ``y``, and ``z`` if there is one.
@@ -120,16 +119,16 @@ class AxesContent:
     #: The texts in the axes.
     texts: tuple[str, ...] = ()
     guides: tuple[Guide, ...] = ()
-    #: The number of the axes that these lie on, as twins do.
+    #: Index of the axes that these lie on top of, such as a twin.
     base: int = 0
-    #: Whether places are those of a map or of angles, and no plain coordinates.
+    #: Whether places can be described by plain coordinates: not so on a map.
     has_places: bool = True
     #: Whether the axes are an inset.
     is_inset: bool = False
 
     @property
     def is_silent(self) -> bool:
-        """Whether they show nothing that can be said."""
+        """Whether there is nothing to describe."""
         return not (self.series or self.texts or self.guides or self.title)
 
 
@@ -138,13 +137,13 @@ class Content:
     """The content of a figure."""
 
     title: str
-    #: The texts beside the axes.
+    #: The texts outside the axes.
     texts: tuple[str, ...] = ()
-    #: The axes in the order in which they were made, without color bars.
+    #: The axes in the order of creation, without color bars.
     axes: tuple[AxesContent, ...] = field(default=())
 
 
 def get_column_order(name: str) -> tuple[int, int]:
-    """Return the place of a column: by direction, and there by its part."""
+    """Return a sort key for columns: by direction, then by suffix."""
     direction, _, part = name.partition("_")
     return _DIRECTIONS.get(direction, len(_DIRECTIONS)), _PARTS.index(part)

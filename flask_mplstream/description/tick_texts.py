@@ -1,7 +1,7 @@
-"""Numbers as an axis writes them: percent, currencies, units.
+"""Numbers in the format of an axis: percent, currencies, units.
 
-Description layer. A formatter rounds for its ticks, so its text is only kept if it
-is exact enough; else its unit is put around the number.
+Description layer. A formatter rounds for its ticks, so its text is kept only if it is
+exact; otherwise, its unit is added to the number.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from matplotlib import ticker
 from .numbers import format_apart, format_number
 from .plain_text import plain
 
-#: Formatters that write the number itself.
+#: Formatters that add no unit.
 _PLAIN = (
     ticker.LogFormatter,
     ticker.LogitFormatter,
@@ -26,7 +26,7 @@ _PLAIN = (
 )
 _PARTS = re.compile(r"([^\d−+-]*)[−+-]?([^\d−+-]*)(\d[\d,]*(?:\.\d+)?)(\D*)")
 _NO_FRACTION = re.compile(r"\.0+(?!\d)")
-#: Factors of formatters: percent, thousands, degrees, minutes ...
+#: Factors that formatters apply: percent, thousands, degrees, minutes ...
 _FACTORS = (
     *(1, 100, 1e-3, 1e-6, 1e-9, 1e3, 1e6, 1e9, 1e-12, 1e12, 10, 0.1, 0.01),
     *(180 / math.pi, 60, 1 / 60, 3600, 1 / 3600, 1 / 86400, 24, 1 / 24),
@@ -36,17 +36,17 @@ Formatter = Callable[[Sequence[float]], "list[str] | None"]
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """A formatted number in parts."""
+    """The parts of a formatted number."""
 
     before: str
     after: str
     value: float
-    #: Half a unit of its last digit.
+    #: Half a unit of the last digit, with a margin.
     error: float
 
     @classmethod
     def of(cls, text: str) -> _Text | None:
-        """Return the parts of *text*."""
+        """Split *text*; return ``None`` if it does not contain exactly one number."""
         found = _PARTS.fullmatch(text)
         if found is None:
             return None
@@ -57,7 +57,7 @@ class _Text:
 
 
 def make_formatter(formatter: Any) -> Formatter | None:
-    """Return a function for texts of numbers; ``None`` if they are plain numbers."""
+    """Return a function that formats numbers; ``None`` for plain numbers."""
     is_default = type(formatter) is ticker.ScalarFormatter
     if is_default or isinstance(formatter, _PLAIN):
         return None
@@ -65,10 +65,10 @@ def make_formatter(formatter: Any) -> Formatter | None:
 
 
 def _write(formatter: Any, values: Sequence[float]) -> list[str] | None:
-    """Return the texts of *values*; ``None`` if the formatter has no exact ones."""
+    """Return the texts of *values*; ``None`` if they would be ambiguous."""
     try:
         texts = [plain(formatter(value)) for value in values]
-    except Exception:  # A function of the app.
+    except Exception:  # From a function of the app.
         return None
     parts = [_Text.of(text) for text in texts]
     known = [part for part in parts if part is not None]
@@ -82,7 +82,7 @@ def _write(formatter: Any, values: Sequence[float]) -> list[str] | None:
 
 
 def _factor(parts: Sequence[_Text], values: Sequence[float]) -> float | None:
-    """Return the factor between *values* and the numbers in their texts."""
+    """Return the factor from *values* to the numbers in their texts, if known."""
     pairs = list(zip(parts, values, strict=True))
     for factor in _FACTORS:
         if all(abs(abs(v * factor) - p.value) <= p.error for p, v in pairs):
@@ -93,7 +93,7 @@ def _factor(parts: Sequence[_Text], values: Sequence[float]) -> float | None:
 def _around(
     parts: Sequence[_Text], texts: Sequence[str], values: Sequence[float]
 ) -> list[str]:
-    """Return *texts* if they are exact, else numbers with the same unit."""
+    """Return *texts* if they are exact, or else *values* with the same unit."""
     pairs = list(zip(parts, values, strict=True))
     if all(math.isclose(part.value, abs(v), rel_tol=1e-9) for part, v in pairs):
         if all(part.value.is_integer() for part in parts):

@@ -1,7 +1,7 @@
-"""How a line runs, if that is plain to see.
+"""The trend of a line, if it is clear.
 
-Description layer. Numbers only. Extremes are those of all points; the direction is
-taken from some of them.
+Description layer. Numbers only. Extremes are exact; the direction is computed from a
+sample of the points.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ import numpy as np
 
 from .axis_values import Values
 
-#: Correlation of ranks from which a line is said to rise or fall.
+#: Minimum rank correlation for a line that rises or falls.
 _PLAIN = 0.9
-#: Points that each side of a turn needs, unless it only goes one way.
+#: Points for a rank correlation on a side of a turn; fewer must be monotonic.
 _FEWEST = 4
-#: Share of the whole range by which an extreme must be beyond the ends to be seen.
+#: Share of the range by which a visible extreme exceeds the ends.
 VISIBLE = 0.02
-#: Points from which a direction is taken.
+#: Maximum points for the direction.
 _MOST = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A point at which a line is highest or lowest."""
+    """The highest or lowest point of a line."""
 
     place: float
     value: float
@@ -38,15 +38,15 @@ class Trend:
     first: str
     start: float
     end: float
-    #: The one turn, if it goes the other way from there on.
+    #: The only turn, if the line reverses there.
     turn: Turn | None = None
-    #: The extremes beyond start and end, if it goes one way for the most part.
+    #: Extremes beyond start and end of a line that mostly goes one way.
     highest: Turn | None = None
     lowest: Turn | None = None
 
 
 def find_trend(x: Values, y: Values) -> Trend | None:
-    """Return how a line runs as x grows; ``None`` if that is not plain."""
+    """Return the trend of a line as x increases; ``None`` if it is not clear."""
     steps = np.diff(x)
     if not len(steps) or not ((steps >= 0).all() or (steps <= 0).all()):
         return None
@@ -101,7 +101,7 @@ def _direction(values: Values) -> str:
     ranks = np.unique(values, return_inverse=True)[1]
     if not ranks.any():
         return ""
-    # The places are in order, so their numbers are their ranks.
+    # The points are ordered by x, so their indices are their ranks.
     correlation = np.corrcoef(np.arange(len(values)), ranks)[0, 1]
     if correlation >= _PLAIN and values[-1] > values[0]:
         return "rises"

@@ -1,6 +1,6 @@
-"""Values in words, as their axis shows them: numbers, dates, durations, names.
+"""Values in words, as on their axis: numbers, dates, durations, names.
 
-Description layer. English, whatever the server's locale is.
+Description layer. English, independent of the server's locale.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MONTHS = (
     *("January", "February", "March", "April", "May", "June", "July", "August"),
     *("September", "October", "November", "December"),
 )
-_DAYS_IN_MONTHS = 730  # Days over which months are exact enough.
+_DAYS_IN_MONTHS = 730  # Days from which months are exact enough.
 _DAYS_IN_DAYS = 2
 _SCALES = {
     "log": " on a logarithmic scale",
@@ -30,9 +30,9 @@ _SCALES = {
 
 
 def say(dimension: Dimension | None, values: Sequence[float]) -> list[str] | None:
-    """Return *values* as *dimension* shows them, different ones by different texts.
+    """Return texts for *values* as on *dimension*; different values differ.
 
-    :return: ``None`` if they cannot be said for certain.
+    :return: ``None`` if a text is uncertain.
     """
     if dimension is None:
         return format_apart(values)
@@ -54,12 +54,12 @@ def say(dimension: Dimension | None, values: Sequence[float]) -> list[str] | Non
 
 
 def say_scale(dimension: Dimension) -> str:
-    """Return the words for a scale that is not linear."""
+    """Return the words for a nonlinear scale, or an empty text."""
     return _SCALES.get(dimension.scale, "") if dimension.is_plain else ""
 
 
 def say_span(dimension: Dimension | None, low: float, high: float) -> str:
-    """Return ``3 to 5``, or ``3`` if both are the same; nothing if not certain."""
+    """Return ``3 to 5``, or ``3`` if both are equal; empty if uncertain."""
     texts = say(dimension, [low, high])
     if texts is None:
         return ""
@@ -67,13 +67,13 @@ def say_span(dimension: Dimension | None, low: float, high: float) -> str:
 
 
 def _join_dates(start: str, end: str) -> str:
-    """Return ``start to end``, with the day only once if it is the same."""
+    """Return ``start to end``, with the day only once if both are on it."""
     (time, _, day), (_, _, other) = start.partition(" on "), end.partition(" on ")
     return f"{time} to {end}" if day and day == other else f"{start} to {end}"
 
 
 def say_place(dimension: Dimension | None, value: float) -> str:
-    """Return ``at 4``, ``in May 2024`` or ``on 3 May 2024``; nothing if not certain."""
+    """Return ``at 4``, ``in May 2024`` or ``on 3 May 2024``; empty if uncertain."""
     texts = say(dimension, [value])
     if texts is None:
         return ""
@@ -87,7 +87,7 @@ def say_place(dimension: Dimension | None, value: float) -> str:
 
 
 def say_zone(dimension: Dimension) -> str:
-    """Return the name of the time zone in which dates are shown, if any."""
+    """Return the name of the time zone of displayed dates, if any."""
     zone: Any = dimension.shown_zone
     if dimension.dates is None or dimension.periods is not None or zone is None:
         return ""
@@ -96,7 +96,7 @@ def say_zone(dimension: Dimension) -> str:
 
 
 def moments(dimension: Dimension, values: Sequence[float]) -> list[datetime] | None:
-    """Return the dates of *values* in the zone of the axis."""
+    """Return *values* as dates in the zone of the axis, if all are dates."""
     dates = (
         dimension.dates(np.array(values, float)) if dimension.dates else np.array([])
     )
@@ -119,7 +119,7 @@ def _extent(dimension: Dimension) -> float:
 def _say_dates(
     dimension: Dimension, values: Sequence[float], days: float | None = None
 ) -> list[str] | None:
-    """Return dates as exact as their distance calls for, and no less than apart."""
+    """Return dates as precise as their span requires, and distinct if they differ."""
     found = moments(dimension, values)
     if found is None:
         return None
@@ -162,7 +162,7 @@ def _time(moment: datetime, precision: str) -> str:
 
 
 def _period(text: str) -> str:
-    """Return ``January 2024`` for ``2024-01``, and other periods as pandas does."""
+    """Return ``January 2024`` for ``2024-01``; also name weeks."""
     if "/" in text:
         return f"the week of {text.partition('/')[0]}"
     if month := re.fullmatch(r"(\d+)-(\d\d)", text):
@@ -171,7 +171,7 @@ def _period(text: str) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """Return ``2 days``, or ``1 day 02:30:00``."""
+    """Return a duration such as ``2 days`` or ``1 day 02:30:00``."""
     sign = "−" if seconds < 0 else ""
     whole, rest = divmod(round(abs(seconds), 6), 1)
     minutes, second = divmod(int(whole), 60)
@@ -186,15 +186,15 @@ def _duration(seconds: float) -> str:
 
 
 def say_length(days: Sequence[float]) -> list[str]:
-    """Return lengths of time on an axis of dates, which counts days."""
+    """Return durations given in *days*, the unit of a date axis."""
     return [_duration(value * 86400) for value in days]
 
 
 def join_words(words: Sequence[str]) -> str:
-    """Return ``a, b and c``."""
+    """Join *words* as in ``a, b and c``."""
     return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
 def count_in_words(count: int, one: str, many: str) -> str:
-    """Return ``1 line``, ``2 lines``, ``1,000 lines``."""
+    """Return a count such as ``1 line``, ``2 lines`` or ``1,000 lines``."""
     return f"{count:,} {one if count == 1 else many}"

@@ -1,4 +1,5 @@
-"""A figure function's arguments: its signature, the texts of a URL, their schema.
+"""The arguments of a figure function: signature, parsing from URLs, JSON Schema.
 
-Values: pydantic and the standard library. It imports only ``errors``.
+Values layer: pydantic and the standard library. Of the package, it imports only
+``errors``.
 """

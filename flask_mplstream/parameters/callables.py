@@ -1,7 +1,7 @@
 """Names, code and documentation of callables that need not be plain functions.
 
-Values layer: the standard library. Partials, bound methods, instances and classes
-draw figures as functions do, but lack some of a function's attributes.
+Values layer: the standard library. A partial, bound method, instance or class can be
+a figure function, but lacks some of a function's attributes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Call = Callable[..., Any]
 
 
 def _named(call: Call) -> Any:
-    """Return the object that *call* has its name from."""
+    """Return the object that gives *call* its name."""
     if hasattr(call, "__qualname__"):
         return call
     return _named(call.func if isinstance(call, partial) else type(call))
@@ -29,23 +29,23 @@ def module_name(call: Call) -> str:
 
 
 def qualified_name(call: Call) -> str:
-    """Return the name of *call* in its module, such as ``Charts.walk``."""
+    """Return the qualified name of *call*, such as ``Charts.walk``."""
     return str(_named(call).__qualname__)
 
 
 def full_name(call: Call) -> str:
-    """Return the name of *call* with its module."""
+    """Return the qualified name of *call*, prefixed with its module."""
     return f"{module_name(call)}.{qualified_name(call)}"
 
 
 def plain_name(call: Call) -> str | None:
-    """Return the name that ``def`` or ``class`` gave to *call*, or ``None``."""
+    """Return the ``__name__`` of *call* if it is an identifier, else ``None``."""
     name = getattr(call, "__name__", None)
     return name if isinstance(name, str) and name.isidentifier() else None
 
 
 def plain_function(call: Call) -> Any:
-    """Return the function, class or builtin that runs when *call* is called."""
+    """Return the function, class or builtin that a call of *call* runs."""
     found = inspect.unwrap(call)
     if isinstance(found, partial):
         return plain_function(found.func)
@@ -58,7 +58,7 @@ def plain_function(call: Call) -> Any:
 
 
 def module_globals(call: Call) -> Mapping[str, Any]:
-    """Return the names that the annotations of *call* may use."""
+    """Return the globals in which the annotations of *call* are resolved."""
     plain = plain_function(call)
     module = sys.modules.get(getattr(plain, "__module__", None) or "")
     found = getattr(plain, "__globals__", None)
@@ -66,6 +66,6 @@ def module_globals(call: Call) -> Mapping[str, Any]:
 
 
 def documentation(call: Call) -> str:
-    """Return the docstring of *call* without indentation; empty without one."""
+    """Return the docstring of *call*, dedented, or an empty string."""
     documented = call.func if isinstance(call, partial) else call
     return inspect.getdoc(documented) or ""

@@ -1,8 +1,8 @@
-"""The signature is the schema: text from a URL -> arguments -> canonical form.
+"""The signature as schema: texts from a URL -> arguments -> canonical form.
 
-Values layer: pydantic and the standard library. :class:`Parameters` reads a
-figure function's signature once. Every text that means the same arguments has
-one :class:`Arguments` value, and so one canonical query and one cache key.
+Values layer: pydantic and the standard library. :class:`Parameters` reads a figure
+function's signature once. All spellings of the same arguments give equal
+:class:`Arguments`, and so one canonical query and one cache key.
 """
 
 from __future__ import annotations
@@ -41,20 +41,20 @@ from .callables import documentation, full_name, module_globals, plain_name
 from .json_schema import DIALECT, Sayable, is_json, resolved, sayable_schema
 from .pydantic_messages import reason_of
 
-#: Characters that one value may have where its parameter sets no ``max_length``.
+#: Maximum characters of a value if its parameter sets no ``max_length``.
 MAX_VALUE_LENGTH = 256
-#: Values that a repeated argument may have where it sets no ``max_length``.
+#: Maximum values of a repeated argument if it sets no ``max_length``.
 MAX_VALUES = 100
-#: Faults that an error names, so that a short URL makes no long answer.
+#: Maximum faults that an error lists, which limits the length of the response.
 MAX_FAULTS = 20
-#: Unknown names for which the nearest known one is looked for, which takes longer
-#: than all else in such an answer.
+#: Maximum unknown names for which the error suggests a known one. The search is the
+#: slowest part of the response.
 MAX_HINTS = 3
 
-#: Separators of the items of a list that is written as one text.
+#: Separators of items in a list that was written as one text.
 _SEPARATORS = re.compile(r"[,;|\s]+")
 
-#: Names of modules in an annotation.
+#: Module prefixes in a formatted annotation.
 _MODULES = re.compile(r"\b(?:\w+\.)+(?=\w)")
 
 _CONFIG = PydanticConfig(allow_inf_nan=False, str_max_length=MAX_VALUE_LENGTH)
@@ -67,29 +67,29 @@ _ITEM = str | int | float | date | Enum
 class Arguments:
     """Validated arguments of a figure function."""
 
-    #: By parameter name, in the order of the signature, defaults filled in.
+    #: Values by parameter name, in signature order, including defaults.
     values: Mapping[str, Any]
-    #: One text for all spellings of the same arguments: part of the cache key.
+    #: Canonical JSON text, equal for equal arguments: part of the cache key.
     canonical: str
-    #: Name and text of what differs from the defaults, in the order of the
-    #: signature: the query of the canonical URL.
+    #: Query of the canonical URL: names and texts of the arguments that differ from
+    #: their defaults, in signature order.
     query: Mapping[str, str | list[str]]
 
     def copy(self) -> dict[str, Any]:
-        """The values for one call, which may change lists and sets of its own."""
+        """Return a deep copy of the values, which the figure function may change."""
         return deepcopy(dict(self.values))
 
 
 class Parameter:
-    """One parameter of a figure function, as text sees it."""
+    """One parameter of a figure function and its conversion from and to text."""
 
     def __init__(self, name: str, annotation: Any, default: Any = _EMPTY) -> None:
         self.name = name
         self.default = default
-        #: What :meth:`identity` gives for the default; ``None`` without one.
+        #: Result of :meth:`identity` for the default; ``None`` if there is none.
         self.default_identity: str | None = None
         core, self.is_nullable = _strip(annotation)
-        #: Whether the URL may name it several times.
+        #: Whether a URL may repeat it.
         self.is_repeated = _is_collection(core)
         self.is_set = self.is_repeated and issubclass(get_origin(core), AbstractSet)
         leaves = get_args(core) if self.is_repeated else (annotation,)
@@ -105,24 +105,24 @@ class Parameter:
 
     @property
     def is_required(self) -> bool:
-        """Whether it has no default."""
+        """Whether the parameter has no default."""
         return self.default is _EMPTY
 
     @property
     def accepted(self) -> str:
-        """What it accepts, in words."""
+        """The accepted values, in words."""
         return describe(self.schema, self.schema.get("$defs", {}))
 
     def json_schema(self) -> dict[str, Any]:
-        """The JSON Schema of those of its values that a URL can say, as JSON has them.
+        """Return the JSON Schema of the values that a URL can express.
 
-        Exact but for unions of text and something else, and for numbers of more
-        digits than a text may have.
+        The schema is exact except for unions of text and another type, and for
+        numbers with more digits than a text may have.
         """
         sayable = Sayable(
             MAX_VALUE_LENGTH,
             self._max_values,
-            # No text tells None from an empty list; the default needs none.
+            # None and an empty list have the same text, but the default needs none.
             has_null=not self.is_repeated or self.default is None,
             has_empty=not self.is_nullable or self.default == "",
             wants_zone=self._wants_zone,
@@ -133,9 +133,9 @@ class Parameter:
         return schema
 
     def from_texts(self, texts: Sequence[str]) -> Any:
-        """The value that *texts*, all values of this name in a URL, mean.
+        """Return the value of *texts*, all texts with this name in a URL.
 
-        :raises ArgumentsError: where they mean none.
+        :raises ArgumentsError: if they are not accepted.
         """
         allowed = self._max_values if self.is_repeated else 1
         if len(texts) > allowed:
@@ -150,7 +150,7 @@ class Parameter:
                 raise self.error(text, "It is a number.")
         values = [self._choices.get(text, text) for text in texts]
         if self.is_repeated:
-            # An empty text is no item, so that a URL can say "none of them".
+            # An empty text is not an item, so a URL can express an empty list.
             items = [value for value in values if value != ""]
             try:
                 return self.validated(items)
@@ -163,7 +163,7 @@ class Parameter:
     def _with_repetition(
         self, error: ArgumentsError, texts: Sequence[str]
     ) -> ArgumentsError:
-        """Return *error* with a hint if *texts* is one list such as ``1,2,3``."""
+        """Return *error*, with a hint if *texts* is one list such as ``1,2,3``."""
         parts = [part for part in _SEPARATORS.split(texts[0].strip("[](){}")) if part]
         if len(texts) > 1 or len(parts) < 2:
             return error
@@ -177,26 +177,26 @@ class Parameter:
         return ArgumentsError([fault])
 
     def from_path(self, value: Any) -> Any:
-        """The value that one from a converter means; most leave it a text.
+        """Return the value of *value* from a URL converter, usually a text.
 
-        :raises ArgumentsError: where it means none.
+        :raises ArgumentsError: if it is not accepted.
         """
         if isinstance(value, str) and not self.is_repeated:
             return self.from_texts([value])
         return self.validated(value)
 
     def from_python(self, value: Any) -> Any:
-        """Return the value that *value* in a call means; one item is a list of it.
+        """Return the value of *value* from Python code; a single item becomes a list.
 
-        :raises ArgumentsError: if it means none.
+        :raises ArgumentsError: if it is not accepted.
         """
         is_item = self.is_repeated and isinstance(value, _ITEM)
         return self.validated([value] if is_item else value)
 
     def validated(self, value: Any) -> Any:
-        """*value* as this parameter's type.
+        """Convert *value* to this parameter's type.
 
-        :raises ArgumentsError: where it is not accepted.
+        :raises ArgumentsError: if it is not accepted.
         """
         try:
             return self._adapter.validate_python(value)
@@ -205,23 +205,23 @@ class Parameter:
             raise self.error(fault["input"], reason_of(fault)) from None
 
     def canonical(self, value: Any) -> Any:
-        """*value* as JSON has it; equal sets give equal lists."""
+        """Return *value* as JSON data; equal sets give equal lists."""
         plain = self._adapter.dump_python(value, mode="json", warnings="none")
         return sorted(plain, key=json.dumps) if self.is_set and plain else plain
 
     def identity(self, value: Any) -> str:
-        """One text for each value: -0.0 is not 0.0, and nan is nan."""
+        """Return a text that identifies *value*: -0.0 is not 0.0, and NaN is NaN."""
         return json.dumps(self.canonical(value), separators=(",", ":"))
 
     def to_texts(self, value: Any) -> str | list[str]:
-        """*value* as it stands in a URL: what :meth:`from_texts` reads."""
+        """Return *value* as text for a URL, which :meth:`from_texts` can read."""
         plain = self.canonical(value)
         if self.is_repeated and plain is not None:
             return [_text(item) for item in plain] or ""
         return _text(plain)
 
     def error(self, value: Any, reason: str) -> ArgumentsError:
-        """The error that *value* is not accepted, for *reason*, a full sentence."""
+        """Return the error for a bad *value*; *reason* is a full sentence."""
         shown = None if value is None else cut(str(value))
         return ArgumentsError([ArgumentFault(self.name, shown, reason, self.accepted)])
 
@@ -230,14 +230,13 @@ class Parameters:
     """All parameters of a figure function.
 
     :param function: the figure function.
-    :param injected: names that the app fills in, not the URL.
-    :param skip_first: whether the first parameter is ``load``'s result.
-    :param are_reserved: whether the names begin with ``_``, as those of the
-        package do and nobody else's may.
-    :param name: the title of their schema, by default the
-        function's name.
-    :raises ConfigError: where the signature cannot be served, naming the
-        function and the mend.
+    :param injected: parameters that the app sets and a URL cannot.
+    :param skip_first: whether the first parameter is the result of ``load``.
+    :param are_reserved: allow names that start with ``_``, which are reserved for the
+        package.
+    :param name: title of the JSON Schema, by default the function's name.
+    :raises ConfigError: if the signature cannot be served, naming the function and
+        the fix.
     """
 
     def __init__(
@@ -251,7 +250,7 @@ class Parameters:
     ) -> None:
         self._label = full_name(function)
         self._name = name or plain_name(function) or ""
-        #: The function's docstring; empty without one.
+        #: The function's docstring, or an empty string.
         self.description = documentation(function)
         self._are_reserved = are_reserved
         try:
@@ -283,7 +282,7 @@ class Parameters:
             for name, parameter in named.items()
             if name not in injected
         }
-        #: Every name that the function is called with, ``load``'s result aside.
+        #: All parameter names except that of the result of ``load``.
         self.names = tuple(named)
 
     def _parameter(self, parameter: inspect.Parameter) -> Parameter:
@@ -304,7 +303,7 @@ class Parameters:
             if not _fits_in_text(made.schema, made.schema.get("$defs", {})):
                 raise TypeError("its values cannot be written in a URL")
             if not made.is_required:
-                # Canonical like a value from a URL: 5 for a float is 5.0.
+                # Convert it like a value from a URL: 5 for a float is 5.0.
                 made.default = made.validated(parameter.default)
                 made.default_identity = made.identity(made.default)
         except ArgumentsError as error:
@@ -337,9 +336,9 @@ class Parameters:
         return name in self._parameters
 
     def json_schema(self, without: Collection[str] = ()) -> dict[str, Any]:
-        """The JSON Schema (2020-12) of the arguments, as one object.
+        """Return the JSON Schema (2020-12) of the arguments, as one object.
 
-        What it accepts, :meth:`bind` accepts.
+        :meth:`bind` accepts every value that the schema accepts.
 
         :param without: names to leave out.
         """
@@ -362,12 +361,12 @@ class Parameters:
         *,
         ignore_unknown: bool = False,
     ) -> Arguments:
-        """Arguments from a URL.
+        """Parse the arguments of a URL.
 
         :param pairs: names and texts from the query, percent-decoded.
-        :param path: values that the URL's converters made.
-        :param ignore_unknown: drop unknown names instead of refusing them.
-        :raises ArgumentsError: with a fault for every argument not accepted.
+        :param path: values from the URL's converters.
+        :param ignore_unknown: drop unknown names instead of rejecting them.
+        :raises ArgumentsError: with a fault for each bad argument.
         """
         texts: dict[str, list[str]] = {}
         for name, text in pairs:
@@ -389,17 +388,17 @@ class Parameters:
         )
 
     def bind(self, given: Mapping[str, Any]) -> Arguments:
-        """Arguments from Python values, as ``figure_url('…', n=500)`` has them.
+        """Convert Python values, as in ``figure_url('…', n=500)``, to arguments.
 
-        :raises ArgumentsError: with a fault for every argument not accepted.
+        :raises ArgumentsError: with a fault for each bad argument.
         """
 
         def read(parameter: Parameter) -> Any:
-            # What a URL can carry is decided by what comes back from its text.
+            # A URL can express a value only if its text converts back to it.
             checked = parameter.from_python(given[parameter.name])
             identity = parameter.identity(checked)
             if identity == parameter.default_identity:
-                return parameter.default  # It does not stand in the URL.
+                return parameter.default  # The URL omits it.
             texts = parameter.to_texts(checked)
             again = parameter.from_texts([texts] if isinstance(texts, str) else texts)
             if parameter.identity(again) != identity:
@@ -460,7 +459,7 @@ def _unknown_faults(
 
 
 def describe(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> str:
-    """What a JSON Schema accepts, in words: ``an integer from 10 to 5000``."""
+    """Describe a JSON Schema in words, such as ``an integer from 10 to 5000``."""
     schema = resolved(schema, defs)
     if "anyOf" in schema:
         return " or ".join(describe(option, defs) for option in schema["anyOf"])
@@ -483,7 +482,7 @@ def describe(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> str:
 
 
 def _describe_array(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> str:
-    if "prefixItems" in schema:  # A tuple of one type for each place.
+    if "prefixItems" in schema:  # A tuple with a type for each position.
         words = [describe(item, defs) for item in schema["prefixItems"]]
         return f"{len(words)} values: {', '.join(words)}"
     return f"any number of values, each {describe(schema['items'], defs)}"
@@ -492,7 +491,7 @@ def _describe_array(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> str:
 def _describe_string(schema: Mapping[str, Any]) -> str:
     if schema.get("format") in _FORMAT_WORDS:
         return _FORMAT_WORDS[schema["format"]]
-    # Older pydantic does not write a limit from the configuration here.
+    # Older pydantic omits the limit from the configuration.
     limit = schema.get("maxLength", MAX_VALUE_LENGTH)
     words = f"text of at most {limit} characters"
     if "pattern" in schema:
@@ -527,9 +526,9 @@ def _range(schema: Mapping[str, Any]) -> str:
 def _fits_in_text(
     schema: Mapping[str, Any], defs: Mapping[str, Any], *, nested: bool = False
 ) -> bool:
-    """Whether every value that *schema* accepts can be written in a URL."""
+    """Return whether a URL can express every value that *schema* accepts."""
     schema = resolved(schema, defs)
-    if schema.get("writeOnly"):  # A secret shows no text: all would be one key.
+    if schema.get("writeOnly"):  # All secrets have the same text, and so one key.
         return False
     if "anyOf" in schema:
         return all(_fits_in_text(s, defs, nested=nested) for s in schema["anyOf"])
@@ -542,16 +541,16 @@ def _fits_in_text(
         if "prefixItems" in schema:
             items.pop()
         return not nested and all(_fits_in_text(s, defs, nested=True) for s in items)
-    # A path would be a file of the server's that a stranger chooses.
+    # A path from a URL would let a client choose a file on the server.
     if schema.get("format") in ("path", "file-path", "directory-path"):
         return False
     if schema.get("type") == "null":
-        return not nested  # An empty text is no item.
+        return not nested  # An empty text is not an item.
     return schema.get("type") in ("integer", "number", "boolean", "string")
 
 
 def _strip(annotation: Any) -> tuple[Any, bool]:
-    """*annotation* without aliases, ``Annotated`` and ``None``; whether it had None."""
+    """Strip aliases, ``Annotated`` and ``None``; also return if it had ``None``."""
     if isinstance(annotation, TypeAliasType):
         return _strip(annotation.__value__)
     if get_origin(annotation) is Annotated:
@@ -572,7 +571,7 @@ def _is_collection(core: Any) -> bool:
 
 
 def _choices(leaf: Any) -> dict[str, Any]:
-    """Text -> value for an ``Enum`` or ``Literal``, which pydantic takes as it is."""
+    """Return text -> value for an ``Enum`` or ``Literal``, else an empty dict."""
     core = _strip(leaf)[0]
     if get_origin(core) is Literal:
         return _by_spelling((value, value) for value in get_args(core))
@@ -582,7 +581,7 @@ def _choices(leaf: Any) -> dict[str, Any]:
 
 
 def _by_spelling(choices: Iterable[tuple[Any, Any]]) -> dict[str, Any]:
-    """Text -> value from plain values; 2.0 is 2 in JSON, so it is here as well."""
+    """Return text -> value from plain values; as in JSON, ``2.0`` is also 2."""
     texts = [(_text(plain), plain, value) for plain, value in choices]
     return {
         f"{text}.0": value for text, plain, value in texts if type(plain) is int
@@ -595,7 +594,7 @@ def _is_date(leaf: Any) -> bool:
 
 
 def _is_number(text: str) -> bool:
-    """Whether pydantic would take *text* for seconds: 20240101 is in August 1970."""
+    """Return whether pydantic reads *text* as seconds: 20240101 is in August 1970."""
     try:
         float(text)
     except ValueError:
@@ -604,7 +603,7 @@ def _is_number(text: str) -> bool:
 
 
 def _max_length(annotation: Any) -> int:
-    """The ``max_length`` of *annotation* itself, not inside a list; 0 for none."""
+    """Return the ``max_length`` of *annotation*, not of its items; 0 without one."""
     if isinstance(annotation, TypeAliasType):
         return _max_length(annotation.__value__)
     if get_origin(annotation) in _UNIONS:
@@ -620,7 +619,7 @@ def _max_length(annotation: Any) -> int:
 
 
 def _signature(function: Callable[..., Any]) -> inspect.Signature:
-    """The signature with annotations resolved, the return type's left alone."""
+    """Return the signature with its parameters' annotations resolved."""
     signature = inspect.signature(function)
     written = {p.name: p.annotation for p in signature.parameters.values()}
     hints = typing.get_type_hints(
@@ -639,7 +638,7 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
 
 
 def _annotation(parameter: inspect.Parameter) -> Any:
-    """What *parameter* is annotated with, or else the type of its default."""
+    """Return the annotation of *parameter*, or else the type of its default."""
     if parameter.annotation is not _EMPTY:
         return parameter.annotation
     if parameter.default is _EMPTY:

@@ -1,8 +1,8 @@
-"""JSON Schema (2020-12) of what a URL can say.
+"""JSON Schema (2020-12) of the values that a URL can express.
 
-Values layer: the standard library. pydantic writes the schema of a type; here it
-becomes the schema of the texts that mean it. Every definition stands where it is
-used, so that schemas of several figures can be put into one document.
+Values layer: the standard library. pydantic writes the schema of a type; this module
+narrows it to the values that have a text in a URL. Definitions are inlined, so one
+document can contain the schemas of several figures.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 _Schema = dict[str, Any]
 
-#: Formats whose texts are short by themselves, and never empty.
+#: Formats that limit the text to a few characters and exclude an empty one.
 _SHORT_FORMATS = ("date", "date-time", "time", "duration", "uuid")
 
-#: A day that there is, as a pattern: by the length of its month, or in a leap year.
+#: Pattern for a valid date: days per month, and February 29 in leap years.
 _DAY = (
     "((000[1-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-9][0-9]{3})-"
     "((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])"
@@ -30,7 +30,7 @@ _DAY = (
 )
 _CLOCK = r"([01][0-9]|2[0-3])(:[0-5][0-9]){2}(\.[0-9]{1,6})?"
 _MAYBE_ZONE = "(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])?"
-#: What stands for a format that demands a time zone (RFC 3339, section 5.6).
+#: Patterns that replace a format that requires a time zone (RFC 3339, section 5.6).
 _MAYBE_ZONED = {
     "date-time": f"^{_DAY}T{_CLOCK}{_MAYBE_ZONE}$",
     "time": f"^{_CLOCK}{_MAYBE_ZONE}$",
@@ -39,27 +39,27 @@ _MAYBE_ZONED = {
 
 @dataclass(frozen=True, slots=True)
 class Sayable:
-    """What the texts of one parameter can say, whatever its type."""
+    """Limits of the texts of one parameter that are independent of its type."""
 
-    #: Characters of one text where the type has no limit of its own.
+    #: Maximum characters of one text if the type sets no limit.
     max_length: int
-    #: Values of a repeated parameter, likewise.
+    #: Maximum values of a repeated parameter if the type sets no limit.
     max_values: int
-    #: Whether there is a text for ``None``.
+    #: Whether a text for ``None`` exists.
     has_null: bool
-    #: Whether the empty text is a value of its own.
+    #: Whether the empty text is a value.
     has_empty: bool
-    #: Whether a date and time has to have a time zone.
+    #: Whether a date and time requires a time zone.
     wants_zone: bool
 
     @property
     def in_a_list(self) -> Sayable:
-        """The same for an item: an empty text is none."""
+        """The same limits for an item of a list, which cannot be empty."""
         return replace(self, has_empty=False)
 
 
 def resolved(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> Mapping[str, Any]:
-    """*schema* with what it refers to in *defs*; what stands beside that wins."""
+    """Return *schema* with its ``$ref`` to *defs* inlined; sibling keys win."""
     if "$ref" not in schema:
         return schema
     referred = defs[schema["$ref"].rpartition("/")[2]]
@@ -69,7 +69,7 @@ def resolved(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> Mapping[str,
 def sayable_schema(
     schema: Mapping[str, Any], defs: Mapping[str, Any], sayable: Sayable
 ) -> _Schema:
-    """The part of *schema* that can be said, with the limits that pydantic omits."""
+    """Narrow *schema* to values with a text, and add the limits that pydantic omits."""
     own = {k: v for k, v in resolved(schema, defs).items() if k != "$defs"}
     if "anyOf" in own:
         options = [
@@ -94,7 +94,7 @@ def sayable_schema(
 
 
 def union(options: Sequence[_Schema], own: _Schema) -> _Schema:
-    """*own* with any of *options*; a single one needs no ``anyOf``."""
+    """Add *options* to *own*: as ``anyOf``, or inlined if there is only one."""
     return {**options[0], **own} if len(options) == 1 else {"anyOf": options, **own}
 
 
@@ -110,7 +110,7 @@ def _array(own: _Schema, defs: Mapping[str, Any], sayable: Sayable) -> _Schema:
 
 
 def is_json(value: Any) -> bool:
-    """Whether JSON has *value*: it has neither an infinity nor a nan."""
+    """Return whether JSON can represent *value*, which excludes infinity and NaN."""
     try:
         json.dumps(value, allow_nan=False)
     except ValueError:

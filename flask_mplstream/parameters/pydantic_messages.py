@@ -1,7 +1,7 @@
-"""Why a value is not accepted: pydantic's verdict in the package's own words.
+"""Readable reasons for pydantic's validation errors.
 
-Values layer: pydantic alone. A message has the problem from here and the
-accepted values beside it, so these sentences name no bound.
+Values layer: imports only pydantic. The sentences name no bounds, because the
+complete message also lists the accepted values.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, get_args
 from pydantic_core import ErrorDetails
 from pydantic_core.core_schema import ErrorType
 
-#: Beginnings of pydantic's error types, the first that fits counts.
+#: Prefix of pydantic's error type -> reason; the first matching prefix wins.
 _REASONS: Mapping[str, str] = {
     "literal_error": "It is none of the choices",
     "enum": "It is none of the choices",
@@ -55,15 +55,15 @@ _REASONS: Mapping[str, str] = {
     "url": "It is not a URL",
     "none_required": "It is not empty",
 }
-#: Words that pydantic puts in front of the message of a validator.
+#: Prefixes that pydantic adds to a validator's message.
 _PREFIXES = ("Value error, ", "Assertion failed, ")
 _PYDANTICS_OWN = frozenset(get_args(ErrorType)) - {"value_error", "assertion_error"}
 
 
 def reason_of(fault: ErrorDetails | Mapping[str, Any]) -> str:
-    """Return why the input of *fault* is not accepted, a full sentence.
+    """Return the reason that *fault* was raised, as a full sentence.
 
-    The message of a user's own validator stays as it is.
+    The message of a custom validator is kept.
     """
     kind, message = fault["type"], fault["msg"]
     if kind in _PYDANTICS_OWN:
