@@ -1,3 +1,5 @@
+"""Build the package, whose metadata is in pyproject.toml."""
+
 from setuptools import setup
 
 setup()
