@@ -3,7 +3,7 @@
 
 const DEBOUNCE_MS = 200;
 
-/** The page's address with what `form` says; other figures keep what they show. */
+/** Return the page's address with the values of `form` and those of other figures. */
 function addressOf(form) {
   const address = new URL(location);
   for (const { name } of form.elements) address.searchParams.delete(name);
