@@ -78,7 +78,11 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def lowest(session: nox.Session) -> None:
     """Run tests with the oldest versions of the dependencies."""
-    session.install("-c", "tests/lowest.txt", "-e", ".[fast]", "gunicorn")
+    session.install(
+        *("-c", "tests/lowest.txt", "-e", ".[fast]"),
+        # For the examples in the documentation, and for a server of the tests.
+        *("flask-sqlalchemy", "gunicorn"),
+    )
     names = {
         "cli": "warm",
         "description": "data description series",
