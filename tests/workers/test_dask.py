@@ -108,8 +108,8 @@ def test_the_worker_has_the_app_and_fetches_the_data(app: Flask) -> None:
 
 
 def test_each_picture_is_rendered_once(app: Flask, renders: Path) -> None:
-    """20 pictures, each asked for five times by eight threads."""
-    with ThreadPoolExecutor(8) as threads:
+    """20 pictures, each asked for five times by as many threads as may wait."""
+    with ThreadPoolExecutor(6) as threads:
         asked = [
             threads.submit(ask, app, "slow", seconds=0.05, level=n, renders=renders)
             for n in sorted([*range(20)] * 5)
