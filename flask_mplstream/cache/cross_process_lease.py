@@ -197,7 +197,7 @@ class FileLeases(Leases):
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def _made(self) -> Path:
+    def _make_folder(self) -> Path:
         """Create and return the folder, or a temporary one if it is not writable.
 
         :raises OSError: if the temporary one belongs to another user.
@@ -220,7 +220,7 @@ class FileLeases(Leases):
 
     def acquire(self, key: str) -> Callable[[], object] | None:
         """Lock a file, which is deleted when the lease is released."""
-        path = self._made() / f"{key.rpartition(':')[2]}.lock"
+        path = self._make_folder() / f"{key.rpartition(':')[2]}.lock"
         lock = FileLock(path, thread_local=False)
         try:
             lock.acquire(blocking=False)

@@ -179,7 +179,7 @@ def _attributes(value: object, base: type) -> Iterator[tuple[str, object]]:
     kind = type(value)
     is_open = issubclass(kind, Enum | tzinfo)
     names = {field.name for field in fields(kind)} if is_dataclass(kind) else set()
-    for name, attribute in _held(value, base):
+    for name, attribute in _iterate_attributes(value, base):
         if _is_derived(kind, name):
             continue
         if not is_open and name not in names:
@@ -190,7 +190,7 @@ def _attributes(value: object, base: type) -> Iterator[tuple[str, object]]:
         yield name, attribute
 
 
-def _held(value: object, base: type) -> Iterator[tuple[str, object]]:
+def _iterate_attributes(value: object, base: type) -> Iterator[tuple[str, object]]:
     """Yield the names and contents of the slots and ``__dict__`` of *value*."""
     kind, has_dict = type(value), False
     for cls in kind.__mro__:

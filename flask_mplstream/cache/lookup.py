@@ -159,7 +159,7 @@ class Pictures:
         entry, now = found.entry, self._clock()
         freshness = self._freshness(wanted, entry, now)
         if entry is not None and freshness is Freshness.FRESH:
-            return _kept(entry, now)
+            return _serve_entry(entry, now)
         try:
             return self._get_unless_fresh(wanted, found, freshness)
         except (OverloadedError, RenderTimeoutError) as error:
@@ -174,7 +174,7 @@ class Pictures:
         entry = found.entry
         if entry is not None and freshness is Freshness.REVALIDATE:
             self._renew(wanted, found.generation)
-            return _kept(entry, self._clock())
+            return _serve_entry(entry, self._clock())
         try:
             return self._fly(wanted, found)
         except Exception as error:
@@ -185,7 +185,7 @@ class Pictures:
             if entry is None:
                 raise
             self._note_fallback(wanted, error)
-            kept = _kept(entry, self._clock())
+            kept = _serve_entry(entry, self._clock())
             return kept._replace(fwd="stale", is_fallback=True)
 
     def _of_older_data(self, wanted: Wanted) -> Entry | None:
@@ -224,7 +224,7 @@ class Pictures:
 
     def _fly(self, wanted: Wanted, found: Found) -> Served:
         fwd = "uri-miss" if found.entry is None else "stale"
-        make = self._render_unless_made if self._flights.is_nested else self._lead
+        make = self._render_if_missing if self._flights.is_nested else self._lead
         # A nested caller takes no lease: its holder may be waiting for this thread.
         # The flight's name has the generation, so an invalidation begins a new flight.
         return self._flown(
@@ -275,7 +275,7 @@ class Pictures:
             if made := self._made_meanwhile(wanted):
                 return made._replace(fwd=fwd, is_collapsed=True)
         with held(release):
-            made = yield from self._render_unless_made(wanted, fwd, deadline, payer)
+            made = yield from self._render_if_missing(wanted, fwd, deadline, payer)
             return made
 
     def _made_meanwhile(self, wanted: Wanted) -> Served | None:
@@ -300,9 +300,9 @@ class Pictures:
         now = self._clock()
         if entry is None or self._freshness(wanted, entry, now) is not Freshness.FRESH:
             return None
-        return _kept(entry, now)
+        return _serve_entry(entry, now)
 
-    def _render_unless_made(
+    def _render_if_missing(
         self, wanted: Wanted, fwd: str, deadline: Deadline, payer: object
     ) -> Production[Served]:
         """Render, unless another caller has stored a fresh picture by now."""
@@ -388,7 +388,7 @@ class Pictures:
             with held(release):
                 self._flights.fly_here(
                     flight,
-                    partial(self._render_unless_made, wanted, "stale", deadline, None),
+                    partial(self._render_if_missing, wanted, "stale", deadline, None),
                     deadline=deadline,
                     backoff_s=wanted.backoff_s,
                 )
@@ -396,5 +396,5 @@ class Pictures:
         self.background.submit(wanted.key, renew)
 
 
-def _kept(entry: Entry, now: float) -> Served:
+def _serve_entry(entry: Entry, now: float) -> Served:
     return Served(entry, int(entry.age_s(now)))

@@ -154,7 +154,7 @@ class Flights(Generic[T]):
             outcome = self._follow(flight, deadline)
             # An exhausted budget concerns the leader only.
             if not isinstance(outcome.error, BudgetError):
-                return _opened(outcome), True
+                return _unwrap(outcome), True
 
     def fly_here(
         self,
@@ -306,7 +306,7 @@ class Flights(Generic[T]):
     def _take(self, flight: _Flight[T]) -> T:
         error, flight.error = flight.error, None
         if error is None:
-            return _opened(flight.landed.result(0))
+            return _unwrap(flight.landed.result(0))
         try:
             raise error
         finally:
@@ -325,7 +325,7 @@ class Flights(Generic[T]):
             return flight.landed.result()
         if has_place:
             raise _too_late(deadline, flight.deadline)
-        raise _crowded(self._max_followers)
+        raise _overload_error(self._max_followers)
 
     @contextmanager
     def _place(self) -> Iterator[bool]:
@@ -432,7 +432,7 @@ def _end(production: Production[T], value: object, error: Exception | None) -> T
     raise RuntimeError("A production renders once.")
 
 
-def _opened(outcome: _Outcome[T]) -> T:
+def _unwrap(outcome: _Outcome[T]) -> T:
     """Return the value of *outcome*, or raise a copy of its error, which is shared."""
     if outcome.error is not None:
         raise copy_error(outcome.error)
@@ -475,7 +475,7 @@ def _too_late(deadline: Deadline, flight: Deadline) -> RenderTimeoutError:
     )
 
 
-def _crowded(max_followers: float) -> OverloadedError:
+def _overload_error(max_followers: float) -> OverloadedError:
     return OverloadedError(
         f"{max_followers:g} requests wait for pictures that are being rendered. Try "
         f"again in a second.",

@@ -163,14 +163,14 @@ class Store:
         """
         if self._is_embedded and not self._was_invalidated:
             # Only this process could have written a token.
-            return Found(self._decoded(key, self.backend.get(PREFIX + key)), "")
+            return Found(self._decode(key, self.backend.get(PREFIX + key)), "")
         if self._fast is not None and not past_fast:
             entry = self._fast.get(PREFIX + key)
             if entry is not None and self._is_valid(entry, names):
                 return Found(entry, entry.generation)
         stored, *tokens = self._get_many(PREFIX + key, *map(_token_key, names))
         generation = self._generation(self._complete(names, tokens))
-        entry = self._decoded(key, stored)
+        entry = self._decode(key, stored)
         is_known = not generation.startswith(UNKNOWN)
         if entry is None or not is_known or entry.generation != generation:
             return Found(None, generation)
@@ -292,7 +292,7 @@ class Store:
             return [None] * len(keys)
         return values
 
-    def _decoded(self, key: str, stored: object) -> Entry | None:
+    def _decode(self, key: str, stored: object) -> Entry | None:
         if stored is None or self._is_embedded:
             return stored if isinstance(stored, Entry) else None
         entry = Entry.from_bytes(key, stored)

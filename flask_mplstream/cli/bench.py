@@ -102,7 +102,7 @@ def command(
     with as_usage():
         jobs = _jobs(endpoint, arguments, formats, named(options))
     check_inject(jobs[0].route)
-    measured = [_measured(job, repeat) for job in jobs]
+    measured = [_measure(job, repeat) for job in jobs]
     if as_json:
         click.echo(json.dumps([one.as_json() for one in measured], indent=2))
         return
@@ -125,7 +125,7 @@ def _jobs(
     return list({job.picture.key: job for job in named_jobs}.values())
 
 
-def _measured(job: Job, repeat: int) -> Measured:
+def _measure(job: Job, repeat: int) -> Measured:
     app = app_ctx.app
     given = job.picture.arguments
 

@@ -27,12 +27,14 @@ ENTRY = re.compile(r"[\s,]*([^\s,](?:\S*[^\s,])?)(?:,+|\s+[^,]*(?:,|$)|$)")
 def jobs_shown(urls: Sequence[str]) -> list[Job]:
     """Return the pictures on the pages *urls*, without duplicates.
 
-    :raises click.UsageError: as for :func:`_shown`.
+    :raises click.UsageError: as for :func:`_find_jobs`.
     """
-    return list({job.picture.key: job for url in urls for job in _shown(url)}.values())
+    return list(
+        {job.picture.key: job for url in urls for job in _find_jobs(url)}.values()
+    )
 
 
-def _shown(url: str) -> Iterator[Job]:
+def _find_jobs(url: str) -> Iterator[Job]:
     """Yield the pictures on the page *url*.
 
     :param url: a path of the app, or an absolute URL.

@@ -55,14 +55,14 @@ def entries_in(name: str) -> list[PlanEntry]:
 
 
 def _in_json(name: str, text: str) -> Iterator[PlanEntry]:
-    return _listed(name, json.loads(text))
+    return _list_entries(name, json.loads(text))
 
 
 def _in_toml(name: str, text: str) -> Iterator[PlanEntry]:
-    return _listed(name, tomllib.loads(text))
+    return _list_entries(name, tomllib.loads(text))
 
 
-def _listed(name: str, document: object) -> Iterator[PlanEntry]:
+def _list_entries(name: str, document: object) -> Iterator[PlanEntry]:
     if isinstance(document, dict) and [*document] == ["pictures"]:
         document = document["pictures"]
     if not isinstance(document, list):

@@ -77,7 +77,7 @@ def run(
     began = perf_counter()
     counts: Counter[str] = Counter()
     with closing(_outcomes(jobs, _threads(threads), fail_fast)) as outcomes:
-        for outcome in _shown(outcomes, len(jobs)):
+        for outcome in _show_progress(outcomes, len(jobs)):
             counts[outcome.state] += 1
             if outcome.served is not None and keep is not None:
                 keep(outcome.job, outcome.served.entry.image)
@@ -103,7 +103,7 @@ def _summary(counts: Counter[str], asked: int) -> str:
     return ", ".join([*told, *([f"{untried} not tried"] if untried else [])])
 
 
-def _shown(outcomes: Iterable[Outcome], count: int) -> Iterator[Outcome]:
+def _show_progress(outcomes: Iterable[Outcome], count: int) -> Iterator[Outcome]:
     """Yield *outcomes*, each shown when it comes; failures are shown below the bar."""
     if not sys.stdout.isatty():
         for outcome in outcomes:

@@ -62,7 +62,7 @@ def command(
     _write(output, image.body)
     # After text on a terminal, the line would be joined to the text.
     if output != STDOUT or not sys.stdout.isatty():
-        click.echo(f"{output}: {_described(image)}, {took_ms:.0f} ms", err=True)
+        click.echo(f"{output}: {_describe(image)}, {took_ms:.0f} ms", err=True)
 
 
 def _check_stdout() -> None:
@@ -124,7 +124,7 @@ def _write_to_stdout(body: bytes) -> None:
         raise click.ClickException(failure("stdout", error)) from error
 
 
-def _described(image: RenderedImage) -> str:
+def _describe(image: RenderedImage) -> str:
     size = f"{len(image.body):,} bytes"
     if image.format.is_text:
         return size

@@ -474,7 +474,7 @@ class AxesReader:
         elif isinstance(collection, ContourSet):
             levels = np.asarray(collection.levels)
             columns = {"level": levels}
-            yield self._colored("contour", collection, len(levels), columns)
+            yield self._read_colors("contour", collection, len(levels), columns)
         elif hasattr(collection, "_offsets3d") or drawn.has_offsets(collection):
             yield from self._points(collection)
         else:
@@ -514,7 +514,7 @@ class AxesReader:
             return
         if kind == "shape" and collection.get_array() is not None:
             columns = {"value": drawn.to_numbers(np.ravel(collection.get_array()))}
-            yield self._colored("colored_shape", collection, count, columns)
+            yield self._read_colors("colored_shape", collection, count, columns)
             return
         more: Any = {"across": across, "source": (collection,)}
         yield self._make(kind, self._label(collection), count, columns, **more)
@@ -529,7 +529,7 @@ class AxesReader:
         """Return whether the axes have arrow heads, as from ``streamplot``."""
         return any(isinstance(patch, FancyArrowPatch) for patch in self.axes.patches)
 
-    def _colored(
+    def _read_colors(
         self, kind: str, artist: Any, count: int, columns: Mapping[str, Values]
     ) -> Series:
         more: Any = {
@@ -557,7 +557,7 @@ class AxesReader:
             parts = "UV" if isinstance(collection, Quiver) else "uv"
             for name in parts:
                 columns[name.lower()] = drawn.to_numbers(getattr(collection, name))
-        yield self._colored(kind, collection, count, columns)
+        yield self._read_colors(kind, collection, count, columns)
 
     # Grids
 
@@ -566,7 +566,7 @@ class AxesReader:
         if values is None or np.ndim(values) != 2:
             return self._make("picture", self._label(image), 1, {}, source=(image,))
         if isinstance(image, NonUniformImage | PcolorImage):
-            return self._colored("image", image, np.size(values), {})
+            return self._read_colors("image", image, np.size(values), {})
         left, right, bottom, top = image.get_extent()
         ends = (top, bottom) if image.origin == "upper" else (bottom, top)
         x = drawn.divide(left, right, np.shape(values)[1])
@@ -598,7 +598,7 @@ class AxesReader:
             "y": to_integers(y),
             "value": drawn.to_numbers(values),
         }
-        return self._colored(kind, artist, np.size(values), columns)
+        return self._read_colors(kind, artist, np.size(values), columns)
 
     # Patches
 

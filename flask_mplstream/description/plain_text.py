@@ -96,27 +96,27 @@ def _greek(name: str) -> str:
 
 
 def _without_innermost(math: str) -> str:
-    math = _FRACTION.sub(lambda m: f"{_grouped(m[1])}/{_grouped(m[2])}", math)
-    math = _ROOT.sub(lambda m: f"√{_grouped(m[1])}", math)
+    math = _FRACTION.sub(lambda m: f"{_group(m[1])}/{_group(m[2])}", math)
+    math = _ROOT.sub(lambda m: f"√{_group(m[1])}", math)
     math = _LIMITS.sub(lambda m: f"{m[1]} from {m[2] or m[3]} to {m[4] or m[5]} ", math)
-    math = _RAISE.sub(lambda m: _raised(m[1] or m[2] or ""), math)
-    return _LOWER.sub(lambda m: _lowered(m[1] or m[2] or ""), math)
+    math = _RAISE.sub(lambda m: _raise(m[1] or m[2] or ""), math)
+    return _LOWER.sub(lambda m: _lower(m[1] or m[2] or ""), math)
 
 
-def _grouped(math: str) -> str:
+def _group(math: str) -> str:
     """Return *math*, in parentheses if they are necessary without braces."""
     math = math.strip()
     return f"({math})" if re.search(r"[\s+\-−/]", math) else math
 
 
-def _raised(math: str) -> str:
+def _raise(math: str) -> str:
     math = math.strip()
     if all(ord(c) in _RAISED for c in math):
         return math.translate(_RAISED)
     return math if math in {"°", "′", "*"} else f" to the {math} "
 
 
-def _lowered(math: str) -> str:
+def _lower(math: str) -> str:
     math = math.strip()
     if all(ord(c) in _LOWERED for c in math):
         return math.translate(_LOWERED)

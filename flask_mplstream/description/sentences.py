@@ -136,7 +136,7 @@ class Chart:
         if kind in {"pie", "table"}:
             return "", ""
         places = self._label(main.across)
-        shown = join_words(self._measured(main.along))
+        shown = join_words(self._measure(main.along))
         if kind in {"histogram", "event"}:
             return places, ""
         if kind in COLORED or kind == "tile" or main.along == "z":
@@ -144,7 +144,7 @@ class Chart:
             shown = shown if main.along == "z" else short(main.value_label)
         return shown, places
 
-    def _measured(self, along: str) -> list[str]:
+    def _measure(self, along: str) -> list[str]:
         """Return the labels of the values, one per scale."""
         axes = dict.fromkeys(a for group in self.groups[:1] for a, _ in group)
         labels = (
@@ -596,7 +596,7 @@ class Chart:
             for text in dict.fromkeys(self.texts[:MOST_LISTED]):
                 yield Statement(sentence(text), (text,))
             return
-        known = self._repeated()
+        known = self._find_repeats()
         texts = [
             t for t in dict.fromkeys(self.texts) if t not in known and not _is_value(t)
         ]
@@ -604,7 +604,7 @@ class Chart:
             quoted = join_words([f"“{short(text)}”" for text in texts])
             yield Statement(f"Text: {quoted}.", tuple(texts))
 
-    def _repeated(self) -> set[str]:
+    def _find_repeats(self) -> set[str]:
         """Return the names that other sentences may include."""
         columns = [c for _, s in self.groups[0] for c in s.columns.values()]
         names = {name for column in columns for name in column.names or ()}

@@ -44,20 +44,20 @@ View = Callable[..., ResponseReturnValue]
 
 def index_view(shelf: Shelf) -> View:
     """Return the view for the index of *shelf*."""
-    return _guarded(shelf, shelf.decorators, partial(_index, shelf))
+    return _guard(shelf, shelf.decorators, partial(_index, shelf))
 
 
 def page_view(shelf: Shelf, route: FigureRoute) -> View:
     """Return the view for the page of *route*, a figure of *shelf*."""
-    return _guarded(shelf, route.options.decorators, partial(_page, shelf, route))
+    return _guard(shelf, route.options.decorators, partial(_page, shelf, route))
 
 
 def openapi_view(shelf: Shelf) -> View:
     """Return the view for the OpenAPI document of *shelf*."""
-    return _guarded(shelf, shelf.decorators, partial(_openapi, shelf))
+    return _guard(shelf, shelf.decorators, partial(_openapi, shelf))
 
 
-def _guarded(shelf: Shelf, decorators: Any, view: View) -> View:
+def _guard(shelf: Shelf, decorators: Any, view: View) -> View:
     """Wrap *view* in *decorators*; respond with 404 while the gallery is off."""
 
     def shown(**_path: Any) -> ResponseReturnValue:
@@ -117,9 +117,9 @@ def _page(shelf: Shelf, route: FigureRoute) -> ResponseReturnValue:
     if _wants_json():
         # Always 200: an invalid form has a state too, and browsers log every error
         # status in the console during typing.
-        return _secured(jsonify(page.state()))
+        return _secure(jsonify(page.state()))
     if form.was_sent and page.links is not None:
-        return _secured(redirect(page.links.page, HTTPStatus.SEE_OTHER))
+        return _secure(redirect(page.links.page, HTTPStatus.SEE_OTHER))
     response = _html(shelf, "figure.html", page=page, form_field=FORM)
     if page.is_faulty:
         response.status_code = HTTPStatus.BAD_REQUEST
@@ -141,10 +141,10 @@ def _html(shelf: Shelf, template: str, **values: Any) -> Response:
         Kind=Kind,
         **values,
     )
-    return _secured(current_app.make_response(html))
+    return _secure(current_app.make_response(html))
 
 
-def _secured(response: Any) -> Response:
+def _secure(response: Any) -> Response:
     answer: Response = current_app.make_response(response)
     answer.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
     answer.headers["X-Content-Type-Options"] = "nosniff"

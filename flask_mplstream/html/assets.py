@@ -70,7 +70,7 @@ def send_asset(filename: str, **_prefix: object) -> Response:
     is_zipped = bool(request.accept_encodings["gzip"])
     # Each encoding is a representation with a separate ETag (RFC 9110, 8.8.3.3).
     etag = _version(filename) + ("-gzip" if is_zipped else "")
-    content = _zipped(filename) if is_zipped else _plain(filename)
+    content = _zip(filename) if is_zipped else _plain(filename)
     # During a deployment, the URL may name another version: do not store this one.
     is_named = request.args.get("v") == _version(filename)
     response = send_file(
@@ -97,7 +97,7 @@ def _plain(filename: str) -> bytes:
 
 
 @cache
-def _zipped(filename: str) -> bytes:
+def _zip(filename: str) -> bytes:
     # No timestamp, so that all processes send the same bytes for an ETag.
     return gzip.compress(_plain(filename), mtime=0)
 

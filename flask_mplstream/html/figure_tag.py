@@ -64,7 +64,7 @@ def figure(endpoint: str, /, **values: Any) -> Markup:
     :raises UnknownFigureError: if there is no such figure.
     """
     asked = Embedding.of(endpoint, values)
-    shown = _inlined(asked) if asked.words["inline"] else _image(asked)
+    shown = _inline(asked) if asked.words["inline"] else _image(asked)
     links = _downloads(asked)
     if asked.caption is not None or links:
         shown = markup.framed(shown, asked.caption, links, asked.name)
@@ -221,7 +221,7 @@ def _downloads(asked: Embedding) -> list[markup.Download]:
     return [markup.Download(v.format, url(v, is_download=True)) for v in variants]
 
 
-def _inlined(asked: Embedding) -> Markup:
+def _inline(asked: Embedding) -> Markup:
     options = {"_format": "svg", **asked.options}
     if "_theme" not in options:
         options["_theme"] = "dark" if asked.theme == "dark" else "light"

@@ -156,7 +156,7 @@ def _core(schema: _Schema, defs: _Schema) -> _Schema:
 
 def _shape(name: str, schema: _Schema, defs: _Schema) -> Control:
     if "enum" in schema or "const" in schema:
-        choices = [_spelled(v) for v in schema.get("enum", [schema.get("const")])]
+        choices = [_spell(v) for v in schema.get("enum", [schema.get("const")])]
         kind = Kind.RADIOS if 1 < len(choices) <= MOST_RADIOS else Kind.SELECT
         return Control(name, kind, choices=tuple(choices))
     match schema.get("type"):
@@ -214,7 +214,7 @@ def _bound(schema: _Schema, end: str, is_whole: bool) -> Any:
     return schema.get(end.lower(), excluded)
 
 
-def _spelled(value: Any) -> str:
+def _spell(value: Any) -> str:
     """Return the text of a choice in a URL."""
     if value is None:
         return ""

@@ -275,13 +275,13 @@ class _Rewriter:
         for name, value in given.items():
             name = _HREFS.get(name, name)
             if name in allowed:
-                judged = self._judged(tag, name, value)
+                judged = self._judge(tag, name, value)
                 if judged is not None:
                     kept[name] = judged
         # As in the cascade, a style overrides an attribute of the same name.
         return kept | self._style(given["style"]) if "style" in given else kept
 
-    def _judged(self, tag: str, name: str, value: str) -> str | None:
+    def _judge(self, tag: str, name: str, value: str) -> str | None:
         if name == "id":
             return self._names.take(value)
         if name == "href":

@@ -132,7 +132,7 @@ def read_form(
     try:
         pairs = parse_query(query_string)
     except ArgumentsError as error:
-        return Form(_filled(controls, [], []), None, error.faults)
+        return Form(_fill(controls, [], []), None, error.faults)
     was_sent = any(name == FORM for name, _ in pairs)
     if was_sent:
         pairs = _pairs_of(controls, [pair for pair in pairs if pair[0] != FORM])
@@ -141,7 +141,7 @@ def read_form(
     except ArgumentsError as error:
         # A form that has not been filled in has no errors.
         faults = error.faults if pairs or was_sent else ()
-        fields = _filled(controls, pairs, faults)
+        fields = _fill(controls, pairs, faults)
         names = [control.name for control in controls]
         others = tuple(fault for fault in faults if fault.name not in names)
         return Form(fields, None, others, was_sent)
@@ -163,7 +163,7 @@ def _pairs_of(controls: Sequence[Control], sent: _Pairs) -> list[tuple[str, str]
     return pairs + [pair for pair in sent if pair[0] not in names]
 
 
-def _filled(
+def _fill(
     controls: Sequence[Control], pairs: _Pairs, faults: Sequence[ArgumentFault]
 ) -> tuple[Field, ...]:
     """Return the fields with the given texts, valid or not, or else the defaults."""

@@ -96,7 +96,7 @@ class Budget:
                 return 0.0
             return limiter.get_window_stats(item, client).reset_time
 
-        resets_at = self._counted(reset_time)
+        resets_at = self._count(reset_time)
         if not resets_at and "_local" in vars(self):  # Redis refused to count it.
             resets_at = reset_time(self._local)
         if resets_at:
@@ -164,7 +164,7 @@ class Budget:
         def left_ms(limiter: FixedWindowRateLimiter) -> int:
             return limiter.get_window_stats(self._item, client).remaining
 
-        left_s = (self._counted(left_ms) or 0) / 1000
+        left_s = (self._count(left_ms) or 0) / 1000
         with self._changed:
             account = self._accounts[client]
             account.dearest_s = max(account.dearest_s, seconds, SHORTEST_S)
@@ -177,10 +177,10 @@ class Budget:
             def hit(limiter: FixedWindowRateLimiter) -> bool:
                 return limiter.hit(self._item, client, cost=cost)
 
-            if self._counted(hit) is None and not self._store().breaker.is_open:
+            if self._count(hit) is None and not self._store().breaker.is_open:
                 hit(self._local)
 
-    def _counted(self, count: Callable[[FixedWindowRateLimiter], T]) -> T | None:
+    def _count(self, count: Callable[[FixedWindowRateLimiter], T]) -> T | None:
         """Return the result of *count*; ``None`` if Redis refuses or is down.
 
         While Redis is down, every client may render.

@@ -107,7 +107,7 @@ class Room:
         if not self._is_nested and not self._source.wait(
             self._usual_bytes, self._deadline
         ):
-            raise _crowded(self._deadline)
+            raise _overload_error(self._deadline)
 
     def take(self) -> bool:
         """Take room for a figure of usual size; return whether there was enough."""
@@ -127,7 +127,7 @@ class Room:
         if self._is_nested:
             self._source.take(missing)
         elif not self._grown(missing):
-            raise _crowded(self._deadline)
+            raise _overload_error(self._deadline)
         self._held_bytes += missing
 
     def _grown(self, missing: int) -> bool:
@@ -158,7 +158,7 @@ def _usual_pixels(variant: Variant) -> float:
     return _USUAL_WIDTH_PX * scale * _USUAL_HEIGHT_PX * scale
 
 
-def _crowded(deadline: Deadline) -> OverloadedError:
+def _overload_error(deadline: Deadline) -> OverloadedError:
     return OverloadedError(
         f"Other large pictures took all memory for {deadline.timeout_s:g} seconds. Try "
         f"again in a second.",

@@ -16,21 +16,21 @@ from typing import Any
 Call = Callable[..., Any]
 
 
-def _named(call: Call) -> Any:
+def _unwrap(call: Call) -> Any:
     """Return the object that gives *call* its name."""
     if hasattr(call, "__qualname__"):
         return call
-    return _named(call.func if isinstance(call, partial) else type(call))
+    return _unwrap(call.func if isinstance(call, partial) else type(call))
 
 
 def module_name(call: Call) -> str:
     """Return the name of the module that defines *call*."""
-    return _named(call).__module__ or "builtins"
+    return _unwrap(call).__module__ or "builtins"
 
 
 def qualified_name(call: Call) -> str:
     """Return the qualified name of *call*, such as ``Charts.walk``."""
-    return str(_named(call).__qualname__)
+    return str(_unwrap(call).__qualname__)
 
 
 def full_name(call: Call) -> str:

@@ -288,13 +288,13 @@ class Parameters:
     def _parameter(self, parameter: inspect.Parameter) -> Parameter:
         name = parameter.name
         if parameter.kind is parameter.POSITIONAL_ONLY:
-            raise self._refused(name, "is positional-only", "Take the '/' out.")
+            raise self._refusal(name, "is positional-only", "Take the '/' out.")
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise self._refused(
+            raise self._refusal(
                 name, "takes any number of arguments", "Name each that a URL may set."
             )
         if name.startswith("_") and not self._are_reserved:
-            raise self._refused(
+            raise self._refusal(
                 name, "starts with '_'", "Such names are reserved: choose another."
             )
         annotation = _annotation(parameter)
@@ -315,9 +315,9 @@ class Parameters:
             else:
                 problem += f": {error.faults[0].reason.rstrip('.')}"
                 fix = f"Accepted: {error.faults[0].accepted}."
-            raise self._refused(name, problem, fix) from error
+            raise self._refusal(name, problem, fix) from error
         except (PydanticSchemaGenerationError, PydanticUserError, TypeError) as error:
-            raise self._refused(
+            raise self._refusal(
                 name,
                 f"is annotated {inspect.formatannotation(annotation)}, which no "
                 f"URL can give",
@@ -326,7 +326,7 @@ class Parameters:
             ) from error
         return made
 
-    def _refused(self, name: str, problem: str, mend: str) -> ConfigError:
+    def _refusal(self, name: str, problem: str, mend: str) -> ConfigError:
         return ConfigError(f"The parameter {name!r} of {self._label} {problem}. {mend}")
 
     def __iter__(self) -> Iterator[Parameter]:

@@ -72,7 +72,7 @@ def message_image(
     :param scale: pixels per CSS pixel, so that text is readable on dense screens;
         default 1.
     """
-    width, height = _limited(size_px)
+    width, height = _limit_size(size_px)
     image = Image.new("L", (width, height), 0)
     draw = ImageDraw.Draw(image)
     border = max(round(scale), 1)
@@ -89,7 +89,7 @@ def message_image(
     return buffer.getvalue()
 
 
-def _limited(size_px: tuple[int, int]) -> tuple[int, int]:
+def _limit_size(size_px: tuple[int, int]) -> tuple[int, int]:
     shrink = max(1.0, max(size_px) / MAX_SIDE_PX)
     width, height = (max(int(side / shrink), 1) for side in size_px)
     return width, height
@@ -115,8 +115,8 @@ def _fitting(message: Message, width: int, height: int, scale: float) -> list[_L
         (message.short, ""),
     ):
         for size in _sizes(largest, smallest):
-            lines = _wrapped(headline, size, room[0], is_bold=True)
-            lines += _wrapped(advice, size, room[0])
+            lines = _wrap(headline, size, room[0], is_bold=True)
+            lines += _wrap(advice, size, room[0])
             if _fits(lines, room):
                 details = _details(message.details, 0.75 * size, room, _height(lines))
                 return lines + details
@@ -138,7 +138,7 @@ def _sizes(largest: float, smallest: float) -> Iterator[float]:
 def _largest_mark(room: tuple[float, float]) -> list[_Line]:
     """Return an exclamation mark, or nothing if even that is too small to read."""
     size = min(*room) * 0.9
-    return _wrapped("!", size, room[0], is_bold=True) if size >= _READABLE_PX else []
+    return _wrap("!", size, room[0], is_bold=True) if size >= _READABLE_PX else []
 
 
 def _details(
@@ -146,7 +146,7 @@ def _details(
 ) -> list[_Line]:
     """Return as many lines of *text* as fit below *taken* pixels of other lines."""
     count = int((room[1] - taken) / (size * _LINE))
-    lines = _wrapped(text[:MAX_DETAILS], size, room[0], ink=_QUIET)
+    lines = _wrap(text[:MAX_DETAILS], size, room[0], ink=_QUIET)
     if len(lines) <= count:
         return lines
     if not count:
@@ -171,7 +171,7 @@ def _height(lines: list[_Line]) -> float:
     return sum(line.font.size * _LINE for line in lines)
 
 
-def _wrapped(
+def _wrap(
     text: str, size: float, room: float, *, is_bold: bool = False, ink: int = _FULL
 ) -> list[_Line]:
     font = _font(round(size, 1), is_bold=is_bold)

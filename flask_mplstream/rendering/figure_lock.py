@@ -134,8 +134,8 @@ def gate(
     :raises OverloadedError: if the gate is not free before the deadline.
     """
     with (
-        _held(deadline or Deadline(None)),
-        _as_found(),
+        _hold_lock(deadline or Deadline(None)),
+        _restore_globals(),
         guarded(),
         bound_counts(),
         gather_warnings(name),
@@ -164,7 +164,7 @@ def _guards(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def _held(deadline: Deadline) -> Iterator[None]:
+def _hold_lock(deadline: Deadline) -> Iterator[None]:
     notice_fork()
     lock = _lock  # A fork replaces _lock while this one is held.
     if not lock.acquire(timeout=deadline.lock_timeout_s):
@@ -181,7 +181,7 @@ def _held(deadline: Deadline) -> Iterator[None]:
 
 
 @contextmanager
-def _as_found() -> Iterator[None]:
+def _restore_globals() -> Iterator[None]:
     """Begin with no pyplot figures and with our rcParams; restore the state at the end.
 
     The cycle collector is off meanwhile. A figure has about 100,000 objects, all alive

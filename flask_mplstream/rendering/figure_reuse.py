@@ -38,16 +38,16 @@ def build_once(build: Callable[[], object], source: str) -> Figure:
         with _watching(touched):
             figure = as_figure(build(), source)
         if id(figure) in earlier:
-            raise _reused(f"{source} returned")
+            raise _reuse_error(f"{source} returned")
         if not earlier.keys().isdisjoint(touched):
-            raise _reused(f"{source} drew on")
+            raise _reuse_error(f"{source} drew on")
         touched[id(figure)] = figure
         return figure
     finally:
         _used.update(touched)
 
 
-def _reused(what: str) -> FigureTypeError:
+def _reuse_error(what: str) -> FigureTypeError:
     return FigureTypeError(
         f"{what} a figure of an earlier call, whose lines and texts would be in this "
         f"picture too: make a new one in the function, for example with plt.subplots()."

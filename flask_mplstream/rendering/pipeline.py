@@ -153,7 +153,7 @@ def render_variant(
     room = Room(variant, deadline, is_nested=is_held_here())
     asked = perf_counter()
     try:
-        made = _made_in_turn(job, room)
+        made = _make_in_turn(job, room)
         encoding = perf_counter()
         deadline.begin("encode")
         body = _body(made, variant, look.savefig, limits)
@@ -184,7 +184,7 @@ class _Job:
     deadline: Deadline
 
 
-def _made_in_turn(job: _Job, room: Room) -> _Made:
+def _make_in_turn(job: _Job, room: Room) -> _Made:
     """Wait for memory and the gate, then build and draw."""
     while True:
         room.wait()
@@ -192,7 +192,7 @@ def _made_in_turn(job: _Job, room: Room) -> _Made:
         with gate(job.look.style, job.deadline, name=job.source):
             # If there is none, wait outside the gate, so that smaller pictures pass.
             if room.take():
-                return _made(job, room)
+                return _make(job, room)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +206,7 @@ class _Made:
     began: float
 
 
-def _made(job: _Job, room: Room) -> _Made:
+def _make(job: _Job, room: Room) -> _Made:
     """Build and draw; the result holds no reference to the figure."""
     began = perf_counter()
     job.deadline.begin("the figure function")
@@ -217,7 +217,7 @@ def _made(job: _Job, room: Room) -> _Made:
     built = perf_counter()
     job.deadline.begin("draw")
     with timed_layout(figure) as layout:
-        drawn = _drawn(figure, job, room, returned)
+        drawn = _draw(figure, job, room, returned)
     done = perf_counter()
     steps = {"build": built - began, "draw": done - built - layout.seconds}
     if layout.seconds:
@@ -234,9 +234,7 @@ def _make_readable(figure: Figure, source: str) -> None:
         logger.warning("Cannot recolor the dark %s.", source, exc_info=True)
 
 
-def _drawn(
-    figure: Figure, job: _Job, room: Room, returned: object
-) -> Pixels | Document:
+def _draw(figure: Figure, job: _Job, room: Room, returned: object) -> Pixels | Document:
     variant, savefig, limits = job.variant, job.look.savefig, job.limits
     if variant.format.is_text:
         return _text(figure, variant, savefig, limits, returned)

@@ -171,7 +171,7 @@ class AppState:
             with self._lock:
                 pictures = self._pictures.get(cache)
                 if pictures is None:
-                    pictures = self._pictures[cache] = self._found(cache)
+                    pictures = self._pictures[cache] = self._find_pictures(cache)
         return pictures
 
     def renders(self) -> Renders:
@@ -249,7 +249,7 @@ class AppState:
             pictures.background.join()
             pictures.store.breaker.stop()
 
-    def _found(self, cache: Cache | None) -> Pictures:
+    def _find_pictures(self, cache: Cache | None) -> Pictures:
         self.check_settings()  # Every hit passes here first.
         found = find_cache(self._app, cache, self.settings.cache_bytes)
         backend = self._app.extensions["cache"][found]

@@ -58,13 +58,13 @@ def check_figure_function(function: Any, rule: str) -> Callable[..., Any]:
         return check_figure_function(function.__func__, rule)
     if isinstance(function, classmethod):
         name = qualified_name(function.__func__)
-        raise _refused(
+        raise _refusal(
             rule,
             f"the classmethod {name}, which is not callable before its class exists",
             f"Write plots.figure_route({rule!r})({name}) below the class",
         )
     if not callable(function):
-        raise _refused(
+        raise _refusal(
             rule,
             cut(repr(function)),
             "Put it directly above a function that returns a figure, and let other "
@@ -72,13 +72,13 @@ def check_figure_function(function: Any, rule: str) -> Callable[..., Any]:
         )
     plain = plain_function(function)
     if inspect.isasyncgenfunction(plain):
-        raise _refused(
+        raise _refusal(
             rule,
             f"the asynchronous generator {qualified_name(function)}",
             "Return the figure instead of yielding it",
         )
     if _is_unbound(function):
-        raise _refused(
+        raise _refusal(
             rule,
             f"{qualified_name(function)}, whose `self` no URL can give",
             f"Make it a staticmethod, or decorate the method of an object: "
@@ -98,7 +98,7 @@ def _is_unbound(function: Callable[..., Any]) -> bool:
     return False
 
 
-def _refused(rule: str, found: str, fix: str) -> ConfigError:
+def _refusal(rule: str, found: str, fix: str) -> ConfigError:
     return ConfigError(f"figure_route({rule!r}) decorates {found}. {fix}.")
 
 

@@ -229,7 +229,7 @@ class FigureRoute:
         picture = Picture(arguments, variant, key, names, owner, inject=inject)
         if self._inject or self._version:
             return picture
-        return replace(picture, wanted=self._wanted(picture, key, {}))
+        return replace(picture, wanted=self._identify(picture, key, {}))
 
     def _name_of(self, arguments: Arguments | None = None) -> str:
         """Return the name of all its pictures, or of all those of *arguments*."""
@@ -315,7 +315,7 @@ class FigureRoute:
         if self._version is None:
             return ""
         injected = self.injected(inject)
-        text = self._versioned(arguments, injected)
+        text = self._version_text(arguments, injected)
         if not text:
             return ""
         names, texts = self._names_of(arguments), self._texts_of(injected)
@@ -345,12 +345,12 @@ class FigureRoute:
         injected = self.injected(picture.inject)
         texts, version = self._texts_of(injected), None
         if self._version is not None:
-            text = self._versioned(picture.arguments, injected)
+            text = self._version_text(picture.arguments, injected)
             version = Version(text, picture.names, texts) if text else None
         key = digest(picture.key, version.text if version else "", *texts)
         # The injected values are part of it, because each user has a separate series.
         series = partial(digest, picture.key, "series", *texts) if version else None
-        return self._wanted(picture, key, injected, series), version
+        return self._identify(picture, key, injected, series), version
 
     def _texts_of(self, injected: Mapping[str, object]) -> tuple[str, ...]:
         """Return *injected* as texts that differ if the values do."""
@@ -359,7 +359,7 @@ class FigureRoute:
             for name, value in injected.items()
         )
 
-    def _wanted(
+    def _identify(
         self,
         picture: Picture,
         key: str,
@@ -391,14 +391,14 @@ class FigureRoute:
         :raises ConfigError: if a value cannot be part of a key.
         """
         injected = {
-            name: given[name] if name in given else self._asked(name, call)
+            name: given[name] if name in given else self._call_inject(name, call)
             for name, call in self._inject.items()
         }
         for name, value in injected.items():
             fingerprint(value, self._injection(name))
         return _copy_values(injected)
 
-    def _asked(self, name: str, call: Callable[[], object]) -> object:
+    def _call_inject(self, name: str, call: Callable[[], object]) -> object:
         """Return the value that *call* injects; outside a request, explain errors."""
         try:
             return call()
@@ -413,7 +413,9 @@ class FigureRoute:
     def _injection(self, name: str) -> str:
         return f"inject[{name!r}] of {self._source}"
 
-    def _versioned(self, arguments: Arguments, injected: Mapping[str, object]) -> str:
+    def _version_text(
+        self, arguments: Arguments, injected: Mapping[str, object]
+    ) -> str:
         assert self._version is not None
         version = self._version(**arguments.copy(), **_copy_values(injected))
         if version is None:  # Unknown, such as for an empty table: no immutable URL.

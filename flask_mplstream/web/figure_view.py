@@ -387,7 +387,7 @@ class FigureView:
             # The version determines the ETag, so a 304 needs no lookup and no render.
             etag = wanted.etag(pictures.store.generation(wanted.names))
             if has_copy(request.environ, etag):
-                return self._unchanged(etag, shown)
+                return self._send_304(etag, shown)
         served = pictures.get(wanted, pictures.find(wanted))
         return self._respond(request, served, shown)
 
@@ -409,7 +409,7 @@ class FigureView:
             return Freshness.BY_AGE
         return Freshness.of(named, self._route.url_version(version))
 
-    def _unchanged(self, etag: str, shown: Shown) -> Response:
+    def _send_304(self, etag: str, shown: Shown) -> Response:
         """Return a 304 for a picture that may be missing from the store."""
         policy = self._policies[shown.is_private]
         headers = validator_headers(etag, policy, shown.presentation)

@@ -134,7 +134,7 @@ def _picture_operation(route: FigureRoute, rule: Rule, has_budget: bool) -> _Jso
             "206": _picture(
                 "The part of it that `Range` names.", formats, "Content-Range"
             ),
-            **_shared("304", *statuses),
+            **_refer("304", *statuses),
         },
     }
 
@@ -170,7 +170,7 @@ def _schema_operation(route: FigureRoute, rule: Rule) -> _Json:
                 "headers": _headers("ETag", "Cache-Control"),
                 "content": {SCHEMA_TYPE: {"schema": {"type": "object"}}},
             },
-            **_shared("304", *["404"] * (_variables(rule).keys() > {"_format"})),
+            **_refer("304", *["404"] * (_variables(rule).keys() > {"_format"})),
         },
     }
 
@@ -277,7 +277,7 @@ def _body(format: ImageFormat) -> _Json:
     return {"contentMediaType": format.mimetype}
 
 
-def _shared(*statuses: str) -> _Json:
+def _refer(*statuses: str) -> _Json:
     return {s: {"$ref": f"#/components/responses/{s}"} for s in statuses}
 
 

@@ -109,7 +109,7 @@ class Renders:
         told = {"figure": recipe.endpoint, "arguments": values, "variant": variant}
         render = _Render(recipe, values, variant, deadline, payer, self._release)
         try:
-            image = self._charged(render)
+            image = self._charge_render(render)
         except _REFUSALS:
             raise
         except Exception as error:
@@ -119,14 +119,14 @@ class Renders:
         tell(figure_rendered, self._app, **told, image=image)
         return image
 
-    def _charged(self, render: _Render) -> RenderedImage:
+    def _charge_render(self, render: _Render) -> RenderedImage:
         if is_rendering.get():
             # Called by a figure function, which already has the turn.
             return self._here(render)
         if self._budget is None or render.payer is None:
-            return self._admitted(render)
+            return self._admit_and_render(render)
         with self._budget.opened(render.payer, render.deadline):
-            return self._admitted(render)
+            return self._admit_and_render(render)
 
     def admit(self, begins: bool) -> str | None:
         """Return the client to charge for a render of the current request.
@@ -145,7 +145,7 @@ class Renders:
         """
         self._before_wait()
 
-    def _admitted(self, render: _Render) -> RenderedImage:
+    def _admit_and_render(self, render: _Render) -> RenderedImage:
         with self._pending(render.recipe.endpoint):
             if self._elsewhere is None:
                 return self._here(render)

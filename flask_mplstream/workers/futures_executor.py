@@ -98,12 +98,12 @@ class OnExecutor:
                 self._executor = None
                 _end(broken)
             if self._executor is None:
-                self._executor = self._made()
+                self._executor = self._make_executor()
             return self._executor
         finally:
             self._lock.release()
 
-    def _made(self) -> Executor:
+    def _make_executor(self) -> Executor:
         try:
             made = self._given if isinstance(self._given, Executor) else self._given()
         except Exception as error:

@@ -74,7 +74,7 @@ def _image(payload: bytes) -> RenderedImage:
     use_agg()
     recipe: Recipe
     given: Globals
-    app_name, recipe, values, variant, given = _unpickled(payload)
+    app_name, recipe, values, variant, given = _unpickle(payload)
     app = None if app_name is None else app_named(app_name)
     with carrying(given):
         return run_without_request(app, lambda: recipe.image(values, variant))
@@ -86,13 +86,13 @@ def unpack(result: bytes) -> RenderedImage:
     :param result: the result of :func:`run`.
     :raises RemoteError: instead of an error that cannot be pickled.
     """
-    outcome: RenderedImage | _Failure = _unpickled(result)
+    outcome: RenderedImage | _Failure = _unpickle(result)
     if isinstance(outcome, _Failure):
         raise outcome.error() from _RemoteTraceback(outcome.traceback)
     return outcome
 
 
-def _unpickled(pickled: bytes) -> Any:
+def _unpickle(pickled: bytes) -> Any:
     # It came through a pipe or the app's executor.
     return pickle.loads(pickled)  # noqa: S301 - from the same app  # nosec B301
 
@@ -122,7 +122,7 @@ class _Failure:
         if isinstance(error, HTTPException) and isinstance(error.response, Response):
             sent = error.response
             response = (sent.status_code, list(sent.headers), sent.get_data())
-        pickled = _pickled(error) if response is None else None
+        pickled = _pickle_error(error) if response is None else None
         shown = f"{type(error).__name__}: {error}"
         notes = tuple(getattr(error, "__notes__", ()))
         return cls(pickled, shown, notes, text, response)
@@ -134,7 +134,7 @@ class _Failure:
             # The headers include Content-Type, so werkzeug adds no default.
             return HTTPException(response=Response(body, status, headers))
         if self.pickled is not None:
-            error: Exception = _unpickled(self.pickled)
+            error: Exception = _unpickle(self.pickled)
             return error
         remote = RemoteError(self.shown)
         for note in self.notes:
@@ -142,19 +142,19 @@ class _Failure:
         return remote
 
 
-def _pickled(error: BaseException) -> bytes | None:
+def _pickle_error(error: BaseException) -> bytes | None:
     """Return the pickle of *error*, or ``None`` if it does not survive pickling."""
     if not isinstance(error, Exception):
         return None
     try:
         pickled = pickle.dumps(error)
-        _unpickled(pickled)
+        _unpickle(pickled)
     except Exception:
         return None
     return pickled
 
 
-_apps_lock = threading.Lock()  # guards the cache of _made
+_apps_lock = threading.Lock()  # guards the cache of _make_app
 
 
 def app_named(name: str) -> Flask:
@@ -163,7 +163,7 @@ def app_named(name: str) -> Flask:
     :raises ConfigError: if there is none.
     """
     with _apps_lock:
-        return _made(name)
+        return _make_app(name)
 
 
 def check_app(name: str | None) -> None:
@@ -183,7 +183,7 @@ def check_app(name: str | None) -> None:
 
 
 @cache
-def _made(name: str) -> Flask:
+def _make_app(name: str) -> Flask:
     """Return the app, or the factory's app, named ``module:name``."""
     try:
         found = import_string(name)

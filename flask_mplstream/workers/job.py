@@ -79,7 +79,7 @@ class Recipe:
             if self.load is not None:
                 deadline.begin("load")
                 given = {name: values[name] for name in self.load_takes}
-                loaded = [_awaited(self.load(**given))]
+                loaded = [_await_result(self.load(**given))]
                 steps = [("load", perf_counter() - began)]
                 release()  # The wait for this figure's turn may be long.
             image = render_variant(
@@ -101,7 +101,7 @@ class Recipe:
         values: Mapping[str, Any],
         release: Callable[[], object],
     ) -> object:
-        returned = _no_response(_awaited(self.function(*loaded, **values)))
+        returned = _no_response(_await_result(self.function(*loaded, **values)))
         release()  # Encoding may take long.
         return returned
 
@@ -124,7 +124,7 @@ class Recipe:
                 ) from error
 
 
-def _awaited(returned: Any) -> Any:
+def _await_result(returned: Any) -> Any:
     """Return *returned*, or the result of a coroutine, which runs in this thread.
 
     Flask's ``ensure_sync`` would run it in another thread. If it requested a figure

@@ -280,14 +280,14 @@ class _Worker:
         :raises WorkerDiedError: if the process ends by itself or cannot be started.
         """
         try:
-            process = self._started()
+            process = self._start_process()
             self._wait_for_start(process, turn)
             self._renders += 1
-            return self._rendered(process, payload, turn)
+            return self._render_in(process, payload, turn)
         except (ConfigError, OverloadedError, SlowRenderError, WorkerDiedError):
             raise
         except CancelledError:
-            raise _stopped() from None
+            raise _stop_error() from None
         except Exception as error:
             # Errors of the figure function arrive as bytes, so this is an error of
             # the process or its pipe.
@@ -301,7 +301,7 @@ class _Worker:
             self.kill()  # This thread is being interrupted: the result has no reader.
             raise
 
-    def _started(self) -> _Process:
+    def _start_process(self) -> _Process:
         try:
             process = self.start()
         except Exception as error:
@@ -310,7 +310,7 @@ class _Worker:
             ) from error
         if self._is_stopped:
             self.kill()  # stop() ran before this process existed.
-            raise _stopped()
+            raise _stop_error()
         return process
 
     def _wait_for_start(self, process: _Process, turn: _Turn) -> None:
@@ -333,7 +333,7 @@ class _Worker:
                 "error output of the server."
             ) from error
 
-    def _rendered(self, process: _Process, payload: bytes, turn: _Turn) -> bytes:
+    def _render_in(self, process: _Process, payload: bytes, turn: _Turn) -> bytes:
         remaining_s = turn.remaining_s
         self._job = process.pool.schedule(ipc.run, [payload])
         try:
@@ -418,7 +418,7 @@ def _log_fault(ready: Future[None]) -> None:
         logger.error("Workers render nothing: %s", error)
 
 
-def _stopped() -> OverloadedError:
+def _stop_error() -> OverloadedError:
     return OverloadedError("The workers were stopped.")
 
 

@@ -87,7 +87,7 @@ class Reaper:
     def _tell(self, *numbers: int) -> None:
         if self._process is None or self._process.poll() is not None:
             self._close()
-            self._process = _started()
+            self._process = _start_process()
             numbers = tuple(self._groups)  # A reaper that was killed knew them.
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):
@@ -103,7 +103,7 @@ class Reaper:
             process.communicate()
 
 
-def _started() -> subprocess.Popen[str]:
+def _start_process() -> subprocess.Popen[str]:
     return subprocess.Popen(  # noqa: S603 - our own text  # nosec B603
         [os.fsdecode(spawn.get_executable()), "-I", "-S", "-c", _PROGRAM],
         stdin=subprocess.PIPE,
