@@ -21,7 +21,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from types import FrameType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 from weakref import WeakSet
 
 from ..errors import BudgetError, OverloadedError, RemoteError, RenderTimeoutError
@@ -436,7 +436,7 @@ def _unwrap(outcome: _Outcome[T]) -> T:
     """Return the value of *outcome*, or raise a copy of its error, which is shared."""
     if outcome.error is not None:
         raise copy_error(outcome.error)
-    return outcome.value  # type: ignore[return-value]  # It is a success.
+    return cast(T, outcome.value)  # Without an error there is a value.
 
 
 def _start(job: Callable[[], None]) -> threading.Thread | None:

@@ -124,13 +124,15 @@ def draw_pixels(
         scale, box_inches = _fit_width(figure, options, width_px, max_pixels)
     dpi = _dpi(figure, options) * scale
     drawn: list[Pixels] = []
+    # The canvas appends to a list instead of writing a file.
+    target: Any = drawn
     with (
         _canvas(figure, max_pixels, scale) as canvas,
         _layout_once(canvas, options),
         _tight_box(figure, box_inches),
     ):
         canvas.make_room = make_room
-        figure.savefig(drawn, format="pixels", **{**options, "dpi": dpi})  # type: ignore[arg-type]  # Our canvas takes a list.
+        figure.savefig(target, format="pixels", **{**options, "dpi": dpi})
     return drawn[0]
 
 
@@ -216,9 +218,10 @@ def _measure(
 ) -> tuple[float, float]:
     """Return the width and height of the picture from ``savefig``, in pixels."""
     sizes: list[tuple[float, float]] = []
+    target: Any = sizes  # The canvas appends to it.
     dpi = _dpi(figure, options) * scale
     with _canvas(figure, max_pixels, scale):
-        figure.savefig(sizes, format="size", **{**options, "dpi": dpi})  # type: ignore[arg-type]  # Our canvas takes a list.
+        figure.savefig(target, format="size", **{**options, "dpi": dpi})
     return sizes[0]
 
 
@@ -325,7 +328,7 @@ class _PixelCanvas(FigureCanvasAgg):
         width, height = self.figure.bbox.size
         check_size((width, height), self.max_pixels, self.scale)
         self.make_room(width * height)
-        renderer: RendererAgg = super().get_renderer()  # type: ignore[no-untyped-call]  # It has no types.
+        renderer: RendererAgg = super().get_renderer()  # type: ignore[no-untyped-call]  # Matplotlib's has no types.
         return renderer
 
     def print_pixels(self, drawn: list[Pixels], **_: Any) -> None:
@@ -336,7 +339,7 @@ class _PixelCanvas(FigureCanvasAgg):
         self.renderer = self.get_renderer()
         self.figure.draw(self.renderer)
         width_px, height_px = self.get_width_height(physical=True)
-        rgba = self.buffer_rgba()  # type: ignore[no-untyped-call]  # It has no types.
+        rgba = self.buffer_rgba()  # type: ignore[no-untyped-call]  # Matplotlib's has no types.
         drawn.append(Pixels(rgba, width_px, height_px, self.figure.dpi))
 
     def print_size(self, sizes: list[tuple[float, float]], **_: Any) -> None:
