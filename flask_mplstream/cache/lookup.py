@@ -88,9 +88,8 @@ class Wanted:
     #: Counts the seconds of ``timeout_s``; it may pause.
     clock: Callable[[], float] = time.monotonic
 
-    @property
-    def deadline(self) -> Deadline:
-        """A new deadline that begins now."""
+    def start_deadline(self) -> Deadline:
+        """Return a deadline that begins now."""
         return Deadline(self.timeout_s, self.clock)
 
     def without_stale(self) -> Wanted:
@@ -243,7 +242,7 @@ class Pictures:
 
         :param is_live: whether a render that began earlier is too old.
         """
-        deadline = wanted.deadline
+        deadline = wanted.start_deadline()
         if self._flights.is_nested:
             return run_here(make(deadline, None))
         is_busy = self._flights.is_busy_or_failed(flight, must_begin_later=is_live)
@@ -379,7 +378,7 @@ class Pictures:
             return
 
         def renew() -> None:
-            deadline = wanted.deadline
+            deadline = wanted.start_deadline()
             release = self._acquire(wanted.key)
             if release is None:
                 return  # Another process renders.

@@ -102,7 +102,7 @@ def _format_of(path: Path, asked: str | None) -> str:
 
 def _made_anew(job: Job) -> RenderedImage:
     wanted, _ = job.route.wanted(job.picture)
-    return wanted.produce(wanted.deadline, None)
+    return wanted.produce(wanted.start_deadline(), None)
 
 
 def _write(output: str, body: bytes) -> None:
