@@ -37,8 +37,8 @@ maximum_signature_line_length = 72
 nitpick_ignore_regex = [
     (
         "py:.*",
-        r"(blinker|cachelib|collections|concurrent|email|flask|flask_caching|markupsafe|os"
-        r"|pathlib|prometheus_client|pydantic|typing|werkzeug)\..*",
+        r"(PIL|blinker|cachelib|collections|concurrent|email|flask|flask_caching|markupsafe"
+        r"|numpy|os|pathlib|prometheus_client|pydantic|typing|werkzeug)\..*",
     ),
     ("py:class", r"flask_mplstream\.blueprint\.F"),  # A type variable.
 ]

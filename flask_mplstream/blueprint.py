@@ -11,6 +11,7 @@ import inspect
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -54,6 +55,7 @@ from .web.host_matching import (
     resource_policy,
 )
 from .web.json_documents import SCHEMA_NAME
+from .web.warm_report import WarmReport, warm
 
 logger = logging.getLogger("flask_mplstream")
 
@@ -239,6 +241,37 @@ class FigureBlueprint(Blueprint):
         if names:
             state.invalidate_tags(names)
         state.warn_of_own_cache()
+
+    def warm(
+        self,
+        figure: str,
+        pictures: Iterable[Mapping[str, Any]] = ({},),
+        /,
+        *,
+        app: Flask | None = None,
+    ) -> WarmReport:
+        """Render and store pictures before the first request for them.
+
+        For example::
+
+            plots.warm("walk", [{"n": 100}, {"n": 500, "_scale": 2}])
+
+        A picture that is in the cache is not rendered again. All arguments are checked
+        before the first render.
+
+        :param figure: name of a figure route, with or without the blueprint's.
+        :param pictures: for each picture, the figure function's arguments and the
+            options of :func:`figure_image`, which choose format, size, theme and
+            injected values; by default one picture with all defaults.
+        :param app: the app; by default the current one.
+        :return: the given dicts as two lists, ``rendered`` and ``hits``.
+        :raises UnknownFigureError: if there is no such figure.
+        :raises ArgumentsError: naming each invalid argument, as for a request.
+        :raises Exception: the error of the figure function. The pictures before it
+            are stored.
+        """
+        with nullcontext() if app is None else app.app_context():
+            return warm(current_state().routes_of(self, figure), pictures)
 
     @staticmethod
     def close(app: Flask) -> None:

@@ -143,7 +143,7 @@ def test_the_tests_in_the_docs_pass(tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    assert re.search(r"^5 passed", result.stdout, re.M), result.stdout
+    assert re.search(r"^7 passed", result.stdout, re.M), result.stdout
 
 
 def test_each_signal_and_metric_is_in_the_docs() -> None:

@@ -18,7 +18,7 @@ from ..errors import ArgumentFault, ArgumentsError
 from ..formats import ImageFormat, RenderedImage, Theme
 from ..parameters.function_signature import Parameters
 from ..web.figure_view import named_variant
-from ..web.urls import bind_arguments, figure_url, route_named, split
+from ..web.urls import figure_url, read_picture, route_named
 from . import picture as markup
 from .assets import asset_url
 from .inline_svg import inline_svg
@@ -115,12 +115,7 @@ def figure_image(endpoint: str, /, **values: Any) -> RenderedImage:
     route = route_named(endpoint)
     words, rest = take_words(route, ["strict"], values)
     strict = _IMAGE_WORDS.bind(words).values["strict"]
-    given, options = split(route, rest)
-    arguments = bind_arguments(route, given)
-    picture = route.picture(
-        arguments, named_variant(route, options), options["_inject"]
-    )
-    return route.fetch(picture, strict=strict).entry.image
+    return route.fetch(read_picture(route, rest), strict=strict).entry.image
 
 
 def _image_words(strict: bool = False) -> None:

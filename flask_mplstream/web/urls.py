@@ -21,7 +21,7 @@ from ..errors import NO_SUCH_ARGUMENT, ArgumentFault, ArgumentsError, cut, neare
 from ..formats import Theme, Variant
 from ..parameters.function_signature import Arguments
 from .app_state import check_name, current_state
-from .figure_route import FigureRoute
+from .figure_route import FigureRoute, Picture
 from .figure_view import RESERVED, named_variant
 from .signed_urls import UrlSigner
 
@@ -121,6 +121,19 @@ def bind_arguments(route: FigureRoute, given: Mapping[str, Any]) -> Arguments:
     except ArgumentsError as error:
         faults = [fault.suggest_reserved(WORDS) for fault in error.faults]
         raise ArgumentsError(faults) from None
+
+
+def read_picture(route: FigureRoute, values: Mapping[str, Any]) -> Picture:
+    """Return the picture of *route* that the *values* of a call name.
+
+    :param values: arguments and options, as for :func:`figure_url`.
+    :raises ArgumentsError: with a fault for each invalid argument.
+    :raises ConfigError: if there is no such format.
+    """
+    given, options = split(route, values)
+    arguments = bind_arguments(route, given)
+    variant = named_variant(route, options)
+    return route.picture(arguments, variant, options["_inject"])
 
 
 def unknown_argument(name: str, value: object, known: Sequence[str]) -> ArgumentsError:

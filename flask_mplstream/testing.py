@@ -1,0 +1,71 @@
+"""Helpers for tests of an app with figures.
+
+The top layer: the package does not import this module, and it requires no test runner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from io import BytesIO
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from flask import Flask
+from numpy.typing import NDArray
+from PIL import Image
+from werkzeug.wrappers import Response
+
+from .formats import RenderedImage
+from .signals import figure_rendered
+
+__all__ = ["NO_CACHE", "decode_picture", "record_renders"]
+
+#: Settings of an app that keeps neither pictures nor errors: each request renders.
+NO_CACHE: Mapping[str, Any] = MappingProxyType(
+    {
+        "CACHE_TYPE": "NullCache",
+        "CACHE_NO_NULL_WARNING": True,
+        "MPLSTREAM_ERROR_BACKOFF": 0,
+    }
+)
+
+
+@contextmanager
+def record_renders(app: Flask) -> Iterator[list[str]]:
+    """Record the renders of *app*: the endpoint of each figure, in order.
+
+    For example::
+
+        with record_renders(app) as renders:
+            client.get("/plots/walk")
+            client.get("/plots/walk")
+        assert renders == ["plots.walk"]
+
+    Renders in the background and in workers are included; failed ones are not.
+    """
+    renders: list[str] = []
+
+    def record(_app: Flask, *, figure: str, **_more: object) -> None:
+        renders.append(figure)
+
+    with figure_rendered.connected_to(record, app):
+        yield renders
+
+
+def decode_picture(picture: Response | RenderedImage) -> NDArray[np.uint8]:
+    """Return the pixels of *picture* as RGBA, shape ``(height, width, 4)``.
+
+    :param picture: a response of a test client, or an image of ``figure_image()`` or
+        ``render()``, as PNG, WebP, AVIF or JPEG.
+    :raises AssertionError: if the response has another status than 200.
+    :raises PIL.UnidentifiedImageError: for another format, such as SVG.
+    """
+    if isinstance(picture, RenderedImage):
+        body = picture.body
+    else:
+        body = picture.data
+        assert picture.status_code == 200, f"{picture.status}: {body[:1000]!r}"
+    with Image.open(BytesIO(body)) as image:
+        return np.asarray(image.convert("RGBA"))
