@@ -7,13 +7,9 @@ app, because it may be registered on several.
 
 from __future__ import annotations
 
-import inspect
-import logging
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar, Unpack
 
@@ -21,7 +17,6 @@ from flask import Blueprint, Flask
 from flask.blueprints import BlueprintSetupState
 from flask.sansio.app import App
 from flask_caching import Cache
-from werkzeug.routing import Rule
 
 from .cli.command_group import figures
 from .errors import ConfigError
@@ -30,53 +25,26 @@ from .gallery.registration import add_page, open_gallery
 from .html.assets import ENDPOINT as ASSETS
 from .html.assets import PAGE_PLACE, send_asset
 from .html.figure_tag import GLOBALS
-from .parameters.callables import plain_name, qualified_name
-from .parameters.function_signature import Parameters
-from .rendering.figure_lock import check_style, use_agg
-from .settings import FigureOptions, RouteOptions
+from .rendering.figure_lock import use_agg
+from .settings import FigureOptions, RouteOptions, Settings
 from .web.app_state import EXTENSION, AppState, current_state
-from .web.declaration import (
-    NO_RULE,
-    check_figure_function,
-    check_rule,
-    endpoint_of,
-    frozen_defaults,
-)
+from .web.declaration import NO_RULE, Declaration, check_rule
 from .web.extension_converter import CONVERTER, ExtensionConverter
-from .web.figure_route import FigureRoute, taken_by
+from .web.figure_route import FigureRoute
 from .web.figure_view import FigureView
 from .web.host_matching import (
     SetupState,
     app_of,
     check_place,
     every_place,
-    host_of,
     read_place,
     resource_policy,
 )
 from .web.json_documents import SCHEMA_NAME
+from .web.rule_arguments import read_rule
 from .web.warm_report import WarmReport, warm
 
-logger = logging.getLogger("flask_mplstream")
-
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-@dataclass(frozen=True, slots=True)
-class _Declared:
-    """A declared figure route, independent of an app."""
-
-    rule: str
-    endpoint: str
-    function: Callable[..., Any]
-    options: FigureOptions
-    #: ``host`` or ``subdomain``, as for ``Flask.route``.
-    place: Mapping[str, str]
-
-    def label(self, option: str) -> str:
-        """Return the name of *option* for a message."""
-        name = qualified_name(self.function)
-        return f"figure_route({self.rule!r}, {option}=…) of {name}"
 
 
 class FigureBlueprint(Blueprint):
@@ -121,18 +89,7 @@ class FigureBlueprint(Blueprint):
         cli_group: str | None = "",
         **options: Unpack[FigureOptions],
     ) -> None:
-        RouteOptions.checked(options, f"FigureBlueprint({name!r}, {{}}=…)".format)
-        if not isinstance(gallery, bool | None):
-            raise ConfigError(
-                f"FigureBlueprint({name!r}, gallery=…) is {gallery!r}. Choose True, "
-                f"False, or None for in debug mode only."
-            )
-        read_place("", host=host)
-        if not isinstance(cache, Cache | None):
-            raise ConfigError(
-                f"FigureBlueprint({name!r}, cache=…) is {cache!r}. Give a Cache of "
-                f"flask_caching, or leave it out for the app's."
-            )
+        _check_blueprint(name, options, gallery=gallery, cache=cache, host=host)
         super().__init__(
             name,
             import_name,
@@ -153,8 +110,7 @@ class FigureBlueprint(Blueprint):
         self._endpoints: set[str] = set()
         self.record(_prepare_app)
         self.record(_serve_assets)
-        if gallery is not False:
-            self.record(self._open_gallery)
+        self.record(self._open_gallery)
 
     def figure_route(
         self,
@@ -183,17 +139,10 @@ class FigureBlueprint(Blueprint):
         place = read_place(rule, host=host, subdomain=subdomain)
 
         def declare(function: F) -> F:
-            called = check_figure_function(function, rule)
-            name = endpoint_of(called, rule, endpoint)
-            declared = _Declared(rule, name, called, options, place)
-            RouteOptions.checked(options, declared.label)
-            if name in self._endpoints:
-                raise ConfigError(
-                    f"The blueprint {self.name!r} has a figure route {name!r} already. "
-                    f"Name one of them with endpoint=…."
-                )
-            self._endpoints.add(name)
-            self.record(partial(self._register_route, declared))
+            declaration = Declaration.of(
+                function, rule=rule, endpoint=endpoint, options=options, place=place
+            )
+            self._add_declaration(declaration)
             return function
 
         return declare
@@ -294,62 +243,104 @@ class FigureBlueprint(Blueprint):
             state.stop()
 
     def _open_gallery(self, state: BlueprintSetupState) -> None:
+        if self.gallery is False:
+            return
         settings = AppState.of(app_of(state)).settings
         decorators = settings.route_options(self.figure_options).decorators
         open_gallery(
             state, _full_name(state), gallery=self.gallery, decorators=decorators
         )
 
-    def _resolve_options(
-        self, declared: _Declared, state: BlueprintSetupState
-    ) -> RouteOptions:
-        options = AppState.of(app_of(state)).settings.route_options(
-            self.figure_options, declared.options, label=declared.label
-        )
-        if options.resource_policy is not None:
-            return options
-        return options.model_copy(update={"resource_policy": resource_policy(state)})
+    def _add_declaration(self, declaration: Declaration) -> None:
+        name = declaration.endpoint
+        if name in self._endpoints:
+            raise ConfigError(
+                f"The blueprint {self.name!r} already has a figure route {name!r}. "
+                f"Name one of them with endpoint=…."
+            )
+        self._endpoints.add(name)
+        self.record(partial(self._register_route, declaration))
 
-    def _register_route(self, declared: _Declared, state: BlueprintSetupState) -> None:
+    def _register_route(
+        self, declaration: Declaration, state: BlueprintSetupState
+    ) -> None:
         app_state = AppState.of(app_of(state))
-        check_place(state, declared.place, declared.label)
-        options = self._resolve_options(declared, state)
-        parameters = _read_signature(declared, options)
-        endpoint = f"{_full_name(state)}.{declared.endpoint}"
+        check_place(state, declaration.place, declaration.label)
+        route = self._make_route(declaration, state, app_state)
+        _add_rules(state, declaration, route, app_state.settings)
+        app_state.add(route, self, declaration.endpoint)
+        if self.gallery is not False:
+            add_page(state, _full_name(state), route)
+
+    def _make_route(
+        self, declaration: Declaration, state: BlueprintSetupState, app_state: AppState
+    ) -> FigureRoute:
+        settings = app_state.settings
+        options = settings.route_options(
+            self.figure_options, declaration.options, label=declaration.label
+        )
+        if options.resource_policy is None:
+            policy = resource_policy(state)
+            options = options.model_copy(update={"resource_policy": policy})
+        parameters = declaration.read_signature(options)
         route = FigureRoute(
             app_of(state),
-            endpoint,
-            declared.function,
+            f"{_full_name(state)}.{declaration.endpoint}",
+            declaration.function,
             parameters,
             options,
+            read_rule(state, declaration, parameters),
             partial(app_state.pictures, self.cache),
             app_state.renders,
         )
-        if app_state.settings.renders_elsewhere:
+        if settings.renders_elsewhere:
             route.recipe.check_portable()
-        ignore_unknown = app_state.settings.unknown_args == "ignore"
-        view: Callable[..., Any]
-        view = FigureView(app_of(state), route, ignore_unknown=ignore_unknown).view
-        for decorator in options.decorators:
-            view = decorator(view)
-        names = dict.fromkeys(map(str, (*options.formats, ALT_FORMAT)))
-        # A signed route does not reveal its arguments.
-        described = [] if options.signed else [f'"{SCHEMA_NAME}"']
-        formats = ",".join([*names, *described])
-        stem = declared.rule.rstrip("/") or "/index"
-        for rule in (declared.rule, f"{stem}.<{CONVERTER}({formats}):_format>"):
-            state.add_url_rule(
-                rule, declared.endpoint, view, methods=["GET"], **declared.place
-            )
-        rules = list(state.app.url_map.iter_rules(route.endpoint))
-        for found in rules:
-            fixed = found.defaults or {}
-            route.rule_defaults |= {n: fixed[n] for n in fixed if n in parameters}
-        route.path_names = _path_names(state, route, rules)
-        route.rule_names = {*route.path_names, *route.rule_defaults}
-        app_state.add(route, self, declared.endpoint)
-        if self.gallery is not False:
-            add_page(state, _full_name(state), route)
+        return route
+
+
+def _add_rules(
+    state: BlueprintSetupState,
+    declaration: Declaration,
+    route: FigureRoute,
+    settings: Settings,
+) -> None:
+    """Add the rule of *declaration*, and the one with an extension."""
+    options, rule = route.options, declaration.rule
+    ignore_unknown = settings.unknown_args == "ignore"
+    view: Callable[..., Any]
+    view = FigureView(app_of(state), route, ignore_unknown=ignore_unknown).view
+    for decorator in options.decorators:
+        view = decorator(view)
+    formats = [*dict.fromkeys(map(str, (*options.formats, ALT_FORMAT)))]
+    if not options.signed:  # A signed route does not reveal its arguments.
+        formats.append(f'"{SCHEMA_NAME}"')
+    extension = f"<{CONVERTER}({','.join(formats)}):_format>"
+    for text in (rule, f"{rule.rstrip('/') or '/index'}.{extension}"):
+        state.add_url_rule(
+            text, declaration.endpoint, view, methods=["GET"], **declaration.place
+        )
+
+
+def _check_blueprint(
+    name: str, options: FigureOptions, *, gallery: object, cache: object, host: object
+) -> None:
+    """Reject an invalid argument of the blueprint *name*.
+
+    :raises ConfigError: naming the argument and its value.
+    """
+    label = f"FigureBlueprint({name!r}, {{}}=…)".format
+    RouteOptions.checked(options, label)
+    read_place("", host=host)
+    if not isinstance(gallery, bool | None):
+        raise ConfigError(
+            f"{label('gallery')} is {gallery!r}. Choose True, False, or None for debug "
+            f"mode only."
+        )
+    if not isinstance(cache, Cache | None):
+        raise ConfigError(
+            f"{label('cache')} is {cache!r}. Pass a Cache of flask_caching, or omit it "
+            f"to use the app's."
+        )
 
 
 def _full_name(state: BlueprintSetupState) -> str:
@@ -372,68 +363,3 @@ def _serve_assets(state: BlueprintSetupState) -> None:
     rule = f"/{ASSETS}/<path:filename>"
     for place in every_place(state, PAGE_PLACE):
         state.add_url_rule(rule, ASSETS, send_asset, methods=["GET"], **place)
-
-
-def _read_signature(declared: _Declared, options: RouteOptions) -> Parameters:
-    check_style(options.style, declared.label("style"))
-    if not isinstance(options.dark_style, bool):
-        check_style(options.dark_style, declared.label("dark_style"))
-    function = declared.function
-    parameters = Parameters(
-        function,
-        options.inject,
-        skip_first=options.load is not None,
-        name=plain_name(function) or declared.endpoint,
-    )
-    for option, call in (("load", options.load), ("version", options.version)):
-        if call is not None:
-            _check_call(
-                f"{option}=… of {qualified_name(function)}", call, parameters.names
-            )
-    for warning in frozen_defaults(function, parameters, datetime.now(UTC)):
-        logger.warning("%s", warning)
-    for name, call in options.inject.items():
-        _check_call(f"inject[{name!r}] of {qualified_name(function)}", call, ())
-    return parameters
-
-
-def _check_call(label: str, call: Callable[..., Any], names: tuple[str, ...]) -> None:
-    """Reject a callable that does not accept the arguments of the later call.
-
-    :param names: the arguments that it may take.
-    :raises ConfigError: naming *label* and the arguments.
-    """
-    try:
-        taken = taken_by(call, names)
-        inspect.signature(call).bind(**dict.fromkeys(taken))
-    except TypeError as error:
-        given = ", ".join(names) or "no arguments"
-        raise ConfigError(f"{label} is called with {given}, but {error}.") from error
-    except ValueError:
-        return  # A builtin without a signature.
-
-
-def _path_names(
-    state: BlueprintSetupState, route: FigureRoute, rules: Sequence[Rule]
-) -> tuple[str, ...]:
-    """Return the rule variables that are parameters of the figure function.
-
-    :raises ConfigError: if a variable is not one of its parameters.
-    """
-    names = set().union(*(rule.arguments for rule in rules)) - {"_format"}
-    # A variable in the prefix may be for a url_value_preprocessor.
-    prefixes = f"{state.url_prefix} {state.subdomain} {host_of(state)}"
-    # The declared rule; the others add an extension.
-    plain = min((rule.rule for rule in rules), key=len)
-    for name in names:
-        if name not in route.parameters and f"{name}>" not in prefixes:
-            raise ConfigError(
-                f"The rule {plain!r} has a variable {name!r} that "
-                f"{qualified_name(route.function)} does not take from the URL. Add a "
-                f"parameter {name!r}, or take it out of the rule."
-            )
-    return tuple(
-        name
-        for name in route.parameters.names
-        if name in names and name not in route.rule_defaults
-    )

@@ -292,7 +292,7 @@ def test_a_variable_of_the_prefix_may_be_for_a_preprocessor() -> None:
 def test_a_second_route_of_the_same_name_is_refused(plots: FigureBlueprint) -> None:
     """Two functions of one name need two endpoints."""
     plots.figure_route("/small")(small)
-    with pytest.raises(ConfigError, match="figure route 'small' already"):
+    with pytest.raises(ConfigError, match="already has a figure route 'small'"):
         plots.figure_route("/other")(small)
     plots.figure_route("/other", endpoint="other")(small)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
@@ -55,6 +55,18 @@ def plain_function(call: Call) -> Any:
         return found
     method = inspect.unwrap(type(found).__call__)
     return method if isinstance(method, FunctionType) else found
+
+
+def select_accepted(names: Iterable[str], call: Call) -> tuple[str, ...]:
+    """Return those of *names* that *call* accepts as keyword arguments.
+
+    :raises ValueError: for a builtin without a signature.
+    """
+    parameters = inspect.signature(call).parameters
+    kinds = {parameter.kind for parameter in parameters.values()}
+    if inspect.Parameter.VAR_KEYWORD in kinds:
+        return tuple(names)
+    return tuple(name for name in names if name in parameters)
 
 
 def module_globals(call: Call) -> Mapping[str, Any]:

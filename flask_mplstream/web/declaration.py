@@ -1,25 +1,117 @@
-"""Checks of a figure route's rule, function and name.
+"""The declaration of a figure route, and its checks.
 
-Flask side, but values only. The checks run with the decorator, not at registration, so
-that a traceback points at the decorator.
+Flask side, but values only. Checks that need no app run with the decorator, so that a
+traceback points at it.
 """
 
 from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from datetime import date, datetime, time, timedelta
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
 from textwrap import dedent
-from typing import Any
+from typing import Any, Self
 
 from ..errors import ConfigError, cut
-from ..parameters.callables import full_name, plain_function, plain_name, qualified_name
+from ..parameters.callables import (
+    full_name,
+    plain_function,
+    plain_name,
+    qualified_name,
+    select_accepted,
+)
 from ..parameters.function_signature import Parameters
+from ..rendering.figure_lock import check_style
+from ..settings import FigureOptions, RouteOptions
+
+logger = logging.getLogger("flask_mplstream")
 
 #: The default of the decorator's rule.
 NO_RULE = "(no rule)"
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """A declared figure route, independent of an app."""
+
+    rule: str
+    endpoint: str
+    function: Callable[..., Any]
+    options: FigureOptions
+    #: ``host`` or ``subdomain``, as for ``Flask.route``.
+    place: Mapping[str, str]
+
+    @classmethod
+    def of(
+        cls,
+        decorated: object,
+        *,
+        rule: str,
+        endpoint: str | None,
+        options: FigureOptions,
+        place: Mapping[str, str],
+    ) -> Self:
+        """Return the declaration of the *decorated* object.
+
+        :raises ConfigError: if it is not a figure function, or if the name or an
+            option is invalid.
+        """
+        function = check_figure_function(decorated, rule)
+        declaration = cls(
+            rule, endpoint_of(function, rule, endpoint), function, options, place
+        )
+        RouteOptions.checked(options, declaration.label)
+        return declaration
+
+    def label(self, option: str) -> str:
+        """Return the name of *option* for a message."""
+        name = qualified_name(self.function)
+        return f"figure_route({self.rule!r}, {option}=…) of {name}"
+
+    def read_signature(self, options: RouteOptions) -> Parameters:
+        """Return the function's parameters, and warn of defaults set at import.
+
+        :param options: the resolved options of the route.
+        :raises ConfigError: if a style or the signature of a callable is invalid.
+        """
+        check_style(options.style, self.label("style"))
+        if not isinstance(options.dark_style, bool):
+            check_style(options.dark_style, self.label("dark_style"))
+        function, name = self.function, qualified_name(self.function)
+        parameters = Parameters(
+            function,
+            options.inject,
+            skip_first=options.load is not None,
+            name=plain_name(function) or self.endpoint,
+        )
+        for option, call in (("load", options.load), ("version", options.version)):
+            if call is not None:
+                _check_call(f"{option}=… of {name}", call, parameters.names)
+        for injected, call in options.inject.items():
+            _check_call(f"inject[{injected!r}] of {name}", call, ())
+        for warning in frozen_defaults(function, parameters, datetime.now(UTC)):
+            logger.warning("%s", warning)
+        return parameters
+
+
+def _check_call(label: str, call: Callable[..., Any], names: tuple[str, ...]) -> None:
+    """Reject a callable that does not accept the arguments of the later call.
+
+    :param names: the arguments that it may take.
+    :raises ConfigError: naming *label* and the arguments.
+    """
+    try:
+        accepted = select_accepted(names, call)
+        inspect.signature(call).bind(**dict.fromkeys(accepted))
+    except TypeError as error:
+        given = ", ".join(names) or "no arguments"
+        raise ConfigError(f"{label} is called with {given}, but {error}.") from error
+    except ValueError:
+        return  # A builtin without a signature.
 
 
 def check_rule(rule: object) -> None:
@@ -121,7 +213,7 @@ def endpoint_of(function: Callable[..., Any], rule: str, given: object) -> str:
     if "." in name:
         raise ConfigError(
             f"The endpoint {name!r} has a dot, which separates a blueprint's "
-            f"name from a route's. Take another character."
+            f"name from a route's. Use another character."
         )
     return name
 
@@ -142,7 +234,7 @@ def frozen_defaults(
                 f"The default of {parameter.name!r} in {full_name(function)} is "
                 f"{cut(repr(value))} until the app is restarted, and is in no URL. "
                 f"Write `{parameter.name}: {kind} | None = None`, calculate it in the "
-                f"function, and add version=… if pictures are to change with it."
+                f"function, and add version=… if pictures must change with it."
             )
 
 

@@ -7,7 +7,7 @@ blueprint makes a :class:`FigureRoute` with its options resolved.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -24,7 +24,12 @@ from ..cache.lookup import Pictures, Served, Wanted
 from ..errors import ArgumentFault, ArgumentsError, ConfigError, cut, nearest
 from ..formats import ALT_FORMAT, RenderedImage, Theme, Variant
 from ..limits.deadline import Deadline
-from ..parameters.callables import documentation, plain_function, plain_name
+from ..parameters.callables import (
+    documentation,
+    plain_function,
+    plain_name,
+    select_accepted,
+)
 from ..parameters.function_signature import Arguments, Parameters
 from ..rendering.figure_lock import app_globals, is_held_here
 from ..rendering.pipeline import MATPLOTLIB_VERSION, Limits, Meaning
@@ -34,6 +39,7 @@ from ..workers.dispatch import Renders
 from ..workers.exception_notes import is_failure
 from ..workers.job import Recipe
 from ..workers.request_isolation import is_rendering
+from .rule_arguments import RuleArguments
 from .signed_urls import authenticate
 
 #: Part of every key, because another version may draw or describe differently.
@@ -75,6 +81,7 @@ class FigureRoute:
     :param function: the figure function.
     :param parameters: the parameters of its signature.
     :param options: the resolved options.
+    :param rule: the arguments that the URL's rule gives.
     :param pictures: returns the app's pictures; finds their store at first use.
     :param renders: returns the renderer, which may use other processes.
     """
@@ -86,6 +93,7 @@ class FigureRoute:
         function: Callable[..., object],
         parameters: Parameters,
         options: RouteOptions,
+        rule: RuleArguments,
         pictures: Callable[[], Pictures],
         renders: Callable[[], Renders],
     ) -> None:
@@ -100,7 +108,7 @@ class FigureRoute:
             endpoint,
             function,
             options.load,
-            taken_by(options.load, parameters.names) if options.load else (),
+            select_accepted(parameters.names, options.load) if options.load else (),
             tuple(parameter.name for parameter in parameters),
             {p.name: p.default for p in parameters if not p.is_required},
             _looks(options),
@@ -110,12 +118,12 @@ class FigureRoute:
         self._renders = renders
         #: The last known width and height at scale 1; the size of an error picture.
         self.size_px = (640.0, 480.0)
-        #: Arguments in the URL's path; set when the rules are added.
-        self.path_names: tuple[str, ...] = ()
+        #: Arguments in the URL's path.
+        self.path_names = rule.path_names
         #: Arguments that the rules provide: path variables and fixed values.
-        self.rule_names: Set[str] = frozenset()
+        self.rule_names = rule.names
         #: Arguments that a rule fixes (``url_defaults``), with their values.
-        self.rule_defaults: dict[str, Any] = {}
+        self.rule_defaults = rule.fixed
         self._app = app
         self._lifetime = Lifetime(
             options.max_age, options.stale_while_revalidate, options.stale_if_error
@@ -155,7 +163,7 @@ class FigureRoute:
     def _with_its_own(self, call: Callable[..., Any]) -> Callable[..., Any]:
         """Return a function that passes to *call* only the arguments it accepts."""
         run = self._app.ensure_sync(call)
-        names = taken_by(call, self.parameters.names)
+        names = select_accepted(self.parameters.names, call)
         return lambda **values: run(**{name: values[name] for name in names})
 
     def bind(self, given: Mapping[str, Any]) -> Arguments:
@@ -446,18 +454,6 @@ class FigureRoute:
 def _copy_values(values: Mapping[str, object]) -> dict[str, object]:
     """Return copies of *values*, which one call may modify."""
     return {name: copy_value(value) for name, value in values.items()}
-
-
-def taken_by(call: Callable[..., Any], names: Iterable[str]) -> tuple[str, ...]:
-    """Return those of *names* that *call* accepts.
-
-    :raises ValueError: for a builtin without a signature.
-    """
-    parameters = inspect.signature(call).parameters
-    kinds = {parameter.kind for parameter in parameters.values()}
-    if inspect.Parameter.VAR_KEYWORD in kinds:
-        return tuple(names)
-    return tuple(name for name in names if name in parameters)
 
 
 def _looks(options: RouteOptions) -> Mapping[Theme, Look]:

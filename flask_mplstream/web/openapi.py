@@ -6,7 +6,6 @@ https://spec.openapis.org/oas/v3.1.0
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from http import HTTPStatus
 from importlib.metadata import version
@@ -30,6 +29,7 @@ from .app_state import AppState
 from .figure_route import FigureRoute, summary_of
 from .figure_view import RESERVED
 from .json_documents import SCHEMA_NAME, SCHEMA_TYPE
+from .rule_arguments import RULE_VARIABLE
 
 _Json = dict[str, Any]
 
@@ -80,15 +80,11 @@ def _unknown_blueprint(name: str, known: set[str]) -> UnknownFigureError:
     )
 
 
-#: A variable in a rule. Converter arguments contain no angle brackets.
-_VARIABLE = re.compile(r"<(?:[^<>]*:)?(\w+)>")
-
-
 def _paths(app: Flask, routes: Iterable[FigureRoute], *, has_budget: bool) -> _Json:
     paths: dict[str, dict[str, _Json]] = {}
     for route in routes:
         for rule in sorted(app.url_map.iter_rules(route.endpoint), key=str):
-            path = _VARIABLE.sub(r"{\1}", rule.rule)
+            path = RULE_VARIABLE.sub(r"{\1}", rule.rule)
             paths[path] = {"get": _picture_operation(route, rule, has_budget)}
             if "_format" in _variables(rule):
                 of_schema = path.replace("{_format}", SCHEMA_NAME)

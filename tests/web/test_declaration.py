@@ -243,7 +243,7 @@ def test_a_rule_may_be_the_prefix_alone() -> None:
 def test_a_cache_is_flask_cachings() -> None:
     """``cache="redis"`` would fail in the first request."""
     cache: Any = "redis"
-    with pytest.raises(ConfigError, match="Give a Cache of flask_caching") as caught:
+    with pytest.raises(ConfigError, match="Pass a Cache of flask_caching") as caught:
         FigureBlueprint("plots", __name__, cache=cache)
     assert_short(caught)
 
