@@ -18,7 +18,7 @@ from flask.blueprints import BlueprintSetupState
 from flask.sansio.app import App
 from flask_caching import Cache
 
-from .cli.command_group import figures
+from .cli import figures
 from .errors import ConfigError
 from .formats import ALT_FORMAT
 from .gallery.registration import add_page, open_gallery

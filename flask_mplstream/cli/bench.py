@@ -1,4 +1,4 @@
-"""The ``flask figures bench`` command: the render time of a picture, step by step.
+"""The ``flask figures bench`` command: the time of each step of a render.
 
 Flask side.
 """
@@ -16,18 +16,19 @@ from flask.globals import app_ctx
 
 from ..formats import RenderedImage
 from ..http.headers import STEPS
+from ..web.app_state import current_state
 from ..workers.request_isolation import run_without_request
-from .click_options import THEMES, arguments_argument, figure_argument, named
-from .exit_codes import as_failure, as_usage
-from .task import Job, check_inject
-from .terminal_table import aligned, available_width
+from .click_options import THEMES, arguments_argument, drop_unset, figure_argument
+from .exit_codes import report_failure, report_usage_errors
+from .task import Task, check_inject
+from .terminal_table import align, find_width
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class Benchmark:
     """Renders of one picture."""
 
-    job: Job
+    task: Task
     images: list[RenderedImage]
 
     @property
@@ -49,8 +50,8 @@ class Measured:
         """Return the measurement for ``--json``."""
         image = self.images[0]
         return {
-            "figure": self.job.route.endpoint,
-            "variant": str(self.job.picture.variant),
+            "figure": self.task.route.endpoint,
+            "variant": str(self.task.picture.variant),
             "format": image.format.name,
             "repeat": len(self.images),
             "median_ms": {**self.steps_ms, "total": self.total_ms},
@@ -64,15 +65,17 @@ class Measured:
 @figure_argument
 @arguments_argument
 @click.option(
-    "--format", "formats", multiple=True, help="Repeatable. By default all offered."
+    *("--format", "formats"), multiple=True, help="Repeatable. Default: all formats."
 )
-@click.option("--scale", "_scale", type=float, help="By default 1.")
-@click.option("--width", "_width", type=int, help="In pixels, instead of --scale.")
-@click.option("--theme", "_theme", type=THEMES, help="By default light.")
+@click.option("--scale", "_scale", type=float, help="Default: 1.")
+@click.option(
+    "--width", "_width", type=int, help="Width in pixels, instead of --scale."
+)
+@click.option("--theme", "_theme", type=THEMES, help="Default: light.")
 @click.option(
     "--repeat", type=click.IntRange(min=1), default=5, show_default=True, metavar="N"
 )
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 @with_appcontext
 def command(
     endpoint: str,
@@ -82,77 +85,77 @@ def command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Measure where the time of a picture goes.
+    """Measure the time of each step of a render.
 
     \b
     flask figures bench plots.walk n=500                  every format it offers
     flask figures bench plots.walk --format png --scale 2
     flask figures bench plots.walk --repeat 20 --json
 
-    Each format is rendered in this process and past the cache: once to warm up, then
-    N times. The table has the median of each step in milliseconds:
+    Each format is rendered in this process without the cache: once to warm up, then N
+    times. The table has the median of each step in milliseconds:
 
     \b
-    load    fetch the data, where the figure has load=…
-    build   the figure function
-    layout  place what is in the figure
-    draw    draw it
-    encode  write it in the format
+    load    fetch the data, if the figure has load
+    build   run the figure function
+    layout  place the figure's contents
+    draw    draw the figure
+    encode  write the format
     """
-    with as_usage():
-        jobs = _jobs(endpoint, arguments, formats, named(options))
-    check_inject(jobs[0].route)
-    measured = [_measure(job, repeat) for job in jobs]
+    with report_usage_errors():
+        tasks = _list_tasks(endpoint, arguments, formats, drop_unset(options))
+    check_inject(tasks[0].route)
+    benchmarks = [_measure(task, repeat) for task in tasks]
     if as_json:
-        click.echo(json.dumps([one.as_json() for one in measured], indent=2))
+        click.echo(json.dumps([one.as_json() for one in benchmarks], indent=2))
         return
-    click.echo(f"{jobs[0].figure}, median of {repeat}, in milliseconds")
-    for line in _table(measured):
+    click.echo(f"{tasks[0].figure}, median of {repeat}, in milliseconds")
+    for line in _format_table(benchmarks):
         click.echo(line)
 
 
-def _jobs(
+def _list_tasks(
     endpoint: str,
     arguments: tuple[str, ...],
     formats: tuple[str, ...],
     options: dict[str, Any],
-) -> list[Job]:
-    first = Job.named(endpoint, arguments, options)
-    names = formats or [format.name for format in first.route.options.formats]
-    named_jobs = (
-        Job.named(endpoint, arguments, {**options, "_format": name}) for name in names
+) -> list[Task]:
+    route = current_state().route(endpoint)
+    names = formats or [format.name for format in route.options.formats]
+    tasks = (
+        Task.parse(endpoint, arguments, {**options, "_format": name}) for name in names
     )
-    return list({job.picture.key: job for job in named_jobs}.values())
+    return list({task.picture.key: task for task in tasks}.values())
 
 
-def _measure(job: Job, repeat: int) -> Measured:
+def _measure(task: Task, repeat: int) -> Benchmark:
     app = app_ctx.app
-    given = job.picture.arguments
+    recipe, picture = task.route.recipe, task.picture
 
-    def image() -> RenderedImage:
-        values = {**given.copy(), **job.route.injected()}
-        return run_without_request(
-            app, lambda: job.route.recipe.image(values, job.picture.variant)
-        )
+    def render() -> RenderedImage:
+        values = {**picture.arguments.copy(), **task.route.injected()}
+        return run_without_request(app, lambda: recipe.image(values, picture.variant))
 
-    with as_failure(job):
-        image()
-        return Measured(job, [image() for _ in range(repeat)])
+    with report_failure(task):
+        render()
+        return Benchmark(task, [render() for _ in range(repeat)])
 
 
-def _table(measured: list[Measured]) -> list[str]:
-    taken = [one.steps_ms for one in measured]
-    steps = [step for step in STEPS if any(step in each for each in taken)]
+def _format_table(benchmarks: list[Benchmark]) -> list[str]:
+    steps = [step for step in STEPS if any(step in one.steps_ms for one in benchmarks)]
     rows = [["", *steps, "total", "bytes", "pixels"]]
-    for one, each in zip(measured, taken, strict=True):
-        image = one.images[0]
+    for one in benchmarks:
+        image, times_ms = one.images[0], one.steps_ms
         rows.append(
             [
-                str(one.job.picture.variant),
-                *(f"{each[step]:.1f}" if step in each else "" for step in steps),
+                str(one.task.picture.variant),
+                *(
+                    f"{times_ms[step]:.1f}" if step in times_ms else ""
+                    for step in steps
+                ),
                 f"{one.total_ms:.1f}",
                 f"{len(image.body):,}",
                 "" if image.format.is_text else f"{image.width_px} x {image.height_px}",
             ]
         )
-    return aligned(rows, available_width(), numbers=range(1, len(rows[0])))
+    return align(rows, find_width(), numbers=range(1, len(rows[0])))

@@ -20,7 +20,7 @@ USAGE = (ArgumentsError, ConfigError, UnknownFigureError, UnknownTagError)
 
 
 @contextmanager
-def as_usage() -> Iterator[None]:
+def report_usage_errors() -> Iterator[None]:
     """Turn the errors in :data:`USAGE` into usage errors: exit code 2."""
     try:
         yield
@@ -29,28 +29,28 @@ def as_usage() -> Iterator[None]:
 
 
 @contextmanager
-def as_failure(what: object) -> Iterator[None]:
-    """Turn an error into a failure that names *what*: exit code 1."""
+def report_failure(subject: object) -> Iterator[None]:
+    """Turn an error into a failure that names *subject*: exit code 1."""
     try:
         yield
     except click.ClickException:
         raise
     except Exception as error:
-        raise click.ClickException(failure(what, error)) from error
+        raise click.ClickException(format_failure(subject, error)) from error
 
 
-def warn_of_own_cache(pictures: Iterable[Pictures]) -> None:
+def format_failure(subject: object, error: Exception) -> str:
+    """Return a line with *subject* and *error*, in debug mode with the traceback."""
+    text = one_line(f"{subject}: {type(error).__name__}: {error}")
+    return f"{text}\n{format_traceback(error)}" if current_app.debug else text
+
+
+def warn_unless_shared(pictures: Iterable[Pictures]) -> None:
     """Warn if the cache of one of *pictures* is not shared with the server."""
     if not all(each.is_shared for each in pictures):
         click.echo(
-            "Pictures are kept in this process alone, which ends now: a server sees "
-            "nothing of this. Set CACHE_TYPE to a cache that the server shares, such "
-            "as RedisCache.",
+            "This had no effect on the server: the cache is in the memory of this "
+            "process, which ends now. Set CACHE_TYPE to a cache that the server "
+            "shares, such as RedisCache.",
             err=True,
         )
-
-
-def failure(what: object, error: Exception) -> str:
-    """Return a line with *what* and *error*, in debug mode with the traceback."""
-    text = one_line(f"{what}: {type(error).__name__}: {error}")
-    return f"{text}\n{format_traceback(error)}" if current_app.debug else text

@@ -21,7 +21,7 @@ _PLAIN_VALUE = re.compile(r"[a-z0-9_.-]*")
 _OTHER = re.compile(r"[^a-z0-9_.=+-]+")
 
 
-def stem_of(endpoint: str, arguments: Arguments) -> str:
+def make_stem(endpoint: str, arguments: Arguments) -> str:
     """Return the name without variant and extension: ``plots-walk-n=500-cols=a+b``.
 
     A name that would be ambiguous or too long ends with ``~`` and a digest.
@@ -41,7 +41,7 @@ def stem_of(endpoint: str, arguments: Arguments) -> str:
     return f"{readable}~{digest(endpoint, arguments.canonical)[:10]}"
 
 
-def file_name(stem: str, variant: Variant) -> str:
+def make_file_name(stem: str, variant: Variant) -> str:
     """Return the file name of one variant: ``plots-walk@dark@2x.png``."""
     theme = "@dark" if variant.theme is Theme.DARK else ""
     size = "" if variant.scale == 1 else f"@{variant.scale:g}x"

@@ -7,94 +7,85 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
 from flask.cli import with_appcontext
 
 from ..formats import RenderedImage
-from .atomic_files import built_beside, write_whole
-from .click_options import (
-    arguments_argument,
-    maybe_figure_argument,
-    plan_options,
-    run_options,
-)
-from .exit_codes import as_failure
-from .file_names import file_name, stem_of
-from .frozen_files import FrozenFigure, FrozenFile
-from .frozen_page import page
-from .plan import Chosen
-from .plan_entry import Looks, first_and_data
-from .progress import run
-from .task import Job, check_inject
+from .click_options import PLAN_HELP, add_plan_options
+from .exit_codes import report_failure
+from .file_names import make_file_name, make_stem
+from .frozen_page import FrozenFigure, FrozenFile, render_page
+from .plan import Selection, Variants, choose_first_and_data
+from .progress import run_tasks
+from .task import Task, check_inject
 
 PAGE, MANIFEST, PICTURES = "index.html", "manifest.json", "figures"
 #: The manifest's mark of a folder that this command wrote.
 GENERATOR = "flask figures freeze"
 
 
-@click.command("freeze")
+@click.command("freeze", epilog=PLAN_HELP)
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False))
-@maybe_figure_argument
-@arguments_argument
-@plan_options
-@run_options
-@click.option("--force", is_flag=True, help="Replace DIR, whatever is in it.")
+@add_plan_options
+@click.option("--force", is_flag=True, help="Replace DIR, even with other files in it.")
 @with_appcontext
 def command(
-    folder: str, jobs: int | None, fail_fast: bool, force: bool, **chosen: Any
+    folder: str, threads: int | None, fail_fast: bool, force: bool, **selected: Any
 ) -> None:
     """Write pictures into the folder DIR, with the HTML to embed them.
 
     \b
     flask figures freeze site plots.walk n=500      one figure
     flask figures freeze site plots.walk --grid n=100,200 --format svg
-    flask figures freeze site --all                 every figure, arguments default
-    flask figures freeze site --from figures.toml   what the file lists
+    flask figures freeze site --all                 every figure, default arguments
+    flask figures freeze site --from plan.toml      the pictures of a plan
 
     DIR gets the pictures in figures/, an index.html that shows each with the HTML to
-    copy, and a manifest.json for scripts. All links are relative: it can be opened
-    from the disk and served from anywhere.
+    copy, and a manifest.json for scripts. All links are relative: open it from the
+    disk or serve it under any URL.
 
-    How to say which pictures, and the file, are as for "flask figures warm". By
-    default each is there in the first format at scales 1 and 2, with its dark twin
-    where the figure has a dark_style, and with its data where it offers csv or json.
+    The arguments are those of "flask figures warm". The default is the first format at
+    scales 1 and 2, also dark if the figure has a dark_style, and csv or json if the
+    figure offers them.
 
-    DIR is replaced when all is done, and left as it was where something fails. It
-    has to be new, empty or an earlier freeze with nothing added. The exit code is 1
-    where a picture failed, and 2 where something is asked for wrongly.
+    DIR is replaced at the end, and unchanged after a failure. It must be new, empty or
+    an earlier freeze without added files. The exit code is 1 if a picture failed, and
+    2 for wrong usage.
     """
     target = Path(folder).resolve()
     _check_target(target, force)
-    planned = Chosen(**chosen).jobs(check_inject, Looks(usual=first_and_data))
-    with as_failure(folder), built_beside(target) as draft:
-        freeze = _Freeze(draft)
-        run(planned, threads=jobs, fail_fast=fail_fast, keep=freeze.add)
-        freeze.finish()
-    click.echo(f"{folder}: {freeze.told}. Open {Path(folder, PAGE)}", err=True)
+    variants = Variants(choose_formats=choose_first_and_data)
+    tasks = Selection(**selected).plan(check_inject, variants)
+    with report_failure(folder):
+        figures = _freeze(tasks, target, threads, fail_fast)
+    files = sum(len(figure.files) for figure in figures)
+    pictures = f"{len(figures)} picture{'s' * (len(figures) != 1)}"
+    page = Path(folder, PAGE)
+    click.echo(f"{folder}: {pictures} in {files} files. Open {page}", err=True)
 
 
 def _check_target(target: Path, force: bool) -> None:
     if not target.parent.is_dir():
-        raise click.UsageError(f"There is no folder {target.parent}.")
+        raise click.UsageError(f"The folder '{target.parent}' does not exist.")
     # Path.home() raises in a container without a home folder.
     places = (Path.cwd(), Path(os.path.expanduser("~")))
     if any(place.resolve().is_relative_to(target) for place in places):
         raise click.UsageError(
-            f"{target} would be replaced, and you are in it, or at home in it. Name a "
-            f"folder for the pictures alone."
+            f"'{target}' contains the current or the home folder, and freeze would "
+            f"replace it. Name a folder for the pictures alone."
         )
-    if not force and _has_files(target) and not _is_freeze(target):
+    has_files = target.is_dir() and any(target.iterdir())
+    if has_files and not force and not _is_freeze(target):
         raise click.UsageError(
-            f"{target} has files that no freeze put there. Name another folder, or "
-            f"have all of it replaced with --force."
+            f"'{target}' has files that freeze did not write. Name another folder, or "
+            f"replace it with --force."
         )
-
-
-def _has_files(folder: Path) -> bool:
-    return folder.is_dir() and any(folder.iterdir())
 
 
 def _is_freeze(folder: Path) -> bool:
@@ -110,39 +101,42 @@ def _is_freeze(folder: Path) -> bool:
     return is_ours and {path.relative_to(folder).as_posix() for path in found} <= known
 
 
-class _Freeze:
-    """A freeze in progress in *folder*, which is empty at first."""
+def _freeze(
+    tasks: Sequence[Task], target: Path, threads: int | None, fail_fast: bool
+) -> list[FrozenFigure]:
+    """Render *tasks* into a new folder, which then replaces *target*."""
+    files: dict[str, list[FrozenFile]] = {}
+    with TemporaryDirectory(
+        prefix=".", dir=target.parent, ignore_cleanup_errors=True
+    ) as scratch:
+        # A subfolder, because the temporary folder is accessible only to its owner.
+        draft = Path(scratch, "new")
+        draft.joinpath(PICTURES).mkdir(parents=True)
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._figures: dict[str, FrozenFigure] = {}
-        folder.joinpath(PICTURES).mkdir()
+        def write(task: Task, image: RenderedImage) -> None:
+            stem = make_stem(task.route.endpoint, task.picture.arguments)
+            path = f"{PICTURES}/{make_file_name(stem, task.picture.variant)}"
+            draft.joinpath(path).write_bytes(image.body)
+            files.setdefault(stem, []).append(FrozenFile.of(task, path, image))
 
-    def add(self, job: Job, image: RenderedImage) -> None:
-        """Write *image*, the picture of *job*."""
-        variant = job.picture.variant
-        stem = stem_of(job.route.endpoint, job.picture.arguments)
-        path = f"{PICTURES}/{file_name(stem, variant)}"
-        write_whole(self._folder / path, image.body)
-        size_px = image.width_px, image.height_px
-        if stem not in self._figures:
-            natural_px = (round(px / variant.scale) for px in size_px)
-            self._figures[stem] = FrozenFigure(job, [], image.alt, *natural_px)
-        file = FrozenFile(path, variant, *size_px, len(image.body))
-        self._figures[stem].files.append(file)
-
-    def finish(self) -> None:
-        """Write the page and the manifest."""
-        figures = list(self._figures.values())
+        run_tasks(tasks, threads=threads, fail_fast=fail_fast, keep=write)
+        figures = [FrozenFigure(listed) for listed in files.values()]
         pictures = [figure.as_json() for figure in figures]
         manifest = {"generator": GENERATOR, "pictures": pictures}
         text = json.dumps(manifest, indent=2, ensure_ascii=False)
-        for name, content in ((MANIFEST, text), (PAGE, page(figures))):
-            write_whole(self._folder / name, content.encode("utf-8", "replace"))
+        for name, content in ((MANIFEST, text), (PAGE, render_page(figures))):
+            draft.joinpath(name).write_bytes(content.encode("utf-8", "replace"))
+        _swap(target, draft, Path(scratch, "old"))
+    return figures
 
-    @property
-    def told(self) -> str:
-        """The number of pictures and files, in words."""
-        figures = self._figures.values()
-        count = sum(len(figure.files) for figure in figures)
-        return f"{len(figures)} picture{'s' * (len(figures) != 1)} in {count} files"
+
+def _swap(target: Path, new: Path, old: Path) -> None:
+    """Move *target*, if it exists, to *old*, and *new* to *target*."""
+    try:
+        with suppress(FileNotFoundError):
+            target.rename(old)
+        new.rename(target)
+    except BaseException:
+        with suppress(OSError):  # There was no old folder, or the new one is in place.
+            old.rename(target)
+        raise

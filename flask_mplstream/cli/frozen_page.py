@@ -1,4 +1,4 @@
-"""The page of a freeze: every picture, with the HTML to embed it.
+"""The pictures of a freeze and the page that shows them with the HTML to embed them.
 
 Flask side, based on :mod:`flask_mplstream.html.picture`. The page has no script and no
 link out of its folder.
@@ -6,46 +6,150 @@ link out of its folder.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
 
-from ..formats import ImageFormat, Theme
+from ..formats import ImageFormat, RenderedImage, Theme, Variant
 from ..html import picture
 from ..html.jinja_environment import page_html
-from .frozen_files import FrozenFigure
+from ..web.figure_route import summary_of
+from .task import Task
 
-#: Compact formats for ``<source>``, which not every browser shows; best first.
-PREFERRED = ("avif", "webp")
+#: Compact formats for ``<source>``, which some browsers lack; best first.
+COMPACT = ("avif", "webp")
 #: Formats for ``<img>``, which every browser shows.
-SHOWN_BY_ALL = ("png", "jpg", "svg")
+UNIVERSAL = ("png", "jpg", "svg")
 
 
-def page(figures: Sequence[FrozenFigure]) -> str:
+@dataclass(frozen=True, slots=True)
+class FrozenFile:
+    """One file of a picture."""
+
+    task: Task
+    #: Relative to the folder, with ``/``.
+    path: str
+    #: Size of the image; for a text format, the size of its picture.
+    width_px: int
+    height_px: int
+    #: Length of the file.
+    size_bytes: int
+    #: The alternative text of the render; empty if it has none.
+    alt: str
+
+    @classmethod
+    def of(cls, task: Task, path: str, image: RenderedImage) -> FrozenFile:
+        """Return the file of *image* at *path*."""
+        size_px = image.width_px, image.height_px
+        return cls(task, path, *size_px, len(image.body), image.alt)
+
+    @property
+    def variant(self) -> Variant:
+        """The variant of the picture."""
+        return self.task.picture.variant
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the file's entry in the manifest."""
+        format = self.variant.format
+        entry = {
+            "path": self.path,
+            "format": format.name,
+            "mimetype": format.mimetype,
+            "theme": self.variant.theme.value,
+            "bytes": self.size_bytes,
+        }
+        if format.is_text:
+            return entry
+        return {**entry, "width": self.width_px, "height": self.height_px}
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenFigure:
+    """A figure with its arguments, as one or more files."""
+
+    files: Sequence[FrozenFile]
+
+    @property
+    def task(self) -> Task:
+        """The figure with its arguments; the variant is that of the first file."""
+        return self.files[0].task
+
+    @property
+    def width_px(self) -> int:
+        """Width at scale 1, in CSS pixels."""
+        return round(self.files[0].width_px / self.files[0].variant.scale)
+
+    @property
+    def height_px(self) -> int:
+        """Height at scale 1, in CSS pixels."""
+        return round(self.files[0].height_px / self.files[0].variant.scale)
+
+    @property
+    def summary(self) -> str:
+        """The first line of the figure function's docstring."""
+        return summary_of(self.task.route.function)
+
+    @property
+    def alt(self) -> str:
+        """The alternative text; empty if the route says ``alt=""``: decoration."""
+        route = self.task.route
+        if route.options.alt is not None:
+            return route.options.alt
+        return self.files[0].alt or self.summary or route.name.replace("_", " ")
+
+    @property
+    def is_by_width(self) -> bool:
+        """Whether browsers choose a file by its width, not by its density."""
+        return any(file.variant.width_px for file in self.files)
+
+    def files_of(self, format: str, theme: Theme) -> list[FrozenFile]:
+        """Return the files of *theme* in the format named *format*, narrowest first."""
+        found: Iterable[FrozenFile] = (
+            file
+            for file in self.files
+            if file.variant.format.name == format and file.variant.theme is theme
+        )
+        return sorted(found, key=lambda file: file.width_px)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the picture's entry in the manifest."""
+        route, values = self.task.route, self.task.picture.arguments.values
+        return {
+            "figure": route.endpoint,
+            "arguments": {
+                p.name: p.canonical(values[p.name]) for p in route.parameters
+            },
+            "alt": self.alt,
+            "width": self.width_px,
+            "height": self.height_px,
+            "files": [file.as_json() for file in self.files],
+        }
+
+    def __html__(self) -> str:
+        """Return the markup for the figure in a page beside the manifest."""
+        formats = dict.fromkeys(file.variant.format.name for file in self.files)
+        shown = [name for name in COMPACT if name in formats]
+        shown += [name for name in formats if name in UNIVERSAL][:1]
+        image = _image(self, shown) if shown else Markup("")
+        downloads = _list_downloads(self)
+        if not downloads:
+            return image
+        name = self.summary.removesuffix(".") or self.task.figure
+        return picture.framed(image, None, downloads, name)
+
+
+def render_page(figures: Sequence[FrozenFigure]) -> str:
     """Return the HTML document that shows *figures*."""
-    shown = [(figure, html_of(figure)) for figure in figures]
-    return page_html("frozen.html", shown=shown)
+    return page_html("frozen.html", figures=figures)
 
 
-def html_of(figure: FrozenFigure) -> Markup:
-    """Return the markup for *figure* in a page beside the manifest."""
-    formats = {file.variant.format.name: file.variant.format for file in figure.files}
-    images = [name for name in PREFERRED if name in formats]
-    images += [name for name in formats if name in SHOWN_BY_ALL][:1]
-    shown = _image(figure, images) if images else Markup("")
-    downloads = _downloads(figure)
-    if not downloads:
-        return shown
-    name = figure.summary.removesuffix(".") or figure.job.figure
-    return picture.framed(shown, None, downloads, name)
-
-
-def _downloads(figure: FrozenFigure) -> list[picture.Download]:
+def _list_downloads(figure: FrozenFigure) -> list[picture.Download]:
     """Return links to the files in formats that a page cannot show."""
     paths: dict[ImageFormat, str] = {}
     for file in figure.files:
-        if file.variant.format.name not in (*PREFERRED, *SHOWN_BY_ALL):
+        if file.variant.format.name not in (*COMPACT, *UNIVERSAL):
             paths.setdefault(file.variant.format, file.path)
     return [picture.Download(format, path) for format, path in paths.items()]
 
@@ -54,49 +158,37 @@ def _image(figure: FrozenFigure, formats: Sequence[str]) -> Markup:
     """Return the markup for *figure* in *formats*: best first, the fallback last."""
     themes = {f.variant.theme for f in figure.files if not f.variant.format.is_text}
     first = Theme.LIGHT if Theme.LIGHT in themes else Theme.DARK
-    sources = [_source(figure, name, first) for name in formats[:-1]]
+    sources = [_make_source(figure, name, first) for name in formats]
+    fallback = sources.pop()
     if len(themes) > 1:
         dark = [
-            _source(figure, name, Theme.DARK, media=picture.DARK_MEDIA)
+            _make_source(figure, name, Theme.DARK, media=picture.DARK_MEDIA)
             for name in formats
         ]
         sources = [*dark, *sources]
     files = figure.files_of(formats[-1], first)
-    one = min(files, key=lambda file: abs(file.width_px - figure.width_px))
-    srcset = _source(figure, formats[-1], first).srcset if len(files) > 1 else None
+    nearest = min(files, key=lambda file: abs(file.width_px - figure.width_px))
     img: dict[str, Any] = {
         "alt": figure.alt,
         "width": figure.width_px,
         "height": figure.height_px,
         "loading": "lazy",
         "decoding": "async",
-        "sizes": _sizes(figure),
+        "sizes": f"(max-width: {figure.width_px}px) 100vw, {figure.width_px}px"
+        if figure.is_by_width
+        else None,
     }
-    return picture.picture(one.path, srcset, sources, img)
+    srcset = fallback.srcset if len(files) > 1 else None
+    return picture.picture(nearest.path, srcset, sources, img)
 
 
-def _by_width(figure: FrozenFigure) -> bool:
-    return any(file.variant.width_px for file in figure.files)
-
-
-def _sizes(figure: FrozenFigure) -> str | None:
-    """Return ``sizes`` if browsers choose by width, ``None`` if by density."""
-    if not _by_width(figure):
-        return None
-    return f"(max-width: {figure.width_px}px) 100vw, {figure.width_px}px"
-
-
-def _source(
+def _make_source(
     figure: FrozenFigure, format: str, theme: Theme, *, media: str | None = None
 ) -> picture.Source:
     files = figure.files_of(format, theme)
-    by_width = _by_width(figure)
-    candidates = {
-        f"{file.width_px}w" if by_width else f"{file.variant.scale:g}x": file.path
-        for file in files
+    paths = {  # Two widths may be equal in pixels.
+        f"{f.width_px}w" if figure.is_by_width else f"{f.variant.scale:g}x": f.path
+        for f in files
     }
-    return picture.Source(
-        files[0].variant.format,
-        [picture.Candidate(path, size) for size, path in candidates.items()],
-        media,
-    )
+    candidates = [picture.Candidate(path, size) for size, path in paths.items()]
+    return picture.Source(files[0].variant.format, candidates, media)

@@ -1,7 +1,7 @@
-"""The arguments of NAME=VALUE and ``--grid``, and every combination of them.
+"""The arguments of a CLI grid: NAME=VALUE and ``--grid``, and their combinations.
 
 Flask side. NAME=VALUE has one literal value, as in a URL. Only in ``--grid`` do commas
-separate values and two dots span integers.
+separate values.
 """
 
 from __future__ import annotations
@@ -16,89 +16,76 @@ import click
 
 from ..parameters.function_signature import Arguments
 from ..web.figure_route import FigureRoute
-from .click_options import pair_of, pairs_of
+from .click_options import split_pairs
 
-#: Maximum number of values in a span and of combinations per figure; more are a typo.
+#: Maximum number of combinations per figure; more are a typo.
 MAX_PICTURES = 100_000
 
 #: The values of each argument, by name.
-Axes = Mapping[str, Sequence[Any]]
+Grid = Mapping[str, Sequence[Any]]
 
-_SPAN = re.compile(r"(-?\d{1,18})\.\.(-?\d{1,18})(?:\.\.(\d{1,18}))?")
+#: A range, which earlier versions expanded.
+_RANGE = re.compile(r"-?\d+\.\.-?\d+(\.\.\d+)?")
 
 
-def axes_of(route: FigureRoute, arguments: Sequence[str], grid: Sequence[str]) -> Axes:
+def read_grid(
+    route: FigureRoute, arguments: Sequence[str], options: Sequence[str]
+) -> Grid:
     """Return the values of each argument in a command line; each is a list of texts.
 
     A repeated NAME=VALUE gives several values, or one list if the parameter is a list.
 
-    :raises click.UsageError: if one is malformed, or is in NAME=VALUE and in a grid.
+    :param arguments: texts of the form ``NAME=VALUE``.
+    :param options: texts of the form ``NAME=A,B,C``.
+    :raises click.UsageError: if one is malformed, or a name is in both.
     """
     lists = {p.name for p in route.parameters if p.is_repeated}
     given: dict[str, list[str]] = {}
-    for name, text in pairs_of(arguments):
+    for name, text in split_pairs(arguments):
         given.setdefault(name, []).append(text)
-    axes: dict[str, list[Any]] = {
+    grid: dict[str, list[Any]] = {
         name: [texts] if name in lists else [[text] for text in texts]
         for name, texts in given.items()
     }
-    for option in grid:
-        name, text = pair_of(option)
+    for name, text in split_pairs(options):
         if name in given:
             raise click.UsageError(
-                f"{name} is given as NAME=VALUE and in --grid. Say all in one of them."
+                f"{name!r} is in NAME=VALUE and in --grid. Use only one of them."
             )
-        axes.setdefault(name, []).extend([[value] for value in spread(text)])
-    return axes
+        values = text.split(",")
+        if ranges := [value for value in values if _RANGE.fullmatch(value)]:
+            raise click.UsageError(
+                f"{ranges[0]!r} is a range, which --grid does not expand. List the "
+                f"values: --grid {name}=1,2,3."
+            )
+        grid.setdefault(name, []).extend([value] for value in values)
+    return grid
 
 
-def spread(text: str) -> list[str]:
-    """Return the values of a ``--grid``: ``1,2``, ``0..9`` or ``0..90..10``.
-
-    :raises click.UsageError: if a span is empty, has a step of 0 or is too long.
-    """
-    values: list[str] = []
-    for part in text.split(","):
-        span = _SPAN.fullmatch(part)
-        values += map(str, _integers(part, *span.groups())) if span else [part]
-    return values
-
-
-def _integers(shown: str, first: str, last: str, step: str | None) -> range:
-    if not int(step or 1):
-        raise click.UsageError(f"{shown} has a step of 0.")
-    integers = range(int(first), int(last) + 1, int(step or 1))
-    if not integers:
-        raise click.UsageError(f"{shown} is empty: it counts up, from low to high.")
-    if len(integers) > MAX_PICTURES:
-        raise click.UsageError(f"{shown} are {len(integers):,} values: too many.")
-    return integers
-
-
-def points(axes: Axes) -> Iterator[dict[str, Any]]:
-    """Yield every combination of *axes*; the last one varies fastest.
+def combine(grid: Grid) -> Iterator[dict[str, Any]]:
+    """Yield every combination of *grid*; the last argument varies fastest.
 
     :raises click.UsageError: if there are more than :data:`MAX_PICTURES`.
     """
-    count = math.prod(map(len, axes.values()))
+    count = math.prod(map(len, grid.values()))
     if count > MAX_PICTURES:
         raise click.UsageError(
-            f"That are {count:,} pictures. One command makes {MAX_PICTURES:,} at most."
+            f"The grid has {count:,} pictures; the limit is {MAX_PICTURES:,}."
         )
-    for values in product(*axes.values()):
-        yield dict(zip(axes, values, strict=True))
+    for values in product(*grid.values()):
+        yield dict(zip(grid, values, strict=True))
 
 
-def from_texts(route: FigureRoute, point: Mapping[str, Sequence[str]]) -> Arguments:
+def parse_texts(route: FigureRoute, texts: Mapping[str, Sequence[str]]) -> Arguments:
     """Return arguments from the texts of a URL.
 
     :raises ArgumentsError: if *route* does not accept them.
     """
-    pairs = [(name, text) for name, texts in point.items() for text in texts]
+    pairs = [(name, text) for name, listed in texts.items() for text in listed]
     return route.parameters.parse(pairs, route.rule_defaults)
 
 
-def from_values(route: FigureRoute, point: Mapping[str, Any]) -> Arguments:
+def bind_values(route: FigureRoute, values: Mapping[str, Any]) -> Arguments:
     """Return arguments from typed values; a single value may replace a list of one.
 
     :raises ArgumentsError: if *route* does not accept them.
@@ -106,11 +93,9 @@ def from_values(route: FigureRoute, point: Mapping[str, Any]) -> Arguments:
     lists = {p.name for p in route.parameters if p.is_repeated}
     return route.bind(
         {
-            name: [value] if name in lists and not _is_list(value) else value
-            for name, value in point.items()
+            name: value
+            if name not in lists or value is None or isinstance(value, list)
+            else [value]
+            for name, value in values.items()
         }
     )
-
-
-def _is_list(value: object) -> bool:
-    return value is None or isinstance(value, list)

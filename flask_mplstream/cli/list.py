@@ -15,29 +15,29 @@ from flask.cli import with_appcontext
 from ..parameters.function_signature import Parameter
 from ..web.app_state import current_state
 from ..web.figure_route import FigureRoute, summary_of
-from .exit_codes import as_usage
-from .terminal_table import GAP, aligned, available_width
+from .exit_codes import report_usage_errors
+from .terminal_table import GAP, align, find_width
 
 
 @click.command("list")
-@click.option("--json", "as_json", is_flag=True, help="For scripts, with JSON Schema.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 @with_appcontext
 def command(as_json: bool) -> None:
-    """List every figure, and the arguments that it takes.
+    """List every figure and its parameters.
 
     \b
     flask figures list           a table that fits the terminal
-    flask figures list | less    nothing is cut
+    flask figures list | less    without cut lines
     flask figures list --json    with each parameter's JSON Schema
 
-    Under each figure stand its parameters: what they accept and their default.
+    Each parameter is listed with its default and its accepted values.
     """
-    with as_usage():
+    with report_usage_errors():
         routes = list(current_state().routes.values())
     if as_json:
         click.echo(json.dumps([_as_json(route) for route in routes], indent=2))
         return
-    for line in _table(routes, available_width()):
+    for line in _format_table(routes, find_width()):
         click.echo(line)
 
 
@@ -45,7 +45,7 @@ def _as_json(route: FigureRoute) -> dict[str, Any]:
     options = route.options
     return {
         "figure": route.endpoint,
-        "rule": _rule(route),
+        "rule": _find_rule(route),
         "formats": [format.name for format in options.formats],
         "max_age": options.max_age,
         "is_signed": options.signed,
@@ -56,32 +56,35 @@ def _as_json(route: FigureRoute) -> dict[str, Any]:
 
 
 def _parameter_as_json(parameter: Parameter) -> dict[str, Any]:
-    told = {
+    entry = {
         "name": parameter.name,
         "is_required": parameter.is_required,
         "accepted": parameter.accepted,
         "schema": parameter.schema,
     }
     if not parameter.is_required:
-        told["default"] = parameter.canonical(parameter.default)
-    return told
+        entry["default"] = parameter.canonical(parameter.default)
+    return entry
 
 
-def _rule(route: FigureRoute) -> str:
+def _find_rule(route: FigureRoute) -> str:
     """Return the URL rule without a format extension."""
     rules = current_app.url_map.iter_rules(route.endpoint)
     return next(rule.rule for rule in rules if "_format" not in rule.arguments)
 
 
-def _table(routes: list[FigureRoute], width: int | None) -> list[str]:
+def _format_table(routes: list[FigureRoute], width: int | None) -> list[str]:
     """Return a line for each figure, each followed by lines for its parameters."""
-    heads = aligned(
-        [("FIGURE", "URL", "FORMATS", "MAX AGE", "DESCRIPTION"), *map(_row, routes)],
+    heads = align(
+        [
+            ("FIGURE", "URL", "FORMATS", "MAX AGE", "DESCRIPTION"),
+            *map(_format_route, routes),
+        ],
         width,
     )
     inner = None if width is None else width - len(GAP)
-    of_all = [_parameter_row(p) for route in routes for p in route.parameters]
-    details = iter(aligned(of_all, inner))
+    of_all = [_format_parameter(p) for route in routes for p in route.parameters]
+    details = iter(align(of_all, inner))
     lines = [heads[0]]
     for head, route in zip(heads[1:], routes, strict=True):
         lines.append(head)
@@ -89,13 +92,13 @@ def _table(routes: list[FigureRoute], width: int | None) -> list[str]:
     return lines
 
 
-def _row(route: FigureRoute) -> tuple[str, ...]:
+def _format_route(route: FigureRoute) -> tuple[str, ...]:
     formats = " ".join(format.name for format in route.options.formats)
     age = f"{route.options.max_age} s"
-    return route.endpoint, _rule(route), formats, age, summary_of(route.function)
+    return route.endpoint, _find_rule(route), formats, age, summary_of(route.function)
 
 
-def _parameter_row(parameter: Parameter) -> tuple[str, ...]:
+def _format_parameter(parameter: Parameter) -> tuple[str, ...]:
     default = "required"
     if not parameter.is_required:
         texts = parameter.to_texts(parameter.default)

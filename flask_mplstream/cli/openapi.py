@@ -5,36 +5,36 @@ Flask side.
 
 from __future__ import annotations
 
-from typing import TextIO
-
 import click
 from flask.cli import with_appcontext
 from flask.globals import app_ctx
 
 from ..web.json_documents import document_text
 from ..web.openapi import openapi_document
-from .exit_codes import as_usage
+from .exit_codes import report_usage_errors
+from .output import STDOUT, check_output, write_output
 
 
 @click.command("openapi")
-@click.option("--blueprint", metavar="NAME", help="Its figures alone.")
+@click.option("--blueprint", metavar="NAME", help="Only the figures of this blueprint.")
 @click.option(
     *("-o", "--output"),
-    type=click.File("w", encoding="utf-8", atomic=True),
-    default="-",
-    help="The file to write, by default the screen.",
+    default=STDOUT,
+    metavar="FILE",
+    help="The file. Default: stdout.",
 )
 @with_appcontext
-def command(blueprint: str | None, output: TextIO) -> None:
+def command(blueprint: str | None, output: str) -> None:
     """Write an OpenAPI 3.1 document of the figures.
 
     \b
     flask figures openapi                       every figure of the app
-    flask figures openapi --blueprint plots     those of one blueprint
-    flask figures openapi -o openapi.json       into a file
+    flask figures openapi --blueprint plots     the figures of one blueprint
+    flask figures openapi -o openapi.json       to a file
     """
     app = app_ctx.app
     root = app.config["APPLICATION_ROOT"]
-    with as_usage():
+    with report_usage_errors():
+        check_output(output)
         document = openapi_document(app, blueprint, root=root)
-    output.write(document_text(document))
+    write_output(output, document_text(document).encode())

@@ -18,43 +18,47 @@ from ..errors import MplStreamError
 from ..http.query_string import parse_query
 from ..web.app_state import current_state
 from ..web.figure_view import named_variant
-from .task import Job
+from .task import Task
 
-#: An entry of a ``srcset``: a URL, which may have commas inside, and its descriptor.
+#: An entry of a ``srcset``: a URL, which may contain commas, and its descriptor.
 ENTRY = re.compile(r"[\s,]*([^\s,](?:\S*[^\s,])?)(?:,+|\s+[^,]*(?:,|$)|$)")
 
 
-def jobs_shown(urls: Sequence[str]) -> list[Job]:
+def find_tasks(urls: Sequence[str]) -> list[Task]:
     """Return the pictures on the pages *urls*, without duplicates.
 
-    :raises click.UsageError: as for :func:`_find_jobs`.
+    :raises click.UsageError: as for :func:`_scan`.
     """
     return list(
-        {job.picture.key: job for url in urls for job in _find_jobs(url)}.values()
+        {task.picture.key: task for url in urls for task in _scan(url)}.values()
     )
 
 
-def _find_jobs(url: str) -> Iterator[Job]:
+def _scan(url: str) -> Iterator[Task]:
     """Yield the pictures on the page *url*.
 
     :param url: a path of the app, or an absolute URL.
-    :raises click.UsageError: if the status is not 200, or no picture on the page can
-        be rendered ahead, or the app does not accept the URL of one.
+    :raises click.UsageError: if the status is not 200, if no picture on the page can
+        be rendered ahead, or if the app rejects the URL of one.
     """
     app = app_ctx.app
-    answer = app.test_client().get(url, follow_redirects=True)
-    if answer.status_code != 200:
-        raise click.UsageError(f"{url}: The app answered {answer.status}.")
-    reader = _Reader(answer.request.url)
-    reader.feed(answer.text)
-    own = [shown for shown in reader.urls if _site(shown) == _site(reader.base)]
-    jobs = [_job(app, shown) for shown in dict.fromkeys(own)]
-    if not any(jobs):
-        raise click.UsageError(f"{url}: The page names no picture to render ahead.")
-    yield from filter(None, jobs)
+    response = app.test_client().get(url, follow_redirects=True)
+    if response.status_code != 200:
+        raise click.UsageError(f"{url}: The app responded with {response.status}.")
+    reader = _Reader(response.request.url)
+    reader.feed(response.text)
+    own = [
+        shown
+        for shown in reader.urls
+        if _split_origin(shown) == _split_origin(reader.base)
+    ]
+    tasks = [_read_url(app, shown) for shown in dict.fromkeys(own)]
+    if not any(tasks):
+        raise click.UsageError(f"{url}: The page has no picture to render ahead.")
+    yield from filter(None, tasks)
 
 
-def _site(url: str) -> tuple[str, str]:
+def _split_origin(url: str) -> tuple[str, str]:
     parts = urlsplit(url)
     return parts.scheme, parts.netloc
 
@@ -79,7 +83,7 @@ class _Reader(HTMLParser):
         self.urls += [urljoin(self.base, url) for url in given if url]
 
 
-def _job(app: Flask, url: str) -> Job | None:
+def _read_url(app: Flask, url: str) -> Task | None:
     """Return the picture of *url*; ``None`` if it has none or the route injects."""
     parts = urlsplit(url)
     base_url = f"{parts.scheme}://{parts.netloc}"
@@ -90,7 +94,9 @@ def _job(app: Flask, url: str) -> Job | None:
     if route is None:
         return None
     if route.options.inject:
-        click.echo(f"{endpoint}: left out. It belongs to one person.", err=True)
+        click.echo(
+            f"{endpoint}: left out. It has inject, so it belongs to a user.", err=True
+        )
         return None
     options = {"_format": path.pop("_format", None)}
     own = []
@@ -104,4 +110,4 @@ def _job(app: Flask, url: str) -> Job | None:
         variant = named_variant(route, options)
     except MplStreamError as error:
         raise click.UsageError(f"{url}: {error}") from error
-    return Job(route, route.picture(arguments, variant))
+    return Task(route, route.picture(arguments, variant))

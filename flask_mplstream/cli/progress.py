@@ -1,12 +1,12 @@
 """Renders of many pictures at once, and the report of their progress.
 
-Flask side. The report is a bar on a terminal, elsewhere a line for each picture.
+Flask side. The report is a bar on a terminal, otherwise a line for each picture.
 """
 
 from __future__ import annotations
 
 import sys
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -21,142 +21,136 @@ from ..cache.lookup import Served
 from ..errors import ArgumentsError
 from ..formats import RenderedImage
 from ..web.app_state import current_state
-from .exit_codes import failure
-from .task import Job
+from ..web.warm_report import fetch_ahead
+from .exit_codes import format_failure
+from .task import Task
 
 #: Shortest wait that is shown, in seconds.
 SHOWN_WAIT_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """The outcome of one picture."""
+class TaskResult:
+    """The result of one picture."""
 
-    job: Job
+    task: Task
+    #: ``None`` without a picture.
     served: Served | None = None
-    #: The error message, if the render failed.
+    #: The error message; empty if the picture is too large to be offered by
+    #: ``figure()``, which is no failure.
     failure: str = ""
-    #: Whether it is too large for the route, so that ``figure()`` does not offer it.
-    is_left_out: bool = False
 
     @property
     def state(self) -> str:
-        """The word of the summary under which it is counted."""
+        """The word under which the summary counts it."""
         if self.served is None:
-            return "left out" if self.is_left_out else "failed"
+            return "failed" if self.failure else "left out"
         return "in the cache" if self.served.fwd is None else "rendered"
 
     def __str__(self) -> str:
         if self.served is None:
-            return f"{self.job}: left out, too large" * self.is_left_out or self.failure
+            return self.failure or f"{self.task}: left out, too large"
         if self.served.fwd is None:
-            return f"{self.job}: in the cache"
+            return f"{self.task}: in the cache"
         steps = dict(self.served.entry.image.timings_s)
         waited_s = steps.pop("wait", 0.0)
         took = f"{sum(steps.values()) * 1000:.0f} ms"
         if waited_s > SHOWN_WAIT_S:
-            took += f" after {waited_s:.1f} s of waiting"
+            took += f" after waiting {waited_s:.1f} s"
         is_kept = self.served.is_stored or self.served.is_collapsed
-        return f"{self.job}: {took}{'' if is_kept else ', not kept'}"
+        return f"{self.task}: {took}{'' if is_kept else ', not stored'}"
 
 
-def run(
-    jobs: Sequence[Job],
+def run_tasks(
+    tasks: Sequence[Task],
     *,
     threads: int | None,
     fail_fast: bool,
-    keep: Callable[[Job, RenderedImage], object] | None = None,
+    keep: Callable[[Task, RenderedImage], object] = lambda _task, _image: None,
 ) -> None:
-    """Make the pictures of *jobs*, and report the progress.
+    """Render the pictures of *tasks*, and report the progress.
 
-    :param threads: renders at once; ``None`` for the number of workers.
+    :param threads: simultaneous renders; ``None`` for the number of workers.
     :param fail_fast: whether the first failure ends the run.
     :param keep: called with each picture, one after the other.
     :raises click.ClickException: at the end, if a picture failed.
     """
     began = perf_counter()
     counts: Counter[str] = Counter()
-    with closing(_outcomes(jobs, _threads(threads), fail_fast)) as outcomes:
-        for outcome in _show_progress(outcomes, len(jobs)):
-            counts[outcome.state] += 1
-            if outcome.served is not None and keep is not None:
-                keep(outcome.job, outcome.served.entry.image)
-    click.echo(
-        f"{_summary(counts, len(jobs))}, {perf_counter() - began:.1f} s.", err=True
-    )
+    with closing(_run(tasks, _count_threads(threads), fail_fast)) as results:
+        for result in _show_progress(results, len(tasks)):
+            counts[result.state] += 1
+            if result.served is not None:
+                keep(result.task, result.served.entry.image)
+    took_s = perf_counter() - began
+    click.echo(f"{_summarize(counts, len(tasks))}, {took_s:.1f} s.", err=True)
     if failed := counts["failed"]:
-        raise click.ClickException(f"{failed} of {len(jobs)} pictures failed.")
+        raise click.ClickException(f"{failed} of {len(tasks)} pictures failed.")
 
 
-def _threads(asked: int | None) -> int:
-    """Return the number of renders at once, at most the app's slots and queue."""
+def _count_threads(requested: int | None) -> int:
+    """Return the number of simultaneous renders, at most the app's slots and queue."""
     settings = current_state().settings
     slots = 0 if settings.executor else max(settings.workers, 1)
-    return min(asked or settings.workers or 1, slots + settings.max_pending)
+    return min(requested or settings.workers or 1, slots + settings.max_pending)
 
 
-def _summary(counts: Counter[str], asked: int) -> str:
-    states = ("rendered", "in the cache", "failed")
-    told = [f"{counts[state]} {state}" for state in states]
-    told += [f"{counts['left out']} left out"] if counts["left out"] else []
-    untried = asked - counts.total()
-    return ", ".join([*told, *([f"{untried} not tried"] if untried else [])])
+def _summarize(counts: Counter[str], total: int) -> str:
+    counts = counts + Counter({"not tried": total - counts.total()})
+    always = ("rendered", "in the cache", "failed")
+    seldom = (state for state in ("left out", "not tried") if counts[state])
+    return ", ".join(f"{counts[state]} {state}" for state in (*always, *seldom))
 
 
-def _show_progress(outcomes: Iterable[Outcome], count: int) -> Iterator[Outcome]:
-    """Yield *outcomes*, each shown when it comes; failures are shown below the bar."""
+def _show_progress(results: Iterable[TaskResult], count: int) -> Iterator[TaskResult]:
+    """Yield and show *results*; on a terminal, failures are shown below the bar."""
     if not sys.stdout.isatty():
-        for outcome in outcomes:
-            click.echo(str(outcome), err=bool(outcome.failure))
-            yield outcome
+        for result in results:
+            click.echo(str(result), err=bool(result.failure))
+            yield result
         return
     failures: list[str] = []
-    with click.progressbar(outcomes, length=count, label="Pictures") as bar:
-        for outcome in bar:
-            failures += [outcome.failure] if outcome.failure else []
-            yield outcome
+    with click.progressbar(results, length=count, label="Pictures") as bar:
+        for result in bar:
+            failures += [result.failure] if result.failure else []
+            yield result
     for text in failures:
         click.echo(text, err=True)
 
 
-def _is_size(error: Exception) -> bool:
-    """Return whether *error* is a picture that is too large because of its scale."""
-    faults = error.faults if isinstance(error, ArgumentsError) else ()
-    return [fault.name for fault in faults] == ["_scale"]
-
-
-def _outcomes(
-    jobs: Sequence[Job], threads: int, fail_fast: bool
-) -> Generator[Outcome, None, None]:
-    """Yield the outcomes of *jobs* in their order, each as soon as it is known."""
+def _run(
+    tasks: Sequence[Task], threads: int, fail_fast: bool
+) -> Generator[TaskResult, None, None]:
+    """Yield the results of *tasks* in their order, each as soon as it is known."""
     app = app_ctx.app
     is_over = Event()
 
-    def made(job: Job) -> Outcome | None:
+    def fetch(task: Task) -> TaskResult | None:
         if is_over.is_set():
             return None
         with app.app_context():
             try:
-                return Outcome(job, job.fetch())
+                return TaskResult(task, fetch_ahead(task.route, task.picture))
             except Exception as error:
-                if job.is_usual and _is_size(error):
-                    return Outcome(job, is_left_out=True)
+                if task.is_optional and _is_too_large(error):
+                    return TaskResult(task)
                 if fail_fast:
                     is_over.set()
-                return Outcome(job, failure=failure(job, error))
+                return TaskResult(task, failure=format_failure(task, error))
 
     if threads == 1:
         # In the main thread, Ctrl-C also interrupts the current render.
-        yield from filter(None, map(made, jobs))
+        yield from filter(None, map(fetch, tasks))
         return
-    # One thread for each render at once; it only waits for a worker.
-    pool = ThreadPoolExecutor(threads)
-    try:
-        waiting = deque(pool.submit(made, job) for job in jobs)
-        while waiting:
-            outcome = waiting.popleft().result()
-            if outcome is not None:
-                yield outcome
-    finally:
-        is_over.set()
-        pool.shutdown(cancel_futures=True)
+    # One thread for each simultaneous render; it only waits for a worker.
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            yield from filter(None, pool.map(fetch, tasks))
+        finally:
+            is_over.set()
+
+
+def _is_too_large(error: Exception) -> bool:
+    """Return whether *error* is a picture that is too large because of its scale."""
+    faults = error.faults if isinstance(error, ArgumentsError) else ()
+    return [fault.name for fault in faults] == ["_scale"]

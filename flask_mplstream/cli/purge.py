@@ -10,34 +10,34 @@ from flask.cli import with_appcontext
 
 from ..errors import CacheDownError
 from ..web.app_state import current_state
-from .click_options import arguments_argument, maybe_figure_argument, pairs_of
-from .exit_codes import as_usage, warn_of_own_cache
+from .click_options import arguments_argument, optional_figure_argument, split_pairs
+from .exit_codes import report_usage_errors, warn_unless_shared
 
 
 @click.command("purge")
-@maybe_figure_argument
+@optional_figure_argument
 @arguments_argument
-@click.option("--tag", "tags", multiple=True, help="What has this tag; repeatable.")
+@click.option("--tag", "tags", multiple=True, help="Figures with this tag. Repeatable.")
 @click.option("--all", "every", is_flag=True, help="Every figure of the app.")
 @with_appcontext
 def command(
     endpoint: str | None, arguments: tuple[str, ...], tags: tuple[str, ...], every: bool
 ) -> None:
-    """Have pictures rendered again.
+    """Invalidate pictures: the next request renders them again.
 
     \b
     flask figures purge plots.walk              one figure, all its arguments
-    flask figures purge plots.walk n=500        those arguments, others default
-    flask figures purge --tag sales             what has this tag
-    flask figures purge --all                   everything
+    flask figures purge plots.walk n=500        these arguments, others default
+    flask figures purge --tag sales             every figure with this tag
+    flask figures purge --all                   every figure
 
-    Every size and format goes at once, on all processes that share the cache.
+    This covers all sizes and formats, in all processes that share the cache.
     """
     if not (endpoint or tags or every):
-        raise click.UsageError("Name a figure, a --tag, or --all.")
-    pairs = pairs_of(arguments)
+        raise click.UsageError("Name a figure, or use --tag or --all.")
+    pairs = split_pairs(arguments)
     try:
-        with as_usage():
+        with report_usage_errors():
             state = current_state()
             if endpoint:
                 route = state.route(endpoint)
@@ -53,4 +53,4 @@ def command(
         raise click.ClickException(str(error)) from error
     is_one = not (tags or every)
     routes = [state.route(endpoint)] if endpoint and is_one else state.routes.values()
-    warn_of_own_cache(route.pictures() for route in routes)
+    warn_unless_shared(route.pictures() for route in routes)

@@ -14,12 +14,12 @@ GAP = "  "
 MIN_WIDTH = 8
 
 
-def available_width() -> int | None:
+def find_width() -> int | None:
     """Return the characters per line; ``None`` if stdout is not a terminal."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
-def aligned(
+def align(
     rows: Sequence[Sequence[str]],
     width: int | None = None,
     *,
@@ -37,17 +37,15 @@ def aligned(
     lines = []
     for row in rows:
         cells = [
-            (str.rjust if index in numbers else str.ljust)(
-                _cut(cell, widths[index]), widths[index]
-            )
-            for index, cell in enumerate(row)
+            f"{_cut(cell, width):{'>' if index in numbers else '<'}{width}}"
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append(GAP.join(cells).rstrip())
     return lines
 
 
 def _narrow(widths: list[int], room: int) -> None:
-    """Reduce the widest of *widths* until all fit *room* or reach :data:`MIN_WIDTH`."""
+    """Reduce the widest of *widths* until all fit *room* or have :data:`MIN_WIDTH`."""
     while sum(widths) > room and max(widths) > MIN_WIDTH:
         widths[widths.index(max(widths))] -= 1
 

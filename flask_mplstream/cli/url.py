@@ -13,52 +13,63 @@ from flask.cli import with_appcontext
 from flask.globals import app_ctx
 
 from ..web.urls import figure_url
-from .click_options import arguments_argument, figure_argument, named, variant_options
-from .exit_codes import as_failure, as_usage
-from .task import Job
+from .click_options import (
+    add_variant_options,
+    arguments_argument,
+    drop_unset,
+    figure_argument,
+)
+from .exit_codes import report_failure, report_usage_errors
+from .task import Task
 
 
 @click.command("url")
 @figure_argument
 @arguments_argument
-@variant_options
-@click.option("--download", "_download", is_flag=True, help="Saved and not shown.")
-@click.option("--external", "_external", is_flag=True, help="With scheme and host.")
+@add_variant_options
+@click.option(
+    "--download", "_download", is_flag=True, help="Let browsers save the picture."
+)
+@click.option(
+    "--external", "_external", is_flag=True, help="Add the scheme and the host."
+)
 @click.option(
     "--expires-in",
     "_expires_in",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help="For which a signed URL is served.",
+    help="Lifetime of a signed URL.",
 )
 @with_appcontext
 def command(
     endpoint: str, arguments: tuple[str, ...], _external: bool, **options: Any
 ) -> None:
-    """Print the URL of a picture, as figure_url() makes it.
+    """Print the canonical URL of a picture, like figure_url().
 
     \b
     flask figures url plots.walk n=500                 /plots/walk?n=500
     flask figures url plots.walk --format svg          /plots/walk.svg
     flask figures url plots.walk --external            https://example.org/plots/walk
-    flask figures url plots.secret --expires-in 3600   a signed one, for an hour
+    flask figures url plots.secret --expires-in 3600   signed, for an hour
 
-    It names only what differs from the defaults. A host is known where the app has
-    SERVER_NAME, its scheme from PREFERRED_URL_SCHEME.
+    The URL names only arguments that differ from their defaults. --external takes the
+    host from SERVER_NAME and the scheme from PREFERRED_URL_SCHEME.
     """
-    chosen = named(options)
-    with as_usage():
-        job = Job.named(endpoint, arguments, chosen)
-    if "_expires_in" in chosen and not job.route.options.signed:
-        raise click.UsageError(f"{endpoint} is not signed: its URLs do not expire.")
+    chosen = drop_unset(options)
+    with report_usage_errors():
+        task = Task.parse(endpoint, arguments, chosen)
+    if "_expires_in" in chosen and not task.route.options.signed:
+        raise click.UsageError(
+            f"--expires-in requires a signed figure, and {endpoint!r} is not signed."
+        )
     if _external and not current_app.config["SERVER_NAME"]:
         raise click.UsageError(
-            "--external wants to know the host, and there is no request that says it. "
-            'Set SERVER_NAME, such as app.config["SERVER_NAME"] = "example.org".'
+            "--external requires the app's host. Set SERVER_NAME, such as "
+            'app.config["SERVER_NAME"] = "example.org".'
         )
     app = app_ctx.app
-    values = job.picture.arguments.values
+    values = task.picture.arguments.values
     # Flask builds relative URLs only in a request.
-    with as_failure(job), app.test_request_context():
+    with report_failure(task), app.test_request_context():
         url = figure_url(endpoint, **values, **chosen, _external=_external)
     click.echo(url)

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ..cache.lookup import Served
 from ..errors import ArgumentFault, ArgumentsError, cut
-from .figure_route import FigureRoute
+from .figure_route import FigureRoute, Picture
 from .urls import read_picture
 
 
@@ -38,14 +39,19 @@ def warm(
     ]
     report = WarmReport([], [])
     for given, named in planned:
-        # With a max_age of 0, a picture that was rendered in advance is stale.
-        served = [
-            route.fetch(picture, strict=route.options.max_age > 0)
-            for route, picture in named
-        ]
+        served = [fetch_ahead(route, picture) for route, picture in named]
         is_hit = all(one.fwd is None for one in served)
         (report.hits if is_hit else report.rendered).append(given)
     return report
+
+
+def fetch_ahead(route: FigureRoute, picture: Picture) -> Served:
+    """Return *picture* for later requests: from the cache if fresh, else rendered.
+
+    :raises Exception: the error of the render; a stale picture does not hide it.
+    """
+    # With a max_age of 0, a picture that was rendered ahead is stale.
+    return route.fetch(picture, strict=route.options.max_age > 0)
 
 
 def _check(given: object) -> Mapping[str, Any]:

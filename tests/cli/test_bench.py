@@ -1,4 +1,4 @@
-"""``flask figures bench``: where the time of a picture goes."""
+"""``flask figures bench``: the time of each step of a render."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.apps.cli_figures import create_app, drawn, invoke
 
 @pytest.mark.slow
 def test_each_format_has_a_line() -> None:
-    """With the steps that it has, the bytes and the pixels."""
+    """The table has the steps, the bytes and the pixels of each format."""
     result = invoke(create_app(), "bench", "plots.walk", "n=7")
     assert result.exit_code == 0, result.output
     title, heads, *lines = result.stdout.splitlines()
@@ -22,8 +22,8 @@ def test_each_format_has_a_line() -> None:
     assert all(line.endswith("100 x 50") for line in lines)
 
 
-def test_it_renders_past_the_cache_after_one_to_warm_up() -> None:
-    """Each time anew."""
+def test_each_repetition_renders() -> None:
+    """The command ignores the cache, and renders once to warm up."""
     app = create_app()
     app.test_client().get("/plots/walk.png")
     drawn.clear()
@@ -31,29 +31,29 @@ def test_it_renders_past_the_cache_after_one_to_warm_up() -> None:
     assert len(drawn) == 4
 
 
-def test_scripts_get_json() -> None:
-    """The steps in milliseconds; the total is not less than any."""
+def test_json_has_the_steps_in_milliseconds() -> None:
+    """The total is not less than any step."""
     arguments = ("plots.walk", "--format", "png", "--scale", "2", "--repeat", "2")
-    (told,) = json.loads(invoke(create_app(), "bench", *arguments, "--json").stdout)
-    assert told["figure"] == "plots.walk"
-    assert told["variant"] == "png 2x"
-    assert told["repeat"] == 2
-    assert (told["width_px"], told["height_px"]) == (200, 100)
-    steps = told["median_ms"]
+    (entry,) = json.loads(invoke(create_app(), "bench", *arguments, "--json").stdout)
+    assert entry["figure"] == "plots.walk"
+    assert entry["variant"] == "png 2x"
+    assert entry["repeat"] == 2
+    assert (entry["width_px"], entry["height_px"]) == (200, 100)
+    steps = entry["median_ms"]
     assert {"build", "draw", "encode"} < steps.keys()
     assert steps["total"] >= max(steps.values())
     assert "wait" not in steps
 
 
-def test_a_figure_that_fails_is_told() -> None:
-    """By its name."""
+def test_a_failure_names_the_picture() -> None:
+    """The exit code is 1."""
     result = invoke(create_app(), "bench", "plots.year", "year=1999")
     assert result.stderr == "Error: plots.year year=1999 png 1x: ValueError: no data\n"
     assert result.exit_code == 1
 
 
-def test_what_is_injected_is_there() -> None:
-    """It may be what takes the time."""
+def test_injected_values_reach_the_figure() -> None:
+    """``inject`` runs before each render."""
     arguments = ("plots.mine", "--format", "png", "--repeat", "1")
     assert invoke(create_app(), "bench", *arguments).exit_code == 0
     assert drawn == [("mine", 7)] * 2
@@ -67,8 +67,8 @@ def test_what_is_injected_is_there() -> None:
         pytest.param(["plots.walk", "--repeat", "0"], "x>=1", id="repeat"),
     ],
 )
-def test_wrong_usage_is_told(arguments: list[str], message: str) -> None:
-    """With the exit code 2, before anything is rendered."""
+def test_wrong_usage_is_an_error(arguments: list[str], message: str) -> None:
+    """The exit code is 2, and nothing is rendered."""
     result = invoke(create_app(), "bench", *arguments)
     assert message in result.stderr
     assert result.exit_code == 2

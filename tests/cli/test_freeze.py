@@ -25,20 +25,20 @@ def app() -> Flask:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
-    """A folder that is not there yet, alone in its own."""
+    """Return a missing folder in an empty folder."""
     parent = tmp_path / "here"
     parent.mkdir()
     return parent / "site"
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """Everything below *folder*."""
+    """Return the content of each file below *folder*, by path."""
     found = (path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
 
 
 def pictures(site: Path) -> list[dict[str, Any]]:
-    """What the manifest lists."""
+    """Return the pictures in the manifest."""
     listed: list[dict[str, Any]] = json.loads((site / "manifest.json").read_text())[
         "pictures"
     ]
@@ -46,7 +46,7 @@ def pictures(site: Path) -> list[dict[str, Any]]:
 
 
 def test_a_figure_becomes_files(app: Flask, site: Path) -> None:
-    """The first format at two scales, a page and a manifest; nothing else is left."""
+    """The folder has the first format at two scales, a page and a manifest."""
     result = invoke(app, "freeze", site, "plots.walk", "n=7")
     assert result.exit_code == 0, result.output
     assert f"{site}: 1 picture in 2 files. Open {site}/index.html" in result.stderr
@@ -61,8 +61,8 @@ def test_a_figure_becomes_files(app: Flask, site: Path) -> None:
     assert [path.name for path in site.parent.iterdir()] == ["site"]
 
 
-def test_the_manifest_says_what_there_is(app: Flask, site: Path) -> None:
-    """Every argument, the alternative text, the size in a page, and each file."""
+def test_the_manifest_describes_each_picture(app: Flask, site: Path) -> None:
+    """It has all arguments, the alternative text, the size in a page and the files."""
     invoke(app, "freeze", site, "plots.walk", "n=7")
     (picture,) = pictures(site)
     first = picture["files"][0]
@@ -81,8 +81,8 @@ def test_the_manifest_says_what_there_is(app: Flask, site: Path) -> None:
     }
 
 
-def test_a_figure_has_its_own_size_in_the_page(app: Flask, site: Path) -> None:
-    """At whatever scale it was frozen."""
+def test_the_page_has_the_size_at_scale_1(app: Flask, site: Path) -> None:
+    """The scale of the file does not matter."""
     invoke(app, "freeze", site, "plots.walk", "--scale", "2")
     (picture,) = pictures(site)
     assert (picture["width"], picture["height"]) == (100, 50)
@@ -92,15 +92,15 @@ def test_a_figure_has_its_own_size_in_the_page(app: Flask, site: Path) -> None:
 def test_decoration_has_no_alternative_text(
     plots: FigureBlueprint, serve: Callable[..., FlaskClient], site: Path
 ) -> None:
-    """Where the route says that it is."""
+    """A route with ``alt=""`` is decoration."""
     plots.figure_route("/walk", alt="")(walk)
     invoke(serve().application, "freeze", site, "plots.walk")
     assert pictures(site)[0]["alt"] == ""
     assert ' alt=""' in (site / "index.html").read_text()
 
 
-def test_dark_twins_and_data_come_along(app: Flask, site: Path) -> None:
-    """Where the figure has them; the page shows one and links to the other."""
+def test_dark_pictures_and_data_are_included(app: Flask, site: Path) -> None:
+    """The page shows the dark picture and links to the data."""
     invoke(app, "freeze", site, "plots.sales", "--scale", "1")
     (picture,) = pictures(site)
     assert [file["path"] for file in picture["files"]] == [
@@ -113,8 +113,8 @@ def test_dark_twins_and_data_come_along(app: Flask, site: Path) -> None:
     assert '<a href="figures/plots-sales.csv" download' in page
 
 
-def test_what_figures_say_is_escaped(app: Flask, site: Path) -> None:
-    """In the page and in the HTML to copy."""
+def test_text_of_figures_is_escaped(app: Flask, site: Path) -> None:
+    """It is text in the page and in the HTML to copy."""
     invoke(app, "freeze", site, "plots.walk", "title=<script>x</script>")
     invoke(app, "freeze", site, "plots.sales", "country=<b>&")
     page = (site / "index.html").read_text()
@@ -124,7 +124,7 @@ def test_what_figures_say_is_escaped(app: Flask, site: Path) -> None:
 
 
 def test_a_freeze_replaces_an_earlier_one(app: Flask, site: Path) -> None:
-    """Wholly: what is not asked for any more is gone."""
+    """Files of the earlier freeze are removed."""
     invoke(app, "freeze", site, "plots.walk", "n=7", "n=8")
     result = invoke(app, "freeze", site, "plots.walk", "n=8", "--format", "svg")
     assert result.exit_code == 0, result.output
@@ -132,10 +132,8 @@ def test_a_freeze_replaces_an_earlier_one(app: Flask, site: Path) -> None:
     assert [path.name for path in site.parent.iterdir()] == ["site"]
 
 
-def test_a_figure_that_fails_leaves_the_folder_as_it_was(
-    app: Flask, site: Path
-) -> None:
-    """Also where others did not fail."""
+def test_a_failed_render_leaves_the_folder_unchanged(app: Flask, site: Path) -> None:
+    """Pictures that did not fail are not written either."""
     invoke(app, "freeze", site, "plots.walk")
     before = files(site)
     result = invoke(app, "freeze", site, "plots.year", "year=2001", "year=1999")
@@ -145,20 +143,20 @@ def test_a_figure_that_fails_leaves_the_folder_as_it_was(
     assert [path.name for path in site.parent.iterdir()] == ["site"]
 
 
-def test_a_full_disk_leaves_the_folder_as_it_was(
+def test_a_full_disk_leaves_the_folder_unchanged(
     app: Flask, site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The last file is where it shows."""
+    """The last file cannot be written."""
     invoke(app, "freeze", site, "plots.walk")
     before = files(site)
-    replace = os.replace
+    write_bytes = Path.write_bytes
 
-    def full(source: Path, target: Path) -> None:
-        if target.name == "index.html":
+    def write(path: Path, body: bytes) -> None:
+        if path.name == "index.html":
             raise OSError(28, "No space left on device")
-        replace(source, target)
+        write_bytes(path, body)
 
-    monkeypatch.setattr(os, "replace", full)
+    monkeypatch.setattr(Path, "write_bytes", write)
     result = invoke(app, "freeze", site, "plots.walk", "n=9")
     assert f"{site}: OSError: [Errno 28] No space left on device" in result.stderr
     assert result.exit_code == 1
@@ -166,21 +164,21 @@ def test_a_full_disk_leaves_the_folder_as_it_was(
     assert [path.name for path in site.parent.iterdir()] == ["site"]
 
 
-def test_a_folder_that_cannot_be_swapped_in_leaves_the_old_one(
+def test_a_failed_swap_restores_the_folder(
     app: Flask, site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It had been moved aside already."""
+    """The old folder was moved, but the new one cannot replace it."""
     invoke(app, "freeze", site, "plots.walk")
     before = files(site)
     rename, renamed = os.rename, []
 
-    def once(source: Path, target: Path) -> None:
+    def fail_once(source: Path, target: Path) -> None:
         renamed.append(target)
         if len(renamed) == 2:
             raise OSError(5, "Input/output error")
         rename(source, target)
 
-    monkeypatch.setattr(os, "rename", once)
+    monkeypatch.setattr(os, "rename", fail_once)
     assert invoke(app, "freeze", site, "plots.walk", "n=9").exit_code == 1
     assert files(site) == before
     assert [path.name for path in site.parent.iterdir()] == ["site"]
@@ -193,15 +191,15 @@ def test_a_folder_that_cannot_be_swapped_in_leaves_the_old_one(
         pytest.param(["manifest.json"], id="another manifest"),
     ],
 )
-def test_a_folder_of_somebody_elses_is_not_touched(
+def test_a_folder_with_other_files_is_not_replaced(
     app: Flask, site: Path, kept: list[str]
 ) -> None:
-    """But by force."""
+    """``--force`` replaces it."""
     site.mkdir()
     for name in kept:
         (site / name).write_text("[]")
     result = invoke(app, "freeze", site, "plots.walk")
-    assert "that no freeze put there" in result.stderr
+    assert "has files that freeze did not write" in result.stderr
     assert result.exit_code == 2
     assert files(site) == dict.fromkeys(kept, b"[]")
     assert not drawn
@@ -210,39 +208,39 @@ def test_a_folder_of_somebody_elses_is_not_touched(
     assert "notes.txt" not in files(site)
 
 
-def test_what_was_added_to_a_freeze_is_not_lost(app: Flask, site: Path) -> None:
-    """It is no freeze alone any more."""
+def test_a_freeze_with_added_files_is_not_replaced(app: Flask, site: Path) -> None:
+    """An added file would be lost."""
     invoke(app, "freeze", site, "plots.walk")
     (site / "figures" / "mine.png").touch()
     assert invoke(app, "freeze", site, "plots.walk").exit_code == 2
     assert (site / "figures" / "mine.png").exists()
 
 
-def test_the_folder_where_one_is_is_never_replaced(
+def test_the_current_folder_is_never_replaced(
     app: Flask, site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """``freeze . --force`` would take the project away."""
+    """``freeze . --force`` would remove the project."""
     site.mkdir()
     monkeypatch.chdir(site)
     for folder in (".", ".."):
         result = invoke(app, "freeze", folder, "plots.walk", "--force")
-        assert "would be replaced, and you are in it" in result.stderr
+        assert "contains the current or the home folder" in result.stderr
         assert result.exit_code == 2
 
 
 def test_home_is_never_replaced(
     app: Flask, site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nor what it is in; by nobody's force."""
+    """A folder that contains it is rejected, even with ``--force``."""
     monkeypatch.setenv("HOME", str(site / "home"))
     (site / "home").mkdir(parents=True)
     result = invoke(app, "freeze", site, "plots.walk", "--force")
-    assert "or at home in it" in result.stderr
+    assert "contains the current or the home folder" in result.stderr
     assert result.exit_code == 2
 
 
-def test_an_empty_folder_is_taken(app: Flask, site: Path) -> None:
-    """Also through a symbolic link, which stays one."""
+def test_an_empty_folder_is_replaced(app: Flask, site: Path) -> None:
+    """A symbolic link to it remains a link."""
     site.mkdir()
     link = site.with_name("link")
     link.symlink_to(site)
@@ -252,17 +250,18 @@ def test_an_empty_folder_is_taken(app: Flask, site: Path) -> None:
 
 
 def test_new_folders_have_ordinary_permissions(app: Flask, site: Path) -> None:
-    """A web server has to read them."""
+    """A web server can read them."""
     other = site.with_name("other")
     other.mkdir()
     invoke(app, "freeze", site, "plots.walk")
-    assert site.stat().st_mode == other.stat().st_mode
+    for folder in (site, site / "figures"):
+        assert folder.stat().st_mode == other.stat().st_mode
 
 
-def test_all_figures_are_frozen_that_can_be(
+def test_all_freezes_every_possible_figure(
     plots: FigureBlueprint, serve: Callable[..., FlaskClient], site: Path
 ) -> None:
-    """What wants an argument or a request is left out, and named."""
+    """Figures that require an argument or a request are left out with a message."""
     for figure in (walk, year, mine, theirs):
         inject = {"user": lambda: request.args["user"]} if figure is theirs else {}
         inject |= {"user": lambda: "7"} if figure is mine else {}
@@ -271,28 +270,30 @@ def test_all_figures_are_frozen_that_can_be(
     assert result.exit_code == 0, result.output
     assert [p["figure"] for p in pictures(site)] == ["plots.walk", "plots.mine"]
     assert "plots.year: left out. year: It is missing." in result.stderr
-    assert "plots.theirs: left out. inject=… of plots.theirs wants" in result.stderr
+    assert (
+        "plots.theirs: left out. inject of plots.theirs failed without" in result.stderr
+    )
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        pytest.param(["none/site", "plots.walk"], "no folder", id="parent"),
+        pytest.param(["none/site", "plots.walk"], "does not exist", id="parent"),
         pytest.param(["file", "plots.walk"], "is a file", id="file"),
         pytest.param(["site"], "Name a figure", id="nothing"),
         pytest.param(["site", "plots.wlak"], "Did you mean", id="figure"),
         pytest.param(["site", "plots.walk", "sed=3"], "Did you mean", id="argument"),
-        pytest.param(["site", "plots.theirs"], "wants a request", id="inject"),
+        pytest.param(["site", "plots.theirs"], "failed without a request", id="inject"),
     ],
 )
-def test_wrong_usage_is_told(
+def test_wrong_usage_is_an_error(
     app: Flask,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     arguments: list[str],
     message: str,
 ) -> None:
-    """With the exit code 2, and nothing is made."""
+    """The exit code is 2, and nothing is written."""
     monkeypatch.chdir(tmp_path)
     Path("file").touch()
     result = invoke(app, "freeze", *arguments)
@@ -301,8 +302,8 @@ def test_wrong_usage_is_told(
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_link_in_the_page_is_relative(app: Flask, site: Path) -> None:
-    """The folder may be moved, and served under any path."""
+def test_links_in_the_page_are_relative(app: Flask, site: Path) -> None:
+    """The folder can be moved, and served under any path."""
     invoke(app, "freeze", site, "plots.sales")
     page = (site / "index.html").read_text()
     for url in re.findall(r'(?:src|href)="([^"]*)"', page):

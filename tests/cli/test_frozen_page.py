@@ -26,10 +26,10 @@ def site(tmp_path: Path) -> Path:
     return tmp_path / "site"
 
 
-def test_the_html_to_copy_is_that_of_the_page(
+def test_the_html_to_copy_equals_that_of_the_page(
     app: Flask, site: Path, browser: Browser
 ) -> None:
-    """Letter by letter."""
+    """The page shows its own markup as text."""
     invoke(app, "freeze", site, "plots.walk", "n=7")
     page = browser.new_page()
     page.goto((site / "index.html").as_uri())
@@ -65,7 +65,7 @@ async () => {
 def test_a_browser_shows_every_picture_from_the_disk(
     app: Flask, site: Path, browser: Browser, options: dict[str, Any], suffix: str
 ) -> None:
-    """Under names that hold whatever the arguments are, with alt, width and height."""
+    """Any arguments give a working file name; each image has alt, width and height."""
     titles = ["plain", "a, b", "Größe 50%", "x/../y", "#?&=", "trailing,"]
     arguments = [f"title={title}" for title in titles]
     result = invoke(app, "freeze", site, "plots.walk", *arguments)
@@ -88,10 +88,10 @@ def test_a_browser_shows_every_picture_from_the_disk(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_page_at_night_has_dark_pictures(
+def test_a_dark_browser_gets_dark_pictures(
     app: Flask, site: Path, browser: Browser, scheme: Literal["light", "dark"]
 ) -> None:
-    """Chosen by the browser."""
+    """The browser selects them by its color scheme."""
     invoke(app, "freeze", site, "plots.sales")
     context = browser.new_context(color_scheme=scheme)
     page = context.new_page()
@@ -101,10 +101,8 @@ def test_a_page_at_night_has_dark_pictures(
     assert ("@dark" in image["shown"]) is (scheme == "dark")
 
 
-def test_browsers_choose_by_width_where_widths_are_named(
-    app: Flask, site: Path, browser: Browser
-) -> None:
-    """Of the width in the page, and among formats: the small one if they know it."""
+def test_browsers_choose_by_width(app: Flask, site: Path, browser: Browser) -> None:
+    """They take the width in the page, and the compact format if they support it."""
     widths = ("--width", "120", "--width", "320", "--width", "640")
     formats = ("--format", "png", "--format", "webp")
     result = invoke(app, "freeze", site, "plots.mine", *widths, *formats)

@@ -1,4 +1,4 @@
-"""``flask figures url``: the URL that a template would have."""
+"""``flask figures url``: the canonical URL of a picture."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ from tests.apps.cli_figures import create_app, invoke
     ],
 )
 def test_the_canonical_url_is_printed(arguments: list[str], url: str) -> None:
-    """Only what differs from the defaults, in the order of the signature."""
+    """It has only arguments that differ from the defaults, in signature order."""
     result = invoke(create_app(), "url", *arguments)
     assert result.stdout == f"{url}\n"
     assert result.exit_code == 0
 
 
-def test_the_prefix_of_the_app_is_in_it() -> None:
-    """A browser needs it."""
+def test_a_url_has_the_prefix_of_the_app() -> None:
+    """``APPLICATION_ROOT`` is the prefix."""
     app = create_app(APPLICATION_ROOT="/site")
     assert invoke(app, "url", "plots.walk").stdout == "/site/plots/walk\n"
 
 
 def test_a_signed_url_is_served() -> None:
-    """And one that nobody signed is not."""
+    """An unsigned URL is rejected."""
     app = create_app()
     url = invoke(app, "url", "plots.secret", "n=3", "--expires-in", "60").stdout.strip()
     assert app.test_client().get(url).status_code == 200
@@ -59,7 +59,7 @@ def test_a_signed_url_is_served() -> None:
 
 
 def test_an_external_url_has_the_host_of_the_settings() -> None:
-    """There is no request that could name one."""
+    """The host is ``SERVER_NAME``, because there is no request."""
     app = create_app(SERVER_NAME="example.org", PREFERRED_URL_SCHEME="https")
     result = invoke(app, "url", "plots.walk", "n=6", "--external")
     assert result.stdout == "https://example.org/plots/walk?n=6\n"
@@ -69,7 +69,9 @@ def test_an_external_url_has_the_host_of_the_settings() -> None:
     ("arguments", "message"),
     [
         pytest.param(["plots.walk", "--external"], "Set SERVER_NAME", id="host"),
-        pytest.param(["plots.walk", "--expires-in", "9"], "is not signed", id="expiry"),
+        pytest.param(
+            ["plots.walk", "--expires-in", "9"], "requires a signed", id="expiry"
+        ),
         pytest.param(["plots.wlak"], "Did you mean 'plots.walk'", id="figure"),
         pytest.param(["plots.walk", "sed=3"], "Did you mean 'seed'", id="argument"),
         pytest.param(["plots.walk", "n=0"], "an integer from 1 to 1000", id="value"),
@@ -90,8 +92,8 @@ def test_an_external_url_has_the_host_of_the_settings() -> None:
         pytest.param([], "FIGURE", id="nothing"),
     ],
 )
-def test_wrong_usage_is_told(arguments: list[str], message: str) -> None:
-    """With what would be right, and the exit code 2."""
+def test_wrong_usage_is_an_error(arguments: list[str], message: str) -> None:
+    """The message has the accepted values, and the exit code is 2."""
     result = invoke(create_app(), "url", *arguments)
     assert message in result.stderr
     assert result.exit_code == 2
@@ -99,7 +101,7 @@ def test_wrong_usage_is_told(arguments: list[str], message: str) -> None:
 
 
 def test_a_signature_without_a_secret_is_a_failure() -> None:
-    """The usage is right, the app is not set up."""
+    """The usage is right, but the app has no secret key: the exit code is 1."""
     result = invoke(create_app(SECRET_KEY=None), "url", "plots.secret")
     assert "set app.secret_key" in result.stderr
     assert result.exit_code == 1

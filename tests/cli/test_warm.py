@@ -1,4 +1,4 @@
-"""``flask figures warm``: pictures are there before somebody asks for them."""
+"""``flask figures warm``: pictures are rendered before the first request."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Serve = Callable[..., FlaskClient]
 def client(
     plots: FigureBlueprint, renders: Counter, serve: Serve, tmp_path: Path
 ) -> FlaskClient:
-    """Three figures and a cache in files."""
+    """Return a client of three figures with a file cache."""
 
     @plots.figure_route("/walk")
     def walk(n: int = 5) -> Figure:
@@ -49,14 +49,14 @@ def client(
 
 
 def warm(client: FlaskClient, *arguments: str) -> tuple[int, str, str]:
-    """Exit code, output and errors of ``flask figures warm``."""
+    """Return the exit code, output and errors of ``flask figures warm``."""
     runner = client.application.test_cli_runner()
     result = runner.invoke(args=["figures", "warm", *arguments])
     return result.exit_code, result.stdout, result.stderr
 
 
-def test_what_was_warmed_is_a_hit(client: FlaskClient, renders: Counter) -> None:
-    """At the scales that are named; a second time nothing is rendered."""
+def test_a_warmed_picture_is_a_hit(client: FlaskClient, renders: Counter) -> None:
+    """The given scales are rendered once."""
     scales = ("--scale", "1", "--scale", "2")
     code, told, _ = warm(client, "plots.walk", "n=7", *scales)
     assert code == 0
@@ -73,7 +73,7 @@ def test_what_was_warmed_is_a_hit(client: FlaskClient, renders: Counter) -> None
 
 
 def test_formats_and_scales_can_be_named(client: FlaskClient) -> None:
-    """Shapes have one scale."""
+    """SVG has one scale."""
     options = ("--format", "svg", "--format", "webp", "--scale", "3", "--scale", "1")
     told = warm(client, "plots.walk", *options)[1]
     assert [line.partition(":")[0] for line in told.splitlines()] == [
@@ -83,17 +83,17 @@ def test_formats_and_scales_can_be_named(client: FlaskClient) -> None:
     ]
 
 
-def test_all_figures_that_need_nothing_are_warmed(client: FlaskClient) -> None:
-    """What wants an argument or a request is named, and no failure."""
+def test_all_warms_every_possible_figure(client: FlaskClient) -> None:
+    """Figures that require an argument or a request are left out with a message."""
     code, told, left_out = warm(client, "--all")
     assert code == 0
     assert {line.split()[0] for line in told.splitlines()} == {"plots.walk"}
     assert "plots.year: left out. year: It is missing." in left_out
-    assert "plots.mine: left out. It has inject=…" in left_out
+    assert "plots.mine: left out. plots.mine has inject" in left_out
 
 
-def test_a_picture_that_fails_is_an_exit_code(client: FlaskClient) -> None:
-    """The reason is told."""
+def test_a_failed_picture_sets_the_exit_code(client: FlaskClient) -> None:
+    """The message has the error."""
     code, _, errors = warm(client, "plots.year", "year=1999", "--scale", "1")
     assert code == 1
     assert "plots.year year=1999 png 1x: ValueError: no data" in errors
@@ -110,24 +110,22 @@ def test_a_picture_that_fails_is_an_exit_code(client: FlaskClient) -> None:
         pytest.param(["plots.walk", "n"], "NAME=VALUE", id="form"),
         pytest.param(["plots.walk", "--format", "gif"], "'gif'", id="format"),
         pytest.param(["plots.walk", "--scale", "7"], "one of 0.5", id="scale"),
-        pytest.param(["plots.mine"], "wants a request", id="inject"),
+        pytest.param(["plots.mine"], "in a request", id="inject"),
         pytest.param(["plots.year"], "It is missing", id="missing"),
     ],
 )
-def test_what_cannot_be_done_is_told(
+def test_wrong_usage_is_an_error(
     client: FlaskClient, arguments: list[str], message: str
 ) -> None:
-    """With an exit code that scripts see, and nothing rendered."""
+    """The exit code is not 0, and nothing is rendered."""
     code, told, errors = warm(client, *arguments)
     assert code != 0
     assert message in errors
     assert not told
 
 
-def test_a_cache_of_this_process_alone_is_told(
-    plots: FigureBlueprint, serve: Serve
-) -> None:
-    """Warming it does not help the server."""
+def test_a_cache_in_memory_gets_a_warning(plots: FigureBlueprint, serve: Serve) -> None:
+    """The server does not share it."""
     plots.figure_route("/plain")(worker_figures.grey_of_nothing)
     code, _, errors = warm(serve(), "--all")
     assert code == 0
@@ -135,8 +133,8 @@ def test_a_cache_of_this_process_alone_is_told(
 
 
 @pytest.mark.slow
-def test_workers_warm_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And the time until they had started is told."""
+def test_workers_render(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The output has the time until they had started."""
     monkeypatch.setattr(progress, "SHOWN_WAIT_S", 0.0)
     app = worker_figures.create_app(
         CACHE_TYPE="FileSystemCache", CACHE_DIR=str(tmp_path)
@@ -144,11 +142,11 @@ def test_workers_warm_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     code, told, errors = warm(app.test_client(), "plots.one_colour", "--scale", "1")
     AppState.of(app).stop()
     assert code == 0, errors
-    assert "s of waiting" in told
+    assert "after waiting" in told
 
 
-def test_the_summary_tells_how_it_went(client: FlaskClient) -> None:
-    """What was rendered, what was there, what failed."""
+def test_the_summary_counts_the_results(client: FlaskClient) -> None:
+    """A picture is rendered, in the cache or failed."""
     scale = ("--scale", "1")
     warm(client, "plots.year", "year=2001", *scale)
     years = ("year=2001", "year=2002", "year=1999")
@@ -156,10 +154,10 @@ def test_the_summary_tells_how_it_went(client: FlaskClient) -> None:
     assert "1 rendered, 1 in the cache, 1 failed, " in summary
 
 
-def test_the_first_failure_may_be_the_last(
+def test_fail_fast_stops_at_the_first_failure(
     client: FlaskClient, renders: Counter
 ) -> None:
-    """``--fail-fast``; what is not tried is told."""
+    """The summary counts the pictures that were not tried."""
     years = ("year=2001", "year=1999", "year=2002")
     options = ("--scale", "1", "--fail-fast")
     code, _, errors = warm(client, "plots.year", *years, *options)
@@ -171,15 +169,16 @@ def test_the_first_failure_may_be_the_last(
 def test_a_failure_shows_no_traceback(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """But in debug mode."""
+    """Debug mode shows it."""
     assert "Traceback" not in warm(client, "plots.year", "year=1999")[2]
     monkeypatch.setenv("FLASK_DEBUG", "1")
     assert 'raise ValueError("no data")' in warm(client, "plots.year", "year=1998")[2]
 
 
-def test_several_jobs_tell_in_order(client: FlaskClient, renders: Counter) -> None:
-    """Whichever is ready first."""
-    options = ("--grid", "n=1..20", "--scale", "1", "--jobs", "4")
+def test_several_jobs_report_in_order(client: FlaskClient, renders: Counter) -> None:
+    """The order is that of the grid."""
+    grid = f"n={','.join(map(str, range(1, 21)))}"
+    options = ("--grid", grid, "--scale", "1", "--jobs", "4")
     code, told, _ = warm(client, "plots.walk", *options)
     assert code == 0
     numbers = [line.split()[1] for line in told.splitlines()]
@@ -187,21 +186,21 @@ def test_several_jobs_tell_in_order(client: FlaskClient, renders: Counter) -> No
     assert len(renders) == 20
 
 
-def test_more_jobs_than_there_is_room_for_are_none_refused(
+def test_more_jobs_than_slots_are_not_refused(
     plots: FigureBlueprint, serve: Serve
 ) -> None:
-    """A queue without places is for requests, which can come again."""
+    """``MPLSTREAM_MAX_PENDING`` limits requests, which can be repeated."""
     plots.figure_route("/one", endpoint="one")(worker_figures.one_colour)
-    grid = ("--grid", "level=0..9", "--scale", "1", "--jobs", "8")
+    grid = ("--grid", "level=0,1,2,3,4,5,6,7,8,9", "--scale", "1", "--jobs", "8")
     code, told, errors = warm(serve(MPLSTREAM_MAX_PENDING=0), "plots.one", *grid)
     assert code == 0, errors
     assert len(told.splitlines()) == 10
 
 
-def test_what_is_too_old_is_rendered_though_a_page_would_get_it(
+def test_a_stale_picture_is_rendered_again(
     plots: FigureBlueprint, renders: Counter, serve: Serve, clock: Clock
 ) -> None:
-    """A request is sent the stale picture at once, and ``warm`` is for the next."""
+    """A request would get the stale picture at once."""
 
     @plots.figure_route("/walk", max_age=60, stale_while_revalidate=600)
     def walk() -> Figure:
@@ -219,7 +218,7 @@ def test_what_is_too_old_is_rendered_though_a_page_would_get_it(
 def test_an_older_picture_does_not_hide_a_failure(
     plots: FigureBlueprint, serve: Serve, clock: Clock
 ) -> None:
-    """A page is sent it, and whoever warms wants to know."""
+    """A page would get the older picture."""
     answers = iter([Figure(figsize=(1, 1))])
 
     @plots.figure_route("/walk", max_age=60)
@@ -234,16 +233,18 @@ def test_an_older_picture_does_not_hide_a_failure(
     assert "plots.walk png 1x: StopIteration" in errors
 
 
-def test_what_is_not_kept_is_told(plots: FigureBlueprint, serve: Serve) -> None:
-    """With ``max_age=0`` there is nothing to warm."""
+def test_a_picture_that_is_not_stored_is_marked(
+    plots: FigureBlueprint, serve: Serve
+) -> None:
+    """``max_age=0`` stores nothing."""
     plots.figure_route("/plain", max_age=0)(worker_figures.grey_of_nothing)
-    assert "ms, not kept\n" in warm(serve(), "--all")[1]
+    assert "ms, not stored\n" in warm(serve(), "--all")[1]
 
 
 def test_a_page_of_warm_figures_renders_nothing(
     client: FlaskClient, renders: Counter
 ) -> None:
-    """By default it is what ``figure()`` reads, and all that a browser may take."""
+    """The default is the text and all variants that ``figure()`` offers."""
     code, told, _ = warm(client, "plots.walk")
     assert code == 0
     assert [line.partition(":")[0].split(" ", 1)[1] for line in told.splitlines()] == [
@@ -265,18 +266,18 @@ def test_a_page_of_warm_figures_renders_nothing(
     assert len(renders) == rendered
 
 
-def test_the_formats_of_a_page_can_be_had_at_other_sizes(client: FlaskClient) -> None:
-    """``--page`` with a scale or a width."""
+def test_page_formats_can_have_other_sizes(client: FlaskClient) -> None:
+    """``--page`` combines them with ``--width``."""
     told = warm(client, "plots.walk", "--page", "--width", "320")[1]
     assert [line.partition(":")[0].split(" ", 1)[1] for line in told.splitlines()] == [
         *("txt 1x", "avif 320w", "webp 320w", "png 320w")
     ]
 
 
-def test_a_size_that_a_page_would_not_offer_is_left_out(
+def test_a_size_over_the_limit_is_left_out(
     plots: FigureBlueprint, serve: Serve
 ) -> None:
-    """It is no failure, unless it was named."""
+    """It is a failure only with ``--scale``."""
 
     @plots.figure_route("/large", max_pixels=90_000, formats=["png"])
     def large() -> Figure:
@@ -302,7 +303,7 @@ PAGE = """<!doctype html><base href="/sub/"><title>A page</title>
 
 @pytest.fixture
 def paged(client: FlaskClient) -> FlaskClient:
-    """With a page, one that says no, one without pictures and one that is wrong."""
+    """Return the client with a page, and with pages that cannot be warmed."""
     app = client.application
     app.add_url_rule("/page", "page", lambda: PAGE)
     app.add_url_rule("/moved", "moved", lambda: redirect("/page"))
@@ -323,7 +324,7 @@ def paged(client: FlaskClient) -> FlaskClient:
     ],
 )
 def test_a_srcset_is_read_as_a_browser_does(srcset: str, urls: list[str]) -> None:
-    """https://html.spec.whatwg.org/#parsing-a-srcset-attribute"""
+    """See https://html.spec.whatwg.org/#parsing-a-srcset-attribute."""
     assert ENTRY.findall(srcset) == urls
 
 
@@ -331,7 +332,7 @@ def test_a_srcset_is_read_as_a_browser_does(srcset: str, urls: list[str]) -> Non
 def test_the_pictures_of_a_page_are_warmed(
     paged: FlaskClient, url: str, renders: Counter
 ) -> None:
-    """``--url``: those that its markup names, and no others."""
+    """``--url`` renders the images in its markup."""
     code, told, errors = warm(paged, "--url", url)
     assert code == 0, errors
     assert [line.partition(":")[0] for line in told.splitlines()] == [
@@ -351,18 +352,18 @@ def test_the_pictures_of_a_page_are_warmed(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        pytest.param(["--url", "/nowhere"], "answered 404", id="missing"),
-        pytest.param(["--url", "/secret"], "answered 403", id="forbidden"),
-        pytest.param(["--url", "/empty"], "names no picture", id="empty"),
+        pytest.param(["--url", "/nowhere"], "responded with 404", id="missing"),
+        pytest.param(["--url", "/secret"], "responded with 403", id="forbidden"),
+        pytest.param(["--url", "/empty"], "has no picture", id="empty"),
         pytest.param(["--url", "/wrong"], "n = 'x'", id="wrong"),
-        pytest.param(["--url", "/page", "--all"], "leave the others", id="both"),
-        pytest.param(["plots.walk", "--url", "/page"], "leave the", id="figure"),
+        pytest.param(["--url", "/page", "--all"], "selects all", id="both"),
+        pytest.param(["plots.walk", "--url", "/page"], "selects all", id="figure"),
     ],
 )
-def test_a_page_that_cannot_be_warmed_is_told(
+def test_a_page_without_pictures_is_an_error(
     paged: FlaskClient, arguments: list[str], message: str, renders: Counter
 ) -> None:
-    """With the exit code of a wrong command line, and nothing rendered."""
+    """The exit code is 2, and nothing is rendered."""
     code, _, errors = warm(paged, *arguments)
     assert code == 2
     assert message in errors

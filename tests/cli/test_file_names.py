@@ -1,4 +1,4 @@
-"""Names of frozen files: readable, and each picture has its own."""
+"""Names of frozen files: readable, and different for each picture."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_mplstream.cli.file_names import file_name, stem_of
+from flask_mplstream.cli.file_names import make_file_name, make_stem
 from flask_mplstream.formats import Theme, Variant, image_format
 from flask_mplstream.parameters.function_signature import Parameters
 
@@ -25,7 +25,7 @@ PARAMETERS = Parameters(figure)
 
 
 def stem(endpoint: str = "plots.walk", **values: Any) -> str:
-    return stem_of(endpoint, PARAMETERS.bind(values))
+    return make_stem(endpoint, PARAMETERS.bind(values))
 
 
 @pytest.mark.parametrize(
@@ -36,8 +36,8 @@ def stem(endpoint: str = "plots.walk", **values: Any) -> str:
         pytest.param({"cols": ["a", "b"]}, "plots-walk-cols=a+b", id="list"),
     ],
 )
-def test_plain_arguments_stand_in_the_name(values: dict[str, Any], name: str) -> None:
-    """As they stand in a URL."""
+def test_a_name_has_the_arguments(values: dict[str, Any], name: str) -> None:
+    """Simple values are written as in a URL."""
     assert stem(**values) == name
 
 
@@ -52,8 +52,8 @@ def test_plain_arguments_stand_in_the_name(values: dict[str, Any], name: str) ->
         pytest.param({"title": 'a"b<c>|?*:\\'}, id="not for every system"),
     ],
 )
-def test_what_a_name_cannot_hold_is_a_digest(values: dict[str, Any]) -> None:
-    """The readable part stays."""
+def test_other_values_add_a_digest(values: dict[str, Any]) -> None:
+    """The name keeps its readable part."""
     name = stem(**values)
     assert re.fullmatch(r"plots-walk-[a-z0-9_.=+-]*~[0-9a-f]{10}", name)
     assert len(name) <= 120
@@ -63,26 +63,26 @@ WORDS = st.text("aA-=+.~é/", max_size=4)
 
 
 @given(st.lists(st.tuples(WORDS, st.lists(WORDS, max_size=2)), min_size=2, max_size=2))
-def test_two_pictures_never_share_a_name(
+def test_two_pictures_have_different_names(
     pictures: Sequence[tuple[str, list[str]]],
 ) -> None:
-    """Also where capitals and small letters are the same."""
+    """The names differ even on a case-insensitive file system."""
     one, two = (
         PARAMETERS.bind({"title": title, "cols": [word for word in cols if word]})
         for title, cols in pictures
     )
-    names = {stem_of("plots.walk", each).lower() for each in (one, two)}
+    names = {make_stem("plots.walk", each).lower() for each in (one, two)}
     assert len(names) == len({one.canonical, two.canonical})
 
 
-def test_endpoints_that_look_alike_have_names_of_their_own() -> None:
-    """A dot is no minus."""
+def test_similar_endpoints_have_different_names() -> None:
+    """A dot and a hyphen differ."""
     alike = ("a.b.c", "a-b.c", "a.b-c", "A.b.c")
     assert len({stem(endpoint).lower() for endpoint in alike}) == len(alike)
 
 
-def test_a_name_is_no_device() -> None:
-    """``con.png`` cannot be written on Windows."""
+def test_a_name_is_not_a_windows_device() -> None:
+    """Windows cannot write ``con.png``."""
     assert stem("con.walk") == "con-walk"
 
 
@@ -95,6 +95,6 @@ def test_a_name_is_no_device() -> None:
         pytest.param(Variant(PNG, 2, theme=Theme.DARK), "x@dark@2x.png", id="dark"),
     ],
 )
-def test_each_variant_has_a_file(variant: Variant, name: str) -> None:
-    """Told by what is behind the ``@``."""
-    assert file_name("x", variant) == name
+def test_each_variant_has_a_file_name(variant: Variant, name: str) -> None:
+    """The theme and the size follow an ``@``."""
+    assert make_file_name("x", variant) == name
