@@ -7,11 +7,13 @@ https://spec.openapis.org/oas/v3.1.0
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
 
 from flask import Flask
+from pydantic import TypeAdapter
 from werkzeug.routing import (
     AnyConverter,
     BaseConverter,
@@ -21,7 +23,7 @@ from werkzeug.routing import (
     UUIDConverter,
 )
 
-from ..errors import UnknownFigureError, nearest
+from ..errors import ArgumentFault, UnknownFigureError, nearest
 from ..formats import ALT_FORMAT, FORMATS, ImageFormat
 from ..http.problem_details import PROBLEM_TYPE
 from ..parameters.json_schema import union
@@ -43,7 +45,7 @@ def openapi_document(
 ) -> _Json:
     """Return the OpenAPI document of the figure routes of *app*.
 
-    It omits signed routes: only ``figure_url`` makes their URLs, and their arguments
+    Signed routes are omitted: only ``figure_url`` makes their URLs, and their arguments
     are not public.
 
     :param blueprint: the full name of a blueprint; default all.
@@ -73,11 +75,9 @@ def _tag(route: FigureRoute) -> str:
 
 def _unknown_blueprint(name: str, known: set[str]) -> UnknownFigureError:
     guess = nearest(name, sorted(known))
-    hint = f" Did you mean {guess!r}?" if guess else ""
     listed = ", ".join(sorted(known)) or "none"
-    return UnknownFigureError(
-        f"There is no blueprint {name!r} with figures. There are: {listed}.{hint}"
-    )
+    fix = f"Did you mean {guess!r}?" if guess else f"Blueprints with figures: {listed}."
+    return UnknownFigureError(f"There is no blueprint {name!r} with figures. {fix}")
 
 
 def _paths(app: Flask, routes: Iterable[FigureRoute], *, has_budget: bool) -> _Json:
@@ -87,9 +87,14 @@ def _paths(app: Flask, routes: Iterable[FigureRoute], *, has_budget: bool) -> _J
             path = RULE_VARIABLE.sub(r"{\1}", rule.rule)
             paths[path] = {"get": _picture_operation(route, rule, has_budget)}
             if "_format" in _variables(rule):
-                of_schema = path.replace("{_format}", SCHEMA_NAME)
-                paths[of_schema] = {"get": _schema_operation(route, rule)}
-    _make_unique(item["get"] for item in paths.values())
+                path = path.replace("{_format}", SCHEMA_NAME)
+                paths[path] = {"get": _schema_operation(route, rule)}
+    # An app may add rules to an endpoint.
+    taken: set[str] = set()
+    for item in paths.values():
+        if (name := item["get"]["operationId"]) in taken:
+            item["get"]["operationId"] = f"{name}.{len(taken)}"
+        taken.add(item["get"]["operationId"])
     return paths
 
 
@@ -98,28 +103,26 @@ def _variables(rule: Rule) -> Mapping[str, BaseConverter]:
     return rule._converters
 
 
-def _make_unique(operations: Iterable[_Json]) -> None:
-    """Make operation ids unique, as an app may add rules to an endpoint."""
-    taken: set[str] = set()
-    for operation in operations:
-        name = operation["operationId"]
-        if name in taken:
-            operation["operationId"] = f"{name}.{len(taken)}"
-        taken.add(operation["operationId"])
-
-
 def _picture_operation(route: FigureRoute, rule: Rule, has_budget: bool) -> _Json:
-    is_negotiated = "_format" not in _variables(rule)
-    formats = list(route.options.formats)
+    names_format = "_format" in _variables(rule)
+    formats = [*route.options.formats]
     own = route.parameters.json_schema()["properties"]
-    if not is_negotiated:
-        formats = list(dict.fromkeys([*formats, ALT_FORMAT]))
+    if names_format:
+        formats = [*dict.fromkeys([*formats, ALT_FORMAT])]
         own["_format"] = {"type": "string", "enum": [str(f) for f in formats]}
-    statuses = _statuses(rule, is_negotiated=is_negotiated, has_budget=has_budget)
+    summary = summary_of(route.function)
+    rest = route.parameters.description.removeprefix(summary).strip()
+    conditions = {
+        HTTPStatus.NOT_FOUND: bool(_variables(rule)),
+        HTTPStatus.NOT_ACCEPTABLE: not names_format,
+        HTTPStatus.TOO_MANY_REQUESTS: has_budget,
+    }
+    problems = [str(s.value) for s in _PROBLEMS if conditions.get(s, True)]
     return {
-        "operationId": route.endpoint + ("" if is_negotiated else ".format"),
+        "operationId": route.endpoint + (".format" if names_format else ""),
         "tags": [_tag(route)],
-        **_words(route),
+        **({"summary": summary} if summary else {}),
+        **({"description": rest} if rest else {}),
         "parameters": [
             *_path_parameters(rule, own),
             *_query_parameters(route),
@@ -127,10 +130,8 @@ def _picture_operation(route: FigureRoute, rule: Rule, has_budget: bool) -> _Jso
         ],
         "responses": {
             "200": _picture("The picture.", formats),
-            "206": _picture(
-                "The part of it that `Range` names.", formats, "Content-Range"
-            ),
-            **_refer("304", *statuses),
+            "206": _picture("A part of the picture.", formats, "Content-Range"),
+            **_refer("304", *problems),
         },
     }
 
@@ -151,45 +152,21 @@ def _reserved_of(route: FigureRoute) -> Iterator[_Json]:
 
 
 def _schema_operation(route: FigureRoute, rule: Rule) -> _Json:
+    own = [p for p in _path_parameters(rule, {}) if p["name"] != "_format"]
     return {
         "operationId": f"{route.endpoint}.schema",
         "tags": [_tag(route)],
         "summary": f"The JSON Schema of the query of {route.endpoint}.",
-        "parameters": [
-            parameter
-            for parameter in _path_parameters(rule, {})
-            if parameter["name"] != "_format"
-        ],
+        "parameters": own,
         "responses": {
             "200": {
                 "description": "The schema.",
                 "headers": _headers("ETag", "Cache-Control"),
                 "content": {SCHEMA_TYPE: {"schema": {"type": "object"}}},
             },
-            **_refer("304", *["404"] * (_variables(rule).keys() > {"_format"})),
+            **_refer("304", *(["404"] if own else [])),
         },
     }
-
-
-def _words(route: FigureRoute) -> _Json:
-    """Return the summary and the description from the figure's docstring."""
-    summary = summary_of(route.function)
-    rest = route.parameters.description.removeprefix(summary).strip()
-    named = {"summary": summary, "description": rest}
-    return {name: text for name, text in named.items() if text}
-
-
-def _statuses(rule: Rule, *, is_negotiated: bool, has_budget: bool) -> Iterator[str]:
-    """Yield the error statuses that *rule* can return."""
-    for status in _PROBLEMS:
-        match status:
-            case HTTPStatus.NOT_FOUND if not _variables(rule):
-                continue
-            case HTTPStatus.NOT_ACCEPTABLE if not is_negotiated:
-                continue
-            case HTTPStatus.TOO_MANY_REQUESTS if not has_budget:
-                continue
-        yield str(status.value)
 
 
 def _path_parameters(rule: Rule, own: Mapping[str, _Json]) -> Iterator[_Json]:
@@ -204,13 +181,10 @@ def _of_converter(converter: BaseConverter) -> _Json:
     """Return the JSON Schema of the values that *converter* accepts."""
     match converter:
         case IntegerConverter() | FloatConverter():
-            bounds = {
-                "minimum": converter.min if converter.signed else converter.min or 0,
-                "maximum": converter.max,
-            }
+            least = converter.min if converter.signed else converter.min or 0
+            bounds = {"minimum": least, "maximum": converter.max}
             kind = "integer" if isinstance(converter, IntegerConverter) else "number"
-            given = {name: b for name, b in bounds.items() if b is not None}
-            return {"type": kind, **given}
+            return {"type": kind, **{n: b for n, b in bounds.items() if b is not None}}
         case UUIDConverter():
             return {"type": "string", "format": "uuid"}
         case AnyConverter():
@@ -226,29 +200,25 @@ def _query_parameters(route: FigureRoute) -> Iterator[_Json]:
 
 def _query_parameter(name: str, schema: _Json, *, is_required: bool) -> _Json:
     said = _said(schema)
-    parameter: _Json = {"name": name, "in": "query", "schema": said}
-    if is_required:
-        parameter["required"] = True
-    if "description" in schema:
-        parameter["description"] = schema["description"]
-    if said.get("type") == "array":
-        parameter |= {"style": "form", "explode": True}
-    if _may_be_empty(schema, said):
-        parameter["allowEmptyValue"] = True
-    return parameter
-
-
-def _may_be_empty(schema: _Json, said: _Json) -> bool:
-    """Return whether an empty text means an empty list or ``None``."""
-    if said.get("type") == "array":
-        return "minItems" not in said
-    return any(option.get("type") == "null" for option in schema.get("anyOf", ()))
+    is_list = said.get("type") == "array"
+    may_be_none = any(o.get("type") == "null" for o in schema.get("anyOf", ()))
+    # An empty text means an empty list or None.
+    may_be_empty = "minItems" not in said if is_list else may_be_none
+    return {
+        "name": name,
+        "in": "query",
+        "schema": said,
+        **({"required": True} if is_required else {}),
+        **{n: text for n, text in schema.items() if n == "description"},
+        **({"style": "form", "explode": True} if is_list else {}),
+        **({"allowEmptyValue": True} if may_be_empty else {}),
+    }
 
 
 def _said(schema: _Json) -> _Json:
     """Return *schema* for values in a URL, which cannot express ``None``."""
-    said = dict(schema)
-    said.pop("uniqueItems", None)  # A URL may repeat an item of a set.
+    # A URL may repeat an item of a set.
+    said = {n: value for n, value in schema.items() if n != "uniqueItems"}
     if "anyOf" in said:
         options = [o for o in said.pop("anyOf") if o.get("type") != "null"]
         said = union(options, said)
@@ -283,28 +253,52 @@ def _headers(*names: str) -> _Json:
 
 #: Reserved arguments and their descriptions.
 _RESERVED = {
-    "_scale": "Pixels per pixel of the figure's own size; not together with `_width`.",
-    "_width": "Width in pixels, of which the next wider of some steps is sent.",
-    "_theme": "The page that the picture is for.",
-    "_download": "Whether a browser shall save the picture instead of showing it.",
-    "_v": "The version of the data, which lets a browser keep the picture for long.",
+    "_scale": "Pixels per pixel of the figure's size. Excludes `_width`.",
+    "_width": "Width in pixels, rounded up to the next offered width.",
+    "_theme": "Theme of the page that shows the picture.",
+    "_download": "Whether a browser saves the picture instead of showing it.",
+    "_v": "Version of the data. With the current one, browsers keep the picture.",
 }
 
-#: Error statuses and their descriptions, without the 403 of signed routes, which the
-#: document omits, and without responses of the app's decorators.
+#: Error statuses and their descriptions. The 403 of signed routes is missing, as they
+#: are not in the document, and so are responses of the app's decorators.
 _PROBLEMS = {
-    HTTPStatus.BAD_REQUEST: "An argument is not accepted, or the picture is too large.",
-    HTTPStatus.NOT_FOUND: "There is no such format, or the path names nothing.",
+    HTTPStatus.BAD_REQUEST: "An argument is invalid, or the picture is too large.",
+    HTTPStatus.NOT_FOUND: "The format or the path does not exist.",
     HTTPStatus.NOT_ACCEPTABLE: "`Accept` allows none of the formats.",
-    HTTPStatus.PRECONDITION_FAILED: "The picture is another one than asked for.",
-    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE: "`Range` begins behind the end.",
+    HTTPStatus.PRECONDITION_FAILED: "The current picture fails a precondition.",
+    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE: "`Range` starts after the last byte.",
     HTTPStatus.TOO_MANY_REQUESTS: "The client has used up its render time.",
     HTTPStatus.INTERNAL_SERVER_ERROR: "The picture cannot be drawn.",
-    HTTPStatus.SERVICE_UNAVAILABLE: "There is no room for one more render.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "The server has no capacity for another render.",
     HTTPStatus.GATEWAY_TIMEOUT: "The render took too long.",
 }
 #: Statuses with ``Retry-After``.
 _RETRIED = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+
+#: Response headers: description and type.
+_HEADERS = {
+    "ETag": ("The entity tag, for `If-None-Match`.", "string"),
+    "Cache-Control": ("Who may store the response, and for how long.", "string"),
+    "Cache-Status": ("Whether the picture was in the cache (RFC 9211).", "string"),
+    "Content-Range": ("The range of the bytes.", "string"),
+    "Retry-After": ("Seconds until a retry can succeed.", "integer"),
+}
+
+
+@dataclass
+class _ProblemDocument:
+    """An error (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    #: Path of the URL.
+    instance: str
+    errors: list[ArgumentFault] = field(default_factory=list)
+    #: Media types of a 406.
+    available: list[str] = field(default_factory=list)
 
 
 def _problem(status: HTTPStatus, description: str) -> _Json:
@@ -322,46 +316,10 @@ def _problem(status: HTTPStatus, description: str) -> _Json:
     }
 
 
-def _header(description: str, kind: str = "string") -> _Json:
-    return {"description": description, "required": True, "schema": {"type": kind}}
-
-
-_TEXT = {"type": "string"}
-_PATH = {"type": "string", "format": "uri-reference"}
-_PROBLEM_SCHEMA = {
-    "description": "An error as RFC 9457 has it.",
-    "type": "object",
-    "required": ["type", "title", "status", "detail", "instance"],
-    "properties": {
-        "type": _PATH,
-        "title": _TEXT,
-        "status": {"type": "integer"},
-        "detail": _TEXT,
-        "instance": _PATH,
-        "errors": {
-            "description": "One for each argument that is not accepted.",
-            "type": "array",
-            "items": {"$ref": "#/components/schemas/Fault"},
-        },
-        "available": {
-            "description": "The media types that there are.",
-            "type": "array",
-            "items": _TEXT,
-        },
-    },
-}
-_FAULT_SCHEMA = {
-    "description": "What is wrong with one argument.",
-    "type": "object",
-    "required": ["name", "value", "reason", "accepted"],
-    "properties": {
-        "name": _TEXT,
-        "value": {"type": ["string", "null"]},
-        "reason": _TEXT,
-        "accepted": _TEXT,
-        "nearest": {"description": "The known name that is nearest.", **_TEXT},
-    },
-}
+def _schemas() -> _Json:
+    template = "#/components/schemas/{model}"
+    problem = TypeAdapter(_ProblemDocument).json_schema(ref_template=template)
+    return {**problem.pop("$defs"), "Problem": {**problem, "title": "Problem"}}
 
 
 def _reserved_parameters() -> _Json:
@@ -374,18 +332,15 @@ def _reserved_parameters() -> _Json:
 
 
 _COMPONENTS: _Json = {
-    "schemas": {"Problem": _PROBLEM_SCHEMA, "Fault": _FAULT_SCHEMA},
+    "schemas": _schemas(),
     "parameters": _reserved_parameters(),
     "headers": {
-        "ETag": _header("The entity tag, for `If-None-Match`."),
-        "Cache-Control": _header("Who may keep the response, and for how long."),
-        "Cache-Status": _header("How the picture was come by (RFC 9211)."),
-        "Content-Range": _header("Which bytes these are."),
-        "Retry-After": _header("Seconds after which to try again.", "integer"),
+        name: {"description": words, "required": True, "schema": {"type": kind}}
+        for name, (words, kind) in _HEADERS.items()
     },
     "responses": {
         "304": {
-            "description": "The client's copy is the current one.",
+            "description": "The client's copy is current.",
             "headers": _headers("ETag", "Cache-Control"),
         },
         **{str(s.value): _problem(s, words) for s, words in _PROBLEMS.items()},
