@@ -4,6 +4,7 @@ This module exports the public names. Nothing in the package imports from it.
 """
 
 from .blueprint import FigureBlueprint
+from .cache.backend_detection import redis_options
 from .cache.entry_serializer import BytesSerializer
 from .errors import (
     ArgumentFault,
@@ -47,7 +48,6 @@ from .signals import (
     worker_killed,
 )
 from .web.app_state import start_workers
-from .web.cache_setup import redis_options
 from .web.log_filter import keep_to_one_line
 from .web.urls import figure_url
 

@@ -1,11 +1,13 @@
 """Backend operations beyond cachelib's interface.
 
-Cache layer: exchange a value, shorten a lifetime, and report a missing server.
+Cache layer: connect with timeouts, exchange a value, shorten a lifetime, and report a
+missing server.
 """
 
 from __future__ import annotations
 
 from contextlib import nullcontext
+from importlib.util import find_spec
 from typing import Any, Protocol
 
 from cachelib import FileSystemCache, SimpleCache
@@ -96,6 +98,34 @@ def cut_lifetime(backend: Any, key: str, timeout_s: int) -> None:
         backend.set(key, value, timeout=timeout_s)
 
 
+# --- Redis ----------------------------------------------------------------
+
+
+def redis_options() -> dict[str, Any]:
+    """Return options that make a Redis client fail fast, as a cache should.
+
+    Without them, redis-py waits indefinitely for a server that hangs and retries
+    for seconds if no server answers. For your own cache::
+
+        Cache(app, config={"CACHE_OPTIONS": redis_options(), ...})
+    """
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    return {
+        "socket_timeout": SERVER_TIMEOUT_S,
+        "socket_connect_timeout": SERVER_TIMEOUT_S,
+        "retry": Retry(NoBackoff(), 0),
+    }
+
+
+def check_redis(backend: object) -> None:
+    """Raise the error that a Redis client would raise at its first connection."""
+    pool = getattr(redis_client(backend), "connection_pool", None)
+    if pool is not None:
+        pool.connection_class(**pool.connection_kwargs)
+
+
 # --- Memcached ------------------------------------------------------------
 
 
@@ -120,6 +150,23 @@ def disconnect_thread(backend: Any) -> None:
     client: Any = getattr(backend, "_client", None)
     if hasattr(client, "servers"):  # python-memcached connects in each thread.
         client.disconnect_all()
+
+
+def connect_memcached(servers: Any) -> Any:
+    """Return *servers*, or a python-memcached client with a timeout.
+
+    :param servers: addresses, a client of the app, or ``None``.
+    :raises TypeError: for a text.
+    """
+    if isinstance(servers, str):
+        raise TypeError(f"CACHE_MEMCACHED_SERVERS is {servers!r}. It must be a list")
+    if find_spec("pylibmc") or not find_spec("memcache"):
+        return servers
+    if not isinstance(servers, list | tuple | None):
+        return servers  # The app made a client.
+    from memcache import Client
+
+    return Client(servers or ["127.0.0.1:11211"], socket_timeout=SERVER_TIMEOUT_S)
 
 
 def limit_memcached(backend: Any) -> None:

@@ -142,7 +142,7 @@ class AppState:
         for tag in tags:
             if tag not in known:
                 guess = nearest(tag, known)
-                hint = f"Did you mean {guess!r}?" if guess else "Give it to one."
+                hint = f"Did you mean {guess!r}?" if guess else "Add it to a route."
                 raise UnknownTagError(f"No figure route has the tag {tag!r}. {hint}")
 
     def warn_of_own_cache(self) -> None:
@@ -153,9 +153,9 @@ class AppState:
         if any(pictures.store.is_own for pictures in self._pictures.values()):
             self._has_warned = True
             logger.warning(
-                "invalidate() reaches this process alone, as the app %r keeps its "
+                "invalidate() affects only this process, because the app %r keeps its "
                 "pictures in memory. If several processes serve it, set CACHE_TYPE to "
-                "a cache that they share, such as RedisCache or FileSystemCache.",
+                "a shared cache, such as RedisCache or FileSystemCache.",
                 app.name,
             )
 
@@ -166,13 +166,11 @@ class AppState:
         run after the blueprint is registered.
         """
         notice_fork()  # Every hit and render passes here first.
-        pictures = self._pictures.get(cache)
-        if pictures is None:
+        if cache not in self._pictures:
             with self._lock:
-                pictures = self._pictures.get(cache)
-                if pictures is None:
-                    pictures = self._pictures[cache] = self._find_pictures(cache)
-        return pictures
+                if cache not in self._pictures:
+                    self._pictures[cache] = self._find_pictures(cache)
+        return self._pictures[cache]
 
     def renders(self) -> Renders:
         """Return this process's renderer of the app's pictures, made at first use.
@@ -192,8 +190,8 @@ class AppState:
         if isinstance(settings.executor, Executor) and os.getpid() != self._pid:
             raise ConfigError(
                 "MPLSTREAM_EXECUTOR is an executor that was made before this process "
-                "was forked, and its threads are not here. Give a callable that makes "
-                "one: it is called in each process."
+                "was forked, so its threads do not run here. Set a callable that "
+                "returns an executor: each process calls it."
             )
         if settings.client_budget is not None:
             client = settings.client or remote_address
@@ -228,7 +226,7 @@ class AppState:
             self.renders().start()
         except Exception:
             # The page does not need them; the first picture tries again.
-            logger.warning("The workers cannot be started.", exc_info=True)
+            logger.warning("The workers cannot start.", exc_info=True)
 
     def _first_store(self) -> Store:
         return next(iter(self.routes.values())).pictures().store
@@ -255,11 +253,8 @@ class AppState:
         backend = self._app.extensions["cache"][found]
         store = Store(backend, fast_bytes=self.settings.fast_bytes)
         most = self.settings.max_followers
-        return Pictures(
-            store,
-            clock=lambda: clock(),
-            max_followers=usual_followers() if most is None else most,
-        )
+        limit = usual_followers() if most is None else most
+        return Pictures(store, clock=lambda: clock(), max_followers=limit)
 
 
 def check_name(name: object) -> None:
@@ -279,9 +274,9 @@ def _unknown_figure(name: str, known: list[str]) -> UnknownFigureError:
     if guess:
         fix = f"Did you mean {guess!r} (of: {', '.join(known)})?"
     elif known:
-        fix = f"There are: {', '.join(known)}."
+        fix = f"Figure routes: {', '.join(known)}."
     else:
-        fix = "There are none: was the blueprint registered?"
+        fix = "There are none: did you register the blueprint?"
     return UnknownFigureError(f"There is no figure route {cut(name)!r}. {fix}")
 
 

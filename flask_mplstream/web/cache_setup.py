@@ -13,19 +13,21 @@ from flask import Flask
 from flask_caching import Cache, backends
 from werkzeug.utils import import_string
 
-from ..cache.backend_detection import SERVER_TIMEOUT_S, limit_memcached, redis_client
+from ..cache.backend_detection import (
+    check_redis,
+    connect_memcached,
+    limit_memcached,
+    redis_options,
+)
 from ..cache.entry_serializer import BytesSerializer
 from ..cache.filesystem import FileCache
 from ..cache.memory import MemoryCache
 from ..errors import ConfigError, cut, nearest
 
-#: For each kind of server, its extra and its client packages; one suffices.
-_CLIENTS = {
-    "Redis": ("redis", ("redis",)),
-    "Memcached": ("memcached", ("pylibmc", "memcache", "libmc")),
-}
+#: For each kind of server, its client packages; one suffices.
+_CLIENTS = {"Redis": ("redis",), "Memcached": ("pylibmc", "memcache", "libmc")}
 #: Errors that Flask-Caching and the clients raise for invalid settings.
-_UNWORKABLE = (
+_SETTING_ERRORS = (
     *(AttributeError, ImportError, KeyError, RuntimeError, TypeError, ValueError),
 )
 
@@ -39,21 +41,19 @@ def find_cache(app: Flask, cache: Cache | None, embedded_bytes: int) -> Cache:
         *cache* is not set up on the app, or if the ``CACHE_*`` settings are invalid.
     """
     caches: dict[Cache, object] = app.extensions.get("cache") or {}
-    if cache is not None:
-        if cache not in caches:
-            raise ConfigError(
-                f"The cache given to the FigureBlueprint is not set up on the app "
-                f"{app.name!r}. Did you forget cache.init_app(app)?"
-            )
+    if cache in caches:
         return cache
+    if cache is not None:
+        raise ConfigError(
+            f"The cache of the FigureBlueprint is not set up on the app {app.name!r}. "
+            f"Did you forget cache.init_app(app)?"
+        )
     if len(caches) > 1:
         raise ConfigError(
-            f"The app {app.name!r} has {len(caches)} Flask-Caching caches. Which one "
-            f"is for figures? Say so with FigureBlueprint(…, cache=cache)."
+            f"The app {app.name!r} has {len(caches)} Flask-Caching caches. Choose "
+            f"the one for figures with FigureBlueprint(…, cache=cache)."
         )
-    for only in caches:
-        return only
-    return _make_cache(app, embedded_bytes)
+    return next(iter(caches), None) or _make_cache(app, embedded_bytes)
 
 
 def check_cache_type(config: Mapping[str, Any]) -> None:
@@ -72,25 +72,26 @@ def check_cache_type(config: Mapping[str, Any]) -> None:
     if not is_known:
         known = [kind for kind in backends.__all__ if kind != "BaseCache"]
         guess = nearest(str(name), known)
-        hint = f"Did you mean {guess!r}?" if guess else f"Take {', '.join(known)}."
+        listed = f"Choose one of {', '.join(known)}."
+        hint = f"Did you mean {guess!r}?" if guess else listed
         raise ConfigError(
-            f"CACHE_TYPE is {cut(repr(name))}, which is no backend of Flask-Caching "
-            f"and no import path of one. {hint}"
+            f"CACHE_TYPE is {cut(repr(name))}, which is neither a backend of "
+            f"Flask-Caching nor an import path of one. {hint}"
         )
-    for server, (extra, packages) in _CLIENTS.items():
-        is_theirs = path.startswith(backends.__name__) and server in path
-        if is_theirs and not any(map(find_spec, packages)):
+    for server, packages in _CLIENTS.items():
+        is_needed = path.startswith(backends.__name__) and server in path
+        if is_needed and not any(map(find_spec, packages)):
             raise ConfigError(
                 f"CACHE_TYPE {name!r} requires {packages[0]}. Install "
-                f"flask-mplstream[{extra}]."
+                f"flask-mplstream[{server.lower()}]."
             )
 
 
 def _kind(config: Mapping[str, Any]) -> str:
     """Return the class name in ``CACHE_TYPE``, with its module if it is the app's."""
     path = str(config["CACHE_TYPE"])
-    is_known = path.startswith((backends.__name__, MemoryCache.__module__))
-    return path.rpartition(".")[2] if is_known else path
+    is_own = path.startswith((backends.__name__, MemoryCache.__module__))
+    return path.rpartition(".")[2] if is_own else path
 
 
 def _make_cache(app: Flask, embedded_bytes: int) -> Cache:
@@ -104,22 +105,14 @@ def _make_cache(app: Flask, embedded_bytes: int) -> Cache:
         made.init_app(app, _own_config(app.config, embedded_bytes))
         backend = app.extensions["cache"][made]
         limit_memcached(backend)
-        if client := redis_client(backend):
-            _check_options(client)
-    except _UNWORKABLE as error:
+        check_redis(backend)
+    except _SETTING_ERRORS as error:
         app.extensions.get("cache", {}).pop(made, None)
         raise ConfigError(
             f"The cache cannot be made from the CACHE_* settings: "
             f"{type(error).__name__}: {error}. Check those of {_kind(app.config)!r}."
         ) from error
     return made
-
-
-def _check_options(client: Any) -> None:
-    """Raise the error that the Redis client would raise at its first connection."""
-    pool = getattr(client, "connection_pool", None)
-    if pool is not None:
-        pool.connection_class(**pool.connection_kwargs)
 
 
 def _own_config(config: Mapping[str, Any], embedded_bytes: int) -> dict[str, Any]:
@@ -137,7 +130,7 @@ def _own_config(config: Mapping[str, Any], embedded_bytes: int) -> dict[str, Any
     kind, own = _kind(config), dict[str, Any]()
     options = config.get("CACHE_OPTIONS") or {}
     if not isinstance(options, Mapping):
-        raise TypeError(f"CACHE_OPTIONS is {cut(repr(options))}, and not a dict")
+        raise TypeError(f"CACHE_OPTIONS is {cut(repr(options))}. It must be a dict")
     if kind in ("RedisCache", "FileSystemCache"):
         # Entries are bytes. Another writer's pickle must not be loaded.
         own["CACHE_SERIALIZER"] = config.get("CACHE_SERIALIZER") or BytesSerializer
@@ -148,41 +141,10 @@ def _own_config(config: Mapping[str, Any], embedded_bytes: int) -> dict[str, Any
             raise ValueError("CACHE_DIR is not set")
         own["CACHE_TYPE"] = f"{FileCache.__module__}.{FileCache.__qualname__}"
     elif kind == "MemcachedCache":
-        own["CACHE_MEMCACHED_SERVERS"] = _connect_memcached(config)
+        servers = config.get("CACHE_MEMCACHED_SERVERS")
+        own["CACHE_MEMCACHED_SERVERS"] = connect_memcached(servers)
     elif kind == "NullCache":
         own["CACHE_NO_NULL_WARNING"] = True  # The app chose it explicitly.
     if kind in ("MemcachedCache", "MemoryCache", "NullCache"):
         own["CACHE_SERIALIZER"] = None  # The app's value is for its other caches.
     return own
-
-
-def _connect_memcached(config: Mapping[str, Any]) -> Any:
-    """Return the Memcached servers, or a python-memcached client with a timeout."""
-    servers = config.get("CACHE_MEMCACHED_SERVERS")
-    if isinstance(servers, str):
-        raise TypeError("CACHE_MEMCACHED_SERVERS is a text, and not a list of them")
-    if find_spec("pylibmc") or not find_spec("memcache"):
-        return servers
-    if not isinstance(servers, list | tuple | None):
-        return servers  # The app made a client.
-    from memcache import Client
-
-    return Client(servers or ["127.0.0.1:11211"], socket_timeout=SERVER_TIMEOUT_S)
-
-
-def redis_options() -> dict[str, Any]:
-    """Return options that make a Redis client fail fast, as a cache should.
-
-    Without them, redis-py waits indefinitely for a server that hangs and retries
-    for seconds if no server answers. For your own cache::
-
-        Cache(app, config={"CACHE_OPTIONS": redis_options(), ...})
-    """
-    from redis.backoff import NoBackoff
-    from redis.retry import Retry
-
-    return {
-        "socket_timeout": SERVER_TIMEOUT_S,
-        "socket_connect_timeout": SERVER_TIMEOUT_S,
-        "retry": Retry(NoBackoff(), 0),
-    }

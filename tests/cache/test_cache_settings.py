@@ -38,12 +38,12 @@ def walk(plots: FigureBlueprint, renders: Counter) -> None:
 UNKNOWN = [
     pytest.param("RedisCach", "Did you mean 'RedisCache'", id="spelling"),
     pytest.param("redis", "Did you mean 'RedisCache'", id="old-name"),
-    pytest.param("nowhere.Cache", "no import path", id="no-module"),
-    pytest.param("flask.nothing", "no import path", id="no-class"),
-    pytest.param("os.path", "no import path", id="module"),
-    pytest.param("", "no backend", id="empty"),
-    pytest.param(None, "no backend", id="none"),
-    pytest.param(5, "no backend", id="number"),
+    pytest.param("nowhere.Cache", "nor an import path", id="no-module"),
+    pytest.param("flask.nothing", "nor an import path", id="no-class"),
+    pytest.param("os.path", "nor an import path", id="module"),
+    pytest.param("", "neither a backend", id="empty"),
+    pytest.param(None, "neither a backend", id="none"),
+    pytest.param(5, "neither a backend", id="number"),
 ]
 
 
@@ -118,7 +118,9 @@ def test_a_missing_package_is_named_with_its_extra(
             id="port",
         ),
         pytest.param(
-            {"CACHE_TYPE": "SimpleCache", "CACHE_OPTIONS": 5}, "not a dict", id="dict"
+            {"CACHE_TYPE": "SimpleCache", "CACHE_OPTIONS": 5},
+            "must be a dict",
+            id="dict",
         ),
         pytest.param({"CACHE_TYPE": "FileSystemCache"}, "CACHE_DIR", id="folder"),
         pytest.param(
@@ -129,7 +131,7 @@ def test_a_missing_package_is_named_with_its_extra(
                 "CACHE_TYPE": "MemcachedCache",
                 "CACHE_MEMCACHED_SERVERS": "localhost:11211",
             },
-            "not a list",
+            "must be a list",
             id="servers",
         ),
     ],
