@@ -4,10 +4,14 @@ Imports ``html``, ``web`` and the layers below them. Only the blueprint imports 
 Wrong usage ends with exit code 2, a failure with 1.
 """
 
-from flask.cli import AppGroup
-
-from . import bench, freeze, list, openapi, purge, render, url, warm
-
-figures = AppGroup("figures", help="Manage the app's Matplotlib figures.")
-for module in (bench, freeze, list, openapi, purge, render, url, warm):
-    figures.add_command(module.command)
+from . import (  # noqa: F401 - each module adds its command to the group
+    bench,
+    freeze,
+    list,
+    openapi,
+    purge,
+    render,
+    url,
+    warm,
+)
+from .command_group import figures as figures

@@ -11,17 +11,20 @@ from statistics import median
 from typing import Any
 
 import click
-from flask.cli import with_appcontext
 from flask.globals import app_ctx
 
 from ..formats import RenderedImage
 from ..http.headers import STEPS
 from ..web.app_state import current_state
 from ..workers.request_isolation import run_without_request
-from .click_options import THEMES, arguments_argument, drop_unset, figure_argument
-from .exit_codes import report_failure, report_usage_errors
+from .click_options import ARGUMENTS, FIGURE, JSON, LOOK_OPTIONS, drop_unset
+from .command_group import figures
+from .failures import report_failure
 from .task import Task, check_inject
 from .terminal_table import align, find_width
+
+#: Steps of a render, in order of execution.
+RENDER_STEPS = [step for step in STEPS if step != "wait"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +35,15 @@ class Benchmark:
     images: list[RenderedImage]
 
     @property
-    def steps_ms(self) -> dict[str, float]:
-        """The median milliseconds of each step, in order of execution."""
-        each = [dict(image.timings_s) for image in self.images]
-        names = [step for step in STEPS if step in each[0] and step != "wait"]
-        return {step: median(steps[step] * 1000 for steps in each) for step in names}
-
-    @property
-    def total_ms(self) -> float:
-        """The median milliseconds of all steps together, without waiting."""
-        return median(
-            sum(s * 1000 for step, s in image.timings_s if step != "wait")
-            for image in self.images
-        )
+    def medians_ms(self) -> dict[str, float]:
+        """The median milliseconds of each step and of their total."""
+        runs = [dict(image.timings_s) for image in self.images]
+        steps = [step for step in RENDER_STEPS if step in runs[0]]
+        for run in runs:
+            run["total"] = sum(run[step] for step in steps)
+        return {
+            step: 1000 * median(r[step] for r in runs) for step in (*steps, "total")
+        }
 
     def as_json(self) -> dict[str, Any]:
         """Return the measurement for ``--json``."""
@@ -54,29 +53,20 @@ class Benchmark:
             "variant": str(self.task.picture.variant),
             "format": image.format.name,
             "repeat": len(self.images),
-            "median_ms": {**self.steps_ms, "total": self.total_ms},
+            "median_ms": self.medians_ms,
             "bytes": len(image.body),
             "width_px": image.width_px,
             "height_px": image.height_px,
         }
 
 
-@click.command("bench")
-@figure_argument
-@arguments_argument
+@figures.command("bench", params=[FIGURE, ARGUMENTS, *LOOK_OPTIONS, JSON])
 @click.option(
     *("--format", "formats"), multiple=True, help="Repeatable. Default: all formats."
 )
-@click.option("--scale", "_scale", type=float, help="Default: 1.")
-@click.option(
-    "--width", "_width", type=int, help="Width in pixels, instead of --scale."
-)
-@click.option("--theme", "_theme", type=THEMES, help="Default: light.")
 @click.option(
     "--repeat", type=click.IntRange(min=1), default=5, show_default=True, metavar="N"
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
-@with_appcontext
 def command(
     endpoint: str,
     arguments: tuple[str, ...],
@@ -102,8 +92,7 @@ def command(
     draw    draw the figure
     encode  write the format
     """
-    with report_usage_errors():
-        tasks = _list_tasks(endpoint, arguments, formats, drop_unset(options))
+    tasks = _list_tasks(endpoint, arguments, formats, drop_unset(options))
     check_inject(tasks[0].route)
     benchmarks = [_measure(task, repeat) for task in tasks]
     if as_json:
@@ -142,10 +131,11 @@ def _measure(task: Task, repeat: int) -> Benchmark:
 
 
 def _format_table(benchmarks: list[Benchmark]) -> list[str]:
-    steps = [step for step in STEPS if any(step in one.steps_ms for one in benchmarks)]
-    rows = [["", *steps, "total", "bytes", "pixels"]]
-    for one in benchmarks:
-        image, times_ms = one.images[0], one.steps_ms
+    medians = [one.medians_ms for one in benchmarks]
+    steps = [s for s in (*RENDER_STEPS, "total") if any(s in ms for ms in medians)]
+    rows = [["", *steps, "bytes", "pixels"]]
+    for one, times_ms in zip(benchmarks, medians, strict=True):
+        image = one.images[0]
         rows.append(
             [
                 str(one.task.picture.variant),
@@ -153,7 +143,6 @@ def _format_table(benchmarks: list[Benchmark]) -> list[str]:
                     f"{times_ms[step]:.1f}" if step in times_ms else ""
                     for step in steps
                 ),
-                f"{one.total_ms:.1f}",
                 f"{len(image.body):,}",
                 "" if image.format.is_text else f"{image.width_px} x {image.height_px}",
             ]

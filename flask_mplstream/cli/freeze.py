@@ -14,11 +14,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
-from flask.cli import with_appcontext
 
 from ..formats import RenderedImage
-from .click_options import PLAN_HELP, add_plan_options
-from .exit_codes import report_failure
+from .click_options import PLAN_HELP, PLAN_PARAMETERS, RUN_PARAMETERS
+from .command_group import figures
+from .failures import report_failure
 from .file_names import make_file_name, make_stem
 from .frozen_page import FrozenFigure, FrozenFile, render_page
 from .plan import Selection, Variants, choose_first_and_data
@@ -30,11 +30,16 @@ PAGE, MANIFEST, PICTURES = "index.html", "manifest.json", "figures"
 GENERATOR = "flask figures freeze"
 
 
-@click.command("freeze", epilog=PLAN_HELP)
-@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False))
-@add_plan_options
+@figures.command(
+    "freeze",
+    params=[
+        click.Argument(["folder"], metavar="DIR", type=click.Path(file_okay=False)),
+        *PLAN_PARAMETERS,
+        *RUN_PARAMETERS,
+    ],
+    epilog=PLAN_HELP,
+)
 @click.option("--force", is_flag=True, help="Replace DIR, even with other files in it.")
-@with_appcontext
 def command(
     folder: str, threads: int | None, fail_fast: bool, force: bool, **selected: Any
 ) -> None:

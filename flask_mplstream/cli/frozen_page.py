@@ -156,17 +156,15 @@ def _list_downloads(figure: FrozenFigure) -> list[picture.Download]:
 
 def _image(figure: FrozenFigure, formats: Sequence[str]) -> Markup:
     """Return the markup for *figure* in *formats*: best first, the fallback last."""
-    themes = {f.variant.theme for f in figure.files if not f.variant.format.is_text}
-    first = Theme.LIGHT if Theme.LIGHT in themes else Theme.DARK
-    sources = [_make_source(figure, name, first) for name in formats]
+    found = {f.variant.theme for f in figure.files if not f.variant.format.is_text}
+    themes = [theme for theme in (Theme.DARK, Theme.LIGHT) if theme in found]
+    sources = [
+        _make_source(figure, name, theme, is_last=theme is themes[-1])
+        for theme in themes
+        for name in formats
+    ]
     fallback = sources.pop()
-    if len(themes) > 1:
-        dark = [
-            _make_source(figure, name, Theme.DARK, media=picture.DARK_MEDIA)
-            for name in formats
-        ]
-        sources = [*dark, *sources]
-    files = figure.files_of(formats[-1], first)
+    files = figure.files_of(formats[-1], themes[-1])
     nearest = min(files, key=lambda file: abs(file.width_px - figure.width_px))
     img: dict[str, Any] = {
         "alt": figure.alt,
@@ -183,7 +181,7 @@ def _image(figure: FrozenFigure, formats: Sequence[str]) -> Markup:
 
 
 def _make_source(
-    figure: FrozenFigure, format: str, theme: Theme, *, media: str | None = None
+    figure: FrozenFigure, format: str, theme: Theme, *, is_last: bool
 ) -> picture.Source:
     files = figure.files_of(format, theme)
     paths = {  # Two widths may be equal in pixels.
@@ -191,4 +189,6 @@ def _make_source(
         for f in files
     }
     candidates = [picture.Candidate(path, size) for size, path in paths.items()]
+    # Browsers take the first source whose media match.
+    media = None if is_last else picture.DARK_MEDIA
     return picture.Source(files[0].variant.format, candidates, media)

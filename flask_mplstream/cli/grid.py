@@ -83,19 +83,3 @@ def parse_texts(route: FigureRoute, texts: Mapping[str, Sequence[str]]) -> Argum
     """
     pairs = [(name, text) for name, listed in texts.items() for text in listed]
     return route.parameters.parse(pairs, route.rule_defaults)
-
-
-def bind_values(route: FigureRoute, values: Mapping[str, Any]) -> Arguments:
-    """Return arguments from typed values; a single value may replace a list of one.
-
-    :raises ArgumentsError: if *route* does not accept them.
-    """
-    lists = {p.name for p in route.parameters if p.is_repeated}
-    return route.bind(
-        {
-            name: value
-            if name not in lists or value is None or isinstance(value, list)
-            else [value]
-            for name, value in values.items()
-        }
-    )

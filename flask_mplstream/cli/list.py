@@ -10,18 +10,16 @@ from typing import Any
 
 import click
 from flask import current_app
-from flask.cli import with_appcontext
 
 from ..parameters.function_signature import Parameter
 from ..web.app_state import current_state
 from ..web.figure_route import FigureRoute, summary_of
-from .exit_codes import report_usage_errors
+from .click_options import JSON
+from .command_group import figures
 from .terminal_table import GAP, align, find_width
 
 
-@click.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
-@with_appcontext
+@figures.command("list", params=[JSON])
 def command(as_json: bool) -> None:
     """List every figure and its parameters.
 
@@ -32,8 +30,7 @@ def command(as_json: bool) -> None:
 
     Each parameter is listed with its default and its accepted values.
     """
-    with report_usage_errors():
-        routes = list(current_state().routes.values())
+    routes = list(current_state().routes.values())
     if as_json:
         click.echo(json.dumps([_as_json(route) for route in routes], indent=2))
         return

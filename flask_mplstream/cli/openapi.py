@@ -6,16 +6,15 @@ Flask side.
 from __future__ import annotations
 
 import click
-from flask.cli import with_appcontext
 from flask.globals import app_ctx
 
 from ..web.json_documents import document_text
 from ..web.openapi import openapi_document
-from .exit_codes import report_usage_errors
+from .command_group import figures
 from .output import STDOUT, check_output, write_output
 
 
-@click.command("openapi")
+@figures.command("openapi")
 @click.option("--blueprint", metavar="NAME", help="Only the figures of this blueprint.")
 @click.option(
     *("-o", "--output"),
@@ -23,7 +22,6 @@ from .output import STDOUT, check_output, write_output
     metavar="FILE",
     help="The file. Default: stdout.",
 )
-@with_appcontext
 def command(blueprint: str | None, output: str) -> None:
     """Write an OpenAPI 3.1 document of the figures.
 
@@ -34,7 +32,6 @@ def command(blueprint: str | None, output: str) -> None:
     """
     app = app_ctx.app
     root = app.config["APPLICATION_ROOT"]
-    with report_usage_errors():
-        check_output(output)
-        document = openapi_document(app, blueprint, root=root)
+    check_output(output)
+    document = openapi_document(app, blueprint, root=root)
     write_output(output, document_text(document).encode())

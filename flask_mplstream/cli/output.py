@@ -12,7 +12,7 @@ from secrets import token_hex
 
 import click
 
-from .exit_codes import format_failure, report_failure
+from .failures import format_failure, report_failure
 
 STDOUT = "-"
 

@@ -17,8 +17,7 @@ from ..parameters.function_signature import Arguments
 from ..web.app_state import AppState, current_state
 from ..web.figure_route import FigureRoute
 from ..web.figure_view import named_variant
-from .exit_codes import report_usage_errors
-from .grid import Grid, bind_values, combine, parse_texts, read_grid
+from .grid import Grid, combine, parse_texts, read_grid
 from .plan_file import read_plan
 from .task import Task
 
@@ -162,9 +161,8 @@ class Selection:
         :param defaults: the variants that the options do not specify.
         :raises click.UsageError: with all faults, up to :data:`MAX_SHOWN_FAULTS`.
         """
-        with report_usage_errors():
-            state = current_state()
-            entries = list(self._entries(state))
+        state = current_state()
+        entries = list(self._entries(state))
         named = Variants(self.formats, self.scales, self.widths, self.themes)
         variants = named.override(defaults)
         found: dict[str, Task] = {}
@@ -199,5 +197,5 @@ class Selection:
                 )
                 place = f"{file}, entry {number}"
                 yield PlanEntry(
-                    written.figure, written.arguments, bind_values, named, place
+                    written.figure, written.arguments, FigureRoute.bind, named, place
                 )

@@ -22,7 +22,7 @@ from ..errors import ArgumentsError
 from ..formats import RenderedImage
 from ..web.app_state import current_state
 from ..web.warm_report import fetch_ahead
-from .exit_codes import format_failure
+from .failures import format_failure
 from .task import Task
 
 #: Shortest wait that is shown, in seconds.

@@ -6,20 +6,17 @@ Flask side.
 from __future__ import annotations
 
 import click
-from flask.cli import with_appcontext
 
 from ..errors import CacheDownError
 from ..web.app_state import current_state
-from .click_options import arguments_argument, optional_figure_argument, split_pairs
-from .exit_codes import report_usage_errors, warn_unless_shared
+from .click_options import ARGUMENTS, OPTIONAL_FIGURE, split_pairs
+from .command_group import figures
+from .failures import warn_unless_shared
 
 
-@click.command("purge")
-@optional_figure_argument
-@arguments_argument
+@figures.command("purge", params=[OPTIONAL_FIGURE, ARGUMENTS])
 @click.option("--tag", "tags", multiple=True, help="Figures with this tag. Repeatable.")
 @click.option("--all", "every", is_flag=True, help="Every figure of the app.")
-@with_appcontext
 def command(
     endpoint: str | None, arguments: tuple[str, ...], tags: tuple[str, ...], every: bool
 ) -> None:
@@ -36,19 +33,18 @@ def command(
     if not (endpoint or tags or every):
         raise click.UsageError("Name a figure, or use --tag or --all.")
     pairs = split_pairs(arguments)
+    state = current_state()
     try:
-        with report_usage_errors():
-            state = current_state()
-            if endpoint:
-                route = state.route(endpoint)
-                given = None
-                if pairs:
-                    given = route.parameters.parse(pairs, route.rule_defaults)
-                route.invalidate(given)
-            for route in state.routes.values() if every else ():
-                route.invalidate()
-            if tags:
-                state.invalidate_tags(tags)
+        if endpoint:
+            route = state.route(endpoint)
+            given = None
+            if pairs:
+                given = route.parameters.parse(pairs, route.rule_defaults)
+            route.invalidate(given)
+        for route in state.routes.values() if every else ():
+            route.invalidate()
+        if tags:
+            state.invalidate_tags(tags)
     except CacheDownError as error:
         raise click.ClickException(str(error)) from error
     is_one = not (tags or every)

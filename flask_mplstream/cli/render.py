@@ -11,30 +11,21 @@ from time import perf_counter
 from typing import Any
 
 import click
-from flask.cli import with_appcontext
 
 from ..formats import RenderedImage, image_format
 from ..web.warm_report import fetch_ahead
-from .click_options import (
-    add_variant_options,
-    arguments_argument,
-    drop_unset,
-    figure_argument,
-)
-from .exit_codes import report_failure, report_usage_errors
+from .click_options import ARGUMENTS, FIGURE, FORMAT, LOOK_OPTIONS, drop_unset
+from .command_group import figures
+from .failures import report_failure
 from .output import STDOUT, check_output, write_output
 from .task import Task, check_inject
 
 
-@click.command("render")
-@figure_argument
-@arguments_argument
+@figures.command("render", params=[FIGURE, ARGUMENTS, FORMAT, *LOOK_OPTIONS])
 @click.option(
     *("-o", "--output"), required=True, metavar="FILE", help="The file; - for stdout."
 )
-@add_variant_options
 @click.option("--fresh", is_flag=True, help="Render again, without the cache.")
-@with_appcontext
 def command(
     endpoint: str, arguments: tuple[str, ...], output: str, fresh: bool, **options: Any
 ) -> None:
@@ -51,11 +42,10 @@ def command(
     The file is complete or absent. A summary is printed to stderr.
     """
     chosen = drop_unset(options)
-    with report_usage_errors():
-        check_output(output)
-        if output != STDOUT:
-            chosen["_format"] = _find_format(Path(output), chosen.get("_format"))
-        task = Task.parse(endpoint, arguments, chosen)
+    check_output(output)
+    if output != STDOUT:
+        chosen["_format"] = _find_format(Path(output), chosen.get("_format"))
+    task = Task.parse(endpoint, arguments, chosen)
     check_inject(task.route)
     began = perf_counter()
     with report_failure(task):

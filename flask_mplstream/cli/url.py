@@ -9,24 +9,16 @@ from typing import Any
 
 import click
 from flask import current_app
-from flask.cli import with_appcontext
 from flask.globals import app_ctx
 
 from ..web.urls import figure_url
-from .click_options import (
-    add_variant_options,
-    arguments_argument,
-    drop_unset,
-    figure_argument,
-)
-from .exit_codes import report_failure, report_usage_errors
+from .click_options import ARGUMENTS, FIGURE, FORMAT, LOOK_OPTIONS, drop_unset
+from .command_group import figures
+from .failures import report_failure
 from .task import Task
 
 
-@click.command("url")
-@figure_argument
-@arguments_argument
-@add_variant_options
+@figures.command("url", params=[FIGURE, ARGUMENTS, FORMAT, *LOOK_OPTIONS])
 @click.option(
     "--download", "_download", is_flag=True, help="Let browsers save the picture."
 )
@@ -40,7 +32,6 @@ from .task import Task
     metavar="SECONDS",
     help="Lifetime of a signed URL.",
 )
-@with_appcontext
 def command(
     endpoint: str, arguments: tuple[str, ...], _external: bool, **options: Any
 ) -> None:
@@ -56,8 +47,7 @@ def command(
     host from SERVER_NAME and the scheme from PREFERRED_URL_SCHEME.
     """
     chosen = drop_unset(options)
-    with report_usage_errors():
-        task = Task.parse(endpoint, arguments, chosen)
+    task = Task.parse(endpoint, arguments, chosen)
     if "_expires_in" in chosen and not task.route.options.signed:
         raise click.UsageError(
             f"--expires-in requires a signed figure, and {endpoint!r} is not signed."

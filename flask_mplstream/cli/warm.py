@@ -8,19 +8,18 @@ from __future__ import annotations
 from typing import Any
 
 import click
-from flask.cli import with_appcontext
 
 from ..errors import ConfigError
 from ..web.figure_route import FigureRoute
-from .click_options import PLAN_HELP, add_plan_options
-from .exit_codes import warn_unless_shared
+from .click_options import PLAN_HELP, PLAN_PARAMETERS, RUN_PARAMETERS
+from .command_group import figures
+from .failures import warn_unless_shared
 from .page_scan import find_tasks
 from .plan import Selection, Variants, choose_first, choose_for_page
 from .progress import run_tasks
 
 
-@click.command("warm", epilog=PLAN_HELP)
-@add_plan_options
+@figures.command("warm", params=[*PLAN_PARAMETERS, *RUN_PARAMETERS], epilog=PLAN_HELP)
 @click.option(
     *("--url", "urls"),
     multiple=True,
@@ -30,7 +29,6 @@ from .progress import run_tasks
 @click.option(
     "--page", is_flag=True, help="With --scale, --width or --theme: all page formats."
 )
-@with_appcontext
 def command(
     threads: int | None,
     fail_fast: bool,

@@ -1,4 +1,4 @@
-"""Error messages and exit codes of the commands.
+"""Messages of failures and warnings.
 
 Flask side.
 """
@@ -12,20 +12,7 @@ import click
 from flask import current_app
 
 from ..cache.lookup import Pictures
-from ..errors import ArgumentsError, ConfigError, UnknownFigureError, UnknownTagError
 from ..web.log_filter import format_traceback, one_line
-
-#: Errors of the command line, not of the render.
-USAGE = (ArgumentsError, ConfigError, UnknownFigureError, UnknownTagError)
-
-
-@contextmanager
-def report_usage_errors() -> Iterator[None]:
-    """Turn the errors in :data:`USAGE` into usage errors: exit code 2."""
-    try:
-        yield
-    except USAGE as error:
-        raise click.UsageError(str(error)) from error
 
 
 @contextmanager
