@@ -14,8 +14,9 @@ from markupsafe import Markup
 
 from ..formats import ImageFormat, RenderedImage, Theme, Variant
 from ..html import picture
+from ..html.alt_choice import choose_alt
 from ..html.jinja_environment import page_html
-from ..web.figure_route import summary_of
+from ..parameters.callables import summarize
 from .task import Task
 
 #: Compact formats for ``<source>``, which some browsers lack; best first.
@@ -89,15 +90,12 @@ class FrozenFigure:
     @property
     def summary(self) -> str:
         """The first line of the figure function's docstring."""
-        return summary_of(self.task.route.function)
+        return summarize(self.task.route.function)
 
     @property
     def alt(self) -> str:
-        """The alternative text; empty if the route says ``alt=""``: decoration."""
-        route = self.task.route
-        if route.options.alt is not None:
-            return route.options.alt
-        return self.files[0].alt or self.summary or route.name.replace("_", " ")
+        """The alternative text; empty if the route sets ``alt=""``, for decoration."""
+        return choose_alt(self.task.route, self.files[0].alt)
 
     @property
     def is_by_width(self) -> bool:

@@ -11,9 +11,10 @@ from typing import Any
 import click
 from flask import current_app
 
+from ..parameters.callables import summarize
 from ..parameters.function_signature import Parameter
 from ..web.app_state import current_state
-from ..web.figure_route import FigureRoute, summary_of
+from ..web.figure_route import FigureRoute
 from .click_options import JSON
 from .command_group import figures
 from .terminal_table import GAP, align, find_width
@@ -47,7 +48,7 @@ def _as_json(route: FigureRoute) -> dict[str, Any]:
         "max_age": options.max_age,
         "is_signed": options.signed,
         "is_private": route.is_private,
-        "description": summary_of(route.function),
+        "description": summarize(route.function),
         "parameters": [_parameter_as_json(p) for p in route.parameters],
     }
 
@@ -92,7 +93,7 @@ def _format_table(routes: list[FigureRoute], width: int | None) -> list[str]:
 def _format_route(route: FigureRoute) -> tuple[str, ...]:
     formats = " ".join(format.name for format in route.options.formats)
     age = f"{route.options.max_age} s"
-    return route.endpoint, _find_rule(route), formats, age, summary_of(route.function)
+    return route.endpoint, _find_rule(route), formats, age, summarize(route.function)
 
 
 def _format_parameter(parameter: Parameter) -> tuple[str, ...]:

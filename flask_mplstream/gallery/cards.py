@@ -12,7 +12,8 @@ from flask import current_app
 from markupsafe import Markup
 from werkzeug.routing import BuildError
 
-from ..web.figure_route import FigureRoute, summary_of
+from ..parameters.callables import summarize
+from ..web.figure_route import FigureRoute
 from ..web.urls import url_near
 from .catalog import Shelf, shelves_of
 from .thumbnails import needed_names, thumbnail_of, title_of
@@ -37,7 +38,7 @@ class Card:
     @property
     def summary(self) -> str:
         """The first line of the docstring."""
-        return "" if self.is_closed else summary_of(self.route.function)
+        return "" if self.is_closed else summarize(self.route.function)
 
     @property
     def names(self) -> list[str]:

@@ -13,11 +13,13 @@ from typing import Any
 from markupsafe import Markup
 from werkzeug.routing import BuildError
 
+from ..html.alt_choice import choose_alt
 from ..html.parameter_form import Form
 from ..http.headers import STEPS
-from ..web.figure_route import FigureRoute, summary_of
+from ..parameters.callables import summarize
+from ..web.figure_route import FigureRoute
 from .share_links import Links, links_of, without_fixed
-from .thumbnails import alt_of, picture_of, title_of
+from .thumbnails import picture_of, title_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +64,12 @@ class FigurePage:
     @property
     def summary(self) -> str:
         """The first line of the docstring."""
-        return summary_of(self.route.function)
+        return summarize(self.route.function)
 
     @property
     def alt(self) -> str:
         """The alternative text."""
-        return alt_of(self.route)
+        return choose_alt(self.route)
 
     @property
     def steps(self) -> list[str]:

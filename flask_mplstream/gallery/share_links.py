@@ -11,12 +11,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 from ..formats import ALT_FORMAT, Theme, Variant
+from ..html.alt_choice import choose_alt
 from ..html.figure_tag import figure
 from ..parameters.function_signature import Arguments
 from ..web.figure_route import FigureRoute
 from ..web.urls import FigureUrls
 from .snippets import jinja_line, markdown_line
-from .thumbnails import PICTURE_WIDTHS_PX, alt_of, shown_format
+from .thumbnails import PICTURE_WIDTHS_PX, shown_format
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def _widths_px(route: FigureRoute) -> list[int]:
 def _snippets(
     route: FigureRoute, arguments: Arguments, urls: FigureUrls
 ) -> dict[str, str]:
-    alt, plain = alt_of(route), Variant(route.options.formats[0])
+    alt, plain = choose_alt(route), Variant(route.options.formats[0])
     outside = FigureUrls.of(route, arguments, {"_external": True})
     values = without_fixed(route, arguments.values)
     # Without the size, which is unknown until the figure is built.

@@ -12,8 +12,9 @@ from typing import Any
 from markupsafe import Markup
 
 from ..formats import ImageFormat
+from ..html.alt_choice import choose_alt
 from ..html.figure_tag import figure
-from ..web.figure_route import FigureRoute, summary_of
+from ..web.figure_route import FigureRoute
 
 #: ``sizes`` of the picture in a figure's page, and its widths in pixels.
 PICTURE_SIZES = "(min-width: 60rem) 52rem, 100vw"
@@ -27,12 +28,6 @@ def title_of(route: FigureRoute) -> str:
     """Return the name of *route* as a heading."""
     name = route.endpoint.rpartition(".")[2].strip("_").replace("_", " ")
     return name[:1].upper() + name[1:]
-
-
-def alt_of(route: FigureRoute) -> str:
-    """Return the best alternative text of *route* that requires no figure."""
-    alt = route.options.alt
-    return summary_of(route.function) or title_of(route) if alt is None else alt
 
 
 def shown_format(route: FigureRoute) -> ImageFormat | None:
@@ -71,7 +66,7 @@ def picture_of(route: FigureRoute, arguments: Mapping[str, Any]) -> Markup | Non
     return _picture(
         route,
         arguments,
-        alt_=alt_of(route),
+        alt_=choose_alt(route),
         sizes_=PICTURE_SIZES,
         widths_=list(PICTURE_WIDTHS_PX),
         loading_="eager",

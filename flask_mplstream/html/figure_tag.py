@@ -20,6 +20,7 @@ from ..parameters.function_signature import Parameters
 from ..web.figure_view import named_variant
 from ..web.urls import figure_url, read_picture, route_named
 from . import picture as markup
+from .alt_choice import name_figure
 from .assets import asset_url
 from .inline_svg import inline_svg
 from .tag_arguments import Embedding, take_words
@@ -67,7 +68,7 @@ def figure(endpoint: str, /, **values: Any) -> Markup:
     shown = _inline(asked) if asked.words["inline"] else _image(asked)
     links = _downloads(asked)
     if asked.caption is not None or links:
-        shown = markup.framed(shown, asked.caption, links, asked.name)
+        shown = markup.framed(shown, asked.caption, links, name_figure(asked.route))
     if asked.needs_script:
         shown += figure_script(blueprint=asked.route.blueprint)
     return shown

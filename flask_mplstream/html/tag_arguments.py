@@ -34,9 +34,10 @@ from ..formats import (
     snapped_width,
 )
 from ..parameters.function_signature import Arguments, Parameters
-from ..web.figure_route import FigureRoute, summary_of
+from ..web.figure_route import FigureRoute
 from ..web.figure_view import named_variant
 from ..web.urls import FigureUrls, bind_arguments, route_named, split, unknown_argument
+from .alt_choice import choose_alt, has_words
 
 logger = logging.getLogger("flask_mplstream")
 
@@ -153,15 +154,6 @@ class Embedding:
         is_image = not self.words["inline"]
         return is_image and (self.theme == "auto" or bool(self.words["refresh"]))
 
-    @property
-    def name(self) -> str:
-        """A short name of the figure."""
-        return (summary_of(self.route.function) or self._spoken).removesuffix(".")
-
-    @property
-    def _spoken(self) -> str:
-        return self.route.name.replace("_", " ")
-
     @cached_property
     def described(self) -> RenderedImage | None:
         """Return the figure's text and size if the call or route lacks any of them.
@@ -185,22 +177,20 @@ class Embedding:
     @property
     def alt(self) -> str:
         """The alternative text."""
-        options = self.route.options
         if "alt" in self.attributes:
             given: str = self.attributes["alt"]
             return given
-        if options.alt is not None:
-            return options.alt
-        text = summary_of(self.route.function)
+        generated = ""
         if self._reads_alt and self.described:
-            text = self.described.alt or text
-        if not text and current_app.debug:
+            generated = self.described.alt
+        route = self.route
+        if not generated and current_app.debug and not has_words(route):
             logger.warning(
                 "The figure %s has no alternative text but its name. Give it a title, "
                 "its function a docstring, or figure() an alt=….",
-                self.route.endpoint,
+                route.endpoint,
             )
-        return text or self._spoken
+        return choose_alt(route, generated)
 
     @property
     def _reads_alt(self) -> bool:

@@ -81,3 +81,8 @@ def documentation(call: Call) -> str:
     """Return the docstring of *call*, dedented, or an empty string."""
     documented = call.func if isinstance(call, partial) else call
     return inspect.getdoc(documented) or ""
+
+
+def summarize(call: Call) -> str:
+    """Return the first line of the docstring of *call*, or an empty string."""
+    return documentation(call).partition("\n")[0]

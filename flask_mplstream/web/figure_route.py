@@ -25,10 +25,10 @@ from ..errors import ArgumentFault, ArgumentsError, ConfigError, cut, nearest
 from ..formats import ALT_FORMAT, RenderedImage, Theme, Variant
 from ..limits.deadline import Deadline
 from ..parameters.callables import (
-    documentation,
     plain_function,
     plain_name,
     select_accepted,
+    summarize,
 )
 from ..parameters.function_signature import Arguments, Parameters
 from ..rendering.figure_lock import app_globals, is_held_here
@@ -113,7 +113,7 @@ class FigureRoute:
             {p.name: p.default for p in parameters if not p.is_required},
             _looks(options),
             Limits(options.max_pixels, options.max_bytes),
-            Meaning(summary_of(function), options.alt),
+            Meaning(summarize(function), options.alt),
         )
         self._renders = renders
         #: The last known width and height at scale 1; the size of an error picture.
@@ -459,12 +459,6 @@ def _copy_values(values: Mapping[str, object]) -> dict[str, object]:
 def _looks(options: RouteOptions) -> Mapping[Theme, Look]:
     light = Look(options.style, options.savefig)
     return {Theme.LIGHT: light, Theme.DARK: light.in_the_dark(options.dark_style)}
-
-
-def summary_of(function: Callable[..., object]) -> str:
-    """Return the first line of the docstring of *function*, or an empty text."""
-    lines = documentation(function).splitlines()
-    return lines[0] if lines else ""
 
 
 def tag_name(tag: str) -> str:

@@ -26,9 +26,10 @@ from werkzeug.routing import (
 from ..errors import ArgumentFault, UnknownFigureError, nearest
 from ..formats import ALT_FORMAT, FORMATS, ImageFormat
 from ..http.problem_details import PROBLEM_TYPE
+from ..parameters.callables import summarize
 from ..parameters.json_schema import union
 from .app_state import AppState
-from .figure_route import FigureRoute, summary_of
+from .figure_route import FigureRoute
 from .figure_view import RESERVED
 from .json_documents import SCHEMA_NAME, SCHEMA_TYPE
 from .rule_arguments import RULE_VARIABLE
@@ -110,7 +111,7 @@ def _picture_operation(route: FigureRoute, rule: Rule, has_budget: bool) -> _Jso
     if names_format:
         formats = [*dict.fromkeys([*formats, ALT_FORMAT])]
         own["_format"] = {"type": "string", "enum": [str(f) for f in formats]}
-    summary = summary_of(route.function)
+    summary = summarize(route.function)
     rest = route.parameters.description.removeprefix(summary).strip()
     conditions = {
         HTTPStatus.NOT_FOUND: bool(_variables(rule)),
