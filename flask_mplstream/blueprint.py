@@ -36,9 +36,9 @@ from .web.host_matching import (
     SetupState,
     app_of,
     check_place,
-    every_place,
+    choose_resource_policy,
+    list_places,
     read_place,
-    resource_policy,
 )
 from .web.json_documents import SCHEMA_NAME
 from .web.rule_arguments import read_rule
@@ -280,7 +280,7 @@ class FigureBlueprint(Blueprint):
             self.figure_options, declaration.options, label=declaration.label
         )
         if options.resource_policy is None:
-            policy = resource_policy(state)
+            policy = choose_resource_policy(state)
             options = options.model_copy(update={"resource_policy": policy})
         parameters = declaration.read_signature(options)
         route = FigureRoute(
@@ -361,5 +361,5 @@ def _prepare_app(state: BlueprintSetupState) -> None:
 
 def _serve_assets(state: BlueprintSetupState) -> None:
     rule = f"/{ASSETS}/<path:filename>"
-    for place in every_place(state, PAGE_PLACE):
+    for place in list_places(state, PAGE_PLACE):
         state.add_url_rule(rule, ASSETS, send_asset, methods=["GET"], **place)

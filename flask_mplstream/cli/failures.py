@@ -12,7 +12,7 @@ import click
 from flask import current_app
 
 from ..cache.lookup import Pictures
-from ..web.log_filter import format_traceback, one_line
+from ..web.log_filter import format_traceback, join_lines
 
 
 @contextmanager
@@ -28,7 +28,7 @@ def report_failure(subject: object) -> Iterator[None]:
 
 def format_failure(subject: object, error: Exception) -> str:
     """Return a line with *subject* and *error*, in debug mode with the traceback."""
-    text = one_line(f"{subject}: {type(error).__name__}: {error}")
+    text = join_lines(f"{subject}: {type(error).__name__}: {error}")
     return f"{text}\n{format_traceback(error)}" if current_app.debug else text
 
 

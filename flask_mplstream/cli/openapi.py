@@ -8,8 +8,8 @@ from __future__ import annotations
 import click
 from flask.globals import app_ctx
 
-from ..web.json_documents import document_text
-from ..web.openapi import openapi_document
+from ..web.json_documents import format_document
+from ..web.openapi import make_openapi_document
 from .command_group import figures
 from .output import STDOUT, check_output, write_output
 
@@ -33,5 +33,5 @@ def command(blueprint: str | None, output: str) -> None:
     app = app_ctx.app
     root = app.config["APPLICATION_ROOT"]
     check_output(output)
-    document = openapi_document(app, blueprint, root=root)
-    write_output(output, document_text(document).encode())
+    document = make_openapi_document(app, blueprint, root=root)
+    write_output(output, format_document(document).encode())

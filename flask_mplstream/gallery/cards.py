@@ -14,7 +14,7 @@ from werkzeug.routing import BuildError
 
 from ..parameters.callables import summarize
 from ..web.figure_route import FigureRoute
-from ..web.urls import url_near
+from ..web.urls import build_nearby_url
 from .catalog import Shelf, shelves_of
 from .thumbnails import needed_names, thumbnail_of, title_of
 
@@ -86,7 +86,7 @@ def _cards(own: Shelf, shelf: Shelf, first: FigureRoute | None) -> Iterator[Card
     for route in shelf.figures:
         is_closed, thumbnail = not own.may_tell(shelf, route), None
         try:
-            url = url_near(shelf.page(route))
+            url = build_nearby_url(shelf.page(route))
             if not is_closed:
                 thumbnail = thumbnail_of(route, is_first=route is first)
         except BuildError:

@@ -22,9 +22,9 @@ from ..html.jinja_environment import page_html
 from ..html.parameter_form import FORM, read_form
 from ..web.app_state import current_state
 from ..web.figure_route import FigureRoute
-from ..web.json_documents import document_response, document_text
-from ..web.openapi import openapi_document
-from ..web.urls import url_near
+from ..web.json_documents import format_document, make_document_response
+from ..web.openapi import make_openapi_document
+from ..web.urls import build_nearby_url
 from .cards import sections_for
 from .catalog import Shelf
 from .figure_page import FigurePage
@@ -96,17 +96,19 @@ def _index(shelf: Shelf) -> Response:
 
 
 def _openapi(shelf: Shelf) -> Response:
-    document = openapi_document(
+    document = make_openapi_document(
         app_ctx.app,
         shelf.blueprint,
         root=request.script_root,
         may_tell=partial(shelf.may_tell, shelf),
     )
-    return document_response(request, document_text(document), "application/json")
+    return make_document_response(
+        request, format_document(document), "application/json"
+    )
 
 
 def _page(shelf: Shelf, route: FigureRoute) -> ResponseReturnValue:
-    url = url_near(shelf.page(route))
+    url = build_nearby_url(shelf.page(route))
     form = read_form(
         route.parameters,
         route.rule_defaults,
@@ -135,8 +137,8 @@ def _html(shelf: Shelf, template: str, **values: Any) -> Response:
     html = page_html(
         template,
         asset=partial(asset_url, blueprint=shelf.blueprint),
-        index=url_near(shelf.index),
-        openapi=url_near(shelf.openapi),
+        index=build_nearby_url(shelf.index),
+        openapi=build_nearby_url(shelf.openapi),
         shelf=shelf,
         Kind=Kind,
         **values,

@@ -23,7 +23,7 @@ from flask import (
 
 from ..errors import UnknownFigureError
 from ..web.app_state import current_state
-from ..web.urls import url_near
+from ..web.urls import build_nearby_url
 
 _FOLDER = Path(__file__).parent.parent / "static"
 #: Endpoint for these files, within a figure blueprint.
@@ -49,7 +49,9 @@ def asset_url(filename: str, blueprint: str | None = None) -> str:
             "There is no figure route, and so no blueprint that serves the script."
         )
     endpoint = f"{blueprint}.{ENDPOINT}"
-    return url_near(endpoint, filename=filename, v=_version(filename), **_page_place())
+    return build_nearby_url(
+        endpoint, filename=filename, v=_version(filename), **_page_place()
+    )
 
 
 def _page_place() -> dict[str, str]:

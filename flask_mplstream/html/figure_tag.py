@@ -18,7 +18,7 @@ from ..errors import ArgumentFault, ArgumentsError
 from ..formats import ImageFormat, RenderedImage, Theme
 from ..parameters.function_signature import Parameters
 from ..web.figure_view import named_variant
-from ..web.urls import figure_url, read_picture, route_named
+from ..web.urls import figure_url, find_route, read_picture
 from . import picture as markup
 from .alt_choice import name_figure
 from .assets import asset_url
@@ -113,7 +113,7 @@ def figure_image(endpoint: str, /, **values: Any) -> RenderedImage:
     :raises Exception: the error of the figure function, if the URL would respond
         with an error.
     """
-    route = route_named(endpoint)
+    route = find_route(endpoint)
     words, rest = take_words(route, ["strict"], values)
     strict = _IMAGE_WORDS.bind(words).values["strict"]
     return route.fetch(read_picture(route, rest), strict=strict).entry.image
@@ -147,7 +147,7 @@ def figure_arguments(endpoint: str, query: Mapping[str, Any]) -> dict[str, Any]:
     :raises ArgumentsError: with a fault for each invalid argument.
     """
     pairs = list(MultiDict(query).items(multi=True))
-    route = route_named(endpoint)
+    route = find_route(endpoint)
     read = route.parameters.parse(pairs, route.rule_defaults, ignore_unknown=True)
     return read.copy()
 

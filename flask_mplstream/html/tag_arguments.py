@@ -36,7 +36,13 @@ from ..formats import (
 from ..parameters.function_signature import Arguments, Parameters
 from ..web.figure_route import FigureRoute
 from ..web.figure_view import named_variant
-from ..web.urls import FigureUrls, bind_arguments, route_named, split, unknown_argument
+from ..web.urls import (
+    FigureUrls,
+    bind_arguments,
+    find_route,
+    refuse_unknown,
+    split_values,
+)
 from .alt_choice import choose_alt, has_words
 
 logger = logging.getLogger("flask_mplstream")
@@ -93,13 +99,13 @@ class Embedding:
         :raises ArgumentsError: naming each wrong argument.
         :raises UnknownFigureError: if there is no such figure.
         """
-        route = route_named(endpoint)
+        route = find_route(endpoint)
         words, rest = take_words(route, [*_WORD_NAMES, "caption"], values)
         caption = words.pop("caption", None)
         if words.get("downloads") is True:
             words["downloads"] = [format.name for format in route.options.formats]
         arguments, attributes = _told_apart(route, rest)
-        given, options = split(route, arguments)
+        given, options = split_values(route, arguments)
         read = _WORDS.bind(words).values
         _check(read, attributes, options)
         bound = bind_arguments(route, given)
@@ -328,7 +334,7 @@ def _told_apart(
         else:
             known = [parameter.name for parameter in route.parameters]
             usual = ["alt", "class_", "id", "loading", "caption", *_WORD_NAMES]
-            raise unknown_argument(name, value, [*known, *usual])
+            raise refuse_unknown(name, value, [*known, *usual])
     if attributes.get("alt", "") is None:
         del attributes["alt"]  # Every <img> has an alt, even if empty.
     return arguments, attributes

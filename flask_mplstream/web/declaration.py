@@ -62,7 +62,7 @@ class Declaration:
         """
         function = check_figure_function(decorated, rule)
         declaration = cls(
-            rule, endpoint_of(function, rule, endpoint), function, options, place
+            rule, choose_endpoint(function, rule, endpoint), function, options, place
         )
         RouteOptions.checked(options, declaration.label)
         return declaration
@@ -93,7 +93,7 @@ class Declaration:
                 _check_call(f"{option}=… of {name}", call, parameters.names)
         for injected, call in options.inject.items():
             _check_call(f"inject[{injected!r}] of {name}", call, ())
-        for warning in frozen_defaults(function, parameters, datetime.now(UTC)):
+        for warning in find_frozen_defaults(function, parameters, datetime.now(UTC)):
             logger.warning("%s", warning)
         return parameters
 
@@ -194,7 +194,7 @@ def _refusal(rule: str, found: str, fix: str) -> ConfigError:
     return ConfigError(f"figure_route({rule!r}) decorates {found}. {fix}.")
 
 
-def endpoint_of(function: Callable[..., Any], rule: str, given: object) -> str:
+def choose_endpoint(function: Callable[..., Any], rule: str, given: object) -> str:
     """Return the route's name: *given*, or else the name of *function*.
 
     :raises ConfigError: if the name is missing or invalid.
@@ -218,7 +218,7 @@ def endpoint_of(function: Callable[..., Any], rule: str, given: object) -> str:
     return name
 
 
-def frozen_defaults(
+def find_frozen_defaults(
     function: Callable[..., Any], parameters: Parameters, now: datetime
 ) -> Iterator[str]:
     """Yield a warning for each default that was computed at import.

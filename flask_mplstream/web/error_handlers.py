@@ -20,7 +20,7 @@ from ..workers.database_connections import note_pool_timeout
 logger = logging.getLogger("flask_mplstream")
 
 
-def answer_of_the_app(
+def call_error_handler(
     app: Flask, request: Request, error: Exception
 ) -> ResponseReturnValue | None:
     """Return the response of the app's error handler for *error*.
@@ -42,7 +42,7 @@ def answer_of_the_app(
         raise
 
 
-def problem_of_the_app(
+def report_app_error(
     app: Flask, error: Exception, figure: str, arguments: Mapping[str, Any]
 ) -> Problem:
     """Log *error*, send Flask's signal, and return the problem for the client.
@@ -52,10 +52,10 @@ def problem_of_the_app(
     """
     note_pool_timeout(error)  # For version and inject; a render adds it itself.
     got_request_exception.send(app, _async_wrapper=app.ensure_sync, exception=error)
-    told = [f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())]
+    lines = [f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())]
     given = ", ".join(f"{name}={cut(repr(v))}" for name, v in arguments.items())
     failure = f"{figure}({given}) failed"
     if isinstance(error, ConfigError):  # The figure is not the cause.
-        failure = "The app is set up wrongly"
+        failure = "The app's configuration is invalid"
     logger.error("%s", failure, exc_info=error)
-    return fault("\n".join(told)) if app.debug else fault()
+    return fault("\n".join(lines)) if app.debug else fault()

@@ -54,7 +54,7 @@ MESSAGES: Mapping[HTTPStatus, Message] = {
 }
 
 
-def error_body(
+def make_error_body(
     request: Request, problem: Problem, route: FigureRoute, reserved: Parameters
 ) -> tuple[bytes, str]:
     """Return the body for *problem* and its media type.

@@ -66,11 +66,16 @@ from ..http.query_string import explain_unknown, negotiate, parse_query, sibling
 from ..http.words import words_headers
 from ..parameters.function_signature import Parameters
 from ..signals import figure_served, tell
-from .error_handlers import answer_of_the_app, problem_of_the_app
-from .error_responses import error_body
+from .error_handlers import call_error_handler, report_app_error
+from .error_responses import make_error_body
 from .extension_converter import Respelled
 from .figure_route import FigureRoute, Picture, Version
-from .json_documents import SCHEMA_NAME, SCHEMA_TYPE, document_response, document_text
+from .json_documents import (
+    SCHEMA_NAME,
+    SCHEMA_TYPE,
+    format_document,
+    make_document_response,
+)
 from .private_responses import (
     PictureResponse,
     ReadyHeaders,
@@ -275,7 +280,7 @@ class FigureView:
         if isinstance(_format, Respelled):
             return self._redirect(asked_by, _format)
         if _format == SCHEMA_NAME:
-            return document_response(asked_by, self._schema, SCHEMA_TYPE)
+            return make_document_response(asked_by, self._schema, SCHEMA_TYPE)
         environ, signer = asked_by.environ, self._signer
         asked = None
         try:
@@ -325,7 +330,7 @@ class FigureView:
     def _schema(self) -> str:
         """The JSON Schema of the query's arguments."""
         route = self._route
-        return document_text(route.parameters.json_schema(route.rule_names))
+        return format_document(route.parameters.json_schema(route.rule_names))
 
     def _read_url(
         self,
@@ -505,7 +510,7 @@ class FigureView:
         headers: Sequence[tuple[str, str]] = (),
     ) -> Response:
         """Return an error response, with a picture if the page requests an image."""
-        body, mimetype = error_body(request, problem, self._route, RESERVED)
+        body, mimetype = make_error_body(request, problem, self._route, RESERVED)
         own = problem_headers(problem, mimetype)
         return self._response(body, problem.status, [*own, *headers])
 
@@ -532,11 +537,11 @@ class FigureView:
         app = app_ctx.app
         after_this_request(_forbid_storing)
         after_this_request(_collect_figure)
-        answer = answer_of_the_app(app, request, error)
+        answer = call_error_handler(app, request, error)
         if answer is not None:
             return answer
         given = asked.picture.arguments.values if asked else {}
-        problem = problem_of_the_app(app, error, self._route.endpoint, given)
+        problem = report_app_error(app, error, self._route.endpoint, given)
         return self._refuse(request, problem)
 
 

@@ -53,7 +53,7 @@ def read_place(rule: str, **given: object) -> dict[str, str]:
             place[name] = value
         elif value is not None:
             raise ConfigError(
-                f"The {name} of {rule or 'the blueprint'} is {value!r}. Give text such "
+                f"The {name} of {rule or 'the blueprint'} is {value!r}. Set text such "
                 f"as 'plots' for a subdomain or 'plots.example.org' for a host."
             )
     return place
@@ -74,8 +74,8 @@ def check_place(
     if app.url_map.host_matching:
         if host is None:
             raise ConfigError(
-                f"{label('host')} is missing, without which an app with "
-                f"host_matching=True serves no route. Give it here or to the blueprint."
+                f"{label('host')} is missing, and an app with host_matching=True "
+                f"serves no route without one. Set it here or on the blueprint."
             )
         return
     if host is not None:
@@ -92,7 +92,7 @@ def check_place(
         )
 
 
-def resource_policy(
+def choose_resource_policy(
     state: BlueprintSetupState,
 ) -> Literal["same-origin", "same-site"]:
     """Return the default of the option ``resource_policy``.
@@ -104,7 +104,7 @@ def resource_policy(
     return "same-site" if has_places else "same-origin"
 
 
-def every_place(state: BlueprintSetupState, variable: str) -> Iterator[dict[str, str]]:
+def list_places(state: BlueprintSetupState, variable: str) -> Iterator[dict[str, str]]:
     """Yield the options of the rules that together serve a URL on every host.
 
     :param variable: name of the rule variable for the host or the subdomain.

@@ -1,4 +1,4 @@
-"""JSON documents about figures, which change only with the code.
+"""JSON documents about figures. They change only when the code does.
 
 Flask side.
 """
@@ -20,12 +20,12 @@ SCHEMA_NAME = "schema.json"
 SCHEMA_TYPE = "application/schema+json"
 
 
-def document_text(document: Mapping[str, Any]) -> str:
+def format_document(document: Mapping[str, Any]) -> str:
     """Return *document* as indented JSON that ends with a line break."""
     return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
 
 
-def document_response(request: Request, text: str, mimetype: str) -> Response:
+def make_document_response(request: Request, text: str, mimetype: str) -> Response:
     """Return a response with the document *text*, or a 304."""
     response = current_app.response_class(text, mimetype=mimetype)
     response.set_etag(digest(text))

@@ -21,7 +21,7 @@ logger = logging.getLogger("flask_mplstream")
 MAX_LOG_LINE = 1000
 
 
-def one_line(text: str) -> str:
+def join_lines(text: str) -> str:
     """Return *text* on one line, cut, with a space for each unprintable character."""
     return "".join(c if c.isprintable() else " " for c in text)[:MAX_LOG_LINE]
 
@@ -33,7 +33,7 @@ def describe_error(error: BaseException) -> str:
         text = str(error)
     except Exception:
         text = "its message cannot be read"
-    return one_line(" | ".join([f"{type(error).__name__}: {text}", *map(str, notes)]))
+    return join_lines(" | ".join([f"{type(error).__name__}: {text}", *map(str, notes)]))
 
 
 def _places(error: BaseException) -> Iterator[str]:
@@ -48,7 +48,7 @@ def _places(error: BaseException) -> Iterator[str]:
 def format_traceback(error: BaseException) -> str:
     """Return the traceback of *error*, with a prefix that log records do not have."""
     text = "".join(traceback.format_exception(error))
-    return "\n".join(f"  | {one_line(line)}" for line in text.splitlines())
+    return "\n".join(f"  | {join_lines(line)}" for line in text.splitlines())
 
 
 class OneLine(logging.Filter):
@@ -63,7 +63,7 @@ class OneLine(logging.Filter):
                 record.exc_text = format_traceback(error)
             else:
                 record.exc_info = None
-        record.msg, record.args = one_line(text), None
+        record.msg, record.args = join_lines(text), None
         return True
 
 

@@ -37,7 +37,7 @@ from .rule_arguments import RULE_VARIABLE
 _Json = dict[str, Any]
 
 
-def openapi_document(
+def make_openapi_document(
     app: Flask,
     blueprint: str | None = None,
     *,

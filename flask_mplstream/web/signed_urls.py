@@ -23,7 +23,7 @@ from ..parameters.function_signature import Arguments
 #: Error messages.
 EXPIRED = "The URL has expired. Make a new one with figure_url() or figure()."
 NOT_SIGNED = (
-    "The URL is not signed, or was changed. Make it with figure_url() or figure()."
+    "The URL is unsigned or was changed. Make it with figure_url() or figure()."
 )
 
 #: Expiry times are rounded down to a multiple of the lifetime divided by this, so that
@@ -108,9 +108,7 @@ class UrlSigner:
     def _signer(self) -> Signer:
         key = self._app.secret_key
         if not key:
-            raise ConfigError(
-                "Signed URLs need a secret: set app.secret_key (SECRET_KEY)."
-            )
+            raise ConfigError("Signed URLs require a SECRET_KEY. Set app.secret_key.")
         old = self._app.config.get("SECRET_KEY_FALLBACKS") or []
         return _signer([*old, key], "flask_mplstream.url")
 

@@ -51,8 +51,8 @@ def figure_url(endpoint: str, /, **values: Any) -> str:
     :raises ArgumentsError: with the same faults as a request.
     :raises UnknownFigureError: if there is no such figure.
     """
-    route = route_named(endpoint)
-    given, options = split(route, values)
+    route = find_route(endpoint)
+    given, options = split_values(route, values)
     urls = FigureUrls.of(route, bind_arguments(route, given), options)
     download = {name: options[name] for name in ("_download",) if name in options}
     return urls.of_variant(
@@ -62,7 +62,7 @@ def figure_url(endpoint: str, /, **values: Any) -> str:
     )
 
 
-def url_near(endpoint: str, **values: Any) -> str:
+def build_nearby_url(endpoint: str, **values: Any) -> str:
     """Return the URL of *endpoint*, with values for its variables from the request.
 
     For a blueprint with variables in its prefix: ``/<language>/plots``.
@@ -76,7 +76,7 @@ def url_near(endpoint: str, **values: Any) -> str:
     return url_for(endpoint, **values)
 
 
-def route_named(endpoint: str) -> FigureRoute:
+def find_route(endpoint: str) -> FigureRoute:
     """Return the figure route *endpoint*; ``.walk`` is in the current blueprint.
 
     :raises UnknownFigureError: if there is no such figure.
@@ -88,7 +88,7 @@ def route_named(endpoint: str) -> FigureRoute:
     return current_state().route(endpoint)
 
 
-def split(
+def split_values(
     route: FigureRoute, values: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Split *values* into arguments of the figure function and options.
@@ -100,7 +100,7 @@ def split(
     options = {name: value for name, value in values.items() if name.startswith("_")}
     for name, value in options.items():
         if name not in WORDS:
-            raise unknown_argument(name, value, WORDS)
+            raise refuse_unknown(name, value, WORDS)
     given = {k: v for k, v in values.items() if k not in options}
     return given, {**options, "_inject": route.check_inject(options.get("_inject", {}))}
 
@@ -130,13 +130,13 @@ def read_picture(route: FigureRoute, values: Mapping[str, Any]) -> Picture:
     :raises ArgumentsError: with a fault for each invalid argument.
     :raises ConfigError: if there is no such format.
     """
-    given, options = split(route, values)
+    given, options = split_values(route, values)
     arguments = bind_arguments(route, given)
     variant = named_variant(route, options)
     return route.picture(arguments, variant, options["_inject"])
 
 
-def unknown_argument(name: str, value: object, known: Sequence[str]) -> ArgumentsError:
+def refuse_unknown(name: str, value: object, known: Sequence[str]) -> ArgumentsError:
     """Return the error for an argument *name* that is not among *known*."""
     fault = ArgumentFault(
         name,
@@ -257,5 +257,7 @@ def _version(
         return route.version_of(arguments, inject)
     except Exception:
         # Unreachable data must not break the whole page.
-        logger.warning("Cannot tell the version of %s.", route.endpoint, exc_info=True)
+        logger.warning(
+            "Cannot compute the version of %s.", route.endpoint, exc_info=True
+        )
         return ""

@@ -66,7 +66,9 @@ def test_an_unknown_cache_type_that_is_set_later_blames_no_figure(
     app.config["CACHE_TYPE"] = "RedisCach"
     assert app.test_client().get("/plots/walk").status_code == 500
     (record,) = caplog.records
-    assert record.getMessage().startswith("The app is set up wrongly: ConfigError: ")
+    assert record.getMessage().startswith(
+        "The app's configuration is invalid: ConfigError: "
+    )
     assert "walk(" not in record.getMessage()
     app.config["PROPAGATE_EXCEPTIONS"] = True
     with pytest.raises(ConfigError, match="RedisCache"):

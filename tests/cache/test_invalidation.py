@@ -462,7 +462,7 @@ def test_a_version_that_cannot_be_had_costs_one_picture_and_not_the_page(
     data.version = LookupError("no data")
     with versioned.application.test_request_context():
         assert figure_url("plots.draw") == "/plots/data"
-    assert "Cannot tell the version of plots.draw" in caplog.text
+    assert "Cannot compute the version of plots.draw" in caplog.text
     assert versioned.get("/plots/data").status_code == 500
 
 

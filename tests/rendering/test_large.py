@@ -23,7 +23,7 @@ from flask_mplstream.limits.deadline import Deadline
 from flask_mplstream.limits.pixel_memory import PixelRoom, Room
 from flask_mplstream.rendering.pipeline import render_variant
 from flask_mplstream.rendering.styles import Look
-from flask_mplstream.web.openapi import openapi_document
+from flask_mplstream.web.openapi import make_openapi_document
 from tests.support.pictures import pixels
 from tests.support.processes import wait_until
 
@@ -263,7 +263,7 @@ def test_a_page_offers_only_what_is_served(bounded: FlaskClient, call: str) -> N
 
 def test_the_openapi_document_says_what_is_offered(bounded: FlaskClient) -> None:
     """For this route alone; others refer to what all have."""
-    paths = openapi_document(bounded.application)["paths"]
+    paths = make_openapi_document(bounded.application)["paths"]
     parameters = {
         p["name"]: p["schema"]
         for p in paths["/plots/bounded"]["get"]["parameters"]

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 
 from flask_mplstream import ConfigError, FigureBlueprint, figure, figure_url
 from flask_mplstream.parameters.function_signature import Parameters
-from flask_mplstream.web.declaration import frozen_defaults
+from flask_mplstream.web.declaration import find_frozen_defaults
 from tests.support.messages import assert_short
 
 Serve = Callable[..., FlaskClient]
@@ -328,7 +328,7 @@ def test_a_value_of_the_time_of_import_is_told(value: Any, is_told: bool) -> Non
     figure.__defaults__ = (value,)
     figure.__annotations__ = {"x": type(value)}
     noon = datetime(2024, 5, 6, 12, 0, tzinfo=UTC)
-    assert bool([*frozen_defaults(figure, Parameters(figure), noon)]) is is_told
+    assert bool([*find_frozen_defaults(figure, Parameters(figure), noon)]) is is_told
 
 
 def test_a_function_may_change_its_default(

@@ -204,7 +204,7 @@ def test_who_may_embed_a_picture_follows_the_app(
             r"does not match subdomains\. .*SERVER_NAME",
             id="subdomain-of-the-blueprint",
         ),
-        pytest.param(HOSTS, r"host=…\).*is missing.*to the blueprint", id="no-host"),
+        pytest.param(HOSTS, r"host=…\).*is missing.*on the blueprint", id="no-host"),
     ],
 )
 def test_a_place_that_no_request_reaches_stops_the_app(

@@ -136,7 +136,7 @@ def test_a_version_that_fails_is_one_line(
     app = serve().application
     with app.test_request_context():
         figure_url("plots.walk", name=HOSTILE[:-1])
-    assert_one_line(written, "Cannot tell the version of plots.walk. UserError: a ")
+    assert_one_line(written, "Cannot compute the version of plots.walk. UserError: a ")
 
 
 class OddError(Exception):

@@ -21,7 +21,7 @@ from example_app import create_app
 from flask_mplstream import FigureBlueprint, RenderedImage, UnknownFigureError
 from flask_mplstream.cli.openapi import command as openapi
 from flask_mplstream.formats import Variant
-from flask_mplstream.web.openapi import openapi_document
+from flask_mplstream.web.openapi import make_openapi_document
 from flask_mplstream.workers.dispatch import Renders
 from tests.support.signatures import Color, Level
 
@@ -197,7 +197,7 @@ def test_what_special_headers_get_is_in_the_document(
 
 def document(app: Flask, blueprint: str | None = None) -> dict[str, Any]:
     """A document that the validator of the OpenAPI tools finds valid."""
-    made = openapi_document(app, blueprint)
+    made = make_openapi_document(app, blueprint)
     validate(made, cls=OpenAPIV31SpecValidator)
     return made
 
@@ -333,7 +333,7 @@ def test_a_blueprint_has_a_document_of_its_own() -> None:
     app.register_blueprint(FigureBlueprint("empty", __name__))
     assert document(app, "empty")["paths"] == {}
     with pytest.raises(UnknownFigureError, match="Did you mean 'second'"):
-        openapi_document(app, "secnd")
+        make_openapi_document(app, "secnd")
 
 
 def test_the_document_is_served_only_where_the_app_is_debugged() -> None:
