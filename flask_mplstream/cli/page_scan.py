@@ -86,8 +86,10 @@ class _Reader(HTMLParser):
 def _read_url(app: Flask, url: str) -> Task | None:
     """Return the picture of *url*; ``None`` if it has none or the route injects."""
     parts = urlsplit(url)
-    base_url = f"{parts.scheme}://{parts.netloc}"
-    with app.test_request_context(url, base_url=base_url):
+    # Flask adds the root again.
+    root = app.config["APPLICATION_ROOT"].rstrip("/")
+    inner = parts._replace(path=parts.path.removeprefix(root)).geturl()
+    with app.test_request_context(inner):
         endpoint, path = request.endpoint, dict(request.view_args or {})
         query = request.environ["QUERY_STRING"]
     route = current_state().routes.get(endpoint or "")

@@ -349,6 +349,22 @@ def test_the_pictures_of_a_page_are_warmed(
     assert len(renders) == rendered
 
 
+def test_the_urls_of_a_page_may_have_a_root(
+    plots: FigureBlueprint, serve: Serve
+) -> None:
+    """``APPLICATION_ROOT`` is the prefix of all URLs of the app."""
+
+    @plots.figure_route("/walk")
+    def walk() -> Figure:
+        return Figure(figsize=(1, 1))
+
+    client = serve(APPLICATION_ROOT="/site")
+    client.application.add_url_rule("/page", "page", lambda: figure("plots.walk"))
+    code, told, errors = warm(client, "--url", "/page")
+    assert code == 0, errors
+    assert "plots.walk png 1x: " in told
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
