@@ -45,7 +45,7 @@ class Benchmark:
             step: 1000 * median(r[step] for r in runs) for step in (*steps, "total")
         }
 
-    def as_json(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         """Return the measurement for ``--json``."""
         image = self.images[0]
         return {
@@ -96,7 +96,7 @@ def command(
     check_inject(tasks[0].route)
     benchmarks = [_measure(task, repeat) for task in tasks]
     if as_json:
-        click.echo(json.dumps([one.as_json() for one in benchmarks], indent=2))
+        click.echo(json.dumps([one.describe() for one in benchmarks], indent=2))
         return
     click.echo(f"{tasks[0].figure}, median of {repeat}, in milliseconds")
     for line in _format_table(benchmarks):

@@ -126,7 +126,7 @@ def _freeze(
 
         run_tasks(tasks, threads=threads, fail_fast=fail_fast, keep=write)
         figures = [FrozenFigure(listed) for listed in files.values()]
-        pictures = [figure.as_json() for figure in figures]
+        pictures = [figure.describe() for figure in figures]
         manifest = {"generator": GENERATOR, "pictures": pictures}
         text = json.dumps(manifest, indent=2, ensure_ascii=False)
         for name, content in ((MANIFEST, text), (PAGE, render_page(figures))):

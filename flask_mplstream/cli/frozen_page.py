@@ -51,7 +51,7 @@ class FrozenFile:
         """The variant of the picture."""
         return self.task.picture.variant
 
-    def as_json(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         """Return the file's entry in the manifest."""
         format = self.variant.format
         entry = {
@@ -111,7 +111,7 @@ class FrozenFigure:
         )
         return sorted(found, key=lambda file: file.width_px)
 
-    def as_json(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         """Return the picture's entry in the manifest."""
         route, values = self.task.route, self.task.picture.arguments.values
         return {
@@ -122,7 +122,7 @@ class FrozenFigure:
             "alt": self.alt,
             "width": self.width_px,
             "height": self.height_px,
-            "files": [file.as_json() for file in self.files],
+            "files": [file.describe() for file in self.files],
         }
 
     def __html__(self) -> str:

@@ -33,13 +33,13 @@ def command(as_json: bool) -> None:
     """
     routes = list(current_state().routes.values())
     if as_json:
-        click.echo(json.dumps([_as_json(route) for route in routes], indent=2))
+        click.echo(json.dumps([_describe_route(route) for route in routes], indent=2))
         return
     for line in _format_table(routes, find_width()):
         click.echo(line)
 
 
-def _as_json(route: FigureRoute) -> dict[str, Any]:
+def _describe_route(route: FigureRoute) -> dict[str, Any]:
     options = route.options
     return {
         "figure": route.endpoint,
@@ -49,11 +49,11 @@ def _as_json(route: FigureRoute) -> dict[str, Any]:
         "is_signed": options.signed,
         "is_private": route.is_private,
         "description": summarize(route.function),
-        "parameters": [_parameter_as_json(p) for p in route.parameters],
+        "parameters": [_describe_parameter(p) for p in route.parameters],
     }
 
 
-def _parameter_as_json(parameter: Parameter) -> dict[str, Any]:
+def _describe_parameter(parameter: Parameter) -> dict[str, Any]:
     entry = {
         "name": parameter.name,
         "is_required": parameter.is_required,

@@ -63,7 +63,7 @@ def check_inject(route: FigureRoute) -> None:
     try:
         route.injected()
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [""])[0]
+        reason = str(error).strip().partition("\n")[0]
         raise click.ClickException(
             f"inject of {route.endpoint} failed without a request: "
             f"{type(error).__name__}: {reason}"
