@@ -28,7 +28,7 @@ from .errors import (
     UnknownTagError,
     WorkerDiedError,
 )
-from .formats import ImageFormat, RenderedImage
+from .formats import ImageFormat
 from .html.figure_tag import (
     figure,
     figure_arguments,
@@ -36,6 +36,7 @@ from .html.figure_tag import (
     figure_image,
     figure_script,
 )
+from .rendered_image import RenderedImage
 from .rendering.pipeline import render
 from .rendering.styles import DARK_STYLE
 from .settings import FigureOptions

@@ -1,4 +1,4 @@
-"""Image formats, the requested variant and the rendered image.
+"""Image formats and the requested variant.
 
 Values layer: no I/O, no clock, neither Flask nor Matplotlib. A value that exists is
 valid.
@@ -6,21 +6,13 @@ valid.
 
 from __future__ import annotations
 
-import json
-from base64 import b64encode
 from bisect import bisect_left
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from email.message import MIMEPart
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
-from hashlib import blake2b
 from types import MappingProxyType
-from typing import Any
 
-from markupsafe import Markup
-
-from . import mail
-from .errors import ConfigError, MessageError, cut, nearest
+from .errors import ConfigError, cut, nearest
 
 
 class Kind(Enum):
@@ -92,11 +84,6 @@ _KNOWN_TO_ALL = ("png", "jpg")
 ALIASES: Mapping[str, str] = MappingProxyType(
     dict.fromkeys(("jpeg", "jpe", "jfif"), "jpg")
 )
-
-#: Formats that browsers show in an ``<img>``, but notebooks do not as an output.
-_UNKNOWN_TO_NOTEBOOKS = ("avif", "webp")
-#: Bytes of the digest of a body.
-_DIGEST_SIZE = 16
 
 #: The values of ``_scale``. The list is short so that a client cannot fill the cache
 #: with arbitrary scales.
@@ -191,104 +178,3 @@ class Variant:
     def __str__(self) -> str:
         size = f"{self.scale:g}x" if self.width_px is None else f"{self.width_px}w"
         return f"{self.format} {size}" + " dark" * (self.theme is Theme.DARK)
-
-
-@dataclass(frozen=True, slots=True)
-class RenderedImage:
-    """A rendered picture: its bytes and the metadata to send or embed them."""
-
-    body: bytes = field(repr=False)
-    format: ImageFormat
-    #: Width in pixels; for SVG, PDF and text, the width of the same picture as PNG.
-    width_px: int
-    #: Height in pixels; for SVG, PDF and text, the height of the same picture as PNG.
-    height_px: int
-    #: The alternative text; empty if unknown.
-    alt: str = field(default="", kw_only=True, repr=False)
-    #: Seconds per step, in order: ``load``, ``wait``, ``build``, ``layout``, ``draw``,
-    #: ``encode``. Skipped steps are absent.
-    timings_s: tuple[tuple[str, float], ...] = field(default=(), compare=False)
-
-    @property
-    def mimetype(self) -> str:
-        """The media type, such as ``image/png``."""
-        return self.format.mimetype
-
-    @property
-    def etag(self) -> str:
-        """The strong entity tag of the body, quoted (RFC 9110 section 8.8.3)."""
-        return f'"{self._digest}"'
-
-    @property
-    def content_id(self) -> str:
-        """The ``Content-ID`` of the picture in a message, ``<…>`` (RFC 2392).
-
-        It is derived from the bytes: equal in every process for equal pictures, and
-        different for different ones.
-        """
-        return f"<{self._digest}.{self.format.name}@flask-mplstream.invalid>"
-
-    @property
-    def cid_url(self) -> str:
-        """The URL of the picture in the HTML of a message: ``cid:…`` (RFC 2392)."""
-        return f"cid:{self.content_id[1:-1]}"
-
-    @property
-    def _digest(self) -> str:
-        return blake2b(self.body, digest_size=_DIGEST_SIZE).hexdigest()
-
-    def attach_to(self, message: MIMEPart) -> None:
-        """Attach the picture to the HTML part of *message*, which uses :attr:`cid_url`.
-
-        A picture that is already attached is not added again.
-
-        :raises MessageError: if *message* has no HTML part or is no ``EmailMessage``,
-            or if the format is text.
-        """
-        if self.format.is_text:
-            raise MessageError(
-                f"A message shows pictures, and this is {self.format.name}. Get it "
-                f"as png or jpg, or write its text into the message."
-            )
-        filename = f"figure-{self._digest[:8]}.{self.format.name}"
-        mail.attach(message, self.body, self.mimetype, self.content_id, filename)
-
-    def data_uri(self) -> str:
-        """Return the picture as a ``data:`` URI, for e-mail and single-file pages."""
-        return f"data:{self.mimetype};base64,{b64encode(self.body).decode('ascii')}"
-
-    def _repr_mimebundle_(
-        self,
-        include: Collection[str] | None = None,
-        exclude: Collection[str] | None = None,
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return data and metadata by media type, for Jupyter notebooks.
-
-        https://ipython.readthedocs.io/en/stable/config/integrating.html
-        """
-        data = {
-            mimetype: content
-            for mimetype, content in self._by_mimetype().items()
-            if (not include or mimetype in include) and mimetype not in (exclude or ())
-        }
-        has_alt = self.alt and not self.format.is_text and self.mimetype in data
-        return data, {self.mimetype: {"alt": self.alt}} if has_alt else {}
-
-    def _by_mimetype(self) -> dict[str, Any]:
-        """Return the picture by media type; binary formats as base64 text."""
-        if self.format.is_text:
-            text = self.body.decode()
-            is_json = self.format.name == "json"
-            return {
-                self.mimetype: json.loads(text) if is_json else text,
-                "text/plain": text,
-            }
-        plain = {"text/plain": self.alt or repr(self)}
-        if self.format.name == "svg":
-            return {self.mimetype: self.body.decode(), **plain}
-        bundle = {self.mimetype: b64encode(self.body).decode("ascii"), **plain}
-        if self.format.name in _UNKNOWN_TO_NOTEBOOKS:
-            bundle["text/html"] = str(
-                Markup('<img src="{}" alt="{}">').format(self.data_uri(), self.alt)
-            )
-        return bundle

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from werkzeug.wrappers import Response
 
-from .formats import RenderedImage
+from .rendered_image import RenderedImage
 from .signals import figure_rendered
 
 __all__ = ["NO_CACHE", "decode_picture", "record_renders"]

@@ -490,7 +490,7 @@ def forwarded(html: str) -> EmailMessage:
         pytest.param(forwarded("<p>"), MessageError, "no HTML part", id="forwarded"),
         pytest.param(MIMEMultipart(), MessageTypeError, "EmailMessage", id="legacy"),
         pytest.param(Message(), MessageTypeError, "EmailMessage", id="compat32"),
-        pytest.param("<html>", MessageTypeError, "a str.*EmailMessage", id="text"),
+        pytest.param("<html>", MessageTypeError, "str.*EmailMessage", id="text"),
     ],
 )
 def test_a_message_without_html_is_refused(

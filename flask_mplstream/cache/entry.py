@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, Self
 
-from ..formats import FORMATS, RenderedImage
+from ..formats import FORMATS
+from ..rendered_image import RenderedImage
 
 #: Marker of the layout; it changes with the layout, so that older values are misses.
 MAGIC = b"mplstream2\n"

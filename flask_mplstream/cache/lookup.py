@@ -21,9 +21,9 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from ..errors import OverloadedError, RenderTimeoutError
-from ..formats import RenderedImage
 from ..limits.deadline import Deadline
 from ..limits.overload_log import OverloadLog
+from ..rendered_image import RenderedImage
 from .backend_breaker import describe, is_outage
 from .cross_process_lease import LEASE_S, Leases, held, leases_for
 from .entry import Entry

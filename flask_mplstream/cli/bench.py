@@ -13,8 +13,8 @@ from typing import Any
 import click
 from flask.globals import app_ctx
 
-from ..formats import RenderedImage
 from ..http.headers import STEPS
+from ..rendered_image import RenderedImage
 from ..web.app_state import current_state
 from ..workers.request_isolation import run_without_request
 from .click_options import ARGUMENTS, FIGURE, JSON, LOOK_OPTIONS, drop_unset

@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from ..formats import RenderedImage
+from ..rendered_image import RenderedImage
 from .click_options import PLAN_HELP, PLAN_PARAMETERS, RUN_PARAMETERS
 from .command_group import figures
 from .failures import report_failure

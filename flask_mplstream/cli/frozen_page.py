@@ -12,11 +12,12 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ..formats import ImageFormat, RenderedImage, Theme, Variant
+from ..formats import ImageFormat, Theme, Variant
 from ..html import picture
 from ..html.alt_choice import choose_alt
 from ..html.jinja_environment import page_html
 from ..parameters.callables import summarize
+from ..rendered_image import RenderedImage
 from .task import Task
 
 #: Compact formats for ``<source>``, which some browsers lack; best first.

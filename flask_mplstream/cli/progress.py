@@ -19,7 +19,7 @@ from flask.globals import app_ctx
 
 from ..cache.lookup import Served
 from ..errors import ArgumentsError
-from ..formats import RenderedImage
+from ..rendered_image import RenderedImage
 from ..web.app_state import current_state
 from ..web.warm_report import fetch_ahead
 from .failures import format_failure

@@ -12,7 +12,8 @@ from typing import Any
 
 import click
 
-from ..formats import RenderedImage, image_format
+from ..formats import image_format
+from ..rendered_image import RenderedImage
 from ..web.warm_report import fetch_ahead
 from .click_options import ARGUMENTS, FIGURE, FORMAT, LOOK_OPTIONS, drop_unset
 from .command_group import figures

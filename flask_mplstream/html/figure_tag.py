@@ -15,8 +15,9 @@ from markupsafe import Markup
 from werkzeug.datastructures import MultiDict
 
 from ..errors import ArgumentFault, ArgumentsError
-from ..formats import ImageFormat, RenderedImage, Theme
+from ..formats import ImageFormat, Theme
 from ..parameters.function_signature import Parameters
+from ..rendered_image import RenderedImage
 from ..web.figure_view import named_variant
 from ..web.urls import figure_url, find_route, read_picture
 from . import picture as markup

@@ -27,13 +27,13 @@ from ..formats import (
     MAX_SIDE_PX,
     WIDTHS_PX,
     ImageFormat,
-    RenderedImage,
     Theme,
     Variant,
     page_formats,
     snapped_width,
 )
 from ..parameters.function_signature import Arguments, Parameters
+from ..rendered_image import RenderedImage
 from ..web.figure_route import FigureRoute
 from ..web.figure_view import named_variant
 from ..web.urls import (

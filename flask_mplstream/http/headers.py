@@ -15,7 +15,8 @@ from werkzeug.http import (
     http_date,
 )
 
-from ..formats import ImageFormat, RenderedImage
+from ..formats import ImageFormat
+from ..rendered_image import RenderedImage
 from .conditional_requests import Outcome
 
 #: Name of this cache in ``Cache-Status``.

@@ -24,7 +24,7 @@ except ImportError as error:
     ) from error
 
 from ..errors import ConfigError
-from ..formats import RenderedImage
+from ..rendered_image import RenderedImage
 from ..signals import (
     figure_failed,
     figure_rendered,

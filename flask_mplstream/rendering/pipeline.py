@@ -1,8 +1,8 @@
 """Figure -> bytes: the steps of a render, inside and outside the gate.
 
 Render layer. A render takes an object and a :class:`~flask_mplstream.formats.Variant`
-and returns a :class:`~flask_mplstream.formats.RenderedImage`. This module knows no
-URLs, headers, caches or configuration keys, and does not import pyplot.
+and returns a :class:`~flask_mplstream.rendered_image.RenderedImage`. This module knows
+no URLs, headers, caches or configuration keys, and does not import pyplot.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from matplotlib.figure import Figure
 from ..description.data_export import data_csv, data_json
 from ..description.generated_alt import describe, read_titles
 from ..errors import ConfigError, ImageTooLargeError
-from ..formats import RenderedImage, Variant, image_format
+from ..formats import Variant, image_format
 from ..limits.deadline import Deadline
 from ..limits.pixel_memory import Room
 from ..parameters.callables import qualified_name
+from ..rendered_image import RenderedImage
 from .contrast import ensure_contrast
 from .draw import (
     Document,

@@ -22,7 +22,7 @@ from ..cache.freshness import Lifetime
 from ..cache.key import copy_value, digest, fingerprint
 from ..cache.lookup import Pictures, Served, Wanted
 from ..errors import ArgumentFault, ArgumentsError, ConfigError, cut, nearest
-from ..formats import ALT_FORMAT, RenderedImage, Theme, Variant
+from ..formats import ALT_FORMAT, Theme, Variant
 from ..limits.deadline import Deadline
 from ..parameters.callables import (
     plain_function,
@@ -31,6 +31,7 @@ from ..parameters.callables import (
     summarize,
 )
 from ..parameters.function_signature import Arguments, Parameters
+from ..rendered_image import RenderedImage
 from ..rendering.figure_lock import app_globals, is_held_here
 from ..rendering.pipeline import MATPLOTLIB_VERSION, Limits, Meaning
 from ..rendering.styles import Look

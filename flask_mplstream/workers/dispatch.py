@@ -19,10 +19,11 @@ from ..errors import (
     ConfigError,
     OverloadedError,
 )
-from ..formats import RenderedImage, Variant
+from ..formats import Variant
 from ..limits.admission import Admission
 from ..limits.client_budget import Budget
 from ..limits.deadline import Deadline
+from ..rendered_image import RenderedImage
 from ..settings import Settings
 from ..signals import (
     figure_failed,

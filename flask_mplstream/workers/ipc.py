@@ -22,7 +22,8 @@ from werkzeug.utils import import_string
 from werkzeug.wrappers import Response
 
 from ..errors import ConfigError, RemoteError
-from ..formats import RenderedImage, Variant
+from ..formats import Variant
+from ..rendered_image import RenderedImage
 from ..rendering.figure_lock import app_globals, use_agg
 from ..rendering.matplotlib_globals import Globals, carrying
 from .job import Recipe

@@ -19,9 +19,10 @@ from werkzeug.exceptions import abort
 from werkzeug.wrappers import Response
 
 from ..errors import ConfigError
-from ..formats import RenderedImage, Theme, Variant
+from ..formats import Theme, Variant
 from ..limits.deadline import Deadline
 from ..parameters.callables import full_name, qualified_name
+from ..rendered_image import RenderedImage
 from ..rendering.figure_reuse import build_once
 from ..rendering.pipeline import Limits, Meaning, render_variant
 from ..rendering.styles import Look

@@ -38,7 +38,8 @@ from flask_mplstream.cache.entry import MAGIC, Entry
 from flask_mplstream.cache.entry_serializer import BytesSerializer
 from flask_mplstream.cache.filesystem_repair import mend
 from flask_mplstream.cache.store import Store
-from flask_mplstream.formats import FORMATS, RenderedImage
+from flask_mplstream.formats import FORMATS
+from flask_mplstream.rendered_image import RenderedImage
 from flask_mplstream.web import app_state as state_module
 from tests.support.doubles import Counter
 from tests.support.processes import now_s, wait_until

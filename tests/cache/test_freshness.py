@@ -18,8 +18,9 @@ from flask_mplstream.cache.entry import Entry
 from flask_mplstream.cache.freshness import JITTER, Freshness, Lifetime
 from flask_mplstream.cache.lookup import Pictures, Wanted
 from flask_mplstream.cache.store import Store
-from flask_mplstream.formats import FORMATS, RenderedImage
+from flask_mplstream.formats import FORMATS
 from flask_mplstream.limits.deadline import Deadline
+from flask_mplstream.rendered_image import RenderedImage
 from flask_mplstream.rendering.figure_lock import gate
 from tests.support.doubles import Clock, Counter
 

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from flask_mplstream.cache.entry import MAGIC, Entry
 from flask_mplstream.cache.memory import OVERHEAD_BYTES, MemoryCache
 from flask_mplstream.cache.store import Store
-from flask_mplstream.formats import FORMATS, RenderedImage
+from flask_mplstream.formats import FORMATS
+from flask_mplstream.rendered_image import RenderedImage
 
 KEY = "0123"
 NAMES = ("figure walk",)
