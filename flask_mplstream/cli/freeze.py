@@ -21,9 +21,10 @@ from .command_group import figures
 from .failures import report_failure
 from .file_names import make_file_name, make_stem
 from .frozen_page import FrozenFigure, FrozenFile, render_page
-from .plan import Selection, Variants, choose_first_and_data
+from .plan import Selection
 from .progress import run_tasks
 from .task import Task, check_inject
+from .variants import Defaults, choose_first_and_data
 
 PAGE, MANIFEST, PICTURES = "index.html", "manifest.json", "figures"
 #: The manifest's mark of a folder that this command wrote.
@@ -65,8 +66,7 @@ def command(
     """
     target = Path(folder).resolve()
     _check_target(target, force)
-    variants = Variants(choose_formats=choose_first_and_data)
-    tasks = Selection(**selected).plan(check_inject, variants)
+    tasks = Selection(**selected).plan(check_inject, Defaults(choose_first_and_data))
     with report_failure(folder):
         figures = _freeze(tasks, target, threads, fail_fast)
     files = sum(len(figure.files) for figure in figures)

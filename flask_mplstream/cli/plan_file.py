@@ -12,30 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import click
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    TypeAdapter,
-    ValidationError,
-    field_validator,
-)
+from pydantic import Field, TypeAdapter, ValidationError, field_validator
 
 from ..errors import nearest
 from ..parameters.pydantic_messages import reason_of
+from .variants import Variants
 
 
-class ListedPicture(BaseModel):
+class ListedPicture(Variants):
     """An entry of a plan file."""
-
-    model_config = ConfigDict(extra="forbid")
 
     figure: str
     #: A list of values for each argument.
-    arguments: dict[str, Any] = {}
-    formats: list[str] = []
-    scales: list[float] = []
-    widths: list[int] = []
-    themes: list[str] = []
+    arguments: Mapping[str, Any] = Field(default_factory=dict)
 
     @field_validator("arguments")
     @classmethod

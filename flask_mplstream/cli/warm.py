@@ -15,8 +15,9 @@ from .click_options import PLAN_HELP, PLAN_PARAMETERS, RUN_PARAMETERS
 from .command_group import figures
 from .failures import warn_unless_shared
 from .page_scan import find_tasks
-from .plan import Selection, Variants, choose_first, choose_for_page
+from .plan import Selection
 from .progress import run_tasks
+from .variants import Defaults, choose_first, choose_for_page
 
 
 @figures.command("warm", params=[*PLAN_PARAMETERS, *RUN_PARAMETERS], epilog=PLAN_HELP)
@@ -58,11 +59,12 @@ def command(
     if urls and any(selected.values()):
         raise click.UsageError("--url selects all pictures. Remove the other options.")
     usual = choose_for_page if page else choose_first
-    variants = Variants(choose_formats=usual, is_for_pages=True)
     if urls:
         tasks = find_tasks(urls)
     else:
-        tasks = Selection(**selected).plan(_refuse_inject, variants)
+        tasks = Selection(**selected).plan(
+            _refuse_inject, Defaults(usual, are_for_pages=True)
+        )
     try:
         run_tasks(tasks, threads=threads, fail_fast=fail_fast)
     finally:

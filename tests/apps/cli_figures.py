@@ -1,4 +1,4 @@
-"""Figures for the command line, in this process or in a new one."""
+"""Figures for the commands, in this process or in a new one."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def secret(n: int = 1) -> Figure:
 
 @plots.figure_route("/stuck")
 def stuck() -> Figure:
-    """One that does not end, and says that it has begun."""
+    """Touch the marker, then sleep."""
     Path(os.environ["MPLSTREAM_TEST_MARKER"]).touch()
     time.sleep(60)
     return small("stuck")

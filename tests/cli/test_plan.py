@@ -154,9 +154,15 @@ def _entry(fields: str) -> str:
         pytest.param(
             "w.json",
             _entry('"format": ["svg"]'),
-            "w.json, entry 2: format: There is no such key. Accepted: figure, "
-            "arguments, formats, scales, widths, themes. Did you mean 'formats'?",
+            "w.json, entry 2: format: There is no such key. Accepted: formats, "
+            "scales, widths, themes, figure, arguments. Did you mean 'formats'?",
             id="key",
+        ),
+        pytest.param(
+            "w.json",
+            _entry('"formats": "svg"'),
+            "w.json, entry 2: formats: It is not a list.",
+            id="no list of formats",
         ),
         pytest.param(
             "w.json",

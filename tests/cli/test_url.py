@@ -103,5 +103,5 @@ def test_wrong_usage_is_an_error(arguments: list[str], message: str) -> None:
 def test_a_signature_without_a_secret_is_a_failure() -> None:
     """The usage is right, but the app has no secret key: the exit code is 1."""
     result = invoke(create_app(SECRET_KEY=None), "url", "plots.secret")
-    assert "set app.secret_key" in result.stderr
+    assert "Set app.secret_key" in result.stderr
     assert result.exit_code == 1
