@@ -85,12 +85,12 @@ def lowest(session: nox.Session) -> None:
     )
     names = {
         "cli": "warm",
-        "description": "data description series",
+        "description": "data series",
         "html": "figure_tag picture",
         "integrations": "prometheus",
         "limits": "overload",
         "parameters": "json_schema parameters",
-        "rendering": "dark pixels",
+        "rendering": "pixels",
         "": "blueprint options signals",
         "web": "serving variants",
         "workers": "process_pool",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -73,7 +73,19 @@ def busy_figure() -> Figure:
     return figure
 
 
-@pytest.mark.parametrize("base", [None, *mpl_style.available])
+#: The styles and figures that fast runs try; each takes a quarter of a second.
+FAST = {"classic", "dark_background", "black_lines", "polar"}
+
+
+def mark_slow(names: Iterable[str]) -> list[Any]:
+    """Mark the *names* that fast runs leave out."""
+    return [
+        pytest.param(name, marks=[] if name in FAST else pytest.mark.slow)
+        for name in names
+    ]
+
+
+@pytest.mark.parametrize("base", [None, *mark_slow(mpl_style.available)])
 def test_text_can_be_read_on_every_style(base: str | None) -> None:
     """4.5 to 1 for each text and 3 to 1 for each line, whatever lies beneath."""
     seen: list[tuple[str, float]] = []
@@ -222,22 +234,9 @@ def colors_of(artist: Any) -> Iterator[list[Any]]:
             yield [c[number % len(c)] for c in (faces, edges) if len(c)]
 
 
-#: Take more than half a second each.
-SLOW_FIGURES = {
-    *("pandas_lines", "plotnine_bars", "plotnine_facets", "seaborn_bars"),
-    *("seaborn_grid", "stream"),
-}
-
-
 # seaborn passes an argument on that Matplotlib 3.11 has another name for.
 @pytest.mark.filterwarnings("ignore:vert")
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[pytest.mark.slow] if name in SLOW_FIGURES else [])
-        for name in dark_figures.FIGURES
-    ],
-)
+@pytest.mark.parametrize("name", mark_slow(dark_figures.FIGURES))
 def test_colors_for_white_paper_are_readable_on_a_dark_page(name: str) -> None:
     """Text has 4.5 in its pixels and lines 3, whatever the function named."""
     assert not faint_parts(dark_figures.FIGURES[name])
