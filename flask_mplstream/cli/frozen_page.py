@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from markupsafe import Markup
-
-from ..formats import ImageFormat, Theme, Variant
-from ..html import picture
+from ..formats import FORMATS, ImageFormat, Theme, Variant
 from ..html.alt_choice import choose_alt
 from ..html.jinja_environment import page_html
+from ..html.picture import (
+    frame_picture,
+    join_srcset,
+    order_sources,
+    write_picture,
+)
 from ..parameters.callables import summarize
 from ..rendered_image import RenderedImage
 from .task import Task
@@ -131,12 +135,12 @@ class FrozenFigure:
         formats = dict.fromkeys(file.variant.format.name for file in self.files)
         shown = [name for name in COMPACT if name in formats]
         shown += [name for name in formats if name in UNIVERSAL][:1]
-        image = _image(self, shown) if shown else Markup("")
+        image = _image(self, shown) if shown else ""
         downloads = _list_downloads(self)
         if not downloads:
             return image
         name = self.summary.removesuffix(".") or self.task.figure
-        return picture.framed(image, None, downloads, name)
+        return frame_picture(image, None, downloads, name)
 
 
 def render_page(figures: Sequence[FrozenFigure]) -> str:
@@ -144,26 +148,27 @@ def render_page(figures: Sequence[FrozenFigure]) -> str:
     return page_html("frozen.html", figures=figures)
 
 
-def _list_downloads(figure: FrozenFigure) -> list[picture.Download]:
-    """Return links to the files in formats that a page cannot show."""
-    paths: dict[ImageFormat, str] = {}
+def _list_downloads(figure: FrozenFigure) -> dict[str, str]:
+    """Return links to the files in formats that a page cannot show, by format."""
+    paths: dict[str, str] = {}
     for file in figure.files:
-        if file.variant.format.name not in (*COMPACT, *UNIVERSAL):
-            paths.setdefault(file.variant.format, file.path)
-    return [picture.Download(format, path) for format, path in paths.items()]
+        format = file.variant.format.name
+        if format not in (*COMPACT, *UNIVERSAL):
+            paths.setdefault(format, file.path)
+    return paths
 
 
-def _image(figure: FrozenFigure, formats: Sequence[str]) -> Markup:
+def _image(figure: FrozenFigure, formats: Sequence[str]) -> str:
     """Return the markup for *figure* in *formats*: best first, the fallback last."""
-    found = {f.variant.theme for f in figure.files if not f.variant.format.is_text}
-    themes = [theme for theme in (Theme.DARK, Theme.LIGHT) if theme in found]
-    sources = [
-        _make_source(figure, name, theme, is_last=theme is themes[-1])
-        for theme in themes
-        for name in formats
-    ]
-    fallback = sources.pop()
-    files = figure.files_of(formats[-1], themes[-1])
+    themes = {f.variant.theme for f in figure.files if not f.variant.format.is_text}
+    first = Theme.LIGHT if Theme.LIGHT in themes else Theme.DARK
+    sources = order_sources(
+        [FORMATS[name] for name in formats],
+        first,
+        partial(_write_srcset, figure),
+        has_both_themes=len(themes) > 1,
+    )
+    files = figure.files_of(formats[-1], first)
     nearest = min(files, key=lambda file: abs(file.width_px - figure.width_px))
     img: dict[str, Any] = {
         "alt": figure.alt,
@@ -171,23 +176,15 @@ def _image(figure: FrozenFigure, formats: Sequence[str]) -> Markup:
         "height": figure.height_px,
         "loading": "lazy",
         "decoding": "async",
-        "sizes": f"(max-width: {figure.width_px}px) 100vw, {figure.width_px}px"
-        if figure.is_by_width
-        else None,
     }
-    srcset = fallback.srcset if len(files) > 1 else None
-    return picture.picture(nearest.path, srcset, sources, img)
+    if figure.is_by_width:
+        img["sizes"] = f"(max-width: {figure.width_px}px) 100vw, {figure.width_px}px"
+    return write_picture(nearest.path, sources, img)
 
 
-def _make_source(
-    figure: FrozenFigure, format: str, theme: Theme, *, is_last: bool
-) -> picture.Source:
-    files = figure.files_of(format, theme)
+def _write_srcset(figure: FrozenFigure, format: ImageFormat, theme: Theme) -> str:
     paths = {  # Two widths may be equal in pixels.
         f"{f.width_px}w" if figure.is_by_width else f"{f.variant.scale:g}x": f.path
-        for f in files
+        for f in figure.files_of(format.name, theme)
     }
-    candidates = [picture.Candidate(path, size) for size, path in paths.items()]
-    # Browsers take the first source whose media match.
-    media = None if is_last else picture.DARK_MEDIA
-    return picture.Source(files[0].variant.format, candidates, media)
+    return join_srcset((path, descriptor) for descriptor, path in paths.items())

@@ -6,28 +6,39 @@ a broken picture in the page.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from flask import g
+from flask import current_app, g
 from markupsafe import Markup
 from werkzeug.datastructures import MultiDict
 
-from ..errors import ArgumentFault, ArgumentsError
-from ..formats import ImageFormat, Theme
+from ..formats import ALT_FORMAT, ImageFormat, Theme, Variant
 from ..parameters.function_signature import Parameters
 from ..rendered_image import RenderedImage
 from ..web.figure_view import named_variant
-from ..web.urls import figure_url, find_route, read_picture
-from . import picture as markup
-from .alt_choice import name_figure
+from ..web.urls import FigureUrls, figure_url, find_route, read_picture
+from .alt_choice import choose_alt, has_words, name_figure
 from .assets import asset_url
 from .inline_svg import inline_svg
-from .tag_arguments import Embedding, take_words
+from .picture import (
+    Source,
+    frame_picture,
+    join_srcset,
+    order_sources,
+    plain_attributes,
+    write_picture,
+    write_tag,
+)
+from .picture_sizes import choose_size, choose_widths, list_candidates
+from .tag_arguments import TagArguments, take_keywords
+
+logger = logging.getLogger("flask_mplstream")
 
 #: Attributes of an ``<img>`` that an ``<svg>`` does not have.
-_OF_AN_IMG = frozenset(
+_ONLY_OF_IMG = frozenset(
     (
         *("alt", "crossorigin", "decoding", "fetchpriority", "ismap", "loading"),
         *("referrerpolicy", "sizes", "usemap"),
@@ -65,14 +76,17 @@ def figure(endpoint: str, /, **values: Any) -> Markup:
     :raises ArgumentsError: naming each wrong argument, as for a request.
     :raises UnknownFigureError: if there is no such figure.
     """
-    asked = Embedding.of(endpoint, values)
-    shown = _inline(asked) if asked.words["inline"] else _image(asked)
-    links = _downloads(asked)
-    if asked.caption is not None or links:
-        shown = markup.framed(shown, asked.caption, links, name_figure(asked.route))
-    if asked.needs_script:
-        shown += figure_script(blueprint=asked.route.blueprint)
-    return shown
+    tag = TagArguments.read(endpoint, values)
+    urls = FigureUrls.of(tag.route, tag.arguments, tag.options)
+    is_inline = tag.keywords.inline
+    shown = _write_inline(tag) if is_inline else _write_image(tag, urls)
+    downloads = _list_downloads(tag, urls)
+    if tag.caption is not None or downloads:
+        name = name_figure(tag.route)
+        shown = frame_picture(shown, tag.caption, downloads, name)
+    if not is_inline and (tag.follows_page or tag.keywords.refresh):
+        shown += str(figure_script(blueprint=tag.route.blueprint))
+    return _trust(shown)
 
 
 def figure_script(*, nonce: str | None = None, blueprint: str | None = None) -> Markup:
@@ -91,7 +105,11 @@ def figure_script(*, nonce: str | None = None, blueprint: str | None = None) -> 
     g._mplstream_has_script = True
     src = asset_url("mplstream.js", blueprint)
     attributes = {"type": "module", "src": src, "nonce": nonce}
-    return markup.tag("script", attributes) + Markup("</script>")
+    return _trust(f"{write_tag('script', attributes)}</script>")
+
+
+def _trust(markup: str) -> Markup:
+    return Markup(markup)  # noqa: S704 - each value in it is escaped  # nosec B704
 
 
 def figure_image(endpoint: str, /, **values: Any) -> RenderedImage:
@@ -115,16 +133,16 @@ def figure_image(endpoint: str, /, **values: Any) -> RenderedImage:
         with an error.
     """
     route = find_route(endpoint)
-    words, rest = take_words(route, ["strict"], values)
-    strict = _IMAGE_WORDS.bind(words).values["strict"]
+    keywords, rest = take_keywords(route, ["strict"], values)
+    strict = _IMAGE_KEYWORDS.bind(keywords).values["strict"]
     return route.fetch(read_picture(route, rest), strict=strict).entry.image
 
 
-def _image_words(strict: bool = False) -> None:
+def _image_keywords(strict: bool = False) -> None:
     """Declare the keywords of ``figure_image()`` and their types."""
 
 
-_IMAGE_WORDS = Parameters(_image_words)
+_IMAGE_KEYWORDS = Parameters(_image_keywords)
 
 
 def figure_data_uri(endpoint: str, /, **values: Any) -> str:
@@ -163,85 +181,143 @@ GLOBALS: Mapping[str, Callable[..., object]] = {
 }
 
 
-def _image(asked: Embedding) -> Markup:
-    *preferred, last = asked.formats
-    theme = Theme.DARK if asked.theme == "dark" else Theme.LIGHT
-    sources = [_source(asked, format, theme) for format in preferred]
-    if asked.theme == "auto":
-        sources = [*_sources(asked, Theme.DARK, markup.DARK_MEDIA), *sources]
-    elif theme is Theme.DARK and "_theme" not in asked.options:
-        sources = [*_sources(asked, Theme.LIGHT, markup.PAPER_MEDIA), *sources]
-    # A URL in a <picture> names its format: a cache that ignores Vary would send the
-    # format of one browser to all.
-    names_format = bool(sources) or not asked.is_canonical
-    fallback = _source(asked, last, theme, names_format=names_format)
-    shown = {
-        "alt": asked.alt,
-        **asked.size,
+def _write_image(tag: TagArguments, urls: FigureUrls) -> str:
+    described, names_format = _describe(tag), _needs_extension(tag)
+    fallback = replace(tag.variant, format=tag.formats[-1])
+    size = choose_size(tag.attributes, described, tag.variant.width_px)
+    img = {
+        "alt": _choose_alt(tag, described),
+        **size,
         "loading": "lazy",
         "decoding": "async",
-        **asked.followed,
-        **asked.attributes,
+        **_list_refresh_data(tag, urls, has_size=len(size) == 2),
+        **tag.attributes,
     }
-    if not fallback.is_by_width:
-        shown.pop("sizes", None)
-    one = asked.one_of(last, theme)
-    src = asked.urls.of_variant(one, names_format=names_format)
-    srcset = fallback.srcset if len(fallback.candidates) > 1 else None
-    return markup.picture(src, srcset, sources, shown)
+    return write_picture(
+        urls.of_variant(fallback, names_format=names_format),
+        _list_sources(tag, urls, described, names_format=names_format),
+        img,
+    )
 
 
-def _sources(asked: Embedding, theme: Theme, media: str) -> list[markup.Source]:
-    """Return a source for each format, limited to *media*."""
-    found = (_source(asked, format, theme) for format in asked.formats)
-    return [replace(source, media=media) for source in found]
+def _list_sources(
+    tag: TagArguments,
+    urls: FigureUrls,
+    described: RenderedImage | None,
+    *,
+    names_format: bool,
+) -> list[Source]:
+    is_by_width = "sizes" in tag.attributes
+    widths_px = choose_widths(tag.keywords.widths, described) if is_by_width else ()
+    candidates = list_candidates(tag.variant, described, tag.route.options, widths_px)
 
-
-def _source(
-    asked: Embedding, format: ImageFormat, theme: Theme, *, names_format: bool = True
-) -> markup.Source:
-    candidates = [
-        markup.Candidate(
-            asked.urls.of_variant(variant, names_format=names_format), descriptor
+    def write_srcset(format: ImageFormat, theme: Theme) -> str:
+        variants = (
+            (replace(variant, format=format, theme=theme), descriptor)
+            for variant, descriptor in candidates
         )
-        for variant, descriptor in asked.sizes(format, theme)
-    ]
-    return markup.Source(format, candidates)
+        return join_srcset(
+            (urls.of_variant(variant, names_format=names_format), descriptor)
+            for variant, descriptor in variants
+        )
+
+    theme, has_both = tag.variant.theme, tag.has_both_themes
+    return order_sources(tag.formats, theme, write_srcset, has_both_themes=has_both)
 
 
-def _downloads(asked: Embedding) -> list[markup.Download]:
-    names = asked.words["downloads"]
+def _needs_extension(tag: TagArguments) -> bool:
+    """Return whether the URLs name their formats.
+
+    In a ``<picture>`` they do: a cache that ignores ``Vary`` would send the format of
+    one browser to all. With ``refresh`` they do, because the script's ``Accept``
+    header differs from that of an ``<img>``.
+    """
+    formats = tag.formats
+    has_choice = len(formats) > 1 or tag.has_both_themes
+    is_first = formats[-1] is tag.route.options.formats[0]
+    return has_choice or tag.names_format or not is_first or bool(tag.keywords.refresh)
+
+
+def _describe(tag: TagArguments) -> RenderedImage | None:
+    """Return the figure's text and size if the call or route lacks any of them.
+
+    :return: ``None`` if none is needed, or if describing the figure fails.
+    """
+    known = {"alt", "width", "height"} & tag.attributes.keys()
+    if tag.route.options.alt is not None:
+        known.add("alt")
+    if len(known) == 3:
+        return None
+    try:
+        return tag.route.described(tag.arguments, tag.options["_inject"])
+    except Exception:
+        # Any exception: inject and version are the app's code and may require a
+        # login or a database. The picture shows the error; the page survives.
+        logger.warning("Cannot describe %s.", tag.route.endpoint, exc_info=True)
+        return None
+
+
+def _reads_alt(tag: TagArguments) -> bool:
+    """Return whether the alternative text is read from the figure.
+
+    A private figure's text is available only from its URL, because the page may be
+    public or cached.
+    """
+    is_given = "alt" in tag.attributes or tag.route.options.alt is not None
+    return not (is_given or tag.route.is_private)
+
+
+def _choose_alt(tag: TagArguments, described: RenderedImage | None) -> str:
+    if "alt" in tag.attributes:
+        given: str = tag.attributes["alt"]
+        return given
+    generated = described.alt if described and _reads_alt(tag) else ""
+    if not generated and current_app.debug and not has_words(tag.route):
+        logger.warning(
+            "The figure %s has no alternative text but its name. Give it a title, "
+            "its function a docstring, or figure() an alt=….",
+            tag.route.endpoint,
+        )
+    return choose_alt(tag.route, generated)
+
+
+def _list_refresh_data(
+    tag: TagArguments, urls: FigureUrls, *, has_size: bool
+) -> dict[str, str | None]:
+    """Return data attributes for the script: the interval, text and size to update."""
+    if not tag.keywords.refresh:
+        return {}
+    own = [side for side in ("width", "height") if side not in tag.attributes]
+    sides = "both" if len(own) == 2 else "".join(own)
+    alt = urls.of_variant(Variant(ALT_FORMAT)) if _reads_alt(tag) else None
+    return {
+        "data-mplstream-refresh": f"{tag.keywords.refresh:g}",
+        "data-mplstream-alt": alt,
+        "data-mplstream-sides": sides if sides and has_size else None,
+    }
+
+
+def _list_downloads(tag: TagArguments, urls: FigureUrls) -> dict[str, str]:
+    """Return a download URL for each format, by the format's name."""
+    names = tag.keywords.downloads
     variants = [
-        named_variant(asked.route, {"_format": name}, "downloads") for name in names
+        named_variant(tag.route, {"_format": name}, "downloads") for name in names
     ]
-    url = asked.urls.of_variant
-    return [markup.Download(v.format, url(v, is_download=True)) for v in variants]
+    return {v.format.name: urls.of_variant(v, is_download=True) for v in variants}
 
 
-def _inline(asked: Embedding) -> Markup:
-    options = {"_format": "svg", **asked.options}
-    if "_theme" not in options:
-        options["_theme"] = "dark" if asked.theme == "dark" else "light"
-    variant = named_variant(asked.route, options)
-    if variant.format.name != "svg":
-        fault = ArgumentFault("_format", variant.format.name, "It is inline.", "svg")
-        raise ArgumentsError([fault])
-    inject = asked.options["_inject"]
-    picture = asked.route.picture(asked.arguments, variant, inject)
-    image = asked.route.fetch(picture).entry.image
+def _write_inline(tag: TagArguments) -> str:
+    picture = tag.route.picture(tag.arguments, tag.variant, tag.options["_inject"])
+    image = tag.route.fetch(picture).entry.image
     # A page may show a figure twice, but must not repeat an id.
     number = g._mplstream_inlined = g.get("_mplstream_inlined", 0) + 1
-    alt = asked.attributes.get("alt", image.alt)
-    spoken = {"role": "img", "aria-label": alt} if alt else {"aria-hidden": "true"}
+    alt = tag.attributes.get("alt", image.alt)
+    name = {"role": "img", "aria-label": alt} if alt else {"aria-hidden": "true"}
     shown = {
         "width": image.width_px,
         "height": image.height_px,
-        **spoken,
-        **{k: v for k, v in asked.attributes.items() if k not in _OF_AN_IMG},
+        **name,
+        **{k: v for k, v in tag.attributes.items() if k not in _ONLY_OF_IMG},
     }
-    svg = inline_svg(
-        image.body,
-        f"m{picture.key[:8]}-{number}-",
-        attributes=markup.plain_attributes(shown),
-    )
-    return Markup(svg)  # noqa: S704 - inline_svg made it of safe parts  # nosec B704
+    prefix = f"m{picture.key[:8]}-{number}-"
+    return inline_svg(image.body, prefix, attributes=plain_attributes(shown))

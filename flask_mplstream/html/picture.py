@@ -1,134 +1,141 @@
-"""Markup for a picture in a page, from finished URLs.
+"""The markup of a picture from finished URLs, and the order of its ``<source>``s.
 
-Values layer: imports MarkupSafe and ``formats``, but no Flask and no routes, so that
-apps and frozen figures share this code.
+Values: no Flask and no routes, so that pages and frozen figures share this code. It
+joins strings, because a Jinja template takes three times as long.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
-from ..formats import ImageFormat
+from ..formats import ImageFormat, Theme
 
-#: Media query of a dark picture; the page's script may replace it. Not for print:
-#: browsers print without the page's dark background.
-DARK_MEDIA = "screen and (prefers-color-scheme: dark)"
-#: Media query of the light alternative to a picture that is always dark.
-PAPER_MEDIA = "print"
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """One URL of a ``srcset``."""
-
-    url: str
-    #: ``2x`` or ``800w``; empty for a single candidate.
-    descriptor: str
-
-    def __str__(self) -> str:
-        # In a srcset, a comma at the end of a URL ends the candidate.
-        return f"{re.sub(',$', '%2C', self.url)} {self.descriptor}".strip()
+#: Media query of the alternative in each theme. The page's script may replace the dark
+#: one. It excludes print, because browsers print without the page's dark background.
+MEDIA: Mapping[Theme, str] = {
+    Theme.DARK: "screen and (prefers-color-scheme: dark)",
+    Theme.LIGHT: "print",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A picture in one format, in one or more sizes."""
+    """A picture in one format and theme, in one or more sizes."""
 
     format: ImageFormat
-    candidates: Sequence[Candidate]
+    srcset: str
     #: Media query; ``None`` for all media.
     media: str | None = None
 
     @property
-    def srcset(self) -> str:
-        """The value of ``srcset``."""
-        return ", ".join(map(str, self.candidates))
-
-    @property
     def is_by_width(self) -> bool:
         """Whether browsers choose by width, which requires ``sizes``."""
-        return self.candidates[0].descriptor.endswith("w")
+        return " " in self.srcset and self.srcset.endswith("w")
+
+    @property
+    def has_choice(self) -> bool:
+        """Whether there is more than one size."""
+        return ", " in self.srcset
 
 
-@dataclass(frozen=True, slots=True)
-class Download:
-    """A download link in one format."""
+def join_srcset(candidates: Iterable[tuple[str, str]]) -> str:
+    """Return the value of ``srcset``.
 
-    format: ImageFormat
-    url: str
-
-
-def picture(
-    src: str, srcset: str | None, sources: Sequence[Source], img: Mapping[str, Any]
-) -> Markup:
-    """Return an ``<img>``, in a ``<picture>`` if there are *sources*.
-
-    :param src: URL of the fallback.
-    :param srcset: the fallback in several sizes, or ``None``.
-    :param sources: alternatives; a browser takes the first that it supports.
-    :param img: further attributes of the ``<img>``.
+    :param candidates: URLs with their descriptors, ``2x`` or ``800w``. The descriptor
+        of a single URL may be empty.
     """
-    image = tag("img", {"src": src, "srcset": srcset, **img})
-    if not sources:
+    # In a srcset, a comma at the end of a URL ends the candidate.
+    entries = ((re.sub(",$", "%2C", url), size) for url, size in candidates)
+    return ", ".join(f"{url} {size}".rstrip() for url, size in entries)
+
+
+def order_sources(
+    formats: Sequence[ImageFormat],
+    theme: Theme,
+    srcset: Callable[[ImageFormat, Theme], str],
+    *,
+    has_both_themes: bool,
+) -> list[Source]:
+    """Return the sources in the order in which browsers try them.
+
+    The other theme comes first, because its media query limits it. Within a theme,
+    the formats keep their order. The last source is the fallback, the ``<img>``.
+
+    :param formats: best first; every browser supports the last.
+    :param theme: the theme of the fallback.
+    :param srcset: returns the ``srcset`` of a format in a theme.
+    :param has_both_themes: whether the picture also exists in the other theme.
+    """
+    sources = [Source(format, srcset(format, theme)) for format in formats]
+    if not has_both_themes:
+        return sources
+    other = Theme.LIGHT if theme is Theme.DARK else Theme.DARK
+    return [
+        *(Source(format, srcset(format, other), MEDIA[other]) for format in formats),
+        *sources,
+    ]
+
+
+def write_picture(src: str, sources: Sequence[Source], img: Mapping[str, Any]) -> str:
+    """Return an ``<img>``, in a ``<picture>`` if there is more than one source.
+
+    :param src: URL of the fallback for browsers without ``srcset``.
+    :param sources: the result of :func:`order_sources`.
+    :param img: further attributes of the ``<img>``, and ``sizes`` of all sources.
+    """
+    *choices, fallback = sources
+    srcset = fallback.srcset if fallback.has_choice else None
+    attributes = {"src": src, "srcset": srcset, **img}
+    if not fallback.is_by_width:
+        attributes["sizes"] = None
+    image = write_tag("img", attributes)
+    if not choices:
         return image
-    shown = [_source(source, img.get("sizes")) for source in sources]
-    return Markup("<picture>{}{}</picture>").format(Markup("").join(shown), image)
+    tags = "".join(_write_source(source, img.get("sizes")) for source in choices)
+    return f"<picture>{tags}{image}</picture>"
 
 
-def _source(source: Source, sizes: str | None) -> Markup:
-    is_dark = source.media == DARK_MEDIA
-    return tag(
-        "source",
-        {
-            "type": source.format.mimetype,
-            "media": source.media,
-            "srcset": source.srcset,
-            "sizes": sizes if source.is_by_width else None,
-            "data-mplstream-theme": "dark" if is_dark else None,
-        },
-    )
+def _write_source(source: Source, sizes: str | None) -> str:
+    is_dark = source.media == MEDIA[Theme.DARK]
+    attributes = {
+        "type": source.format.mimetype,
+        "media": source.media,
+        "srcset": source.srcset,
+        "sizes": sizes if source.is_by_width else None,
+        "data-mplstream-theme": "dark" if is_dark else None,
+    }
+    return write_tag("source", attributes)
 
 
-def framed(
-    shown: Markup, caption: str | None, downloads: Sequence[Download], name: str
-) -> Markup:
-    """Wrap *shown* in a ``<figure>`` with download links and a caption.
+def frame_picture(
+    shown: str, caption: str | None, downloads: Mapping[str, str], name: str
+) -> str:
+    """Return a ``<figure>`` with *shown*, download links and a caption.
 
+    :param downloads: URLs by the name of the format.
     :param name: name of the figure in the links' labels for screen readers.
     """
-    links = [
-        Markup(
-            '<li><a href="{0}" download aria-label="{1} as {2}">{2}</a></li>'
-        ).format(link.url, name, link.format.name.upper())
-        for link in downloads
-    ]
-    listed = Markup("")
+    links = ""
+    for format, url in downloads.items():
+        label = format.upper()
+        attributes = {"href": url, "download": True, "aria-label": f"{name} as {label}"}
+        links += f"<li>{write_tag('a', attributes)}{label}</a></li>"
     if links:
-        listed = Markup('<ul class="mplstream-downloads">{}</ul>').format(
-            Markup("").join(links)
-        )
-    under = Markup("")
-    if caption is not None:
-        under = Markup("<figcaption>{}</figcaption>").format(caption)
-    opening = Markup('<figure class="mplstream-figure">')
-    return opening + shown + listed + under + Markup("</figure>")
+        links = f'<ul class="mplstream-downloads">{links}</ul>'
+    under = "" if caption is None else f"<figcaption>{escape(caption)}</figcaption>"
+    return f'<figure class="mplstream-figure">{shown}{links}{under}</figure>'
 
 
-def tag(name: str, attributes: Mapping[str, Any]) -> Markup:
-    """Return a start tag; ``True`` is a bare name, ``None`` and ``False`` add none."""
-    pairs = plain_attributes(attributes).items()
-    shown = [
-        Markup(" {}").format(key)
-        if attributes[key] is True and not text
-        else Markup(' {}="{}"').format(key, text)
-        for key, text in pairs
-    ]
-    return Markup("<{}{}>").format(name, Markup("").join(shown))
+def write_tag(name: str, attributes: Mapping[str, Any]) -> str:
+    """Return a start tag with the *attributes* that :func:`plain_attributes` keeps."""
+    plain = plain_attributes(attributes).items()
+    pairs = [f' {key}="{escape(value)}"' for key, value in plain]
+    return f"<{name}{''.join(pairs)}>"
 
 
 def plain_attributes(attributes: Mapping[str, Any]) -> dict[str, str]:
@@ -139,18 +146,18 @@ def plain_attributes(attributes: Mapping[str, Any]) -> dict[str, str]:
         ``true`` and ``false``. ``Markup`` is unescaped.
     """
     return {
-        name: _plain(name, value)
+        name: _read_text(name, value)
         for name, value in attributes.items()
-        if value is not None and (value is not False or _is_worded(name))
+        if value is not None and (value is not False or _has_words(name))
     }
 
 
-def _plain(name: str, value: object) -> str:
+def _read_text(name: str, value: object) -> str:
     if isinstance(value, bool):
-        return str(value).lower() if _is_worded(name) else ""
+        return str(value).lower() if _has_words(name) else ""
     return value.unescape() if isinstance(value, Markup) else str(value)
 
 
-def _is_worded(name: str) -> bool:
+def _has_words(name: str) -> bool:
     """Return whether the values of *name* are ``true`` and ``false``."""
     return name.startswith("aria-") or name == "draggable"

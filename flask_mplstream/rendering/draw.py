@@ -301,18 +301,20 @@ def check_size(
     if not (math.isfinite(width) and math.isfinite(height)):
         raise ImageTooLargeError(f"The picture's size is {width} x {height} pixels.")
     width_px, height_px = int(width), int(height)  # Agg truncates.
-    if _is_over(width, height, max_pixels):
+    if is_too_large(width, height, max_pixels):
         error = ImageTooLargeError(
             f"The picture would have {width_px} x {height_px} pixels, but at most "
             f"{max_pixels:,} are allowed (max_pixels), and {MAX_SIDE_PX:,} a side. "
             f"Make the figure, its dpi or the scale smaller."
         )
-        error.is_scaled = not _is_over(width / scale, height / scale, max_pixels)
+        error.is_scaled = not is_too_large(width / scale, height / scale, max_pixels)
         raise error
 
 
-def _is_over(width: float, height: float, max_pixels: int) -> bool:
-    return int(width) * int(height) > max_pixels or max(width, height) > MAX_SIDE_PX + 1
+def is_too_large(width: float, height: float, max_pixels: int) -> bool:
+    """Return whether a picture of this size in pixels exceeds the limits."""
+    width_px, height_px = int(width), int(height)  # Agg truncates.
+    return width_px * height_px > max_pixels or max(width_px, height_px) > MAX_SIDE_PX
 
 
 class _PixelCanvas(FigureCanvasAgg):

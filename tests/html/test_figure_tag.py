@@ -261,7 +261,7 @@ def test_the_size_is_a_hint_and_never_an_error(
         pytest.param({"loading": "eager"}, {"loading": "eager"}, id="over-default"),
         pytest.param({"alt": ""}, {"alt": ""}, id="decorative"),
         pytest.param({"alt": '"><script>'}, {"alt": '"><script>'}, id="escaped"),
-        pytest.param({"ismap": True}, {"ismap": None}, id="true"),
+        pytest.param({"ismap": True}, {"ismap": ""}, id="true"),
         pytest.param({"title_": "<b>"}, {"title": "<b>"}, id="always-attribute"),
     ],
 )

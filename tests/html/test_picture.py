@@ -232,7 +232,7 @@ def test_a_caption_and_downloads_make_a_figure(app: Flask) -> None:
     links = [found for tag, found in elements(shown) if tag == "a"]
     assert links[0] == {
         "href": "/plots/night.png?_download=1",
-        "download": None,
+        "download": "",
         "aria-label": "Stars as PNG",
     }
     assert links[1]["href"] == "/plots/night.webp?_download=1"
@@ -286,8 +286,8 @@ def test_the_script_can_stand_in_the_head(app: Flask) -> None:
         pytest.param({"_width": 9999}, "_width = '9999'", id="width"),
         pytest.param({"_width": 320, "_scale": 2}, "either a width or a", id="both"),
         pytest.param({"_theme": "sepia"}, "one of light, dark", id="option"),
-        pytest.param({"_format": "txt"}, "It is no picture", id="text"),
-        pytest.param({"widths": [320]}, "sizes, which is not given", id="no-sizes"),
+        pytest.param({"_format": "txt"}, "This format is not a picture", id="text"),
+        pytest.param({"widths": [320]}, "no effect without sizes", id="no-sizes"),
         pytest.param({"captoin": "x"}, "Did you mean 'caption'", id="word"),
     ],
 )
@@ -430,7 +430,7 @@ def test_true_and_false_are_words_where_they_are_values(app: Flask) -> None:
         )
     assert (shown["aria-hidden"], shown["draggable"]) == ("true", "false")
     assert "hidden" not in shown
-    assert shown["ismap"] is None
+    assert shown["ismap"] == ""
 
 
 def test_shapes_want_no_sizes(app: Flask) -> None:
