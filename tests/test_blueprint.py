@@ -1,4 +1,4 @@
-"""The blueprint: where figure routes may live."""
+"""The blueprint: rules, prefixes, registrations and arguments from the rule."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def small() -> Figure:
     return Figure(figsize=(1, 1))
 
 
-def test_the_decorated_function_stays_the_plain_function(
+def test_the_decorator_returns_the_function_unchanged(
     plots: FigureBlueprint,
 ) -> None:
     """It can be imported, called and tested without Flask."""
@@ -65,7 +65,7 @@ def test_several_blueprints_live_on_one_app() -> None:
 def test_one_blueprint_is_registered_twice_under_two_names(
     plots: FigureBlueprint,
 ) -> None:
-    """Flask's ``name=`` and ``url_prefix=`` work, with URLs of their own."""
+    """Flask's ``name=`` and ``url_prefix=`` work, with separate URLs."""
     plots.figure_route("/small")(small)
     app = Flask(__name__)
     app.register_blueprint(plots)
@@ -94,7 +94,7 @@ def test_a_nested_blueprint_has_its_full_name(plots: FigureBlueprint) -> None:
 def test_a_mounted_app_makes_urls_below_its_mount(
     plots: FigureBlueprint, serve: Serve
 ) -> None:
-    """``SCRIPT_NAME`` stands in the URLs that templates get."""
+    """URLs in templates begin with ``SCRIPT_NAME``."""
     plots.figure_route("/small")(small)
     app = serve().application
     with app.test_request_context("/x", environ_overrides={"SCRIPT_NAME": "/mount"}):
@@ -144,21 +144,21 @@ class Numbers(BaseConverter):
 
 
 class Moment(BaseConverter):
-    """A point in time, in the zone that it was told in."""
+    """A point in time, in the zone of the URL."""
 
     def to_python(self, value: str) -> datetime:
         return datetime.fromisoformat(value)
 
 
 class Token(str):
-    """Hides what it is, as secrets do."""
+    """Text with a masked ``repr``, as secrets have."""
 
     def __repr__(self) -> str:
         return "Token(***)"
 
 
 class TokenConverter(BaseConverter):
-    """Whoever has it is let in."""
+    """Make each text a token."""
 
     def to_python(self, value: str) -> Token:
         return Token(value)
@@ -166,7 +166,7 @@ class TokenConverter(BaseConverter):
 
 @pytest.fixture
 def converting(plots: FigureBlueprint, renders: Counter) -> FlaskClient:
-    """Figures whose paths hold more than text and numbers."""
+    """Serve figures with paths of more types than text and numbers."""
 
     @plots.figure_route("/sum/<numbers:terms>")
     def total(terms: list[int]) -> Figure:
@@ -198,8 +198,10 @@ def converting(plots: FigureBlueprint, renders: Counter) -> FlaskClient:
     return app.test_client()
 
 
-def test_a_converter_may_give_a_list(converting: FlaskClient, renders: Counter) -> None:
-    """Whatever it makes need not be hashable; equal ones are one picture."""
+def test_a_converter_may_return_a_list(
+    converting: FlaskClient, renders: Counter
+) -> None:
+    """The value need not be hashable; equal values name one picture."""
     for _ in range(2):
         assert converting.get("/plots/sum/1,2").status_code == 200
     assert renders.calls == [[1, 2]]
@@ -223,10 +225,10 @@ def test_a_converter_may_give_a_list(converting: FlaskClient, renders: Counter) 
         ),
     ],
 )
-def test_path_values_that_look_alike_are_two_pictures(
+def test_path_values_with_an_equal_repr_name_two_pictures(
     converting: FlaskClient, renders: Counter, first: str, second: str
 ) -> None:
-    """Equal ones, and those that show as equal: none is sent for the other."""
+    """Equal values, and values with an equal ``repr``, are never confused."""
     for path in (first, second):
         assert converting.get(f"/plots/{path}").status_code == 200
     assert len(set(renders.calls)) == 2
@@ -240,10 +242,10 @@ class Level(Enum):
     HIGH = 2
 
 
-def test_an_enum_stands_in_the_path_by_its_value(
+def test_the_path_has_the_value_of_an_enum(
     plots: FigureBlueprint, serve: Serve, renders: Counter
 ) -> None:
-    """``figure_url`` makes the URL that means the member."""
+    """``figure_url`` accepts the member or its value."""
 
     @plots.figure_route("/regions/<region>/<level>")
     def sales(region: Region, level: Level) -> Figure:
@@ -259,8 +261,8 @@ def test_an_enum_stands_in_the_path_by_its_value(
     assert renders.calls == [(Region.NORTH, Level.HIGH)]
 
 
-def test_a_converter_that_nobody_takes_stops_the_app(plots: FigureBlueprint) -> None:
-    """A variable in the rule without a parameter is a mistake of the author."""
+def test_a_variable_without_a_parameter_is_an_error(plots: FigureBlueprint) -> None:
+    """The app does not start with a rule that cannot work."""
     plots.figure_route("/small/<int:year>")(small)
     with pytest.raises(ConfigError, match="variable 'year'"):
         Flask(__name__).register_blueprint(plots)
@@ -289,7 +291,7 @@ def test_a_variable_of_the_prefix_may_be_for_a_preprocessor() -> None:
         assert url("plots.small") == "/de/small"
 
 
-def test_a_second_route_of_the_same_name_is_refused(plots: FigureBlueprint) -> None:
+def test_a_second_route_with_the_same_name_is_refused(plots: FigureBlueprint) -> None:
     """Two functions of one name need two endpoints."""
     plots.figure_route("/small")(small)
     with pytest.raises(ConfigError, match="already has a figure route 'small'"):
@@ -297,7 +299,7 @@ def test_a_second_route_of_the_same_name_is_refused(plots: FigureBlueprint) -> N
     plots.figure_route("/other", endpoint="other")(small)
 
 
-def test_a_rule_that_ends_in_a_slash_has_extensions_too(
+def test_a_rule_with_a_trailing_slash_has_extensions(
     plots: FigureBlueprint, serve: Serve
 ) -> None:
     """``/walk/`` is also ``/walk.svg``."""
@@ -307,7 +309,7 @@ def test_a_rule_that_ends_in_a_slash_has_extensions_too(
     assert client.get("/plots/small.svg").mimetype == "image/svg+xml"
 
 
-def test_the_root_of_a_blueprint_has_extensions_too(
+def test_the_root_of_a_blueprint_has_extensions(
     plots: FigureBlueprint, serve: Serve
 ) -> None:
     """``/`` is also ``/index.svg``, as in any web server."""
@@ -328,10 +330,10 @@ def test_the_root_of_a_blueprint_has_extensions_too(
         pytest.param({"cli_group": None}, ["hello"], id="none"),
     ],
 )
-def test_commands_of_a_blueprint_are_where_flask_puts_them(
+def test_commands_of_a_blueprint_are_in_its_group(
     options: dict[str, Any], command: list[str]
 ) -> None:
-    """``cli_group`` means what it means for every blueprint."""
+    """``cli_group`` works as for every blueprint."""
     plots = FigureBlueprint("plots", __name__, **options)
     plots.cli.command("hello")(lambda: print("hello"))
     app = Flask(__name__)
@@ -340,7 +342,7 @@ def test_commands_of_a_blueprint_are_where_flask_puts_them(
 
 
 def test_a_global_of_the_app_is_left_alone(plots: FigureBlueprint) -> None:
-    """An app that has its own ``figure`` in templates keeps it."""
+    """An app that has a ``figure`` in templates keeps it."""
     app = Flask(__name__)
     app.jinja_env.globals["figure"] = "mine"
     app.register_blueprint(plots)
@@ -352,7 +354,7 @@ def test_a_global_of_the_app_is_left_alone(plots: FigureBlueprint) -> None:
 
 @pytest.fixture
 def sevens(renders: Counter) -> FlaskClient:
-    """A blueprint whose ``url_defaults`` give an argument."""
+    """Serve a blueprint whose ``url_defaults`` set an argument."""
     plots = FigureBlueprint(
         "plots", __name__, url_prefix="/plots", url_defaults={"n": 7}
     )
@@ -370,16 +372,16 @@ def sevens(renders: Counter) -> FlaskClient:
 def test_an_argument_of_the_rule_reaches_the_function(
     sevens: FlaskClient, renders: Counter
 ) -> None:
-    """Whatever its own default is; the query cannot say otherwise."""
+    """It replaces the function's default, and the query cannot change it."""
     assert sevens.get("/plots/walk").status_code == 200
     assert sevens.get("/plots/walk?n=3").status_code == 400
     assert renders.calls == [(7, 0)]
 
 
-def test_an_argument_of_the_rule_is_part_of_the_key_in_templates(
+def test_a_template_uses_the_arguments_of_the_rule(
     sevens: FlaskClient, renders: Counter
 ) -> None:
-    """What a template draws is what the URL gives."""
+    """A template's picture is the picture of the URL."""
     with sevens.application.test_request_context():
         figure_data_uri("plots.walk")
     assert "hit" in sevens.get("/plots/walk.png").headers["Cache-Status"]
@@ -397,15 +399,15 @@ def test_an_argument_of_the_rule_is_part_of_the_key_in_templates(
 def test_an_argument_of_the_rule_is_not_in_the_query(
     sevens: FlaskClient, given: dict[str, int], url: str
 ) -> None:
-    """The canonical URL is served, as the path says it already."""
+    """The path implies it, and the canonical URL is served."""
     with sevens.application.test_request_context():
         assert figure_url("plots.walk", **given) == url
     assert sevens.get(url).status_code == 200
 
 
 @pytest.mark.parametrize("n", [1, 3], ids=["the-functions-default", "other"])
-def test_what_the_rule_does_not_say_is_refused(sevens: FlaskClient, n: int) -> None:
-    """No URL gives it, so none is made that shows another picture."""
+def test_a_value_that_the_rule_excludes_is_refused(sevens: FlaskClient, n: int) -> None:
+    """No URL has the value, so ``figure_url`` raises."""
     with (
         sevens.application.test_request_context(),
         pytest.raises(ArgumentsError, match=f"n = '{n}'"),
@@ -413,17 +415,17 @@ def test_what_the_rule_does_not_say_is_refused(sevens: FlaskClient, n: int) -> N
         figure_url("plots.walk", n=n)
 
 
-def test_the_size_is_that_of_what_the_rule_gives(sevens: FlaskClient) -> None:
-    """``figure()`` knows it once the URL was asked for."""
+def test_figure_has_the_size_of_the_rules_picture(sevens: FlaskClient) -> None:
+    """``figure()`` knows the size after a request for the URL."""
     sevens.get("/plots/walk")
     with sevens.application.test_request_context():
         assert 'width="100" height="100"' in figure("plots.walk")
 
 
-def test_an_invalidation_is_of_what_the_rule_gives(
+def test_invalidate_uses_the_arguments_of_the_rule(
     sevens: FlaskClient, renders: Counter
 ) -> None:
-    """``invalidate("walk", seed=2)`` means the picture at that URL."""
+    """``invalidate("walk", seed=2)`` drops the picture at that URL."""
     app = sevens.application
     sevens.get("/plots/walk?seed=2")
     with app.app_context():
@@ -433,7 +435,7 @@ def test_an_invalidation_is_of_what_the_rule_gives(
     assert len(renders) == 2
 
 
-def test_the_shell_means_what_the_rule_gives(
+def test_commands_use_the_arguments_of_the_rule(
     sevens: FlaskClient, renders: Counter
 ) -> None:
     """``warm`` renders the picture at that URL, ``purge`` drops it."""
@@ -448,8 +450,8 @@ def test_the_shell_means_what_the_rule_gives(
     assert [values for values in renders.calls if values != (7, 2)] == []
 
 
-def test_a_page_reads_what_the_rule_gives(sevens: FlaskClient) -> None:
-    """Its own query says nothing of it."""
+def test_figure_arguments_uses_the_arguments_of_the_rule(sevens: FlaskClient) -> None:
+    """The page's query does not change them."""
     with sevens.application.test_request_context("/?n=3&seed=2"):
         assert figure_arguments("plots.walk", request.args) == {"n": 7, "seed": 2}
 
@@ -474,6 +476,6 @@ def test_a_default_of_the_prefix_may_be_for_a_preprocessor() -> None:
 
 
 def test_an_endpoint_has_no_dot(plots: FigureBlueprint) -> None:
-    """It would look like a blueprint in a blueprint; Flask refuses it as well."""
+    """Flask also refuses it, because a dot separates blueprint names."""
     with pytest.raises(ConfigError, match=r"'a\.b' has a dot"):
         plots.figure_route("/x", endpoint="a.b")(lambda: Figure())

@@ -1,4 +1,4 @@
-"""The setups in docs/deploying.md: each server runs with the files of the page."""
+"""The setups in docs/deploying.md: each server runs with the page's files."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_gunicorn(tmp_path: Path, port: int, redis_port: int) -> None:
 
 
 def test_gevent(tmp_path: Path, port: int) -> None:
-    """It waits for the workers of the page's command."""
+    """The server waits for the workers of the page's command."""
     command = (*GUNICORN, "-k", "gevent", "-w", "1", "myapp:create_app()")
     with serve(tmp_path, port, *command, MPLSTREAM_WORKERS="1"):
         assert "uri-miss" in fetch(port, "/plots/walk")["Cache-Status"]
@@ -82,13 +82,13 @@ def test_gevent(tmp_path: Path, port: int) -> None:
 
 
 def test_uwsgi(tmp_path: Path, port: int) -> None:
-    """Each of its two processes draws."""
+    """Each of the two processes draws."""
     with serve(tmp_path, port, need("uwsgi"), "--ini", "uwsgi.ini"):
         assert "uri-miss" in fetch(port, "/plots/walk")["Cache-Status"]
 
 
 def test_nginx(tmp_path: Path, port: int) -> None:
-    """It serves the app under a prefix, and public pictures from its cache."""
+    """The app is served under a prefix, public pictures from nginx's cache."""
     front = free_port()
     site = FILES["nginx.conf"].replace("8000", str(port))
     site = site.replace("listen 80;", f"listen 127.0.0.1:{front};")
@@ -118,7 +118,7 @@ def test_nginx(tmp_path: Path, port: int) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="for namespaces of Linux")
 def test_a_container(tmp_path: Path, port: int) -> None:
-    """Nobody, on a disk that cannot be written, with workers."""
+    """The user ``nobody`` renders in workers on a read-only disk."""
     if os.geteuid() != 0:
         lacking("run this test as root: it mounts file systems in a namespace")
     inside = (need("unshare"), "--mount", "sh", "-c", READ_ONLY, "sh")

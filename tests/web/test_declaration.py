@@ -1,4 +1,4 @@
-"""What may be declared as a figure route, and what a wrong declaration is told."""
+"""Declarations of figure routes, and the messages for wrong ones."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def passed_on(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @dataclass
 class Charts:
-    """Draws with what it was made with."""
+    """An object with figure functions of all kinds."""
 
     rows: int = 1
 
@@ -72,7 +72,7 @@ class Charts:
 
 
 class Sheet(Figure):
-    """A figure that is drawn where it is made."""
+    """A subclass of ``Figure`` that a call draws."""
 
     def __init__(self, width: int = 1) -> None:
         super().__init__(figsize=(width, 2), dpi=100)
@@ -99,10 +99,10 @@ NAMED = [
 
 
 @pytest.mark.parametrize("function", KINDS)
-def test_a_callable_without_a_name_draws_under_an_endpoint(
+def test_a_callable_without_a_name_is_served_under_an_endpoint(
     plots: FigureBlueprint, serve: Serve, function: Callable[..., Any]
 ) -> None:
-    """Its URL, its arguments, its markup and its file name are there as usual."""
+    """URL, arguments, markup and file name work as for a function."""
     assert plots.figure_route("/bars", endpoint="bars")(function) is function
     client = serve()
     with client.application.test_request_context():
@@ -117,7 +117,7 @@ def test_a_callable_without_a_name_draws_under_an_endpoint(
 def test_a_callable_without_a_name_needs_an_endpoint(
     plots: FigureBlueprint, function: Callable[..., Any]
 ) -> None:
-    """The error comes at the decorator and shows what to write."""
+    """The decorator raises the error, with the fix."""
     message = r"has no name\. .*figure_route\('/bars', endpoint='walk'\)\.$"
     with pytest.raises(ConfigError, match=message) as caught:
         plots.figure_route("/bars")(function)
@@ -136,17 +136,17 @@ def test_a_callable_with_a_name_is_a_figure_function(
     assert [*client.application.extensions["mplstream"].routes] == [f"plots.{name}"]
 
 
-def test_a_partial_has_the_words_of_its_function(
+def test_a_partial_has_the_docstring_of_its_function(
     plots: FigureBlueprint, serve: Serve
 ) -> None:
-    """Not those of ``functools.partial``."""
+    """It is not that of ``functools.partial``."""
     plots.figure_route("/bars", endpoint="bars")(partial(bars, 2))
     with serve().application.test_request_context():
         assert 'alt="Show the rows."' in figure("plots.bars")
 
 
-def test_a_partial_bound_to_something_else_is_another_picture() -> None:
-    """A deploy that changes what is bound does not serve the old picture."""
+def test_the_bound_arguments_of_a_partial_are_in_the_key() -> None:
+    """A deploy that changes them does not serve the old picture."""
     keys = set()
     for rows in (1, 2):
         plots = FigureBlueprint("plots", __name__)
@@ -158,7 +158,7 @@ def test_a_partial_bound_to_something_else_is_another_picture() -> None:
 
 
 class Unready:
-    """A class whose body calls the decorator."""
+    """A class that calls the decorator in its body."""
 
     def drawn(self, width: int = 1) -> Figure:
         return bars(1, width)
@@ -175,17 +175,17 @@ class Unready:
         pytest.param("walk", "decorates 'walk'", id="text"),
     ],
 )
-def test_what_cannot_draw_is_refused_at_the_decorator(
+def test_an_object_that_is_no_figure_function_is_refused(
     plots: FigureBlueprint, function: Any, message: str
 ) -> None:
-    """The error says why and what to do."""
+    """The decorator's error has the reason and the fix."""
     with pytest.raises(ConfigError, match=message) as caught:
         plots.figure_route("/bars", endpoint="bars")(function)
     assert_short(caught)
 
 
-def test_a_builtin_without_a_signature_stops_the_app(plots: FigureBlueprint) -> None:
-    """Nobody can know which arguments its URL may have."""
+def test_a_builtin_without_a_signature_is_an_error(plots: FigureBlueprint) -> None:
+    """The arguments of its URL are unknown."""
     plots.figure_route("/x")(dict)
     with pytest.raises(ConfigError, match="does not say which arguments") as caught:
         Flask(__name__).register_blueprint(plots)
@@ -212,7 +212,7 @@ def test_a_builtin_without_a_signature_stops_the_app(plots: FigureBlueprint) -> 
         pytest.param(lambda route: route(b"/x"), "is b'/x'. Write text", id="bytes"),
     ],
 )
-def test_what_is_no_rule_is_refused_at_the_decorator(
+def test_an_invalid_rule_is_refused_at_the_decorator(
     plots: FigureBlueprint, decorate: Callable[[Any], Any], message: str
 ) -> None:
     """``@plots.figure_route`` without parentheses adds no route silently."""
@@ -224,15 +224,17 @@ def test_what_is_no_rule_is_refused_at_the_decorator(
 @pytest.mark.parametrize(
     "endpoint", [5, "", b"x", bars], ids=["number", "empty", "bytes", "function"]
 )
-def test_an_endpoint_is_a_name(plots: FigureBlueprint, endpoint: Any) -> None:
-    """Something else is refused at the decorator."""
+def test_an_invalid_endpoint_is_refused_at_the_decorator(
+    plots: FigureBlueprint, endpoint: Any
+) -> None:
+    """It must be text without a dot."""
     with pytest.raises(ConfigError, match="Give a name, such as 'walk'") as caught:
         plots.figure_route("/x", endpoint=endpoint)(bars)
     assert_short(caught)
 
 
 def test_a_rule_may_be_the_prefix_alone() -> None:
-    """An empty rule means in Flask that nothing follows the prefix."""
+    """As in Flask, an empty rule adds nothing to the prefix."""
     plots = FigureBlueprint("plots", __name__, url_prefix="/plots")
     plots.figure_route("")(bars)
     app = Flask(__name__)
@@ -240,8 +242,8 @@ def test_a_rule_may_be_the_prefix_alone() -> None:
     assert app.test_client().get("/plots").status_code == 200
 
 
-def test_a_cache_is_flask_cachings() -> None:
-    """``cache="redis"`` would fail in the first request."""
+def test_a_cache_must_be_flask_cachings() -> None:
+    """``cache="redis"`` would fail at the first request."""
     cache: Any = "redis"
     with pytest.raises(ConfigError, match="Pass a Cache of flask_caching") as caught:
         FigureBlueprint("plots", __name__, cache=cache)
@@ -278,14 +280,14 @@ def none(day: date | None = None, at: datetime | None = None) -> None: ...
         pytest.param(keyword, "start", id="keyword-only"),
     ],
 )
-def test_a_default_that_was_calculated_at_import_is_told(
+def test_a_default_calculated_at_import_is_logged(
     plots: FigureBlueprint,
     serve: Serve,
     caplog: pytest.LogCaptureFixture,
     function: Callable[..., Any],
     name: str,
 ) -> None:
-    """It stays the same until the app is restarted, and drops out of the URL."""
+    """It stays the same until a restart, and is not in the URL."""
     plots.figure_route("/x")(function)
     with caplog.at_level(logging.WARNING):
         serve()
@@ -296,13 +298,13 @@ def test_a_default_that_was_calculated_at_import_is_told(
 
 
 @pytest.mark.parametrize("function", [fixed, none])
-def test_other_defaults_are_fine(
+def test_constant_defaults_are_not_logged(
     plots: FigureBlueprint,
     serve: Serve,
     caplog: pytest.LogCaptureFixture,
     function: Callable[..., Any],
 ) -> None:
-    """A date that is written down is meant to stay."""
+    """A date literal is a deliberate constant."""
     plots.figure_route("/x")(function)
     serve()
     assert caplog.messages == []
@@ -320,8 +322,8 @@ def test_other_defaults_are_fine(
         pytest.param(5.5, False, id="number"),
     ],
 )
-def test_a_value_of_the_time_of_import_is_told(value: Any, is_told: bool) -> None:
-    """Also where no call is in the signature, as for a constant of another module."""
+def test_a_default_near_the_time_of_import_is_logged(value: Any, is_told: bool) -> None:
+    """The signature need not contain the call."""
 
     def figure(x: Any) -> None: ...
 
@@ -331,10 +333,10 @@ def test_a_value_of_the_time_of_import_is_told(value: Any, is_told: bool) -> Non
     assert bool([*find_frozen_defaults(figure, Parameters(figure), noon)]) is is_told
 
 
-def test_a_function_may_change_its_default(
+def test_each_call_gets_a_copy_of_a_mutable_default(
     plots: FigureBlueprint, serve: Serve
 ) -> None:
-    """Each call has a list of its own, so a mutable default is no trap here."""
+    """A function that changes it does not affect the next call."""
     seen: list[list[int]] = []
 
     @plots.figure_route("/x", max_age=0)

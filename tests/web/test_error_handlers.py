@@ -1,4 +1,4 @@
-"""Errors of a figure function: what the developer sees, and what a stranger."""
+"""Errors of a figure function: the response, the log and the debugger."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ IMAGE = {"Sec-Fetch-Dest": "image"}
 
 
 class NoSuchShipError(LookupError):
-    """An error of the app's own."""
+    """An error of the app."""
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +40,7 @@ def figures(plots: FigureBlueprint) -> None:
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Message]:
-    """What the pictures of errors say."""
+    """Record the messages of error pictures."""
     seen: list[Message] = []
 
     def kept(message: Message, *size: Any, **look: Any) -> bytes:
@@ -55,10 +55,10 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
     return [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
-def test_a_stranger_learns_nothing(
+def test_a_response_has_no_details_of_an_error(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """500, problem+json, kept by nobody; the log has the figure and the reason."""
+    """It is an uncached 500; the log has the figure and the reason."""
     answer = serve().get("/plots/bad?name=x&n=3")
     assert answer.status_code == 500
     assert answer.mimetype == "application/problem+json"
@@ -79,10 +79,10 @@ def test_a_stranger_learns_nothing(
     assert not line.exc_info
 
 
-def test_a_page_that_wants_an_image_gets_a_neutral_one(
+def test_a_request_for_an_image_gets_a_neutral_picture(
     serve: Serve, drawn: list[Message]
 ) -> None:
-    """With the status of the error."""
+    """It has the status of the error."""
     answer = serve().get("/plots/bad", headers=IMAGE)
     assert (answer.status_code, answer.mimetype) == (500, "image/png")
     assert answer.headers["Cache-Control"] == "no-store"
@@ -91,10 +91,10 @@ def test_a_page_that_wants_an_image_gets_a_neutral_one(
     assert not message.details
 
 
-def test_in_debug_the_picture_says_what_went_wrong(
+def test_in_debug_mode_the_picture_has_the_error(
     serve: Serve, drawn: list[Message], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Type, message and the user's line; the log has the traceback."""
+    """It has type, message and line; the log has the traceback."""
     client = serve(DEBUG=True)
     answer = client.get("/plots/bad?name=x", headers=IMAGE)
     assert (answer.status_code, answer.mimetype) == (500, "image/png")
@@ -109,30 +109,30 @@ def test_in_debug_the_picture_says_what_went_wrong(
     assert told["detail"] == text
 
 
-def test_in_debug_a_missing_return_is_told(serve: Serve) -> None:
-    """An error of the package's own is told as well."""
+def test_in_debug_mode_the_picture_names_a_missing_return(serve: Serve) -> None:
+    """The package's errors are shown too."""
     told = serve(DEBUG=True).get("/plots/none").json
     assert told is not None
     assert "Did you forget to return the figure?" in told["detail"]
 
 
-def test_in_debug_an_opened_page_is_the_debugger_s(serve: Serve) -> None:
-    """Werkzeug's debugger says more than a picture can."""
+def test_in_debug_mode_a_page_shows_the_debugger(serve: Serve) -> None:
+    """Werkzeug's debugger has more details than a picture."""
     with pytest.raises(ValueError, match="no a in"):
         serve(DEBUG=True).get("/plots/bad", headers={"Sec-Fetch-Dest": "document"})
 
 
 @pytest.mark.parametrize("setting", ["TESTING", "PROPAGATE_EXCEPTIONS"])
-def test_a_test_sees_the_error_itself(serve: Serve, setting: str) -> None:
-    """As Flask has it."""
+def test_under_testing_the_error_is_raised(serve: Serve, setting: str) -> None:
+    """Flask's views do the same."""
     with pytest.raises(ValueError, match="no a in"):
         serve(**{setting: True}).get("/plots/bad")
 
 
-def test_a_stranger_s_text_breaks_no_line_of_the_log(
+def test_text_from_a_request_breaks_no_line_of_the_log(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """No control characters, and not more than fits a line."""
+    """Control characters are replaced, and long text is cut."""
     client = serve()
     hostile = "a\r\n2026-01-01 ERROR forged \x1b[31m\x00\u2028"
     client.get("/plots/bad", query_string={"name": hostile})
@@ -143,8 +143,8 @@ def test_a_stranger_s_text_breaks_no_line_of_the_log(
     assert "…" in lines(caplog)[1].getMessage()
 
 
-def test_an_error_handler_of_the_app_comes_first(plots: FigureBlueprint) -> None:
-    """It was registered for that very error; nobody keeps its answer."""
+def test_an_error_handler_of_the_app_has_precedence(plots: FigureBlueprint) -> None:
+    """Its response is not cached."""
     app = Flask(__name__)
     app.register_blueprint(plots)
 
@@ -158,8 +158,8 @@ def test_an_error_handler_of_the_app_comes_first(plots: FigureBlueprint) -> None
     assert app.test_client().get("/plots/bad").status_code == 500
 
 
-def test_an_error_handler_that_fails_is_an_error(plots: FigureBlueprint) -> None:
-    """Its own, as Flask has it."""
+def test_an_error_in_an_error_handler_is_raised(plots: FigureBlueprint) -> None:
+    """Flask does the same."""
     app = Flask(__name__)
     app.register_blueprint(plots)
 
@@ -171,8 +171,8 @@ def test_an_error_handler_that_fails_is_an_error(plots: FigureBlueprint) -> None
     assert app.test_client().get("/plots/ship").status_code == 500
 
 
-def test_those_who_listen_for_errors_hear_of_it(serve: Serve) -> None:
-    """Sentry and others connect to Flask's signal."""
+def test_an_error_sends_flasks_signal(serve: Serve) -> None:
+    """Sentry and similar tools connect to it."""
     client = serve()
     heard: list[Any] = []
 

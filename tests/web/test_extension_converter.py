@@ -1,4 +1,4 @@
-"""Extensions that are spelled in another way than in canonical URLs."""
+"""Extensions with another spelling than in canonical URLs."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ def client(plots: FigureBlueprint, serve: Serve, renders: Counter) -> FlaskClien
         pytest.param("of/C%C3%A4t.PNG.PNG", "of/C%C3%A4t.PNG.png", id="twice"),
     ],
 )
-def test_another_spelling_leads_to_the_canonical_url(
+def test_another_spelling_redirects_to_the_canonical_url(
     client: FlaskClient, renders: Counter, method: str, url: str, canonical: str
 ) -> None:
-    """For good (308), with the query and without a render."""
+    """The 308 keeps the query and renders nothing."""
     answer = client.open(f"/plots/{url}", method=method)
     assert answer.status_code == 308
     assert answer.data == b""
@@ -81,13 +81,13 @@ def test_another_spelling_leads_to_the_canonical_url(
         pytest.param("walkxPNG", id="no-dot"),
     ],
 )
-def test_what_is_not_offered_stays_missing(client: FlaskClient, url: str) -> None:
-    """In any spelling."""
+def test_a_format_that_is_not_offered_is_a_404(client: FlaskClient, url: str) -> None:
+    """The spelling does not matter."""
     assert client.get(f"/plots/{url}").status_code == 404
 
 
-def test_a_signed_url_stays_valid(client: FlaskClient) -> None:
-    """The signature is of the canonical path, to which the client is sent."""
+def test_a_redirect_keeps_a_signature_valid(client: FlaskClient) -> None:
+    """The signature covers the canonical path."""
     with client.application.test_request_context():
         url = figure_url("plots.signed", n=2, _format="png")
     respelled = url.replace(".png", ".PNG")
@@ -101,8 +101,8 @@ def test_a_signed_url_stays_valid(client: FlaskClient) -> None:
     "path",
     ["//evil.test/x.PNG", "///evil.test/x.PNG", "/\\evil.test/x.PNG", "/x:y.PNG"],
 )
-def test_no_spelling_leads_to_another_host(path: str) -> None:
-    """Where a rule takes whatever the path is, as well."""
+def test_no_spelling_redirects_to_another_host(path: str) -> None:
+    """A rule that accepts any path does not redirect elsewhere."""
     app = Flask(__name__)
     app.url_map.merge_slashes = False
     plots = FigureBlueprint("plots", __name__)
@@ -119,8 +119,8 @@ def test_no_spelling_leads_to_another_host(path: str) -> None:
     assert not answer.location.startswith(("//", "/\\"))
 
 
-def test_plain_flask_makes_canonical_urls(client: FlaskClient) -> None:
-    """``url_for`` knows aliases, and refuses what is not offered."""
+def test_url_for_makes_canonical_urls(client: FlaskClient) -> None:
+    """It accepts aliases, and refuses formats that are not offered."""
     with client.application.test_request_context():
         for name in ("jpeg", "JPG", "jpg"):
             assert url_for("plots.walk", _format=name) == "/plots/walk.jpg"
@@ -128,14 +128,14 @@ def test_plain_flask_makes_canonical_urls(client: FlaskClient) -> None:
             url_for("plots.walk", _format="gif")
 
 
-def test_a_mounted_app_needs_no_other_location(client: FlaskClient) -> None:
+def test_a_redirect_keeps_the_mount(client: FlaskClient) -> None:
     """``SCRIPT_NAME`` is in the location."""
     answer = client.get("/plots/walk.PNG", environ_overrides={"SCRIPT_NAME": "/a b"})
     assert answer.location == "/a%20b/plots/walk.png"
 
 
-def test_a_decorator_comes_before_the_redirect() -> None:
-    """What is behind a login says nothing of its formats."""
+def test_a_decorator_runs_before_the_redirect() -> None:
+    """A route behind a login does not reveal its formats."""
     plots = FigureBlueprint("plots", __name__)
 
     @plots.figure_route("/walk", decorators=[lambda view: lambda **_: abort(401)])
