@@ -1,6 +1,6 @@
-"""Hostile requests never hurt: a clean answer, no memory kept, no broken picture.
+"""Hostile requests: clean responses, no kept memory, no broken picture.
 
-Rendering is stubbed, so that what is tested is all that happens around it; the
+Renders are stubbed, because the tests are about everything around them; the
 last tests draw. A failure shows a request that can be sent again as it is.
 """
 
@@ -66,8 +66,8 @@ Note = Callable[[str, Picture], object]
 
 
 @contextmanager
-def stubbed(note: Note = lambda *_: None) -> Iterator[None]:
-    """Every picture is ``BODY``; *note* is told which route renders which."""
+def stub_renders(note: Note = lambda *_: None) -> Iterator[None]:
+    """Stub renders with ``BODY``; *note* gets the route of each."""
 
     def render(
         self: FigureRoute, picture: Picture, *_: object, **__: object
@@ -82,7 +82,7 @@ def stubbed(note: Note = lambda *_: None) -> Iterator[None]:
 
 
 def dashboard(**config: Any) -> Flask:
-    """The example app; an error in it is an exception here."""
+    """Return the example app. Its errors are raised."""
     common = {"PROPAGATE_EXCEPTIONS": True, "SECRET_KEY": "not told"}
     return create_app({**common, **config})
 
@@ -93,8 +93,10 @@ def backend_of(app: Flask) -> MemoryCache:
     return backend
 
 
-def tried(app: Flask, asked: Asked, *, is_figure: bool) -> tuple[str, Answer | None]:
-    """What is wrong with the answer to *asked*, or nothing; and the answer."""
+def try_request(
+    app: Flask, asked: Asked, *, is_figure: bool
+) -> tuple[str, Answer | None]:
+    """Return a fault of the response to *asked*, if any, and the response."""
     try:
         answer = send(app, asked)
         return complaint(asked, answer, is_figure=is_figure), answer
@@ -103,7 +105,7 @@ def tried(app: Flask, asked: Asked, *, is_figure: bool) -> tuple[str, Answer | N
 
 
 def resident_bytes() -> int | None:
-    """Memory of this process that is in use; ``None`` where nobody can say."""
+    """Return this process's resident memory, or ``None`` if unknown."""
     gc.collect()
     try:
         ctypes.CDLL(None).malloc_trim(0)  # Freed memory is not in use.
@@ -115,7 +117,7 @@ def resident_bytes() -> int | None:
 
 @dataclass
 class Flood:
-    """What came of many requests."""
+    """The results of many requests."""
 
     requests: int
     cache_bytes: int
@@ -133,12 +135,12 @@ class Flood:
 
     @property
     def warm_up(self) -> int:
-        """Requests before the memory is measured."""
+        """Send requests before memory is measured."""
         return self.requests // 2
 
     @property
     def often(self) -> int:
-        """How often all that is possible should have happened."""
+        """The count above which a result is frequent."""
         return self.requests // 250
 
     def note(self, asked: Asked, answer: Answer, *, is_figure: bool) -> None:
@@ -155,13 +157,13 @@ class Flood:
 
 @pytest.fixture(scope="module")
 def share(request: pytest.FixtureRequest) -> float:
-    """The part of the whole search that this run makes."""
+    """Return the share of the whole search in this run."""
     return 1.0 if request.config.getoption("--sweep") else SHARE
 
 
 @pytest.fixture(scope="module")
 def flood(share: float) -> Flood:
-    """The example app under all of it, once, with a small cache."""
+    """Send the whole flood once to the example app with a small cache."""
     flood = Flood(round(REQUESTS * share), int(CACHE_BYTES * share))
     with pytest.MonkeyPatch.context() as patch:
         # What is remembered must be full long before the end, as all of it is bounded.
@@ -173,14 +175,14 @@ def flood(share: float) -> Flood:
     paths = {path for target in targets(app) for path in target.paths}
     backend = backend_of(app)
     blocks, resident = 0, None
-    with stubbed(flood.count_render):
+    with stub_renders(flood.count_render):
         for number in range(flood.requests):
             if number == flood.warm_up:
                 resident, blocks = resident_bytes(), sys.getallocatedblocks()
             asked = fuzz.asked()
             # Werkzeug takes any number of slashes in front for one.
             is_figure = f"/{asked.path.lstrip('/')}" in paths
-            wrong, answer = tried(app, asked, is_figure=is_figure)
+            wrong, answer = try_request(app, asked, is_figure=is_figure)
             if wrong:
                 flood.complaints.append(f"seed {SEED}, no. {number}: {wrong}\n{asked}")
             if answer is not None:
@@ -195,14 +197,14 @@ def flood(share: float) -> Flood:
     return flood
 
 
-def test_every_answer_is_clean(flood: Flood) -> None:
-    """No 5xx, no exception, well-formed headers, problems as RFC 9457 has them."""
+def test_every_response_is_clean(flood: Flood) -> None:
+    """There is no 5xx and no exception; headers and problems are well-formed."""
     shortest = min(flood.complaints, key=len, default="")
     assert not shortest, f"{len(flood.complaints)} such, the shortest: {shortest}"
 
 
-def test_the_flood_gets_everywhere(flood: Flood) -> None:
-    """Every rule sends pictures and problems, and every status is there often."""
+def test_the_flood_reaches_every_rule_and_status(flood: Flood) -> None:
+    """Each rule sends pictures and problems, and each status is frequent."""
     paths = {path for target in targets(dashboard()) for path in target.paths}
     assert len(paths) == 5 * (1 + 7 + 1)
     assert min(flood.pictures[path] for path in paths) > flood.often
@@ -212,14 +214,14 @@ def test_the_flood_gets_everywhere(flood: Flood) -> None:
     assert min(flood.statuses[status] for status in (*own, *others)) > flood.often
 
 
-def test_the_cache_stays_in_its_bound(flood: Flood) -> None:
-    """It was full, dropped most of what it had, and never held more."""
+def test_the_cache_stays_within_its_limit(flood: Flood) -> None:
+    """It was full, evicted most entries, and never exceeded the limit."""
     assert flood.cache_bytes * 0.9 < flood.largest_cache_bytes <= flood.cache_bytes
     assert flood.renders > 5 * flood.entries
 
 
 def test_memory_stays_flat(flood: Flood) -> None:
-    """They leave less than 5 MB behind, and an object for ten of many."""
+    """The requests leave less than 5 MB and few objects."""
     # In the suite the blocks are also those of coverage's records.
     if flood.requests == REQUESTS:
         assert flood.grown_blocks < (flood.requests - flood.warm_up) / 10
@@ -228,11 +230,11 @@ def test_memory_stays_flat(flood: Flood) -> None:
 
 
 def test_long_headers_are_not_kept() -> None:
-    """The URLs whose parsing is remembered are short ones; some servers allow any."""
+    """Only short URLs are remembered; some servers accept any length."""
     app = dashboard(MPLSTREAM_CACHE_BYTES=CACHE_BYTES)
     tracemalloc.start()
     try:
-        with stubbed():
+        with stub_renders():
             for number in range(200):
                 headers = {"HTTP_ACCEPT": f"image/png;a={number:060000}"}
                 asked = Asked("/plots/scatter", headers=headers)
@@ -243,8 +245,8 @@ def test_long_headers_are_not_kept() -> None:
 
 
 @pytest.mark.parametrize("unknown", ["error", "ignore"])
-def test_an_entry_for_each_picture_and_no_other(unknown: str, share: float) -> None:
-    """Order, spelling, ``_v``, ``_download`` and unknown names make no second one."""
+def test_each_picture_has_one_entry(unknown: str, share: float) -> None:
+    """Order, spelling, ``_v``, ``_download`` and unknown names add none."""
     renders: Counter[object] = Counter()
 
     def note(endpoint: str, picture: Picture) -> None:
@@ -257,7 +259,7 @@ def test_an_entry_for_each_picture_and_no_other(unknown: str, share: float) -> N
     lasting = [target for target in targets(app) if target.endpoint != "plots.answers"]
     fuzz = Fuzz(SEED, lasting, ETAG)
     answers: Counter[int] = Counter()
-    with stubbed(note):
+    with stub_renders(note):
         for _ in range(round(50_000 * share)):
             answers[send(app, replace(fuzz.asked(), method="GET")).status] += 1
     assert set(renders.values()) == {1}
@@ -266,17 +268,17 @@ def test_an_entry_for_each_picture_and_no_other(unknown: str, share: float) -> N
     assert answers[200] > 1.5 * len(renders)
 
 
-def test_the_answers_are_wsgi(share: float) -> None:
-    """The standard library's own judge of PEP 3333 has nothing to say."""
+def test_the_responses_are_valid_wsgi(share: float) -> None:
+    """The standard library's validator of PEP 3333 finds no fault."""
     app = dashboard()
     judged, fuzz = validator(app), Fuzz(SEED, targets(app), ETAG)
-    with stubbed():
+    with stub_renders():
         for _ in range(round(15_000 * share)):
             send(judged, fuzz.asked())
 
 
-def test_the_page_takes_the_same_queries(share: float) -> None:
-    """The dashboard shows what it can, and says what it was not."""
+def test_the_page_accepts_the_same_queries(share: float) -> None:
+    """The dashboard names the arguments that it ignores."""
     app = dashboard()
     fuzz = Fuzz(SEED, targets(app), ETAG)
     for _ in range(round(1000 * share)):
@@ -308,28 +310,28 @@ def kinds(
     maybe_numbers: list[int] | None = None,
     wild: Annotated[float, Field(allow_inf_nan=True)] = 0.0,
 ) -> Figure:
-    """A parameter of every kind."""
+    """Accept a parameter of every kind."""
     raise AssertionError("It is never drawn.")
 
 
 def version(count: int = 1) -> Figure:
-    """A figure whose data have a version, which is in its ``ETag``."""
+    """Draw data with a version, which is in the ``ETag``."""
     raise AssertionError("It is never drawn.")
 
 
 def secret(text: str = "") -> Figure:
-    """A figure that only signed URLs get."""
+    """Draw for signed URLs only."""
     raise AssertionError("It is never drawn.")
 
 
 def named(name: str, year: int) -> Figure:
-    """A figure whose arguments stand in the path."""
+    """Draw arguments of the path."""
     raise AssertionError("It is never drawn.")
 
 
 @pytest.fixture(scope="module")
 def own_app() -> Flask:
-    """A figure route of each kind."""
+    """Return an app with a figure route of each kind."""
     plots = FigureBlueprint("plots", __name__)
     plots.figure_route("/kinds")(kinds)
     plots.figure_route("/version", version=lambda count: count % 3)(version)
@@ -402,10 +404,10 @@ paths = st.sampled_from(
 def test_any_query_and_header_is_answered(
     own_app: Flask, path: str, query: str, headers: dict[str, str], is_head: bool
 ) -> None:
-    """Whatever the bytes, and whatever the kinds of the parameters."""
+    """The bytes and the kinds of the parameters do not matter."""
     asked = Asked(path, query, "HEAD" if is_head else "GET", headers)
-    with stubbed():
-        wrong, _ = tried(own_app, asked, is_figure=True)
+    with stub_renders():
+        wrong, _ = try_request(own_app, asked, is_figure=True)
     assert not wrong, asked
 
 
@@ -415,11 +417,11 @@ def test_any_query_and_header_is_answered(
     year=st.text("0123456789", min_size=1),
 )
 def test_any_path_is_answered(own_app: Flask, name: bytes, year: str) -> None:
-    """What stands in the path is checked like what stands in the query."""
+    """Values in the path are checked like values in the query."""
     asked = Asked(f"/named/{name.decode('latin-1')}/{year}")
     is_figure = name != b"" and b"/" not in name
-    with stubbed():
-        wrong, answer = tried(own_app, asked, is_figure=is_figure)
+    with stub_renders():
+        wrong, answer = try_request(own_app, asked, is_figure=is_figure)
     assert not wrong, asked
     if is_figure:
         assert answer is not None
@@ -429,8 +431,8 @@ def test_any_path_is_answered(own_app: Flask, name: bytes, year: str) -> None:
 
 @given(query=queries)
 def test_no_signature_is_guessed(own_app: Flask, query: str) -> None:
-    """A signed figure is not sent, and nothing is told of its arguments."""
-    with stubbed():
+    """The response reveals neither a signed figure nor its arguments."""
+    with stub_renders():
         answer = send(own_app, Asked("/secret", query))
     assert answer.status in (400, 403)
     assert b"text" not in answer.body
@@ -439,8 +441,8 @@ def test_no_signature_is_guessed(own_app: Flask, query: str) -> None:
 @given(given=good_pairs | any_pairs)
 @example(given=[("wild", "-0.0")])
 @example(given=[("wild", "nan")])
-def test_what_is_accepted_has_one_url(given: list[tuple[str, str]]) -> None:
-    """It means the same arguments again, and ``figure_url`` makes no other."""
+def test_accepted_arguments_have_one_url(given: list[tuple[str, str]]) -> None:
+    """``figure_url`` returns it, and it means the same arguments."""
     try:
         accepted = KINDS.parse(given)
     except ArgumentsError:
@@ -467,7 +469,7 @@ PLACES: tuple[Place, ...] = ("title", "label", "legend", "annotation", "tick")
 WIDTH_PX, HEIGHT_PX = 120, 80
 
 
-def drawn(
+def draw(
     text: str = "",
     place: Place = "figure",
     color: Annotated[str, AfterValidator(a_color)] = "k",
@@ -478,7 +480,7 @@ def drawn(
     marker: Literal["", "o", "1", "$x$", "None"] = "",
     line: Literal["-", "--", ":", "None"] = "-",
 ) -> Figure:
-    """A small picture of what it is given."""
+    """Draw a small picture of the arguments."""
     figure = Figure(figsize=(WIDTH_PX / 100, HEIGHT_PX / 100), dpi=100)
     if place == "figure":
         figure.text(0.1, 0.4, text, color=color, size=size, alpha=alpha)
@@ -501,7 +503,7 @@ def drawn(
 
 
 class Drawings:
-    """Queries for :func:`drawn` from a seed, most of them accepted."""
+    """Random queries for :func:`draw`, most of them valid."""
 
     def __init__(self, seed: int) -> None:
         self._random = Random(seed)
@@ -572,9 +574,9 @@ def complaint_of_svg(body: bytes) -> str:
 )
 @pytest.mark.parametrize("extension", ["png", "svg"])
 def test_any_value_is_drawn_or_refused(extension: str, share: float) -> None:
-    """A picture that others can read, or a 400 that names the argument."""
+    """The response is a readable picture, or a 400 that names the argument."""
     plots, app = FigureBlueprint("plots", __name__), Flask(__name__)
-    plots.figure_route("/drawn")(drawn)
+    plots.figure_route("/drawn")(draw)
     app.config["PROPAGATE_EXCEPTIONS"] = True
     app.register_blueprint(plots)
     drawings, complaints = Drawings(SEED), []
@@ -583,7 +585,7 @@ def test_any_value_is_drawn_or_refused(extension: str, share: float) -> None:
     for _ in range(count):
         query = drawings.query()
         asked = Asked(f"/drawn.{extension}", urlencode(query, errors="surrogatepass"))
-        wrong, answer = tried(app, asked, is_figure=True)
+        wrong, answer = try_request(app, asked, is_figure=True)
         if answer is not None:
             statuses[answer.status] += 1
             wrong = wrong or complaint_of_drawing(query, extension, answer)

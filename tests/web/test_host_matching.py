@@ -1,4 +1,4 @@
-"""Hosts, subdomains and ``url_defaults``: where figures are, and the URLs to them."""
+"""Hosts, subdomains and ``url_defaults``: the places of figures and their URLs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def make(
     server_name: str = "example.test",
     **app_options: Any,
 ) -> Flask:
-    """An app with a page on ``www`` and a figure wherever the options put it."""
+    """Return an app with a page on ``www`` and a figure at the given place."""
     app = Flask(__name__, **app_options)
     app.config["SERVER_NAME"] = server_name
     plots = FigureBlueprint("plots", __name__, **(blueprint or {}))
@@ -86,8 +86,8 @@ PLACES = [
 
 
 @pytest.mark.parametrize("options", PLACES)
-def test_a_figure_is_served_at_its_place_alone(options: dict[str, Any]) -> None:
-    """With and without an extension, and on no other host."""
+def test_a_figure_is_served_only_at_its_place(options: dict[str, Any]) -> None:
+    """Other hosts have neither its plain URL nor its formats."""
     client = make(**options).test_client()
     for path in ("/walk", "/walk.svg"):
         assert client.get(path, base_url=PLOTS).status_code == 200
@@ -95,7 +95,7 @@ def test_a_figure_is_served_at_its_place_alone(options: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("options", PLACES)
-def test_a_page_of_another_host_may_embed_its_picture(options: dict[str, Any]) -> None:
+def test_a_page_on_another_host_may_embed_the_picture(options: dict[str, Any]) -> None:
     """Browsers block a picture of another origin that is ``same-origin``."""
     client = make(**options).test_client()
     answer = client.get("/walk.png", base_url=PLOTS)
@@ -103,10 +103,10 @@ def test_a_page_of_another_host_may_embed_its_picture(options: dict[str, Any]) -
 
 
 @pytest.mark.parametrize("options", PLACES)
-def test_a_page_names_the_picture_by_host_and_has_its_own_script(
+def test_a_page_has_the_pictures_host_and_its_own_script(
     options: dict[str, Any],
 ) -> None:
-    """A script of another origin would need CORS and a place in the page's policy."""
+    """A script of another origin would require CORS and an entry in the policy."""
     client = make(**options).test_client()
     html = client.get("/", base_url=WWW).text
     urls = re.findall(r'(?:src|srcset)="([^" ]+)', html)
@@ -121,8 +121,8 @@ def test_a_page_names_the_picture_by_host_and_has_its_own_script(
 
 
 @pytest.mark.parametrize("options", PLACES)
-def test_a_page_of_its_own_host_has_short_urls(options: dict[str, Any]) -> None:
-    """They stay relative where nothing else is needed."""
+def test_a_page_on_the_same_host_has_relative_urls(options: dict[str, Any]) -> None:
+    """A host in the URL is not needed."""
     app = make(**options)
     with app.test_request_context("/walk", base_url=PLOTS):
         assert figure_url("plots.walk", n=2) == "/walk?n=2"
@@ -139,7 +139,7 @@ def test_a_page_of_its_own_host_has_short_urls(options: dict[str, Any]) -> None:
 def test_every_page_has_the_script_from_its_own_host(
     base_url: str, script: str
 ) -> None:
-    """Whatever its subdomain is."""
+    """This holds for any subdomain."""
     app = make(blueprint={"subdomain": "plots"}, **SUBDOMAINS)
     with app.test_request_context("/", base_url=base_url):
         assert f'src="{script}?' in figure("plots.walk", refresh=5)
@@ -148,7 +148,7 @@ def test_every_page_has_the_script_from_its_own_host(
 
 @pytest.mark.parametrize("options", PLACES)
 def test_a_signed_url_is_valid_on_its_host(options: dict[str, Any]) -> None:
-    """Made on another one, it names the host."""
+    """A page on another host gets a URL with the host."""
     route = {**options.get("route", {}), "signed": True}
     app = make(**{**options, "route": route})
     app.secret_key = "not secret"
@@ -172,10 +172,10 @@ def test_a_signed_url_is_valid_on_its_host(options: dict[str, Any]) -> None:
         ),
     ],
 )
-def test_who_may_embed_a_picture_follows_the_app(
+def test_the_default_resource_policy_follows_the_app(
     given: dict[str, Any], expected: str
 ) -> None:
-    """An app of one host keeps its pictures to itself, and an option wins."""
+    """An app with one host allows no other site, and the option has precedence."""
     client = make(**given).test_client()
     answer = client.get("/walk.png", base_url="http://example.test")
     assert answer.headers["Cross-Origin-Resource-Policy"] == expected
@@ -207,18 +207,18 @@ def test_who_may_embed_a_picture_follows_the_app(
         pytest.param(HOSTS, r"host=…\).*is missing.*on the blueprint", id="no-host"),
     ],
 )
-def test_a_place_that_no_request_reaches_stops_the_app(
+def test_a_place_that_no_request_reaches_is_an_error(
     options: dict[str, Any], message: str
 ) -> None:
-    """Flask itself answers 404 to all of them, and says nothing."""
+    """Flask itself answers 404 without a message."""
     with pytest.raises(ConfigError, match=message) as caught:
         make(**options)
     assert_short(caught)
 
 
 @pytest.mark.parametrize("given", [5, b"plots", "https://plots.example.test"])
-def test_a_host_is_the_name_of_one(given: Any) -> None:
-    """Something else is refused where it is written."""
+def test_an_invalid_host_is_refused(given: Any) -> None:
+    """The call that sets it raises the error."""
     plots = FigureBlueprint("plots", __name__)
     for place in ("host", "subdomain"):
         with pytest.raises(ConfigError, match=f"The {place} of /walk is") as caught:
@@ -229,7 +229,7 @@ def test_a_host_is_the_name_of_one(given: Any) -> None:
 
 
 def test_a_host_may_be_given_at_the_registration() -> None:
-    """As ``url_prefix`` and ``subdomain`` may."""
+    """``url_prefix`` and ``subdomain`` work the same way."""
     app = Flask(__name__, **HOSTS)
     plots = FigureBlueprint("plots", __name__)
     plots.figure_route("/walk")(walk)
@@ -257,7 +257,7 @@ def test_a_variable_of_the_subdomain_is_an_argument(renders: Counter) -> None:
 
 
 def test_the_gallery_is_on_the_blueprints_host() -> None:
-    """With all that its pages load."""
+    """So are the files that its pages load."""
     app = Flask(__name__, **HOSTS)
     plots = FigureBlueprint("plots", __name__, host="plots.example.test", gallery=True)
     plots.figure_route("/walk")(walk)
@@ -275,7 +275,7 @@ def test_the_gallery_is_on_the_blueprints_host() -> None:
 def test_a_browser_shows_and_refreshes_the_picture_of_another_host(
     browser: Browser, complaints: list[str], kind: str
 ) -> None:
-    """Neither the picture, the script nor the next picture is blocked."""
+    """The policy blocks neither the picture, its script nor its replacement."""
     from tests.support.browsing import images, launch, look_through, open_page
 
     port = free_port()
@@ -308,7 +308,7 @@ def test_a_browser_shows_and_refreshes_the_picture_of_another_host(
 
 @pytest.fixture
 def translated(renders: Counter) -> FlaskClient:
-    """An app that adds its language to every URL, and figures with and without it."""
+    """Return an app that adds its language to every URL."""
     app = Flask(__name__)
     app.secret_key = "not secret"
     plots = FigureBlueprint("plots", __name__, url_prefix="/plots")
@@ -364,10 +364,10 @@ def translated(renders: Counter) -> FlaskClient:
         pytest.param("plots.inside", {"lang": "fr"}, "/plots/fr/inside", id="in-path"),
     ],
 )
-def test_a_figure_url_has_the_figures_own_arguments(
+def test_a_figure_url_has_only_the_figures_arguments(
     translated: FlaskClient, endpoint: str, values: dict[str, Any], url: str
 ) -> None:
-    """What the app adds to all URLs is an argument if the function has it."""
+    """A value of ``url_defaults`` is one if the function has the parameter."""
     app = translated.application
     with app.test_request_context("/"):
         app.preprocess_request()
@@ -375,10 +375,10 @@ def test_a_figure_url_has_the_figures_own_arguments(
     assert translated.get(url).status_code == 200
 
 
-def test_a_signed_figure_url_is_valid_whatever_the_app_adds(
+def test_values_that_the_app_adds_are_not_signed(
     translated: FlaskClient,
 ) -> None:
-    """What is dropped is not signed either."""
+    """A signed URL without them is valid."""
     app = translated.application
     with app.test_request_context("/"):
         app.preprocess_request()
@@ -387,10 +387,10 @@ def test_a_signed_figure_url_is_valid_whatever_the_app_adds(
     assert translated.get(url).status_code == 200
 
 
-def test_what_the_app_adds_is_in_the_picture_of_a_template(
+def test_values_that_the_app_adds_are_in_a_templates_picture(
     translated: FlaskClient, renders: Counter
 ) -> None:
-    """The size, the words and a ``data:`` URI are of the picture at the URL."""
+    """Size, text and ``data:`` URI are those of the picture at the URL."""
     app = translated.application
     with app.test_request_context("/"):
         app.preprocess_request()
@@ -404,8 +404,8 @@ def label(text: str = "") -> Figure:
 
 
 @pytest.mark.parametrize("text", ["a b", "ä&=#?+%2", "1,2;3/4:5@", "'\"<>", "x" * 200])
-def test_a_query_is_quoted_as_flask_does(text: str) -> None:
-    """The text comes back from the URL as it was given."""
+def test_a_query_is_quoted_as_by_flask(text: str) -> None:
+    """The URL returns the text unchanged."""
     app = Flask(__name__)
     plots = FigureBlueprint("plots", __name__)
     plots.figure_route("/x")(label)

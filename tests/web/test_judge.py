@@ -1,4 +1,4 @@
-"""REDbot, an HTTP linter, judges real responses over real HTTP."""
+"""REDbot, an HTTP linter, checks real responses over real HTTP."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ def plot() -> Iterator[str]:
         pytest.param("?nn=1", {}, {BAD_REQUEST}, id="400-is-a-400"),
     ],
 )
-def test_nothing_is_bad_and_nothing_is_doubtful(
+def test_no_response_has_a_bad_note(
     plot: str, path: str, headers: dict[str, str], meant: set[str]
 ) -> None:
-    """No note of level BAD or WARN, its follow-up requests included."""
+    """No note, also of follow-up requests, has the level BAD or WARN."""
     found = notes(f"{plot}{path}", list(headers.items()))
     assert len(found) > 3
     assert {note.summary for note in found if note.is_fault} == meant
 
 
-def test_a_304_is_as_it_must_be(plot: str) -> None:
-    """Revalidation gives no reason for a note either."""
+def test_a_304_has_no_bad_note(plot: str) -> None:
+    """Revalidation gets no such note either."""
     with urllib.request.urlopen(f"{plot}.png") as response:
         etag = response.headers["ETag"]
     found = notes(f"{plot}.png", [("If-None-Match", etag)])

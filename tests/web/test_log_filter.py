@@ -1,4 +1,4 @@
-"""The package's log: a stranger's text forges no line of it."""
+"""The package's log: text from a request cannot forge a line."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
 @pytest.fixture
 def written() -> Iterator[io.StringIO]:
-    """What a server's log file would have in it."""
+    """Return the text of a server's log file."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(logging.Formatter(FORMAT))
@@ -40,7 +40,7 @@ def written() -> Iterator[io.StringIO]:
 
 
 def assert_one_line(written: io.StringIO, start: str) -> str:
-    """One record, of one printable line; its text."""
+    """Check that the log is one printable line, and return it."""
     text = written.getvalue()
     assert text.endswith("\n")
     line = text[:-1]
@@ -52,17 +52,17 @@ def assert_one_line(written: io.StringIO, start: str) -> str:
 
 
 class UserError(Exception):
-    """With the text of a request."""
+    """An error with text from a request."""
 
 
 def fail(name: str) -> Figure:
     raise UserError(f"no {name}")
 
 
-def test_a_figure_that_fails_is_one_line(
+def test_a_failed_figure_is_logged_on_one_line(
     plots: FigureBlueprint, serve: Serve, written: io.StringIO
 ) -> None:
-    """Arguments, message and the user's line; no traceback outside debug mode."""
+    """It has arguments, message and source line, and no traceback."""
     plots.figure_route("/bad")(fail)
     serve().get("/plots/bad", query_string={"name": HOSTILE[:-1]})
     message = assert_one_line(written, "plots.fail(name=")
@@ -70,10 +70,10 @@ def test_a_figure_that_fails_is_one_line(
     assert "fail, line " in message
 
 
-def test_an_older_picture_is_one_line(
+def test_a_fallback_is_logged_on_one_line(
     plots: FigureBlueprint, serve: Serve, written: io.StringIO, clock: Clock
 ) -> None:
-    """Sent where the render fails, with the reason."""
+    """An older picture is sent, and the log has the reason."""
     is_down: list[bool] = []
 
     @plots.figure_route("/walk", max_age=10)
@@ -89,10 +89,10 @@ def test_an_older_picture_is_one_line(
     assert "UserError: no a" in assert_one_line(written, "Sending an older picture of ")
 
 
-def test_a_renewal_that_fails_is_one_line(
+def test_a_failed_renewal_is_logged_on_one_line(
     plots: FigureBlueprint, serve: Serve, written: io.StringIO, clock: Clock
 ) -> None:
-    """In the background, where there is no app to ask."""
+    """It runs in the background, without an app context."""
     is_down: list[bool] = []
 
     @plots.figure_route("/walk", max_age=10, stale_while_revalidate=1000)
@@ -109,10 +109,10 @@ def test_a_renewal_that_fails_is_one_line(
     assert "UserError: no a" in assert_one_line(written, "Cannot renew ")
 
 
-def test_a_description_that_fails_is_one_line(
+def test_a_failed_description_is_logged_on_one_line(
     plots: FigureBlueprint, serve: Serve, written: io.StringIO
 ) -> None:
-    """A page is made without it."""
+    """The page is rendered without it."""
     plots.figure_route("/bad")(fail)
     app = serve().application
     figure: Any = app.jinja_env.globals["figure"]
@@ -121,10 +121,10 @@ def test_a_description_that_fails_is_one_line(
     assert_one_line(written, "Cannot describe plots.fail. UserError: no a")
 
 
-def test_a_version_that_fails_is_one_line(
+def test_a_failed_version_is_logged_on_one_line(
     plots: FigureBlueprint, serve: Serve, written: io.StringIO
 ) -> None:
-    """A URL is made without it."""
+    """The URL is made without it."""
 
     def version(name: str) -> str:
         raise UserError(name)
@@ -140,7 +140,7 @@ def test_a_version_that_fails_is_one_line(
 
 
 class OddError(Exception):
-    """Cannot say what it is."""
+    """An error without a readable message."""
 
     def __str__(self) -> str:
         raise ValueError("no text")
@@ -161,15 +161,15 @@ class OddError(Exception):
 def test_every_record_is_one_line(
     written: io.StringIO, message: str, args: tuple[Any, ...], error: Exception | None
 ) -> None:
-    """Whatever a call gives to the logger."""
+    """The arguments of the logging call do not matter."""
     log_filter.logger.warning(message, *args, exc_info=error)
     assert_one_line(written, "")
 
 
-def test_in_debug_mode_a_traceback_follows_that_forges_nothing(
+def test_a_traceback_in_debug_mode_forges_no_line(
     plots: FigureBlueprint, serve: Serve, written: io.StringIO
 ) -> None:
-    """Each of its lines is set off, and the text in it is printable."""
+    """Its lines have a prefix, and their text is printable."""
     plots.figure_route("/bad")(fail)
     serve(DEBUG=True).get("/plots/bad", query_string={"name": HOSTILE[:-1]})
     first, *rest = written.getvalue()[:-1].split("\n")
@@ -180,7 +180,7 @@ def test_in_debug_mode_a_traceback_follows_that_forges_nothing(
 
 
 def test_the_filter_stays_when_logging_is_configured(written: io.StringIO) -> None:
-    """An app may do so after its imports."""
+    """An app may configure logging after its imports."""
     logging.config.dictConfig(
         {
             "version": 1,
@@ -199,7 +199,7 @@ def test_the_filter_stays_when_logging_is_configured(written: io.StringIO) -> No
 
 
 def test_there_is_no_other_logger() -> None:
-    """The filter is on this one, and is not inherited."""
+    """The filter is on this one, and loggers do not inherit filters."""
     named = {
         line.strip()
         for path in PACKAGE.rglob("*.py")

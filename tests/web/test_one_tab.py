@@ -67,7 +67,7 @@ PAGE = """<!doctype html><title>Pictures</title><link rel="icon" href="data:,">
 
 
 def site() -> Flask:
-    """The app and its pages."""
+    """Return the app and its pages."""
     app = Flask(__name__)
     app.secret_key = "not secret"
     plots = FigureBlueprint("plots", __name__, url_prefix="/plots", max_age=600)
@@ -145,10 +145,8 @@ def seen(page: Page) -> list[str]:
     return [owner(color) for _, color in page.evaluate(SEEN)]
 
 
-def test_nobody_sees_another_users_picture_in_the_same_tab(
-    browser: Browser, url: str
-) -> None:
-    """After another login, a reload, a step back and a logout."""
+def test_a_tab_never_shows_another_users_picture(browser: Browser, url: str) -> None:
+    """It holds after another login, a reload, a step back and a logout."""
     from tests.support.browsing import open_page
 
     own = {user: [user] * 8 + ["ours"] * 2 for user in COLORS}
@@ -170,8 +168,8 @@ def test_nobody_sees_another_users_picture_in_the_same_tab(
         assert set(seen(page)) == {"nothing"}
 
 
-def test_a_user_who_comes_back_loads_nothing_again(browser: Browser, url: str) -> None:
-    """A picture under the user's own version is kept; others are 304s."""
+def test_a_returning_user_loads_nothing_again(browser: Browser, url: str) -> None:
+    """A picture under the user's version is kept; others are 304s."""
     from tests.support.browsing import open_page
 
     with open_page(browser, []) as page:

@@ -1,4 +1,4 @@
-"""The OpenAPI document: valid, complete and true, as other people's tools judge it."""
+"""The OpenAPI document is valid and complete, and matches the responses."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def small() -> Figure:
 
 
 def every_kind(**config: Any) -> Flask:
-    """An app with a parameter of every kind."""
+    """Return an app with a parameter of every kind."""
     app = Flask("every kind")
     app.config.update(SECRET_KEY="not secret", DEBUG=True, **config)
     app.register_blueprint(plots)
@@ -125,13 +125,13 @@ def every_kind(**config: Any) -> Flask:
 def stub(
     renders: Renders, recipe: object, values: object, variant: Variant, *_: object
 ) -> RenderedImage:
-    """A render of no time."""
+    """Return a picture without a render."""
     return RenderedImage(b"{}", variant.format, 1, 1)
 
 
 @pytest.fixture
 def no_renders(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The figures of the example app take too long to draw hundreds of them."""
+    """Stub renders: hundreds of the example app's would take too long."""
     monkeypatch.setattr(Renders, "image", stub)
 
 
@@ -142,7 +142,7 @@ bounded = settings(max_examples=20)
 
 
 def judge(case: schemathesis.Case[Any]) -> None:
-    """Send a request, good or bad; the answer must be what the document says of it."""
+    """Send a request and validate the response by the document."""
     if not {"_scale", "_width"} <= set(case.query or ()):  # Either, says the text.
         case.call_and_validate()
 
@@ -150,10 +150,10 @@ def judge(case: schemathesis.Case[Any]) -> None:
 @pytest.mark.slow
 @EVERY_KIND.parametrize()
 @bounded
-def test_every_kind_of_parameter_is_as_the_document_says(
+def test_every_kind_of_parameter_matches_the_document(
     case: schemathesis.Case[Any],
 ) -> None:
-    """Schemathesis sends what is accepted, what is not, and what is at the limits."""
+    """Schemathesis sends valid values, invalid ones and the limits."""
     judge(case)
 
 
@@ -161,8 +161,8 @@ def test_every_kind_of_parameter_is_as_the_document_says(
 @pytest.mark.usefixtures("no_renders")
 @EXAMPLE.parametrize()
 @bounded
-def test_the_example_app_is_as_its_document_says(case: schemathesis.Case[Any]) -> None:
-    """An app that was not written for this test."""
+def test_the_example_app_matches_its_document(case: schemathesis.Case[Any]) -> None:
+    """The app was not written for this test."""
     judge(case)
 
 
@@ -179,10 +179,10 @@ def test_the_example_app_is_as_its_document_says(case: schemathesis.Case[Any]) -
         pytest.param(".schema.json", {"If-None-Match": "*"}, 304, id="schema"),
     ],
 )
-def test_what_special_headers_get_is_in_the_document(
+def test_responses_to_special_headers_are_in_the_document(
     path: str, headers: dict[str, str], status: int
 ) -> None:
-    """Schemathesis judges answers that it does not ask for itself."""
+    """Schemathesis does not send these headers itself."""
     end, _, query = path.partition("?")
     name, format = ("{_format}", end[1:]) if end == ".png" else (end[1:], "")
     operation = EVERY_KIND["/plots/many" + (f".{name}" if name else "")]["GET"]
@@ -196,7 +196,7 @@ def test_what_special_headers_get_is_in_the_document(
 
 
 def document(app: Flask, blueprint: str | None = None) -> dict[str, Any]:
-    """A document that the validator of the OpenAPI tools finds valid."""
+    """Return a document that the OpenAPI validator accepts."""
     made = make_openapi_document(app, blueprint)
     validate(made, cls=OpenAPIV31SpecValidator)
     return made
@@ -211,7 +211,7 @@ def document(app: Flask, blueprint: str | None = None) -> dict[str, Any]:
 def test_the_document_is_valid(
     make: Callable[[], Flask], blueprint: str | None
 ) -> None:
-    """OpenAPI 3.1, also where defaults are checked against their schemas."""
+    """The validator also checks defaults against their schemas."""
     made = document(make(), blueprint)
     assert made["openapi"] == "3.1.0"
     assert made["info"]["title"] == make().name
@@ -219,13 +219,13 @@ def test_the_document_is_valid(
 
 
 def parameters(app: Flask, path: str) -> dict[str, dict[str, Any]]:
-    """The parameters of a figure, by name; reserved ones are references."""
+    """Return a figure's parameters by name, without references."""
     found = document(app)["paths"][path]["get"]["parameters"]
     return {p["name"]: p for p in found if "name" in p}
 
 
-def test_each_parameter_says_how_it_stands_in_a_url() -> None:
-    """What is required, what repeats, and what may be empty."""
+def test_each_parameter_states_its_form_in_a_url() -> None:
+    """It may be required, repeated or empty."""
     whole = parameters(every_kind(), "/plots/numbers")
     assert whole["needed"] == {
         "name": "needed",
@@ -251,7 +251,7 @@ def test_each_parameter_says_how_it_stands_in_a_url() -> None:
 
 
 def test_variables_of_the_rule_are_parameters_of_the_path() -> None:
-    """As narrow as converter and signature together."""
+    """Their schemas combine converter and signature."""
     path = "/plots/of/{year}/{letter}/{name}/{run}/{x}"
     found = parameters(every_kind(), path)
     assert {n: p["schema"] for n, p in found.items() if p["in"] == "path"} == {
@@ -269,7 +269,7 @@ def test_variables_of_the_rule_are_parameters_of_the_path() -> None:
 
 
 def test_a_figure_has_a_path_for_each_of_its_rules() -> None:
-    """The negotiated one, one for all formats, and the schema."""
+    """They are the negotiated URL, one for all formats, and the schema."""
     paths = document(every_kind())["paths"]
     ends = ["", ".{_format}", ".schema.json"]
     assert [p for p in paths if "numbers" in p] == [f"/plots/numbers{e}" for e in ends]
@@ -283,7 +283,7 @@ def test_a_figure_has_a_path_for_each_of_its_rules() -> None:
 
 
 def test_a_docstring_is_summary_and_description() -> None:
-    """Its first line and the rest; without one there is neither."""
+    """The first line is the summary, the rest the description."""
     paths = document(every_kind())["paths"]
     told = paths["/plots/numbers"]["get"]
     assert told["summary"] == "Numbers of all kinds."
@@ -291,8 +291,8 @@ def test_a_docstring_is_summary_and_description() -> None:
     assert not {"summary", "description"} & paths["/plots/texts"]["get"].keys()
 
 
-def test_only_what_can_happen_is_documented() -> None:
-    """406 where ``Accept`` decides, 429 where clients have a budget."""
+def test_only_possible_errors_are_documented() -> None:
+    """A 406 requires ``Accept``, a 429 a budget."""
     paths = document(every_kind())["paths"]
     negotiated, named = (
         set(paths[f"/plots/texts{end}"]["get"]["responses"])
@@ -305,15 +305,15 @@ def test_only_what_can_happen_is_documented() -> None:
     assert "429" in limited["/plots/texts"]["get"]["responses"]
 
 
-def test_strangers_learn_neither_of_signed_figures_nor_of_injected_values() -> None:
-    """Nobody can set the one, or make URLs of the other."""
+def test_signed_figures_and_injected_values_are_omitted() -> None:
+    """No client can make such a URL or set such a value."""
     app = every_kind()
     assert "signed" not in json.dumps(document(app)["paths"])
     assert list(parameters(app, "/plots/mine")) == ["n"]
 
 
-def test_every_operation_has_an_id_of_its_own() -> None:
-    """Also where the app gives a figure one more rule."""
+def test_every_operation_has_a_unique_id() -> None:
+    """The app may add a rule to a figure."""
     app = every_kind()
     app.add_url_rule("/front.png", endpoint="plots.texts", defaults={"_format": "png"})
     paths = document(app)["paths"]
@@ -322,8 +322,8 @@ def test_every_operation_has_an_id_of_its_own() -> None:
     assert {"plots.texts", "plots.texts.format", "plots.texts.schema"} <= set(ids)
 
 
-def test_a_blueprint_has_a_document_of_its_own() -> None:
-    """Under its full name, also inside another one."""
+def test_a_blueprint_has_a_separate_document() -> None:
+    """Its full name selects it."""
     app = Flask(__name__)
     app.register_blueprint(plots, name="first", url_prefix="/first")
     app.register_blueprint(plots, name="second", url_prefix="/second")
@@ -336,8 +336,8 @@ def test_a_blueprint_has_a_document_of_its_own() -> None:
         make_openapi_document(app, "secnd")
 
 
-def test_the_document_is_served_only_where_the_app_is_debugged() -> None:
-    """With an ETag, as it changes only with the code."""
+def test_the_document_is_served_in_debug_mode_only() -> None:
+    """It has an ``ETag``, because only the code changes it."""
     app = every_kind()
     client = app.test_client()
     served = client.get(URL)
@@ -348,33 +348,33 @@ def test_the_document_is_served_only_where_the_app_is_debugged() -> None:
     assert client.get(URL).status_code == 404
 
 
-def nobody(view: Callable[..., Any]) -> Callable[..., Any]:
-    """A login that lets nobody in."""
+def refuse_all(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Refuse every visitor."""
     return lambda **path: abort(401)
 
 
-def test_a_figure_with_a_door_of_its_own_is_not_told_of() -> None:
-    """Who reads the document did not pass it."""
+def test_a_figure_with_a_separate_login_is_omitted() -> None:
+    """The document's readers have not passed that login."""
     doors = FigureBlueprint("doors", __name__, gallery=True)
     doors.figure_route("/open")(texts)
-    doors.figure_route("/closed", endpoint="closed", decorators=[nobody])(texts)
+    doors.figure_route("/closed", endpoint="closed", decorators=[refuse_all])(texts)
     app = Flask(__name__)
     app.register_blueprint(doors)
     told = app.test_client().get("/_gallery/openapi.json").get_json()["paths"]
     assert list(told) == ["/open", "/open.{_format}", "/open.schema.json"]
 
 
-def test_the_document_is_behind_the_blueprints_door() -> None:
-    """As its figures are."""
-    doors = FigureBlueprint("doors", __name__, gallery=True, decorators=[nobody])
+def test_the_document_is_behind_the_blueprints_login() -> None:
+    """Its figures are behind it too."""
+    doors = FigureBlueprint("doors", __name__, gallery=True, decorators=[refuse_all])
     doors.figure_route("/closed")(texts)
     app = Flask(__name__)
     app.register_blueprint(doors)
     assert app.test_client().get("/_gallery/openapi.json").status_code == 401
 
 
-def test_the_document_names_no_host_but_the_root() -> None:
-    """Its URLs are right below a prefix, and no forged ``Host`` gets in."""
+def test_the_document_has_the_mount_and_no_host() -> None:
+    """A forged ``Host`` is not in it."""
     client = every_kind().test_client()
     forged = client.get(URL, base_url="https://evil.example/app")
     assert forged.get_json()["servers"] == [{"url": "/app"}]
@@ -382,13 +382,13 @@ def test_the_document_names_no_host_but_the_root() -> None:
 
 
 def run(*arguments: str) -> tuple[int, str, str]:
-    """Exit code, output and errors of ``flask figures openapi``."""
+    """Return the exit code, output and errors of ``flask figures openapi``."""
     result = every_kind().test_cli_runner().invoke(openapi, [*arguments])
     return result.exit_code, result.stdout, result.stderr
 
 
 def test_the_command_writes_the_document(tmp_path: Path) -> None:
-    """To the screen or into a file."""
+    """The target is standard output or a file."""
     path = tmp_path / "openapi.json"
     code, told, _ = run("--blueprint", "plots")
     assert code == 0
@@ -397,8 +397,8 @@ def test_the_command_writes_the_document(tmp_path: Path) -> None:
     assert json.loads(path.read_text("utf-8")) == document(every_kind())
 
 
-def test_the_command_tells_which_blueprints_there_are() -> None:
-    """A typing error is an exit code, and no file is touched."""
+def test_the_command_suggests_a_blueprint() -> None:
+    """A misspelled name exits with 2 and writes no file."""
     code, told, errors = run("--blueprint", "plot")
     assert (code, told) == (2, "")
     assert "Did you mean 'plots'" in errors

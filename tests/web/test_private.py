@@ -1,4 +1,4 @@
-"""Who may keep a picture: a browser for its user, or everybody's proxy."""
+"""Private and public pictures: a browser's cache for its user, or any cache."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def of_user(user: str, n: int = 1) -> Figure:
 
 
 def the_user() -> str:
-    """Who is logged in."""
+    """Return the name of the logged-in user."""
     return str(session["user"]) if "user" in session else abort(401)
 
 
-def guarded(check: Callable[[], object]) -> Callable[[View], View]:
-    """A decorator that calls *check* in front of the view."""
+def guard(check: Callable[[], object]) -> Callable[[View], View]:
+    """Return a decorator that calls *check* before the view."""
 
     def decorate(view: View) -> View:
         @wraps(view)
@@ -51,8 +51,8 @@ def guarded(check: Callable[[], object]) -> Callable[[View], View]:
     return decorate
 
 
-def nothing() -> None:
-    """Check nothing that can be seen from outside."""
+def check_nothing() -> None:
+    """Check nothing."""
 
 
 def read_session() -> None:
@@ -67,8 +67,8 @@ def read_header() -> None:
     request.headers.get("X-Token")
 
 
-def reading_afterwards(view: View) -> View:
-    """A decorator that finds out who it is once there is a picture."""
+def read_afterwards(view: View) -> View:
+    """Read the session after the view."""
 
     @wraps(view)
     def read_after(**values: Any) -> Any:
@@ -81,7 +81,7 @@ def reading_afterwards(view: View) -> View:
 
 @dataclass
 class Site:
-    """An app with one figure at ``/plots/walk``, put together as a test wants it."""
+    """An app with one figure at ``/plots/walk``, with a test's options."""
 
     #: Options of the route, the blueprint and the app.
     route: dict[str, Any] = field(default_factory=dict)
@@ -131,8 +131,8 @@ class Site:
         return client
 
 
-def path_of(client: FlaskClient, who: str = "alice", /, **values: Any) -> str:
-    """What a page of *who* has as the URL of the figure."""
+def read_path(client: FlaskClient, who: str = "alice", /, **values: Any) -> str:
+    """Return the figure's URL in a page of *who*."""
     with client.application.test_request_context():
         session["user"] = who
         return figure_url("site.plots.walk", **values)
@@ -154,7 +154,7 @@ AUTHORIZED = {"Authorization": "Bearer x"}
 SITES = [
     pytest.param(Site(MINE, function=of_user), {}, id="inject"),
     pytest.param(Site({"private": True}), {}, id="private"),
-    pytest.param(Site({"decorators": [guarded(nothing)]}), {}, id="decorators"),
+    pytest.param(Site({"decorators": [guard(check_nothing)]}), {}, id="decorators"),
     pytest.param(Site(blueprint={"private": True}), {}, id="private-blueprint"),
     pytest.param(Site(config={"MPLSTREAM_PRIVATE": True}), {}, id="private-app"),
     pytest.param(Site(on_blueprint=read_header), {}, id="guard-of-the-blueprint"),
@@ -163,7 +163,7 @@ SITES = [
     pytest.param(Site(on_app=read_cookie), {}, id="cookie-before"),
     pytest.param(Site({"version": read_session}), {}, id="session-in-version"),
     pytest.param(
-        Site({"decorators": [guarded(read_session)], "private": False}),
+        Site({"decorators": [guard(read_session)], "private": False}),
         {},
         id="session-in-a-decorator",
     ),
@@ -185,10 +185,10 @@ def url_in(site: Site) -> str:
 
 @pytest.mark.parametrize("silent", [False, True], ids=["stock", "silent"])
 @pytest.mark.parametrize(("site", "headers"), SITES)
-def test_what_depends_on_a_person_is_private_and_asked_for_again(
+def test_a_picture_that_depends_on_a_user_is_private_and_revalidated(
     site: Site, headers: Mapping[str, str], silent: bool
 ) -> None:
-    """Each status, miss and hit, whatever the session interface says by itself."""
+    """It holds for each status, miss and hit, and any session interface."""
     client = site.client()
     if silent:
         client.application.session_interface = SilentSessions()
@@ -212,11 +212,11 @@ def test_what_depends_on_a_person_is_private_and_asked_for_again(
 
 @pytest.mark.parametrize(("site", "headers"), SITES)
 @pytest.mark.parametrize("version", [1, 2])
-def test_a_version_says_whose_it_is_or_is_asked_for_again(
+def test_a_versioned_url_is_kept_only_if_it_identifies_the_user(
     site: Site, headers: Mapping[str, str], version: int
 ) -> None:
-    """The current version's URL is kept only if it is one user's."""
-    current, read = {"of": 1}, site.route.get("version", nothing)
+    """Otherwise the browser revalidates the picture."""
+    current, read = {"of": 1}, site.route.get("version", check_nothing)
 
     def version_of() -> int:
         read()
@@ -224,7 +224,7 @@ def test_a_version_says_whose_it_is_or_is_asked_for_again(
 
     site = replace(site, route={**site.route, "version": version_of})
     client = site.client()
-    url = path_of(client, **({"user": "me"} if site.preprocess else {}))
+    url = read_path(client, **({"user": "me"} if site.preprocess else {}))
     if site.preprocess is add_user:
         url = url.replace("user=me&", "")  # That comes from elsewhere.
     current["of"] = version
@@ -237,41 +237,41 @@ def test_a_version_says_whose_it_is_or_is_asked_for_again(
 
 @pytest.fixture
 def versioned() -> FlaskClient:
-    """A figure of a user, with a version."""
+    """Serve a user's figure with a version."""
     route = {**MINE, "version": lambda: 1}
     return Site(route, function=of_user).client()
 
 
-def test_another_users_url_is_asked_for_again(versioned: FlaskClient) -> None:
-    """What one user's page names is nothing that a browser may keep for another."""
-    mine, theirs = (path_of(versioned, user) for user in ("alice", "bob"))
+def test_another_users_url_is_revalidated(versioned: FlaskClient) -> None:
+    """A browser may not keep it for this user."""
+    mine, theirs = (read_path(versioned, user) for user in ("alice", "bob"))
     assert mine != theirs
     assert versioned.get(mine).headers["Cache-Control"] == f"private, {YEAR}"
     for url in (theirs, "/plots/walk?_v=1", "/plots/walk"):
         assert versioned.get(url).headers["Cache-Control"] == PRIVATE
 
 
-def test_another_apps_url_is_asked_for_again(versioned: FlaskClient) -> None:
-    """The version is an HMAC: only the app's secret makes it."""
+def test_another_apps_url_is_revalidated(versioned: FlaskClient) -> None:
+    """The version is an HMAC with the app's secret."""
     config = {"SECRET_KEY": "another"}
     route = {**MINE, "version": lambda: 1}
     other = Site(route, function=of_user, config=config).client()
-    assert other.get(path_of(versioned)).headers["Cache-Control"] == PRIVATE
+    assert other.get(read_path(versioned)).headers["Cache-Control"] == PRIVATE
 
 
-def test_a_url_of_an_old_secret_is_asked_for_again(versioned: FlaskClient) -> None:
-    """``SECRET_KEY_FALLBACKS`` open sessions; pages get a new URL at once."""
-    old = path_of(versioned)
+def test_a_url_of_an_old_secret_is_revalidated(versioned: FlaskClient) -> None:
+    """``SECRET_KEY_FALLBACKS`` open sessions only; pages get a new URL."""
+    old = read_path(versioned)
     versioned.application.config.update(
         SECRET_KEY="new", SECRET_KEY_FALLBACKS=["not secret"]
     )
     assert versioned.get(old).headers["Cache-Control"] == PRIVATE
-    new = path_of(versioned)
+    new = read_path(versioned)
     assert versioned.get(new).headers["Cache-Control"] == f"private, {YEAR}"
 
 
-def test_without_a_secret_no_url_is_a_users() -> None:
-    """Nothing could tell one user's from another's."""
+def test_without_a_secret_no_url_identifies_a_user() -> None:
+    """Each picture is revalidated."""
     inject = {"user": lambda: request.headers.get("X-User", "alice")}
     site = Site(
         {"inject": inject, "version": lambda: 1},
@@ -285,7 +285,7 @@ def test_without_a_secret_no_url_is_a_users() -> None:
 
 
 def test_arguments_that_a_preprocessor_adds_are_in_the_version() -> None:
-    """Injected values may be equal where the users are not."""
+    """Users may have equal injected values."""
     site = Site(
         {"inject": {"n": lambda: 1}, "version": lambda: 1},
         function=of_user,
@@ -302,10 +302,10 @@ def test_arguments_that_a_preprocessor_adds_are_in_the_version() -> None:
     assert theirs.headers["Cache-Control"] == PRIVATE
 
 
-def test_a_public_version_is_kept_by_all() -> None:
-    """The counterpart: nothing of a person is in it."""
+def test_a_public_version_is_kept_by_all_caches() -> None:
+    """Nothing in it depends on a user."""
     client = Site({"version": lambda: 1}).client()
-    answer = client.get(path_of(client))
+    answer = client.get(read_path(client))
     assert answer.headers["Cache-Control"] == YEAR
     assert answer.headers["Vary"] == "Accept"
 
@@ -320,7 +320,7 @@ def test_a_public_version_is_kept_by_all() -> None:
 def test_an_older_picture_is_not_kept_as_the_current_one(
     route: dict[str, Any], function: View, expected: str, clock: Clock
 ) -> None:
-    """If a render fails, the last good picture under the current version's URL."""
+    """It is sent under the current version's URL if a render fails."""
     broken: list[bool] = []
 
     def draw(**values: Any) -> Figure:
@@ -331,7 +331,7 @@ def test_an_older_picture_is_not_kept_as_the_current_one(
     vars(draw)["__signature__"] = signature(function)
     site = Site({**route, "version": lambda: 1}, function=draw)
     client = site.client()
-    url = path_of(client)
+    url = read_path(client)
     assert YEAR in client.get(url).headers["Cache-Control"]
     broken.append(True)
     clock.now += 100
@@ -341,14 +341,14 @@ def test_an_older_picture_is_not_kept_as_the_current_one(
 
 
 @pytest.mark.parametrize("expires_in", [None, 60.0])
-def test_a_signed_url_of_a_private_picture_is_asked_for_again(
+def test_a_signed_url_of_a_private_picture_is_revalidated(
     expires_in: float | None,
 ) -> None:
-    """The signature does not say whose picture it is."""
+    """The signature does not identify the user."""
     options = {"signed": True, **({"expires_in": expires_in} if expires_in else {})}
     site = Site({**MINE, **options}, function=of_user)
     client = site.client()
-    url = path_of(client)
+    url = read_path(client)
     assert client.get(url).headers["Cache-Control"] == PRIVATE
     etag = client.get(url).headers["ETag"]
     again = client.get(url, headers={"If-None-Match": etag})
@@ -356,14 +356,14 @@ def test_a_signed_url_of_a_private_picture_is_asked_for_again(
 
 
 def test_a_url_that_expires_is_not_kept_for_a_year() -> None:
-    """Not even under the user's own version."""
+    """The user's own version does not change that."""
     options = {"signed": True, "expires_in": 60.0, "version": lambda: 1}
     client = Site({**MINE, **options}, function=of_user).client()
-    assert client.get(path_of(client)).headers["Cache-Control"] == PRIVATE
+    assert client.get(read_path(client)).headers["Cache-Control"] == PRIVATE
 
 
-def test_a_server_that_knows_the_user_makes_it_private() -> None:
-    """``REMOTE_USER`` is set by servers that ask for a password themselves."""
+def test_remote_user_makes_a_picture_private() -> None:
+    """Servers with their own login set ``REMOTE_USER``."""
     client = Site().client()
     known = client.get("/plots/walk", environ_overrides={"REMOTE_USER": "alice"})
     unknown = client.get("/plots/walk", environ_overrides={"REMOTE_USER": ""})
@@ -373,7 +373,7 @@ def test_a_server_that_knows_the_user_makes_it_private() -> None:
 
 # --- What the options say --------------------------------------------------------
 
-GUARD = {"decorators": [guarded(nothing)]}
+GUARD = {"decorators": [guard(check_nothing)]}
 
 
 @pytest.mark.parametrize(
@@ -405,15 +405,17 @@ GUARD = {"decorators": [guarded(nothing)]}
             id="blueprint-over-app",
         ),
         pytest.param(
-            Site({"private": False}, on_blueprint=nothing), False, id="route-guard"
+            Site({"private": False}, on_blueprint=check_nothing),
+            False,
+            id="route-guard",
         ),
         pytest.param(
-            Site(blueprint={"private": False}, on_parent=nothing),
+            Site(blueprint={"private": False}, on_parent=check_nothing),
             False,
             id="blueprint-guard",
         ),
         pytest.param(
-            Site(on_blueprint=nothing, config={"MPLSTREAM_PRIVATE": False}),
+            Site(on_blueprint=check_nothing, config={"MPLSTREAM_PRIVATE": False}),
             True,
             id="app-guard",
         ),
@@ -425,17 +427,17 @@ GUARD = {"decorators": [guarded(nothing)]}
         ),
     ],
 )
-def test_private_false_speaks_of_its_own_layer_and_wider_ones(
+def test_private_false_covers_its_layer_and_wider_ones(
     site: Site, is_private: bool
 ) -> None:
-    """Route over blueprint over app; a guard counts unless its layer says so."""
+    """A narrower layer's guard still makes the picture private."""
     answer = site.client().get("/plots/walk")
     assert answer.status_code == 200
     assert ("private" in answer.headers["Cache-Control"]) is is_private
 
 
-def test_a_decorator_that_reads_the_session_afterwards_is_seen() -> None:
-    """``private=False`` is no promise that the session is not read."""
+def test_a_decorator_that_reads_the_session_afterwards_counts() -> None:
+    """``private=False`` does not promise that the session is unread."""
 
     def count(view: View) -> View:
         @wraps(view)
@@ -467,15 +469,15 @@ def after_reading(response: Response) -> Response:
 def test_a_session_read_after_the_view_leaves_a_picture_public(
     headers: dict[str, str], path: str
 ) -> None:
-    """Neither picture nor access can depend on it; ``Vary`` keeps what is ours."""
+    """Neither the picture nor the access can depend on it."""
     client = Site(after=after_reading).client()
     answer = client.get(path, headers=headers)
     assert answer.headers["Cache-Control"].startswith("max-age=60")
     assert answer.headers.get("Vary") == (None if ".png" in path else "Accept")
 
 
-def test_a_public_picture_stays_public_beside_flask_login() -> None:
-    """Its hook reads the session after each view; a guarded picture is private."""
+def test_a_public_picture_stays_public_with_flask_login() -> None:
+    """Its hook reads the session after each view."""
 
     class User(UserMixin):
         id = "alice"
@@ -496,8 +498,8 @@ def test_a_public_picture_stays_public_beside_flask_login() -> None:
     assert client.application.test_client().get("/plots/walk").status_code == 401
 
 
-def test_a_hook_that_says_vary_cookie_makes_it_private() -> None:
-    """The app knows more than the package: the session was not read at all."""
+def test_a_hook_that_adds_vary_cookie_makes_a_picture_private() -> None:
+    """The session was not read, but the app may use another cookie."""
 
     def vary(response: Response) -> Response:
         response.vary.add("Cookie")
@@ -525,13 +527,13 @@ def test_a_hook_that_says_vary_cookie_makes_it_private() -> None:
         pytest.param(Site(MINE, function=of_user), id="inject"),
         pytest.param(Site(on_app=read_session), id="session-before"),
         pytest.param(
-            Site({"decorators": [reading_afterwards], "private": False}),
+            Site({"decorators": [read_afterwards], "private": False}),
             id="session-after-the-view",
         ),
     ],
 )
-def test_a_hook_opens_no_private_picture(site: Site, said: str) -> None:
-    """An app that gives all its responses one ``Cache-Control``, and reads sessions."""
+def test_a_hook_cannot_make_a_private_picture_public(site: Site, said: str) -> None:
+    """The app sets one ``Cache-Control`` on all responses."""
 
     def say(response: Response) -> Response:
         read_session()
@@ -543,7 +545,7 @@ def test_a_hook_opens_no_private_picture(site: Site, said: str) -> None:
 
 
 def test_a_hook_may_forbid_storing() -> None:
-    """What is stricter stays as it is."""
+    """A stricter ``Cache-Control`` is unchanged."""
 
     def say(response: Response) -> Response:
         response.headers["Cache-Control"] = "no-store"
@@ -554,7 +556,7 @@ def test_a_hook_may_forbid_storing() -> None:
 
 
 def test_a_cookie_of_a_hook_makes_the_response_private() -> None:
-    """No proxy gets the cookie; the picture itself is anybody's and stays fresh."""
+    """No proxy stores the cookie; the picture stays fresh."""
 
     def visit(response: Response) -> Response:
         response.set_cookie("visits", "1")
@@ -565,8 +567,8 @@ def test_a_cookie_of_a_hook_makes_the_response_private() -> None:
     assert answer.cache_control.max_age == 60
 
 
-def test_an_app_may_have_a_request_class() -> None:
-    """Cookies are seen through it as well."""
+def test_a_cookie_is_seen_with_the_apps_request_class() -> None:
+    """The package's class inherits from it."""
 
     class Mine(Request):
         @property
