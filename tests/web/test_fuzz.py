@@ -264,7 +264,7 @@ def test_each_picture_has_one_entry(unknown: str, share: float) -> None:
             answers[send(app, replace(fuzz.asked(), method="GET")).status] += 1
     assert set(renders.values()) == {1}
     assert len(backend_of(app)._items) == len(renders)
-    # A third of what was accepted was asked for before, by another URL.
+    # A third of the accepted requests repeat a picture under another URL.
     assert answers[200] > 1.5 * len(renders)
 
 
@@ -463,7 +463,7 @@ def a_color(text: str) -> str:
     return text
 
 
-#: Where a text stands. In the figure itself it costs a tenth of what axes cost.
+#: Places of a text. In the figure itself it costs a tenth of what axes cost.
 Place = Literal["figure", "title", "label", "legend", "annotation", "tick"]
 PLACES: tuple[Place, ...] = ("title", "label", "legend", "annotation", "tick")
 WIDTH_PX, HEIGHT_PX = 120, 80

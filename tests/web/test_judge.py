@@ -10,7 +10,7 @@ import pytest
 from benchmarks.judge import BAD_REQUEST, UNSAFE_INLINE, app, notes
 from tests.support.servers import serve_in_threads
 
-# REDbot and what it stands on warn of Python's own deprecations.
+# REDbot and its dependencies warn of Python's own deprecations.
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),

@@ -1,7 +1,7 @@
-"""The right person: nobody gets another user's picture, nor another's cookie.
+"""The right person: no user gets another user's picture or cookie.
 
-Every test plays somebody who tries. Each user's picture has a colour of its own,
-so that the pixels tell whose it is.
+Each test tries an attack. Each user's picture has a separate color, so that its pixels
+identify the user.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ COLORS = {
 #: Whose session cookie is sent again with every response.
 PERMANENT = ("bob", "erin")
 FORMATS = ("png", "webp", "avif", "jpg", "svg", "pdf")
-#: On a machine with other work, for what has no time of its own.
+#: Seconds to wait for events without a time limit, on a busy machine.
 PATIENCE_S = 20.0
 
 
@@ -78,36 +78,36 @@ PATIENCE_S = 20.0
 
 
 def badge(user: str, n: int = 1) -> Figure:
-    """A sheet in the user's colour."""
+    """Draw a sheet in the user's color."""
     red, green, blue = COLORS[user]
     color = (red / 255, green / 255, blue / 255)
     return Figure(figsize=(0.2 * n, 0.2), facecolor=color)
 
 
 def walk(n: int = 1) -> Figure:
-    """A picture that is nobody's in particular."""
+    """Draw a picture that belongs to no user."""
     return badge("alice", n)
 
 
 def fails(status: int) -> Figure:
-    """No picture."""
+    """Fail with *status*."""
     if status == 500:
         raise LookupError("no data")
     abort(status)
 
 
 @cache
-def owner_of(body: bytes) -> str:
-    """Whose picture *body* is, by every pixel of it."""
-    colors = _colors(body)
+def find_owner(body: bytes) -> str:
+    """Return the user whose color each pixel of *body* has."""
+    colors = _read_colors(body)
     for user, color in COLORS.items():
         if np.abs(colors - np.array(color)).max() < 30:
             return user
     raise AssertionError(f"nobody's picture: {body[:80]!r}")
 
 
-def _colors(body: bytes) -> np.ndarray[Any, Any]:
-    """The colours in *body*, shape ``(n, 3)``, from 0 to 255."""
+def _read_colors(body: bytes) -> np.ndarray[Any, Any]:
+    """Return the colors in *body*, shape ``(n, 3)``, from 0 to 255."""
     if body.startswith(b"<?xml"):
         filled = re.findall(rb"fill: #([0-9a-f]{6})", body)
         return np.array([list(bytes.fromhex(text.decode())) for text in filled])
@@ -119,8 +119,8 @@ def _colors(body: bytes) -> np.ndarray[Any, Any]:
     return pixels(body)[..., :3].reshape(-1, 3).astype(int)
 
 
-def user_in(app: Flask, cookie: str) -> str | None:
-    """Whose session a ``Set-Cookie`` of *app* holds."""
+def read_user(app: Flask, cookie: str) -> str | None:
+    """Return the user in the session of a ``Set-Cookie`` of *app*."""
     name, _, value = cookie.partition(";")[0].partition("=")
     assert name == "session"
     serializer = SecureCookieSessionInterface().get_signing_serializer(app)
@@ -129,8 +129,8 @@ def user_in(app: Flask, cookie: str) -> str | None:
     return user
 
 
-def assert_for_one_person(response: TestResponse) -> None:
-    """No shared cache keeps it, and another login in the browser asks again."""
+def assert_private(response: TestResponse) -> None:
+    """Check that no shared cache stores it, and that browsers revalidate it."""
     assert not FORBIDDEN.search(response.headers["Cache-Control"])
     is_fresh = "max-age" in response.headers["Cache-Control"]
     assert not is_fresh or response.cache_control.immutable or has_cookie(response)
@@ -143,7 +143,7 @@ def assert_for_one_person(response: TestResponse) -> None:
 
 
 def has_cookie(response: TestResponse) -> bool:
-    """Whether that is why it is private, and its picture anybody's."""
+    """Return whether a cookie alone makes the response private."""
     return "Set-Cookie" in response.headers
 
 
@@ -155,14 +155,14 @@ FORBIDDEN = re.compile(r"\b(public|s-maxage|must-revalidate|proxy-revalidate)\b"
 
 
 def the_user() -> str:
-    """Who is logged in; for ``inject``."""
+    """Return the logged-in user, for ``inject``."""
     if "user" not in session:
         abort(401)
     return str(session["user"])
 
 
 def with_login(view: Callable[..., Any]) -> Callable[..., Any]:
-    """Let in who has a session."""
+    """Require a session."""
 
     @wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> Any:
@@ -173,7 +173,7 @@ def with_login(view: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def with_password(view: Callable[..., Any]) -> Callable[..., Any]:
-    """Let in who knows the password."""
+    """Require the password."""
 
     @wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> Any:
@@ -185,8 +185,8 @@ def with_password(view: Callable[..., Any]) -> Callable[..., Any]:
     return guarded
 
 
-def with_logins(app: Flask) -> Flask:
-    """*app* with ``/login/<user>`` and ``/logout``."""
+def add_logins(app: Flask) -> Flask:
+    """Add ``/login/<user>`` and ``/logout`` to *app*."""
 
     @app.get("/login/<user>")
     def login(user: str) -> str:
@@ -203,8 +203,8 @@ def with_logins(app: Flask) -> Flask:
     return app
 
 
-def site() -> Flask:
-    """The app that is attacked, here and in gunicorn."""
+def make_site() -> Flask:
+    """Return the app under attack, here and in gunicorn."""
     app = Flask(__name__)
     app.config["SECRET_KEY"] = "not secret"
     app.config.from_prefixed_env()
@@ -240,12 +240,12 @@ def site() -> Flask:
 
     @app.after_request
     def stamp(response: Response) -> Response:
-        # Two answers with one stamp: somebody in between has stored it.
+        # Two responses with one stamp: a cache in between has stored it.
         response.headers["X-Stamp"] = uuid4().hex
         return response
 
     app.register_blueprint(plots)
-    return with_logins(app)
+    return add_logins(app)
 
 
 def logged_in(app: Flask, user: str) -> FlaskClient:
@@ -259,7 +259,7 @@ def logged_in(app: Flask, user: str) -> FlaskClient:
 
 @dataclass
 class Browser:
-    """A browser, where one user after the other may log in."""
+    """A browser, in which users log in one after the other."""
 
     client: FlaskClient
     user: str | None = None
@@ -281,7 +281,7 @@ class Ask:
 
 @dataclass
 class Known:
-    """What has been sent to anybody, and may be tried by all."""
+    """Everything that was sent to any user, and that all may try."""
 
     etags: list[str] = field(default_factory=lambda: ['"unknown"'])
     versions: list[str] = field(default_factory=lambda: ["x"])
@@ -290,9 +290,9 @@ class Known:
 
 
 class Crowd:
-    """Several browsers on one app; every answer is judged.
+    """Several browsers on one app; every response is checked.
 
-    :param seed: of all that is random.
+    :param seed: seed of the random choices.
     """
 
     def __init__(self, app: Flask, clock: Clock, known: Known, seed: int) -> None:
@@ -303,7 +303,7 @@ class Crowd:
             browser.log_in(self._random.choice([*COLORS]))
 
     def step(self) -> None:
-        """Something happens, and somebody asks."""
+        """Change something, then send a request."""
         browser = self._random.choice(self._browsers)
         match self._random.randrange(200):
             case 0:
@@ -353,17 +353,17 @@ class Crowd:
         given = browser.client.open(
             ask.url, method=ask.method, headers=ask.accept | ask.conditions
         )
-        own = self._plain(browser, ask)
-        assert_for_one_person(given)
+        own = self._ask_plainly(browser, ask)
+        assert_private(given)
         for cookie in given.headers.getlist("Set-Cookie"):
-            assert user_in(self._app, cookie) == browser.user
+            assert read_user(self._app, cookie) == browser.user
         if own.status_code != 200:
             assert given.status_code == own.status_code
             return
         self._judge_picture(ask, given, own)
 
-    def _plain(self, browser: Browser, ask: Ask) -> TestResponse:
-        """What the same user gets without conditions: the user's own picture."""
+    def _ask_plainly(self, browser: Browser, ask: Ask) -> TestResponse:
+        """Return the user's own picture, requested without conditions."""
         asked = browser.user, ask.url, ask.accept.get("Accept", "")
         if asked not in self._known.plain:
             own = self._known.plain[asked] = browser.client.get(
@@ -377,7 +377,7 @@ class Crowd:
                 assert own.status_code == 401
             else:
                 assert own.status_code == 200
-                assert owner_of(own.data) == browser.user
+                assert find_owner(own.data) == browser.user
                 if own.headers["ETag"] not in self._known.etags:
                     self._known.etags.append(own.headers["ETag"])
         return self._known.plain[asked]
@@ -409,16 +409,16 @@ class Crowd:
 
 @pytest.fixture(scope="module")
 def interleavings(request: pytest.FixtureRequest) -> int:
-    """A thousand are the whole search."""
+    """Return the number of searches; a thousand are complete."""
     return 1000 if request.config.getoption("--sweep") else 50
 
 
 @pytest.mark.sweep
-def test_any_interleaving_gives_everybody_their_own(
+def test_any_interleaving_gives_each_user_their_picture(
     interleavings: int, clock: Clock
 ) -> None:
-    """Logins, tags and versions of others, ranges, time: pixels are the asker's."""
-    app, known = site(), Known()
+    """Users try logins, tags and versions of others, ranges and time."""
+    app, known = make_site(), Known()
     for seed in range(interleavings):
         crowd = Crowd(app, clock, known, seed)
         for _ in range(6):
@@ -433,8 +433,8 @@ def test_any_interleaving_gives_everybody_their_own(
 # --- At the same time ------------------------------------------------------
 
 
-def at_once(call: Callable[[T], U], items: Sequence[T]) -> list[U]:
-    """What *call* returns for each of *items*, each in a thread of its own."""
+def call_at_once(call: Callable[[T], U], items: Sequence[T]) -> list[U]:
+    """Return what *call* returns for each of *items*, in separate threads."""
     with ThreadPoolExecutor(len(items)) as pool:
         return list(pool.map(call, items))
 
@@ -442,7 +442,7 @@ def at_once(call: Callable[[T], U], items: Sequence[T]) -> list[U]:
 def test_two_users_on_one_url_are_two_renders(
     plots: FigureBlueprint, serve: Serve
 ) -> None:
-    """While one user's picture is made, the other's is as well: none is shared."""
+    """Two renders run at once, and no user gets the other's picture."""
     both = Barrier(2, timeout=PATIENCE_S)
 
     def load(user: str) -> str:
@@ -454,21 +454,21 @@ def test_two_users_on_one_url_are_two_renders(
         assert data == user
         return badge(user)
 
-    app = with_logins(serve().application)
+    app = add_logins(serve().application)
     clients = [logged_in(app, user) for user in ("alice", "bob")]
-    answers = at_once(lambda client: client.get("/plots/mine.png"), clients)
-    assert [owner_of(answer.data) for answer in answers] == ["alice", "bob"]
+    answers = call_at_once(lambda client: client.get("/plots/mine.png"), clients)
+    assert [find_owner(answer.data) for answer in answers] == ["alice", "bob"]
 
 
 @dataclass
 class Account:
-    """Whom a login knows."""
+    """An account with a number."""
 
     id: int
 
 
 class TenantAccount(Account):
-    """One with something that its dataclass does not speak of."""
+    """An account with state outside its dataclass fields."""
 
     def __init__(self, id: int, user: str) -> None:
         super().__init__(id)
@@ -478,7 +478,7 @@ class TenantAccount(Account):
 def test_two_tenants_with_one_number_share_no_picture(
     plots: FigureBlueprint, serve: Serve
 ) -> None:
-    """An injected value that the key cannot hold is an error, also as a version."""
+    """An injected value that the key cannot hold is an error."""
 
     def account() -> TenantAccount:
         return TenantAccount(1, request.headers["X-User"])
@@ -497,10 +497,10 @@ def test_two_tenants_with_one_number_share_no_picture(
             client.get(f"/plots/{path}.png", headers={"X-User": "alice"})
 
 
-def test_a_list_that_changes_meanwhile_is_drawn_as_it_was(
+def test_a_list_is_drawn_as_it_was_for_the_key(
     plots: FigureBlueprint, serve: Serve
 ) -> None:
-    """The key is made of what the figure function gets, however late it is called."""
+    """The figure function gets a copy, however late it runs."""
     shared = ["alice"]
 
     def load(users: list[str]) -> None:
@@ -511,13 +511,13 @@ def test_a_list_that_changes_meanwhile_is_drawn_as_it_was(
         return badge(users[0])
 
     client = serve(TESTING=True)
-    assert owner_of(client.get("/plots/ours.png").data) == "alice"
+    assert find_owner(client.get("/plots/ours.png").data) == "alice"
 
 
 def test_a_crowd_of_users_on_one_url(
     plots: FigureBlueprint, serve: Serve, renders: Counter
 ) -> None:
-    """Forty requests whose keys are made at one moment: five renders, one each."""
+    """Forty simultaneous requests of five users are five renders."""
     users = [*COLORS] * 8
     start = Barrier(len(users), timeout=PATIENCE_S)
 
@@ -533,10 +533,10 @@ def test_a_crowd_of_users_on_one_url(
         renders(user)
         return badge(user)
 
-    app = with_logins(serve().application)
+    app = add_logins(serve().application)
     clients = [logged_in(app, user) for user in users]
-    answers = at_once(lambda client: client.get("/plots/mine.png"), clients)
-    assert [owner_of(answer.data) for answer in answers] == users
+    answers = call_at_once(lambda client: client.get("/plots/mine.png"), clients)
+    assert [find_owner(answer.data) for answer in answers] == users
     assert sorted(renders.calls) == sorted(COLORS)
     assert any("collapsed" in answer.headers["Cache-Status"] for answer in answers)
 
@@ -544,10 +544,8 @@ def test_a_crowd_of_users_on_one_url(
 # --- What one request leaves for the next ----------------------------------
 
 
-def test_a_hook_writes_on_its_own_response_only(
-    plots: FigureBlueprint, serve: Serve
-) -> None:
-    """Headers that a hook adds to one user's hit are not on the next user's."""
+def test_a_hook_changes_one_response_only(plots: FigureBlueprint, serve: Serve) -> None:
+    """A header on one user's hit is not on the next user's."""
 
     plots.figure_route("/walk")(walk)
     app = serve().application
@@ -566,23 +564,21 @@ def test_a_hook_writes_on_its_own_response_only(
         assert cookie.startswith(f"user={number};")
 
 
-def test_an_error_that_is_shared_carries_no_cookie(
-    plots: FigureBlueprint, serve: Serve
-) -> None:
-    """What a hook adds to the leader's error is not on the next user's."""
+def test_a_shared_error_has_no_cookie(plots: FigureBlueprint, serve: Serve) -> None:
+    """A header on the leader's error is not on the next user's."""
 
     @plots.figure_route("/busy", error_backoff=60.0)
     def busy() -> Figure:
         abort(503, response=Response("busy", 503))
 
-    app = with_logins(serve().application)
+    app = add_logins(serve().application)
     # As Flask's documentation has it, for errors as JSON.
     app.register_error_handler(HTTPException, lambda error: error.get_response())
     for user in PERMANENT:
         response = logged_in(app, user).get("/plots/busy")
         assert response.status_code == 503
         cookies = response.headers.getlist("Set-Cookie")
-        assert [user_in(app, cookie) for cookie in cookies] == [user]
+        assert [read_user(app, cookie) for cookie in cookies] == [user]
 
 
 @pytest.mark.parametrize(
@@ -595,10 +591,10 @@ def test_an_error_that_is_shared_carries_no_cookie(
         ),
     ],
 )
-def test_pyplot_starts_empty_for_everybody(
+def test_pyplot_starts_empty_for_each_user(
     plots: FigureBlueprint, serve: Serve, is_open: bool
 ) -> None:
-    """No line of one user is in the picture that another's ``gcf()`` draws on."""
+    """``gcf()`` never returns another user's figure."""
     found: list[list[str]] = []
 
     @plots.figure_route("/mine", inject={"user": the_user})
@@ -606,12 +602,12 @@ def test_pyplot_starts_empty_for_everybody(
         plt.figure(7)
         plt.plot([1, 2], label=user)
         found.append([str(line.get_label()) for line in plt.gca().lines])
-        plt.figure()  # Another one, which nobody returns.
+        plt.figure()  # A second figure, which is not returned.
         if user == "alice":
             raise LookupError("too late")
         return plt.figure(7)
 
-    app = with_logins(serve(PROPAGATE_EXCEPTIONS=False).application)
+    app = add_logins(serve(PROPAGATE_EXCEPTIONS=False).application)
     try:
         if is_open:
             plt.figure(7)  # By other code of the app, which forgot it.
@@ -626,30 +622,30 @@ def test_pyplot_starts_empty_for_everybody(
 
 
 class Masked(str):
-    """A text that does not show in logs."""
+    """A text that is hidden in logs."""
 
     def __repr__(self) -> str:
         return "'***'"
 
 
-def test_a_masked_value_is_a_value_of_its_own(
+def test_a_masked_value_is_part_of_the_key(
     plots: FigureBlueprint, serve: Serve
 ) -> None:
-    """What hides from a log does not hide from the key."""
+    """A value that is hidden in logs still selects the picture."""
 
     @plots.figure_route("/mine", inject={"user": lambda: Masked(the_user())})
     def mine(user: str) -> Figure:
         return badge(str(user))
 
-    app = with_logins(serve().application)
+    app = add_logins(serve().application)
     for user in COLORS:
-        assert owner_of(logged_in(app, user).get("/plots/mine.png").data) == user
+        assert find_owner(logged_in(app, user).get("/plots/mine.png").data) == user
 
 
 def test_a_secret_in_the_url_is_refused_or_part_of_the_key(
     plots: FigureBlueprint, serve: Serve
 ) -> None:
-    """Two tokens are never one picture."""
+    """Two tokens never share a picture."""
     try:
 
         @plots.figure_route("/mine")
@@ -660,7 +656,7 @@ def test_a_secret_in_the_url_is_refused_or_part_of_the_key(
     except ConfigError:
         return
     for user in COLORS:
-        assert owner_of(client.get(f"/plots/mine.png?token={user}").data) == user
+        assert find_owner(client.get(f"/plots/mine.png?token={user}").data) == user
 
 
 @pytest.mark.parametrize(
@@ -679,10 +675,10 @@ def test_a_secret_in_the_url_is_refused_or_part_of_the_key(
         pytest.param("alice", "alice\0", id="nul"),
     ],
 )
-def test_users_that_look_alike_are_two(
+def test_users_with_similar_names_share_no_picture(
     plots: FigureBlueprint, serve: Serve, renders: Counter, one: object, other: object
 ) -> None:
-    """Whoever names themselves like another does not get the other's picture."""
+    """No chosen name gives access to another user's picture."""
     who = [one, other]
 
     @plots.figure_route("/mine", inject={"user": lambda: who.pop(0)})
@@ -695,9 +691,9 @@ def test_users_that_look_alike_are_two(
     assert renders.calls == [one, other]
 
 
-def test_a_date_of_anothers_picture_is_no_validator(clock: Clock) -> None:
-    """A later user's ``Last-Modified`` does not make the earlier one's a 304."""
-    app = site()
+def test_a_private_picture_has_no_date_validator(clock: Clock) -> None:
+    """Another user's ``Last-Modified`` gives no 304."""
+    app = make_site()
     bob = logged_in(app, "bob")
     bob.get("/plots/mine.png")
     clock.now += 10
@@ -705,13 +701,13 @@ def test_a_date_of_anothers_picture_is_no_validator(clock: Clock) -> None:
     theirs = http_date(clock.now)
     response = bob.get("/plots/mine.png", headers={"If-Modified-Since": theirs})
     assert response.status_code == 200
-    assert owner_of(response.data) == "bob"
+    assert find_owner(response.data) == "bob"
 
 
-def test_what_the_url_does_not_say_is_private_or_refused(
+def test_arguments_outside_the_url_are_private_or_refused(
     plots: FigureBlueprint, serve: Serve
 ) -> None:
-    """A user that a preprocessor adds: a shared cache sees one URL for all."""
+    """A preprocessor adds the user, so a shared cache sees one URL for all."""
 
     @plots.url_value_preprocessor
     def add_user(endpoint: str | None, values: dict[str, Any] | None) -> None:
@@ -778,7 +774,7 @@ SAME = {
 
 @dataclass
 class Shop:
-    """One of two apps, each with a module ``shop`` of its own."""
+    """One of two apps, each with a separate module ``shop``."""
 
     folder: Path
     redis_port: int
@@ -787,7 +783,7 @@ class Shop:
     def open(
         self, *, prefix: str = "", secrets: Sequence[str | None] = (), **changes: Any
     ) -> FlaskClient:
-        """The app, with *secrets* set one after the other, after a first request."""
+        """Return the app, with *secrets* set in turn after a first request."""
         folder = self.folder / self.name
         folder.mkdir()
         source = folder / "shop.py"
@@ -814,12 +810,12 @@ class Shop:
 
     @property
     def color(self) -> str:
-        """What the shop draws in: its data."""
+        """The color of the shop's data."""
         return {"north": "#e62828", "south": "#28e628"}[self.name]
 
     @property
     def owner(self) -> str:
-        """Whose colour that is."""
+        """The user with that color."""
         return {"north": "alice", "south": "bob"}[self.name]
 
 
@@ -834,16 +830,16 @@ def _module(name: str, source: Path) -> ModuleType:
 
 @pytest.fixture
 def shops(tmp_path: Path, redis_port: int) -> tuple[Shop, Shop]:
-    """Two apps on one Redis, with the same modules, and not the same data."""
+    """Return two apps on one Redis, with equal modules and different data."""
     return Shop(tmp_path, redis_port, "north"), Shop(tmp_path, redis_port, "south")
 
 
-def test_equal_code_is_one_picture_for_all_apps(shops: tuple[Shop, Shop]) -> None:
-    """On one Redis under one prefix, processes are told apart by nothing else."""
+def test_apps_with_equal_code_share_public_pictures(shops: tuple[Shop, Shop]) -> None:
+    """With one Redis and one prefix, nothing else separates processes."""
     north, south = (shop.open() for shop in shops)
-    assert owner_of(north.get("/plots/sales.png").data) == "alice"
+    assert find_owner(north.get("/plots/sales.png").data) == "alice"
     response = south.get("/plots/sales.png")
-    assert owner_of(response.data) == "alice"
+    assert find_owner(response.data) == "alice"
     assert "hit" in response.headers["Cache-Status"]
 
 
@@ -858,18 +854,18 @@ def test_equal_code_is_one_picture_for_all_apps(shops: tuple[Shop, Shop]) -> Non
         pytest.param({"savefig": {"pad_inches": 0}}, id="savefig"),
     ],
 )
-def test_apps_that_differ_do_not_share(
+def test_different_apps_share_no_picture(
     shops: tuple[Shop, Shop], changes: dict[str, Any]
 ) -> None:
-    """Each gets its own picture, under the same URL and from the same Redis."""
+    """Each gets its own picture for the same URL on the same Redis."""
     north, south = shops[0].open(), shops[1].open(**changes)
     for _ in range(2):
         for shop, client in zip(shops, (north, south), strict=True):
-            assert owner_of(client.get("/plots/sales.png").data) == shop.owner
+            assert find_owner(client.get("/plots/sales.png").data) == shop.owner
 
 
-def test_two_blueprints_of_one_app_do_not_share(tmp_path: Path) -> None:
-    """The endpoint is part of the key, where function and arguments are the same."""
+def test_two_blueprints_share_no_picture(tmp_path: Path) -> None:
+    """The endpoint is part of the key."""
     app = Flask(__name__)
     app.config.update(CACHE_TYPE="FileSystemCache", CACHE_DIR=str(tmp_path))
     calls: list[int] = []
@@ -893,8 +889,8 @@ def test_two_blueprints_of_one_app_do_not_share(tmp_path: Path) -> None:
     assert len(bodies) == len(calls) == len(paths)
 
 
-def test_a_session_of_one_app_is_nobody_in_another(shops: tuple[Shop, Shop]) -> None:
-    """Another ``SECRET_KEY``: the cookie opens nothing, and no hit comes of it."""
+def test_a_session_is_invalid_in_another_app(shops: tuple[Shop, Shop]) -> None:
+    """With another ``SECRET_KEY`` the cookie gives no access and no hit."""
     north, south = (shop.open() for shop in shops)
     north.get("/login/7")
     cookie = north.get_cookie("session")
@@ -908,21 +904,21 @@ def test_a_session_of_one_app_is_nobody_in_another(shops: tuple[Shop, Shop]) -> 
         assert response.status_code == 401
 
 
-def test_other_users_share_nothing_in_redis(shops: tuple[Shop, Shop]) -> None:
-    """User 7 of one app and user 8 of another are two, on one Redis."""
+def test_users_of_two_apps_share_nothing_in_redis(shops: tuple[Shop, Shop]) -> None:
+    """User 7 of one app and user 8 of another have separate pictures."""
     north, south = (shop.open() for shop in shops)
     north.get("/login/7")
     south.get("/login/8")
-    assert owner_of(north.get("/plots/mine.png").data) == "alice"
-    assert owner_of(south.get("/plots/mine.png").data) == "bob"
+    assert find_owner(north.get("/plots/mine.png").data) == "alice"
+    assert find_owner(south.get("/plots/mine.png").data) == "bob"
 
 
 def test_one_number_in_two_apps_is_two_users(shops: tuple[Shop, Shop]) -> None:
-    """User 7 of one app is not user 7 of another, with another ``SECRET_KEY``."""
+    """Apps with another ``SECRET_KEY`` have separate users."""
     for shop in shops:
         client = shop.open()
         client.get("/login/7")
-        assert owner_of(client.get("/plots/mine.png").data) == shop.owner
+        assert find_owner(client.get("/plots/mine.png").data) == shop.owner
 
 
 @pytest.mark.parametrize(
@@ -938,7 +934,7 @@ def test_one_number_in_two_apps_is_two_users(shops: tuple[Shop, Shop]) -> None:
 def test_apps_share_no_private_picture_whenever_their_keys_are_set(
     shops: tuple[Shop, Shop], secrets: list[list[str | None]]
 ) -> None:
-    """The owner in a key is read at each use; without a secret there is no sharing."""
+    """The owner is read at each use; without a secret nothing is shared."""
     clients = [
         shop.open(secrets=given) for shop, given in zip(shops, secrets, strict=True)
     ]
@@ -949,13 +945,13 @@ def test_apps_share_no_private_picture_whenever_their_keys_are_set(
                 continue  # Nothing can be signed.
             with app.test_request_context():
                 url = figure_url(f"plots.{name}", n=7, _format="png")
-            assert owner_of(client.get(url).data) == shop.owner
+            assert find_owner(client.get(url).data) == shop.owner
 
 
 def test_processes_of_one_app_share_its_private_pictures(
     shops: tuple[Shop, Shop],
 ) -> None:
-    """One secret is one app, set late in one process and early in another."""
+    """It does not matter when each process sets the secret."""
     for shop, is_hit in zip(shops, (False, True), strict=True):
         client = shop.open(secrets=["ours"])
         status = client.get("/plots/let-in.png").headers["Cache-Status"]
@@ -1007,21 +1003,21 @@ def test_a_cookie_is_for_its_user_alone(
     headers: dict[str, str],
     status: int,
 ) -> None:
-    """Never with what a shared cache may store, and never with the next hit."""
-    app = site()
+    """It is never with a public picture, and never on the next hit."""
+    app = make_site()
     set_cookie(app)
     for user in COLORS:
         client = logged_in(app, user)
         response = client.open(path, method=method, headers=headers)
         assert response.status_code == status
-        assert_for_one_person(response)
+        assert_private(response)
         cookies = response.headers.getlist("Set-Cookie")
-        assert [user_in(app, cookie) for cookie in cookies] == [user]
+        assert [read_user(app, cookie) for cookie in cookies] == [user]
 
 
-def test_a_hit_carries_no_cookie_of_who_came_first() -> None:
-    """The first user's response set one; the stored picture has none."""
-    app = site()
+def test_a_hit_has_no_cookie_of_the_first_user() -> None:
+    """The stored picture has none."""
+    app = make_site()
     first = logged_in(app, PERMANENT[0]).get("/plots/walk")
     assert "Set-Cookie" in first.headers
     nobody = app.test_client().get("/plots/walk")
@@ -1033,10 +1029,8 @@ def test_a_hit_carries_no_cookie_of_who_came_first() -> None:
 
 # Flask-Login calls what later versions of Python deprecate.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_login_that_is_remembered_is_not_stored(
-    plots: FigureBlueprint, serve: Serve
-) -> None:
-    """Flask-Login's cookie, sent again with every picture, is its user's alone."""
+def test_a_remember_cookie_is_not_stored(plots: FigureBlueprint, serve: Serve) -> None:
+    """Flask-Login sends it again with every picture."""
     options: Any = {"decorators": [login_required]}
 
     @plots.figure_route("/ours", **options)
@@ -1064,8 +1058,8 @@ def test_a_login_that_is_remembered_is_not_stored(
         client.delete_cookie("session")  # It is remembered, and begins again.
         for path, owner in (("ours", "carol"), ("mine", user)):
             response = client.get(f"/plots/{path}.png")
-            assert owner_of(response.data) == owner
-            assert_for_one_person(response)
+            assert find_owner(response.data) == owner
+            assert_private(response)
             cookies = response.headers.getlist("Set-Cookie")
             remembered = [c for c in cookies if c.startswith("remember_token=")]
             assert len(remembered) == 1
@@ -1092,13 +1086,13 @@ PASSWORD = ("alice", "open sesame")
         pytest.param("GET", "Range", id="Range"),
     ],
 )
-def test_a_hit_wants_the_password(
+def test_a_hit_requires_the_password(
     path: str, auth: tuple[str, str] | None, method: str, header: str | None
 ) -> None:
-    """Neither picture, nor 304, nor 206, nor a length, though it is in the cache."""
-    client = site().test_client()
+    """Without it there is no picture, 304, 206 or length."""
+    client = make_site().test_client()
     kept = client.get(path, auth=PASSWORD)
-    assert owner_of(kept.data) == "alice"
+    assert find_owner(kept.data) == "alice"
     known = {
         "If-None-Match": kept.headers["ETag"],
         "If-Match": kept.headers["ETag"],
@@ -1115,9 +1109,9 @@ def test_a_hit_wants_the_password(
 
 
 @pytest.mark.parametrize("path", ["walk", "gated", "vault", "mine", "dated", "brief"])
-def test_nothing_lets_a_shared_cache_keep_what_had_a_password(path: str) -> None:
-    """No ``public``, ``s-maxage`` or ``must-revalidate`` (RFC 9111 section 3.5)."""
-    client = logged_in(site(), "carol")
+def test_no_shared_cache_may_store_a_response_to_a_password(path: str) -> None:
+    """There is no ``public``, ``s-maxage`` or ``must-revalidate`` (RFC 9111, 3.5)."""
+    client = logged_in(make_site(), "carol")
     url = f"/plots/{path}"
     for method in ("GET", "HEAD"):
         for headers in ({}, {"If-None-Match": "*"}, RANGE, {"If-Match": '"x"'}):
@@ -1133,10 +1127,10 @@ def test_nothing_lets_a_shared_cache_keep_what_had_a_password(path: str) -> None
 @pytest.mark.parametrize(
     "headers", [{}, {"If-None-Match": "*"}, RANGE], ids=["plain", "known", "range"]
 )
-def test_a_user_without_a_session_is_one_person_as_well(
+def test_a_picture_for_a_password_is_private_without_a_session(
     plots: FigureBlueprint, serve: Serve, method: str, headers: dict[str, str]
 ) -> None:
-    """Who is told apart by a password: private, and the browser asks again."""
+    """A password can also identify a user, so browsers revalidate."""
 
     def user() -> str:
         assert request.authorization is not None
@@ -1149,21 +1143,21 @@ def test_a_user_without_a_session_is_one_person_as_well(
             "/plots/mine", method=method, headers=headers, auth=(name, "x")
         )
         assert response.status_code < 400
-        assert_for_one_person(response)
+        assert_private(response)
         assert "Authorization" in response.headers["Vary"]
         whole = client.get("/plots/mine", auth=(name, "x"))
-        assert owner_of(whole.data) == name
+        assert find_owner(whole.data) == name
 
 
-def test_what_had_a_password_is_private() -> None:
-    """Many a proxy keeps it otherwise: RFC 9111 section 3.5 is not for all."""
-    response = site().test_client().get("/plots/gated", auth=PASSWORD)
+def test_a_response_to_a_password_is_private() -> None:
+    """Some proxies ignore RFC 9111, section 3.5."""
+    response = make_site().test_client().get("/plots/gated", auth=PASSWORD)
     assert response.cache_control.private
 
 
-def test_what_had_a_login_is_private() -> None:
-    """``Vary: Cookie`` alone is not heeded by every CDN."""
-    response = logged_in(site(), "alice").get("/plots/members")
+def test_a_response_to_a_login_is_private() -> None:
+    """Some CDNs ignore ``Vary: Cookie``."""
+    response = logged_in(make_site(), "alice").get("/plots/members")
     assert response.cache_control.private
 
 
@@ -1188,10 +1182,10 @@ POISON = {
 @pytest.mark.parametrize("extension", ["png", "svg"])
 @pytest.mark.parametrize("is_proxied", [False, True], ids=["plain", "ProxyFix"])
 @pytest.mark.parametrize("headers", [pytest.param(v, id=k) for k, v in POISON.items()])
-def test_a_stranger_leaves_nothing_in_a_picture(
+def test_request_headers_leave_nothing_in_a_picture(
     headers: dict[str, str], is_proxied: bool, extension: str, tmp_path: Path
 ) -> None:
-    """Headers change neither body nor headers, and are in no stored entry."""
+    """Body, headers and stored entry do not depend on them."""
 
     def app(folder: str) -> Flask:
         made = Flask(__name__)
@@ -1228,7 +1222,7 @@ CHANGING = ("Cache-Status", "Server-Timing", "Last-Modified")
 
 
 def test_a_problem_names_no_host(serve: Serve, plots: FigureBlueprint) -> None:
-    """Its ``instance`` is the path alone."""
+    """Its ``instance`` is the path only."""
     plots.figure_route("/walk")(walk)
     for headers in POISON.values():
         response = serve().get("/plots/walk?n=x", headers=headers)
@@ -1256,8 +1250,8 @@ BLIND = {
 }
 
 
-def seen() -> dict[str, object]:
-    """What can be read here of who asks."""
+def read_request() -> dict[str, object]:
+    """Return everything about the request that is readable here."""
     found: dict[str, object] = {}
     for name, read in READERS.items():
         try:
@@ -1269,7 +1263,7 @@ def seen() -> dict[str, object]:
 
 @dataclass
 class Spy:
-    """A figure route that looks for who asks, wherever the package calls it."""
+    """A figure route that tries to read the request in each of its callables."""
 
     app: Flask
     looks: list[dict[str, object]] = field(default_factory=list)
@@ -1282,21 +1276,21 @@ class Spy:
         )
 
         def load() -> None:
-            time.sleep(0.05)  # So that who comes meanwhile waits for it.
-            self.looks.append(seen())
+            time.sleep(0.05)  # Requests that come meanwhile wait for it.
+            self.looks.append(read_request())
 
         @plots.figure_route("/walk", load=load)
         def walk(data: None) -> Figure:
-            self.looks.append(seen())
+            self.looks.append(read_request())
             return badge("alice")
 
         @plots.figure_route("/later", load=load)
         async def later(data: None) -> Figure:
-            self.looks.append(seen())
+            self.looks.append(read_request())
             return badge("alice")
 
         self.app.register_blueprint(plots)
-        with_logins(self.app)
+        add_logins(self.app)
 
         @self.app.before_request
         def remember() -> None:
@@ -1305,7 +1299,7 @@ class Spy:
             request_user.set("somebody")
             if "user" in session:
                 # The test is worth something only where it can be seen at all.
-                assert not set(seen().values()) & {*BLIND.values()}
+                assert not set(read_request().values()) & {*BLIND.values()}
 
         @self.app.get("/page")
         def page() -> str:
@@ -1327,25 +1321,25 @@ def spy() -> Spy:
 
 
 @pytest.mark.parametrize("path", ["/walk", LATER, "/page"])
-def test_a_figure_function_cannot_read_who_asks(spy: Spy, path: str) -> None:
-    """Figure function and ``load``, sync and async, from a URL and a template."""
+def test_a_figure_function_cannot_read_the_request(spy: Spy, path: str) -> None:
+    """Figure function and ``load``, sync or async, from a URL or a template."""
     assert spy.client("alice").get(path).status_code == 200
     assert spy.looks == [BLIND] * 2
 
 
 @pytest.mark.parametrize("path", ["/walk", LATER])
-def test_a_coalesced_render_cannot_read_who_asks(spy: Spy, path: str) -> None:
-    """Neither the leader nor who waits."""
+def test_a_coalesced_render_cannot_read_the_request(spy: Spy, path: str) -> None:
+    """It sees neither the leader's nor a follower's request."""
     clients = [spy.client(user) for user in COLORS]
-    answers = at_once(lambda client: client.get(path), clients)
+    answers = call_at_once(lambda client: client.get(path), clients)
     assert {answer.status_code for answer in answers} == {200}
     assert any("collapsed" in answer.headers["Cache-Status"] for answer in answers)
     assert spy.looks == [BLIND] * 2
 
 
 @pytest.mark.parametrize("path", ["/walk", LATER])
-def test_a_renewal_cannot_read_who_asks(spy: Spy, path: str, clock: Clock) -> None:
-    """Nor does the background see the request that found the picture stale."""
+def test_a_renewal_cannot_read_the_request(spy: Spy, path: str, clock: Clock) -> None:
+    """It does not see the request that found a stale picture."""
     spy.client("alice").get(path)
     clock.now += 61
     assert spy.client("bob").get(path).status_code == 200
@@ -1392,7 +1386,7 @@ http {{
 
 @dataclass(frozen=True)
 class Answer:
-    """What came over the wire."""
+    """A response from the network."""
 
     status: int
     headers: Mapping[str, str]
@@ -1400,7 +1394,7 @@ class Answer:
 
     @property
     def cache(self) -> str:
-        """What nginx says of its cache: ``HIT``, ``MISS`` and so on."""
+        """nginx's cache status: ``HIT``, ``MISS`` and so on."""
         return self.headers["X-Cache-Status"]
 
     @property
@@ -1411,7 +1405,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Client:
-    """Somebody at a port, with a cookie or without."""
+    """A client of a port, with or without a cookie."""
 
     port: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -1432,7 +1426,7 @@ class Client:
         return Client(self.port, {"Cookie": cookie.partition(";")[0]})
 
     def ask_until(self, cache: str, path: str, **headers: str) -> Answer:
-        """The first answer that nginx calls *cache*."""
+        """Return the first answer that nginx calls *cache*."""
         deadline = time.monotonic() + PATIENCE_S
         while (answer := self.ask(path, **headers)).cache != cache:
             assert time.monotonic() < deadline, f"{answer.cache} and never {cache}"
@@ -1462,7 +1456,7 @@ class Stack:
         return Client(self.nobody(careless=careless).port, headers)
 
     def is_stored(self, body: bytes) -> bool:
-        """Whether nginx has *body* in a file of its cache."""
+        """Return whether nginx has *body* in a file of its cache."""
         files = (self.folder / "cache").iterdir()
         return any(body in path.read_bytes() for path in files)
 
@@ -1471,19 +1465,19 @@ class Stack:
 def gunicorn(
     port: int, folder: Path, processes: int = 2, **settings: str
 ) -> Iterator[None]:
-    """The site, in *processes* with eight threads each."""
+    """Serve the site in *processes* with eight threads each."""
     command = [sys.executable, "-m", "gunicorn", "--worker-class", "gthread"]
     command += ["--workers", f"{processes}", "--threads", "8"]
     command += ["--bind", f"127.0.0.1:{port}"]
     place = {"FLASK_CACHE_TYPE": "FileSystemCache", "FLASK_CACHE_DIR": f"{folder}/app"}
-    app = f"{__name__}:site()"
+    app = f"{__name__}:make_site()"
     with Server(*command, app, port=port, environment=place | settings):
         yield
 
 
 @contextmanager
-def stacked(folder: Path, **settings: str) -> Iterator[Stack]:
-    """The site with *settings* behind an nginx."""
+def serve_stack(folder: Path, **settings: str) -> Iterator[Stack]:
+    """Serve the site with *settings* behind an nginx."""
     program = need("nginx")
     found = Stack(free_port(), free_port(), free_port(), folder)
     user = "user root;" if os.geteuid() == 0 else ""
@@ -1500,8 +1494,8 @@ def stacked(folder: Path, **settings: str) -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """One for all tests: each has pictures of its own."""
-    with stacked(tmp_path_factory.mktemp("stack")) as found:
+    """Serve the site for all tests; each uses its own pictures."""
+    with serve_stack(tmp_path_factory.mktemp("stack")) as found:
         yield found
 
 
@@ -1513,12 +1507,12 @@ BOTH = pytest.mark.parametrize("careless", [False, True], ids=["plain", "careles
 def test_nginx_never_stores_a_private_picture(
     stack: Stack, path: str, careless: bool
 ) -> None:
-    """Each user gets their own, from the app each time; nobody else anything."""
+    """Each user gets their picture from the app, and a visitor gets a 401."""
     stamps = []
     for user in [*COLORS] * 2:
         answer = stack.user(user, careless=careless).ask(path)
         assert answer.status == 200
-        assert owner_of(answer.body) == user
+        assert find_owner(answer.body) == user
         assert answer.cache in ("MISS", "EXPIRED")
         # Not by the body, which a public picture may have as well.
         assert not stack.is_stored(answer.stamp.encode())
@@ -1529,10 +1523,10 @@ def test_nginx_never_stores_a_private_picture(
 
 @BOTH
 @pytest.mark.parametrize("path", ["/plots/vault.png", "/plots/members.png"])
-def test_nginx_lets_nobody_past_the_login(
+def test_nginx_serves_nothing_without_the_login(
     stack: Stack, path: str, careless: bool
 ) -> None:
-    """``private``, or the session's ``Vary: Cookie``: a 200 opens no door."""
+    """A stored 200 would give access without a login."""
     nobody = stack.nobody(careless=careless)
     known = (
         stack.password(careless=careless)
@@ -1546,18 +1540,18 @@ def test_nginx_lets_nobody_past_the_login(
                 assert nobody.ask(path, method, **headers).status == 401
 
 
-def test_nginx_lets_nobody_past_the_password(stack: Stack) -> None:
-    """nginx stores what was sent to ``Authorization``, unless it is private."""
+def test_nginx_serves_nothing_without_the_password(stack: Stack) -> None:
+    """nginx stores responses to ``Authorization`` unless they are private."""
     known, nobody = stack.password(), stack.nobody()
     assert [known.ask("/plots/gated.png").status for _ in range(2)] == [200, 200]
     assert nobody.ask("/plots/gated.png").status == 401
 
 
-def test_nginx_lets_nobody_past_a_login_that_sessions_do_not_tell_of(
+def test_nginx_serves_nothing_without_a_login_of_silent_sessions(
     tmp_path: Path,
 ) -> None:
-    """Without ``Vary: Cookie``, only ``decorators`` say that a picture is guarded."""
-    with stacked(tmp_path, FLASK_SILENT_SESSIONS="true") as found:
+    """Without ``Vary: Cookie``, only ``decorators`` show that a route is guarded."""
+    with serve_stack(tmp_path, FLASK_SILENT_SESSIONS="true") as found:
         for careless in (False, True):
             known = found.user("alice", careless=careless)
             for path in ("/plots/members.png", "/plots/dated-members.png?_v=1"):
@@ -1568,8 +1562,8 @@ def test_nginx_lets_nobody_past_a_login_that_sessions_do_not_tell_of(
 
 
 def test_nginx_stores_a_public_picture(stack: Stack) -> None:
-    """The first is a miss; from then on all get the same copy, logged in or not."""
-    path = "/plots/walk.png?n=8"  # As wide as nobody's own.
+    """After the first request, all visitors get the same copy."""
+    path = "/plots/walk.png?n=8"  # No user has a picture of this width.
     first = stack.nobody().ask(path)
     assert (first.status, first.cache) == (200, "MISS")
     hit = stack.nobody().ask_until("HIT", path)
@@ -1580,23 +1574,23 @@ def test_nginx_stores_a_public_picture(stack: Stack) -> None:
     assert stack.is_stored(first.stamp.encode()) or stack.is_stored(hit.stamp.encode())
 
 
-def test_nginx_keeps_each_format(stack: Stack) -> None:
-    """``Vary: Accept``: who can have WebP gets it, and the others PNG."""
+def test_nginx_stores_each_format(stack: Stack) -> None:
+    """With ``Vary: Accept``, browsers get WebP if they accept it, else PNG."""
     wanted = {"image/webp": "image/webp", "image/png": "image/png", "*/*": "image/png"}
     for state in ("MISS", "HIT", "HIT"):
         for accept, mimetype in wanted.items():
             answer = stack.nobody().ask_until(state, "/plots/walk?n=2", Accept=accept)
             assert answer.headers["Content-Type"] == mimetype
-            assert owner_of(answer.body) == "alice"
+            assert find_owner(answer.body) == "alice"
 
 
 def test_nginx_answers_head_from_its_copy(stack: Stack) -> None:
-    """HEAD has GET's headers, whichever came first."""
+    """HEAD has GET's headers, in any order of the two."""
     path, nobody = "/plots/walk.png?n=3", stack.nobody()
     head = nobody.ask(path, "HEAD")
     get = nobody.ask_until("HIT", path)
     assert (head.status, head.body) == (200, b"")
-    assert owner_of(get.body) == "alice"
+    assert find_owner(get.body) == "alice"
     later = nobody.ask(path, "HEAD")
     assert (later.cache, later.stamp, later.body) == ("HIT", get.stamp, b"")
     for name in ("ETag", "Content-Length", "Content-Type", "Last-Modified"):
@@ -1604,7 +1598,7 @@ def test_nginx_answers_head_from_its_copy(stack: Stack) -> None:
 
 
 def test_nginx_answers_ranges_and_conditions_from_its_copy(stack: Stack) -> None:
-    """Parts of the stored bytes, and a 304 for who has them."""
+    """It sends parts of the stored bytes, and a 304 to a client with a copy."""
     path, nobody = "/plots/walk.png?n=4", stack.nobody()
     part = nobody.ask(path, Range="bytes=0-9")
     whole = nobody.ask_until("HIT", path)
@@ -1631,7 +1625,7 @@ def test_nginx_answers_ranges_and_conditions_from_its_copy(stack: Stack) -> None
 def test_nginx_stores_no_error(
     stack: Stack, path: str, status: int, to: str, careless: bool
 ) -> None:
-    """The next one asks the app, which may have been mended by then."""
+    """The next request reaches the app, which may be repaired."""
     nobody, sent = stack.nobody(careless=careless), {"Sec_Fetch_Dest": to}
     sent |= {"Accept": "text/plain"} if status == 406 else {}
     answers = [nobody.ask(path, **sent) for _ in range(3)]
@@ -1640,8 +1634,8 @@ def test_nginx_stores_no_error(
     assert len({answer.stamp for answer in answers}) == 3
 
 
-def test_nginx_asks_again_after_max_age(stack: Stack) -> None:
-    """It sends the ``ETag``, gets a 304, and has a fresh copy for a new second."""
+def test_nginx_revalidates_after_max_age(stack: Stack) -> None:
+    """A 304 makes its copy fresh for another second."""
     path, nobody = "/plots/brief.png", stack.nobody()
     first = nobody.ask(path)
     time.sleep(1.2)
@@ -1652,11 +1646,11 @@ def test_nginx_asks_again_after_max_age(stack: Stack) -> None:
 
 
 def test_nginx_stores_no_cookie(stack: Stack) -> None:
-    """A picture with ``Set-Cookie`` is not stored; without one it is, for all."""
+    """A picture with ``Set-Cookie`` is not stored, one without it is."""
     path, nobody = "/plots/walk.png?n=6", stack.nobody()
     for user in PERMANENT * 2:
         answer = stack.user(user).ask(path)
-        assert user_in(site(), answer.headers["Set-Cookie"]) == user
+        assert read_user(make_site(), answer.headers["Set-Cookie"]) == user
         assert answer.cache == "MISS"
         assert not stack.is_stored(answer.stamp.encode())
     assert "Set-Cookie" not in nobody.ask(path).headers
@@ -1667,8 +1661,8 @@ def test_nginx_stores_no_cookie(stack: Stack) -> None:
         assert "Set-Cookie" not in answer.headers
 
 
-def test_nginx_passes_no_cookie_on_when_it_asks_again(stack: Stack) -> None:
-    """A 304 with one user's cookie renews the copy, and is not part of it."""
+def test_nginx_stores_no_cookie_of_a_revalidation(stack: Stack) -> None:
+    """A 304 with a user's cookie renews the copy only."""
     path, nobody = "/plots/brief.png?n=2", stack.nobody()
     nobody.ask(path)
     time.sleep(1.2)
@@ -1676,7 +1670,7 @@ def test_nginx_passes_no_cookie_on_when_it_asks_again(stack: Stack) -> None:
     renewed = stack.user(user).ask(path)
     assert renewed.status == 200
     if "Set-Cookie" in renewed.headers:
-        assert user_in(site(), renewed.headers["Set-Cookie"]) == user
+        assert read_user(make_site(), renewed.headers["Set-Cookie"]) == user
     for _ in range(3):
         answer = nobody.ask(path)
         assert answer.status == 200
@@ -1690,9 +1684,9 @@ OPEN = ("/plots/walk.png?n=7", "/plots/walk?n=7")
 
 
 class Interleavings:
-    """Two users and a stranger on one URL, in any order, through one nginx.
+    """Two users and a visitor on one URL, in any order, through one nginx.
 
-    :param seed: of all that is random.
+    :param seed: seed of the random choices.
     """
 
     def __init__(self, stack: Stack, seed: int) -> None:
@@ -1708,7 +1702,7 @@ class Interleavings:
         self._own: dict[tuple[str | None, str], Answer] = {}
 
     def run(self) -> None:
-        """Three or four times one of them asks for the same."""
+        """Send the same request as several of the users."""
         url = self._random.choice([*PERSONAL, *GUARDED, *OPEN])
         url += self._random.choice(["", f"{'&' if '?' in url else '?'}_v=1"])
         careless = self._random.random() < 0.5
@@ -1717,7 +1711,7 @@ class Interleavings:
             self._ask(name, url, self._clients[name, careless])
 
     def _ask(self, name: str | None, url: str, client: Client) -> None:
-        own = self._of(name, url)
+        own = self._ask_app(name, url)
         known = [answer.headers.get("ETag", '"x"') for answer in self._own.values()]
         choice = self._random.choice
         headers = choice(
@@ -1735,29 +1729,29 @@ class Interleavings:
                 assert (status, own.status) == (401, 401)
         assert own.status == 200 or answer.status == 401
 
-    def _of(self, name: str | None, url: str) -> Answer:
-        """What the app itself answers to the user."""
+    def _ask_app(self, name: str | None, url: str) -> Answer:
+        """Return the app's own answer to the user."""
         if (name, url) not in self._own:
             headers = self._clients[name, False].headers
             own = Client(self._stack.origin, headers).ask(url)
             if own.status == 200 and url.partition("?")[0] in PERSONAL:
-                assert owner_of(own.body) == name
+                assert find_owner(own.body) == name
             self._own[name, url] = own
         return self._own[name, url]
 
 
 @pytest.mark.sweep
-def test_any_interleaving_through_nginx_gives_everybody_their_own(
+def test_any_interleaving_through_nginx_gives_each_user_their_picture(
     stack: Stack, interleavings: int
 ) -> None:
-    """No foreign byte, no foreign 304, and nothing for a stranger."""
+    """No user gets another's bytes or 304, and a visitor gets nothing."""
     users = Interleavings(stack, seed=12)
     for _ in range(interleavings):
         users.run()
 
 
-def assert_everybody_gets_their_own(port: int, users: Sequence[str]) -> None:
-    """All of them at once, three requests each."""
+def assert_each_user_gets_their_picture(port: int, users: Sequence[str]) -> None:
+    """Check three requests of each of *users*, all at once."""
     clients = [Client(port).log_in(user) for user in users]
     start = Barrier(len(users), timeout=PATIENCE_S)
 
@@ -1765,22 +1759,22 @@ def assert_everybody_gets_their_own(port: int, users: Sequence[str]) -> None:
         start.wait()
         return [client.ask(f"/plots/mine.webp?n={n}") for n in (1, 2, 3)]
 
-    app = site()
-    for user, answers in zip(users, at_once(ask, clients), strict=True):
-        assert [owner_of(answer.body) for answer in answers] == [user] * 3
+    app = make_site()
+    for user, answers in zip(users, call_at_once(ask, clients), strict=True):
+        assert [find_owner(answer.body) for answer in answers] == [user] * 3
         for answer in answers:
             assert answer.headers["Cache-Control"].startswith("private")
             cookie = answer.headers.get("Set-Cookie")
-            assert cookie is None or user_in(app, cookie) == user
+            assert cookie is None or read_user(app, cookie) == user
 
 
 def test_a_crowd_at_a_real_server(stack: Stack) -> None:
-    """Five users at once on one URL, on two processes with eight threads: no mix."""
-    assert_everybody_gets_their_own(stack.origin, [*COLORS] * 8)
+    """Five users at once on one URL and two processes get their pictures."""
+    assert_each_user_gets_their_picture(stack.origin, [*COLORS] * 8)
 
 
-def test_a_crowd_whose_pictures_come_from_workers(tmp_path: Path) -> None:
-    """What a worker process sends back reaches the request that it is for."""
+def test_a_crowd_with_pictures_from_workers(tmp_path: Path) -> None:
+    """A worker's picture reaches the request that caused it."""
     port = free_port()
     with gunicorn(port, tmp_path, processes=1, FLASK_MPLSTREAM_WORKERS="2"):
-        assert_everybody_gets_their_own(port, [*COLORS] * 4)
+        assert_each_user_gets_their_picture(port, [*COLORS] * 4)

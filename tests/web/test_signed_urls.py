@@ -1,4 +1,4 @@
-"""Signed URLs: what ``figure_url`` made is served, and nothing else."""
+"""Signed URLs: only URLs that ``figure_url`` made are served."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Serve = Callable[..., FlaskClient]
 
 @pytest.fixture(autouse=True)
 def figures(plots: FigureBlueprint, renders: Counter) -> None:
-    """A signed route, one that expires, and one in a tenant's path."""
+    """Serve a signed route, one that expires, and one in a tenant's path."""
 
     def walk(n: int = 5, label: str = "") -> Figure:
         renders(n)
@@ -35,7 +35,7 @@ def figures(plots: FigureBlueprint, renders: Counter) -> None:
 
 @pytest.fixture
 def clock(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """A clock in hand for the time of expiry as well."""
+    """Set the clock for the time of expiry too."""
     monkeypatch.setattr(signed_urls, "time", clock)
     monkeypatch.setattr(figure_view, "time", clock)
     return clock
@@ -46,8 +46,8 @@ def signed(client: FlaskClient, endpoint: str = "plots.walk", **values: Any) -> 
         return figure_url(endpoint, **values)
 
 
-def changed(url: str, **values: str | None) -> str:
-    """*url* with other values in its query; ``None`` takes one away."""
+def change_query(url: str, **values: str | None) -> str:
+    """Return *url* with other values in its query; ``None`` removes one."""
     parts = urlsplit(url)
     query = {**dict(parse_qsl(parts.query)), **values}
     kept = {name: value for name, value in query.items() if value is not None}
@@ -67,7 +67,7 @@ def changed(url: str, **values: str | None) -> str:
     ],
 )
 def test_a_signed_url_is_served(serve: Serve, values: dict[str, Any]) -> None:
-    """Whatever it says, and however a proxy spells it."""
+    """Its arguments and a proxy's spelling do not matter."""
     client = serve()
     url = signed(client, **values)
     assert client.get(url).status_code == 200
@@ -75,8 +75,8 @@ def test_a_signed_url_is_served(serve: Serve, values: dict[str, Any]) -> None:
     assert client.head(url).status_code == 200
 
 
-def test_a_url_of_a_path_is_served(serve: Serve) -> None:
-    """A variable in the rule is under the signature as the path is."""
+def test_a_url_with_a_path_variable_is_served(serve: Serve) -> None:
+    """The signature covers the variable as it covers the path."""
     client = serve()
     url = signed(client, "plots.of", n=3)
     assert client.get(url).status_code == 200
@@ -106,9 +106,9 @@ def test_a_url_of_a_path_is_served(serve: Serve) -> None:
 def test_a_changed_url_is_refused(
     serve: Serve, renders: Counter, change: dict[str, str | None]
 ) -> None:
-    """403 without a reason, nothing rendered, nothing kept."""
+    """It gets a 403 without a reason, and nothing is rendered or stored."""
     client = serve(MPLSTREAM_UNKNOWN_ARGS="ignore")
-    answer = client.get(changed(signed(client, n=7), **change))
+    answer = client.get(change_query(signed(client, n=7), **change))
     assert answer.status_code == 403
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.json is not None
@@ -117,24 +117,24 @@ def test_a_changed_url_is_refused(
 
 
 def test_the_version_may_change(serve: Serve, renders: Counter) -> None:
-    """A script in the page reloads a picture by it; it is the same picture."""
+    """A page's script changes it to reload the same picture."""
     client = serve()
     url = signed(client, n=7)
-    bodies = {client.get(u).data for u in (url, changed(url, _v="1"))}
+    bodies = {client.get(u).data for u in (url, change_query(url, _v="1"))}
     assert len(bodies) == len(renders) == 1
 
 
 @pytest.mark.parametrize("ending", ["", ".svg"])
 def test_another_path_is_refused(serve: Serve, ending: str) -> None:
-    """Another figure, another format: each wants a signature of its own."""
+    """Another figure or format requires a separate signature."""
     client = serve()
     query = urlsplit(signed(client, _format="png")).query
     assert client.get(f"/plots/walk{ending}?{query}").status_code == 403
     assert client.get(f"/plots/brief{ending}?{query}").status_code == 403
 
 
-def test_flask_s_own_url_is_not_signed(serve: Serve) -> None:
-    """``url_for`` gives a URL that is refused; other routes are open."""
+def test_a_url_of_url_for_is_not_signed(serve: Serve) -> None:
+    """It is refused; unsigned routes are open."""
     client = serve()
     with client.application.test_request_context():
         assert client.get(url_for("plots.walk")).status_code == 403
@@ -142,7 +142,7 @@ def test_flask_s_own_url_is_not_signed(serve: Serve) -> None:
 
 
 def test_old_keys_are_accepted_while_they_are_listed(serve: Serve) -> None:
-    """``SECRET_KEY_FALLBACKS``, as for sessions; the new key signs."""
+    """``SECRET_KEY_FALLBACKS`` verify, and the new key signs."""
     client = serve()
     app = client.application
     old = signed(client)
@@ -151,11 +151,11 @@ def test_old_keys_are_accepted_while_they_are_listed(serve: Serve) -> None:
     assert [client.get(url).status_code for url in (old, new)] == [200, 200]
     app.config["SECRET_KEY_FALLBACKS"] = []
     # Spelled in another way, as an exact URL that was checked is remembered.
-    assert client.get(changed(old, _download="0")).status_code == 403
+    assert client.get(change_query(old, _download="0")).status_code == 403
     assert client.get(new).status_code == 200
 
 
-def test_without_a_secret_there_are_no_signed_urls(serve: Serve) -> None:
+def test_without_a_secret_signing_is_an_error(serve: Serve) -> None:
     """The error names the setting."""
     client = serve()
     client.application.secret_key = None
@@ -165,7 +165,7 @@ def test_without_a_secret_there_are_no_signed_urls(serve: Serve) -> None:
 
 
 def test_a_url_expires(serve: Serve, clock: Clock) -> None:
-    """And no browser or proxy may keep its picture for longer."""
+    """No browser or proxy may keep its picture longer."""
     client = serve()
     url = signed(client, "plots.brief")
     first = client.get(url)
@@ -184,8 +184,8 @@ def test_a_url_expires(serve: Serve, clock: Clock) -> None:
     assert client.get(url, headers=etag).status_code == 403
 
 
-def test_the_expiry_of_a_call_comes_first(serve: Serve, clock: Clock) -> None:
-    """``_expires_in`` of one URL over the route's ``expires_in``."""
+def test_the_expiry_of_a_call_has_precedence(serve: Serve, clock: Clock) -> None:
+    """``_expires_in`` replaces the route's ``expires_in``."""
     client = serve()
     long, short = (signed(client, "plots.brief", _expires_in=s) for s in (1000, 5))
     clock.now += 50
@@ -193,7 +193,7 @@ def test_the_expiry_of_a_call_comes_first(serve: Serve, clock: Clock) -> None:
 
 
 def test_a_url_stays_the_same_for_a_while(serve: Serve, clock: Clock) -> None:
-    """A new one for each page would never be in the browser's cache."""
+    """Browsers could not cache a new URL in each page."""
     client = serve()
     urls = set()
     for _ in range(100):
@@ -203,17 +203,17 @@ def test_a_url_stays_the_same_for_a_while(serve: Serve, clock: Clock) -> None:
 
 
 def test_the_time_of_expiry_is_signed(serve: Serve, clock: Clock) -> None:
-    """It cannot be put off."""
+    """A client cannot extend it."""
     client = serve()
     url = signed(client, "plots.brief")
     sig = dict(parse_qsl(urlsplit(url).query))["_sig"]
     expires, _, signature = sig.partition(".")
     for other in (f"{int(expires) + 1}.{signature}", f".{signature}"):
-        assert client.get(changed(url, _sig=other)).status_code == 403
+        assert client.get(change_query(url, _sig=other)).status_code == 403
 
 
-def test_a_template_s_picture_is_signed_in_every_size(serve: Serve) -> None:
-    """``figure()`` signs ``src`` and each of every ``srcset``."""
+def test_figure_signs_every_size(serve: Serve) -> None:
+    """``src`` and every URL of every ``srcset`` is signed."""
     client = serve()
     with client.application.test_request_context():
         html = render_template_string("{{ figure('plots.walk', n=3) }}")
@@ -223,8 +223,8 @@ def test_a_template_s_picture_is_signed_in_every_size(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("root", ["", "/app"])
-def test_a_url_holds_behind_a_prefix(serve: Serve, root: str) -> None:
-    """Made in a request or in a command, served under ``SCRIPT_NAME``."""
+def test_a_url_is_valid_behind_a_prefix(serve: Serve, root: str) -> None:
+    """A request or a command makes it, and ``SCRIPT_NAME`` is in it."""
     client = serve(APPLICATION_ROOT=root or "/", SERVER_NAME="localhost")
     app = client.application
     with app.app_context():
@@ -238,8 +238,8 @@ def test_a_url_holds_behind_a_prefix(serve: Serve, root: str) -> None:
         assert client.get(below, environ_overrides=environ).status_code == 200
 
 
-def test_a_signature_holds_for_one_tenant(renders: Counter) -> None:
-    """A variable that only a preprocessor reads is under the signature too."""
+def test_a_signature_is_valid_for_one_tenant(renders: Counter) -> None:
+    """It covers a variable that only a preprocessor reads."""
     plots = FigureBlueprint("tenant", __name__, url_prefix="/<tenant>")
 
     @plots.url_value_preprocessor
@@ -265,7 +265,7 @@ def test_a_signature_holds_for_one_tenant(renders: Counter) -> None:
 
 
 def two_figures(server_name: str) -> Flask:
-    """Two signed figures at one path, on the subdomains ``a`` and ``b``."""
+    """Serve two signed figures at one path, on subdomains ``a`` and ``b``."""
     app = Flask(__name__, subdomain_matching=True)
     app.config.update(SECRET_KEY="not secret", SERVER_NAME=server_name)
     for name in ("a", "b"):
@@ -280,8 +280,8 @@ def walk() -> Figure:
 
 
 @pytest.mark.parametrize("made_at", ["a.example.org:8080", "example.org:8080", None])
-def test_a_signature_holds_on_one_subdomain(made_at: str | None) -> None:
-    """It is refused for the figure that has the same path on another one."""
+def test_a_signature_is_valid_on_one_subdomain(made_at: str | None) -> None:
+    """The figure with the same path on another subdomain refuses it."""
     app = two_figures("example.org:8080")
     context = app.test_request_context if made_at else app.app_context
     with context(**({"base_url": f"http://{made_at}"} if made_at else {})):
@@ -296,8 +296,8 @@ def test_a_signature_holds_on_one_subdomain(made_at: str | None) -> None:
     ("port", "scheme"),
     [("", "http"), ("", "https"), (":80", "http"), (":443", "https")],
 )
-def test_a_default_port_is_no_other_host(port: str, scheme: str) -> None:
-    """A command names the port of ``SERVER_NAME``; browsers leave it out."""
+def test_a_default_port_is_the_same_host(port: str, scheme: str) -> None:
+    """Commands use the port of ``SERVER_NAME``; browsers omit it."""
     app = two_figures(f"example.org{port}")
     with app.app_context():
         parts = urlsplit(figure_url("a.walk", _external=True))
@@ -305,18 +305,18 @@ def test_a_default_port_is_no_other_host(port: str, scheme: str) -> None:
     assert app.test_client().get(url, base_url=base).status_code == 200
 
 
-def test_a_signature_holds_on_any_host_of_an_app_that_matches_none(
+def test_a_signature_is_valid_on_any_host_without_matching(
     serve: Serve,
 ) -> None:
-    """Behind a proxy an app has names that it does not know."""
+    """Behind a proxy, an app does not know all its names."""
     client = serve()
     url = signed(client, n=3)
     for host in ("one.example", "two.example:8443"):
         assert client.get(url, base_url=f"http://{host}").status_code == 200
 
 
-def test_a_signature_holds_at_one_mount(serve: Serve) -> None:
-    """One app, mounted twice: a URL that one mount gives away is its alone."""
+def test_a_signature_is_valid_at_one_mount(serve: Serve) -> None:
+    """A URL of one mount is invalid at another mount of the app."""
     client = serve()
     with client.application.test_request_context(
         environ_overrides={"SCRIPT_NAME": "/north"}
@@ -327,8 +327,8 @@ def test_a_signature_holds_at_one_mount(serve: Serve) -> None:
         assert answer.status_code == status
 
 
-def test_a_signature_holds_for_one_endpoint() -> None:
-    """A figure that is moved to another's path does not inherit its URLs."""
+def test_a_signature_is_valid_for_one_endpoint() -> None:
+    """A figure that moves to another's path does not inherit its URLs."""
 
     def app_with(name: str) -> Flask:
         app = Flask(__name__)
