@@ -37,8 +37,8 @@ def align(
     lines = []
     for row in rows:
         cells = [
-            f"{_cut(cell, width):{'>' if index in numbers else '<'}{width}}"
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+            f"{_cut(cell, room):{'>' if index in numbers else '<'}{room}}"
+            for index, (cell, room) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append(GAP.join(cells).rstrip())
     return lines

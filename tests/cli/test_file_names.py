@@ -24,7 +24,7 @@ def figure(n: int = 0, title: str = "", cols: list[str] = [], N: int = 0) -> Non
 PARAMETERS = Parameters(figure)
 
 
-def stem(endpoint: str = "plots.walk", **values: Any) -> str:
+def name_picture(endpoint: str = "plots.walk", **values: Any) -> str:
     return make_stem(endpoint, PARAMETERS.bind(values))
 
 
@@ -38,7 +38,7 @@ def stem(endpoint: str = "plots.walk", **values: Any) -> str:
 )
 def test_a_name_has_the_arguments(values: dict[str, Any], name: str) -> None:
     """Simple values are written as in a URL."""
-    assert stem(**values) == name
+    assert name_picture(**values) == name
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_a_name_has_the_arguments(values: dict[str, Any], name: str) -> None:
 )
 def test_other_values_add_a_digest(values: dict[str, Any]) -> None:
     """The name keeps its readable part."""
-    name = stem(**values)
+    name = name_picture(**values)
     assert re.fullmatch(r"plots-walk-[a-z0-9_.=+-]*~[0-9a-f]{10}", name)
     assert len(name) <= 120
 
@@ -78,12 +78,12 @@ def test_two_pictures_have_different_names(
 def test_similar_endpoints_have_different_names() -> None:
     """A dot and a hyphen differ."""
     alike = ("a.b.c", "a-b.c", "a.b-c", "A.b.c")
-    assert len({stem(endpoint).lower() for endpoint in alike}) == len(alike)
+    assert len({name_picture(endpoint).lower() for endpoint in alike}) == len(alike)
 
 
 def test_a_name_is_not_a_windows_device() -> None:
     """Windows cannot write ``con.png``."""
-    assert stem("con.walk") == "con-walk"
+    assert name_picture("con.walk") == "con-walk"
 
 
 @pytest.mark.parametrize(

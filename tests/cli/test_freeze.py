@@ -31,13 +31,13 @@ def site(tmp_path: Path) -> Path:
     return parent / "site"
 
 
-def files(folder: Path) -> dict[str, bytes]:
+def read_files(folder: Path) -> dict[str, bytes]:
     """Return the content of each file below *folder*, by path."""
     found = (path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
 
 
-def pictures(site: Path) -> list[dict[str, Any]]:
+def read_pictures(site: Path) -> list[dict[str, Any]]:
     """Return the pictures in the manifest."""
     listed: list[dict[str, Any]] = json.loads((site / "manifest.json").read_text())[
         "pictures"
@@ -50,7 +50,7 @@ def test_a_figure_becomes_files(app: Flask, site: Path) -> None:
     result = invoke(app, "freeze", site, "plots.walk", "n=7")
     assert result.exit_code == 0, result.output
     assert f"{site}: 1 picture in 2 files. Open {site}/index.html" in result.stderr
-    found = files(site)
+    found = read_files(site)
     assert found.keys() == {
         "index.html",
         "manifest.json",
@@ -64,7 +64,7 @@ def test_a_figure_becomes_files(app: Flask, site: Path) -> None:
 def test_the_manifest_describes_each_picture(app: Flask, site: Path) -> None:
     """It has all arguments, the alternative text, the size in a page and the files."""
     invoke(app, "freeze", site, "plots.walk", "n=7")
-    (picture,) = pictures(site)
+    (picture,) = read_pictures(site)
     first = picture["files"][0]
     assert first.pop("bytes") == (site / first["path"]).stat().st_size
     assert picture["figure"] == "plots.walk"
@@ -84,7 +84,7 @@ def test_the_manifest_describes_each_picture(app: Flask, site: Path) -> None:
 def test_the_page_has_the_size_at_scale_1(app: Flask, site: Path) -> None:
     """The scale of the file does not matter."""
     invoke(app, "freeze", site, "plots.walk", "--scale", "2")
-    (picture,) = pictures(site)
+    (picture,) = read_pictures(site)
     assert (picture["width"], picture["height"]) == (100, 50)
     assert 'width="100" height="50"' in (site / "index.html").read_text()
 
@@ -95,14 +95,14 @@ def test_decoration_has_no_alternative_text(
     """A route with ``alt=""`` is decoration."""
     plots.figure_route("/walk", alt="")(walk)
     invoke(serve().application, "freeze", site, "plots.walk")
-    assert pictures(site)[0]["alt"] == ""
+    assert read_pictures(site)[0]["alt"] == ""
     assert ' alt=""' in (site / "index.html").read_text()
 
 
 def test_dark_pictures_and_data_are_included(app: Flask, site: Path) -> None:
     """The page shows the dark picture and links to the data."""
     invoke(app, "freeze", site, "plots.sales", "--scale", "1")
-    (picture,) = pictures(site)
+    (picture,) = read_pictures(site)
     assert [file["path"] for file in picture["files"]] == [
         "figures/plots-sales.png",
         "figures/plots-sales@dark.png",
@@ -128,18 +128,18 @@ def test_a_freeze_replaces_an_earlier_one(app: Flask, site: Path) -> None:
     invoke(app, "freeze", site, "plots.walk", "n=7", "n=8")
     result = invoke(app, "freeze", site, "plots.walk", "n=8", "--format", "svg")
     assert result.exit_code == 0, result.output
-    assert files(site / "figures").keys() == {"plots-walk-n=8.svg"}
+    assert read_files(site / "figures").keys() == {"plots-walk-n=8.svg"}
     assert [path.name for path in site.parent.iterdir()] == ["site"]
 
 
 def test_a_failed_render_leaves_the_folder_unchanged(app: Flask, site: Path) -> None:
     """Pictures that did not fail are not written either."""
     invoke(app, "freeze", site, "plots.walk")
-    before = files(site)
+    before = read_files(site)
     result = invoke(app, "freeze", site, "plots.year", "year=2001", "year=1999")
     assert "plots.year year=1999 png 1x: ValueError: no data" in result.stderr
     assert result.exit_code == 1
-    assert files(site) == before
+    assert read_files(site) == before
     assert [path.name for path in site.parent.iterdir()] == ["site"]
 
 
@@ -148,7 +148,7 @@ def test_a_full_disk_leaves_the_folder_unchanged(
 ) -> None:
     """The last file cannot be written."""
     invoke(app, "freeze", site, "plots.walk")
-    before = files(site)
+    before = read_files(site)
     write_bytes = Path.write_bytes
 
     def write(path: Path, body: bytes) -> None:
@@ -160,7 +160,7 @@ def test_a_full_disk_leaves_the_folder_unchanged(
     result = invoke(app, "freeze", site, "plots.walk", "n=9")
     assert f"{site}: OSError: [Errno 28] No space left on device" in result.stderr
     assert result.exit_code == 1
-    assert files(site) == before
+    assert read_files(site) == before
     assert [path.name for path in site.parent.iterdir()] == ["site"]
 
 
@@ -169,7 +169,7 @@ def test_a_failed_swap_restores_the_folder(
 ) -> None:
     """The old folder was moved, but the new one cannot replace it."""
     invoke(app, "freeze", site, "plots.walk")
-    before = files(site)
+    before = read_files(site)
     rename, renamed = os.rename, []
 
     def fail_once(source: Path, target: Path) -> None:
@@ -180,7 +180,7 @@ def test_a_failed_swap_restores_the_folder(
 
     monkeypatch.setattr(os, "rename", fail_once)
     assert invoke(app, "freeze", site, "plots.walk", "n=9").exit_code == 1
-    assert files(site) == before
+    assert read_files(site) == before
     assert [path.name for path in site.parent.iterdir()] == ["site"]
 
 
@@ -201,11 +201,11 @@ def test_a_folder_with_other_files_is_not_replaced(
     result = invoke(app, "freeze", site, "plots.walk")
     assert "has files that freeze did not write" in result.stderr
     assert result.exit_code == 2
-    assert files(site) == dict.fromkeys(kept, b"[]")
+    assert read_files(site) == dict.fromkeys(kept, b"[]")
     assert not drawn
     assert invoke(app, "freeze", site, "plots.walk", "--force").exit_code == 0
-    assert len(pictures(site)) == 1
-    assert "notes.txt" not in files(site)
+    assert len(read_pictures(site)) == 1
+    assert "notes.txt" not in read_files(site)
 
 
 def test_a_freeze_with_added_files_is_not_replaced(app: Flask, site: Path) -> None:
@@ -268,7 +268,7 @@ def test_all_freezes_every_possible_figure(
         plots.figure_route(f"/{figure.__name__}", inject=inject)(figure)
     result = invoke(serve().application, "freeze", site, "--all", "--scale", "1")
     assert result.exit_code == 0, result.output
-    assert [p["figure"] for p in pictures(site)] == ["plots.walk", "plots.mine"]
+    assert [p["figure"] for p in read_pictures(site)] == ["plots.walk", "plots.mine"]
     assert "plots.year: left out. year: It is missing." in result.stderr
     assert (
         "plots.theirs: left out. inject of plots.theirs failed without" in result.stderr

@@ -18,7 +18,7 @@ def app() -> Flask:
     return create_app()
 
 
-def warmed(app: Flask, *arguments: object) -> list[str]:
+def list_warmed(app: Flask, *arguments: object) -> list[str]:
     """Return the names of the pictures that ``warm`` rendered."""
     result = invoke(app, "warm", *arguments)
     assert result.exit_code == 0, result.output
@@ -28,7 +28,7 @@ def warmed(app: Flask, *arguments: object) -> list[str]:
 def test_grids_are_combined(app: Flask) -> None:
     """The last one varies fastest."""
     options = ("--grid", "n=1,2", "--grid", "seed=0,1", "--scale", "1")
-    assert warmed(app, WALKS, "title=x", *options) == [
+    assert list_warmed(app, WALKS, "title=x", *options) == [
         "plots.walk n=1 title=x png 1x",
         "plots.walk n=1 seed=1 title=x png 1x",
         "plots.walk n=2 title=x png 1x",
@@ -39,7 +39,7 @@ def test_grids_are_combined(app: Flask) -> None:
 def test_a_value_may_have_commas_and_dots(app: Flask) -> None:
     """NAME=VALUE is literal, and repeated it gives two pictures."""
     given = ("title=a,b", "title=1..9")
-    assert warmed(app, WALKS, *given, "--scale", "1") == [
+    assert list_warmed(app, WALKS, *given, "--scale", "1") == [
         "plots.walk title=a,b png 1x",
         "plots.walk title=1..9 png 1x",
     ]
@@ -48,10 +48,10 @@ def test_a_value_may_have_commas_and_dots(app: Flask) -> None:
 def test_a_repeated_list_argument_is_one_list(app: Flask) -> None:
     """A grid gives one picture for each value."""
     options = ("--scale", "1", "--theme", "light")
-    assert warmed(app, "plots.sales", "country=fr", "country=it", *options) == [
+    assert list_warmed(app, "plots.sales", "country=fr", "country=it", *options) == [
         "plots.sales country=fr country=it png 1x"
     ]
-    assert warmed(app, "plots.sales", "--grid", "country=fr,it", *options) == [
+    assert list_warmed(app, "plots.sales", "--grid", "country=fr,it", *options) == [
         "plots.sales country=fr png 1x",
         "plots.sales country=it png 1x",
     ]
@@ -59,16 +59,18 @@ def test_a_repeated_list_argument_is_one_list(app: Flask) -> None:
 
 def test_duplicates_are_rendered_once(app: Flask) -> None:
     """The spelling of a value does not matter."""
-    assert warmed(app, WALKS, "n=5", "n=05", "--scale", "1") == ["plots.walk png 1x"]
+    assert list_warmed(app, WALKS, "n=5", "n=05", "--scale", "1") == [
+        "plots.walk png 1x"
+    ]
 
 
 def test_a_dark_style_is_included(app: Flask) -> None:
     """``--theme`` selects one theme."""
-    assert warmed(app, "plots.sales", "--scale", "1") == [
+    assert list_warmed(app, "plots.sales", "--scale", "1") == [
         "plots.sales png 1x",
         "plots.sales png 1x dark",
     ]
-    assert warmed(app, "plots.sales", "--width", "300", "--theme", "dark") == [
+    assert list_warmed(app, "plots.sales", "--width", "300", "--theme", "dark") == [
         "plots.sales png 320w dark"
     ]
 
@@ -108,7 +110,7 @@ def test_a_file_lists_pictures(
     """A list is a grid, and a list in it is one value."""
     path = tmp_path / name
     path.write_text(text, "utf-8")
-    assert warmed(app, "--from", path) == [
+    assert list_warmed(app, "--from", path) == [
         "plots.walk n=10 title=a,b svg 1x",
         "plots.walk n=20 title=a,b svg 1x",
         "plots.sales country=de country=fr png 2x",
@@ -123,7 +125,7 @@ def test_options_complete_a_file(app: Flask, tmp_path: Path) -> None:
         '[{"figure": "plots.walk"}, {"figure": "plots.year", "arguments": '
         '{"year": 2001}, "formats": ["webp"], "scales": [3]}]'
     )
-    assert warmed(app, "--from", path, "--format", "svg", "--scale", "1") == [
+    assert list_warmed(app, "--from", path, "--format", "svg", "--scale", "1") == [
         "plots.walk svg 1x",
         "plots.year year=2001 webp 3x",
     ]

@@ -58,9 +58,9 @@ def warm(client: FlaskClient, *arguments: str) -> tuple[int, str, str]:
 def test_a_warmed_picture_is_a_hit(client: FlaskClient, renders: Counter) -> None:
     """The given scales are rendered once."""
     scales = ("--scale", "1", "--scale", "2")
-    code, told, _ = warm(client, "plots.walk", "n=7", *scales)
+    code, output, _ = warm(client, "plots.walk", "n=7", *scales)
     assert code == 0
-    lines = told.splitlines()
+    lines = output.splitlines()
     assert [line.partition(":")[0] for line in lines] == [
         "plots.walk n=7 png 1x",
         "plots.walk n=7 png 2x",
@@ -75,8 +75,8 @@ def test_a_warmed_picture_is_a_hit(client: FlaskClient, renders: Counter) -> Non
 def test_formats_and_scales_can_be_named(client: FlaskClient) -> None:
     """SVG has one scale."""
     options = ("--format", "svg", "--format", "webp", "--scale", "3", "--scale", "1")
-    told = warm(client, "plots.walk", *options)[1]
-    assert [line.partition(":")[0] for line in told.splitlines()] == [
+    output = warm(client, "plots.walk", *options)[1]
+    assert [line.partition(":")[0] for line in output.splitlines()] == [
         "plots.walk svg 1x",
         "plots.walk webp 3x",
         "plots.walk webp 1x",
@@ -85,9 +85,9 @@ def test_formats_and_scales_can_be_named(client: FlaskClient) -> None:
 
 def test_all_warms_every_possible_figure(client: FlaskClient) -> None:
     """Figures that require an argument or a request are left out with a message."""
-    code, told, left_out = warm(client, "--all")
+    code, output, left_out = warm(client, "--all")
     assert code == 0
-    assert {line.split()[0] for line in told.splitlines()} == {"plots.walk"}
+    assert {line.split()[0] for line in output.splitlines()} == {"plots.walk"}
     assert "plots.year: left out. year: It is missing." in left_out
     assert "plots.mine: left out. plots.mine has inject" in left_out
 
@@ -118,10 +118,10 @@ def test_wrong_usage_is_an_error(
     client: FlaskClient, arguments: list[str], message: str
 ) -> None:
     """The exit code is not 0, and nothing is rendered."""
-    code, told, errors = warm(client, *arguments)
+    code, output, errors = warm(client, *arguments)
     assert code != 0
     assert message in errors
-    assert not told
+    assert not output
 
 
 def test_a_cache_in_memory_gets_a_warning(plots: FigureBlueprint, serve: Serve) -> None:
@@ -139,10 +139,10 @@ def test_workers_render(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     app = worker_figures.create_app(
         CACHE_TYPE="FileSystemCache", CACHE_DIR=str(tmp_path)
     )
-    code, told, errors = warm(app.test_client(), "plots.one_colour", "--scale", "1")
+    code, output, errors = warm(app.test_client(), "plots.one_colour", "--scale", "1")
     AppState.of(app).stop()
     assert code == 0, errors
-    assert "after waiting" in told
+    assert "after waiting" in output
 
 
 def test_the_summary_counts_the_results(client: FlaskClient) -> None:
@@ -179,9 +179,9 @@ def test_several_jobs_report_in_order(client: FlaskClient, renders: Counter) -> 
     """The order is that of the grid."""
     grid = f"n={','.join(map(str, range(1, 21)))}"
     options = ("--grid", grid, "--scale", "1", "--jobs", "4")
-    code, told, _ = warm(client, "plots.walk", *options)
+    code, output, _ = warm(client, "plots.walk", *options)
     assert code == 0
-    numbers = [line.split()[1] for line in told.splitlines()]
+    numbers = [line.split()[1] for line in output.splitlines()]
     assert numbers == [f"n={n}" if n != 5 else "png" for n in range(1, 21)]
     assert len(renders) == 20
 
@@ -192,9 +192,9 @@ def test_more_jobs_than_slots_are_not_refused(
     """``MPLSTREAM_MAX_PENDING`` limits requests, which can be repeated."""
     plots.figure_route("/one", endpoint="one")(worker_figures.one_colour)
     grid = ("--grid", "level=0,1,2,3,4,5,6,7,8,9", "--scale", "1", "--jobs", "8")
-    code, told, errors = warm(serve(MPLSTREAM_MAX_PENDING=0), "plots.one", *grid)
+    code, output, errors = warm(serve(MPLSTREAM_MAX_PENDING=0), "plots.one", *grid)
     assert code == 0, errors
-    assert len(told.splitlines()) == 10
+    assert len(output.splitlines()) == 10
 
 
 def test_a_stale_picture_is_rendered_again(
@@ -210,8 +210,8 @@ def test_a_stale_picture_is_rendered_again(
     client = serve()
     warm(client, "plots.walk", "--scale", "1")
     clock.now += 100
-    told = warm(client, "plots.walk", "--scale", "1")[1]
-    assert "in the cache" not in told
+    output = warm(client, "plots.walk", "--scale", "1")[1]
+    assert "in the cache" not in output
     assert len(renders) == 2
 
 
@@ -245,9 +245,11 @@ def test_a_page_of_warm_figures_renders_nothing(
     client: FlaskClient, renders: Counter
 ) -> None:
     """The default is the text and all variants that ``figure()`` offers."""
-    code, told, _ = warm(client, "plots.walk")
+    code, output, _ = warm(client, "plots.walk")
     assert code == 0
-    assert [line.partition(":")[0].split(" ", 1)[1] for line in told.splitlines()] == [
+    assert [
+        line.partition(":")[0].split(" ", 1)[1] for line in output.splitlines()
+    ] == [
         "txt 1x",
         *(
             f"{name} {scale}x"
@@ -268,10 +270,10 @@ def test_a_page_of_warm_figures_renders_nothing(
 
 def test_page_formats_can_have_other_sizes(client: FlaskClient) -> None:
     """``--page`` combines them with ``--width``."""
-    told = warm(client, "plots.walk", "--page", "--width", "320")[1]
-    assert [line.partition(":")[0].split(" ", 1)[1] for line in told.splitlines()] == [
-        *("txt 1x", "avif 320w", "webp 320w", "png 320w")
-    ]
+    output = warm(client, "plots.walk", "--page", "--width", "320")[1]
+    assert [
+        line.partition(":")[0].split(" ", 1)[1] for line in output.splitlines()
+    ] == [*("txt 1x", "avif 320w", "webp 320w", "png 320w")]
 
 
 def test_a_size_over_the_limit_is_left_out(
@@ -284,9 +286,9 @@ def test_a_size_over_the_limit_is_left_out(
         return Figure(figsize=(2, 1), dpi=100)
 
     client = serve()
-    code, told, errors = warm(client, "plots.large")
+    code, output, errors = warm(client, "plots.large")
     assert code == 0
-    assert "plots.large png 3x: left out, too large" in told
+    assert "plots.large png 3x: left out, too large" in output
     assert "3 rendered, 0 in the cache, 0 failed, 1 left out" in errors
     assert warm(client, "plots.large", "--scale", "3")[0] == 1
 
@@ -333,9 +335,9 @@ def test_the_pictures_of_a_page_are_warmed(
     paged: FlaskClient, url: str, renders: Counter
 ) -> None:
     """``--url`` renders the images in its markup."""
-    code, told, errors = warm(paged, "--url", url)
+    code, output, errors = warm(paged, "--url", url)
     assert code == 0, errors
-    assert [line.partition(":")[0] for line in told.splitlines()] == [
+    assert [line.partition(":")[0] for line in output.splitlines()] == [
         "plots.walk n=3 webp 320w",
         "plots.walk n=3 webp 640w",
         "plots.walk n=3 png 1x",
@@ -360,9 +362,9 @@ def test_the_urls_of_a_page_may_have_a_root(
 
     client = serve(APPLICATION_ROOT="/site")
     client.application.add_url_rule("/page", "page", lambda: figure("plots.walk"))
-    code, told, errors = warm(client, "--url", "/page")
+    code, output, errors = warm(client, "--url", "/page")
     assert code == 0, errors
-    assert "plots.walk png 1x: " in told
+    assert "plots.walk png 1x: " in output
 
 
 @pytest.mark.parametrize(
