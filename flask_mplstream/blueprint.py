@@ -28,7 +28,13 @@ from .html.figure_tag import GLOBALS
 from .rendering.figure_lock import use_agg
 from .settings import FigureOptions, RouteOptions, Settings
 from .web.app_state import EXTENSION, AppState, current_state
-from .web.declaration import NO_RULE, Declaration, check_rule
+from .web.declaration import (
+    NO_RULE,
+    Declaration,
+    check_figure_function,
+    check_rule,
+    choose_endpoint,
+)
 from .web.extension_converter import CONVERTER, ExtensionConverter
 from .web.figure_route import FigureRoute
 from .web.figure_view import FigureView
@@ -139,10 +145,9 @@ class FigureBlueprint(Blueprint):
         place = read_place(rule, host=host, subdomain=subdomain)
 
         def declare(function: F) -> F:
-            declaration = Declaration.of(
-                function, rule=rule, endpoint=endpoint, options=options, place=place
-            )
-            self._add_declaration(declaration)
+            called = check_figure_function(function, rule)
+            name = choose_endpoint(called, rule, endpoint)
+            self._add_declaration(Declaration(rule, name, called, options, place))
             return function
 
         return declare

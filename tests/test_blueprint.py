@@ -477,5 +477,5 @@ def test_a_default_of_the_prefix_may_be_for_a_preprocessor() -> None:
 
 def test_an_endpoint_has_no_dot(plots: FigureBlueprint) -> None:
     """Flask also refuses it, because a dot separates blueprint names."""
-    with pytest.raises(ConfigError, match=r"'a\.b' has a dot"):
+    with pytest.raises(ConfigError, match=r"'a\.b'. Give a name without a dot"):
         plots.figure_route("/x", endpoint="a.b")(lambda: Figure())

@@ -237,7 +237,7 @@ def test_one_item_is_a_list_of_one(
         pytest.param({"inline": "yep"}, "neither true nor false", id="inline"),
         pytest.param({"widths": ["a"], "sizes": "1em"}, "not an integer", id="widths"),
         pytest.param({"captoin": "x"}, "Did you mean 'caption'", id="word"),
-        pytest.param({"_download": True}, "Write downloads=", id="download"),
+        pytest.param({"_download": True}, "Use downloads=", id="download"),
     ],
 )
 def test_figures_own_words_are_checked_in_our_words(

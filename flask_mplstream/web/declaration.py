@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from textwrap import dedent
-from typing import Any, Self
+from typing import Any
 
 from ..errors import ConfigError, cut
 from ..parameters.callables import (
@@ -45,27 +45,12 @@ class Declaration:
     #: ``host`` or ``subdomain``, as for ``Flask.route``.
     place: Mapping[str, str]
 
-    @classmethod
-    def of(
-        cls,
-        decorated: object,
-        *,
-        rule: str,
-        endpoint: str | None,
-        options: FigureOptions,
-        place: Mapping[str, str],
-    ) -> Self:
-        """Return the declaration of the *decorated* object.
+    def __post_init__(self) -> None:
+        """Check the options.
 
-        :raises ConfigError: if it is not a figure function, or if the name or an
-            option is invalid.
+        :raises ConfigError: if one is unknown or invalid.
         """
-        function = check_figure_function(decorated, rule)
-        declaration = cls(
-            rule, choose_endpoint(function, rule, endpoint), function, options, place
-        )
-        RouteOptions.checked(options, declaration.label)
-        return declaration
+        RouteOptions.checked(self.options, self.label)
 
     def label(self, option: str) -> str:
         """Return the name of *option* for a message."""
@@ -122,23 +107,16 @@ def check_rule(rule: object) -> None:
     if callable(rule):
         name = plain_name(rule) or "figure"
         raise ConfigError(
-            f"figure_route has the function {qualified_name(rule)} where its rule "
-            f"belongs. Write @plots.figure_route('/{name}') above the function."
-        )
-    if rule == NO_RULE:
-        raise ConfigError(
-            "figure_route has no rule. Write one that begins with a slash: "
-            "@plots.figure_route('/walk')."
+            f"figure_route has the function {qualified_name(rule)} instead of a rule. "
+            f"Write @plots.figure_route('/{name}') above the function."
         )
     if not isinstance(rule, str) or (rule and not rule.startswith("/")):
+        is_word = isinstance(rule, str) and rule.isprintable() and rule != NO_RULE
+        given = "missing" if rule == NO_RULE else cut(repr(rule))
         raise ConfigError(
-            f"The rule of figure_route is {cut(repr(rule))}. Write text that begins "
-            f"with a slash: @plots.figure_route('/{_word_in(rule)}')."
+            f"The rule of figure_route is {given}. Write text that begins with a "
+            f"slash: @plots.figure_route('/{rule if is_word else 'walk'}')."
         )
-
-
-def _word_in(rule: object) -> str:
-    return rule if isinstance(rule, str) and rule.isprintable() else "walk"
 
 
 def check_figure_function(function: Any, rule: str) -> Callable[..., Any]:
@@ -150,13 +128,13 @@ def check_figure_function(function: Any, rule: str) -> Callable[..., Any]:
         return check_figure_function(function.__func__, rule)
     if isinstance(function, classmethod):
         name = qualified_name(function.__func__)
-        raise _refusal(
+        raise _make_refusal(
             rule,
             f"the classmethod {name}, which is not callable before its class exists",
             f"Write plots.figure_route({rule!r})({name}) below the class",
         )
     if not callable(function):
-        raise _refusal(
+        raise _make_refusal(
             rule,
             cut(repr(function)),
             "Put it directly above a function that returns a figure, and let other "
@@ -164,13 +142,13 @@ def check_figure_function(function: Any, rule: str) -> Callable[..., Any]:
         )
     plain = plain_function(function)
     if inspect.isasyncgenfunction(plain):
-        raise _refusal(
+        raise _make_refusal(
             rule,
             f"the asynchronous generator {qualified_name(function)}",
             "Return the figure instead of yielding it",
         )
     if _is_unbound(function):
-        raise _refusal(
+        raise _make_refusal(
             rule,
             f"{qualified_name(function)}, whose `self` no URL can give",
             f"Make it a staticmethod, or decorate the method of an object: "
@@ -190,7 +168,7 @@ def _is_unbound(function: Callable[..., Any]) -> bool:
     return False
 
 
-def _refusal(rule: str, found: str, fix: str) -> ConfigError:
+def _make_refusal(rule: str, found: str, fix: str) -> ConfigError:
     return ConfigError(f"figure_route({rule!r}) decorates {found}. {fix}.")
 
 
@@ -205,15 +183,10 @@ def choose_endpoint(function: Callable[..., Any], rule: str, given: object) -> s
             f"figure_route({rule!r}) decorates {cut(repr(function))}, which has no "
             f"name. Give the route one: figure_route({rule!r}, endpoint='walk')."
         )
-    if not isinstance(name, str) or not name:
+    if not isinstance(name, str) or not name or "." in name:
         raise ConfigError(
-            f"figure_route({rule!r}, endpoint=…) is {cut(repr(name))}. Give a name, "
-            f"such as 'walk'."
-        )
-    if "." in name:
-        raise ConfigError(
-            f"The endpoint {name!r} has a dot, which separates a blueprint's "
-            f"name from a route's. Use another character."
+            f"figure_route({rule!r}, endpoint=…) is {cut(repr(name))}. Give a name "
+            f"without a dot, such as 'walk'."
         )
     return name
 
@@ -225,7 +198,7 @@ def find_frozen_defaults(
 
     :param now: the time of the import, or shortly after, with a time zone.
     """
-    calculated = set(_calculated_defaults(function))
+    calculated = set(_find_calculated_defaults(function))
     for parameter in parameters:
         value = parameter.default
         if parameter.name in calculated or _is_now(value, now):
@@ -248,7 +221,7 @@ _CHANGING = frozenset(
 )
 
 
-def _calculated_defaults(function: Callable[..., Any]) -> Iterator[str]:
+def _find_calculated_defaults(function: Callable[..., Any]) -> Iterator[str]:
     """Yield the parameters with defaults that call a function in :data:`_CHANGING`."""
     tree = ast.Module([], [])
     with suppress(OSError, TypeError, SyntaxError):  # No source, or part of a line.

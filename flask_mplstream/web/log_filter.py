@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Iterator
 from pathlib import PurePath
 
 from flask import current_app
@@ -28,21 +27,18 @@ def join_lines(text: str) -> str:
 
 def describe_error(error: BaseException) -> str:
     """Return the type, message and notes (or source line) of *error* on one line."""
-    notes = getattr(error, "__notes__", None) or _places(error)
+    notes = getattr(error, "__notes__", [])
+    frames = list(traceback.walk_tb(error.__traceback__))
+    if frames and not notes and not isinstance(error, MplStreamError):
+        frame, line = frames[-1]
+        code = frame.f_code
+        file = PurePath(code.co_filename).name
+        notes = [f"{code.co_qualname}, {file}, line {line}"]
     try:
         text = str(error)
     except Exception:
         text = "its message cannot be read"
     return join_lines(" | ".join([f"{type(error).__name__}: {text}", *map(str, notes)]))
-
-
-def _places(error: BaseException) -> Iterator[str]:
-    """Yield the function, file and line of *error*, unless the package raised it."""
-    if isinstance(error, MplStreamError):
-        return
-    for frame, line in list(traceback.walk_tb(error.__traceback__))[-1:]:
-        code = frame.f_code
-        yield f"{code.co_qualname}, {PurePath(code.co_filename).name}, line {line}"
 
 
 def format_traceback(error: BaseException) -> str:

@@ -203,7 +203,9 @@ def test_a_builtin_without_a_signature_is_an_error(plots: FigureBlueprint) -> No
         pytest.param(
             lambda route: route(partial(bars, 2)), r"figure_route\('/fi", id="partial"
         ),
-        pytest.param(lambda route: route(), "^figure_route has no rule", id="missing"),
+        pytest.param(
+            lambda route: route(), "^The rule of figure_route is missing", id="missing"
+        ),
         pytest.param(
             lambda route: route("walk"), r"figure_route\('/walk'\)\.$", id="no-slash"
         ),
@@ -228,7 +230,9 @@ def test_an_invalid_endpoint_is_refused_at_the_decorator(
     plots: FigureBlueprint, endpoint: Any
 ) -> None:
     """It must be text without a dot."""
-    with pytest.raises(ConfigError, match="Give a name, such as 'walk'") as caught:
+    with pytest.raises(
+        ConfigError, match="Give a name without a dot, such as 'walk'"
+    ) as caught:
         plots.figure_route("/x", endpoint=endpoint)(bars)
     assert_short(caught)
 
