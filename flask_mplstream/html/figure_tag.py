@@ -212,13 +212,15 @@ def _list_sources(
     candidates = list_candidates(tag.variant, described, tag.route.options, widths_px)
 
     def write_srcset(format: ImageFormat, theme: Theme) -> str:
-        variants = (
-            (replace(variant, format=format, theme=theme), descriptor)
-            for variant, descriptor in candidates
-        )
         return join_srcset(
-            (urls.of_variant(variant, names_format=names_format), descriptor)
-            for variant, descriptor in variants
+            (
+                urls.of_variant(
+                    Variant(format, size.scale, size.width_px, theme),
+                    names_format=names_format,
+                ),
+                descriptor,
+            )
+            for size, descriptor in candidates
         )
 
     theme, has_both = tag.variant.theme, tag.has_both_themes
@@ -235,7 +237,8 @@ def _needs_extension(tag: TagArguments) -> bool:
     formats = tag.formats
     has_choice = len(formats) > 1 or tag.has_both_themes
     is_first = formats[-1] is tag.route.options.formats[0]
-    return has_choice or tag.names_format or not is_first or bool(tag.keywords.refresh)
+    is_named = tag.options.get("_format") is not None
+    return has_choice or is_named or not is_first or bool(tag.keywords.refresh)
 
 
 def _describe(tag: TagArguments) -> RenderedImage | None:

@@ -59,8 +59,10 @@ class TagArguments:
     caption: str | None
     #: HTML attributes.
     attributes: Mapping[str, Any]
-    #: The variant for browsers without a choice, by default in the first format.
+    #: The first variant that a page can show, or the one that the call names.
     variant: Variant
+    #: Formats for browsers, best first; the last is the fallback.
+    formats: Sequence[ImageFormat]
 
     @classmethod
     def read(cls, endpoint: str, values: Mapping[str, Any]) -> TagArguments:
@@ -78,9 +80,17 @@ class TagArguments:
         own, options = split_values(route, named)
         keywords = Keywords(**_KEYWORDS.bind(given).values) if given else _DEFAULTS
         _check_effects(keywords, attributes, options)
-        arguments = bind_arguments(route, own)
         variant = _choose_variant(route, keywords, options)
-        return cls(route, arguments, options, keywords, caption, attributes, variant)
+        return cls(
+            route,
+            bind_arguments(route, own),
+            options,
+            keywords,
+            caption,
+            attributes,
+            variant,
+            _choose_formats(route, variant, options),
+        )
 
     @property
     def has_both_themes(self) -> bool:
@@ -94,18 +104,6 @@ class TagArguments:
     def follows_page(self) -> bool:
         """Whether the picture is dark in a dark page and else light."""
         return self.has_both_themes and self.variant.theme is Theme.LIGHT
-
-    @property
-    def names_format(self) -> bool:
-        """Whether the call names the format."""
-        return self.options.get("_format") is not None
-
-    @property
-    def formats(self) -> Sequence[ImageFormat]:
-        """The formats for browsers, best first; the last is the fallback."""
-        if self.names_format:
-            return [self.variant.format]
-        return page_formats([f for f in self.route.options.formats if not f.is_text])
 
 
 def take_keywords(
@@ -190,3 +188,11 @@ def _choose_variant(
         return variant
     fault = ArgumentFault("_format", variant.format.name, reason, accepted)
     raise ArgumentsError([fault])
+
+
+def _choose_formats(
+    route: FigureRoute, variant: Variant, options: Mapping[str, Any]
+) -> Sequence[ImageFormat]:
+    if options.get("_format") is not None:
+        return [variant.format]
+    return page_formats([f for f in route.options.formats if not f.is_text])

@@ -211,6 +211,8 @@ class Parameter:
 
     def identity(self, value: Any) -> str:
         """Return a text that identifies *value*: -0.0 is not 0.0, and NaN is NaN."""
+        if value is self.default and self.default_identity is not None:
+            return self.default_identity
         return json.dumps(self.canonical(value), separators=(",", ":"))
 
     def to_texts(self, value: Any) -> str | list[str]:

@@ -9,16 +9,17 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import cached_property
 from typing import Any, Self
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from urllib.parse import urlencode
 
 from flask import current_app, has_request_context, request, url_for
 from flask.globals import app_ctx
 
 from ..errors import NO_SUCH_ARGUMENT, ArgumentFault, ArgumentsError, cut, nearest
-from ..formats import Theme, Variant
+from ..formats import ALT_FORMAT, Theme, Variant
 from ..parameters.function_signature import Arguments
 from .app_state import check_name, current_state
 from .figure_route import FigureRoute, Picture
@@ -148,7 +149,7 @@ def refuse_unknown(name: str, value: object, known: Sequence[str]) -> ArgumentsE
     return ArgumentsError([fault.suggest_reserved(WORDS)])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FigureUrls:
     """The URLs of one figure with the same arguments, for all variants."""
 
@@ -182,50 +183,67 @@ class FigureUrls:
         :param names_format: whether the URL has the format as its extension;
             without it, the browser's ``Accept`` chooses the format.
         """
-        query = self._query()
-        if names_format:
-            query["_format"] = variant.format.name
+        format = variant.format.name if names_format else ""
+        reserved = {}
         if variant.scale != 1:
-            query["_scale"] = f"{variant.scale:g}"
+            reserved["_scale"] = f"{variant.scale:g}"
         if variant.width_px is not None:
-            query["_width"] = str(variant.width_px)
+            reserved["_width"] = str(variant.width_px)
         if variant.theme is not Theme.LIGHT:
-            query["_theme"] = variant.theme.value
+            reserved["_theme"] = variant.theme.value
         if self.version:
-            query["_v"] = self.version
+            reserved["_v"] = self.version
         if is_download:
-            query["_download"] = "1"
+            reserved["_download"] = "1"
         if self.route.options.signed:
-            query["_sig"] = self._signature(query)
-        return self._url(query, self.extra)
+            reserved["_sig"] = self._sign(format, reserved)
+        return self._join(format, reserved)
 
-    def _url(self, query: Mapping[str, Any], extra: Mapping[str, Any]) -> str:
-        """Return the URL with *query* only, without the app's ``url_defaults``."""
-        in_path = ("_format", *self.route.path_names)
-        path = {name: query[name] for name in in_path if name in query}
-        url = urlsplit(url_for(self.route.endpoint, **path, **extra))
-        named = [(name, query[name]) for name in query if name not in in_path]
-        text = urlencode(named, doseq=True, safe=_AS_IT_IS)
-        return urlunsplit(url._replace(query=text))
+    def _join(self, format: str, reserved: Mapping[str, str]) -> str:
+        """Return the URL with *reserved*, whose values need no quotes."""
+        path, anchor = self._extended if format else self._plain
+        pairs = [f"{name}={text}" for name, text in reserved.items()]
+        query = "&".join(filter(None, [self._query, *pairs]))
+        return f"{path}{format}{'?' if query else ''}{query}{anchor}"
 
-    def _query(self) -> dict[str, Any]:
-        route = self.route
-        query: dict[str, Any] = {
-            name: texts
-            for name, texts in self.arguments.query.items()
-            if name not in route.rule_defaults  # The path implies it.
-        }
-        for name in route.path_names:
+    @cached_property
+    def _plain(self) -> tuple[str, str]:
+        """The parts of the URL without a format, before and after the query."""
+        return self._build()
+
+    @cached_property
+    def _extended(self) -> tuple[str, str]:
+        """The parts of a URL with a format, before the format and after the query."""
+        path, anchor = self._build(_format=ALT_FORMAT.name)
+        return path.removesuffix(ALT_FORMAT.name), anchor
+
+    def _build(self, **path: Any) -> tuple[str, str]:
+        for name in self.route.path_names:
             value = self.arguments.values[name]
-            query[name] = value.value if isinstance(value, Enum) else value
-        return query
+            path[name] = value.value if isinstance(value, Enum) else value
+        url, hash, anchor = url_for(
+            self.route.endpoint, **path, **self.extra
+        ).partition("#")
+        # The app's url_defaults may add a query.
+        return url.partition("?")[0], hash + anchor
 
-    def _signature(self, query: Mapping[str, Any]) -> str:
-        app = app_ctx.app
-        reserved = {name: query[name] for name in query if name in RESERVED}
-        return UrlSigner(app).sign(
+    @cached_property
+    def _query(self) -> str:
+        """The query with the arguments that the path does not contain."""
+        in_path = {*self.route.rule_defaults, *self.route.path_names}
+        query = self.arguments.query
+        given = {name: query[name] for name in query if name not in in_path}
+        return urlencode(given, doseq=True, safe=_AS_IT_IS)
+
+    @cached_property
+    def _external(self) -> FigureUrls:
+        """The absolute URLs, which a signature covers."""
+        return replace(self, extra={"_external": True})
+
+    def _sign(self, format: str, reserved: Mapping[str, str]) -> str:
+        return UrlSigner(app_ctx.app).sign(
             self.route.endpoint,
-            self._url(query, {"_external": True}),
+            self._external._join(format, reserved),
             self.arguments,
             RESERVED.bind(reserved),
             self.expires_in_s,
