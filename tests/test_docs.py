@@ -221,7 +221,7 @@ def test_each_command_says_what_is_shown(
     page = DOCS.joinpath("cli.md").read_text("utf-8")
     files = {"app.py": r"\{testcode\}", "warm.toml": "toml"}
     for name, language in files.items():
-        [content] = re.findall(rf"^```{language}\n(.*?)^```", page, re.M | re.S)
+        content = re.findall(rf"^```{language}\n(.*?)^```", page, re.M | re.S)[0]
         tmp_path.joinpath(name).write_text(content, "utf-8")
     blocks = re.findall(r"^```console\n(.*?)^```", page, re.M | re.S)
     commands = re.findall(r"^\$ flask (.*)\n([^$]*)", "".join(blocks), re.M)
