@@ -5,7 +5,6 @@ Flask side. Of the third-party packages it uses only click.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -82,17 +81,3 @@ arguments = {n = [100, 200], seed = 3}
 def drop_unset(options: dict[str, Any]) -> dict[str, Any]:
     """Return the options with a value other than ``None``."""
     return {name: value for name, value in options.items() if value is not None}
-
-
-def split_pairs(arguments: Iterable[str]) -> list[tuple[str, str]]:
-    """Return the name and the text of each ``NAME=VALUE``, as in a URL.
-
-    :raises click.UsageError: if one contains no ``=``.
-    """
-    pairs = []
-    for argument in arguments:
-        name, equals, value = argument.partition("=")
-        if not equals:
-            raise click.UsageError(f"{argument!r} is not of the form NAME=VALUE.")
-        pairs.append((name, value))
-    return pairs

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -16,7 +16,6 @@ import click
 
 from ..parameters.function_signature import Arguments
 from ..web.figure_route import FigureRoute
-from .click_options import split_pairs
 
 #: Maximum number of combinations per figure; more are a typo.
 MAX_PICTURES = 100_000
@@ -26,6 +25,20 @@ Grid = Mapping[str, Sequence[Any]]
 
 #: A range, which earlier versions expanded.
 _RANGE = re.compile(r"-?\d+\.\.-?\d+(\.\.\d+)?")
+
+
+def split_pairs(arguments: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the name and the text of each ``NAME=VALUE``, as in a URL.
+
+    :raises click.UsageError: if one contains no ``=``.
+    """
+    pairs = []
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if not equals:
+            raise click.UsageError(f"{argument!r} is not of the form NAME=VALUE.")
+        pairs.append((name, value))
+    return pairs
 
 
 def read_grid(

@@ -9,9 +9,10 @@ import click
 
 from ..errors import CacheDownError
 from ..web.app_state import current_state
-from .click_options import ARGUMENTS, OPTIONAL_FIGURE, split_pairs
+from .click_options import ARGUMENTS, OPTIONAL_FIGURE
 from .command_group import figures
 from .failures import warn_unless_shared
+from .grid import split_pairs
 
 
 @figures.command("purge", params=[OPTIONAL_FIGURE, ARGUMENTS])

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import click
+from werkzeug.datastructures import MultiDict
 
 from ..web.app_state import current_state
 from ..web.figure_route import FigureRoute, Picture
 from ..web.figure_view import named_variant
-from .click_options import split_pairs
+from .grid import split_pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +45,9 @@ class Task:
     @property
     def figure(self) -> str:
         """The figure with its arguments: ``plots.walk n=500``."""
-        words = [self.route.endpoint]
-        for name, texts in self.picture.arguments.query.items():
-            words += [
-                f"{name}={t}" for t in ([texts] if isinstance(texts, str) else texts)
-            ]
-        return " ".join(words)
+        query = MultiDict(self.picture.arguments.query)
+        words = (f"{name}={text}" for name, text in query.items(multi=True))
+        return " ".join([self.route.endpoint, *words])
 
     def __str__(self) -> str:
         return f"{self.figure} {self.picture.variant}"
