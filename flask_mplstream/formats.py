@@ -103,6 +103,12 @@ WIDTHS_PX = (
 MAX_SIDE_PX = 16_383
 
 
+def is_too_large(width_px: float, height_px: float, max_pixels: int) -> bool:
+    """Return whether a size, truncated as Agg does, exceeds *max_pixels* or a side."""
+    width, height = int(width_px), int(height_px)
+    return width * height > max_pixels or max(width, height) > MAX_SIDE_PX
+
+
 def snapped_width(width_px: int) -> int:
     """Round *width_px* up to the next of ``WIDTHS_PX``, or else to the widest."""
     index = bisect_left(WIDTHS_PX, width_px)

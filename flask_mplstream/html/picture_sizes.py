@@ -14,10 +14,10 @@ from ..formats import (
     DENSITIES,
     WIDTHS_PX,
     Variant,
+    is_too_large,
     snapped_width,
 )
 from ..rendered_image import RenderedImage
-from ..rendering.draw import is_too_large
 from ..settings import RouteOptions
 
 #: Widths for ``sizes`` if the figure's is unknown; the first is always the minimum.

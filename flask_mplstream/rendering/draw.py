@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import Any, Literal
 
@@ -21,7 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from ..errors import ImageTooLargeError, cut
-from ..formats import MAX_SIDE_PX, ImageFormat
+from ..formats import MAX_SIDE_PX, ImageFormat, is_too_large
 from ..limits.max_bytes import LimitedBuffer
 from .untrusted_text import well_formed
 
@@ -122,18 +123,27 @@ def draw_pixels(
     box_inches = None
     if width_px is not None:
         scale, box_inches = _fit_width(figure, options, width_px, max_pixels)
-    dpi = _dpi(figure, options) * scale
-    drawn: list[Pixels] = []
-    # The canvas appends to a list instead of writing a file.
-    target: Any = drawn
+
+    def claim(width: float, height: float) -> None:
+        check_size(width, height, max_pixels, scale)
+        make_room(width * height)
+
     with (
-        _canvas(figure, max_pixels, scale) as canvas,
-        _layout_once(canvas, options),
+        _restore_canvas(figure),
+        _hide_layout(figure, options) as engine,
         _tight_box(figure, box_inches),
     ):
-        canvas.make_room = make_room
-        figure.savefig(target, format="pixels", **{**options, "dpi": dpi})
-    return drawn[0]
+        drawn: Pixels = _save(_PixelCanvas(figure, claim, engine), options, scale)
+        return drawn
+
+
+def _save(canvas: _PixelCanvas, options: Mapping[str, Any], scale: float) -> Any:
+    """Return the object that *canvas* makes for ``savefig`` in place of a file."""
+    figure = canvas.figure
+    made: Any = []  # The canvas appends to it.
+    dpi = _dpi(figure, options) * scale
+    figure.savefig(made, format=canvas.output, **{**options, "dpi": dpi})
+    return made[0]
 
 
 #: Scales to try for a given width if the bounding box is tight.
@@ -217,12 +227,10 @@ def _measure(
     figure: Figure, options: Mapping[str, Any], scale: float, max_pixels: int
 ) -> tuple[float, float]:
     """Return the width and height of the picture from ``savefig``, in pixels."""
-    sizes: list[tuple[float, float]] = []
-    target: Any = sizes  # The canvas appends to it.
-    dpi = _dpi(figure, options) * scale
-    with _canvas(figure, max_pixels, scale):
-        figure.savefig(target, format="size", **{**options, "dpi": dpi})
-    return sizes[0]
+    check = partial(check_size, max_pixels=max_pixels, scale=scale)
+    with _restore_canvas(figure):
+        size: tuple[float, float] = _save(_SizeCanvas(figure, check), options, scale)
+        return size
 
 
 def natural_size(
@@ -237,7 +245,7 @@ def natural_size(
     if _option(options, "bbox_inches", "savefig.bbox"):
         return _measure(figure, options, 1.0, max_pixels)
     width, height = figure.get_size_inches() * _dpi(figure, options)
-    check_size((width, height), max_pixels)
+    check_size(width, height, max_pixels)
     return width, height
 
 
@@ -256,117 +264,118 @@ def draw_document(
     :raises ImageTooLargeError: before *max_pixels* or *max_bytes* is exceeded.
     """
     dpi = _dpi(figure, options)
-    metadata = {**_TIMELESS[format.name], **(options.get("metadata") or {})}
-    keys = _METADATA_KEYS[format.name]
     sizes: list[tuple[float, float]] = []
     body = LimitedBuffer(max_bytes)
+    own = {"dpi": dpi, "metadata": _known_metadata(format, options)}
     # If it is False, Matplotlib writes the images of an SVG to separate files.
     mpl.rcParams["svg.image_inline"] = True
-    with _canvas(figure, max_pixels) as canvas, body.limiting():
-        width, height = figure.get_size_inches()
-        check_size((width * dpi, height * dpi), max_pixels)
-
-        def keep_size(_: object) -> None:
-            sizes.append(figure.bbox_inches.size)
-
-        canvas.mpl_connect("draw_event", keep_size)
-        figure.savefig(
-            body,
-            format=format.name,
-            **{
-                **{k: v for k, v in options.items() if k != "pil_kwargs"},
-                "dpi": dpi,
-                "metadata": {k: v for k, v in metadata.items() if k in keys},
-            },
+    with _restore_canvas(figure), body.limiting():
+        check = partial(check_size, max_pixels=max_pixels)
+        check(*figure.get_size_inches() * dpi)
+        _PixelCanvas(figure, check).mpl_connect(
+            "draw_event", lambda _: sizes.append(figure.bbox_inches.size)
         )
-    # Truncate as Agg does.
-    width_px, height_px = (int(inches * dpi) for inches in sizes[-1])
+        given = {name: options[name] for name in options if name != "pil_kwargs"}
+        figure.savefig(body, format=format.name, **{**given, **own})
     written = body.getvalue()
     if format.name == "svg":
         written = well_formed(written)
+    # Truncate as Agg does.
+    width_px, height_px = (int(inches * dpi) for inches in sizes[-1])
     return Document(written, width_px, height_px)
 
 
+def _known_metadata(format: ImageFormat, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the metadata of *options* that *format* may have, without dates."""
+    metadata = {**_TIMELESS[format.name], **(options.get("metadata") or {})}
+    known = _METADATA_KEYS[format.name]
+    return {key: value for key, value in metadata.items() if key in known}
+
+
 def check_size(
-    size_px: tuple[float, float], max_pixels: int, scale: float = 1.0
+    width: float, height: float, max_pixels: int, scale: float = 1.0
 ) -> None:
     """Refuse a picture over the limits on pixels and sides.
 
-    :param size_px: width and height.
-    :param scale: the request's scale, which *size_px* includes; default 1. If the
+    :param scale: the request's scale, which the size includes; default 1. If the
         picture would fit at scale 1, the error's ``is_scaled`` is true.
     :raises ImageTooLargeError: naming the size and the limit.
     """
-    width, height = size_px
     if not (math.isfinite(width) and math.isfinite(height)):
         raise ImageTooLargeError(f"The picture's size is {width} x {height} pixels.")
-    width_px, height_px = int(width), int(height)  # Agg truncates.
     if is_too_large(width, height, max_pixels):
         error = ImageTooLargeError(
-            f"The picture would have {width_px} x {height_px} pixels, but at most "
-            f"{max_pixels:,} are allowed (max_pixels), and {MAX_SIDE_PX:,} a side. "
-            f"Make the figure, its dpi or the scale smaller."
+            f"The picture would have {int(width)} x {int(height)} pixels; the limit is "
+            f"{max_pixels:,} (max_pixels), and {MAX_SIDE_PX:,} per side. Reduce the "
+            f"figure's size, its dpi or the scale."
         )
         error.is_scaled = not is_too_large(width / scale, height / scale, max_pixels)
         raise error
 
 
-def is_too_large(width: float, height: float, max_pixels: int) -> bool:
-    """Return whether a picture of this size in pixels exceeds the limits."""
-    width_px, height_px = int(width), int(height)  # Agg truncates.
-    return width_px * height_px > max_pixels or max(width_px, height_px) > MAX_SIDE_PX
-
-
 class _PixelCanvas(FigureCanvasAgg):
-    """An Agg canvas that returns its pixels instead of encoding them."""
+    """An Agg canvas that returns its pixels instead of encoding them.
 
-    max_pixels = 0
-    scale = 1.0
-    make_room: Callable[[float], object] = staticmethod(lambda _pixels: None)
-    layout_engine: Any = None
+    :param claim: called with the width and height before pixels are allocated.
+    :param layout_engine: set on the figure for the draw.
+    """
+
+    #: The format of ``savefig`` that Matplotlib resolves to the ``print_`` method.
+    output = "pixels"
+
+    def __init__(
+        self,
+        figure: Figure,
+        claim: Callable[[float, float], object],
+        layout_engine: Any = None,
+    ) -> None:
+        super().__init__(figure)
+        self._claim = claim
+        self._layout_engine = layout_engine
 
     def get_renderer(self) -> RendererAgg:
         # Only this method allocates pixels.
-        width, height = self.figure.bbox.size
-        check_size((width, height), self.max_pixels, self.scale)
-        self.make_room(width * height)
+        self._claim(*self.figure.bbox.size)
         renderer: RendererAgg = super().get_renderer()  # type: ignore[no-untyped-call]  # Matplotlib's has no types.
         return renderer
 
-    def print_pixels(self, drawn: list[Pixels], **_: Any) -> None:
-        """Draw into *drawn*; ``savefig(drawn, format="pixels")`` calls this."""
-        if self.layout_engine is not None:
-            self.figure.set_layout_engine(self.layout_engine)
+    def print_pixels(self, made: list[Pixels], **_: Any) -> None:
+        """Draw into *made*; ``savefig(made, format="pixels")`` calls this."""
+        if self._layout_engine is not None:
+            self.figure.set_layout_engine(self._layout_engine)
         # Not self.draw(), which would clear a renderer that is new.
         self.renderer = self.get_renderer()
         self.figure.draw(self.renderer)
         width_px, height_px = self.get_width_height(physical=True)
         rgba = self.buffer_rgba()  # type: ignore[no-untyped-call]  # Matplotlib's has no types.
-        drawn.append(Pixels(rgba, width_px, height_px, self.figure.dpi))
+        made.append(Pixels(rgba, width_px, height_px, self.figure.dpi))
 
-    def print_size(self, sizes: list[tuple[float, float]], **_: Any) -> None:
-        """Measure into *sizes*; ``savefig(sizes, format="size")`` calls this."""
-        if not isinstance(sizes, list):
+
+class _SizeCanvas(_PixelCanvas):
+    """An Agg canvas that returns its size and draws nothing."""
+
+    output = "size"
+
+    def print_size(self, made: Any, **_: Any) -> None:
+        """Measure into *made*; ``savefig(made, format="size")`` calls this."""
+        if not isinstance(made, list):
             # Matplotlib probes for the renderer: draw() raises to return it.
             self.figure.draw(self.get_renderer())
         width, height = self.figure.bbox.size
-        check_size((width, height), self.max_pixels, self.scale)
-        sizes.append((float(width), float(height)))
+        self._claim(width, height)
+        made.append((float(width), float(height)))
 
 
 @contextmanager
-def _canvas(
-    figure: Figure, max_pixels: int, scale: float = 1.0
-) -> Iterator[_PixelCanvas]:
+def _restore_canvas(figure: Figure) -> Iterator[None]:
+    """Restore the canvas of *figure*; name an artist that makes it too large."""
     found = figure.canvas
-    canvas = _PixelCanvas(figure)
-    canvas.max_pixels, canvas.scale = max_pixels, scale
     try:
-        yield canvas
+        yield
     except ImageTooLargeError as error:
         with suppress(Exception):  # The app's own artists may raise anything.
             if artist := _artist_outside(figure):
-                error.add_note(f"{artist} reaches far out of the figure: move it.")
+                error.add_note(f"{artist} is far outside the figure. Move it.")
         raise
     finally:
         figure.set_canvas(found)
@@ -387,25 +396,25 @@ def _artist_outside(figure: Figure) -> str | None:
 
 
 @contextmanager
-def _layout_once(canvas: _PixelCanvas, options: Mapping[str, Any]) -> Iterator[None]:
+def _hide_layout(figure: Figure, options: Mapping[str, Any]) -> Iterator[Any]:
     """Hide the layout engine from ``savefig``, which would draw once more for it.
 
     The real draw does the layout anyway. Only a bounding box requires the layout
     before the draw, so leave ``savefig`` alone if there is one.
+
+    :return: the hidden engine, or ``None``.
     """
-    figure = canvas.figure
     engine = figure.get_layout_engine()
     if engine is None or _option(options, "bbox_inches", "savefig.bbox"):
-        yield
+        yield None
         return
     # set_layout_engine(None) falls back on these; the gate restores rcParams.
     mpl.rcParams.update(
         {"figure.autolayout": False, "figure.constrained_layout.use": False}
     )
     figure.set_layout_engine(None)
-    canvas.layout_engine = engine
     try:
-        yield
+        yield engine
     finally:
         figure.set_layout_engine(engine)
 

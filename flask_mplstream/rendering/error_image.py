@@ -21,7 +21,7 @@ MAX_KEPT = 256
 #: Characters of the details to draw.
 MAX_DETAILS = 1000
 #: Pixels of the longer side. A larger picture is scaled down.
-MAX_SIDE_PX = 4096
+LONGEST_SIDE_PX = 4096
 
 #: Text height as a fraction of the width: 10 to 13 pixels on a phone that shows the
 #: picture 390 pixels wide.
@@ -90,7 +90,7 @@ def message_image(
 
 
 def _limit_size(size_px: tuple[int, int]) -> tuple[int, int]:
-    shrink = max(1.0, max(size_px) / MAX_SIDE_PX)
+    shrink = max(1.0, max(size_px) / LONGEST_SIDE_PX)
     width, height = (max(int(side / shrink), 1) for side in size_px)
     return width, height
 

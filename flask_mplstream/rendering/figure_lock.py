@@ -154,13 +154,14 @@ def _use(style: Style) -> None:
             if "timezone" in layer:
                 mpl.rcParams["timezone"] = layer["timezone"]
             layer = {name: layer[name] for name in layer if name != "timezone"}
-        mpl.style.use(layer)
-
-
-@contextmanager
-def _guards(name: str) -> Iterator[None]:
-    with guarded(), bound_counts(), gather_warnings(name):
-        yield
+        try:
+            mpl.style.use(layer)
+        except OSError as error:
+            guess = nearest(str(layer), mpl.style.available)
+            fix = f"Did you mean {guess!r}?" if guess else "See plt.style.available."
+            raise ConfigError(
+                f"{layer!r} is neither a Matplotlib style nor a style file. {fix}"
+            ) from error
 
 
 @contextmanager
@@ -242,16 +243,10 @@ def check_style(style: Style | None, label: str = "style") -> None:
                 with gate(layer):
                     if mpl.rcParams["text.usetex"]:
                         raise ValueError("LaTeX could read files of the server")
-        except (OSError, KeyError, ValueError, TypeError, UserWarning) as error:
-            raise ConfigError(_refusal(label, layer, error)) from error
-
-
-def _refusal(label: str, layer: str | Mapping[str, Any], error: Exception) -> str:
-    if isinstance(layer, str) and isinstance(error, OSError):
-        guess = nearest(layer, mpl.style.available)
-        fix = "See matplotlib.style.available for names."
-        if guess:
-            fix = f"Did you mean {guess!r}?"
-        return f"{label} has {layer!r}, which is neither a style nor its file. {fix}"
-    reason = " ".join(str(error).split()).rstrip(".").replace(". ", "; ")
-    return f"{label} has {cut(repr(layer))}. Matplotlib does not accept it: {reason}."
+        except ConfigError as error:
+            raise ConfigError(f"{label}: {error}") from error
+        except (KeyError, ValueError, TypeError, UserWarning) as error:
+            reason = " ".join(str(error).split()).rstrip(".").replace(". ", "; ")
+            raise ConfigError(
+                f"{label} has {cut(repr(layer))}. Matplotlib rejects it: {reason}."
+            ) from error

@@ -225,3 +225,9 @@ def test_a_style_does_not_make_ids_random(style: Any) -> None:
         return figure
 
     assert len({render(build, "svg", style=style).body for _ in range(3)}) == 1
+
+
+def test_an_unknown_style_is_named() -> None:
+    """The error suggests the nearest style."""
+    with pytest.raises(ConfigError, match=r"'ggplo' is neither .* mean 'ggplot'\?"):
+        render(lines, style="ggplo")
