@@ -11,12 +11,12 @@ A value that does not read back exactly is not an entry.
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any, Self
+from typing import Self
 
 from ..formats import FORMATS
+from ..http.headers import RecentHeaders
 from ..rendered_image import RenderedImage
 
 #: Marker of the layout; it changes with the layout, so that older values are misses.
@@ -36,8 +36,8 @@ class Entry:
     stored_at: float
     #: Generation under which it is valid; see :mod:`flask_mplstream.cache.store`.
     generation: str = ""
-    #: Values kept with it in this process only, such as its ready headers.
-    ready: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+    #: Headers of recent hits, in this process only.
+    headers: RecentHeaders = field(default_factory=RecentHeaders, repr=False)
 
     @classmethod
     def of(
@@ -54,6 +54,11 @@ class Entry:
         :param etag: the quoted entity tag; by default from the bytes.
         """
         return cls(image, etag or image.etag, now, generation)
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the body."""
+        return len(self.image.body)
 
     def age_s(self, now: float) -> float:
         """Return the seconds since it was stored, at least 0 after a clock change."""
@@ -98,6 +103,30 @@ class Entry:
             alt=header["alt"],
         )
         return cls(image, header["etag"], header["stored_at"], header["generation"])
+
+
+@dataclass(slots=True, eq=False)
+class CheckedEntry:
+    """An entry in the fast layer, with the last check of its generation."""
+
+    entry: Entry
+    #: The token that disappears when the backend is emptied, in a list; empty if the
+    #: entry's own tokens show that.
+    epoch: list[object]
+    #: Reading of the store's timer at which the generation must be checked again.
+    valid_until: float
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the body."""
+        return self.entry.size_bytes
+
+    def confirm(self, until: float) -> None:
+        """Note a check: the entry is valid *until* then.
+
+        The copy itself changes, because to set it again could undo an invalidation.
+        """
+        self.valid_until = until
 
 
 def _digest(key: str, content: bytes) -> bytes:

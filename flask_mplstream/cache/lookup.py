@@ -21,6 +21,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from ..errors import OverloadedError, RenderTimeoutError
+from ..http.cache_status import CacheStatus
 from ..limits.deadline import Deadline
 from ..limits.overload_log import OverloadLog
 from ..rendered_image import RenderedImage
@@ -47,15 +48,9 @@ class Served(NamedTuple):
     """A picture to send, with its cache status."""
 
     entry: Entry
+    status: CacheStatus
     #: Whole seconds since it was rendered.
     age_s: int = 0
-    #: Reason for the render, as a term of RFC 9211; ``None`` for a hit.
-    fwd: str | None = None
-    is_stored: bool = False
-    #: Whether the request waited for another caller's render.
-    is_collapsed: bool = False
-    #: Whether the render failed and this is an older picture.
-    is_fallback: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,29 +131,25 @@ class Pictures:
         """Whether other processes see the pictures too."""
         return self._leases.is_shared
 
-    def find(self, wanted: Wanted) -> Found:
-        """Return the entry in the store, even if it must not be sent."""
-        kept_s = wanted.lifetime.stored_s
-        return self.store.read(wanted.key, wanted.names, timeout_s=kept_s)
-
     def get_while_drawing(self, wanted: Wanted) -> Served:
         """Return a picture that a figure function requests during its render.
 
         It waits for no other caller, which may itself be waiting for a turn to draw.
         """
         with self._flights.leading():
-            return self.get(wanted, self.find(wanted))
+            return self.get(wanted)
 
-    def get(self, wanted: Wanted, found: Found) -> Served:
-        """Return the picture: *found* if it may be sent, else from a render.
+    def get(self, wanted: Wanted) -> Served:
+        """Return the picture, from the store if it may be sent, else from a render.
 
         :raises OverloadedError: if too many requests wait.
         :raises RenderTimeoutError: if the picture is not ready in time.
         """
-        entry, now = found.entry, self._clock()
+        found, now = self._find(wanted, wanted.key), self._clock()
+        entry = found.entry
         freshness = self._freshness(wanted, entry, now)
         if entry is not None and freshness is Freshness.FRESH:
-            return _serve_entry(entry, now)
+            return _serve_hit(wanted, entry, now)
         try:
             return self._get_unless_fresh(wanted, found, freshness)
         except (OverloadedError, RenderTimeoutError) as error:
@@ -173,7 +164,7 @@ class Pictures:
         entry = found.entry
         if entry is not None and freshness is Freshness.REVALIDATE:
             self._renew(wanted, found.generation)
-            return _serve_entry(entry, self._clock())
+            return _serve_hit(wanted, entry, self._clock())
         try:
             return self._fly(wanted, found)
         except Exception as error:
@@ -184,16 +175,20 @@ class Pictures:
             if entry is None:
                 raise
             self._note_fallback(wanted, error)
-            kept = _serve_entry(entry, self._clock())
-            return kept._replace(fwd="stale", is_fallback=True)
+            age_s = int(entry.age_s(self._clock()))
+            return Served(entry, CacheStatus(fwd="stale", is_fallback=True), age_s)
+
+    def _find(self, wanted: Wanted, key: str, *, past_fast: bool = False) -> Found:
+        """Return the entry under *key*, even if it must not be sent."""
+        kept_s = wanted.lifetime.stored_s
+        return self.store.read(key, wanted.names, timeout_s=kept_s, past_fast=past_fast)
 
     def _of_older_data(self, wanted: Wanted) -> Entry | None:
         """Return the newest picture of an older version, if it may be sent."""
         newest = self.store.newest(wanted.series()) if wanted.series else None
         if newest is None or newest.key == wanted.key:
             return None
-        kept_s = wanted.lifetime.stored_s
-        entry = self.store.read(newest.key, wanted.names, timeout_s=kept_s).entry
+        entry = self._find(wanted, newest.key).entry
         if entry is None:
             return None
         is_allowed = wanted.lifetime.may_stand_in(entry.age_s(self._clock()))
@@ -217,7 +212,8 @@ class Pictures:
 
         def make(deadline: Deadline, payer: object) -> Production[Served]:
             image = yield partial(wanted.produce, deadline, payer)
-            return Served(self._entry(wanted, generation, image), fwd="bypass")
+            entry = self._entry(wanted, generation, image)
+            return Served(entry, CacheStatus(fwd="bypass"))
 
         return self._flown(wanted, f"{wanted.key} {generation}", make, is_live=True)
 
@@ -255,7 +251,9 @@ class Pictures:
             backoff_s=wanted.backoff_s,
             must_begin_later=is_live,
         )
-        return served._replace(is_collapsed=True) if is_collapsed else served
+        if not is_collapsed:
+            return served
+        return served._replace(status=served.status._replace(is_collapsed=True))
 
     def _lead(
         self, wanted: Wanted, fwd: str, deadline: Deadline, payer: object
@@ -271,42 +269,34 @@ class Pictures:
                 )
             time.sleep(poll_s * random.uniform(0.5, 1))  # Jitter.
             poll_s = min(poll_s * 1.5, LONGEST_POLL_S)
-            if made := self._made_meanwhile(wanted):
-                return made._replace(fwd=fwd, is_collapsed=True)
+            newest = self._find(wanted, wanted.key, past_fast=True).entry
+            if made := self._serve_fresh(wanted, newest):
+                return _collapse(made, fwd)
         with held(release):
             made = yield from self._render_if_missing(wanted, fwd, deadline, payer)
             return made
-
-    def _made_meanwhile(self, wanted: Wanted) -> Served | None:
-        return self._fresh(wanted, self._look_again(wanted).entry)
 
     def _find_newer(self, wanted: Wanted, began_at: float) -> Served | None:
         """Return a fresh picture that another process stored after *began_at*.
 
         It had the lease, because this process was suspended or busy for too long.
         """
-        entry = self._look_again(wanted).entry
+        entry = self._find(wanted, wanted.key, past_fast=True).entry
         is_newer = entry is not None and entry.stored_at > began_at
-        return self._fresh(wanted, entry) if is_newer else None
+        return self._serve_fresh(wanted, entry) if is_newer else None
 
-    def _look_again(self, wanted: Wanted) -> Found:
-        kept_s = wanted.lifetime.stored_s
-        return self.store.read(
-            wanted.key, wanted.names, timeout_s=kept_s, past_fast=True
-        )
-
-    def _fresh(self, wanted: Wanted, entry: Entry | None) -> Served | None:
+    def _serve_fresh(self, wanted: Wanted, entry: Entry | None) -> Served | None:
         now = self._clock()
         if entry is None or self._freshness(wanted, entry, now) is not Freshness.FRESH:
             return None
-        return _serve_entry(entry, now)
+        return _serve_hit(wanted, entry, now)
 
     def _render_if_missing(
         self, wanted: Wanted, fwd: str, deadline: Deadline, payer: object
     ) -> Production[Served]:
         """Render, unless another caller has stored a fresh picture by now."""
-        found = self._look_again(wanted)
-        if made := self._fresh(wanted, found.entry):
+        found = self._find(wanted, wanted.key, past_fast=True)
+        if made := self._serve_fresh(wanted, found.entry):
             return made
         # Use the generation from before the render: an invalidation during the render
         # must make the new entry a miss.
@@ -316,11 +306,11 @@ class Pictures:
         if entry.stored_at - began_at > LEASE_S and (
             newer := self._find_newer(wanted, began_at)
         ):
-            return newer._replace(fwd=fwd, is_collapsed=True)
+            return _collapse(newer, fwd)
         is_stored = self.store.write(wanted.key, entry, wanted.lifetime.stored_s)
         if is_stored and wanted.series is not None:
             self._supersede(wanted, wanted.series(), began_at)
-        return Served(entry, fwd=fwd, is_stored=is_stored)
+        return Served(entry, CacheStatus(fwd=fwd, is_stored=is_stored))
 
     def _supersede(self, wanted: Wanted, series: str, began_at: float) -> None:
         """Name the picture as the newest, and shorten the lifetime of the previous one.
@@ -395,5 +385,11 @@ class Pictures:
         self.background.submit(wanted.key, renew)
 
 
-def _serve_entry(entry: Entry, now: float) -> Served:
-    return Served(entry, int(entry.age_s(now)))
+def _serve_hit(wanted: Wanted, entry: Entry, now: float) -> Served:
+    age_s = int(entry.age_s(now))
+    return Served(entry, CacheStatus(wanted.lifetime.max_age_s - age_s), age_s)
+
+
+def _collapse(hit: Served, fwd: str) -> Served:
+    """Return *hit* as the result of another process's render."""
+    return hit._replace(status=CacheStatus(fwd=fwd, is_collapsed=True))

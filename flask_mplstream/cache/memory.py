@@ -18,7 +18,7 @@ from cachetools import LRUCache
 from flask_caching.backends.base import BaseCache
 
 from ..forks import call_in_child
-from .entry import Entry
+from .entry import CheckedEntry, Entry
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -136,11 +136,14 @@ class MemoryCache(BaseCache):
     def _item(self, key: str, value: Any, timeout: Any) -> _Item:
         seconds = self._normalize_timeout(timeout)
         expires_at = self._timer() + seconds if seconds else float("inf")
-        is_pickled = not isinstance(value, bytes | Entry)
-        if is_pickled:
-            value = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
-        body = value.image.body if isinstance(value, Entry) else value
-        size_bytes = len(body) + len(key) + OVERHEAD_BYTES
+        if isinstance(value, Entry | CheckedEntry):
+            is_pickled, size_bytes = False, value.size_bytes
+        else:
+            is_pickled = not isinstance(value, bytes)
+            if is_pickled:
+                value = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+            size_bytes = len(value)
+        size_bytes += len(key) + OVERHEAD_BYTES
         return _Item(value, is_pickled, expires_at, size_bytes)
 
     def _keep(self, key: str, item: _Item) -> bool:

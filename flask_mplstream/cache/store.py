@@ -39,7 +39,7 @@ from .backend_detection import (
     is_in_process,
     raise_if_unanswered,
 )
-from .entry import Entry
+from .entry import CheckedEntry, Entry
 from .filesystem_repair import mend, recount
 from .key import digest
 from .memory import MemoryCache
@@ -165,9 +165,9 @@ class Store:
             # Only this process could have written a token.
             return Found(self._decode(key, self.backend.get(PREFIX + key)), "")
         if self._fast is not None and not past_fast:
-            entry = self._fast.get(PREFIX + key)
-            if entry is not None and self._is_valid(entry, names):
-                return Found(entry, entry.generation)
+            copy: CheckedEntry | None = self._fast.get(PREFIX + key)
+            if copy is not None and self._is_valid(copy, names):
+                return Found(copy.entry, copy.entry.generation)
         stored, *tokens = self._get_many(PREFIX + key, *map(_token_key, names))
         generation = self._generation(self._complete(names, tokens))
         entry = self._decode(key, stored)
@@ -246,10 +246,10 @@ class Store:
     def _set_token(self, key: str) -> bool:
         return self._set(key, uuid4().hex, TOKEN_S)
 
-    def _is_valid(self, entry: Entry, names: Sequence[str]) -> bool:
+    def _is_valid(self, copy: CheckedEntry, names: Sequence[str]) -> bool:
         """Return whether an entry of the fast layer still has its generation."""
         now = self._timer()
-        if now < entry.ready.get("valid_until", 0.0):
+        if now < copy.valid_until:
             return True
         keys = list(map(_token_key, names))
         if not self._needs_tokens:
@@ -257,11 +257,10 @@ class Store:
         found = self._get_many(*keys)
         tokens, epoch = found[: len(names)], found[len(names) :]
         if not self.breaker.is_open and (
-            epoch != entry.ready.get("epoch")
-            or self._generation(tokens) != entry.generation
+            epoch != copy.epoch or self._generation(tokens) != copy.entry.generation
         ):
             return False
-        entry.ready["valid_until"] = now + COHERENCE_S
+        copy.confirm(now + COHERENCE_S)
         return True
 
     def _generation(self, tokens: Sequence[Any]) -> str:
@@ -337,10 +336,10 @@ class Store:
         self, key: str, entry: Entry, timeout_s: int, *, is_checked: bool = True
     ) -> None:
         if self._fast is not None:
-            entry.ready["epoch"] = [] if self._needs_tokens else [self._epoch()]
-            checked_for_s = COHERENCE_S if is_checked else 0.0
-            entry.ready["valid_until"] = self._timer() + checked_for_s
-            self._fast.set(PREFIX + key, entry, timeout_s)
+            epoch = [] if self._needs_tokens else [self._epoch()]
+            valid_until = self._timer() + (COHERENCE_S if is_checked else 0.0)
+            copy = CheckedEntry(entry, epoch, valid_until)
+            self._fast.set(PREFIX + key, copy, timeout_s)
 
     def _epoch(self) -> object:
         """Return the token that disappears when the backend is emptied."""

@@ -45,19 +45,19 @@ class TaskResult:
         """The word under which the summary counts it."""
         if self.served is None:
             return "failed" if self.failure else "left out"
-        return "in the cache" if self.served.fwd is None else "rendered"
+        return "in the cache" if self.served.status.fwd is None else "rendered"
 
     def __str__(self) -> str:
         if self.served is None:
             return self.failure or f"{self.task}: left out, too large"
-        if self.served.fwd is None:
+        if self.served.status.fwd is None:
             return f"{self.task}: in the cache"
         steps = dict(self.served.entry.image.timings_s)
         waited_s = steps.pop("wait", 0.0)
         took = f"{sum(steps.values()) * 1000:.0f} ms"
         if waited_s > SHOWN_WAIT_S:
             took += f" after waiting {waited_s:.1f} s"
-        is_kept = self.served.is_stored or self.served.is_collapsed
+        is_kept = self.served.status.is_stored or self.served.status.is_collapsed
         return f"{self.task}: {took}{'' if is_kept else ', not stored'}"
 
 

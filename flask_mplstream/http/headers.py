@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
@@ -17,12 +17,30 @@ from werkzeug.http import (
 
 from ..formats import ImageFormat
 from ..rendered_image import RenderedImage
+from .cache_status import CacheStatus
 from .conditional_requests import Outcome
 
-#: Name of this cache in ``Cache-Status``.
-CACHE_NAME = "flask-mplstream"
-
 Headers = list[tuple[str, str]]
+
+
+class RecentHeaders:
+    """The headers of a stored picture's hits, each reused for a second.
+
+    They depend on the age in whole seconds, and on the URL and the status.
+    """
+
+    __slots__ = ("_made",)
+
+    def __init__(self) -> None:
+        self._made: dict[Hashable, tuple[int, Headers]] = {}
+
+    def get(self, key: Hashable, age_s: int, make: Callable[[], Headers]) -> Headers:
+        """Return the headers for *key* at *age_s*, from *make* if there are none."""
+        made_at_s, headers = self._made.get(key, (-1, []))
+        if made_at_s != age_s:
+            headers = make()
+            self._made[key] = age_s, headers
+        return headers
 
 
 class Presentation(NamedTuple):
@@ -36,22 +54,15 @@ class Presentation(NamedTuple):
     is_download: bool = False
 
 
-class Freshness(Enum):
-    """The effect of a URL's version on the lifetime of its picture."""
+class UrlVersion(Enum):
+    """The data's version in a URL, compared with the current one."""
 
-    #: No version to compare: the lifetime is ``max_age``.
-    BY_AGE = "by age"
-    #: The current version, and the user of a private picture (RFC 8246).
-    IMMUTABLE = "immutable"
+    #: There is none to compare: the lifetime is ``max_age``.
+    ABSENT = "absent"
+    #: The same, and the user of a private picture: the URL is immutable (RFC 8246).
+    CURRENT = "current"
     #: Another version: the current picture is sent with a short lifetime.
     OUTDATED = "outdated"
-
-    @classmethod
-    def of(cls, named: str, current: str) -> Freshness:
-        """Compare the version in the URL with the current one."""
-        if not named or not current:
-            return cls.BY_AGE
-        return cls.IMMUTABLE if named == current else cls.OUTDATED
 
 
 #: ``Cache-Control`` of a private picture: the browser stores it and revalidates it
@@ -96,12 +107,9 @@ class Policy:
     def age_headers(
         self,
         age_s: int,
-        freshness: Freshness,
+        status: CacheStatus,
+        version: UrlVersion,
         *,
-        fwd: str | None = None,
-        is_stored: bool = False,
-        is_collapsed: bool = False,
-        is_fallback: bool = False,
         timings_s: Sequence[tuple[str, float]] = (),
         url_ends_in_s: int | None = None,
     ) -> Headers:
@@ -111,34 +119,26 @@ class Policy:
             render, or empty to omit them.
         :param url_ends_in_s: seconds until the URL expires; ``None`` for never.
         """
-        if is_fallback:
+        if status.is_fallback:
             # A recent entry may still be older than the URL's version of the data.
-            age_s, freshness = max(age_s, self.max_age), Freshness.BY_AGE
-        control = self._control(age_s, freshness, url_ends_in_s)
-        status = cache_status(
-            fwd=fwd,
-            fwd_status=500 if is_fallback else None,
-            is_stored=is_stored,
-            is_collapsed=is_collapsed,
-            ttl_s=None if fwd else self.max_age - age_s,
-        )
-        is_hit = fwd is None or is_fallback
-        timing = hit_timing(timings_s) if is_hit else server_timing(timings_s)
-        headers = [("Cache-Control", control), ("Cache-Status", status)]
+            age_s, version = max(age_s, self.max_age), UrlVersion.ABSENT
+        control = self._control(age_s, version, url_ends_in_s)
+        timing = server_timing(timings_s) if status.is_new else hit_timing(timings_s)
+        headers = [("Cache-Control", control), ("Cache-Status", str(status))]
         return [*headers, ("Server-Timing", timing)] if timing else headers
 
     def _control(
-        self, age_s: int, freshness: Freshness, url_ends_in_s: int | None
+        self, age_s: int, version: UrlVersion, url_ends_in_s: int | None
     ) -> str:
         remaining = max(self.max_age - age_s, 0)
-        match freshness:
-            case Freshness.IMMUTABLE if url_ends_in_s is None:
+        match version:
+            case UrlVersion.CURRENT if url_ends_in_s is None:
                 return PERSONAL if self.is_private else _IMMUTABLE
             case _ if self.is_private:
                 return PRIVATE
             case _ if url_ends_in_s is not None:
                 return f"max-age={min(remaining, url_ends_in_s)}"
-            case Freshness.OUTDATED:
+            case UrlVersion.OUTDATED:
                 return f"max-age={min(remaining, OUTDATED_S)}"
         return self.cache_control(age_s)
 
@@ -218,42 +218,6 @@ DOCUMENT_HEADERS = [
     ("X-Content-Type-Options", "nosniff"),
     ("Content-Security-Policy", POLICY_PIXELS),
 ]
-
-
-def cache_status(
-    *,
-    fwd: str | None = None,
-    fwd_status: int | None = None,
-    is_stored: bool = False,
-    is_collapsed: bool = False,
-    ttl_s: int | None = None,
-) -> str:
-    """Return ``Cache-Status`` (RFC 9211).
-
-    :param fwd: reason for the render; ``None`` for a hit.
-    """
-    parts = [CACHE_NAME, f"fwd={fwd}" if fwd else "hit"]
-    parts += [f"fwd-status={fwd_status}"] if fwd_status else []
-    parts += ["stored"] if is_stored else []
-    parts += ["collapsed"] if is_collapsed else []
-    parts += [f"ttl={ttl_s}"] if ttl_s is not None else []
-    return "; ".join(parts)
-
-
-def cache_word(status: str | None) -> str | None:
-    """Reduce a :func:`cache_status` value to one word.
-
-    :return: ``hit``, the reason for the render, ``collapsed``, or
-        ``stale-if-error`` for a stale picture sent after an error; ``None`` for a
-        value of another cache.
-    """
-    name, *parts = (status or "").split("; ")
-    if name != CACHE_NAME:
-        return None
-    said = dict(part.partition("=")[::2] for part in parts)
-    if "fwd-status" in said:
-        return "stale-if-error"
-    return "collapsed" if "collapsed" in said else said.get("fwd", "hit")
 
 
 #: The steps of a render in order, with their descriptions.

@@ -269,7 +269,7 @@ class FigureRoute:
         pictures = self.pictures()
         if is_held_here() or is_rendering.get():
             return pictures.get_while_drawing(wanted)
-        return pictures.get(wanted, pictures.find(wanted))
+        return pictures.get(wanted)
 
     @property
     def blueprint(self) -> str:

@@ -42,13 +42,13 @@ from ..formats import (
     image_format,
     snapped_width,
 )
+from ..http.cache_status import CacheStatus
 from ..http.conditional_requests import answer_to, has_copy
 from ..http.headers import (
-    Freshness,
     Headers,
     Policy,
     Presentation,
-    cache_word,
+    UrlVersion,
     content_range,
     file_stem,
     picture_headers,
@@ -221,12 +221,12 @@ class _Path:
 
 
 class Shown(NamedTuple):
-    """The presentation of a picture under one URL, with its freshness."""
+    """The presentation of a picture under one URL, with its version."""
 
     presentation: Presentation
     #: Whether the response depends on the user.
     is_private: bool
-    freshness: Freshness
+    version: UrlVersion
     #: Seconds until the URL expires; ``None`` for never.
     ends_in_s: int | None
 
@@ -383,18 +383,17 @@ class FigureView:
             or is_for_one(context)
             or bool(path and not self._is_in_url(context, path))
         )
-        freshness = Freshness.BY_AGE
+        url_version = UrlVersion.ABSENT
         if asked.version and version is not None:
-            freshness = self._freshness(asked.version, version, is_private)
-        shown = Shown(asked.presentation, is_private, freshness, ends_in_s)
+            url_version = self._compare(asked.version, version, is_private)
+        shown = Shown(asked.presentation, is_private, url_version, ends_in_s)
         pictures = self._route.pictures()
         if wanted.etag is not None and "HTTP_IF_NONE_MATCH" in request.environ:
             # The version determines the ETag, so a 304 needs no lookup and no render.
             etag = wanted.etag(pictures.store.generation(wanted.names))
             if has_copy(request.environ, etag):
                 return self._send_304(etag, shown)
-        served = pictures.get(wanted, pictures.find(wanted))
-        return self._respond(request, served, shown)
+        return self._respond(request, pictures.get(wanted), shown)
 
     def _is_in_url(self, context: RequestContext, path: Mapping[str, Any]) -> bool:
         """Return whether all values of *path* come from the URL.
@@ -409,17 +408,22 @@ class FigureView:
         _, said = context.url_adapter.match()
         return path.items() <= said.items()
 
-    def _freshness(self, named: str, version: Version, is_private: bool) -> Freshness:
+    def _compare(self, named: str, version: Version, is_private: bool) -> UrlVersion:
+        """Compare the version in the URL with the current one."""
         if is_private and not self._route.has_urls_of_users:
-            return Freshness.BY_AGE
-        return Freshness.of(named, self._route.url_version(version))
+            return UrlVersion.ABSENT
+        is_current = named == self._route.url_version(version)
+        return UrlVersion.CURRENT if is_current else UrlVersion.OUTDATED
 
     def _send_304(self, etag: str, shown: Shown) -> Response:
         """Return a 304 for a picture that may be missing from the store."""
         policy = self._policies[shown.is_private]
         headers = validator_headers(etag, policy, shown.presentation)
-        headers += policy.age_headers(0, shown.freshness, url_ends_in_s=shown.ends_in_s)
-        return self._picture_response((), 304, headers, shown)
+        status = CacheStatus(policy.max_age)
+        headers += policy.age_headers(
+            0, status, shown.version, url_ends_in_s=shown.ends_in_s
+        )
+        return self._picture_response((), 304, headers, shown, status)
 
     def _picture_response(
         self,
@@ -427,8 +431,11 @@ class FigureView:
         status: int,
         headers: Headers,
         shown: Shown,
+        cache_status: CacheStatus,
     ) -> Response:
-        response = self._response.ready(blocks, status, ReadyHeaders(headers))
+        response = self._response.ready(
+            blocks, status, ReadyHeaders(headers), cache_status
+        )
         if shown.is_private:
             response.is_private = True
         elif self._is_decorated:
@@ -453,7 +460,7 @@ class FigureView:
         headers = self._headers(served, shown, status)
         match status:
             case 304:
-                return self._picture_response((), 304, headers, shown)
+                return self._picture_response((), 304, headers, shown, served.status)
             case 206:
                 part = body[outcome.start : outcome.stop]
                 headers = [
@@ -461,37 +468,31 @@ class FigureView:
                     content_range(outcome, len(body)),
                     ("Content-Length", str(len(part))),
                 ]
-                return self._picture_response((part,), 206, headers, shown)
+                return self._picture_response(
+                    (part,), 206, headers, shown, served.status
+                )
         if "HTTP_MPLSTREAM_WORDS" in request.environ:
             words = words_headers(request.environ, entry.image.alt)
             headers = [*headers, *words]
-        return self._picture_response((body,), 200, headers, shown)
+        return self._picture_response((body,), 200, headers, shown, served.status)
 
     def _headers(self, served: Served, shown: Shown, status: int) -> Headers:
         """Return the headers of a picture; those of a hit are reused for a second."""
-        if served.fwd is not None or shown.ends_in_s is not None:
+        if served.status.fwd is not None or shown.ends_in_s is not None:
             return self._new_headers(served, shown, status)
-        ready, key = served.entry.ready, (shown, status)
-        headers: Headers
-        age_s, headers = ready.get(key, (None, []))
-        if age_s != served.age_s:
-            headers = self._new_headers(served, shown, status)
-            ready[key] = served.age_s, headers
-        return headers
+        make = partial(self._new_headers, served, shown, status)
+        return served.entry.headers.get((shown, status), served.age_s, make)
 
     def _new_headers(self, served: Served, shown: Shown, status: int) -> Headers:
         image, presentation = served.entry.image, shown.presentation
         policy = self._policies[shown.is_private]
         # The times of an earlier render are for developers only.
-        is_told = served.fwd is not None or current_app.debug
+        is_told = served.status.fwd is not None or current_app.debug
         headers = validator_headers(served.entry.etag, policy, presentation)
         headers += policy.age_headers(
             served.age_s,
-            shown.freshness,
-            fwd=served.fwd,
-            is_stored=served.is_stored,
-            is_collapsed=served.is_collapsed,
-            is_fallback=served.is_fallback,
+            served.status,
+            shown.version,
             timings_s=image.timings_s if is_told else (),
             url_ends_in_s=shown.ends_in_s,
         )
@@ -517,12 +518,13 @@ class FigureView:
     def _tell(self, response: Response) -> Response:
         """Send ``figure_served`` for *response*, even one from an error handler."""
         sent = None if request.method == "HEAD" else response.content_length
+        status = getattr(response, "cache_status", None)  # Not in an app's own class.
         tell(
             figure_served,
             self._app,
             figure=self._route.endpoint,
             status=response.status_code,
-            cache=cache_word(response.headers.get("Cache-Status")),
+            cache=status and status.word,
             body_bytes=sent or 0,
         )
         return response

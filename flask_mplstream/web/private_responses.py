@@ -15,6 +15,7 @@ from flask.globals import request_ctx
 from werkzeug.datastructures import Headers, ImmutableMultiDict
 from werkzeug.http import HTTP_STATUS_CODES
 
+from ..http.cache_status import CacheStatus
 from ..http.headers import PERSONAL, PRIVATE
 
 if TYPE_CHECKING:
@@ -77,20 +78,29 @@ class PictureResponse(Response):
     default_mimetype = None
     #: Whether its content or the access to it depends on the user.
     is_private = False
+    #: The value of ``Cache-Status``; ``None`` if it sends no picture.
+    cache_status: CacheStatus | None = None
     _has_callbacks = False
 
     @classmethod
     def ready(
-        cls, blocks: tuple[bytes, ...], status: int, headers: ReadyHeaders
+        cls,
+        blocks: tuple[bytes, ...],
+        status: int,
+        headers: ReadyHeaders,
+        cache_status: CacheStatus | None = None,
     ) -> PictureResponse:
         """Return a response without Werkzeug's checks of the arguments."""
-        if cls.__init__ is not Response.__init__:
-            return cls(blocks, status, headers)  # The app's class has an __init__.
-        response = cls.__new__(cls)
-        # The attributes of Response; tests/web/test_serving.py checks that.
-        response.direct_passthrough, response._on_close = False, []
-        response.headers, response.response = headers, blocks
-        response._status, response._status_code = _STATUSES[status], status
+        if cls.__init__ is not Response.__init__:  # The app's class has an __init__.
+            response = cls(blocks, status, headers)
+        else:
+            response = cls.__new__(cls)
+            # The attributes of Response; tests/web/test_serving.py checks that.
+            response.direct_passthrough, response._on_close = False, []
+            response.headers, response.response = headers, blocks
+            response._status, response._status_code = _STATUSES[status], status
+        if cache_status is not None:
+            response.cache_status = cache_status
         return response
 
     def call_on_close(self, func: Callable[[], Any]) -> Callable[[], Any]:

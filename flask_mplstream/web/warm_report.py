@@ -40,7 +40,7 @@ def warm(
     report = WarmReport([], [])
     for given, named in planned:
         served = [fetch_ahead(route, picture) for route, picture in named]
-        is_hit = all(one.fwd is None for one in served)
+        is_hit = all(one.status.fwd is None for one in served)
         (report.hits if is_hit else report.rendered).append(given)
     return report
 

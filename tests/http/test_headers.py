@@ -23,11 +23,11 @@ from flask_mplstream.errors import (
     UnknownFigureError,
 )
 from flask_mplstream.formats import FORMATS
+from flask_mplstream.http.cache_status import CacheStatus
 from flask_mplstream.http.conditional_requests import Outcome
 from flask_mplstream.http.headers import (
     Policy,
     Presentation,
-    cache_status,
     content_disposition,
     content_range,
     file_stem,
@@ -155,28 +155,28 @@ def test_disposition_of_any_words(words: str, format: Any) -> None:
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
-        pytest.param(cache_status(), {"hit": True}, id="hit"),
-        pytest.param(cache_status(ttl_s=42), {"hit": True, "ttl": 42}, id="hit-ttl"),
-        pytest.param(cache_status(ttl_s=-3), {"hit": True, "ttl": -3}, id="hit-stale"),
-        pytest.param(cache_status(ttl_s=0), {"hit": True, "ttl": 0}, id="ttl-zero"),
+        pytest.param(CacheStatus(), {"hit": True}, id="hit"),
+        pytest.param(CacheStatus(ttl_s=42), {"hit": True, "ttl": 42}, id="hit-ttl"),
+        pytest.param(CacheStatus(ttl_s=-3), {"hit": True, "ttl": -3}, id="hit-stale"),
+        pytest.param(CacheStatus(ttl_s=0), {"hit": True, "ttl": 0}, id="ttl-zero"),
         pytest.param(
-            cache_status(fwd="uri-miss", is_stored=True),
+            CacheStatus(fwd="uri-miss", is_stored=True),
             {"fwd": http_sf.Token("uri-miss"), "stored": True},
             id="miss",
         ),
         pytest.param(
-            cache_status(fwd="bypass"), {"fwd": http_sf.Token("bypass")}, id="bypass"
+            CacheStatus(fwd="bypass"), {"fwd": http_sf.Token("bypass")}, id="bypass"
         ),
         pytest.param(
-            cache_status(fwd="stale", is_stored=True, ttl_s=60),
+            CacheStatus(fwd="stale", is_stored=True, ttl_s=60),
             {"fwd": http_sf.Token("stale"), "stored": True, "ttl": 60},
             id="stale",
         ),
     ],
 )
-def test_cache_status(status: str, expected: dict[str, Any]) -> None:
+def test_cache_status(status: CacheStatus, expected: dict[str, Any]) -> None:
     """``Cache-Status`` is a structured list of one cache, hit or forwarded."""
-    parsed = http_sf.parse(status.encode(), tltype="list")
+    parsed = http_sf.parse(str(status).encode(), tltype="list")
     assert parsed == [(http_sf.Token("flask-mplstream"), expected)]
 
 
