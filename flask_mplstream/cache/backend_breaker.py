@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from weakref import WeakSet
 
 from ..forks import call_in_child
@@ -58,8 +57,6 @@ class Breaker:
         #: Number of outages so far.
         self.trips = 0
         self._logged_at = -math.inf
-        #: Called when the backend answers again.
-        self.on_back: Callable[[], object] = lambda: None
         self._reset()
         _all.add(self)
 
@@ -112,9 +109,6 @@ class Breaker:
                 break
         with self._lock:
             self._thread = None
-        # Last, so that it covers every operation skipped while the breaker was open.
-        with suppress(Exception):
-            self.on_back()
 
     def _answers(self) -> bool:
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Protocol
 
 from cachelib import FileSystemCache, SimpleCache
@@ -53,10 +54,38 @@ def drops_any_key(backend: object) -> bool:
     return not (is_in_process(backend) or isinstance(backend, FileSystemCache))
 
 
+def keeps_nothing(backend: object) -> bool:
+    """Return whether *backend* stores no value, because caching is off."""
+    is_empty = isinstance(backend, MemoryCache) and not backend.max_bytes
+    return is_empty or type(backend).__name__ == "NullCache"
+
+
+def is_memcached(backend: object) -> bool:
+    """Return whether *backend* stores values in Memcached."""
+    return any(kind.__name__ == "MemcachedCache" for kind in type(backend).__mro__)
+
+
+def cache_folder(backend: object) -> Path | None:
+    """Return the folder of a FileSystemCache, or ``None``."""
+    if not isinstance(backend, FileSystemCache):
+        return None
+    return Path(backend._path).resolve()
+
+
 def redis_client(backend: object) -> Any:
     """Return the client for writes to Redis or Valkey, or ``None``."""
     client = getattr(backend, "_write_client", None)
     return client if hasattr(client, "lock") else None
+
+
+def redis_key(backend: Any, key: str) -> str:
+    """Return the full name of *key* in the Redis of *backend*."""
+    return f"{backend._get_prefix()}{key}"
+
+
+def redis_pool(backend: object) -> Any:
+    """Return the connection pool of the Redis of *backend*, or ``None``."""
+    return getattr(redis_client(backend), "connection_pool", None)
 
 
 def exchanges_atomically(backend: object) -> bool:
@@ -68,7 +97,7 @@ def exchange(backend: Any, key: str, value: str, timeout_s: int) -> object:
     """Store *value* under *key* and return the previous value."""
     client = redis_client(backend)
     if client is not None:
-        name, stored = f"{backend._get_prefix()}{key}", backend.serializer.dumps(value)
+        name, stored = redis_key(backend, key), backend.serializer.dumps(value)
         try:
             older = client.set(name, stored, ex=timeout_s, get=True)
         except Exception as error:
@@ -93,7 +122,7 @@ def cut_lifetime(backend: Any, key: str, timeout_s: int) -> None:
     if timeout_s <= 0:
         backend.delete(key)
     elif client is not None:
-        client.expire(f"{backend._get_prefix()}{key}", timeout_s)
+        client.expire(redis_key(backend, key), timeout_s)
     elif (value := backend.get(key)) is not None:
         backend.set(key, value, timeout=timeout_s)
 
@@ -121,7 +150,7 @@ def redis_options() -> dict[str, Any]:
 
 def check_redis(backend: object) -> None:
     """Raise the error that a Redis client would raise at its first connection."""
-    pool = getattr(redis_client(backend), "connection_pool", None)
+    pool = redis_pool(backend)
     if pool is not None:
         pool.connection_class(**pool.connection_kwargs)
 

@@ -17,7 +17,6 @@ import errno
 import math
 import os
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
@@ -29,7 +28,14 @@ from uuid import uuid4
 from filelock import FileLock
 
 from .backend_breaker import is_outage
-from .backend_detection import disconnect_thread, raise_if_unanswered, redis_client
+from .backend_detection import (
+    cache_folder,
+    disconnect_thread,
+    is_memcached,
+    raise_if_unanswered,
+    redis_client,
+    redis_key,
+)
 from .filesystem import is_writable
 
 #: Seconds after which a lease expires unless it is renewed: the longest wait for a
@@ -46,10 +52,6 @@ class Leases(Protocol):
 
     #: Whether another process can lead.
     is_shared: bool
-
-    def settle(self) -> None:
-        """Clean up when the backend answers again after an outage."""
-        return
 
     def acquire(self, key: str) -> Callable[[], object] | None:
         """Become the leader for *key* without waiting.
@@ -82,9 +84,6 @@ class RedisLeases(Leases):
         self._client = client
         self._prefix = prefix
         self._is_down = is_down
-        #: Locks to release, with their tokens. The server did not answer for some of
-        #: them, which may or may not be held.
-        self._doubtful: deque[tuple[Any, str]] = deque()
 
     def acquire(self, key: str) -> Callable[[], object] | None:
         """Acquire a lock by ``SET NX PX``, with a new token."""
@@ -98,40 +97,20 @@ class RedisLeases(Leases):
         try:
             is_acquired = lock.acquire(token=token)
         except Exception as error:
-            if not is_outage(error):
-                # The server answers but takes no writes: it is full, or a replica.
-                return lambda: None
-            self._doubtful.append((lock, token))
-            raise
+            if is_outage(error):
+                raise
+            # The server answers but takes no writes: it is full, or a replica.
+            return lambda: None
         if not is_acquired:
             return None
         renewal = _Renewal(lambda: _renew(lock, token))
 
         def release() -> None:
             renewal.stop()
-            self._doubtful.append((lock, token))
-            if not self._is_down():
-                self.settle()
+            if not self._is_down():  # Otherwise the lease expires.
+                lock.release()
 
         return release
-
-    def settle(self) -> None:
-        """Release the locks that are no longer needed, or that may be held.
-
-        A server that was suspended executes pending commands when it resumes.
-        """
-        for _ in range(len(self._doubtful)):
-            try:
-                lock, token = held = self._doubtful.popleft()
-            except IndexError:
-                return  # Another thread was faster.
-            lock.local.token = token.encode()
-            try:
-                lock.release()
-            except Exception as error:
-                if is_outage(error):
-                    self._doubtful.append(held)
-                    raise
 
 
 def _renew(lock: Any, token: str) -> bool:
@@ -282,17 +261,14 @@ def leases_for(backend: Any, is_down: Callable[[], bool] = lambda: False) -> Lea
 
     :param is_down: whether to skip the backend for now.
     """
-    kinds = {kind.__name__ for kind in type(backend).__mro__}
     client = redis_client(backend)
     if client is not None:
-        return RedisLeases(client, backend._get_prefix(), is_down)
-    if "FileSystemCache" in kinds:
+        return RedisLeases(client, redis_key(backend, ""), is_down)
+    folder = cache_folder(backend)
+    if folder is not None:
         # Beside the folder: the backend would count files in it as its own.
-        folder = Path(backend._path).resolve()
         return FileLeases(folder.with_name(f"{folder.name}.locks"))
-    if "MemcachedCache" in kinds:
-        return MemcachedLeases(backend)
-    return ProcessLeases()
+    return MemcachedLeases(backend) if is_memcached(backend) else ProcessLeases()
 
 
 @contextmanager

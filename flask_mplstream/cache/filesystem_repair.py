@@ -18,7 +18,7 @@ from cachelib import FileSystemCache
 UNFINISHED_S = 60.0
 
 
-def mend(backend: Any) -> None:
+def repair(backend: Any) -> None:
     """Repair *backend* as far as possible if it is a FileSystemCache."""
     if not isinstance(backend, FileSystemCache):
         return

@@ -124,7 +124,6 @@ class Pictures:
         self._flights: Flights[Served] = Flights(clock, max_followers=max_followers)
         self._overloads = OverloadLog()
         self._leases: Leases = leases_for(store.backend, lambda: store.breaker.is_open)
-        store.breaker.on_back = self._leases.settle
 
     @property
     def is_shared(self) -> bool:

@@ -37,10 +37,12 @@ from .backend_detection import (
     exchange,
     exchanges_atomically,
     is_in_process,
+    keeps_nothing,
     raise_if_unanswered,
+    redis_pool,
 )
 from .entry import CheckedEntry, Entry
-from .filesystem_repair import mend, recount
+from .filesystem_repair import recount, repair
 from .key import digest
 from .memory import MemoryCache
 
@@ -126,9 +128,7 @@ class Store:
         # MemoryCache keeps the entry itself, with its ready headers.
         self._is_embedded = isinstance(backend, MemoryCache)
         #: Whether caching is off.
-        self.keeps_nothing = type(backend).__name__ == "NullCache" or (
-            isinstance(backend, MemoryCache) and not backend.max_bytes
-        )
+        self.keeps_nothing = keeps_nothing(backend)
         self._needs_tokens = drops_any_key(backend) and not self.keeps_nothing
         has_fast = fast_bytes and not (self._is_embedded or self.keeps_nothing)
         self._was_invalidated = False
@@ -185,7 +185,7 @@ class Store:
 
         is_kept = self._attempt(keep)
         if not is_kept and not self.breaker.is_open:
-            mend(self.backend)
+            repair(self.backend)
         return bool(is_kept)
 
     def _attempt(self, operation: Callable[[], Any]) -> Any:
@@ -368,6 +368,11 @@ class Store:
     def is_own(self) -> bool:
         """Whether other processes keep separate pictures under the same keys."""
         return is_in_process(self.backend) and not self.keeps_nothing
+
+    @property
+    def redis_pool(self) -> Any:
+        """The connection pool of the backend's Redis, or ``None``."""
+        return redis_pool(self.backend)
 
     @property
     def is_exact(self) -> bool:

@@ -210,8 +210,7 @@ class Budget:
         from limits.storage import RedisStorage
         from limits.strategies import FixedWindowRateLimiter
 
-        client = getattr(self._store().backend, "_write_client", None)
-        if client is None or not hasattr(client, "connection_pool"):
+        pool = self._store().redis_pool
+        if pool is None:
             return self._local
-        pool = client.connection_pool
         return FixedWindowRateLimiter(RedisStorage("redis://", connection_pool=pool))
