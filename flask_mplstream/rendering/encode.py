@@ -1,4 +1,4 @@
-"""Pixels -> bytes, with Pillow. Call it outside the gate.
+"""Pixels -> bytes: PNG by ``png.py``, the rest by Pillow. Call it outside the gate.
 
 Render layer. It must not call Matplotlib, as it runs without the lock. For example,
 ``print_jpg`` changes rcParams, so this module adds a JPEG's white background itself.
@@ -16,13 +16,12 @@ from PIL.PngImagePlugin import PngInfo
 from ..formats import ImageFormat
 from ..limits.max_bytes import LimitedBuffer
 from .draw import Pixels
+from .png import is_opaque, write_png
 
 #: Pillow's options for each format; a route's ``pil_kwargs`` override them.
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {
-    # Without alpha, level 4 is as small as savefig's 6 (benchmarks/miss.py).
-    # zlib's default strategy beats its filtered one on plots, in size and time.
-    "png": {"compress_level": 4, "compress_type": 0},
-    "webp": {"lossless": True, "method": 1},
+    # A higher quality takes more time for few bytes less.
+    "webp": {"lossless": True, "method": 1, "quality": 0},
     # Full chroma, as lines one pixel wide would lose their color. A slightly lower
     # speed than the fastest halves the bytes. One thread, as the bytes depend on the
     # number of threads, and hits need the other processors.
@@ -43,18 +42,24 @@ def encode(
     """Encode *pixels*, without loss for PNG.
 
     :param metadata: text chunks, for a PNG only.
-    :param pil_kwargs: options for ``PIL.Image.Image.save``.
+    :param pil_kwargs: options for ``PIL.Image.Image.save``, which then encodes a PNG
+        too.
     :raises ImageTooLargeError: if the image exceeds *max_bytes*.
     """
+    buffer = LimitedBuffer(max_bytes)
+    chunks = _text_chunks(metadata if format.name == "png" else None)
+    rgba = np.asarray(pixels.rgba)
+    if format.name == "png" and not pil_kwargs:
+        text = [(kind, data) for kind, data, *_ in chunks.chunks]
+        buffer.write(write_png(rgba, dpi=pixels.dpi, chunks=text))
+        return buffer.getvalue()
     options = {
         "format": _PILLOW_NAMES.get(format.name, format.name),
         "dpi": (pixels.dpi, pixels.dpi),
-        **DEFAULTS[format.name],
+        **({"pnginfo": chunks} if chunks.chunks else {}),
+        **DEFAULTS.get(format.name, {}),
         **(pil_kwargs or {}),
     }
-    if format.name == "png" and metadata:
-        options.setdefault("pnginfo", _text_chunks(metadata))
-    buffer = LimitedBuffer(max_bytes)
     _image(pixels, flatten=format.name == "jpg").save(buffer, **options)
     return buffer.getvalue()
 
@@ -66,7 +71,7 @@ def _image(pixels: Pixels, *, flatten: bool) -> Image.Image:
     """
     size = (pixels.width_px, pixels.height_px)
     rgba: Any = pixels.rgba  # Pillow accepts any buffer; its types do not say so.
-    if np.asarray(rgba)[..., 3].min() == 255:
+    if is_opaque(np.asarray(rgba)):
         return Image.frombytes("RGB", size, rgba, "raw", "RGBX")
     image = Image.frombuffer("RGBA", size, rgba, "raw", "RGBA", 0, 1)
     if not flatten:
@@ -76,9 +81,9 @@ def _image(pixels: Pixels, *, flatten: bool) -> Image.Image:
     return white
 
 
-def _text_chunks(metadata: Mapping[str, str | None]) -> PngInfo:
+def _text_chunks(metadata: Mapping[str, str | None] | None) -> PngInfo:
     chunks = PngInfo()
-    for key, text in metadata.items():
+    for key, text in (metadata or {}).items():
         if text is not None:
             chunks.add_text(key, text)
     return chunks

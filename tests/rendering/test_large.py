@@ -13,7 +13,6 @@ import pytest
 from flask import render_template_string
 from flask.testing import FlaskClient
 from matplotlib.figure import Figure
-from PIL import Image
 
 from flask_mplstream import ArgumentsError, ConfigError, FigureBlueprint, figure_url
 from flask_mplstream.errors import OverloadedError
@@ -21,7 +20,9 @@ from flask_mplstream.formats import FORMATS, Variant
 from flask_mplstream.limits import pixel_memory
 from flask_mplstream.limits.deadline import Deadline
 from flask_mplstream.limits.pixel_memory import PixelRoom, Room
-from flask_mplstream.rendering.pipeline import render_variant
+from flask_mplstream.rendering import encode as encoding
+from flask_mplstream.rendering import pipeline
+from flask_mplstream.rendering.pipeline import Limits, render_variant
 from flask_mplstream.rendering.styles import Look
 from flask_mplstream.web.openapi import make_openapi_document
 from tests.support.pictures import pixels
@@ -41,24 +42,25 @@ def room(monkeypatch: pytest.MonkeyPatch) -> PixelRoom:
 
 
 class Encoder:
-    """Pillow's, which waits; counts how many encode at once."""
+    """Encode after a wait, and count how many do so at once."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now, self.most, self.calls = 0, 0, 0
         self.go = threading.Event()
         self._lock = threading.Lock()
-        save = Image.Image.save
+        encode = encoding.encode
 
-        def slow_save(*args: Any, **options: Any) -> None:
+        def encode_later(*args: Any, **options: Any) -> bytes:
             with self._lock:
                 self.now, self.calls = self.now + 1, self.calls + 1
                 self.most = max(self.most, self.now)
             self.go.wait(20)
-            save(*args, **options)
+            body = encode(*args, **options)
             with self._lock:
                 self.now -= 1
+            return body
 
-        monkeypatch.setattr(Image.Image, "save", slow_save)
+        monkeypatch.setattr(pipeline, "encode", encode_later)
 
 
 @pytest.fixture
@@ -121,7 +123,7 @@ def test_a_figure_that_is_larger_than_usual_waits_for_more(
             Variant(FORMATS["avif"], 1),
             source="draw",
             look=Look(None, {}),
-            limits=pixel_limits(),
+            limits=Limits(),
         )
 
     with ThreadPoolExecutor(2) as threads:
@@ -133,12 +135,6 @@ def test_a_figure_that_is_larger_than_usual_waits_for_more(
         for job in drawn:
             job.result(20)
     assert room._held_bytes == 0
-
-
-def pixel_limits() -> Any:
-    from flask_mplstream.rendering.pipeline import Limits
-
-    return Limits()
 
 
 def test_a_picture_over_all_there_is_is_made_alone(room: PixelRoom) -> None:
@@ -179,7 +175,7 @@ def test_a_failed_render_holds_no_memory(room: PixelRoom) -> None:
     look = Look(None, {})
     variant = Variant(FORMATS["avif"], 1)
     with pytest.raises(LookupError):
-        render_variant(fail, variant, source="fail", look=look, limits=pixel_limits())
+        render_variant(fail, variant, source="fail", look=look, limits=Limits())
     assert room._held_bytes == 0
 
 

@@ -1,0 +1,110 @@
+"""PNG files from pixels: rows filtered by NumPy, compressed by zlib-ng.
+
+Render layer. It must not call Matplotlib, as it runs without the lock.
+
+Pillow tries five filters for each row. On plots, one filter for all rows gives fewer
+bytes in a quarter of the time (benchmarks/png.py).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from importlib import import_module
+from importlib.util import find_spec
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Without a wheel for the platform, other bytes of equal pixels.
+zlib = import_module("zlib_ng.zlib_ng" if find_spec("zlib_ng") else "zlib")
+
+Rows = NDArray[np.uint8]
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_RGB, _RGBA = 2, 6
+_UP = 2  # The filter type; 0 is none.
+#: Level 3 gives a tenth more bytes and saves a hundredth of a render.
+_LEVEL = 6
+#: The sample that chooses the filter: every fourth band of eight rows.
+_BAND_ROWS, _BAND_STEP = 8, 4
+_INCHES_PER_METER = 1 / 0.0254
+
+
+def is_opaque(rgba: Rows) -> bool:
+    """Return whether no pixel is translucent.
+
+    :param rgba: shape ``(height, width, 4)``, contiguous.
+    """
+    # Reducing whole pixels takes a seventh of the time of reducing one channel.
+    return bool(np.bitwise_and.reduce(rgba.view("<u4"), axis=None) >= 0xFF000000)
+
+
+def write_png(
+    rgba: Rows, *, dpi: float, chunks: Iterable[tuple[bytes, bytes]] = ()
+) -> bytes:
+    """Return a PNG of *rgba*: RGB if all pixels are opaque, else RGBA.
+
+    Equal arguments give equal bytes. The file format: https://www.w3.org/TR/png-3/.
+
+    :param rgba: shape ``(height, width, 4)``, 8 bits per channel, alpha not
+        premultiplied.
+    :param dpi: pixels per inch of the picture.
+    :param chunks: type and data of further chunks, such as ``tEXt``.
+    """
+    height_px, width_px, _ = rgba.shape
+    channels = 3 if is_opaque(rgba) else 4
+    color_type = _RGB if channels == 3 else _RGBA
+    per_meter = int(dpi * _INCHES_PER_METER + 0.5)
+    header = struct.pack(">IIBBBBB", width_px, height_px, 8, color_type, 0, 0, 0)
+    parts = [
+        (b"IHDR", header),
+        *chunks,
+        (b"pHYs", struct.pack(">IIB", per_meter, per_meter, 1)),
+        (b"IDAT", zlib.compress(_filter(_rows(rgba, channels)), _LEVEL)),
+        (b"IEND", b""),
+    ]
+    return b"".join([_SIGNATURE, *(_chunk(*part) for part in parts)])
+
+
+def _rows(rgba: Rows, channels: int) -> Rows:
+    """Return the rows as in the file, each after a byte for its filter."""
+    height, width, _ = rgba.shape
+    rows = np.zeros((height, 1 + channels * width), np.uint8)
+    pixels = np.ndarray(
+        (height, width, channels), np.uint8, rows, 1, (rows.strides[0], channels, 1)
+    )
+    for channel in range(channels):  # Faster than all channels at once.
+        pixels[..., channel] = rgba[..., channel]
+    return rows
+
+
+def _filter(rows: Rows) -> Rows:
+    """Return *rows* unchanged or as differences from the row above.
+
+    A sample of the rows chooses, compressed both ways.
+    """
+    starts = range(0, len(rows), _BAND_ROWS * _BAND_STEP)
+    bands = [rows[start : start + _BAND_ROWS] for start in starts]
+    plain = zlib.compress(np.concatenate(bands), 1)
+    above = zlib.compress(np.concatenate([*map(_subtract_rows_above, bands)]), 1)
+    return _subtract_rows_above(rows) if len(above) < len(plain) else rows
+
+
+def _subtract_rows_above(rows: Rows) -> Rows:
+    above = rows.copy()
+    above[1:] -= rows[:-1]
+    above[:, 0] = _UP
+    return above
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return b"".join(
+        [
+            struct.pack(">I", len(data)),
+            kind,
+            data,
+            struct.pack(">I", crc32(data, crc32(kind))),
+        ]
+    )
