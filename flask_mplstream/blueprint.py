@@ -273,7 +273,7 @@ class FigureBlueprint(Blueprint):
         check_place(state, declaration.place, declaration.label)
         route = self._make_route(declaration, state, app_state)
         _add_rules(state, declaration, route, app_state.settings)
-        app_state.add(route, self, declaration.endpoint)
+        app_state.add(route, self)
         if self.gallery is not False:
             add_page(state, _full_name(state), route)
 

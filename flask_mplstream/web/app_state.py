@@ -49,12 +49,13 @@ class AppState:
         if not app.extensions.get("cache"):
             check_cache_type(app.config)
         self.routes: dict[str, FigureRoute] = {}
-        self._declared: dict[int, dict[str, list[FigureRoute]]] = {}
+        self._by_blueprint: dict[int, list[FigureRoute]] = {}
         self._app = app
         watch_cookies(app)
         self._pid = os.getpid()
         self._pictures: dict[Cache | None, Pictures] = {}
-        self._renders: tuple[int, Renders] | None = None
+        #: By process, as a fork inherits the parent's.
+        self._renders: dict[int, Renders] = {}
         self._preload_pid = 0
         self._preload_thread: threading.Thread | None = None
         self._has_warned = False
@@ -92,13 +93,13 @@ class AppState:
         except KeyError:
             raise _unknown_figure(endpoint, list(self.routes)) from None
 
-    def add(self, route: FigureRoute, blueprint: object, name: str) -> None:
-        """Add *route*, which *blueprint* calls *name*."""
+    def add(self, route: FigureRoute, blueprint: object) -> None:
+        """Add *route* of *blueprint*."""
         self.routes[route.endpoint] = route
-        self._declared.setdefault(id(blueprint), {}).setdefault(name, []).append(route)
+        self._by_blueprint.setdefault(id(blueprint), []).append(route)
 
     def routes_of(self, blueprint: object, name: str | None) -> list[FigureRoute]:
-        """Return the routes that *blueprint* calls *name*, or all its routes.
+        """Return the routes of *blueprint* with *name*, or all its routes.
 
         A name has several routes if the blueprint is registered several times.
 
@@ -106,17 +107,17 @@ class AppState:
             ``None`` for all routes.
         :raises UnknownFigureError: if there is no such route.
         """
-        declared = self._declared.get(id(blueprint), {})
+        own = self._by_blueprint.get(id(blueprint), [])
         if name is None:
-            return [route for routes in declared.values() for route in routes]
+            return own
         check_name(name)
-        if (plain := name.removeprefix(".")) in declared:
-            return declared[plain]
-        own = [route for routes in declared.values() for route in routes]
-        named = [r for r in own if f".{r.endpoint}".endswith(f".{plain}")]
+        end = f".{name.removeprefix('.')}"
+        named = [route for route in own if f".{route.endpoint}".endswith(end)]
         if not named:
-            known = [r.endpoint for r in own] if "." in plain else list(declared)
-            raise _unknown_figure(name, known)
+            known = [route.endpoint for route in own]
+            if end.count(".") == 1:
+                known = [endpoint.rpartition(".")[2] for endpoint in known]
+            raise _unknown_figure(name, list(dict.fromkeys(known)))
         return named
 
     def invalidate_tags(self, tags: Iterable[str]) -> None:
@@ -178,11 +179,10 @@ class AppState:
         A forked process makes a new one: the parent keeps its workers.
         """
         pid = os.getpid()
-        if self._renders is None or self._renders[0] != pid:
-            with self._lock:
-                if self._renders is None or self._renders[0] != pid:
-                    self._renders = pid, self._new_renders()
-        return self._renders[1]
+        with self._lock:
+            if pid not in self._renders:
+                self._renders = {pid: self._new_renders()}
+            return self._renders[pid]
 
     def _new_renders(self) -> Renders:
         self.check_settings()
@@ -240,9 +240,9 @@ class AppState:
         if thread is not None and self._preload_pid == os.getpid():
             thread.join()
         with self._lock:
-            held, self._renders = self._renders, None
-        if held is not None and held[0] == os.getpid():
-            held[1].stop()
+            renders = self._renders.pop(os.getpid(), None)
+        if renders is not None:
+            renders.stop()
         for pictures in list(self._pictures.values()):
             pictures.background.join()
             pictures.store.breaker.stop()

@@ -314,7 +314,7 @@ def test_a_fork_that_drops_an_app_leaves_its_parents_workers(
     child = os.fork()
     if child == 0:
         plots.close(app)
-        AppState.of(app)._renders = None
+        AppState.of(app)._renders.clear()
         gc.collect()
         os._exit(0)
     os.waitpid(child, 0)
@@ -356,7 +356,7 @@ def test_workers_start_with_the_first_request(
 ) -> None:
     """Whatever it is for, also if the app answers it before anything else."""
     app = make(before=lambda: "to the login", **config)
-    assert AppState.of(app)._renders is None
+    assert not AppState.of(app)._renders
     app.test_client().get("/")
     assert (AppState.of(app)._preload_pid == os.getpid()) is is_started
 
