@@ -208,3 +208,9 @@ def nearest(name: str, known: Sequence[str]) -> str | None:
 
 def _core(name: str) -> str:
     return cut(name).lstrip("_").casefold()
+
+
+def suggest(name: object, known: Sequence[str]) -> str:
+    """Return "Did you mean …?" with the name nearest to *name*, or an empty text."""
+    guess = nearest(str(name), known)
+    return f"Did you mean {guess!r}?" if guess else ""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
 
-from .errors import ConfigError, cut, nearest
+from .errors import ConfigError, cut, suggest
 
 
 class Kind(Enum):
@@ -131,12 +131,9 @@ def image_format(name: str) -> ImageFormat:
     try:
         return FORMATS[ALIASES.get(key, key)]
     except KeyError:
-        guess = nearest(key, list(FORMATS))
-        formats = ", ".join(FORMATS)
-        fix = f"Did you mean {guess!r} (of: {formats})?" if guess else ""
         raise ConfigError(
-            f"{cut(repr(name))} is not an image format. "
-            f"{fix or f'Formats are: {formats}.'}"
+            f"{cut(repr(name))} is not an image format (formats: "
+            f"{', '.join(FORMATS)}). {suggest(key, list(FORMATS))}".rstrip()
         ) from None
 
 

@@ -22,7 +22,7 @@ from pydantic import (
     ValidationError,
 )
 
-from .errors import ConfigError, cut, nearest
+from .errors import ConfigError, cut, suggest
 from .formats import FORMATS, SCALES, WIDTHS_PX, ImageFormat, image_format
 
 PREFIX = "MPLSTREAM_"
@@ -100,9 +100,7 @@ def _fix_of(name: object) -> str:
     """Return the fix for the unknown ``savefig`` argument *name*."""
     if name == "format":
         return "Write formats=['png'], an option of the route"
-    guess = nearest(str(name), SAVEFIG_OPTIONS)
-    hint = f"Did you mean {guess!r}?" if guess else ""
-    return hint or f"Accepted: {', '.join(SAVEFIG_OPTIONS)}"
+    return suggest(name, SAVEFIG_OPTIONS) or f"Accepted: {', '.join(SAVEFIG_OPTIONS)}"
 
 
 class FigureOptions(TypedDict, total=False):
@@ -320,10 +318,8 @@ class RouteOptions(BaseModel):
         if name in Settings.model_fields:
             return f"is an option of the app. Set {_config_key(name)} in app.config."
         known = list(map(cls.option_name, cls.model_fields))
-        guess = nearest(cls.option_name(name), known)
-        if guess:
-            return f"is not an option. Did you mean {guess}?"
-        return f"is not an option. Accepted: {', '.join(known)}."
+        fix = suggest(cls.option_name(name), known) or f"Accepted: {', '.join(known)}."
+        return f"is not an option. {fix}"
 
 
 class Settings(RouteOptions):

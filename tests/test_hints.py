@@ -205,7 +205,7 @@ def test_an_expiry_is_a_number_of_seconds(
 def test_an_unknown_format_is_told(client: FlaskClient) -> None:
     """By name, with the nearest one; what is no text at all as well."""
     with client.application.test_request_context():
-        for value, message in (("svgg", "Did you mean 'svg'"), (5, "Formats are: png")):
+        for value, message in (("svgg", "Did you mean 'svg'"), (5, "formats: png")):
             with pytest.raises(ConfigError, match=message) as caught:
                 figure_url("plots.walk", _format=value)
             assert_short(caught)

@@ -69,8 +69,10 @@ def test_one_blueprint_has_other_options_on_another_app() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        pytest.param({"max_agee": 1}, r"not an option\. .* mean max_age\?$", id="typo"),
-        pytest.param({"maxage": 1}, r"not an option\. .* mean max_age\?$", id="word"),
+        pytest.param(
+            {"max_agee": 1}, r"not an option\. .* mean 'max_age'\?$", id="typo"
+        ),
+        pytest.param({"maxage": 1}, r"not an option\. .* mean 'max_age'\?$", id="word"),
         pytest.param({"zzz": 1}, r"option\. Accepted: formats, max_age, ", id="other"),
         pytest.param({"ttl": 1}, r"not an option\. Write max_age=…", id="ttl"),
         pytest.param({"dpi": 1}, r"option\. Write savefig={'dpi': …}", id="dpi"),
@@ -203,7 +205,7 @@ def test_an_inner_option_overrides_an_outer_one(
     ("config", "message"),
     [
         pytest.param(
-            {"MPLSTREAM_MAX_AGEE": 1}, r"mean MPLSTREAM_MAX_AGE\?", id="unknown"
+            {"MPLSTREAM_MAX_AGEE": 1}, r"mean 'MPLSTREAM_MAX_AGE'\?", id="unknown"
         ),
         pytest.param({"MPLSTREAM_MAX_AGE": "5"}, "MPLSTREAM_MAX_AGE is '5'", id="type"),
         pytest.param({"MPLSTREAM_CACHE_BYTES": -1}, "-1", id="range"),
@@ -279,7 +281,7 @@ def test_a_misspelled_setting_that_comes_late_is_refused() -> None:
     plots.figure_route("/empty")(empty)
     app = register(plots, TESTING=True)
     app.config["MPLSTREAM_MAX_AGEE"] = 5
-    with pytest.raises(ConfigError, match=r"MPLSTREAM_MAX_AGE\?"):
+    with pytest.raises(ConfigError, match=r"MPLSTREAM_MAX_AGE'\?"):
         app.test_client().get("/empty.png")
 
 

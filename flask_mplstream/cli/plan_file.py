@@ -14,7 +14,7 @@ from typing import Any
 import click
 from pydantic import Field, TypeAdapter, ValidationError, field_validator
 
-from ..errors import nearest
+from ..errors import suggest
 from ..parameters.pydantic_messages import reason_of
 from .variants import Variants
 
@@ -73,7 +73,6 @@ def _explain(error: ValidationError) -> str:
     reason = reason_of(fault)
     if fault["type"] == "extra_forbidden":
         known = list(ListedPicture.model_fields)
-        guess = nearest(words[-1], known)
-        hint = f" Did you mean {guess!r}?" if guess else ""
-        reason = f"There is no such key. Accepted: {', '.join(known)}.{hint}"
+        reason = f"There is no such key. Accepted: {', '.join(known)}. "
+        reason = f"{reason}{suggest(words[-1], known)}".rstrip()
     return ": ".join([*words, reason])

@@ -20,7 +20,7 @@ import matplotlib.style
 from matplotlib._pylab_helpers import Gcf
 from matplotlib.figure import Figure
 
-from ..errors import ConfigError, OverloadedError, cut, nearest
+from ..errors import ConfigError, OverloadedError, cut, suggest
 from ..forks import call_in_child, notice_fork
 from ..limits.deadline import Deadline
 from .count_bounds import bound_counts, lift_bounds
@@ -157,8 +157,7 @@ def _use(style: Style) -> None:
         try:
             mpl.style.use(layer)
         except OSError as error:
-            guess = nearest(str(layer), mpl.style.available)
-            fix = f"Did you mean {guess!r}?" if guess else "See plt.style.available."
+            fix = suggest(layer, mpl.style.available) or "See plt.style.available."
             raise ConfigError(
                 f"{layer!r} is neither a Matplotlib style nor a style file. {fix}"
             ) from error

@@ -13,7 +13,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.dates import DateFormatter
 
-from ..errors import nearest
+from ..errors import suggest
 from .styles import Style, layers_of
 
 _NO_WINDOW = "It is for windows, which a server does not open: leave it out"
@@ -67,8 +67,7 @@ def _faults(style: Style | None) -> Iterator[str | None]:
 
 def _fault(name: object, value: Any) -> str | None:
     if not isinstance(name, str) or name not in mpl.rcParams:
-        guess = nearest(str(name), list(mpl.rcParams))
-        fix = f"Did you mean {guess!r}?" if guess else "See matplotlib.rcParams."
+        fix = suggest(name, list(mpl.rcParams)) or "See matplotlib.rcParams."
         return f"{name!r}, which is not a parameter of Matplotlib. {fix}"
     if name == "timezone" and not _is_zone(value):
         return f"the timezone {value!r}, which is not known. Try 'Europe/Berlin'."

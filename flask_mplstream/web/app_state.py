@@ -18,7 +18,7 @@ from flask_caching import Cache
 
 from ..cache.lookup import Pictures
 from ..cache.store import Store
-from ..errors import ConfigError, UnknownFigureError, UnknownTagError, cut, nearest
+from ..errors import ConfigError, UnknownFigureError, UnknownTagError, cut, suggest
 from ..forks import notice_fork
 from ..limits.client_budget import Budget, remote_address
 from ..parameters.callables import module_name
@@ -142,8 +142,7 @@ class AppState:
         )
         for tag in tags:
             if tag not in known:
-                guess = nearest(tag, known)
-                hint = f"Did you mean {guess!r}?" if guess else "Add it to a route."
+                hint = suggest(tag, known) or "Add it to a route."
                 raise UnknownTagError(f"No figure route has the tag {tag!r}. {hint}")
 
     def warn_of_own_cache(self) -> None:
@@ -270,14 +269,12 @@ def check_name(name: object) -> None:
 
 
 def _unknown_figure(name: str, known: list[str]) -> UnknownFigureError:
-    guess = nearest(name, known)
-    if guess:
-        fix = f"Did you mean {guess!r} (of: {', '.join(known)})?"
-    elif known:
-        fix = f"Figure routes: {', '.join(known)}."
-    else:
-        fix = "There are none: did you register the blueprint?"
-    return UnknownFigureError(f"There is no figure route {cut(name)!r}. {fix}")
+    problem = f"There is no figure route {cut(name)!r}"
+    if not known:
+        return UnknownFigureError(f"{problem}. Did you register the blueprint?")
+    listed = ", ".join(known)
+    fix = suggest(name, known)
+    return UnknownFigureError(f"{problem} (figure routes: {listed}). {fix}".rstrip())
 
 
 def current_state() -> AppState:

@@ -22,7 +22,7 @@ from ..cache.backend_detection import (
 from ..cache.entry_serializer import BytesSerializer
 from ..cache.filesystem import FileCache
 from ..cache.memory import MemoryCache
-from ..errors import ConfigError, cut, nearest
+from ..errors import ConfigError, cut, suggest
 
 #: For each kind of server, its client packages; one suffices.
 _CLIENTS = {"Redis": ("redis",), "Memcached": ("pylibmc", "memcache", "libmc")}
@@ -71,9 +71,7 @@ def check_cache_type(config: Mapping[str, Any]) -> None:
         is_known = False
     if not is_known:
         known = [kind for kind in backends.__all__ if kind != "BaseCache"]
-        guess = nearest(str(name), known)
-        listed = f"Choose one of {', '.join(known)}."
-        hint = f"Did you mean {guess!r}?" if guess else listed
+        hint = suggest(name, known) or f"Choose one of {', '.join(known)}."
         raise ConfigError(
             f"CACHE_TYPE is {cut(repr(name))}, which is neither a backend of "
             f"Flask-Caching nor an import path of one. {hint}"

@@ -23,7 +23,7 @@ from werkzeug.routing import (
     UUIDConverter,
 )
 
-from ..errors import ArgumentFault, UnknownFigureError, nearest
+from ..errors import ArgumentFault, UnknownFigureError, suggest
 from ..formats import ALT_FORMAT, FORMATS, ImageFormat
 from ..http.problem_details import PROBLEM_TYPE
 from ..parameters.callables import summarize
@@ -75,9 +75,8 @@ def _tag(route: FigureRoute) -> str:
 
 
 def _unknown_blueprint(name: str, known: set[str]) -> UnknownFigureError:
-    guess = nearest(name, sorted(known))
     listed = ", ".join(sorted(known)) or "none"
-    fix = f"Did you mean {guess!r}?" if guess else f"Blueprints with figures: {listed}."
+    fix = suggest(name, sorted(known)) or f"Blueprints with figures: {listed}."
     return UnknownFigureError(f"There is no blueprint {name!r} with figures. {fix}")
 
 
