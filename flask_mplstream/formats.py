@@ -6,7 +6,6 @@ valid.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -85,20 +84,6 @@ ALIASES: Mapping[str, str] = MappingProxyType(
     dict.fromkeys(("jpeg", "jpe", "jfif"), "jpg")
 )
 
-#: The values of ``_scale``. The list is short so that a client cannot fill the cache
-#: with arbitrary scales.
-SCALES: tuple[float, ...] = (0.5, 1, 1.5, 2, 3, 4)
-
-#: Screen densities (device pixels per CSS pixel) that a page offers pictures for.
-DENSITIES = (1, 2, 3)
-
-#: Widths in pixels that ``_width`` is rounded up to, for the same reason.
-WIDTHS_PX = (
-    *(120, 160, 240, 320, 400, 480, 640, 800, 960),
-    *(1280, 1600, 1920, 2560, 3200, 3840),
-)
-
-
 #: Maximum pixels of one side: the limit of WebP.
 MAX_SIDE_PX = 16_383
 
@@ -107,12 +92,6 @@ def is_too_large(width_px: float, height_px: float, max_pixels: int) -> bool:
     """Return whether a size, truncated as Agg does, exceeds *max_pixels* or a side."""
     width, height = int(width_px), int(height_px)
     return width * height > max_pixels or max(width, height) > MAX_SIDE_PX
-
-
-def snapped_width(width_px: int) -> int:
-    """Round *width_px* up to the next of ``WIDTHS_PX``, or else to the widest."""
-    index = bisect_left(WIDTHS_PX, width_px)
-    return WIDTHS_PX[min(index, len(WIDTHS_PX) - 1)]
 
 
 class Theme(Enum):

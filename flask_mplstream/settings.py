@@ -23,7 +23,8 @@ from pydantic import (
 )
 
 from .errors import ConfigError, cut, suggest
-from .formats import FORMATS, SCALES, WIDTHS_PX, ImageFormat, image_format
+from .formats import FORMATS, ImageFormat, image_format
+from .parameters.size_steps import SCALES, WIDTHS_PX
 
 PREFIX = "MPLSTREAM_"
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
-from ..formats import ALT_FORMAT, DENSITIES, ImageFormat, Theme, Variant, page_formats
+from ..formats import ALT_FORMAT, ImageFormat, Theme, Variant, page_formats
+from ..parameters.size_steps import DENSITIES
 from ..web.figure_route import FigureRoute
 from ..web.figure_view import named_variant
 

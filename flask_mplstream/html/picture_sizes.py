@@ -10,13 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..formats import (
-    DENSITIES,
-    WIDTHS_PX,
-    Variant,
-    is_too_large,
-    snapped_width,
-)
+from ..formats import Variant, is_too_large
+from ..parameters.size_steps import DENSITIES, WIDTHS_PX, snap_width
 from ..rendered_image import RenderedImage
 from ..settings import RouteOptions
 
@@ -63,10 +58,10 @@ def choose_widths(given: Sequence[int], figure: RenderedImage | None) -> Sequenc
     :param given: the widths of the call; empty for a selection by the figure's width.
     """
     if given:
-        return sorted({snapped_width(px) for px in given})
+        return sorted({snap_width(px) for px in given})
     if figure is None:
         return _USUAL_WIDTHS_PX
-    widest = snapped_width(figure.width_px * _WIDEST_DENSITY)
+    widest = snap_width(figure.width_px * _WIDEST_DENSITY)
     return [px for px in WIDTHS_PX if _USUAL_WIDTHS_PX[0] <= px <= widest]
 
 
@@ -88,7 +83,7 @@ def list_candidates(
         found = [(replace(variant, width_px=px), f"{px}w") for px in widths_px]
     elif variant.width_px is not None:
         width_px = variant.width_px
-        steps = {snapped_width(width_px * d): f"{d}x" for d in reversed(DENSITIES)}
+        steps = {snap_width(width_px * d): f"{d}x" for d in reversed(DENSITIES)}
         found = [(replace(variant, width_px=px), steps[px]) for px in sorted(steps)]
     else:
         # If the size is unknown, the largest density may exceed the limits.

@@ -13,8 +13,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from ..errors import ArgumentFault, ArgumentsError
-from ..formats import WIDTHS_PX, ImageFormat, Theme, Variant, page_formats
+from ..formats import ImageFormat, Theme, Variant, page_formats
 from ..parameters.function_signature import Arguments, Parameters
+from ..parameters.size_steps import WIDTHS_PX
 from ..web.figure_route import FigureRoute
 from ..web.figure_view import named_variant
 from ..web.urls import bind_arguments, find_route, refuse_unknown, split_values

@@ -7,15 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import parse_qsl, quote
 
-from werkzeug.http import (
-    parse_accept_header,
-)
+from werkzeug.http import parse_accept_header
 
-from ..errors import (
-    ArgumentFault,
-    ArgumentsError,
-)
+from ..errors import ArgumentFault, ArgumentsError
 from ..formats import ImageFormat
+from ..parameters.reserved import WRITABLE_WORDS
 
 #: Limit for a query string and for an ``Accept`` header, in characters.
 MAX_HEADER_LENGTH = 8192
@@ -45,8 +41,6 @@ def _too_long(accepted: str) -> ArgumentsError:
     return ArgumentsError([fault])
 
 
-#: Reserved names that a query may contain.
-_IN_A_QUERY = ("_download", "_scale", "_theme", "_width")
 #: Names that forms, jQuery, mailings and advertisements add to a query.
 _ADDED = re.compile(
     r"_|submit|csrf_?token|utm_\w+|[a-z]{1,6}clid|_g[al]|mc_[ce]id|_hs\w+",
@@ -63,7 +57,7 @@ def explain_unknown(fault: ArgumentFault) -> ArgumentFault:
         return replace(fault, nearest=None, hint=hint)
     is_added = _ADDED.fullmatch(fault.name) is not None
     found = replace(fault, nearest=None) if is_added else fault
-    found = found.suggest_reserved(_IN_A_QUERY)
+    found = found.suggest_reserved(WRITABLE_WORDS)
     if found.nearest:
         return found
     hint = "Leave it out, or have the app set MPLSTREAM_UNKNOWN_ARGS = 'ignore'."

@@ -20,7 +20,7 @@ from ..errors import ArgumentsError
 from ..formats import Theme
 from ..http.problem_details import PROBLEM_TYPE, Problem
 from ..http.query_string import parse_query
-from ..parameters.function_signature import Parameters
+from ..parameters.reserved import RESERVED, VARIANT_WORDS
 from ..rendering.error_image import Message, message_image
 from .figure_route import FigureRoute
 
@@ -55,15 +55,12 @@ MESSAGES: Mapping[HTTPStatus, Message] = {
 
 
 def make_error_body(
-    request: Request, problem: Problem, route: FigureRoute, reserved: Parameters
+    request: Request, problem: Problem, route: FigureRoute
 ) -> tuple[bytes, str]:
-    """Return the body for *problem* and its media type.
-
-    :param reserved: the reserved arguments of a URL, such as ``_scale``.
-    """
+    """Return the body for *problem* and its media type."""
     if request.headers.get("Sec-Fetch-Dest") != "image":
         return problem.body(quote(request.path)), PROBLEM_TYPE
-    look = _look(request.environ.get("QUERY_STRING", ""), reserved)
+    look = _look(request.environ.get("QUERY_STRING", ""))
     message = MESSAGES.get(problem.status, _DEFAULT)
     if current_app.debug:
         message = replace(message, details=problem.detail)
@@ -80,12 +77,12 @@ def make_error_body(
     return body, "image/png"
 
 
-def _look(query: str, reserved: Parameters) -> dict[str, Any]:
+def _look(query: str) -> dict[str, Any]:
     """Return ``_scale``, ``_width`` and ``_theme`` of *query*, without invalid ones."""
     look: dict[str, Any] = {}
     with suppress(ArgumentsError):
         for name, text in parse_query(query):
-            if name in ("_scale", "_width", "_theme"):
+            if name in VARIANT_WORDS:
                 with suppress(ArgumentsError):
-                    look[name] = reserved.parse([(name, text)]).values[name]
+                    look[name] = RESERVED.parse([(name, text)]).values[name]
     return {name: value for name, value in look.items() if value is not None}

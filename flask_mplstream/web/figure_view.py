@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
 from http import HTTPStatus
 from time import time
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from flask import (
@@ -27,20 +27,16 @@ from flask import (
 from flask.ctx import RequestContext
 from flask.globals import app_ctx, request_ctx
 from flask.typing import ResponseReturnValue
-from pydantic import AfterValidator, Field
 from werkzeug.exceptions import HTTPException
 
 from ..cache.lookup import Served
 from ..errors import ArgumentFault, ArgumentsError, SignatureError
 from ..formats import (
     ALT_FORMAT,
-    SCALES,
-    WIDTHS_PX,
     ImageFormat,
     Theme,
     Variant,
     image_format,
-    snapped_width,
 )
 from ..http.cache_status import CacheStatus
 from ..http.conditional_requests import answer_to, has_copy
@@ -65,6 +61,7 @@ from ..http.problem_details import (
 from ..http.query_string import explain_unknown, negotiate, parse_query, sibling
 from ..http.words import words_headers
 from ..parameters.function_signature import Parameters
+from ..parameters.reserved import RESERVED, VARIANT_WORDS
 from ..signals import figure_served, tell
 from .error_handlers import call_error_handler, report_app_error
 from .error_responses import make_error_body
@@ -93,31 +90,6 @@ LONGEST_REMEMBERED = 512
 _SHOWN_WHOLE = (str, int, float, UUID)
 
 
-def _known_scale(scale: float) -> float:
-    if scale not in SCALES:
-        raise ValueError("There is no such scale")
-    return scale
-
-
-def _reserved(
-    _scale: Annotated[
-        float, AfterValidator(_known_scale), Field(json_schema_extra={"enum": SCALES})
-    ] = 1.0,
-    _width: Annotated[int, Field(ge=1, le=WIDTHS_PX[-1]), AfterValidator(snapped_width)]
-    | None = None,
-    _theme: Theme = Theme.LIGHT,
-    _download: bool = False,
-    _v: Annotated[str, Field(max_length=64)] = "",
-    _sig: Annotated[str, Field(max_length=128)] = "",
-) -> None:
-    """Declare the reserved arguments, which every figure route accepts."""
-
-
-RESERVED = Parameters(_reserved, are_reserved=True)
-#: Reserved arguments that choose a variant, besides ``_format``.
-_OF_A_VARIANT = ("_scale", "_width", "_theme")
-
-
 def named_variant(
     route: FigureRoute, options: Mapping[str, Any], word: str = "_format"
 ) -> Variant:
@@ -138,7 +110,7 @@ def named_variant(
         hint = f"Add {format.name!r} to its formats."
         fault = ArgumentFault(word, format.name, reason, accepted, hint=hint)
         raise ArgumentsError([fault])
-    named = {name: options[name] for name in _OF_A_VARIANT if name in options}
+    named = {name: options[name] for name in VARIANT_WORDS if name in options}
     return _variant(route, format, RESERVED.bind(named).values)
 
 
@@ -511,7 +483,7 @@ class FigureView:
         headers: Sequence[tuple[str, str]] = (),
     ) -> Response:
         """Return an error response, with a picture if the page requests an image."""
-        body, mimetype = make_error_body(request, problem, self._route, RESERVED)
+        body, mimetype = make_error_body(request, problem, self._route)
         own = problem_headers(problem, mimetype)
         return self._response(body, problem.status, [*own, *headers])
 

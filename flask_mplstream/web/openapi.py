@@ -28,9 +28,9 @@ from ..formats import ALT_FORMAT, FORMATS, ImageFormat
 from ..http.problem_details import PROBLEM_TYPE
 from ..parameters.callables import summarize
 from ..parameters.json_schema import union
+from ..parameters.reserved import RESERVED
 from .app_state import AppState
 from .figure_route import FigureRoute
-from .figure_view import RESERVED
 from .json_documents import SCHEMA_NAME, SCHEMA_TYPE
 from .rule_arguments import RULE_VARIABLE
 
@@ -251,14 +251,8 @@ def _headers(*names: str) -> _Json:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
-#: Reserved arguments and their descriptions.
-_RESERVED = {
-    "_scale": "Pixels per pixel of the figure's size. Excludes `_width`.",
-    "_width": "Width in pixels, rounded up to the next offered width.",
-    "_theme": "Theme of the page that shows the picture.",
-    "_download": "Whether a browser saves the picture instead of showing it.",
-    "_v": "Version of the data. With the current one, browsers keep the picture.",
-}
+#: Reserved arguments in the document. The routes in it are not signed.
+_RESERVED = tuple(p.name for p in RESERVED if p.name != "_sig")
 
 #: Error statuses and their descriptions. The 403 of signed routes is missing, as they
 #: are not in the document, and so are responses of the app's decorators.
@@ -326,8 +320,7 @@ def _reserved_parameters() -> _Json:
     properties = RESERVED.json_schema()["properties"]
     return {
         name: _query_parameter(name, properties[name], is_required=False)
-        | {"description": words}
-        for name, words in _RESERVED.items()
+        for name in _RESERVED
     }
 
 

@@ -21,9 +21,10 @@ from flask.globals import app_ctx
 from ..errors import NO_SUCH_ARGUMENT, ArgumentFault, ArgumentsError, cut, nearest
 from ..formats import ALT_FORMAT, Theme, Variant
 from ..parameters.function_signature import Arguments
+from ..parameters.reserved import RESERVED, WRITABLE_WORDS
 from .app_state import check_name, current_state
 from .figure_route import FigureRoute, Picture
-from .figure_view import RESERVED, named_variant
+from .figure_view import named_variant
 from .signed_urls import UrlSigner
 
 logger = logging.getLogger("flask_mplstream")
@@ -32,7 +33,7 @@ logger = logging.getLogger("flask_mplstream")
 _URL_FOR_OPTIONS = ("_external", "_scheme", "_anchor")
 #: Options that a caller may pass: all but the version and the signature.
 WORDS = (
-    *(p.name for p in RESERVED if p.name not in ("_sig", "_v")),
+    *WRITABLE_WORDS,
     *("_format", "_expires_in", "_inject", *_URL_FOR_OPTIONS),
 )
 #: Characters that Werkzeug leaves unquoted in a query, too.

@@ -16,7 +16,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from flask_mplstream import ConfigError, FigureBlueprint, render
-from flask_mplstream.formats import FORMATS, WIDTHS_PX, Theme, Variant, snapped_width
+from flask_mplstream.formats import FORMATS, Theme, Variant
+from flask_mplstream.parameters.size_steps import WIDTHS_PX, snap_width
 from flask_mplstream.rendering.pipeline import Limits, Meaning, render_variant
 from flask_mplstream.rendering.styles import Look
 from flask_mplstream.rendering.svg_title import titled
@@ -99,7 +100,7 @@ def test_the_same_width_is_the_same_picture() -> None:
 )
 def test_widths_go_up_to_the_next_step(asked: int, step: int) -> None:
     """A larger picture is sharp, a smaller one is not."""
-    assert snapped_width(asked) == step
+    assert snap_width(asked) == step
 
 
 @pytest.mark.parametrize("name", ["svg", "pdf", "csv", "json", "txt"])
