@@ -6,7 +6,7 @@ clipped at the limits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -156,17 +156,24 @@ def _crossings(
 
 
 def _on_screen(values: Values, dimension: Dimension) -> Values:
-    if dimension.scale == "linear" or dimension.transform is None:
-        return np.asarray(values, float)
-    with np.errstate(all="ignore"):
-        return np.asarray(dimension.transform.transform(values), float)
+    return _transform(values, dimension, lambda transform: transform)
 
 
 def _off_screen(values: Values, dimension: Dimension) -> Values:
+    return _transform(values, dimension, lambda transform: transform.inverted())
+
+
+def _transform(
+    values: Values, dimension: Dimension, choose: Callable[[Any], Any]
+) -> Values:
     if dimension.scale == "linear" or dimension.transform is None:
-        return values
+        return np.asarray(values, float)
+    transform = choose(dimension.transform)
     with np.errstate(all="ignore"):
-        return np.asarray(dimension.transform.inverted().transform(values), float)
+        # Matplotlib would take the rows of an array for points.
+        return np.asarray(transform.transform(values.ravel()), float).reshape(
+            values.shape
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -210,6 +210,14 @@ def test_a_trend_ends_at_the_limits() -> None:
     )
 
 
+@pytest.mark.parametrize("scale", ["log", "symlog", "asinh"])
+def test_clips_a_line_on_a_nonlinear_scale(scale: str) -> None:
+    """A line on a nonlinear scale ends at the limits of its axis."""
+    text = drawn(lambda a: a.plot([1, 10, 1000]), yscale=scale, ylim=(5, 100))
+    assert "The range of y is 5 to 100" in text
+    assert "It rises from 5 to 100." in text
+
+
 def test_a_bar_out_of_sight_is_not_the_highest() -> None:
     """Nor is another one, which may be cut."""
     told = drawn(lambda a: a.hist([1, 2, 2, 3], bins=4), xlim=(1, 1.4))
