@@ -7,6 +7,7 @@ Description layer. It knows Matplotlib's data artists and hides their peculiarit
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,16 +21,18 @@ from matplotlib.collections import (
 )
 from matplotlib.container import ErrorbarContainer
 from matplotlib.lines import AxLine, Line2D
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Rectangle
 from matplotlib.quiver import Barbs, Quiver
 from matplotlib.transforms import AffineDeltaTransform, Transform
 
-from .axis_values import Span, Values
+from .axis_values import Span, Values, find_simplest, to_integers
 from .plain_text import plain
+from .series import get_other
 
 #: Faces of a cuboid.
 _FACES = 6
 _CORNERS = 5
+_ENDS = ("x_from", "y_from", "x_to", "y_to")
 
 
 def read_label(artist: Any) -> str:
@@ -38,14 +41,14 @@ def read_label(artist: Any) -> str:
     return "" if label.startswith("_") else plain(label)
 
 
-def parts(container: Any) -> list[Artist]:
+def list_parts(container: Any) -> list[Artist]:
     """Return all artists in *container*, including those of its error bars."""
     found: list[Artist] = []
     for part in (*container, getattr(container, "errorbar", None)):
         if isinstance(part, Artist):
             found.append(part)
         elif isinstance(part, Iterable):
-            found += parts(part)
+            found += list_parts(part)
     return found
 
 
@@ -87,11 +90,8 @@ def classify_collection(collection: Collection) -> str:
         return "block" if _is_of_blocks(collection) else "surface"
     if not has_offsets(collection):
         is_of_polygons = isinstance(collection, PolyCollection)
-        return (
-            "interval"
-            if is_of_polygons and read_rectangles(collection) is not None
-            else "shape"
-        )
+        has_bars = is_of_polygons and read_rectangles(collection)
+        return "interval" if has_bars else "shape"
     # Only hexbin has polygons with offsets.
     return "scatter" if isinstance(collection, PathCollection) else "hexbin"
 
@@ -106,30 +106,30 @@ def _is_of_blocks(collection: Any) -> bool:
     return bool(((sides == 0).sum(axis=0) >= len(faces) // 3).all())
 
 
-def read_rectangles(collection: Any) -> Values | None:
-    """Return left, right, bottom and top if all polygons are upright rectangles."""
+def read_rectangles(collection: Any) -> dict[str, Values]:
+    """Return the ends of the polygons, if all are upright rectangles."""
     paths = collection.get_paths()
     if not paths or any(len(path.vertices) != _CORNERS for path in paths):
-        return None
+        return {}
     corners = np.array([path.vertices for path in paths], float)
     low, high = corners.min(axis=1), corners.max(axis=1)
     is_side = (corners == low[:, None]) | (corners == high[:, None])
     steps = np.diff(corners, axis=1) == 0
     if not (is_side.all() and (steps.sum(axis=2) == 1).all()):
-        return None
-    return np.array([low[:, 0], high[:, 0], low[:, 1], high[:, 1]])
+        return {}
+    return dict(zip(_ENDS, (*low.T, *high.T), strict=True))
 
 
-def read_segments(collection: Any) -> Values | None:
-    """Return x and y of both ends of the lines, if each has exactly two points."""
+def read_segments(collection: Any) -> dict[str, Values]:
+    """Return the ends of the lines, if each has exactly two points."""
     ends = [path.vertices for path in collection.get_paths()]
     if not ends or any(np.shape(end) != (2, 2) for end in ends):
-        return None
-    (x_from, y_from), (x_to, y_to) = np.moveaxis(np.array(ends, float), 0, 2)
-    return np.array([x_from, x_to, y_from, y_to])
+        return {}
+    columns = np.array(ends, float).reshape(-1, 4).T
+    return dict(zip(_ENDS, columns, strict=True))
 
 
-def count_things_of(collection: Any) -> int:
+def count_items(collection: Any) -> int:
     """Return the number of bars, lines or shapes, before a 3-D projection."""
     kind = classify_collection(collection)
     if kind == "surface":
@@ -138,11 +138,6 @@ def count_things_of(collection: Any) -> int:
         return len(collection._faces) // _FACES
     is_of_lines = hasattr(collection, "_segments3d")
     return len(collection._segments3d if is_of_lines else collection.get_paths())
-
-
-def has_extent(patch: Patch) -> bool:
-    """Return whether *patch* draws anything."""
-    return not is_empty(patch)
 
 
 def has_offsets(collection: Collection) -> bool:
@@ -233,8 +228,8 @@ def to_numbers(values: Any) -> Values:
 
 def read_errors(container: ErrorbarContainer, count: int) -> dict[str, Values]:
     """Return the ends of the error bars, if each point has one."""
-    has = {"x": container.has_xerr, "y": container.has_yerr}
-    names = [name for name in has if has[name]]
+    has_errors = {"x": container.has_xerr, "y": container.has_yerr}
+    names = [name for name, is_drawn in has_errors.items() if is_drawn]
     columns: dict[str, Values] = {}
     for name, bars in zip(names, container.lines[2], strict=False):
         ends = [path.vertices for path in bars.get_paths()]
@@ -264,7 +259,7 @@ def read_bare_errors(container: ErrorbarContainer) -> dict[str, Values]:
     return columns
 
 
-def read_edges(vertices: Any) -> Values:
+def split_outline(vertices: Any) -> Values:
     """Return rows of place, low and high from an outline by ``fill_between``.
 
     The outline begins at the start of the second edge, follows the first edge, and
@@ -276,13 +271,49 @@ def read_edges(vertices: Any) -> Values:
     return np.array([forth[:, 0], ends.min(axis=0), ends.max(axis=0)])
 
 
-def join_edges(outlines: Sequence[Values]) -> Values:
-    """Return the edges of several outlines, separated by NaN."""
-    gap = np.full((3, 1), np.nan)
-    found: list[Values] = []
-    for outline in outlines:
-        found += [gap, read_edges(outline)] if found else [read_edges(outline)]
-    return np.concatenate(found, axis=1)
+@dataclass(frozen=True, slots=True, eq=False)
+class Area:
+    """The area between two edges, as drawn by ``fill_between``."""
+
+    fill: Any
+    #: The direction of the places, ``x`` or ``y``.
+    across: str
+    #: The edges; NaN separates pieces.
+    places: Values
+    low: Values
+    high: Values
+
+    @classmethod
+    def of(cls, fill: Any) -> Area:
+        """Read a collection with at least one path."""
+        order = slice(None, None, 1 if fill.t_direction == "x" else -1)
+        gap = np.full((3, 1), np.nan)
+        pieces: list[Values] = []
+        for path in fill.get_paths():
+            pieces += [gap, split_outline(path.vertices[:, order])]
+        return cls(fill, fill.t_direction, *np.concatenate(pieces[1:], axis=1))
+
+    def is_on(self, other: Area) -> bool:
+        """Return whether the area begins at the upper edge of *other*."""
+        return (
+            self.across == other.across
+            and np.array_equal(self.places, other.places, equal_nan=True)
+            and np.array_equal(self.low, other.high, equal_nan=True)
+        )
+
+    def read_edges(self) -> dict[str, Values]:
+        """Return the columns of an area by itself."""
+        along = get_other(self.across)
+        edges = {f"{along}_low": self.low, f"{along}_high": self.high}
+        return {self.across: to_integers(self.places), **edges}
+
+    def read_stacked(self) -> dict[str, Values]:
+        """Return the columns of an area in a stack."""
+        heights = find_simplest(
+            self.high - self.low, lambda found: self.low + found == self.high
+        )
+        places = to_integers(self.places)
+        return {self.across: places, get_other(self.across): to_integers(heights)}
 
 
 def divide(start: float, end: float, count: int) -> Values:

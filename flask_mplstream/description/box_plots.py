@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.lines import Line2D
 
-from .artists import read_edges
+from .artists import split_outline
 from .axis_values import Values
 
 _STATISTICS = ("low", "quarter", "median", "three_quarters", "high")
@@ -183,7 +183,7 @@ def find_violin_center(collection: Any) -> float | None:
     if len(paths) != 1:
         return None
     order = slice(None, None, 1 if collection.t_direction == "x" else -1)
-    _, low, high = read_edges(paths[0].vertices[:, order])
+    _, low, high = split_outline(paths[0].vertices[:, order])
     middle = (low + high) / 2
     width = float((high - low).max(initial=0))
     is_level = len(middle) > 3 and np.ptp(middle) <= 1e-9 * width
@@ -196,7 +196,7 @@ def find_half_violin_center(collection: Any) -> float | None:
     if len(paths) != 1:
         return None
     order = slice(None, None, 1 if collection.t_direction == "x" else -1)
-    _, *sides = read_edges(paths[0].vertices[:, order])
+    _, *sides = split_outline(paths[0].vertices[:, order])
     straight = [side for side in sides if len(side) > 3 and not np.ptp(side)]
     return float(straight[0][0]) if len(straight) == 1 else None
 

@@ -79,7 +79,7 @@ class LegendNames:
         is_of_seaborn = bool(entries) and _is_of_seaborn(axes, entries, returned)
         return cls(entries, _by_color(entries) if is_of_seaborn else {})
 
-    def name_of(self, artist: Any) -> str:
+    def find_name(self, artist: Any) -> str:
         """Return the name of *artist* in a legend, or an empty text."""
         if not self.entries:
             return ""
@@ -92,7 +92,7 @@ class LegendNames:
                 return names.pop()
         return self.colors.get(color, "") if color else ""
 
-    def names_in_order(self, patches: Sequence[Any]) -> list[str]:
+    def name_handles(self, patches: Sequence[Any]) -> list[str]:
         """Return the names of *patches*, if they are exactly the legend's handles."""
         copies = [
             e for e in self.entries if e.is_patch and e.label in {"", "_nolegend_"}

@@ -300,7 +300,7 @@ class _Panel:
         elif kind in {"scatter", "label"} and {"x", "y"} <= set(rows):
             yield self._make(kind, label, rows, self._places(layer), layer)
         else:
-            yield Series("shape", label, len(rows), {}, source=(layer,))
+            yield Series("shape", label, len(rows), {})
 
     def _bars(self, kind: str, label: str, rows: Any, layer: Any) -> Series:
         low, high = (self.y.decode(rows[name]) for name in ("ymin", "ymax"))
@@ -352,9 +352,7 @@ class _Panel:
         label = plain(getattr(self.plot.labels, "fill", None) or "")
         label = "" if "value" not in values else label
         made = self._finish("tile", "", len(rows), values, layer)
-        return Series(
-            "tile", "", made.count, made.columns, value_label=label, source=(layer,)
-        )
+        return Series("tile", "", made.count, made.columns, value_label=label)
 
     def _fills(self, layer: Any, rows: Any) -> Values | None:
         """Return the values shown as colors of tiles, if known."""
@@ -416,7 +414,7 @@ class _Panel:
         ordered = {
             name: columns[name] for name in sorted(columns, key=get_column_order)
         }
-        return Series(kind, label, count, ordered, across=across, source=(layer,))
+        return Series(kind, label, count, ordered, across=across)
 
     def _column(self, name: str, values: Values) -> Column:
         if name == "value":

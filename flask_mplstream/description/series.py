@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -72,8 +71,6 @@ class Series:
     colors: Span | None = None
     #: The direction in which its items are side by side, ``x`` or ``y``.
     across: str = "x"
-    #: The artists or the plot layer from which it was read.
-    source: tuple[Any, ...] = ()
     #: Matplotlib's name for the way lines join points, such as ``steps``.
     drawstyle: str = "default"
 
@@ -82,7 +79,7 @@ class Series:
         """The direction of its values."""
         if "z" in self.columns:
             return "z"
-        return "y" if self.across == "x" else "x"
+        return get_other(self.across)
 
     def numbers(self, name: str) -> Values:
         """Return the numbers of a column that every series of this kind has."""
@@ -147,3 +144,8 @@ def get_column_order(name: str) -> tuple[int, int]:
     """Return a sort key for columns: by direction, then by suffix."""
     direction, _, part = name.partition("_")
     return _DIRECTIONS.get(direction, len(_DIRECTIONS)), _PARTS.index(part)
+
+
+def get_other(direction: str) -> str:
+    """Return ``y`` for ``x``, and ``x`` for ``y``."""
+    return "y" if direction == "x" else "x"
