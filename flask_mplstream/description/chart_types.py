@@ -229,10 +229,10 @@ CHART_TYPES: Mapping[str, ChartType] = MappingProxyType(
         "shape": ChartType("Chart", "", "", drawn_by="other shapes", columns="none"),
     }
 )
+#: Kinds that consist of cells.
+GRIDS = frozenset({"image", "mesh", "tile"})
 #: Kinds that show values as colors.
-COLORED = frozenset(
-    {"image", "mesh", "tile", "contour", "hexbin", "picture", "colored_shape"}
-)
+COLORED = GRIDS | {"contour", "hexbin", "picture", "colored_shape"}
 #: Kinds that show values by points, lines or bars.
 MEASURED = frozenset(
     {"bar", "line", "scatter", "errorbar", "stem", "histogram", "block_bar", "outlier"}

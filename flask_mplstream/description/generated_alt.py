@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 
 from .figure_content import read
 from .plain_text import plain
-from .sentences import Chart, sentence, short
+from .sentences import Chart, end_sentence
 from .series import Content
-from .value_texts import join_words
+from .value_texts import join_words, shorten
 
 #: Maximum characters for a figure with one chart, which screen readers read without a
 #: pause.
@@ -40,14 +40,16 @@ def describe(figure: Figure, name: str = "", returned: object = None) -> str:
     charts = _charts(content)
     titles, sentences = _sentences(content, charts, plain(name))
     most = MOST_CHARACTERS if len(charts) < 2 else MOST_FOR_SEVERAL
-    return _within(most, [sentence(_cut(t, _MOST_IN_TITLE)) for t in titles], sentences)
+    return _within(
+        most, [end_sentence(_cut(t, _MOST_IN_TITLE)) for t in titles], sentences
+    )
 
 
 def read_titles(figure: Figure) -> str:
     """Return only the titles of *figure* and its axes, if it cannot be read."""
     titles = (figure.get_suptitle(), *(axes.get_title() for axes in figure.axes))
     shown = dict.fromkeys(filter(None, map(plain, titles)))
-    return " ".join(sentence(_cut(title, _MOST_IN_TITLE)) for title in shown)
+    return " ".join(end_sentence(_cut(title, _MOST_IN_TITLE)) for title in shown)
 
 
 def _charts(content: Content) -> list[Chart]:
@@ -63,8 +65,8 @@ def _sentences(
     own = charts[0].title if len(charts) == 1 else ""
     titles = list(dict.fromkeys(filter(None, (content.title, own))))
     shown = titles or ([name] if name else [])
-    said = [[one.text for one in chart.statements()] for chart in charts]
-    written = [sentence(text) for text in content.texts]
+    said = [list(chart.list_sentences()) for chart in charts]
+    written = [end_sentence(text) for text in content.texts]
     if len(charts) < 2:
         return shown, [*said, written]
     are_named = all(chart.title for chart in charts)
@@ -76,7 +78,7 @@ def _sentences(
 
 def _count(charts: Sequence[Chart], are_named: bool) -> str:
     """Return a sentence with the number and the names of the charts."""
-    names = [short(chart.title) for chart in charts] if are_named else []
+    names = [shorten(chart.title) for chart in charts] if are_named else []
     if len(names) > _MOST_NAMED:
         names = [*names[:_MOST_NAMED], f"{len(names) - _MOST_NAMED} more"]
     return f"{len(charts)} charts{': ' if names else ''}{join_words(names)}."
@@ -85,7 +87,7 @@ def _count(charts: Sequence[Chart], are_named: bool) -> str:
 def _begin(number: int, chart: Chart, first: str, are_named: bool) -> str:
     """Return the first sentence about one of several charts."""
     inset = "an inset: " if chart.layers[0].is_inset else ""
-    title = f"{inset}{short(chart.title)}: " if chart.title else inset
+    title = f"{inset}{shorten(chart.title)}: " if chart.title else inset
     lower = f"{first[0].lower()}{first[1:]}" if first[1:2].islower() else first
     if are_named or number >= len(_ORDINALS):
         return f"{title}{lower}" if title else first

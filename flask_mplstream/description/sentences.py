@@ -1,6 +1,6 @@
 """Sentences about one chart: its facts and its notable features.
 
-Description layer. Each statement carries its source. Uncertain facts are omitted.
+Description layer. Uncertain facts are left out.
 """
 
 from __future__ import annotations
@@ -9,46 +9,34 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
-from typing import Any
 
 import numpy as np
 
-from .axis_values import Dimension, Values
-from .bounding_boxes import Seen, see
-from .chart_types import BARS, CHART_TYPES, COLORED, MEASURED, ChartType, Fact
+from .axis_values import Values
+from .chart_types import BARS, CHART_TYPES, COLORED, GRIDS, MEASURED, Fact
 from .numbers import format_number
+from .plotted import Plotted, find_ends
 from .series import AxesContent, Guide, Series
-from .trends import Trend, find_trend
+from .trends import Trend
 from .value_texts import (
     count_in_words,
     join_words,
     say,
     say_length,
-    say_place,
     say_scale,
     say_span,
     say_zone,
+    shorten,
 )
 
 #: Maximum names, values or trends to list; if there are more, none is listed.
 MOST_LISTED = 6
-_MOST_CHARACTERS = 60
 _MOST_CELLS = 12
 _MOST_MARKS = 3
 #: The name of values shown as colors without a label.
 _VALUES = "the values"
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """A sentence and the objects that it describes."""
-
-    text: str
-    source: tuple[Any, ...]
-
-    def __post_init__(self) -> None:
-        if not self.source:
-            raise ValueError(f"The statement {self.text!r} needs a source.")
+#: Suffixes of the columns that describe one item; by default the value alone.
+_ITEM_PARTS = {"box": ("_median",), "gantt": ("_from", "_to")}
 
 
 @dataclass(eq=False)
@@ -58,24 +46,13 @@ class Chart:
     layers: Sequence[AxesContent]
 
     @cached_property
-    def groups(self) -> list[list[tuple[AxesContent, Series]]]:
+    def groups(self) -> list[list[Plotted]]:
         """The visible series by kind; the first kind names the chart."""
-        order = {kind: number for number, kind in enumerate(CHART_TYPES)}
-        found = [(axes, one) for axes in self.layers for one in axes.series]
-        found = [pair for pair in found if self.seen(*pair).count != 0]
-        ordered = sorted(found, key=lambda pair: order[pair[1].kind])
-        return [list(group) for _, group in groupby(ordered, lambda p: p[1].kind)]
-
-    def seen(self, axes: AxesContent, series: Series) -> Seen:
-        """Return the visible part of *series*, computed once."""
-        known = self._known.setdefault(id(series), None)
-        if known is None:
-            known = self._known[id(series)] = see(series, axes.dimensions)
-        return known
-
-    @cached_property
-    def _known(self) -> dict[int, Seen | None]:
-        return {}
+        order = list(CHART_TYPES)
+        found = [Plotted(axes, one) for axes in self.layers for one in axes.series]
+        shown = [one for one in found if one.seen.count != 0]
+        shown.sort(key=lambda one: order.index(one.series.kind))
+        return [list(group) for _, group in groupby(shown, lambda p: p.series.kind)]
 
     @property
     def title(self) -> str:
@@ -83,537 +60,378 @@ class Chart:
         return ", ".join(dict.fromkeys(filter(None, (a.title for a in self.layers))))
 
     @property
-    def main(self) -> Series:
+    def main(self) -> Plotted:
         """The series that determines the kind of chart."""
-        return self.groups[0][0][1]
+        return self.groups[0][0]
 
-    @property
-    def axes(self) -> AxesContent:
-        """The axes of the main series."""
-        return self.groups[0][0][0]
-
-    @property
-    def type(self) -> ChartType:
-        """The kind of chart."""
-        return CHART_TYPES[self.main.kind]
-
-    @property
-    def texts(self) -> list[str]:
-        """The texts in the axes."""
-        return [text for axes in self.layers for text in axes.texts]
-
-    def statements(self) -> Iterator[Statement]:
-        """Yield the statements, the most important first."""
+    def list_sentences(self) -> Iterator[str]:
+        """Yield the sentences, the most important first."""
         if self.groups:
-            yield Statement(self._first(), tuple(s for _, s in self.groups[0]))
-            yield from self._table()
+            yield self._say_kind()
+            if self.main.series.kind == "table":
+                yield from _say_cells(self.main.series)
             if not self._items:
-                yield from self._ranges()
-            yield from self._colors()
-            yield from self._axes_that_differ()
-            yield from self._trends()
-            yield from self._highest()
-        yield from self._marks()
+                yield from self._say_ranges()
+            yield from self._say_colors()
+            yield from self._say_reversed_axes()
+            yield from self._say_trends()
+            yield from self._say_highest()
+        yield from self._say_marks()
         yield from self._say_texts()
 
     # The first sentence
 
-    def _first(self) -> str:
-        parts = self._parts()
+    def _say_kind(self) -> str:
+        parts = self._say_parts()
         with_parts = f" with {parts}" if parts else ""
-        return f"{self.type.chart}{self._subject()}{self._places()}{with_parts}."
+        values, places = self._choose_labels()
+        subject = f" of {values}" if values else ""
+        if places:
+            subject += f" {self.main.type.word} {places}"
+        span = self._say_places(places or values)
+        return f"{self.main.type.chart}{subject}{span}{with_parts}."
 
-    def _says(self, fact: Fact) -> bool:
-        return fact in self.type.facts
+    def _has(self, fact: Fact) -> bool:
+        return fact in self.main.type.facts
 
-    def _label(self, direction: str) -> str:
+    def _find_label(self, direction: str) -> str:
         labels = (axes.dimensions[direction].label for axes in self.layers)
-        return short(next(filter(None, labels), ""))
+        return shorten(next(filter(None, labels), ""))
 
-    def _labels(self) -> tuple[str, str]:
+    def _choose_labels(self) -> tuple[str, str]:
         """Return the labels of the values and of the places."""
-        kind, main = self.main.kind, self.main
-        if kind in {"pie", "table"}:
+        main = self.main.series
+        if main.kind in {"pie", "table"}:
             return "", ""
-        places = self._label(main.across)
-        shown = join_words(self._measure(main.along))
-        if kind in {"histogram", "event"}:
+        places = self._find_label(main.across)
+        if main.kind in {"histogram", "event"}:
             return places, ""
-        if kind in COLORED or kind == "tile" or main.along == "z":
-            places = join_words([label for n in "xy" if (label := self._label(n))])
-            shown = shown if main.along == "z" else short(main.value_label)
-        return shown, places
+        # One label per scale.
+        axes = dict.fromkeys(one.axes for one in self.groups[0])
+        dimensions = [
+            a.dimensions[main.along] for a in axes if main.along in a.dimensions
+        ]
+        labels = dict.fromkeys(shorten(d.label) for d in dimensions if d.label)
+        values = join_words(list(labels))
+        if main.kind in COLORED or main.along == "z":
+            places = join_words(list(filter(None, map(self._find_label, "xy"))))
+            values = values if main.along == "z" else shorten(main.value_label)
+        return values, places
 
-    def _measure(self, along: str) -> list[str]:
-        """Return the labels of the values, one per scale."""
-        axes = dict.fromkeys(a for group in self.groups[:1] for a, _ in group)
-        labels = (
-            short(a.dimensions[along].label) for a in axes if along in a.dimensions
-        )
-        return list(dict.fromkeys(filter(None, labels)))
+    def _say_places(self, said: str) -> str:
+        """Return a clause with the label, the first and the last place.
 
-    def _subject(self) -> str:
-        shown, places = self._labels()
-        of_what = f" of {shown}" if shown else ""
-        return f"{of_what} {self.type.word} {places}" if places else of_what
-
-    def _places(self) -> str:
-        """Return a clause with the label, the first and the last place."""
-        across = self.main.across
-        span = self._span_of_places(across) if self._says(Fact.PLACES) else ""
+        :param said: the label just before it.
+        """
+        across = self.main.series.across
+        span = self._span_places(across) if self._has(Fact.PLACES) else ""
         if not span:
             return ""
-        label = self._label(across) or across
-        shown, places = self._labels()
-        name = "" if label == (places or shown) else f"{label} "
-        dimension = self.axes.dimensions[across]
-        zone = say_zone(dimension)
+        label = self._find_label(across) or across
+        name = "" if label == said else f"{label} "
+        zone = say_zone(self.main.across)
         in_zone = f" ({zone})" if zone else ""
-        word = "from " if " to " in span else "at "
-        return f", {name}{word}{span}{in_zone}{say_scale(dimension)},"
+        word = "from" if " to " in span else "at"
+        return f", {name}{word} {span}{in_zone}{say_scale(self.main.across)},"
 
-    def _span_of_places(self, across: str) -> str:
-        if not self.axes.has_places or self._items:
+    def _span_places(self, across: str) -> str:
+        main = self.main
+        if not main.axes.has_places or self._items:
             return ""
-        if self.main.kind in {"image", "mesh", "tile"} and not self._has_coordinates:
+        if main.series.kind in GRIDS and not _has_coordinates(main.series):
             return ""
-        if names := self._names_of_ends(across):
+        if names := self._span_names(across):
             return names
-        beside = [pair for axes, _ in self.groups[0] for pair in self._beside(axes)]
-        values = self._in_sight(across, [*self.groups[0], *beside])
-        dimension = self.axes.dimensions[across]
+        beside = [one for p in self.groups[0] for one in self._list_beside(p.axes)]
+        ends = _find_range(across, [*self.groups[0], *beside])
         # Boxes without names are just numbered from 1.
-        is_counted = self.main.kind in {"box", "violin"}
-        if values is None or dimension.names or is_counted:
+        is_counted = main.series.kind in {"box", "violin"}
+        if ends is None or main.across.names or is_counted:
             return ""
-        return say_span(dimension, float(values.min()), float(values.max()))
+        return say_span(main.across, *ends)
 
-    @property
-    def _has_coordinates(self) -> bool:
-        """Whether cells have coordinates instead of just row and column numbers."""
-        names = self.main.columns["x"].names
-        values = self.main.values("x")
-        is_counted = values is not None and np.array_equal(
-            values, np.arange(len(values))
-        )
-        return names is None and not is_counted
-
-    def _names_of_ends(self, across: str) -> str:
+    def _span_names(self, across: str) -> str:
         """Return the first and the last name of the places, if all are named."""
-        ends = []
-        for axes, series in self.groups[0]:
-            names = series.columns[across].names if across in series.columns else None
-            places, seen = series.values(across), self.seen(axes, series)
-            if names is None or places is None or not len(places):
+        found: list[tuple[float, str]] = []
+        for one in self.groups[0]:
+            names = one.name_ends(across)
+            if names is None:
                 return ""
-            is_seen = self._inside(axes, series) if seen.mask is None else seen.mask
-            ends += [
-                (p, n) for p, n, s in zip(places, names, is_seen, strict=True) if s
-            ]
-        if not ends:
+            found += names
+        if not found:
             return ""
-        first, last = min(ends), max(ends)
-        if first[1] != last[1]:
-            return f"{short(first[1])} to {short(last[1])}"
-        return short(first[1]) if first[0] == last[0] else ""
+        (start, first), (end, last) = min(found), max(found)
+        if first != last:
+            return f"{shorten(first)} to {shorten(last)}"
+        return shorten(first) if start == end else ""
 
-    def _inside(self, axes: AxesContent, series: Series) -> Values:
-        view = axes.dimensions[series.across].view
-        values = series.numbers(series.across)
-        return (values >= view.low) & (values <= view.high)
-
-    def _in_sight(self, direction: str, group: Any) -> Values | None:
-        """Return the visible numbers of all series in *group*."""
-        found = [self.seen(a, s).values.get(direction) for a, s in group]
-        known = [values[np.isfinite(values)] for values in found if values is not None]
-        values = np.concatenate(known) if known else np.array([])
-        return values if len(values) else None
-
-    def _parts(self) -> str:
+    def _say_parts(self) -> str:
         """Return the counts of all items, with names or values for the main kind."""
-        things = list(filter(None, (self._things(group) for group in self.groups)))
-        if not self._things(self.groups[0]):
+        things = [self._count(group) for group in self.groups]
+        if not things[0]:
             return ""
+        main, *others = filter(None, things)
         names = join_words(self._items or self._names)
-        main, *others = things
         if not names:
             return join_words([main, *others])
-        return (
-            join_words([f"{main} ({names})", *others]) if others else f"{main}: {names}"
-        )
+        if others:
+            return join_words([f"{main} ({names})", *others])
+        return f"{main}: {names}"
 
-    def _things(self, group: Sequence[tuple[AxesContent, Series]]) -> str:
-        kind, is_main = CHART_TYPES[group[0][1].kind], group is self.groups[0]
+    def _count(self, group: Sequence[Plotted]) -> str:
+        kind, is_main = group[0].type, group is self.groups[0]
         if Fact.COUNT not in kind.facts:
             return ""
+        labels = [shorten(one.series.label) for one in group if one.series.label]
+        are_named = len(labels) == len(group)
         if kind.are_series:
-            labels = [short(series.label) for _, series in group if series.label]
-            are_named = len(labels) == len(group) <= MOST_LISTED
-            names = f" ({join_words(labels)})" if are_named and not is_main else ""
+            is_listed = are_named and len(labels) <= MOST_LISTED and not is_main
+            names = f" ({join_words(labels)})" if is_listed else ""
             return f"{count_in_words(len(group), kind.one, kind.many)}{names}"
-        counts = [self._count(axes, series) for axes, series in group]
-        things = count_in_words(sum(counts), kind.one, kind.many)
-        if len(group) > 1 and not (is_main and self._items):
-            are_named = all(series.label for _, series in group)
-            return f"{things} in {len(group)} groups" if are_named else things
-        label = short(group[0][1].label) if len(group) == 1 else ""
-        return f"{things} for {label}" if label else things
-
-    def _count(self, axes: AxesContent, series: Series) -> int:
-        count = self.seen(axes, series).count
-        return series.count if count is None else count
+        things = count_in_words(sum(p.count for p in group), kind.one, kind.many)
+        if not are_named:
+            return things
+        if len(group) == 1:
+            return f"{things} for {labels[0]}"
+        is_listed = is_main and bool(self._items)
+        return things if is_listed else f"{things} in {len(group)} groups"
 
     @property
     def _names(self) -> list[str]:
         """The names of the series, if they are few and all are named."""
-        group = [series for _, series in self.groups[0]]
-        labels = [short(series.label) for series in group if series.label]
-        if not self._says(Fact.NAMES) or len(labels) < len(group):
+        group = self.groups[0]
+        labels = [shorten(one.series.label) for one in group if one.series.label]
+        if not self._has(Fact.NAMES) or len(labels) < len(group):
             return []
-        are_few = len(labels) <= MOST_LISTED
-        return labels if are_few and (len(group) > 1 or self.type.are_series) else []
+        are_items = len(group) > 1 or self.main.type.are_series
+        return labels if are_items and len(labels) <= MOST_LISTED else []
 
     # Single items
 
     @cached_property
     def _items(self) -> list[str]:
         """Names and values of the items, if they are few and have distinct names."""
-        group = self.groups[0]
-        if not self._says(Fact.VALUES) or self.main.kind == "table":
+        group, main = self.groups[0], self.main.series
+        if not self._has(Fact.VALUES) or main.kind == "table":
             return []
-        if sum(series.count for _, series in group) > MOST_LISTED:
+        if sum(one.series.count for one in group) > MOST_LISTED:
             return []
-        if self.main.kind == "pie":
-            return self._shares() if len(group) == 1 else []
-        if len({id(axes) for axes, _ in group}) > 1:
+        if main.kind == "pie":
+            return _say_shares(main) if len(group) == 1 else []
+        if any(one.axes is not self.main.axes for one in group):
             return []
-        if len(group) > 1 and any(not _is_its_name(series) for _, series in group):
+        if len(group) > 1 and not all(one.is_its_name for one in group):
             return []
-        rows = [row for axes, series in group for row in self._rows(axes, series)]
+        tables = [_list_items(one) for one in group]
+        rows = [row for table in tables if table is not None for row in table]
         names = [name for _, name, _ in rows]
-        if len(set(names)) < len(names) or None in names:
+        if None in tables or len(set(names)) < len(names):
             return []
         rows.sort(key=lambda row: row[0])
-        return self._say_items([str(n) for _, n, _ in rows], [v for *_, v in rows])
-
-    def _rows(
-        self, axes: AxesContent, series: Series
-    ) -> list[tuple[float, str | None, tuple[float, ...]]]:
-        """Return place, name and values of each item; the name may be ``None``."""
-        column = series.columns.get(series.across)
-        names = None if column is None else column.names
-        if column is None or names is None or self.seen(axes, series).is_cut:
-            return [(0.0, None, ())]
-        suffixes = {"box": ("_median",), "gantt": ("_from", "_to")}
-        wanted = suffixes.get(series.kind, ("",))
-        values = [series.numbers(f"{series.along}{suffix}") for suffix in wanted]
-        table = zip(column.values.tolist(), names, *values, strict=True)
-        return [
-            (place, short(name), tuple(v))
-            for place, name, *v in table
-            if np.isfinite(v).all()
-        ]
+        return self._say_items(
+            [name for _, name, _ in rows], [values for *_, values in rows]
+        )
 
     def _say_items(
-        self, names: list[str], values: list[tuple[float, ...]]
+        self, names: Sequence[str], values: Sequence[tuple[float, ...]]
     ) -> list[str]:
-        dimension = self._dimension(self.main.along)
-        texts = say(dimension, [first for first, *_ in values])
+        texts = say(self.main.along, [first for first, *_ in values])
         if texts is None:
             return []
-        if self.main.kind == "gantt":
+        pairs = list(zip(names, texts, strict=True))
+        if self.main.series.kind == "gantt":
             lengths = say_length([end - start for start, end in values])
-            rows = zip(names, texts, lengths, strict=True)
-            return [f"{name} from {date} for {length}" for name, date, length in rows]
-        word = " with a median of" if self.main.kind == "box" else ""
-        names = [
-            f"{name}:" if name[-1:].isdigit() and not word else name for name in names
-        ]
-        return [f"{n}{word} {text}" for n, text in zip(names, texts, strict=True)]
-
-    def _dimension(self, direction: str) -> Dimension | None:
-        return self.axes.dimensions.get(direction)
-
-    def _shares(self) -> list[str]:
-        columns = self.main.columns
-        shares = 100 * np.asarray(columns["share"].values, float)
-        exact = len(set(np.round(shares, 4).tolist()))
-        decimals = next(d for d in (1, 2, 4) if len(set(np.round(shares, d))) == exact)
-        texts = [format_number(share) for share in np.round(shares, decimals).tolist()]
-        pairs = zip(columns["name"].values.tolist(), texts, strict=True)
-        return [f"{_separate(short(name))} {share}%".strip() for name, share in pairs]
-
-    def _table(self) -> Iterator[Statement]:
-        if self.main.kind != "table":
-            return
-        rows = list(
-            zip(*(c.values.tolist() for c in self.main.columns.values()), strict=True)
-        )
-        cells = [", ".join(map(short, filter(None, row))) for row in rows]
-        if len(rows) * len(self.main.columns) > _MOST_CELLS:
-            cells = cells[:1]
-        if any(cells):
-            yield Statement(f"{'; '.join(filter(None, cells))}.", (self.main,))
+            rows = zip(pairs, lengths, strict=True)
+            return [f"{n} from {date} for {length}" for (n, date), length in rows]
+        if self.main.series.kind == "box":
+            return [f"{name} with a median of {text}" for name, text in pairs]
+        return [f"{_separate(name)} {text}" for name, text in pairs]
 
     # Ranges
 
-    def _ranges(self) -> Iterator[Statement]:
-        if not self._says(Fact.RANGE) or (
-            not self.axes.has_places and self.main.kind not in COLORED
-        ):
+    def _say_ranges(self) -> Iterator[str]:
+        is_placed = self.main.axes.has_places or self.main.series.kind in COLORED
+        if not self._has(Fact.RANGE) or not is_placed:
             return
-        if totals := self._totals():
+        if totals := self._say_totals():
             yield totals
             return
-        layers = list(dict.fromkeys(axes for axes, _ in self.groups[0]))
+        layers = dict.fromkeys(one.axes for one in self.groups[0])
         ranges = [found for axes in layers if (found := self._range(axes))]
         if len({name for name, _ in ranges}) < len(ranges):
             return  # Twins without distinct labels.
-        source = tuple(series for _, series in self.groups[0])
         if len(ranges) == 1 and " to " not in ranges[0][1]:
             name, value = ranges[0]
-            are_many = name == _VALUES
-            yield Statement(
-                f"{'All values are' if are_many else f'{name} is'} {value}.", source
-            )
+            subject = "All values are" if name == _VALUES else f"{name} is"
+            yield f"{subject} {value}."
         elif ranges:
             clauses = [f"of {name} is {span}" for name, span in ranges]
-            yield Statement(f"The range {'; that '.join(clauses)}.", source)
+            yield f"The range {'; that '.join(clauses)}."
 
     def _range(self, axes: AxesContent) -> tuple[str, str] | None:
         """Return the name of the values and their range, if it is certain."""
-        is_colored = self.main.kind in COLORED or self.main.kind == "tile"
-        direction = "value" if is_colored else self.main.along
-        group = [pair for pair in self.groups[0] if pair[0] is axes]
-        if self.main.kind not in {"line", "scatter", "stem"} and not is_colored:
-            is_cut = any(self.seen(*pair).is_cut for pair in group)
-            if is_cut:
-                return None
-        values = self._in_sight(direction, [*group, *self._beside(axes)])
-        dimension = axes.dimensions.get(direction)
-        if values is None or (dimension is not None and dimension.names):
+        main = self.main.series
+        is_colored = main.kind in COLORED
+        group = [one for one in self.groups[0] if one.axes is axes]
+        is_clipped = is_colored or main.kind in {"line", "scatter", "stem"}
+        if not is_clipped and any(one.seen.is_cut for one in group):
             return None
-        span = say_span(dimension, float(values.min()), float(values.max()))
-        name = (short(dimension.label) or direction) if dimension else self._color_name
-        scale = say_scale(dimension) if dimension else ""
-        return (name, f"{span}{scale}") if span else None
+        direction = "value" if is_colored else main.along
+        ends = _find_range(direction, [*group, *self._list_beside(axes)])
+        if ends is None:
+            return None
+        if is_colored:
+            return shorten(main.value_label) or _VALUES, say_span(None, *ends)
+        dimension = axes.dimensions[direction]
+        span = "" if dimension.names else say_span(dimension, *ends)
+        name = shorten(dimension.label) or direction
+        return (name, f"{span}{say_scale(dimension)}") if span else None
 
-    def _beside(self, axes: AxesContent) -> list[tuple[AxesContent, Series]]:
+    def _list_beside(self, axes: AxesContent) -> list[Plotted]:
         """Return the series of other kinds with values on the same axes."""
-        return [
-            pair
-            for group in self.groups[1:]
-            for pair in group
-            if pair[0] is axes and pair[1].kind in MEASURED
-        ]
+        others = (one for group in self.groups[1:] for one in group)
+        return [p for p in others if p.axes is axes and p.series.kind in MEASURED]
 
-    @property
-    def _color_name(self) -> str:
-        return short(self.main.value_label) or _VALUES
-
-    def _colors(self) -> Iterator[Statement]:
+    def _say_colors(self) -> Iterator[str]:
         """Yield the range of values shown as colors, if a color bar names them."""
-        if not self._says(Fact.COLORS) or not self.main.value_label:
-            return
-        values = self._in_sight("value", self.groups[0])
-        if values is not None:
-            span = say_span(None, float(values.min()), float(values.max()))
-            text = f"The colors show {short(self.main.value_label)}, {span}."
-            yield Statement(text, (self.main,))
+        label = self.main.series.value_label
+        ends = _find_range("value", self.groups[0])
+        if self._has(Fact.COLORS) and label and ends is not None:
+            yield f"The colors show {shorten(label)}, {say_span(None, *ends)}."
 
-    def _totals(self) -> Statement | None:
+    def _say_totals(self) -> str:
         """Return the range of a stack's totals, if all series have equal places."""
-        group = [series for _, series in self.groups[0]]
-        if not self._says(Fact.TOTALS) or len(group) < 2:
-            return None
-        if any(self.seen(axes, series).is_cut for axes, series in self.groups[0]):
-            return None
-        total = _add_up(group)
+        group = self.groups[0]
+        is_cut = any(one.seen.is_cut for one in group)
+        if not self._has(Fact.TOTALS) or len(group) < 2 or is_cut:
+            return ""
+        total = _add_up([one.series for one in group])
         if total is None or not np.isfinite(total).all():
-            return None
-        dimension = self.axes.dimensions[self.main.along]
-        span = say_span(dimension, float(total.min()), float(total.max()))
+            return ""
+        span = say_span(self.main.along, float(total.min()), float(total.max()))
         word = "are" if " to " in span else "are all"
-        return Statement(f"The totals {word} {span}.", tuple(group)) if span else None
+        return f"The totals {word} {span}." if span else ""
 
-    def _axes_that_differ(self) -> Iterator[Statement]:
-        """Yield a statement about reversed axes."""
-        if not self._says(Fact.AXES) or not self.axes.has_places:
+    def _say_reversed_axes(self) -> Iterator[str]:
+        axes, main = self.main.axes, self.main.series
+        if not self._has(Fact.AXES) or not axes.has_places:
             return
-        if self.main.kind in {"image", "mesh", "tile"} or self.main.along == "z":
+        if main.kind in GRIDS or main.along == "z":
             return
-        named = {
-            n
-            for n in "xy"
-            if self.main.columns.get(n) and self.main.columns[n].is_named
-        }
+        columns = {name: main.columns.get(name) for name in "xy"}
         names = [
-            name
-            for name in "xy"
-            if self.axes.dimensions[name].is_inverted and name not in named
+            f"{name}-axis"
+            for name, column in columns.items()
+            if axes.dimensions[name].is_inverted
+            and not (column is not None and column.is_named)
         ]
         if names:
-            which = join_words([f"{name}-axis" for name in names])
             verb = "is" if len(names) == 1 else "are"
-            yield Statement(f"The {which} {verb} reversed.", (self.axes,))
+            yield f"The {join_words(names)} {verb} reversed."
 
     # Lines
 
-    def _trends(self) -> Iterator[Statement]:
+    def _say_trends(self) -> Iterator[str]:
+        is_single = len(self.groups) == 1 and len(self.groups[0]) == 1
         for group in self.groups:
-            kind = CHART_TYPES[group[0][1].kind]
-            if Fact.TREND in kind.facts and len(group) <= MOST_LISTED:
-                yield from self._trends_of(group)
+            if Fact.TREND not in group[0].type.facts or len(group) > MOST_LISTED:
+                continue
+            for one in group:
+                name = shorten(one.series.label) or ("It" if is_single else "")
+                clause = _say_trend(one) if name else ""
+                is_known = is_single and clause.startswith("stays")  # From the range.
+                if clause and not is_known:
+                    yield f"{name} {clause}."
 
-    def _trends_of(
-        self, group: Sequence[tuple[AxesContent, Series]]
-    ) -> Iterator[Statement]:
-        is_single = len(group) == 1 and len(self.groups) == 1
-        for axes, series in group:
-            name = short(series.label) or ("It" if is_single else "")
-            clause = self._trend(axes, series) if name else ""
-            is_known = is_single and clause.startswith("stays")  # From the range.
-            if clause and not is_known:
-                yield Statement(f"{name} {clause}.", (series,))
-
-    def _trend(self, axes: AxesContent, series: Series) -> str:
-        found = self._found_trend(axes, series)
-        along = axes.dimensions[series.along]
-        if found is None or not along.is_plain or along.tick_names:
-            return ""
-        turns = [t for t in (found.turn, found.highest, found.lowest) if t]
-        values = [found.start, found.end, *(turn.value for turn in turns)]
-        texts = self._say_in_context(axes, series, series.along, values)
-        if texts is None:
-            return ""
-        places = [self._place(axes, series, turn.place) for turn in turns]
-        return _clause(found, texts, places) if all(places) else ""
-
-    def _say_in_context(
-        self, axes: AxesContent, series: Series, direction: str, values: list[float]
-    ) -> list[str] | None:
-        """Return *values* as texts, as precise as beside the limits of the series."""
-        others = self.seen(axes, series).values.get(direction, np.array([]))
-        others = others[np.isfinite(others)]
-        ends = [float(others.min()), float(others.max())] if len(others) else []
-        texts = say(axes.dimensions[direction], [*values, *ends])
-        return None if texts is None else texts[: len(values)]
-
-    def _found_trend(self, axes: AxesContent, series: Series) -> Trend | None:
-        if not axes.has_places:
-            return None
-        seen = self.seen(axes, series)
-        if series.kind == "line":
-            if seen.line is None or not seen.line.is_whole:
-                return None
-            return find_trend(seen.line.x, seen.line.y)
-        x, y = series.values(series.across), series.values(series.along)
-        if x is None or y is None or seen.is_cut:
-            return None
-        is_known = np.isfinite(x) & np.isfinite(y)
-        return find_trend(x[is_known], y[is_known])
-
-    def _place(self, axes: AxesContent, series: Series, place: float) -> str:
-        column = series.columns[series.across]
-        if (names := column.names) is not None:
-            places = np.asarray(column.values, float)
-            found = np.flatnonzero(places == place)
-            return f"at {short(names[found[0]])}" if len(found) else ""
-        dimension = axes.dimensions[series.across]
-        if dimension.dates is not None and dimension.periods is None:
-            return say_place(dimension, place)
-        texts = self._say_in_context(axes, series, series.across, [place])
-        return "" if texts is None else f"at {texts[0]}"
-
-    def _highest(self) -> Iterator[Statement]:
+    def _say_highest(self) -> Iterator[str]:
         """Yield the highest bar, bin or point, if it is unique."""
-        if not self._says(Fact.HIGHEST) or self._items or len(self.groups[0]) > 1:
+        if not self._has(Fact.HIGHEST) or self._items or len(self.groups[0]) > 1:
             return
-        axes, series = self.groups[0][0]
-        seen = self.seen(axes, series)
+        one, series, line = self.main, self.main.series, self.main.seen.line
         if series.kind in BARS | {"stem"}:
-            places, values = series.values(series.across), series.values(series.along)
-            if seen.is_cut or f"{series.along}_base" in series.columns:
+            if one.seen.is_cut or f"{series.along}_base" in series.columns:
                 return
-        elif seen.line is not None and self._is_a_surprise(axes, series):
-            places, values = seen.line.x, seen.line.y
+            places, values = series.values(series.across), series.values(series.along)
+        elif line is not None and len(line.x) > 1 and one.axes.has_places:
+            if one.trend is not None:
+                return  # It includes the peak.
+            places, values = line.x, line.y
         else:
             return
         if places is not None and values is not None:
-            yield from self._highest_of(places, values, axes, series)
-
-    def _is_a_surprise(self, axes: AxesContent, series: Series) -> bool:
-        """Return whether no trend mentions the peak of the line."""
-        is_function = self._found_trend(axes, series) is None
-        return (
-            is_function
-            and axes.has_places
-            and len(self.seen(axes, series).values["x"]) > 1
-        )
-
-    def _highest_of(
-        self, places: Values, values: Values, axes: AxesContent, series: Series
-    ) -> Iterator[Statement]:
-        finite = np.flatnonzero(np.isfinite(values))
-        if len(finite) < 2:
-            return
-        highest = finite[values[finite].argmax()]
-        if (values[finite] == values[highest]).sum() > 1:
-            return
-        along, peak = axes.dimensions[series.along], float(values[highest])
-        texts = None
-        if along.is_plain:
-            texts = self._say_in_context(axes, series, series.along, [peak])
-        place = float(places[highest])
-        where = self._bin(series, int(highest)) or self._place(axes, series, place)
-        if texts and where:
-            yield Statement(f"The highest is {texts[0]} {where}.", (series,))
-
-    def _bin(self, series: Series, number: int) -> str:
-        """Return the edges of a bin as its place, such as ``from 2 to 3``."""
-        if series.kind != "histogram":
-            return ""
-        dimension = self.axes.dimensions[series.across]
-        edges = [series.values(f"{series.across}_{end}") for end in ("from", "to")]
-        ends = [float(edge[number]) for edge in edges if edge is not None]
-        span = say_span(dimension, *ends) if len(ends) == 2 else ""
-        return f"from {span}" if span else ""
+            yield from _say_peak(one, places, values)
 
     # Marks and texts
 
-    def _marks(self) -> Iterator[Statement]:
+    def _say_marks(self) -> Iterator[str]:
         """Yield named reference lines and areas; without series, also unnamed ones."""
         guides = [(axes, guide) for axes in self.layers for guide in axes.guides]
         named = [pair for pair in guides if pair[1].label]
         shown = named if self.groups else (named or guides)
-        for axes, guide in shown[:_MOST_MARKS]:
-            if text := _mark(axes, guide):
-                yield Statement(text, (guide,))
+        yield from filter(None, (_say_mark(*pair) for pair in shown[:_MOST_MARKS]))
 
-    def _say_texts(self) -> Iterator[Statement]:
+    def _say_texts(self) -> Iterator[str]:
         """Yield the texts, except those that repeat names or values."""
+        texts = [text for axes in self.layers for text in axes.texts]
         if not self.groups:
-            for text in dict.fromkeys(self.texts[:MOST_LISTED]):
-                yield Statement(sentence(text), (text,))
+            yield from map(end_sentence, dict.fromkeys(texts[:MOST_LISTED]))
             return
-        known = self._find_repeats()
-        texts = [
-            t for t in dict.fromkeys(self.texts) if t not in known and not _is_value(t)
-        ]
+        shown = [one.series for one in self.groups[0]]
+        columns = [column for series in shown for column in series.columns.values()]
+        known = {name for column in columns for name in column.names or ()}
+        known |= {series.label for series in shown}
+        texts = [t for t in dict.fromkeys(texts) if t not in known and not _is_value(t)]
         if texts and len(texts) <= _MOST_MARKS:
-            quoted = join_words([f"“{short(text)}”" for text in texts])
-            yield Statement(f"Text: {quoted}.", tuple(texts))
-
-    def _find_repeats(self) -> set[str]:
-        """Return the names that other sentences may include."""
-        columns = [c for _, s in self.groups[0] for c in s.columns.values()]
-        names = {name for column in columns for name in column.names or ()}
-        return names | {series.label for _, series in self.groups[0]}
+            yield f"Text: {join_words([f'“{shorten(text)}”' for text in texts])}."
 
 
-def _separate(name: str, word: str = "") -> str:
-    """Return *name* with *word*, or with a colon to separate two numbers."""
-    return f"{name}:" if name[-1:].isdigit() and not word else f"{name}{word}"
+def _find_range(direction: str, group: Sequence[Plotted]) -> tuple[float, float] | None:
+    """Return the least and the greatest visible number of all series in *group*."""
+    return find_ends([one.seen.values.get(direction) for one in group])
+
+
+def _has_coordinates(series: Series) -> bool:
+    """Return whether cells have coordinates instead of row and column numbers."""
+    values = series.values("x")
+    is_counted = values is not None and np.array_equal(values, np.arange(len(values)))
+    return series.columns["x"].names is None and not is_counted
+
+
+def _list_items(one: Plotted) -> list[tuple[float, str, tuple[float, ...]]] | None:
+    """Return place, name and values of each item, if all are visible and named."""
+    series = one.series
+    column = series.columns.get(series.across)
+    if column is None or column.names is None or one.seen.is_cut:
+        return None
+    parts = _ITEM_PARTS.get(series.kind, ("",))
+    values = [series.numbers(f"{series.along}{part}") for part in parts]
+    table = zip(column.values.tolist(), column.names, *values, strict=True)
+    return [(p, shorten(n), tuple(v)) for p, n, *v in table if np.isfinite(v).all()]
+
+
+def _say_shares(pie: Series) -> list[str]:
+    shares = 100 * np.asarray(pie.columns["share"].values, float)
+    exact = len(set(np.round(shares, 4).tolist()))
+    decimals = next(d for d in (1, 2, 4) if len(set(np.round(shares, d))) == exact)
+    texts = map(format_number, np.round(shares, decimals).tolist())
+    pairs = zip(pie.columns["name"].values.tolist(), texts, strict=True)
+    return [f"{_separate(shorten(name))} {share}%".strip() for name, share in pairs]
+
+
+def _say_cells(table: Series) -> Iterator[str]:
+    columns = [column.values.tolist() for column in table.columns.values()]
+    rows = [
+        ", ".join(map(shorten, filter(None, row))) for row in zip(*columns, strict=True)
+    ]
+    if len(rows) * len(columns) > _MOST_CELLS:
+        rows = rows[:1]
+    if any(rows):
+        yield f"{'; '.join(filter(None, rows))}."
+
+
+def _separate(name: str) -> str:
+    """Return *name*, with a colon if it ends with a digit, before a number."""
+    return f"{name}:" if name[-1:].isdigit() else name
 
 
 def _add_up(group: Sequence[Series]) -> Values | None:
@@ -634,64 +452,78 @@ def _add_up(group: Sequence[Series]) -> Values | None:
     return total
 
 
-def _is_its_name(series: Series) -> bool:
-    """Return whether the only item of *series* is named as in the legend."""
-    column = series.columns.get(series.across)
-    return column is not None and column.names == [series.label]
-
-
 def _is_value(text: str) -> bool:
     """Return whether *text* is a number, with or without a unit."""
     digits = sum(c.isdigit() for c in text)
     return digits > 0 and digits >= sum(c.isalpha() for c in text)
 
 
-def _mark(axes: AxesContent, guide: Guide) -> str:
+def _say_trend(one: Plotted) -> str:
+    trend = one.trend
+    if trend is None or not one.along.is_plain or one.along.tick_names:
+        return ""
+    turns = [t for t in (trend.turn, trend.highest, trend.lowest) if t]
+    values = [trend.start, trend.end, *(turn.value for turn in turns)]
+    texts = one.say_values(one.series.along, values)
+    if texts is None:
+        return ""
+    places = [one.say_place(turn.place) for turn in turns]
+    return _join_trend(trend, texts, places) if all(places) else ""
+
+
+def _join_trend(trend: Trend, texts: Sequence[str], places: Sequence[str]) -> str:
+    """Return a clause such as ``rises from 0 to 9 at 4, then falls to 3``."""
+    start, end, *values = texts
+    if trend.first == "stays":
+        return f"stays at {start}"
+    if trend.turn is not None:
+        then = "falls" if trend.first == "rises" else "rises"
+        turn = f"{values[0]} {places[0]}"
+        return f"{trend.first} from {start} to {turn}, then {then} to {end}"
+    words = [w for w, t in (("peak", trend.highest), ("low", trend.lowest)) if t]
+    extremes = [
+        f"a {word} of {value} {place}"
+        for word, value, place in zip(words, values, places, strict=True)
+    ]
+    beyond = f", with {join_words(extremes)}" if extremes else ""
+    return f"{trend.first} from {start} to {end}{beyond}"
+
+
+def _say_peak(one: Plotted, places: Values, values: Values) -> Iterator[str]:
+    finite = np.flatnonzero(np.isfinite(values))
+    if len(finite) < 2:
+        return
+    highest = int(finite[values[finite].argmax()])
+    if (values[finite] == values[highest]).sum() > 1 or not one.along.is_plain:
+        return
+    texts = one.say_values(one.series.along, [float(values[highest])])
+    where = _say_bin(one, highest) or one.say_place(float(places[highest]))
+    if texts and where:
+        yield f"The highest is {texts[0]} {where}."
+
+
+def _say_bin(one: Plotted, number: int) -> str:
+    """Return the edges of a bin as its place, such as ``from 2 to 3``."""
+    if one.series.kind != "histogram":
+        return ""
+    edges = [one.series.numbers(f"{one.series.across}_{end}") for end in ("from", "to")]
+    span = say_span(one.across, *(float(edge[number]) for edge in edges))
+    return f"from {span}" if span else ""
+
+
+def _say_mark(axes: AxesContent, guide: Guide) -> str:
     dimension = axes.dimensions.get(guide.direction)
-    name = (
-        f"“{short(guide.label)}”"
-        if guide.label
-        else f"{_article(guide.kind)} {guide.kind}"
-    )
+    article = "An" if guide.kind == "area" else "A"
+    name = f"“{shorten(guide.label)}”" if guide.label else f"{article} {guide.kind}"
     if dimension is None:
         return f"{name} is a sloped line." if guide.label else ""
-    label = short(dimension.label) or guide.direction
+    label = shorten(dimension.label) or guide.direction
     span = say_span(dimension, min(guide.places), max(guide.places))
     if not span:
         return f"{name} marks a place on {label}."
     return f"{name} marks {label} {'from' if len(guide.places) > 1 else 'at'} {span}."
 
 
-def _article(noun: str) -> str:
-    return "An" if noun[0] in "aeiou" else "A"
-
-
-def _clause(found: Trend, texts: Sequence[str], places: Sequence[str]) -> str:
-    """Return a clause such as ``rises from 0 to 9 at 4, then falls to 3``."""
-    start, end, *values = texts
-    if found.first == "stays":
-        return f"stays at {start}"
-    if found.turn is not None:
-        then = "falls" if found.first == "rises" else "rises"
-        turn = f"{values[0]} {places[0]}"
-        return f"{found.first} from {start} to {turn}, then {then} to {end}"
-    words = [w for w, t in (("peak", found.highest), ("low", found.lowest)) if t]
-    extremes = [
-        f"a {word} of {value} {place}"
-        for word, value, place in zip(words, values, places, strict=True)
-    ]
-    beyond = f", with {join_words(extremes)}" if extremes else ""
-    return f"{found.first} from {start} to {end}{beyond}"
-
-
-def short(label: object) -> str:
-    """Return *label*, cut if it is too long for a sentence."""
-    text = str(label)
-    if len(text) <= _MOST_CHARACTERS:
-        return text
-    return f"{text[: _MOST_CHARACTERS - 1]}…"
-
-
-def sentence(text: str) -> str:
+def end_sentence(text: str) -> str:
     """Return *text* with a period, unless it ends a sentence already."""
     return text if text.endswith((".", "!", "?", "…")) else f"{text}."

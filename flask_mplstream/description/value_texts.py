@@ -19,6 +19,7 @@ _MONTHS = (
     *("January", "February", "March", "April", "May", "June", "July", "August"),
     *("September", "October", "November", "December"),
 )
+_MOST_CHARACTERS = 60
 _DAYS_IN_MONTHS = 730  # Days from which months are exact enough.
 _DAYS_IN_DAYS = 2
 _SCALES = {
@@ -198,3 +199,11 @@ def join_words(words: Sequence[str]) -> str:
 def count_in_words(count: int, one: str, many: str) -> str:
     """Return a count such as ``1 line``, ``2 lines`` or ``1,000 lines``."""
     return f"{count:,} {one if count == 1 else many}"
+
+
+def shorten(label: object) -> str:
+    """Return *label*, cut if it is too long for a sentence."""
+    text = str(label)
+    if len(text) <= _MOST_CHARACTERS:
+        return text
+    return f"{text[: _MOST_CHARACTERS - 1]}…"

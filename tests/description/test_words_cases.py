@@ -20,7 +20,6 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
 from flask_mplstream import render
-from flask_mplstream.description.sentences import Statement
 from flask_mplstream.rendering.figure_lock import gate, use_agg
 from flask_mplstream.rendering.pipeline import Meaning
 from tests.apps.shown_figures import drawn_by, with_axes
@@ -704,12 +703,6 @@ def test_a_title_is_not_lost_for_an_odd_artist(caplog: Any) -> None:
     with gate():
         assert Meaning("The shop.").of(figure) == "Sales."
     assert "Cannot put 'The shop.' into words." in caplog.text
-
-
-def test_a_statement_has_a_source() -> None:
-    """Or it cannot be made."""
-    with pytest.raises(ValueError, match="needs a source"):
-        Statement("The range of y is 1 to 2.", ())
 
 
 def test_points_on_a_map_are_counted() -> None:
