@@ -21,7 +21,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from types import FrameType
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 from weakref import WeakSet
 
 from ..errors import BudgetError, OverloadedError, RemoteError, RenderTimeoutError
@@ -51,14 +51,6 @@ _all_flights: WeakSet[Flights[Any]] = WeakSet()
 _threads: WeakSet[threading.Thread] = WeakSet()
 
 
-@dataclass(frozen=True, slots=True)
-class _Outcome(Generic[T]):
-    """The result of a flight: a value, or an error without data."""
-
-    value: T | None = None
-    error: Exception | None = None
-
-
 @dataclass(eq=False, slots=True)
 class _Rendered:
     """The result of the render that a production yielded."""
@@ -82,10 +74,13 @@ class _Flight(Generic[T]):
 
     key: str
     deadline: Deadline
+    #: Returns the seconds for which an error is raised again.
+    backoff_s: Callable[[Exception], float]
     #: The flight that must end before this one begins.
     previous: _Flight[T] | None = None
     has_begun: bool = False
-    landed: Future[_Outcome[T]] = field(default_factory=lambda: Future())
+    #: The value, or a copy of the error without data.
+    landed: Future[T] = field(default_factory=lambda: Future())
     #: The leader's error with its traceback. Only the leader gets it, and removes it to
     #: break a reference cycle: the traceback's frames refer to this flight.
     error: Exception | None = None
@@ -95,7 +90,7 @@ class _Flight(Generic[T]):
     def wait(self, timeout_s: float) -> bool:
         """Wait *timeout_s* seconds for the end; return whether it has come."""
         with suppress(TimeoutError):
-            self.landed.result(timeout_s)
+            self.landed.exception(timeout_s)
         return self.landed.done()
 
 
@@ -148,13 +143,16 @@ class Flights(Generic[T]):
             # thread that waits for the gate that this one holds.
             return run_here(produce()), False
         while True:
-            flight, is_leader = self._join(key, deadline, must_begin_later)
+            flight, is_leader = self._join(key, deadline, backoff_s, must_begin_later)
             if is_leader:
-                return self._lead(flight, produce, backoff_s), False
-            outcome = self._follow(flight, deadline)
+                return self._lead(flight, produce()), False
+            self._follow(flight, deadline)
+            error = flight.landed.exception()
+            if not isinstance(error, Exception):
+                return flight.landed.result(), True
             # An exhausted budget concerns the leader only.
-            if not isinstance(outcome.error, BudgetError):
-                return _unwrap(outcome), True
+            if not isinstance(error, BudgetError):
+                raise copy_error(error)
 
     def fly_here(
         self,
@@ -168,16 +166,11 @@ class Flights(Generic[T]):
 
         An error of *produce* is raised, and remembered for *backoff_s*.
         """
-        flight, is_leader = self._join(key, deadline, must_begin_later=False)
+        flight, is_leader = self._join(key, deadline, backoff_s, must_begin_later=False)
         if not is_leader:
             return None
-        try:
-            value = run_here(produce())
-        except BaseException as error:
-            self._close(flight, error, backoff_s)
-        else:
-            self._forget(flight, _Outcome(value))
-        return self._take(flight)
+        self._finish(flight, lambda: run_here(produce()))
+        return _take_result(flight)
 
     def is_busy_or_failed(self, key: str, *, must_begin_later: bool = False) -> bool:
         """Return whether *key* has a flight here, or an error that is raised again.
@@ -196,7 +189,11 @@ class Flights(Generic[T]):
         return error if 0 <= self._clock() - since < backoff_s else None
 
     def _join(
-        self, key: str, deadline: Deadline, must_begin_later: bool
+        self,
+        key: str,
+        deadline: Deadline,
+        backoff_s: Callable[[Exception], float],
+        must_begin_later: bool,
     ) -> tuple[_Flight[T], bool]:
         with self._lock:
             error = self._error(key)
@@ -206,29 +203,23 @@ class Flights(Generic[T]):
             latest = self._flights.get(key)
             if latest is not None and not (must_begin_later and latest.has_begun):
                 return latest, False
-            flight = self._flights[key] = _Flight(key, deadline, latest)
+            flight = self._flights[key] = _Flight(key, deadline, backoff_s, latest)
             return flight, True
 
-    def _lead(
-        self,
-        flight: _Flight[T],
-        produce: Callable[[], Production[T]],
-        backoff_s: Callable[[Exception], float],
-    ) -> T:
-        production = produce()
+    def _lead(self, flight: _Flight[T], production: Production[T]) -> T:
         rendered = _Rendered()
         try:
             self._begin(flight)
             render = next(production)
         except StopIteration as end:
-            self._forget(flight, _Outcome(end.value))
-            return self._take(flight)
+            self._land(flight, end.value)
+            return _take_result(flight)
         except BaseException as error:
-            self._close(flight, error, backoff_s)
+            self._fail(flight, error)
             if not isinstance(error, Exception):
                 raise  # The leader's thread is being stopped.
-            return self._take(flight)
-        go_on = partial(self._go_on, flight, production, rendered, backoff_s)
+            return _take_result(flight)
+        go_on = partial(self._finish, flight, partial(rendered.end, production))
         thread = _start(partial(self._render, flight, render, rendered, go_on))
         try:
             self._wait(flight, rendered)
@@ -239,7 +230,7 @@ class Flights(Generic[T]):
         if thread is not None:
             thread.join(GRACE_S)  # Its work is done.
         go_on()
-        return self._take(flight)
+        return _take_result(flight)
 
     def _wait(self, flight: _Flight[T], rendered: _Rendered) -> None:
         def wait(seconds: float) -> bool:
@@ -277,42 +268,17 @@ class Flights(Generic[T]):
         if is_late:
             go_on()
 
-    def _go_on(
-        self,
-        flight: _Flight[T],
-        production: Production[T],
-        rendered: _Rendered,
-        backoff_s: Callable[[Exception], float],
-    ) -> None:
+    def _finish(self, flight: _Flight[T], produce: Callable[[], T]) -> None:
+        """End *flight* with the result of *produce*."""
         try:
-            value = rendered.end(production)
+            value = produce()
         except BaseException as error:
-            self._close(flight, error, backoff_s)
+            self._fail(flight, error)
         else:
-            self._forget(flight, _Outcome(value))
+            self._land(flight, value)
 
-    def _close(
-        self,
-        flight: _Flight[T],
-        error: BaseException,
-        backoff_s: Callable[[Exception], float],
-    ) -> None:
-        """End *flight* with an error of its production."""
-        if isinstance(error, Exception):
-            self._fail(flight, error, backoff_s)
-        else:
-            self._fail(flight, RenderTimeoutError("The render was interrupted."))
-
-    def _take(self, flight: _Flight[T]) -> T:
-        error, flight.error = flight.error, None
-        if error is None:
-            return _unwrap(flight.landed.result(0))
-        try:
-            raise error
-        finally:
-            del error  # Its traceback has this frame.
-
-    def _follow(self, flight: _Flight[T], deadline: Deadline) -> _Outcome[T]:
+    def _follow(self, flight: _Flight[T], deadline: Deadline) -> None:
+        """Wait for the end of *flight*."""
         with self._place() as has_place:
             if has_place:
                 has_landed = deadline.wait(flight.wait)
@@ -322,7 +288,7 @@ class Flights(Generic[T]):
                 )
                 has_landed = flight.wait(max(patience_s, 0.0))
         if has_landed:
-            return flight.landed.result()
+            return
         if has_place:
             raise _too_late(deadline, flight.deadline)
         raise _overload_error(self._max_followers)
@@ -347,18 +313,35 @@ class Flights(Generic[T]):
         with self._lock:
             flight.has_begun = True
 
-    def _fail(
-        self,
-        flight: _Flight[T],
-        error: Exception,
-        backoff_s: Callable[[Exception], float] = lambda _error: 0.0,
-    ) -> None:
-        outcome: _Outcome[T] = _Outcome(error=copy_error(error))
-        if self._forget(flight, outcome, error, backoff_s(error)):
+    def _fail(self, flight: _Flight[T], error: BaseException) -> None:
+        """End *flight* with an error of its production."""
+        if isinstance(error, Exception):
+            backoff_s = flight.backoff_s(error)
+        else:
+            error, backoff_s = RenderTimeoutError("The render was interrupted."), 0.0
+        shared = copy_error(error)
+        with self._lock:
+            self._forget(flight)
+            self._remember(flight.key, shared, backoff_s)
+            if not flight.is_abandoned:
+                flight.error = error
+            flight.landed.set_exception(shared)
+        if flight.is_abandoned:
             text = f"{type(error).__name__}: {error}"
             line = " | ".join([text, *getattr(error, "__notes__", ())])
             line = "".join(c if c.isprintable() else " " for c in line)
             logger.error("A render failed after its deadline: %s", line[:MAX_LOG_LINE])
+
+    def _land(self, flight: _Flight[T], value: T) -> None:
+        """End *flight* with *value*."""
+        with self._lock:
+            self._forget(flight)
+            self._remember(flight.key, None, 0.0)
+            flight.landed.set_result(value)
+
+    def _forget(self, flight: _Flight[T]) -> None:
+        if self._flights.get(flight.key) is flight:
+            del self._flights[flight.key]
 
     @property
     def is_nested(self) -> bool:
@@ -373,23 +356,6 @@ class Flights(Generic[T]):
             yield
         finally:
             self._nested.is_leading = was_leading
-
-    def _forget(
-        self,
-        flight: _Flight[T],
-        outcome: _Outcome[T],
-        error: Exception | None = None,
-        backoff_s: float = 0.0,
-    ) -> bool:
-        """End *flight*; return whether its leader has stopped waiting."""
-        with self._lock:
-            if self._flights.get(flight.key) is flight:
-                del self._flights[flight.key]
-            self._remember(flight.key, outcome.error, backoff_s)
-            if not flight.is_abandoned:
-                flight.error = error
-            flight.landed.set_result(outcome)
-            return flight.is_abandoned
 
     def _remember(self, key: str, error: Exception | None, backoff_s: float) -> None:
         now = self._clock()
@@ -432,11 +398,15 @@ def _end(production: Production[T], value: object, error: Exception | None) -> T
     raise RuntimeError("A production renders once.")
 
 
-def _unwrap(outcome: _Outcome[T]) -> T:
-    """Return the value of *outcome*, or raise a copy of its error, which is shared."""
-    if outcome.error is not None:
-        raise copy_error(outcome.error)
-    return cast(T, outcome.value)  # Without an error there is a value.
+def _take_result(flight: _Flight[T]) -> T:
+    """Return the value of *flight* to its leader, or raise the leader's own error."""
+    error, flight.error = flight.error, None
+    try:
+        if error is not None:
+            raise error
+        return flight.landed.result(0)
+    finally:
+        del error  # Its traceback has this frame.
 
 
 def _start(job: Callable[[], None]) -> threading.Thread | None:

@@ -156,9 +156,9 @@ def test_a_value_at_the_last_moment_is_no_timeout(
     class LastMoment(Future[str]):
         """Ready right after the first timeout."""
 
-        def result(self, timeout: float | None = None) -> str:
+        def exception(self, timeout: float | None = None) -> BaseException | None:
             try:
-                return super().result(timeout)
+                return super().exception(timeout)
             except TimeoutError:
                 held.go.set()
                 leader.result(10)
