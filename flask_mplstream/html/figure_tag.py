@@ -252,7 +252,7 @@ def _describe(tag: TagArguments) -> RenderedImage | None:
     if len(known) == 3:
         return None
     try:
-        return tag.route.described(tag.arguments, tag.options["_inject"])
+        return tag.route.describe(tag.arguments, tag.options["_inject"])
     except Exception:
         # Any exception: inject and version are the app's code and may require a
         # login or a database. The picture shows the error; the page survives.

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from importlib.metadata import version
+from itertools import accumulate
 from secrets import token_hex
 from types import CodeType, MappingProxyType
 from typing import Any
@@ -105,17 +106,7 @@ class FigureRoute:
         self.parameters = parameters
         self.options = options
         self.pictures = pictures
-        self.recipe = Recipe(
-            endpoint,
-            function,
-            options.load,
-            select_accepted(parameters.names, options.load) if options.load else (),
-            tuple(parameter.name for parameter in parameters),
-            {p.name: p.default for p in parameters if not p.is_required},
-            _looks(options),
-            Limits(options.max_pixels, options.max_bytes),
-            Meaning(summarize(function), options.alt),
-        )
+        self.recipe = _make_recipe(endpoint, function, parameters, options)
         self._renders = renders
         #: The last known width and height at scale 1; the size of an error picture.
         self.size_px = (640.0, 480.0)
@@ -134,21 +125,13 @@ class FigureRoute:
         self._inject = {
             name: app.ensure_sync(call) for name, call in options.inject.items()
         }
-        # Everything outside the URL that changes the picture.
-        code = [_code_of(call) for call in (function, options.load) if call]
-        styles = [look.style for look in self.recipe.looks.values()]
-        savefig = sorted(options.savefig.items())
-        look = (savefig, styles, options.alt, MATPLOTLIB_VERSION, _VERSION)
-        self._declared = digest(repr((self._source, endpoint, look, code)))
-        self._has_owner = bool(
-            options.is_private or options.signed or options.decorators
-        )
-        names = self.blueprint.split(".")
+        self._declared = _digest_declaration(self.recipe, options)
+        depends_on_user = (options.is_private, options.signed, options.decorators)
+        self._has_owner = any(depends_on_user)
         #: Blueprints with a ``before_request`` that makes the route private; empty
         #: if the option ``private`` is set.
-        self._guarding = [".".join(names[: n + 1]) for n in range(len(names))]
-        if options.private is not None:
-            self._guarding = []
+        parents = accumulate(self.blueprint.split("."), "{}.{}".format)
+        self._guarding = list(parents) if options.private is None else []
         # The app's identity if it has no SECRET_KEY.
         self._unknown_owner = token_hex()
         self._tags = tuple(map(tag_name, options.tags))
@@ -276,7 +259,7 @@ class FigureRoute:
         """The full name of its blueprint."""
         return self.endpoint.rpartition(".")[0]
 
-    def described(
+    def describe(
         self,
         arguments: Arguments,
         inject: Mapping[str, object] = MappingProxyType({}),
@@ -457,9 +440,34 @@ def _copy_values(values: Mapping[str, object]) -> dict[str, object]:
     return {name: copy_value(value) for name, value in values.items()}
 
 
-def _looks(options: RouteOptions) -> Mapping[Theme, Look]:
+def _make_recipe(
+    endpoint: str,
+    function: Callable[..., object],
+    parameters: Parameters,
+    options: RouteOptions,
+) -> Recipe:
     light = Look(options.style, options.savefig)
-    return {Theme.LIGHT: light, Theme.DARK: light.in_the_dark(options.dark_style)}
+    dark = light.in_the_dark(options.dark_style)
+    return Recipe(
+        endpoint,
+        function,
+        options.load,
+        select_accepted(parameters.names, options.load) if options.load else (),
+        tuple(parameter.name for parameter in parameters),
+        {p.name: p.default for p in parameters if not p.is_required},
+        {Theme.LIGHT: light, Theme.DARK: dark},
+        Limits(options.max_pixels, options.max_bytes),
+        Meaning(summarize(function), options.alt),
+    )
+
+
+def _digest_declaration(recipe: Recipe, options: RouteOptions) -> str:
+    """Return a digest of the declared code and options that change the picture."""
+    code = [_code_of(call) for call in (recipe.function, options.load) if call]
+    styles = [look.style for look in recipe.looks.values()]
+    savefig = sorted(options.savefig.items())
+    look = (savefig, styles, options.alt, MATPLOTLIB_VERSION, _VERSION)
+    return digest(repr((recipe.source, recipe.endpoint, look, code)))
 
 
 def tag_name(tag: str) -> str:
