@@ -235,7 +235,7 @@ class Flights(Generic[T]):
     def _wait(self, flight: _Flight[T], rendered: _Rendered) -> None:
         def wait(seconds: float) -> bool:
             with suppress(TimeoutError):
-                rendered.done.result(seconds + GRACE_S)
+                rendered.done.exception(seconds + GRACE_S)
             return rendered.done.done()
 
         try:

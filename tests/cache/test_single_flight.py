@@ -208,10 +208,10 @@ def test_a_leader_that_is_stopped_leaves_its_flight(
     class Stopped(Future[str]):
         """The first caller is interrupted as it waits."""
 
-        def result(self, timeout: float | None = None) -> str:
+        def exception(self, timeout: float | None = None) -> BaseException | None:
             if threading.current_thread() is threading.main_thread():
                 raise SystemExit
-            return super().result(timeout)
+            return super().exception(timeout)
 
     monkeypatch.setattr(single_flight, "Future", Stopped)
     held = Held()

@@ -385,9 +385,9 @@ def test_a_streamed_response_reaches_all_who_wait(
     waiting = Semaphore(0)
 
     class Watched(Future[Any]):
-        def result(self, timeout: float | None = None) -> Any:
+        def exception(self, timeout: float | None = None) -> BaseException | None:
             waiting.release()
-            return super().result(timeout)
+            return super().exception(timeout)
 
     monkeypatch.setattr(single_flight, "Future", Watched)
 
