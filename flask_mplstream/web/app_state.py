@@ -54,10 +54,9 @@ class AppState:
         watch_cookies(app)
         self._pid = os.getpid()
         self._pictures: dict[Cache | None, Pictures] = {}
-        #: By process, as a fork inherits the parent's.
+        # By process, because a forked child inherits the parent's.
         self._renders: dict[int, Renders] = {}
-        self._preload_pid = 0
-        self._preload_thread: threading.Thread | None = None
+        self._preloads: dict[int, threading.Thread] = {}
         self._has_warned = False
         self._lock = threading.Lock()  # guards _pictures and _renders
         if self._may_preload:
@@ -210,15 +209,15 @@ class AppState:
         Only a serving process receives a request; commands, gunicorn's master and
         the reloader's watching process start no workers.
         """
-        if self._preload_pid == os.getpid() or is_rendering.get():
+        pid = os.getpid()
+        if pid in self._preloads or is_rendering.get():
             return  # A worker may send the app a request while importing it.
         if self.settings.preload is None and self._app.testing:
             return
-        self._preload_pid = os.getpid()
         thread = threading.Thread(target=self._start_workers, name="mplstream-preload")
+        self._preloads[pid] = thread
         with suppress(RuntimeError):  # No thread left: the first render starts them.
             thread.start()
-            self._preload_thread = thread
 
     def _start_workers(self) -> None:
         try:
@@ -235,8 +234,8 @@ class AppState:
 
         The next render starts new ones.
         """
-        thread = self._preload_thread
-        if thread is not None and self._preload_pid == os.getpid():
+        thread = self._preloads.get(os.getpid())
+        if thread is not None and thread.ident:  # It was started.
             thread.join()
         with self._lock:
             renders = self._renders.pop(os.getpid(), None)

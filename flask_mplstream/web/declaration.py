@@ -250,14 +250,16 @@ def _is_now(value: object, now: datetime) -> bool:
     A value without a time zone is compared with the local time and UTC; midnight,
     with the local date only.
     """
-    local = now.astimezone().replace(tzinfo=None)
-    universal = now.replace(tzinfo=None)
-    if isinstance(value, datetime):
-        if value.tzinfo is not None:
+    local, universal = now.astimezone().replace(tzinfo=None), now.replace(tzinfo=None)
+    match value:
+        case float():
+            return abs(value - now.timestamp()) < 3600
+        case datetime(tzinfo=None):
+            is_midnight = value == datetime.combine(local, time())
+            distances = [abs(value - known) for known in (local, universal)]
+            return is_midnight or min(distances) < timedelta(hours=1)
+        case datetime():
             return abs(value - now) < timedelta(hours=1)
-        is_midnight = value.time() == time() and value.date() == local.date()
-        near = (abs(value - known) < timedelta(hours=1) for known in (local, universal))
-        return is_midnight or any(near)
-    if isinstance(value, date):
-        return value in (local.date(), universal.date())
-    return isinstance(value, float) and abs(value - now.timestamp()) < 3600
+        case date():
+            return value in (local.date(), universal.date())
+    return False
