@@ -10,7 +10,7 @@ import re
 
 from ..cache.key import digest
 from ..formats import Theme, Variant
-from ..parameters.function_signature import Arguments
+from ..parameters.canonical import Arguments
 
 #: Characters of a stem, without the digest, the variant and the extension.
 MAX_LENGTH = 100

@@ -122,7 +122,7 @@ class FrozenFigure:
         return {
             "figure": route.endpoint,
             "arguments": {
-                p.name: p.canonical(values[p.name]) for p in route.parameters
+                p.name: p.canonicalize(values[p.name]) for p in route.parameters
             },
             "alt": self.alt,
             "width": self.width_px,

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from ..parameters.function_signature import Arguments
+from ..parameters.canonical import Arguments
 from ..web.figure_route import FigureRoute
 
 #: Maximum number of combinations per figure; more are a typo.

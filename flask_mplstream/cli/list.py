@@ -12,7 +12,7 @@ import click
 from flask import current_app
 
 from ..parameters.callables import summarize
-from ..parameters.function_signature import Parameter
+from ..parameters.value_parsing import Parameter
 from ..web.app_state import current_state
 from ..web.figure_route import FigureRoute
 from .click_options import JSON
@@ -61,7 +61,7 @@ def _describe_parameter(parameter: Parameter) -> dict[str, Any]:
         "schema": parameter.schema,
     }
     if not parameter.is_required:
-        entry["default"] = parameter.canonical(parameter.default)
+        entry["default"] = parameter.canonicalize(parameter.default)
     return entry
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from ..errors import MplStreamError
-from ..parameters.function_signature import Arguments
+from ..parameters.canonical import Arguments
 from ..web.app_state import AppState, current_state
 from ..web.figure_route import FigureRoute
 from .grid import Grid, combine, parse_texts, read_grid

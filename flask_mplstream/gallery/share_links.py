@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from ..formats import ALT_FORMAT, Theme, Variant
 from ..html.alt_choice import choose_alt
 from ..html.figure_tag import figure
-from ..parameters.function_signature import Arguments
+from ..parameters.canonical import Arguments
 from ..web.figure_route import FigureRoute
 from ..web.urls import FigureUrls
 from .snippets import jinja_line, markdown_line

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 
-from ..parameters.function_signature import Arguments, Parameters
+from ..parameters.canonical import Arguments
+from ..parameters.function_signature import Parameters
 
 
 def jinja_line(endpoint: str, parameters: Parameters, arguments: Arguments) -> str:
@@ -16,7 +17,7 @@ def jinja_line(endpoint: str, parameters: Parameters, arguments: Arguments) -> s
     for parameter in parameters:
         if parameter.name in arguments.query:
             # The JSON form: a date, for example, becomes a string.
-            value = parameter.canonical(arguments.values[parameter.name])
+            value = parameter.canonicalize(arguments.values[parameter.name])
             given.append(f"{parameter.name}={value!r}")
     return f"{{{{ figure({', '.join(given)}) }}}}"
 

@@ -14,8 +14,8 @@ from enum import Enum
 from typing import Any
 
 from ..errors import ArgumentsError
-from ..parameters.function_signature import MAX_VALUE_LENGTH, Parameter
-from ..parameters.json_schema import resolved
+from ..parameters.json_schema import MAX_VALUE_LENGTH
+from ..parameters.value_parsing import Parameter
 
 #: Limit of choices for radio buttons; more become a select.
 MOST_RADIOS = 3
@@ -117,8 +117,8 @@ class Control:
 
 def control_of(parameter: Parameter) -> Control:
     """Return the control for *parameter*."""
-    schema, defs = parameter.schema, parameter.schema.get("$defs", {})
-    shape = _shape(parameter.name, _core(schema, defs), defs)
+    schema = parameter.schema
+    shape = _shape(parameter.name, _core(schema))
     if parameter.is_nullable and shape.kind in (Kind.CHECKBOX, Kind.RADIOS):
         choices = shape.choices or ("true", "false")
         shape = replace(shape, kind=Kind.SELECT, choices=choices)
@@ -147,14 +147,13 @@ def shown_texts(parameter: Parameter, value: Any) -> tuple[str, ...]:
 _Schema = Mapping[str, Any]
 
 
-def _core(schema: _Schema, defs: _Schema) -> _Schema:
-    """Resolve the references of *schema*, and unwrap an optional type."""
-    schema = resolved(schema, defs)
+def _core(schema: _Schema) -> _Schema:
+    """Unwrap an optional type."""
     given = [o for o in schema.get("anyOf", ()) if o.get("type") != "null"]
-    return _core(given[0], defs) if len(given) == 1 else schema
+    return _core(given[0]) if len(given) == 1 else schema
 
 
-def _shape(name: str, schema: _Schema, defs: _Schema) -> Control:
+def _shape(name: str, schema: _Schema) -> Control:
     if "enum" in schema or "const" in schema:
         choices = [_spell(v) for v in schema.get("enum", [schema.get("const")])]
         kind = Kind.RADIOS if 1 < len(choices) <= MOST_RADIOS else Kind.SELECT
@@ -165,7 +164,7 @@ def _shape(name: str, schema: _Schema, defs: _Schema) -> Control:
         case "integer" | "number":
             return _number(name, schema)
         case "array":
-            return _list(name, schema, defs)
+            return _list(name, schema)
         case _:
             return _text(name, schema)
 
@@ -221,10 +220,10 @@ def _spell(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _list(name: str, schema: _Schema, defs: _Schema) -> Control:
+def _list(name: str, schema: _Schema) -> Control:
     places = schema.get("prefixItems")
     items = places or [schema.get("items") or {}]
-    shapes = [_shape(name, _core(item, defs), defs) for item in items]
+    shapes = [_shape(name, _core(item)) for item in items]
     if shapes[0].choices and not places:
         return replace(shapes[0], kind=Kind.CHECKBOXES)
     first = shapes[0] if all(shape == shapes[0] for shape in shapes) else None

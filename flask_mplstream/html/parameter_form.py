@@ -14,7 +14,8 @@ from typing import Any
 
 from ..errors import ArgumentFault, ArgumentsError
 from ..http.query_string import parse_query
-from ..parameters.function_signature import Arguments, Parameters
+from ..parameters.canonical import Arguments
+from ..parameters.function_signature import Parameters
 from .form_controls import Control, Kind, control_of, shown_texts
 
 #: Hidden field that marks a submitted form.

@@ -14,7 +14,8 @@ from pydantic import Field
 
 from ..errors import ArgumentFault, ArgumentsError
 from ..formats import ImageFormat, Theme, Variant, page_formats
-from ..parameters.function_signature import Arguments, Parameters
+from ..parameters.canonical import Arguments
+from ..parameters.function_signature import Parameters
 from ..parameters.size_steps import WIDTHS_PX
 from ..web.figure_route import FigureRoute
 from ..web.figure_view import named_variant

@@ -14,17 +14,17 @@ from pydantic_core.core_schema import ErrorType
 
 #: Prefix of pydantic's error type -> reason; the first matching prefix wins.
 _REASONS: Mapping[str, str] = {
-    "literal_error": "It is none of the choices",
-    "enum": "It is none of the choices",
+    "literal_error": "It is not one of the choices",
+    "enum": "It is not one of the choices",
     "greater_than": "It is too small",
     "less_than": "It is too large",
-    "multiple_of": "It is not such a multiple",
+    "multiple_of": "It is not a multiple of the step",
     "finite_number": "It is not a finite number",
     "int_parsing_size": "It has too many digits",
     "int_from_float": "It is not an integer",
     "int": "It is not an integer",
     "float": "It is not a number",
-    "decimal": "It is not such a number",
+    "decimal": "It is not a decimal number",
     "bool": "It is neither true nor false",
     "string_too_short": "It is too short",
     "string_too_long": "It is too long",

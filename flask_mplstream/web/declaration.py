@@ -150,7 +150,7 @@ def check_figure_function(function: Any, rule: str) -> Callable[..., Any]:
     if _is_unbound(function):
         raise _make_refusal(
             rule,
-            f"{qualified_name(function)}, whose `self` no URL can give",
+            f"{qualified_name(function)}, whose `self` a URL cannot express",
             f"Make it a staticmethod, or decorate the method of an object: "
             f"plots.figure_route({rule!r})(charts.{function.__name__})",
         )

@@ -31,7 +31,8 @@ from ..parameters.callables import (
     select_accepted,
     summarize,
 )
-from ..parameters.function_signature import Arguments, Parameters
+from ..parameters.canonical import Arguments
+from ..parameters.function_signature import Parameters
 from ..rendered_image import RenderedImage
 from ..rendering.figure_lock import app_globals, is_held_here
 from ..rendering.pipeline import MATPLOTLIB_VERSION, Limits, Meaning

@@ -27,7 +27,7 @@ from ..errors import ArgumentFault, UnknownFigureError, suggest
 from ..formats import ALT_FORMAT, FORMATS, ImageFormat
 from ..http.problem_details import PROBLEM_TYPE
 from ..parameters.callables import summarize
-from ..parameters.json_schema import union
+from ..parameters.json_schema import join_options
 from ..parameters.reserved import RESERVED
 from .app_state import AppState
 from .figure_route import FigureRoute
@@ -221,7 +221,7 @@ def _said(schema: _Json) -> _Json:
     said = {n: value for n, value in schema.items() if n != "uniqueItems"}
     if "anyOf" in said:
         options = [o for o in said.pop("anyOf") if o.get("type") != "null"]
-        said = union(options, said)
+        said = join_options(options, said)
     if said.get("default", ...) is None:
         del said["default"]
     return said

@@ -18,7 +18,7 @@ from flask import Flask, Request, has_request_context, request
 from itsdangerous import Signer
 
 from ..errors import ConfigError, SignatureError
-from ..parameters.function_signature import Arguments
+from ..parameters.canonical import Arguments
 
 #: Error messages.
 EXPIRED = "The URL has expired. Make a new one with figure_url() or figure()."

@@ -20,7 +20,7 @@ from flask.globals import app_ctx
 
 from ..errors import NO_SUCH_ARGUMENT, ArgumentFault, ArgumentsError, cut, nearest
 from ..formats import ALT_FORMAT, Theme, Variant
-from ..parameters.function_signature import Arguments
+from ..parameters.canonical import Arguments
 from ..parameters.reserved import RESERVED, WRITABLE_WORDS
 from .app_state import check_name, current_state
 from .figure_route import FigureRoute, Picture

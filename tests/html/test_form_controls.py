@@ -14,7 +14,8 @@ from pydantic import Field as Limits
 
 from flask_mplstream.html.form_controls import Control, Kind, control_of
 from flask_mplstream.html.parameter_form import Field, Form, read_form
-from flask_mplstream.parameters.function_signature import Parameter, Parameters
+from flask_mplstream.parameters.function_signature import Parameters
+from flask_mplstream.parameters.value_parsing import Parameter
 
 
 class Colour(Enum):

@@ -20,11 +20,8 @@ from matplotlib.figure import Figure
 from pydantic import AwareDatetime, Field
 
 from flask_mplstream import ArgumentsError, FigureBlueprint
-from flask_mplstream.parameters.function_signature import (
-    MAX_VALUE_LENGTH,
-    MAX_VALUES,
-    Parameters,
-)
+from flask_mplstream.parameters.function_signature import Parameters
+from flask_mplstream.parameters.json_schema import MAX_VALUE_LENGTH, MAX_VALUES
 from tests.support.doubles import Counter
 from tests.support.signatures import Color, Level, one
 

@@ -15,13 +15,13 @@ from pydantic import DirectoryPath, Field, FilePath, SecretBytes, SecretStr
 
 from flask_mplstream import ArgumentsError, ConfigError, errors
 from flask_mplstream.http.query_string import parse_query
+from flask_mplstream.parameters.canonical import Arguments
 from flask_mplstream.parameters.function_signature import (
     MAX_FAULTS,
     MAX_HINTS,
-    MAX_VALUE_LENGTH,
-    Arguments,
     Parameters,
 )
+from flask_mplstream.parameters.json_schema import MAX_VALUE_LENGTH
 from tests.support.signatures import Color, Level, one
 
 
@@ -379,19 +379,19 @@ unresolved.__annotations__["when"] = "Nowhere"
         pytest.param(var_keyword, "any number of arguments", id="kwargs"),
         pytest.param(positional_only, "positional-only", id="positional-only"),
         pytest.param(underscore, "reserved", id="reserved"),
-        pytest.param(array, "no URL can give", id="array"),
-        pytest.param(file, "no URL can give", id="file"),
-        pytest.param(existing_file, "no URL can give", id="existing-file"),
-        pytest.param(existing_directories, "no URL can give", id="directories"),
-        pytest.param(secret, "no URL can give", id="secret"),
-        pytest.param(secrets, "no URL can give", id="secrets"),
-        pytest.param(nested, "no URL can give", id="nested-list"),
-        pytest.param(gaps, "no URL can give", id="list-with-none"),
-        pytest.param(gap, "no URL can give", id="pair-with-none"),
-        pytest.param(mapping, "no URL can give", id="mapping"),
-        pytest.param(anything, "no URL can give", id="any"),
+        pytest.param(array, "a URL cannot express", id="array"),
+        pytest.param(file, "a URL cannot express", id="file"),
+        pytest.param(existing_file, "a URL cannot express", id="existing-file"),
+        pytest.param(existing_directories, "a URL cannot express", id="directories"),
+        pytest.param(secret, "a URL cannot express", id="secret"),
+        pytest.param(secrets, "a URL cannot express", id="secrets"),
+        pytest.param(nested, "a URL cannot express", id="nested-list"),
+        pytest.param(gaps, "a URL cannot express", id="list-with-none"),
+        pytest.param(gap, "a URL cannot express", id="pair-with-none"),
+        pytest.param(mapping, "a URL cannot express", id="mapping"),
+        pytest.param(anything, "a URL cannot express", id="any"),
         pytest.param(bad_default, "has the default 5: It is too small", id="default"),
-        pytest.param(bare_list, "no URL can give", id="list-of-what"),
+        pytest.param(bare_list, "a URL cannot express", id="list-of-what"),
         pytest.param(unresolved, "cannot be resolved", id="unresolved"),
     ],
 )

@@ -20,8 +20,9 @@ from flask import Flask
 
 from flask_mplstream.formats import ALT_FORMAT
 from flask_mplstream.http.problem_details import PROBLEM_TYPE
-from flask_mplstream.parameters.function_signature import Parameter, Parameters
+from flask_mplstream.parameters.function_signature import Parameters
 from flask_mplstream.parameters.reserved import RESERVED
+from flask_mplstream.parameters.value_parsing import Parameter
 from flask_mplstream.web.app_state import AppState
 
 #: Texts that have broken programs.

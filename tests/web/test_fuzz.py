@@ -38,7 +38,8 @@ from pydantic import AfterValidator, Field
 from example_app import create_app
 from flask_mplstream import ArgumentsError, FigureBlueprint
 from flask_mplstream.cache.memory import MemoryCache
-from flask_mplstream.parameters.function_signature import MAX_VALUE_LENGTH, Parameters
+from flask_mplstream.parameters.function_signature import Parameters
+from flask_mplstream.parameters.json_schema import MAX_VALUE_LENGTH
 from flask_mplstream.rendered_image import RenderedImage
 from flask_mplstream.web import figure_view
 from flask_mplstream.web.app_state import AppState
