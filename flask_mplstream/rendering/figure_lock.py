@@ -34,7 +34,7 @@ from .matplotlib_globals import (
     set_colors,
     set_params,
 )
-from .style_rcparams import find_fault
+from .style_rcparams import check_params
 from .styles import Style, layers_of
 from .untrusted_text import guarded, lift_guards
 
@@ -232,8 +232,7 @@ def check_style(style: Style | None, label: str = "style") -> None:
     :param label: the style's name in the message, default ``"style"``.
     :raises ConfigError: naming the parameter or the style, and the fix.
     """
-    if fault := find_fault(style):
-        raise ConfigError(f"{label} has {fault}")
+    check_params(style, label)
     for layer in layers_of(style):
         try:
             with warnings.catch_warnings():

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from ..description.data_export import data_csv, data_json
 from ..description.generated_alt import describe, read_titles
-from ..errors import ConfigError, ImageTooLargeError
+from ..errors import ImageTooLargeError
 from ..formats import Variant, image_format
 from ..limits.deadline import Deadline
 from ..limits.pixel_memory import Room
@@ -36,10 +36,10 @@ from .draw import (
 from .encode import encode
 from .figure_lock import gate, is_held_here
 from .pandas_time_zones import note_zones
-from .return_values import as_figure
-from .style_rcparams import find_fault
+from .return_values import ARGUMENT, as_figure
+from .style_rcparams import check_params
 from .styles import Look, Style
-from .svg_title import titled
+from .svg_title import add_title
 
 logger = logging.getLogger("flask_mplstream")
 
@@ -47,6 +47,12 @@ logger = logging.getLogger("flask_mplstream")
 note_zones()
 
 MATPLOTLIB_VERSION = mpl.__version__
+
+#: The functions that read a figure's data, by format.
+_DATA: Mapping[str, Callable[[Figure, int, object], bytes]] = {
+    "csv": data_csv,
+    "json": data_json,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +74,7 @@ class Meaning:
     #: The whole alternative text; ``None`` to generate it from the figure.
     alt: str | None = None
 
-    def of(self, figure: Figure, returned: object = None) -> str:
+    def describe(self, figure: Figure, returned: object = None) -> str:
         """Return the alternative text of *figure*.
 
         :param returned: the figure function's return value.
@@ -79,7 +85,7 @@ class Meaning:
             return describe(figure, self.name, returned)
         except Exception:
             # The app's own artists may raise. Still deliver the picture.
-            logger.warning("Cannot put %r into words.", self.name, exc_info=True)
+            logger.warning("Cannot describe %r.", self.name, exc_info=True)
             return read_titles(figure) or self.name
 
 
@@ -95,9 +101,8 @@ def render(
 ) -> RenderedImage:
     """Render a figure as an image, without an app, file or display.
 
-    If several threads render, pass the function that builds the figure instead of the
-    figure. Matplotlib is not thread-safe; the function then runs under the same lock
-    as the drawing, one figure at a time. ::
+    If several threads render, pass the function that builds the figure: Matplotlib is
+    not thread-safe, and the lock of the drawing then covers the function too. ::
 
         image = render(draw_scatter, "png")
         return HttpResponse(image.body, content_type=image.mimetype)
@@ -112,20 +117,15 @@ def render(
     :param max_pixels: maximum width times height, default 16 million.
     :param max_bytes: maximum size of the encoded image, default 8 MiB.
     :return: the image, with ``body``, ``mimetype`` and ``alt``.
-    :raises FigureTypeError: if there is no figure in *figure*, or more than one.
+    :raises FigureTypeError: if there is not exactly one figure in *figure*.
     :raises ImageTooLargeError: if the picture exceeds a limit.
-    :raises ConfigError: if *format* is unknown or *style* sets a parameter that it
-        may not set.
+    :raises ConfigError: if *format* or *style* is unknown or not allowed.
     """
-    if fault := find_fault(style):
-        raise ConfigError(f"style has {fault}")
-    source = "the argument of render()"
-    if callable(figure):
-        source = qualified_name(figure)
+    check_params(style)
     return render_variant(
         figure if callable(figure) else lambda: figure,
         Variant(image_format(format), scale),
-        source=source,
+        source=qualified_name(figure) if callable(figure) else ARGUMENT,
         look=Look(style, savefig or {}),
         limits=Limits(max_pixels, max_bytes),
     )
@@ -149,32 +149,29 @@ def render_variant(
         for no limit.
     :raises OverloadedError: if the gate or memory is not free before the deadline.
     """
-    deadline = deadline or Deadline(None)
-    job = _Job(build, variant, source, look, limits, meaning, deadline)
-    room = Room(variant, deadline, is_nested=is_held_here())
+    job = _Job(
+        build, variant, source, look, limits, meaning, deadline or Deadline(None)
+    )
+    room = Room(variant, job.deadline, is_nested=is_held_here())
     asked = perf_counter()
     try:
-        made = _make_in_turn(job, room)
+        drawing = _draw_in_turn(job, room)
         encoding = perf_counter()
-        deadline.begin("encode")
-        body = _body(made, variant, look.savefig, limits)
-        done = perf_counter()
+        body = _encode(drawing, job)
+        encode_s = perf_counter() - encoding
     finally:
         room.give_back()
-    steps = {"wait": made.began - asked, **made.steps_s, "encode": done - encoding}
+    steps_s = {"wait": drawing.began - asked, **drawing.steps_s, "encode": encode_s}
+    width_px, height_px = drawing.content.width_px, drawing.content.height_px
+    timings_s = tuple(steps_s.items())
     return RenderedImage(
-        body,
-        variant.format,
-        made.drawn.width_px,
-        made.drawn.height_px,
-        tuple(steps.items()),
-        alt=made.alt,
+        body, variant.format, width_px, height_px, timings_s, alt=drawing.alt
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """One call of :func:`render_variant`."""
+    """The arguments of :func:`render_variant`."""
 
     build: Callable[[], object]
     variant: Variant
@@ -185,7 +182,27 @@ class _Job:
     deadline: Deadline
 
 
-def _make_in_turn(job: _Job, room: Room) -> _Made:
+@dataclass(frozen=True, slots=True)
+class _BuiltFigure:
+    """A figure before its draw."""
+
+    figure: Figure
+    #: The figure function's return value, which has the figure.
+    returned: object
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawing:
+    """A drawn figure, without a reference to it."""
+
+    content: Pixels | Document
+    alt: str
+    steps_s: Mapping[str, float]
+    #: Start inside the gate, by ``perf_counter()``.
+    began: float
+
+
+def _draw_in_turn(job: _Job, room: Room) -> _Drawing:
     """Wait for memory and the gate, then build and draw."""
     while True:
         room.wait()
@@ -193,110 +210,81 @@ def _make_in_turn(job: _Job, room: Room) -> _Made:
         with gate(job.look.style, job.deadline, name=job.source):
             # If there is none, wait outside the gate, so that smaller pictures pass.
             if room.take():
-                return _make(job, room)
+                return _build_and_draw(job, room)
 
 
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """The result of the steps inside the gate."""
-
-    drawn: Pixels | Document
-    alt: str
-    steps_s: Mapping[str, float]
-    #: Start inside the gate, by ``perf_counter()``.
-    began: float
-
-
-def _make(job: _Job, room: Room) -> _Made:
-    """Build and draw; the result holds no reference to the figure."""
+def _build_and_draw(job: _Job, room: Room) -> _Drawing:
     began = perf_counter()
+    built = _build(job)
+    build_s = perf_counter() - began
+    drawing = perf_counter()
+    with timed_layout(built.figure) as layout:
+        content = _draw(built, job, room)
+    draw_s = perf_counter() - drawing - layout.seconds
+    layout_s = {"layout": layout.seconds} if layout.seconds else {}
+    # Describe after the draw, so that it cannot change a pixel.
+    alt = job.meaning.describe(built.figure, built.returned)
+    return _Drawing(content, alt, {"build": build_s, **layout_s, "draw": draw_s}, began)
+
+
+def _build(job: _Job) -> _BuiltFigure:
+    """Call the figure function; fit the colors of its figure to a dark page."""
     job.deadline.begin("the figure function")
     returned = job.build()
     figure = as_figure(returned, job.source)
     if job.look.is_dark:
-        _make_readable(figure, job.source)
-    built = perf_counter()
+        try:
+            ensure_contrast(figure)
+        except Exception:
+            # The app's own artists may lack attributes of Matplotlib's.
+            logger.warning("Cannot recolor the dark %s.", job.source, exc_info=True)
+    return _BuiltFigure(figure, returned)
+
+
+def _draw(built: _BuiltFigure, job: _Job, room: Room) -> Pixels | Document:
+    """Draw the figure; for a text format, read its data instead."""
     job.deadline.begin("draw")
-    with timed_layout(figure) as layout:
-        drawn = _draw(figure, job, room, returned)
-    done = perf_counter()
-    steps = {"build": built - began, "draw": done - built - layout.seconds}
-    if layout.seconds:
-        steps = {"build": steps["build"], "layout": layout.seconds, **steps}
-    # Describe after the draw, so that it cannot change a pixel.
-    return _Made(drawn, job.meaning.of(figure, returned), steps, began)
-
-
-def _make_readable(figure: Figure, source: str) -> None:
-    try:
-        ensure_contrast(figure)
-    except Exception:
-        # The app's own artists may lack attributes of Matplotlib's.
-        logger.warning("Cannot recolor the dark %s.", source, exc_info=True)
-
-
-def _draw(figure: Figure, job: _Job, room: Room, returned: object) -> Pixels | Document:
-    variant, savefig, limits = job.variant, job.look.savefig, job.limits
-    if variant.format.is_text:
-        return _text(figure, variant, savefig, limits, returned)
+    figure, variant, savefig = built.figure, job.variant, job.look.savefig
+    max_pixels, max_bytes = job.limits.max_pixels, job.limits.max_bytes
     if variant.format.is_raster:
         return draw_pixels(
             figure,
             savefig,
             scale=variant.scale,
             width_px=variant.width_px,
-            max_pixels=limits.max_pixels,
+            max_pixels=max_pixels,
             make_room=room.grow_to,
         )
-    return draw_document(
-        figure,
-        variant.format,
-        savefig,
-        max_pixels=limits.max_pixels,
-        max_bytes=limits.max_bytes,
-    )
-
-
-_DATA: Mapping[str, Callable[[Figure, int, object], bytes]] = {
-    "csv": data_csv,
-    "json": data_json,
-}
-
-
-def _text(
-    figure: Figure,
-    variant: Variant,
-    savefig: Mapping[str, Any],
-    limits: Limits,
-    returned: object,
-) -> Document:
-    """Return the data of *figure*; for ``txt`` an empty body, replaced later."""
-    write = _DATA.get(variant.format.name)
-    body = write(figure, limits.max_bytes, returned) if write else b""
-    width, height = natural_size(figure, savefig, max_pixels=limits.max_pixels)
+    if not variant.format.is_text:
+        return draw_document(
+            figure, variant.format, savefig, max_pixels=max_pixels, max_bytes=max_bytes
+        )
+    body = b""  # For txt, the alternative text replaces it.
+    if write := _DATA.get(variant.format.name):
+        body = write(figure, max_bytes, built.returned)
+    width, height = natural_size(figure, savefig, max_pixels=max_pixels)
     return Document(body, max(int(width), 1), max(int(height), 1))
 
 
-def _body(
-    made: _Made, variant: Variant, savefig: Mapping[str, Any], limits: Limits
-) -> bytes:
+def _encode(drawing: _Drawing, job: _Job) -> bytes:
     """Return the bytes of the image, without using Matplotlib."""
-    drawn = made.drawn
-    if isinstance(drawn, Pixels):
-        try:
-            return encode(
-                drawn,
-                variant.format,
-                metadata=savefig.get("metadata"),
-                pil_kwargs=savefig.get("pil_kwargs"),
-                max_bytes=limits.max_bytes,
-            )
-        except ImageTooLargeError as error:
-            error.is_scaled = variant.scale > 1 or variant.width_px is not None
-            raise
-    match variant.format.name:
-        case "txt":
-            return made.alt.encode("utf-8", "replace")
-        case "svg":
-            return titled(drawn.body, made.alt)
-    return drawn.body
+    job.deadline.begin("encode")
+    content, variant, savefig = drawing.content, job.variant, job.look.savefig
+    if isinstance(content, Document):
+        match variant.format.name:
+            case "txt":
+                return drawing.alt.encode("utf-8", "replace")
+            case "svg":
+                return add_title(content.body, drawing.alt)
+        return content.body
+    try:
+        return encode(
+            content,
+            variant.format,
+            metadata=savefig.get("metadata"),
+            pil_kwargs=savefig.get("pil_kwargs"),
+            max_bytes=job.limits.max_bytes,
+        )
+    except ImageTooLargeError as error:
+        error.is_scaled = variant.scale > 1 or variant.width_px is not None
+        raise

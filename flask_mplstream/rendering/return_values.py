@@ -22,7 +22,11 @@ ACCEPTED = (
 )
 
 
-def as_figure(returned: object, source: str = "the argument of render()") -> Figure:
+#: The source of a figure that is not a function's.
+ARGUMENT = "the argument of render()"
+
+
+def as_figure(returned: object, source: str = ARGUMENT) -> Figure:
     """Return the one figure that *returned* is or belongs to.
 
     :param source: the name of the function that returned it, for the error.

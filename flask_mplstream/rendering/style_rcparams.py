@@ -7,13 +7,13 @@ an effect.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.dates import DateFormatter
 
-from ..errors import suggest
+from ..errors import ConfigError, suggest
 from .styles import Style, layers_of
 
 _NO_WINDOW = "It is for windows, which a server does not open: leave it out"
@@ -22,21 +22,9 @@ _NOT_SERVED = "It is for files that are not served: leave it out"
 _REFUSED: Mapping[str, str] = {
     **dict.fromkeys(
         (
-            *(
-                "backend",
-                "docstring.",
-                "figure.max_open_warning",
-                "figure.raise_window",
-            ),
-            *(
-                "interactive",
-                "keymap.",
-                "macosx.",
-                "savefig.directory",
-                "tk.",
-                "toolbar",
-            ),
-            "webagg.",
+            *("backend", "docstring.", "figure.max_open_warning", "interactive"),
+            *("figure.raise_window", "keymap.", "macosx.", "savefig.directory"),
+            *("tk.", "toolbar", "webagg."),
         ),
         _NO_WINDOW,
     ),
@@ -50,22 +38,22 @@ _REFUSED: Mapping[str, str] = {
 _HARMLESS: Mapping[str, object] = {"text.usetex": False, "svg.image_inline": True}
 
 
-def find_fault(style: Style | None) -> str | None:
-    """Return the first parameter that *style* may not set, with the fix, or ``None``.
+def check_params(style: Style | None, label: str = "style") -> None:
+    """Reject a style that sets a parameter that it may not set.
 
     :param style: only its mappings are checked. Named styles are not: Matplotlib's
         own set many parameters without effect.
+    :param label: the style's name in the message, default ``"style"``.
+    :raises ConfigError: naming the parameter and the fix.
     """
-    return next((fault for fault in _faults(style) if fault), None)
-
-
-def _faults(style: Style | None) -> Iterator[str | None]:
     for layer in layers_of(style):
         if isinstance(layer, Mapping):
-            yield from (_fault(name, value) for name, value in layer.items())
+            for name, value in layer.items():
+                if fault := _find_fault(name, value):
+                    raise ConfigError(f"{label} has {fault}")
 
 
-def _fault(name: object, value: Any) -> str | None:
+def _find_fault(name: object, value: Any) -> str | None:
     if not isinstance(name, str) or name not in mpl.rcParams:
         fix = suggest(name, list(mpl.rcParams)) or "See matplotlib.rcParams."
         return f"{name!r}, which is not a parameter of Matplotlib. {fix}"

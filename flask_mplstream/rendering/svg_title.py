@@ -15,7 +15,7 @@ _ROOT = b"<svg "
 _OWN_TITLE = re.compile(rb"\s*<title>[^<]*</title>")
 
 
-def titled(svg: bytes, alt: str) -> bytes:
+def add_title(svg: bytes, alt: str) -> bytes:
     """Return *svg* with *alt* as description and its first sentence as title.
 
     Follow the SVG Accessibility API Mappings: the root has ``role="img"``, and its

@@ -701,8 +701,8 @@ def test_a_title_is_not_lost_for_an_odd_artist(caplog: Any) -> None:
 
     figure = with_axes(draw)()
     with gate():
-        assert Meaning("The shop.").of(figure) == "Sales."
-    assert "Cannot put 'The shop.' into words." in caplog.text
+        assert Meaning("The shop.").describe(figure) == "Sales."
+    assert "Cannot describe 'The shop.'." in caplog.text
 
 
 def test_points_on_a_map_are_counted() -> None:

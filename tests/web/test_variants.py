@@ -20,7 +20,7 @@ from flask_mplstream.formats import FORMATS, Theme, Variant
 from flask_mplstream.parameters.size_steps import WIDTHS_PX, snap_width
 from flask_mplstream.rendering.pipeline import Limits, Meaning, render_variant
 from flask_mplstream.rendering.styles import Look
-from flask_mplstream.rendering.svg_title import titled
+from flask_mplstream.rendering.svg_title import add_title
 from tests.support.doubles import Counter
 from tests.support.pictures import pixels
 
@@ -262,7 +262,7 @@ def test_an_svg_says_what_it_shows(client: FlaskClient) -> None:
 
 def test_the_title_is_the_first_sentence() -> None:
     """The description is all of it."""
-    svg = titled(b"<svg a='1'>\n</svg>", "A walk. It goes up.")
+    svg = add_title(b"<svg a='1'>\n</svg>", "A walk. It goes up.")
     root = ElementTree.fromstring(svg)
     assert [child.text for child in root] == ["A walk", "A walk. It goes up."]
     assert root.get("a") == "1"
@@ -279,8 +279,8 @@ def test_a_title_of_the_figure_s_own_stays() -> None:
 
 def test_text_that_xml_cannot_hold_is_replaced() -> None:
     """Whatever is in it, the SVG is well-formed; without text it is as it was."""
-    ElementTree.fromstring(titled(b"<svg >\n</svg>", "A\x00\x1b\ud800\ufffe]]><b>."))
-    assert titled(b"<svg >", "") == b"<svg >"
+    ElementTree.fromstring(add_title(b"<svg >\n</svg>", "A\x00\x1b\ud800\ufffe]]><b>."))
+    assert add_title(b"<svg >", "") == b"<svg >"
 
 
 def test_the_text_is_kept_with_every_entry(
