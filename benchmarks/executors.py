@@ -156,7 +156,7 @@ def bytes_of(function: Callable[..., Figure]) -> tuple[int, int, int]:
     app.register_blueprint(plots)
     route = AppState.of(app).route(f"plots.{function.__name__}")
     payload = ipc.pack(None, route.recipe, {"n": 7}, Variant(FORMATS["png"]))
-    result = ipc.run(payload)
+    result = ipc.run_payload(payload)
     return len(payload), len(result), len(ipc.unpack(result).body)
 
 

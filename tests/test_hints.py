@@ -629,7 +629,7 @@ def test_a_decorator_below_the_route_is_told_of_decorators(
     with caplog.at_level(logging.ERROR):
         assert app.test_client().get("/plots/sales").status_code == 500
     (text,) = caplog.messages
-    assert "Give it to decorators=[…] of the route" in text
+    assert "Pass it to the route as decorators=[…]" in text
 
 
 def test_an_injected_value_without_a_request_is_told_of_inject(
@@ -760,7 +760,7 @@ def wait_for_a_signal(connection: sqlite3.Connection) -> None:
         pytest.param(
             use_a_connection_of_another_thread, "check_same_thread=False", id="sqlite"
         ),
-        pytest.param(wait_for_a_signal, "gets no signals", id="signals"),
+        pytest.param(wait_for_a_signal, "receives no signals", id="signals"),
     ],
 )
 def test_what_belongs_to_another_thread_is_told(

@@ -136,6 +136,16 @@ class Store:
         self.breaker = Breaker(self._probe)
         recount(backend)
 
+    @property
+    def is_down(self) -> bool:
+        """Whether the backend does not answer."""
+        return self.breaker.is_open
+
+    def note_error(self, error: Exception) -> None:
+        """Open the breaker if *error* means that the backend does not answer."""
+        if is_outage(error):
+            self.breaker.trip()
+
     def _probe(self) -> None:
         # Write as well: a replica answers reads while its master is down.
         key = f"{PREFIX}probe"

@@ -123,7 +123,7 @@ def _measure(task: Task, repeat: int) -> Benchmark:
 
     def render() -> RenderedImage:
         values = {**picture.arguments.copy(), **task.route.injected()}
-        return run_without_request(app, lambda: recipe.image(values, picture.variant))
+        return run_without_request(app, lambda: recipe.render(values, picture.variant))
 
     with report_failure(task):
         render()

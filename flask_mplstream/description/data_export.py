@@ -40,7 +40,7 @@ def data_csv(figure: Figure, max_bytes: int, returned: object = None) -> bytes:
     :param returned: the figure function's result, if known.
     :raises ImageTooLargeError: as soon as the table would exceed *max_bytes*.
     """
-    buffer = LimitedBuffer(max_bytes, what="The data have")
+    buffer = LimitedBuffer(max_bytes, subject="The data have")
     table = _table(read(figure, returned))
     writer = csv.writer(codecs.getwriter("utf-8")(buffer, "replace"))
     writer.writerow(_text(heading) for heading in table)
@@ -56,7 +56,7 @@ def data_json(figure: Figure, max_bytes: int, returned: object = None) -> bytes:
     :param returned: the figure function's result, if known.
     :raises ImageTooLargeError: as soon as the document would exceed *max_bytes*.
     """
-    buffer = LimitedBuffer(max_bytes, what="The data have")
+    buffer = LimitedBuffer(max_bytes, subject="The data have")
     tree = _tree(read(figure, returned))
     _write_json(tree, codecs.getwriter("utf-8")(buffer, "replace").write)
     return buffer.getvalue()

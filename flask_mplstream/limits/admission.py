@@ -29,10 +29,10 @@ class Admission:
         with self._lock:
             if self._count >= self._max_renders:
                 raise OverloadedError(
-                    f"{self._count} other pictures are being rendered or wait for it. "
-                    f"Ask again soon.",
-                    fix="Render in more processes (MPLSTREAM_WORKERS), or let more "
-                    "pictures wait (MPLSTREAM_MAX_PENDING).",
+                    f"{self._count} other pictures are being rendered or waiting. Try "
+                    f"again in a second.",
+                    fix="Render in more processes (MPLSTREAM_WORKERS), or raise "
+                    "MPLSTREAM_MAX_PENDING.",
                 )
             self._count += 1
 

@@ -1,7 +1,7 @@
 """Render time per client, so that a busy client delays only itself.
 
-Flask side. The limits library, which Flask-Limiter uses, counts the time: in the Redis
-of the store if there is one, else in this process.
+Threads: no Flask. The limits library, which Flask-Limiter uses, counts the time: in
+the Redis of the store if there is one, else in this process.
 """
 
 from __future__ import annotations
@@ -13,12 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from flask import has_request_context, request
-
-from ..cache.backend_breaker import is_outage
-from ..cache.store import Store
 from ..errors import BudgetError
 from .deadline import Deadline
 
@@ -48,9 +44,19 @@ class _Account:
     dearest_s: float = 0.0
 
 
-def remote_address() -> str:
-    """Return the client's address; behind a proxy this requires ``ProxyFix``."""
-    return request.remote_addr or ""
+class CountStorage(Protocol):
+    """The server, if any, that keeps the counts of all processes."""
+
+    @property
+    def redis_pool(self) -> Any:
+        """redis-py's connection pool, or ``None`` without Redis."""
+
+    @property
+    def is_down(self) -> bool:
+        """Whether the server does not answer."""
+
+    def note_error(self, error: Exception) -> None:
+        """Consider the server down if *error* means that it does not answer."""
 
 
 class Budget:
@@ -58,11 +64,14 @@ class Budget:
 
     :param seconds: seconds of rendering per client and minute.
     :param client: returns the identity of the current request's client.
-    :param store: returns the store; if it uses Redis, Redis keeps the counts.
+    :param storage: returns the storage of the counts.
     """
 
     def __init__(
-        self, seconds: float, client: Callable[[], str], store: Callable[[], Store]
+        self,
+        seconds: float,
+        client: Callable[[], str],
+        storage: Callable[[], CountStorage],
     ) -> None:
         from limits import RateLimitItemPerMinute
 
@@ -70,45 +79,41 @@ class Budget:
         self._item = RateLimitItemPerMinute(per_minute, namespace="flask_mplstream")
         self._seconds = seconds
         self._client = client
-        self._store = store
+        self._storage = storage
         self._changed = threading.Condition()  # guards _accounts
         self._accounts: dict[str, _Account] = {}
 
-    def payer(self, *, must_have: bool) -> str | None:
-        """Return the client of the current request, or ``None`` outside a request.
+    def admit(self, *, must_have: bool) -> str:
+        """Return the client of the current request.
 
         :param must_have: whether to require that the client has budget left.
         :raises BudgetError: if *must_have* and none is left, with the seconds until
             there is more.
         """
-        if not has_request_context():
-            return None
         client = self._client()
         if must_have:
             self._check(client)
         return client
 
     def _check(self, client: str) -> None:
-        item = self._item
-
-        def reset_time(limiter: FixedWindowRateLimiter) -> float:
-            if limiter.test(item, client):
+        def find_reset(limiter: FixedWindowRateLimiter) -> float:
+            if limiter.test(self._item, client):
                 return 0.0
-            return limiter.get_window_stats(item, client).reset_time
+            return limiter.get_window_stats(self._item, client).reset_time
 
-        resets_at = self._count(reset_time)
+        resets_at = self._count(find_reset)
         if not resets_at and "_local" in vars(self):  # Redis refused to count it.
-            resets_at = reset_time(self._local)
+            resets_at = find_reset(self._local)
         if resets_at:
             retry_after_s = max(math.ceil(resets_at - time.time()), 1)
             raise BudgetError(
-                f"You have used up {self._seconds:g} seconds of rendering in a minute. "
-                f"There is more in {retry_after_s} seconds.",
+                f"You have used up your {self._seconds:g} seconds of rendering per "
+                f"minute. Try again in {retry_after_s} seconds.",
                 retry_after_s,
             )
 
     @contextmanager
-    def opened(self, client: str, deadline: Deadline) -> Iterator[None]:
+    def open_render(self, client: str, deadline: Deadline) -> Iterator[None]:
         """Charge *client* for the steps of *deadline*, except waiting.
 
         A client may have as many open renders as its remaining budget covers for sure:
@@ -117,7 +122,7 @@ class Budget:
         :raises BudgetError: if the client's other renders have used up the budget, or
             stay open until *deadline*.
         """
-        with self._place(client, deadline):
+        with self._take_place(client, deadline):
             self._check(client)
             try:
                 yield
@@ -127,14 +132,14 @@ class Budget:
                 self._note_cost(client, spent_s)
 
     @contextmanager
-    def _place(self, client: str, deadline: Deadline) -> Iterator[None]:
+    def _take_place(self, client: str, deadline: Deadline) -> Iterator[None]:
         """Wait until *client* may open one more render, and count it in the block.
 
         :raises BudgetError: if *deadline* passes first.
         """
         deadline.begin("a turn")
         with self._changed:
-            account = self._account(client)
+            account = self._find_account(client)
             account.users += 1
             has_place = deadline.wait(
                 partial(self._changed.wait_for, lambda: account.open < account.most)
@@ -143,7 +148,8 @@ class Budget:
         try:
             if not has_place:
                 raise BudgetError(
-                    "Your other pictures are still being rendered. Try again soon.", 1
+                    "Your other pictures are still being rendered. Try again soon.",
+                    1,
                 )
             yield
         finally:
@@ -152,47 +158,43 @@ class Budget:
                 account.open -= has_place
                 self._changed.notify_all()
 
-    def _account(self, client: str) -> _Account:
+    def _find_account(self, client: str) -> _Account:
         if len(self._accounts) >= MAX_ACCOUNTS:
-            kept = {c: a for c, a in self._accounts.items() if a.users}
-            self._accounts = kept
+            self._accounts = {c: a for c, a in self._accounts.items() if a.users}
         return self._accounts.setdefault(client, _Account())
 
     def _note_cost(self, client: str, seconds: float) -> None:
         """Allow *client* as many open renders as its remaining budget covers."""
-
-        def left_ms(limiter: FixedWindowRateLimiter) -> int:
-            return limiter.get_window_stats(self._item, client).remaining
-
-        left_s = (self._count(left_ms) or 0) / 1000
+        left_ms = self._count(
+            lambda limiter: limiter.get_window_stats(self._item, client).remaining
+        )
+        left_s = (left_ms or 0) / 1000
         with self._changed:
             account = self._accounts[client]
             account.dearest_s = max(account.dearest_s, seconds, SHORTEST_S)
             account.most = min(max(int(left_s / account.dearest_s), 1), MAX_OPEN)
 
     def _charge(self, client: str, seconds: float) -> None:
+        def hit(limiter: FixedWindowRateLimiter) -> bool:
+            return limiter.hit(self._item, client, cost=cost)
+
         cost = round(seconds * 1000)
-        if cost:  # A refusal costs nothing.
-
-            def hit(limiter: FixedWindowRateLimiter) -> bool:
-                return limiter.hit(self._item, client, cost=cost)
-
-            if self._count(hit) is None and not self._store().breaker.is_open:
-                hit(self._local)
+        # A refused render costs nothing.
+        if cost and self._count(hit) is None and not self._storage().is_down:
+            hit(self._local)
 
     def _count(self, count: Callable[[FixedWindowRateLimiter], T]) -> T | None:
         """Return the result of *count*; ``None`` if Redis refuses or is down.
 
         While Redis is down, every client may render.
         """
-        breaker = self._store().breaker
-        if breaker.is_open:
+        storage = self._storage()
+        if storage.is_down:
             return None
         try:
             return count(self._limiter)
         except Exception as error:
-            if is_outage(error):
-                breaker.trip()
+            storage.note_error(error)
             return None
 
     @cached_property
@@ -210,7 +212,7 @@ class Budget:
         from limits.storage import RedisStorage
         from limits.strategies import FixedWindowRateLimiter
 
-        pool = self._store().redis_pool
+        pool = self._storage().redis_pool
         if pool is None:
             return self._local
         return FixedWindowRateLimiter(RedisStorage("redis://", connection_pool=pool))

@@ -16,13 +16,13 @@ from ..errors import ImageTooLargeError
 class LimitedBuffer(BytesIO):
     """A buffer for at most *max_bytes* bytes.
 
-    :param what: subject and verb of the error message, default "The picture has".
+    :param subject: subject and verb of the error message, default "The picture has".
     """
 
-    def __init__(self, max_bytes: int, *, what: str = "The picture has") -> None:
+    def __init__(self, max_bytes: int, *, subject: str = "The picture has") -> None:
         super().__init__()
         self._max_bytes = max_bytes
-        self._what = what
+        self._subject = subject
         self._refusal: ImageTooLargeError | None = None
 
     def write(self, data: Any, /) -> int:
@@ -32,9 +32,9 @@ class LimitedBuffer(BytesIO):
         """
         if self.tell() + len(data) > self._max_bytes:
             self._refusal = ImageTooLargeError(
-                f"{self._what} more than {self._max_bytes:,} bytes, the most that "
-                f"max_bytes allows. Draw fewer points, rasterize those of an SVG or "
-                f"PDF, or raise it."
+                f"{self._subject} more than {self._max_bytes:,} bytes, the limit "
+                f"max_bytes. Draw fewer points, rasterize those of an SVG or PDF, or "
+                f"raise max_bytes."
             )
             raise self._refusal
         return super().write(data)

@@ -45,5 +45,5 @@ class OverloadLog:
                 return
             self._logged_at[fix] = now
             unlogged = self._unlogged.pop(fix, 0)
-        more = f" {unlogged} more since the last such line." if unlogged else ""
-        logger.warning("A picture is refused: %s %s%s", error, fix, more)
+        more = f" {unlogged} more since the last such message." if unlogged else ""
+        logger.warning("Refused a picture: %s %s%s", error, fix, more)

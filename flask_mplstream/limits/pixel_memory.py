@@ -87,12 +87,12 @@ class Room:
     ) -> None:
         self._source = pixel_room  # A fork replaces the global.
         self._per_pixel = BYTES_PER_PIXEL.get(variant.format.name, 0)
-        self._usual_bytes = self._bytes_of(_usual_pixels(variant))
+        self._usual_bytes = self._count_bytes(_estimate_pixels(variant))
         self._deadline = deadline
         self._is_nested = is_nested
         self._held_bytes = 0
 
-    def _bytes_of(self, pixels: float) -> int:
+    def _count_bytes(self, pixels: float) -> int:
         """Return the bytes for *pixels*, at most the whole room."""
         return min(int(pixels * self._per_pixel), self._source.max_bytes)
 
@@ -107,7 +107,7 @@ class Room:
         if not self._is_nested and not self._source.wait(
             self._usual_bytes, self._deadline
         ):
-            raise _overload_error(self._deadline)
+            raise _make_overload_error(self._deadline)
 
     def take(self) -> bool:
         """Take room for a figure of usual size; return whether there was enough."""
@@ -121,16 +121,16 @@ class Room:
 
         :raises OverloadedError: if the deadline passes before there is enough.
         """
-        missing = self._bytes_of(pixels) - self._held_bytes
+        missing = self._count_bytes(pixels) - self._held_bytes
         if missing <= 0:
             return
         if self._is_nested:
             self._source.take(missing)
-        elif not self._grown(missing):
-            raise _overload_error(self._deadline)
+        elif not self._take_when_free(missing):
+            raise _make_overload_error(self._deadline)
         self._held_bytes += missing
 
-    def _grown(self, missing: int) -> bool:
+    def _take_when_free(self, missing: int) -> bool:
         while not self._source.try_take(missing):
             if not self._source.wait(missing, self._deadline):
                 return False
@@ -150,7 +150,7 @@ def _trim() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def _usual_pixels(variant: Variant) -> float:
+def _estimate_pixels(variant: Variant) -> float:
     """Return the number of pixels that most figures have in *variant*."""
     scale = variant.scale
     if variant.width_px is not None:
@@ -158,12 +158,12 @@ def _usual_pixels(variant: Variant) -> float:
     return _USUAL_WIDTH_PX * scale * _USUAL_HEIGHT_PX * scale
 
 
-def _overload_error(deadline: Deadline) -> OverloadedError:
+def _make_overload_error(deadline: Deadline) -> OverloadedError:
     return OverloadedError(
         f"Other large pictures took all memory for {deadline.timeout_s:g} seconds. Try "
         f"again in a second.",
-        fix="Offer smaller pictures with the options max_width and max_scale, leave "
-        "avif out of formats, or render in more processes (MPLSTREAM_WORKERS).",
+        fix="Lower the options max_width and max_scale, remove avif from formats, or "
+        "render in more processes (MPLSTREAM_WORKERS).",
     )
 
 

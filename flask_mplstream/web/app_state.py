@@ -13,20 +13,20 @@ from concurrent.futures import Executor
 from contextlib import suppress
 from time import time as clock
 
-from flask import Flask, current_app
+from flask import Flask, current_app, request
 from flask_caching import Cache
 
 from ..cache.lookup import Pictures
 from ..cache.store import Store
 from ..errors import ConfigError, UnknownFigureError, UnknownTagError, cut, suggest
 from ..forks import notice_fork
-from ..limits.client_budget import Budget, remote_address
+from ..limits.client_budget import Budget
 from ..parameters.callables import module_name
 from ..settings import Settings
 from ..workers.database_connections import watch_writes
 from ..workers.dispatch import Renders, check_extras
-from ..workers.executor_choice import check_app
-from ..workers.greenlets import usual_followers
+from ..workers.executor_choice import check_app_name
+from ..workers.greenlets import choose_max_followers
 from ..workers.request_isolation import is_rendering
 from .cache_setup import check_cache_type, find_cache
 from .figure_route import FigureRoute, tag_name
@@ -45,7 +45,7 @@ class AppState:
         check_extras(self.settings)
         watch_writes()
         if self.settings.workers:  # An executor's machines may have different modules.
-            check_app(self.settings.app)
+            check_app_name(self.settings.app)
         if not app.extensions.get("cache"):
             check_cache_type(app.config)
         self.routes: dict[str, FigureRoute] = {}
@@ -192,7 +192,7 @@ class AppState:
                 "returns an executor: each process calls it."
             )
         if settings.client_budget is not None:
-            client = settings.client or remote_address
+            client = settings.client or _read_remote_address
             budget = Budget(settings.client_budget, client, self._first_store)
         modules = {module_name(route.function) for route in self.routes.values()}
         return Renders(self._app, settings, budget, tuple(sorted(modules)))
@@ -251,8 +251,13 @@ class AppState:
         backend = self._app.extensions["cache"][found]
         store = Store(backend, fast_bytes=self.settings.fast_bytes)
         most = self.settings.max_followers
-        limit = usual_followers() if most is None else most
+        limit = choose_max_followers() if most is None else most
         return Pictures(store, clock=lambda: clock(), max_followers=limit)
+
+
+def _read_remote_address() -> str:
+    """Return the client's address; behind a proxy this requires ``ProxyFix``."""
+    return request.remote_addr or ""
 
 
 def check_name(name: object) -> None:

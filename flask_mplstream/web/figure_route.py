@@ -425,7 +425,7 @@ class FigureRoute:
     ) -> RenderedImage:
         values = {**picture.arguments.copy(), **_copy_values(injected)}
         variant = picture.variant
-        image = self._renders().image(self.recipe, values, variant, deadline, payer)
+        image = self._renders().render(self.recipe, values, variant, deadline, payer)
         self._keep_size(image, variant)
         return image
 

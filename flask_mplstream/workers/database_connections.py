@@ -18,11 +18,10 @@ from flask import current_app, g, has_app_context
 
 #: The note that the log and the debug answer add to a pool's timeout.
 POOL_HINT = (
-    "All database connections are in use: requests may hold one each while they wait "
-    "for a picture. Commit or close the session before figure() or in version and "
-    "inject, name a function that does so in MPLSTREAM_BEFORE_WAIT, or raise pool_size."
+    "All database connections are in use. Requests that wait for a picture may each "
+    "hold one. Commit or close the session before figure() and in version and inject, "
+    "set MPLSTREAM_BEFORE_WAIT to a function that does so, or raise pool_size."
 )
-
 
 #: Key in ``session.info`` of the connections with a transaction of this session.
 _BEGUN = "flask_mplstream_begun"

@@ -12,13 +12,9 @@ from importlib.util import find_spec
 from time import monotonic, perf_counter
 from typing import Any
 
-from flask import Flask
+from flask import Flask, has_request_context
 
-from ..errors import (
-    ArgumentsError,
-    ConfigError,
-    OverloadedError,
-)
+from ..errors import ArgumentsError, ConfigError, OverloadedError
 from ..formats import Variant
 from ..limits.admission import Admission
 from ..limits.client_budget import Budget
@@ -54,14 +50,6 @@ class _Render:
     deadline: Deadline
     #: The client that is charged for it, if any.
     payer: str | None
-    #: Called when the render needs no database connection for a while.
-    release: Callable[[], object]
-
-    def image(self) -> RenderedImage:
-        """Render the picture in this process."""
-        return self.recipe.image(
-            self.values, self.variant, deadline=self.deadline, release=self.release
-        )
 
 
 class Renders:
@@ -83,15 +71,18 @@ class Renders:
         self._app_name = settings.app
         watch_writes()  # Again, as SQLAlchemy may have been imported since.
         self._before_wait = settings.before_wait or release_connections
-        self._release = release_connections if settings.before_wait is None else _keep
+        # An app with MPLSTREAM_BEFORE_WAIT manages the connections itself.
+        self._release: Callable[[], object] = (
+            (lambda: None) if settings.before_wait else release_connections
+        )
         # An executor's slots are unknown, so all its renders count as pending.
         slots = 0 if settings.executor else max(settings.workers, 1)
         self._admission = Admission(slots + settings.max_pending)
-        self._elsewhere = choose_executor(app, settings, modules)
-        if self._elsewhere is None:
+        self._runner = choose_executor(app, settings, modules)
+        if self._runner is None:
             warn_of_greenlets()
 
-    def image(
+    def render(
         self,
         recipe: Recipe,
         values: Mapping[str, Any],
@@ -107,37 +98,37 @@ class Renders:
         :raises SlowRenderError: if the render takes too long and can be ended.
         :raises WorkerDiedError: if the worker dies in both of two attempts.
         """
-        told = {"figure": recipe.endpoint, "arguments": values, "variant": variant}
-        render = _Render(recipe, values, variant, deadline, payer, self._release)
+        subject = {"figure": recipe.endpoint, "arguments": values, "variant": variant}
+        render = _Render(recipe, values, variant, deadline, payer)
         try:
             image = self._charge_render(render)
         except _REFUSALS:
             raise
         except Exception as error:
             if is_failure(error):
-                tell(figure_failed, self._app, **told, exception=error)
+                tell(figure_failed, self._app, **subject, exception=error)
             raise
-        tell(figure_rendered, self._app, **told, image=image)
+        tell(figure_rendered, self._app, **subject, image=image)
         return image
 
     def _charge_render(self, render: _Render) -> RenderedImage:
         if is_rendering.get():
             # Called by a figure function, which already has the turn.
-            return self._here(render)
+            return self._render_here(render)
         if self._budget is None or render.payer is None:
             return self._admit_and_render(render)
-        with self._budget.opened(render.payer, render.deadline):
+        with self._budget.open_render(render.payer, render.deadline):
             return self._admit_and_render(render)
 
     def admit(self, begins: bool) -> str | None:
-        """Return the client to charge for a render of the current request.
+        """Return the client to charge for a render; ``None`` outside a request.
 
         :param begins: whether the request would begin one; a follower pays nothing.
         :raises BudgetError: with the seconds to wait, if the budget is spent.
         """
-        if self._budget is None:
+        if self._budget is None or not has_request_context():
             return None
-        return self._budget.payer(must_have=begins)
+        return self._budget.admit(must_have=begins)
 
     def before_wait(self) -> None:
         """Release the database connections of a request that is about to wait.
@@ -147,22 +138,19 @@ class Renders:
         self._before_wait()
 
     def _admit_and_render(self, render: _Render) -> RenderedImage:
-        with self._pending(render.recipe.endpoint):
-            if self._elsewhere is None:
-                return self._here(render)
-            began, deadline = perf_counter(), render.deadline
+        with self._hold_place(render.recipe.endpoint):
+            if self._runner is None:
+                return self._render_here(render)
+            began = perf_counter()
             payload = ipc.pack(
                 self._app_name, render.recipe, render.values, render.variant
             )
-            deadline.begin("a worker")
-            result = self._elsewhere.run(
-                payload, deadline.remaining_s, lambda: deadline.begin("the render")
-            )
-            image = ipc.unpack(result)
-        return _with_wait(image, perf_counter() - began)
+            render.deadline.begin("a worker")
+            image = ipc.unpack(self._runner.run(payload, render.deadline))
+        return _add_wait(image, perf_counter() - began)
 
     @contextmanager
-    def _pending(self, figure: str) -> Iterator[None]:
+    def _hold_place(self, figure: str) -> Iterator[None]:
         with self._admission:
             tell(render_began, self._app, figure=figure)
             try:
@@ -170,29 +158,33 @@ class Renders:
             finally:
                 tell(render_ended, self._app, figure=figure)
 
-    def _here(self, render: _Render) -> RenderedImage:
-        return run_without_request(self._app, render.image)
+    def _render_here(self, render: _Render) -> RenderedImage:
+        return run_without_request(
+            self._app,
+            lambda: render.recipe.render(
+                render.values,
+                render.variant,
+                deadline=render.deadline,
+                release=self._release,
+            ),
+        )
 
     def clock(self) -> float:
         """Return the seconds of the deadlines' clock.
 
         It stops while workers start and none is ready.
         """
-        return monotonic() if self._elsewhere is None else self._elsewhere.clock()
+        return monotonic() if self._runner is None else self._runner.clock()
 
     def start(self) -> None:
         """Start the workers, if any, before the first render."""
-        if self._elsewhere is not None:
-            self._elsewhere.start()
+        if self._runner is not None:
+            self._runner.start()
 
     def stop(self) -> None:
         """Stop the workers, if any."""
-        if self._elsewhere is not None:
-            self._elsewhere.stop()
-
-
-def _keep() -> None:
-    """Keep the connections: the app sets ``MPLSTREAM_BEFORE_WAIT``."""
+        if self._runner is not None:
+            self._runner.stop()
 
 
 def check_extras(settings: Settings) -> None:
@@ -200,18 +192,18 @@ def check_extras(settings: Settings) -> None:
 
     :raises ConfigError: naming the extra.
     """
-    for value, name, module in (
-        (settings.workers, "workers", "pebble"),
-        (settings.client_budget, "budget", "limits"),
+    for value, setting, extra, module in (
+        (settings.workers, "WORKERS", "workers", "pebble"),
+        (settings.client_budget, "CLIENT_BUDGET", "budget", "limits"),
     ):
         if value and find_spec(module) is None:
             raise ConfigError(
-                f"The setting wants the package {module}: "
-                f"pip install 'flask-mplstream[{name}]'."
+                f"MPLSTREAM_{setting} requires the package {module}. Run "
+                f"pip install 'flask-mplstream[{extra}]'."
             )
 
 
-def _with_wait(image: RenderedImage, elapsed_s: float) -> RenderedImage:
+def _add_wait(image: RenderedImage, elapsed_s: float) -> RenderedImage:
     """Return *image* with the rest of *elapsed_s*, outside its steps, as ``wait``."""
     steps = {name: s for name, s in image.timings_s if name != "wait"}
     waited = max(elapsed_s - sum(steps.values()), 0.0)

@@ -41,7 +41,7 @@ def is_failure(error: Exception) -> bool:
 
 
 @contextmanager
-def explained(
+def explain_errors(
     function: Callable[..., object], from_url: Mapping[str, Any]
 ) -> Iterator[None]:
     """Turn bad mathtext from the URL into an argument error; add notes to others.
@@ -61,11 +61,11 @@ def explained(
     except ArgumentsError as error:
         raise InnerFigureError(f"{qualified_name(function)}: {error}") from error
     except Exception as error:
-        fault = _mathtext_fault(error, from_url)
+        fault = _find_mathtext_fault(error, from_url)
         if fault is not None:
             raise ArgumentsError([fault]) from error
-        line = _line_of(error, function)
-        hints = _inject_hint(error, line, function), _thread_hint(error)
+        line = _find_user_line(error, function)
+        hints = _find_inject_hint(error, line, function), _find_thread_hint(error)
         for note in (line, *hints):
             if note:
                 error.add_note(note)
@@ -74,7 +74,7 @@ def explained(
 
 
 @contextmanager
-def explained_size(chosen: Mapping[str, Any], variant: Variant) -> Iterator[None]:
+def explain_size(chosen: Mapping[str, Any], variant: Variant) -> Iterator[None]:
     """Turn the error of a picture that the URL made too large into an argument error.
 
     :param chosen: the arguments that differ from their defaults. If there are none,
@@ -100,18 +100,20 @@ def explained_size(chosen: Mapping[str, Any], variant: Variant) -> Iterator[None
         ) from error
 
 
-def _mathtext_fault(
+def _find_mathtext_fault(
     error: Exception, from_url: Mapping[str, Any]
 ) -> ArgumentFault | None:
     found = mathtext_of(error)
     if found is None or type(error) is RuntimeError:
         return None  # A RuntimeError is FreeType's: the text is valid mathtext.
     for name, value in from_url.items():
-        for text in [value] if isinstance(value, str) else _texts(value):
+        for text in [value] if isinstance(value, str) else _list_texts(value):
             # Matplotlib parses each line separately.
             lines = text.split("\n")
             if any(line in found and _MARKUP.search(line) for line in lines):
-                reason = f"Matplotlib cannot read it as mathtext: {_reason(error)}."
+                reason = (
+                    f"Matplotlib cannot read it as mathtext: {_read_reason(error)}."
+                )
                 return ArgumentFault(name, cut(text), reason, _ACCEPTED)
     return None
 
@@ -120,7 +122,7 @@ _MARKUP = re.compile(r"[$\\{}^_]")
 _ACCEPTED = r"text whose parts between $ and $ are mathtext, and \$ for a dollar sign"
 
 
-def _texts(value: object) -> list[str]:
+def _list_texts(value: object) -> list[str]:
     items = value if isinstance(value, list | set | tuple | frozenset) else []
     return [item for item in items if isinstance(item, str)]
 
@@ -129,17 +131,19 @@ def _texts(value: object) -> list[str]:
 _PARSER_WORDS = re.compile(r"^Parse\w*Exception: |\s*\(at char .*$")
 
 
-def _reason(error: Exception) -> str:
+def _read_reason(error: Exception) -> str:
     """Return the last line that is not blank; pyparsing draws an arrow above it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     reason = _PARSER_WORDS.sub("", lines[-1]) if lines else ""
     return reason.rstrip(".") or type(error).__name__
 
 
-def _inject_hint(error: Exception, line: str, function: Callable[..., object]) -> str:
+def _find_inject_hint(
+    error: Exception, line: str, function: Callable[..., object]
+) -> str:
     """Return how to pass a request's value, if *error* is due to its absence.
 
-    :param line: the result of :func:`_line_of`.
+    :param line: the result of :func:`_find_user_line`.
     """
     missed = error.obj if isinstance(error, AttributeError) else error
     is_user = missed is None and "current_user" in line
@@ -147,27 +151,27 @@ def _inject_hint(error: Exception, line: str, function: Callable[..., object]) -
     if not (is_user or is_request or isinstance(missed, _AppCtxGlobals)):
         return ""
     frames = [frame for frame, _ in walk_tb(error.__traceback__)]
-    if not line and _is_wrapped(function, frames):
+    if not line and _is_in_decorator(function, frames):
         return (
-            "A decorator below @figure_route sees no request, and does not run for a "
-            "picture from the cache. Give it to decorators=[…] of the route instead."
+            "A decorator below @figure_route has no request, and does not run for a "
+            "cached picture. Pass it to the route as decorators=[…]."
         )
     if any(_TRANSLATORS.search(f.f_globals.get("__name__", "")) for f in frames):
         return (
-            "A figure function sees no request, and so no language: pass it with "
-            "inject={'language': lambda: str(get_locale())}, and translate in "
+            "A figure function has no request, so its language is unknown. Pass it "
+            "with inject={'language': lambda: str(get_locale())}, and translate in "
             "`with force_locale(language):`."
         )
     return (
-        "A figure function sees no request, session, user or g: pass the value with "
-        "inject={'name': lambda: …}, and take it as the parameter `name`."
+        "A figure function has no request, session, user or g. Pass the value with "
+        "inject={'name': lambda: …}, and add a parameter `name`."
     )
 
 
 _OF_A_THREAD = re.compile(r"created in a thread can only|main thread of the main inter")
 
 
-def _thread_hint(error: Exception) -> str:
+def _find_thread_hint(error: Exception) -> str:
     """Return the fix if *error* is the use of an object of another thread."""
     if not _OF_A_THREAD.search(str(error)):
         return ""
@@ -175,11 +179,11 @@ def _thread_hint(error: Exception) -> str:
         "A picture is rendered in a separate thread. Open the connection in the figure "
         "function or in load, or with check_same_thread=False."
         if "SQLite" in str(error)
-        else "A picture is rendered in a separate thread, which gets no signals."
+        else "A picture is rendered in a separate thread, which receives no signals."
     )
 
 
-def _is_wrapped(function: Callable[..., object], frames: list[FrameType]) -> bool:
+def _is_in_decorator(function: Callable[..., object], frames: list[FrameType]) -> bool:
     """Return whether *frames* end in a decorator, before the figure function runs."""
     plain = plain_function(function)
     code = getattr(plain, "__code__", None)
@@ -189,7 +193,7 @@ def _is_wrapped(function: Callable[..., object], frames: list[FrameType]) -> boo
 _TRANSLATORS = re.compile("babel|gettext")
 
 
-def _line_of(error: Exception, function: Callable[..., object]) -> str:
+def _find_user_line(error: Exception, function: Callable[..., object]) -> str:
     """Return the last line of the user's file in *error*'s traceback, or ``""``."""
     code = getattr(plain_function(function), "__code__", None)
     own = code.co_filename if code else None

@@ -20,10 +20,11 @@ from weakref import ref
 from flask import Flask
 
 from ..errors import ConfigError
+from ..limits.deadline import Deadline
 from ..settings import Settings
 from ..signals import tell, worker_killed
-from .futures_executor import OnExecutor
-from .ipc import check_found
+from .futures_executor import FuturesExecutor
+from .ipc import check_app_object
 
 logger = logging.getLogger("flask_mplstream")
 
@@ -31,7 +32,7 @@ logger = logging.getLogger("flask_mplstream")
 _INTERPRETERS = ("python", "pypy", "graalpy")
 
 
-class Elsewhere(Protocol):
+class PayloadRunner(Protocol):
     """A runner of payloads outside this process."""
 
     def clock(self) -> float:
@@ -40,12 +41,11 @@ class Elsewhere(Protocol):
     def start(self) -> None:
         """Get ready before the first render."""
 
-    def run(
-        self, payload: bytes, timeout_s: float, on_turn: Callable[[], object]
-    ) -> bytes:
-        """Return the result of *payload* within *timeout_s* seconds.
+    def run(self, payload: bytes, deadline: Deadline) -> bytes:
+        """Return the result of *payload*.
 
-        :param on_turn: called when the render begins.
+        :param deadline: its clock is this runner's; its step becomes "the render" when
+            the render begins.
         """
 
     def stop(self) -> None:
@@ -54,19 +54,19 @@ class Elsewhere(Protocol):
 
 def choose_executor(
     app: Flask, settings: Settings, modules: tuple[str, ...]
-) -> Elsewhere | None:
+) -> PayloadRunner | None:
     """Return the runner of *app*'s renders; ``None`` for this process.
 
     :param modules: the figure functions' modules, which workers import.
     """
     if settings.executor is not None:
-        return OnExecutor(settings.executor)
+        return FuturesExecutor(settings.executor)
     if not settings.workers:
         return None
     if cause := find_obstacle():
         logger.warning(
-            "MPLSTREAM_WORKERS is %d, but the figures of %r are drawn in this process: "
-            "%s. Set MPLSTREAM_WORKERS to 0 here, or use MPLSTREAM_EXECUTOR.",
+            "MPLSTREAM_WORKERS is %d, but this process draws the figures of %r itself: "
+            "%s. Set MPLSTREAM_WORKERS to 0, or use MPLSTREAM_EXECUTOR.",
             settings.workers,
             app.name,
             cause,
@@ -78,7 +78,7 @@ def choose_executor(
         settings.workers,
         Startup(settings.worker_bytes, settings.app, modules),
         max_renders=settings.worker_renders,
-        on_killed=_reporter(app),
+        on_killed=_make_reporter(app),
     )
 
 
@@ -86,19 +86,19 @@ def find_obstacle() -> str | None:
     """Return the reason why this process cannot have workers, or ``None``."""
     if getattr(multiprocessing.current_process(), "daemon", False):
         return (
-            "it is daemonic, as the processes of Celery's prefork pool and of "
-            "multiprocessing.Pool are, and may have no children"
+            "it is daemonic, like the processes of Celery's prefork pool and of "
+            "multiprocessing.Pool, and cannot have children"
         )
     executable = os.fsdecode(spawn.get_executable() or "")
     if not any(name in Path(executable).name.lower() for name in _INTERPRETERS):
         return (
-            f"its sys.executable is {executable!r}, as in uWSGI, which is no Python "
-            f"interpreter to start"
+            f"its sys.executable is {executable!r}, which is not a Python interpreter "
+            f"(as in uWSGI)"
         )
-    return _find_fault_of_semaphores()
+    return _find_semaphore_fault()
 
 
-def _find_fault_of_semaphores() -> str | None:
+def _find_semaphore_fault() -> str | None:
     """Create a lock, which needs shared memory; AWS Lambda has none."""
     methods = multiprocessing.get_all_start_methods()
     # A lock of the fork context is unlinked at once and needs no resource tracker.
@@ -106,11 +106,11 @@ def _find_fault_of_semaphores() -> str | None:
     try:
         multiprocessing.get_context(method).Lock()
     except (ImportError, OSError) as error:
-        return f"it can have no semaphores, which need /dev/shm ({error})"
+        return f"it cannot create semaphores, which require /dev/shm ({error})"
     return None
 
 
-def _reporter(app: Flask) -> Callable[[str], None]:
+def _make_reporter(app: Flask) -> Callable[[str], None]:
     """Return a function that signals a killed worker and does not keep *app* alive."""
     held = ref(app)
 
@@ -122,7 +122,7 @@ def _reporter(app: Flask) -> Callable[[str], None]:
     return report
 
 
-def check_app(name: str | None) -> None:
+def check_app_name(name: str | None) -> None:
     """Reject a ``MPLSTREAM_APP`` that is known to be wrong.
 
     Nothing is imported, and a module that is being imported is accepted, as it may
@@ -139,8 +139,8 @@ def check_app(name: str | None) -> None:
         )
     if not _is_findable(module):
         raise ConfigError(
-            f"MPLSTREAM_APP is {name!r}, but Python finds no module {module!r}. Name "
-            f"the module as an import statement does."
+            f"MPLSTREAM_APP is {name!r}, but there is no module {module!r}. Name the "
+            f"module as in an import statement."
         )
     loaded = sys.modules.get(module)
     if loaded is None or _is_being_imported(loaded):
@@ -148,9 +148,9 @@ def check_app(name: str | None) -> None:
     if not hasattr(loaded, attribute):
         raise ConfigError(
             f"MPLSTREAM_APP is {name!r}, but {module!r} has no {attribute!r}. Name the "
-            f"Flask app in it, or the function that makes it."
+            f"Flask app in it, or the function that returns it."
         )
-    check_found(name, getattr(loaded, attribute))
+    check_app_object(name, getattr(loaded, attribute))
 
 
 def _is_findable(module: str) -> bool:

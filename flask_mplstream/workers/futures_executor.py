@@ -13,12 +13,13 @@ from concurrent.futures import BrokenExecutor, CancelledError, Executor
 from contextlib import suppress
 
 from ..errors import ConfigError, OverloadedError, SlowRenderError, WorkerDiedError
+from ..limits.deadline import Deadline
 from . import ipc
 
 logger = logging.getLogger("flask_mplstream")
 
 
-class OnExecutor:
+class FuturesExecutor:
     """A runner of payloads on an executor.
 
     :param given: the executor, or a callable that creates one, which is called at
@@ -36,67 +37,42 @@ class OnExecutor:
 
     def start(self) -> None:
         """Create the executor now."""
-        self._current(threading.TIMEOUT_MAX)
+        self._get_executor(Deadline(None))
 
-    def run(
-        self,
-        payload: bytes,
-        timeout_s: float,
-        on_turn: Callable[[], object] = lambda: None,
-    ) -> bytes:
+    def run(self, payload: bytes, deadline: Deadline) -> bytes:
         """Return the result of *payload*.
 
-        :param on_turn: called before the executor gets *payload*, as an executor does
-            not report the beginning of the render.
-        :raises OverloadedError: if no executor is created in *timeout_s*.
-        :raises SlowRenderError: after *timeout_s*.
+        :param deadline: its step becomes "the render" before the executor gets
+            *payload*, as an executor does not report the beginning of the render.
+        :raises OverloadedError: if no executor is created in time.
+        :raises SlowRenderError: at the deadline.
         :raises WorkerDiedError: if the executor is broken, and its replacement, if
             *given* can create one, is broken too.
         """
-        deadline = time.monotonic() + timeout_s
-        executor = self._current(timeout_s)
-        on_turn()
+        executor = self._get_executor(deadline)
+        deadline.begin("the render")
         try:
-            return self._run_on(executor, payload, deadline - time.monotonic())
+            return _run_on(executor, payload, deadline)
         except WorkerDiedError:
             if isinstance(self._given, Executor):
                 raise
-            logger.warning("The executor broke; making another.", exc_info=True)
-            executor = self._current(deadline - time.monotonic(), broken=executor)
-            return self._run_on(executor, payload, deadline - time.monotonic())
+            logger.warning("The executor is broken; creating another.", exc_info=True)
+            executor = self._get_executor(deadline, broken=executor)
+            return _run_on(executor, payload, deadline)
 
-    def _run_on(self, executor: Executor, payload: bytes, timeout_s: float) -> bytes:
-        try:
-            future = executor.submit(ipc.run, payload)
-        except Exception as error:  # Broken, shut down, or its connection closed.
-            raise WorkerDiedError(f"The executor takes no render: {error}.") from error
-        timeout_s = max(timeout_s, 0.0)
-        try:
-            return future.result(timeout_s)
-        except TimeoutError:
-            # An executor cannot kill a render that has begun: it goes on.
-            future.cancel()
-            raise SlowRenderError(
-                f"The picture was not ready after {timeout_s:.1f} seconds."
-            ) from None
-        except (BrokenExecutor, CancelledError) as error:
-            raise WorkerDiedError(
-                f"The process that rendered the picture ended: "
-                f"{str(error) or 'the executor gave the render up.'}"
-            ) from error
-
-    def _current(self, timeout_s: float, broken: Executor | None = None) -> Executor:
+    def _get_executor(
+        self, deadline: Deadline, broken: Executor | None = None
+    ) -> Executor:
         """Return the executor; create one if there is none, or to replace *broken*."""
-        timeout_s = max(timeout_s, 0.0)
-        if not self._lock.acquire(timeout=timeout_s):
+        if not self._lock.acquire(timeout=deadline.lock_timeout_s):
             raise OverloadedError(
-                f"The executor was not made in {timeout_s:.1f} seconds.",
-                fix="Look at what the callable in MPLSTREAM_EXECUTOR waits for.",
+                f"The executor was not created within {deadline.timeout_s:g} seconds.",
+                fix="Find out why the callable in MPLSTREAM_EXECUTOR is slow.",
             )
         try:
             if broken is not None and self._executor is broken:
                 self._executor = None
-                _end(broken)
+                _shut_down(broken)
             if self._executor is None:
                 self._executor = self._make_executor()
             return self._executor
@@ -107,12 +83,12 @@ class OnExecutor:
         try:
             made = self._given if isinstance(self._given, Executor) else self._given()
         except Exception as error:
-            error.add_note("It comes from the callable in MPLSTREAM_EXECUTOR.")
+            error.add_note("The callable in MPLSTREAM_EXECUTOR raised this error.")
             raise
         if not isinstance(made, Executor):
             raise ConfigError(
-                f"MPLSTREAM_EXECUTOR made {made!r}, which is no "
-                f"concurrent.futures.Executor. Of a Dask client it is "
+                f"MPLSTREAM_EXECUTOR returned {made!r}, which is not a "
+                f"concurrent.futures.Executor. For a Dask client, return "
                 f"client.get_executor()."
             )
         return made
@@ -122,10 +98,30 @@ class OnExecutor:
         with self._lock:
             executor, self._executor = self._executor, None
         if executor is not None and not isinstance(self._given, Executor):
-            _end(executor)
+            _shut_down(executor)
 
 
-def _end(executor: Executor) -> None:
+def _run_on(executor: Executor, payload: bytes, deadline: Deadline) -> bytes:
+    try:
+        future = executor.submit(ipc.run_payload, payload)
+    except Exception as error:  # Broken, shut down, or its connection closed.
+        raise WorkerDiedError(f"The executor rejects renders: {error}.") from error
+    try:
+        return future.result(deadline.lock_timeout_s)
+    except TimeoutError:
+        # An executor cannot kill a render that has begun: it goes on.
+        future.cancel()
+        raise SlowRenderError(
+            f"The picture was not ready after {deadline.timeout_s:g} seconds."
+        ) from None
+    except (BrokenExecutor, CancelledError) as error:
+        raise WorkerDiedError(
+            f"The render's process ended: "
+            f"{str(error) or 'the executor canceled the render.'}"
+        ) from error
+
+
+def _shut_down(executor: Executor) -> None:
     """Shut *executor* down without waiting; ignore errors, as it may be broken."""
     with suppress(Exception):
         try:

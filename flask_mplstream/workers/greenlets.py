@@ -15,7 +15,7 @@ logger = logging.getLogger("flask_mplstream")
 USUAL_FOLLOWERS = 6
 
 
-def greenlet_library() -> str | None:
+def find_greenlet_library() -> str | None:
     """Return the name of the library that has replaced threads, if any."""
     gevent = sys.modules.get("gevent.monkey")
     if gevent is not None and gevent.is_module_patched("threading"):
@@ -26,17 +26,17 @@ def greenlet_library() -> str | None:
     return None
 
 
-def usual_followers() -> float:
+def choose_max_followers() -> float:
     """Return the default limit of followers: none if threads are greenlets."""
-    return USUAL_FOLLOWERS if greenlet_library() is None else math.inf
+    return USUAL_FOLLOWERS if find_greenlet_library() is None else math.inf
 
 
 def warn_of_greenlets() -> None:
     """Warn, under greenlets, that a render in this process blocks all its requests."""
-    library = greenlet_library()
+    library = find_greenlet_library()
     if library is not None:
         logger.warning(
-            "With %s, a render in the web process stops all its other requests, and "
-            "no timeout ends it. Render in processes: set MPLSTREAM_WORKERS.",
+            "With %s, a render in the web process blocks all other requests, and no "
+            "timeout stops it. Set MPLSTREAM_WORKERS to render in other processes.",
             library,
         )

@@ -33,7 +33,7 @@ from .request_isolation import run_without_request
 def pack(
     app_name: str | None, recipe: Recipe, values: Mapping[str, Any], variant: Variant
 ) -> bytes:
-    """Return one render as bytes, for :func:`run`.
+    """Return one render as bytes, for :func:`run_payload`.
 
     :param app_name: ``MPLSTREAM_APP``.
     :raises ConfigError: if an argument cannot be pickled.
@@ -42,55 +42,55 @@ def pack(
         return pickle.dumps((app_name, recipe, values, variant, app_globals()))
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise ConfigError(
-            f"A render of {recipe.source} cannot be sent to a worker: {error}. Its "
-            f"arguments and options travel as values: define their classes at the "
-            f"top level of a module."
+            f"A render of {recipe.source} cannot be sent to a worker: {error}. Define "
+            f"the classes of its arguments and options at the top level of a module, "
+            f"so that they can be pickled."
         ) from error
 
 
-def run(payload: bytes) -> bytes:
+def run_payload(payload: bytes) -> bytes:
     """Render *payload* in the worker; return the bytes for :func:`unpack`."""
     try:
         # Unpickling may import a module that renders; it must render in this process.
         result: RenderedImage | _Failure = run_without_request(
-            None, lambda: _image(payload)
+            None, lambda: _render(payload)
         )
     except BaseException as error:  # sys.exit() must not end the worker.
-        if hint := _hint(error):
+        if hint := _find_hint(error):
             error.add_note(hint)
         result = _Failure.of(error)
     return pickle.dumps(result)
 
 
-def _hint(error: BaseException) -> str | None:
+def _find_hint(error: BaseException) -> str | None:
     """Return the setting that fixes an error in a worker, if one does."""
     if isinstance(error, MemoryError):
-        return "A worker may take MPLSTREAM_WORKER_BYTES. Raise it, or draw less."
+        return "A worker is limited to MPLSTREAM_WORKER_BYTES. Raise it or draw less."
     if isinstance(error, RuntimeError) and "outside of application" in str(error):
         return "A worker has no app. Set MPLSTREAM_APP = 'module:create_app' to yours."
     return None
 
 
-def _image(payload: bytes) -> RenderedImage:
+def _render(payload: bytes) -> RenderedImage:
     use_agg()
     recipe: Recipe
     given: Globals
     app_name, recipe, values, variant, given = _unpickle(payload)
-    app = None if app_name is None else app_named(app_name)
+    app = None if app_name is None else load_app(app_name)
     with carrying(given):
-        return run_without_request(app, lambda: recipe.image(values, variant))
+        return run_without_request(app, lambda: recipe.render(values, variant))
 
 
 def unpack(result: bytes) -> RenderedImage:
     """Return the picture, or raise the worker's error.
 
-    :param result: the result of :func:`run`.
+    :param result: the result of :func:`run_payload`.
     :raises RemoteError: instead of an error that cannot be pickled.
     """
-    outcome: RenderedImage | _Failure = _unpickle(result)
-    if isinstance(outcome, _Failure):
-        raise outcome.error() from _RemoteTraceback(outcome.traceback)
-    return outcome
+    received: RenderedImage | _Failure = _unpickle(result)
+    if isinstance(received, _Failure):
+        raise received.restore_error() from _RemoteTraceback(received.traceback)
+    return received
 
 
 def _unpickle(pickled: bytes) -> Any:
@@ -128,7 +128,7 @@ class _Failure:
         notes = tuple(getattr(error, "__notes__", ()))
         return cls(pickled, shown, notes, text, response)
 
-    def error(self) -> Exception:
+    def restore_error(self) -> Exception:
         """Return the original error, or a :class:`RemoteError` with its text."""
         if self.response is not None:
             status, headers, body = self.response
@@ -158,7 +158,7 @@ def _pickle_error(error: BaseException) -> bytes | None:
 _apps_lock = threading.Lock()  # guards the cache of _make_app
 
 
-def app_named(name: str) -> Flask:
+def load_app(name: str) -> Flask:
     """Return the app called *name*, created once for all threads of the worker.
 
     :raises ConfigError: if there is none.
@@ -167,7 +167,7 @@ def app_named(name: str) -> Flask:
         return _make_app(name)
 
 
-def check_app(name: str | None) -> None:
+def preload_app(name: str | None) -> None:
     """Create the app called *name*, if any, as the first task of a worker.
 
     Other errors are ignored here; the first render reports them.
@@ -176,7 +176,7 @@ def check_app(name: str | None) -> None:
     """
     try:
         if name is not None:
-            run_without_request(None, lambda: app_named(name))
+            run_without_request(None, lambda: load_app(name))
     except ConfigError as error:
         raise ConfigError(str(error)) from None
     except (Exception, SystemExit):
@@ -192,23 +192,23 @@ def _make_app(name: str) -> Flask:
         raise ConfigError(
             f"MPLSTREAM_APP is {name!r}, which a worker cannot import: {error}"
         ) from error
-    check_found(name, found)
+    check_app_object(name, found)
     if isinstance(found, Flask):
         return found
     try:
         app = found()
     except Exception as error:
-        error.add_note(f"It comes from MPLSTREAM_APP, which is {name!r}.")
+        error.add_note(f"MPLSTREAM_APP = {name!r} raised this error.")
         raise
     if not isinstance(app, Flask):
         raise ConfigError(
-            f"MPLSTREAM_APP is {name!r}, which gives {type(app)!r}. Name a Flask app, "
-            f"or a function without arguments that makes one."
+            f"MPLSTREAM_APP is {name!r}, which returns {type(app)!r}. Name a Flask "
+            f"app, or a function without arguments that returns one."
         )
     return app
 
 
-def check_found(name: str, found: object) -> None:
+def check_app_object(name: str, found: object) -> None:
     """Reject *found* if it is neither an app nor a callable without arguments.
 
     :param name: ``MPLSTREAM_APP``, the name of *found*.
@@ -224,8 +224,8 @@ def check_found(name: str, found: object) -> None:
         except ValueError:
             return  # A built-in function without a signature.
         except TypeError as error:
-            reason = f"which needs arguments: {error}"
+            reason = f"which requires arguments: {error}"
     raise ConfigError(
         f"MPLSTREAM_APP is {name!r}, {reason}. Name a Flask app, or a function without "
-        f"arguments that makes one."
+        f"arguments that returns one."
     )

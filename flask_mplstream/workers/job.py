@@ -12,6 +12,7 @@ import inspect
 import pickle
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -26,7 +27,7 @@ from ..rendered_image import RenderedImage
 from ..rendering.figure_reuse import build_once
 from ..rendering.pipeline import Limits, Meaning, render_variant
 from ..rendering.styles import Look
-from .exception_notes import explained, explained_size
+from .exception_notes import explain_errors, explain_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Recipe:
         """The figure function's full name."""
         return full_name(self.function)
 
-    def image(
+    def render(
         self,
         values: Mapping[str, Any],
         variant: Variant,
@@ -69,23 +70,19 @@ class Recipe:
             URL's arguments, scale or width make the picture too large.
         """
         deadline = deadline or Deadline(None)
-        began, loaded, steps = perf_counter(), [], []
         from_url = {name: values[name] for name in self.url_names}
         chosen = {
             name: value
             for name, value in from_url.items()
             if name not in self.defaults or self.defaults[name] != value
         }
-        with explained_size(chosen, variant), explained(self.function, from_url):
-            if self.load is not None:
-                deadline.begin("load")
-                given = {name: values[name] for name in self.load_takes}
-                loaded = [_await_result(self.load(**given))]
-                steps = [("load", perf_counter() - began)]
-                release()  # The wait for this figure's turn may be long.
+        with explain_size(chosen, variant), explain_errors(self.function, from_url):
+            loaded, steps = self._load_data(values, deadline, release)
             image = render_variant(
-                lambda: build_once(
-                    lambda: self._figure(loaded, values, release), self.source
+                partial(
+                    build_once,
+                    partial(self._build_figure, loaded, values, release),
+                    self.source,
                 ),
                 variant,
                 source=self.source,
@@ -96,13 +93,37 @@ class Recipe:
             )
         return replace(image, timings_s=(*steps, *image.timings_s))
 
-    def _figure(
+    def _load_data(
+        self,
+        values: Mapping[str, Any],
+        deadline: Deadline,
+        release: Callable[[], object],
+    ) -> tuple[list[Any], list[tuple[str, float]]]:
+        """Return the figure function's first argument, if any, and the step's time."""
+        if self.load is None:
+            return [], []
+        deadline.begin("load")
+        began = perf_counter()
+        data = _await_result(
+            self.load(**{name: values[name] for name in self.load_takes})
+        )
+        elapsed_s = perf_counter() - began
+        release()  # The wait for this figure's turn may be long.
+        return [data], [("load", elapsed_s)]
+
+    def _build_figure(
         self,
         loaded: Sequence[Any],
         values: Mapping[str, Any],
         release: Callable[[], object],
     ) -> object:
-        returned = _no_response(_await_result(self.function(*loaded, **values)))
+        returned = _await_result(self.function(*loaded, **values))
+        if isinstance(returned, Response):
+            # Read the body now: several requests may share it, and a stream is read
+            # once.
+            returned.direct_passthrough = False
+            returned.get_data()
+            abort(returned)  # Sent unchanged and not cached.
         release()  # Encoding may take long.
         return returned
 
@@ -111,17 +132,17 @@ class Recipe:
 
         :raises ConfigError: naming the function and the fix.
         """
-        for what, function in (("figure function", self.function), ("load", self.load)):
+        for role, function in (("figure function", self.function), ("load", self.load)):
             try:
                 pickle.dumps(function)
             except (pickle.PicklingError, AttributeError, TypeError) as error:
                 name = qualified_name(function) if function else ""
                 raise ConfigError(
-                    f"The {what} {name!r} cannot run in a worker, which imports it by "
+                    f"The {role} {name!r} cannot run in a worker, which imports it by "
                     f"name: {error}. Define it with def at the top level of a module, "
                     f"not inside a function and not as a lambda, with "
-                    f"@figure_route above its other decorators; what it closes over "
-                    f"can be a parameter, or come through load=… or inject=…."
+                    f"@figure_route above its other decorators. Pass values from an "
+                    f"enclosing function as parameters, or with load=… or inject=…."
                 ) from error
 
 
@@ -132,12 +153,3 @@ def _await_result(returned: Any) -> Any:
     there, it would wait for the gate that this thread holds: a deadlock.
     """
     return asyncio.run(returned) if inspect.iscoroutine(returned) else returned
-
-
-def _no_response(returned: object) -> object:
-    if isinstance(returned, Response):
-        # Read the body now: several requests may share it, and a stream is read once.
-        returned.direct_passthrough = False
-        returned.get_data()
-        abort(returned)  # Sent unchanged and not cached.
-    return returned

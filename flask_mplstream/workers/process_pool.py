@@ -24,7 +24,14 @@ from weakref import WeakSet, finalize
 
 from pebble import ProcessPool
 
-from ..errors import ConfigError, OverloadedError, SlowRenderError, WorkerDiedError
+from ..errors import (
+    ConfigError,
+    MplStreamError,
+    OverloadedError,
+    SlowRenderError,
+    WorkerDiedError,
+)
+from ..limits.deadline import Deadline
 from . import ipc
 from .process_group import KeptContext, limit_memory, settle, start_context
 from .reaper import reaper
@@ -34,9 +41,9 @@ logger = logging.getLogger("flask_mplstream")
 
 T = TypeVar("T")
 
-#: Fraction of a request's time after which its render no longer begins: many would
-#: need more than the rest, and their workers would be killed in vain. The wait for a
-#: worker that is starting may last longer, as no other request could use it either.
+#: Fraction of a request's time after which its render no longer begins: many renders
+#: would need more than the rest, and their workers would be killed for no result. The
+#: wait for a worker that is starting may last longer, as no other request can use it.
 LATEST_START = 0.5
 #: The fix if workers are busy or starting.
 MORE_WORKERS = (
@@ -78,7 +85,7 @@ class Startup:
                 import_module(module)
         if self.app_name is not None:
             with suppress(Exception, SystemExit):
-                ipc.app_named(self.app_name)
+                ipc.load_app(self.app_name)
 
 
 class StartClock:
@@ -92,17 +99,17 @@ class StartClock:
 
     def __init__(self, is_up: Callable[[], bool]) -> None:
         self._is_up = is_up
-        self._lock = threading.Lock()  # guards _stood_s and _stopped_at
-        self._stood_s = 0.0
+        self._lock = threading.Lock()  # guards _stopped_s and _stopped_at
+        self._stopped_s = 0.0
         self._stopped_at: float | None = None
 
     def __call__(self) -> float:
         """Return the time in seconds."""
         with self._lock:
-            return time.monotonic() - self._stood_s - self._standing_s
+            return time.monotonic() - self._stopped_s - self._current_stop_s
 
     @property
-    def _standing_s(self) -> float:
+    def _current_stop_s(self) -> float:
         if self._stopped_at is None:
             return 0.0
         return min(time.monotonic() - self._stopped_at, FREE_START_S)
@@ -113,46 +120,21 @@ class StartClock:
             if self._stopped_at is None and not self._is_up():
                 self._stopped_at = time.monotonic()
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """Resume, as a worker has started or failed to start."""
         with self._lock:
-            self._stood_s += self._standing_s
+            self._stopped_s += self._current_stop_s
             self._stopped_at = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Turn:
-    """The time of one request, in seconds of *clock*."""
-
-    clock: Callable[[], float]
-    latest_start: float
-    deadline: float
-
-    @classmethod
-    def of(cls, timeout_s: float, clock: Callable[[], float]) -> _Turn:
-        """Return the turn of a request with *timeout_s* seconds from now."""
-        now = clock()
-        return cls(clock, now + timeout_s * LATEST_START, now + timeout_s)
-
-    @property
-    def remaining_s(self) -> float:
-        """Seconds until the deadline."""
-        return max(self.deadline - self.clock(), 0)
-
-    @property
-    def due_s(self) -> float:
-        """Seconds that a render may always take, even if it begins late."""
-        return self.deadline - self.latest_start
-
-
-class _Aside:
-    """Threads for background work, for which no request waits."""
+class _Background:
+    """Threads for work for which no request waits."""
 
     def __init__(self) -> None:
         self._threads: WeakSet[threading.Thread] = WeakSet()
 
-    def run(self, name: str, call: Callable[[], object]) -> bool:
-        """Run *call* in a new thread.
+    def start(self, name: str, call: Callable[[], object]) -> bool:
+        """Start a thread that runs *call*.
 
         :return: ``False`` if the system cannot start another thread.
         """
@@ -183,7 +165,7 @@ class _Process:
     #: ``time.monotonic()`` at the start.
     began: float
 
-    def result_of(self, task: Future[T], turn: _Turn) -> T:
+    def wait_for(self, task: Future[T], deadline: Deadline) -> T:
         """Return the result of *task*.
 
         Pebble loses the task of a process that exits with 0, and a task that is
@@ -195,13 +177,18 @@ class _Process:
         has_ended = False
         while True:
             try:
-                return task.result(min(turn.remaining_s, PULSE_S))
+                return task.result(min(deadline.remaining_s, PULSE_S))
             except TimeoutError:
-                if not turn.remaining_s:
+                if deadline.has_passed:
                     raise
                 if has_ended:
                     raise BrokenExecutor("The task was lost.") from None
             has_ended = self.context.has_ended
+
+    def stop(self) -> None:
+        """Kill the process with its process group."""
+        self.pool.stop()
+        self.context.kill()
 
 
 class _Worker:
@@ -212,13 +199,13 @@ class _Worker:
         startup: Startup,
         max_renders: int,
         on_killed: Callable[[str], object],
-        aside: _Aside,
+        background: _Background,
         clock: StartClock,
     ) -> None:
         self._startup = startup
         self._max_renders = max_renders
         self._on_killed = on_killed
-        self._aside = aside
+        self._background = background
         self._clock = clock
         self._process: _Process | None = None
         self._job: Future[bytes] | None = None
@@ -252,9 +239,9 @@ class _Worker:
             try:
                 self._process = self._new_process()
             except BaseException:
-                clock.go_on()
+                clock.resume()
                 raise
-            self._process.ready.add_done_callback(lambda _: clock.go_on())
+            self._process.ready.add_done_callback(lambda _: clock.resume())
             self._renders = 0
         return self._process
 
@@ -262,18 +249,19 @@ class _Worker:
         began = time.monotonic()
         context = KeptContext(start_context())
         pool = ProcessPool(1, initializer=self._startup, context=context)
-        ready = pool.schedule(ipc.check_app, [self._startup.app_name])
+        ready = pool.schedule(ipc.preload_app, [self._startup.app_name])
         context.watch()
         return _Process(pool, context, ready, began)
 
     def report(self) -> None:
         """Log a wrong ``MPLSTREAM_APP`` as soon as the process detects it."""
         if self._process is not None:
-            self._process.ready.add_done_callback(_log_fault)
+            self._process.ready.add_done_callback(_log_wrong_app)
 
-    def run(self, payload: bytes, turn: _Turn) -> bytes:
+    def run(self, payload: bytes, deadline: Deadline, due_s: float) -> bytes:
         """Return the result of *payload*.
 
+        :param due_s: seconds that the render may take even if it begins late.
         :raises ConfigError: if ``MPLSTREAM_APP`` is wrong.
         :raises OverloadedError: if the process starts too late or the pool is stopped.
         :raises SlowRenderError: if the render reaches the deadline; it is killed.
@@ -281,10 +269,10 @@ class _Worker:
         """
         try:
             process = self._start_process()
-            self._wait_for_start(process, turn)
+            self._wait_for_start(process, deadline)
             self._renders += 1
-            return self._render_in(process, payload, turn)
-        except (ConfigError, OverloadedError, SlowRenderError, WorkerDiedError):
+            return self._render_in(process, payload, deadline, due_s)
+        except MplStreamError:
             raise
         except CancelledError:
             raise _stop_error() from None
@@ -294,7 +282,7 @@ class _Worker:
             self._lose("died")
             code = getattr(error, "exitcode", None)
             raise WorkerDiedError(
-                f"The process that rendered the picture ended"
+                f"The render's worker process ended"
                 f"{'' if code is None else f' with exit code {code}'}."
             ) from error
         except BaseException:
@@ -306,16 +294,16 @@ class _Worker:
             process = self.start()
         except Exception as error:
             raise WorkerDiedError(
-                f"A worker process cannot be started: {error.__cause__ or error}."
+                f"Cannot start a worker process: {error.__cause__ or error}."
             ) from error
         if self._is_stopped:
             self.kill()  # stop() ran before this process existed.
             raise _stop_error()
         return process
 
-    def _wait_for_start(self, process: _Process, turn: _Turn) -> None:
+    def _wait_for_start(self, process: _Process, deadline: Deadline) -> None:
         try:
-            process.result_of(process.ready, turn)
+            process.wait_for(process.ready, deadline)
         except TimeoutError:
             # Let it go on starting, so that a later request finds it ready.
             if time.monotonic() - process.began > LONGEST_START_S:
@@ -329,26 +317,27 @@ class _Worker:
         except BrokenExecutor as error:
             self._lose("died")
             raise WorkerDiedError(
-                "A worker process ended while it started. Its own error is in the "
-                "error output of the server."
+                "A worker process ended during its start. See its error in the "
+                "server's error output."
             ) from error
 
-    def _render_in(self, process: _Process, payload: bytes, turn: _Turn) -> bytes:
-        remaining_s = turn.remaining_s
-        self._job = process.pool.schedule(ipc.run, [payload])
+    def _render_in(
+        self, process: _Process, payload: bytes, deadline: Deadline, due_s: float
+    ) -> bytes:
+        remaining_s = deadline.remaining_s
+        self._job = process.pool.schedule(ipc.run_payload, [payload])
         try:
-            return process.result_of(self._job, turn)
+            return process.wait_for(self._job, deadline)
         except TimeoutError:
-            if remaining_s < turn.due_s:
-                self._late_until = time.monotonic() + turn.due_s - remaining_s
+            if remaining_s < due_s:
+                self._late_until = time.monotonic() + due_s - remaining_s
                 raise OverloadedError(
-                    f"A worker started so late that the picture had "
-                    f"{remaining_s:.1f} seconds left."
+                    f"A worker was ready only {remaining_s:.1f} seconds before the "
+                    f"deadline."
                 ) from None
             self._lose("timeout")
             raise SlowRenderError(
-                f"The picture took longer than {remaining_s:.1f} seconds; its render "
-                f"was ended."
+                f"The render took more than {remaining_s:.1f} seconds and was stopped."
             ) from None
 
     def finish(self) -> None:
@@ -367,25 +356,15 @@ class _Worker:
             self._lose("died")
         self._late_until = None
 
-    def end(self) -> ProcessPool | None:
-        """Kill the process with its process group, and cancel its tasks.
-
-        :return: the process's pebble pool, for the caller to join.
-        """
-        if self._process is None:
-            return None
-        process, self._process = self._process, None
-        process.pool.stop()
-        process.context.kill()
-        for future in (process.ready, self._job):
-            if future is not None:
-                future.cancel()
-        return process.pool
-
     def stop(self) -> ProcessPool | None:
-        """Kill the process as :meth:`end` does; one that starts later ends at once."""
+        """Kill the process as :meth:`_end` does; one that starts later ends at once."""
         self._is_stopped = True
-        return self.end()
+        return self._end()
+
+    def kill(self) -> None:
+        """Kill the process, and join its pool's threads in the background."""
+        if pool := self._end():
+            self._background.start("end", pool.join)
 
     def abandon(self) -> None:
         """Kill the process for the garbage collector, without a lock or a thread.
@@ -397,25 +376,32 @@ class _Worker:
         if process is not None:
             with suppress(RuntimeError):
                 process.pool.schedule(int)  # Wakes pebble's thread that awaits tasks.
-            process.pool.stop()
-            process.context.kill()
+            process.stop()
+
+    def _end(self) -> ProcessPool | None:
+        """Kill the process and cancel its tasks.
+
+        :return: the process's pebble pool, for the caller to join.
+        """
+        process, self._process = self._process, None
+        if process is None:
+            return None
+        process.stop()
+        for future in (process.ready, self._job):
+            if future is not None:
+                future.cancel()
+        return process.pool
 
     def _lose(self, reason: str) -> None:
         if self._process is not None:  # Otherwise it was ended on purpose.
             self.kill()
             self._on_killed(reason)
 
-    def kill(self) -> None:
-        """Kill the process as :meth:`end` does; join its pool's threads elsewhere."""
-        tended = self.end()
-        if tended is not None:
-            self._aside.run("end", tended.join)
 
-
-def _log_fault(ready: Future[None]) -> None:
+def _log_wrong_app(ready: Future[None]) -> None:
     error = None if ready.cancelled() else ready.exception()
     if isinstance(error, ConfigError):
-        logger.error("Workers render nothing: %s", error)
+        logger.error("The workers cannot render: %s", error)
 
 
 def _stop_error() -> OverloadedError:
@@ -442,12 +428,12 @@ class Pool:
     ) -> None:
         # Last in, first out: the memory of the worker used last is warm.
         self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
-        self._aside = _Aside()
+        self._background = _Background()
         workers: list[_Worker] = []
         self.clock = StartClock(lambda: not all(w.is_starting for w in workers))
         for _ in range(size):
             workers.append(
-                _Worker(startup, max_renders, on_killed, self._aside, self.clock)
+                _Worker(startup, max_renders, on_killed, self._background, self.clock)
             )
             self._idle.put(workers[-1])
         self._workers = workers
@@ -470,40 +456,35 @@ class Pool:
                 self._idle.put(worker)
         self._workers[0].report()
 
-    def run(
-        self,
-        payload: bytes,
-        timeout_s: float,
-        on_turn: Callable[[], object] = lambda: None,
-    ) -> bytes:
+    def run(self, payload: bytes, deadline: Deadline) -> bytes:
         """Return the result of *payload*; render once more if the worker dies.
 
-        :param timeout_s: seconds of the start clock for the wait and the render.
-        :param on_turn: called when a worker is free.
+        :param deadline: its clock is this pool's; its step becomes "the render" when a
+            worker is free.
         :raises OverloadedError: if no worker is free or ready in time.
         :raises SlowRenderError: if the render takes longer than the remaining time.
         :raises WorkerDiedError: if both attempts end with the worker's death.
         """
-        turn = _Turn.of(timeout_s, self.clock)
-        worker = self._free(turn)
-        on_turn()
+        due_s = deadline.remaining_s * (1 - LATEST_START)
+        worker = self._take_worker(deadline, due_s)
+        deadline.begin("the render")
         try:
             try:
-                return worker.run(payload, turn)
+                return worker.run(payload, deadline, due_s)
             except WorkerDiedError:
                 if self._is_stopped:
                     raise
                 logger.warning("A worker died; rendering once more.", exc_info=True)
-                return worker.run(payload, turn)
+                return worker.run(payload, deadline, due_s)
         finally:
             self._give_back(worker)
 
-    def _free(self, turn: _Turn) -> _Worker:
+    def _take_worker(self, deadline: Deadline, due_s: float) -> _Worker:
         began = time.monotonic()
-        for until in (turn.latest_start, turn.deadline):
+        for reserved_s in (due_s, 0.0):
             left_s = math.inf
             while left_s:
-                left_s = max(until - self.clock(), 0)
+                left_s = max(deadline.lock_timeout_s - reserved_s, 0)
                 with suppress(queue.Empty):
                     return self._idle.get(timeout=left_s)
             if not any(worker.is_starting for worker in self._workers):
@@ -518,7 +499,7 @@ class Pool:
         # A background thread does this, so the request does not wait. If there is no
         # thread, the next render does it.
         renew = partial(self._renew_quietly, worker)
-        if not needs_care or not self._aside.run("worker", renew):
+        if not needs_care or not self._background.start("worker", renew):
             self._idle.put(worker)
 
     def _renew_quietly(self, worker: _Worker) -> None:
@@ -526,7 +507,7 @@ class Pool:
             self._renew(worker)
         except Exception:
             logger.warning(
-                "A worker cannot be started; the next render tries again.",
+                "Cannot start a worker; the next render tries again.",
                 exc_info=True,
             )
 
@@ -547,10 +528,10 @@ class Pool:
         if self._pid != os.getpid():
             return  # In a forked child: the workers are the parent's.
         self._is_stopped = True
-        for tended in [worker.stop() for worker in self._workers]:
-            if tended is not None:
-                tended.join()
-        self._aside.join()
+        for pool in [worker.stop() for worker in self._workers]:
+            if pool is not None:
+                pool.join()
+        self._background.join()
 
 
 def _abandon(pid: int, workers: list[_Worker]) -> None:

@@ -372,10 +372,10 @@ def test_overloads_are_logged_once_and_then_rarely(
     clock.now += EVERY_S
     log.log(OverloadedError("No room.", fix="Raise MPLSTREAM_MAX_PENDING."))
     assert [record.getMessage() for record in caplog.records] == [
-        "A picture is refused: No room. Raise MPLSTREAM_MAX_PENDING.",
-        "A picture is refused: No turn. Set MPLSTREAM_WORKERS.",
-        "A picture is refused: No room. Raise MPLSTREAM_MAX_PENDING. "
-        "49 more since the last such line.",
+        "Refused a picture: No room. Raise MPLSTREAM_MAX_PENDING.",
+        "Refused a picture: No turn. Set MPLSTREAM_WORKERS.",
+        "Refused a picture: No room. Raise MPLSTREAM_MAX_PENDING. "
+        "49 more since the last such message.",
     ]
 
 

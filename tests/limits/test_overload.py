@@ -380,4 +380,4 @@ def test_a_budget_on_several_caches_is_one(plots: FigureBlueprint) -> None:
     app.register_blueprint(blueprint)
     budget = AppState.of(app).renders()._budget
     assert isinstance(budget, Budget)
-    assert budget._store().backend is app.extensions["cache"][caches[1]]
+    assert budget._storage() is AppState.of(app).pictures(caches[1]).store

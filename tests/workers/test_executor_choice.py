@@ -409,7 +409,7 @@ def test_a_pool_that_could_not_start_all_loses_no_worker(
     monkeypatch.setattr(module, "start_context", fail_once)
     with pytest.raises(OSError, match="no more"):
         start_workers(app)
-    pool = AppState.of(app).renders()._elsewhere
+    pool = AppState.of(app).renders()._runner
     assert isinstance(pool, Pool)
     assert pool._idle.qsize() == 3
     start_workers(app)

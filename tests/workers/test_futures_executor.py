@@ -232,7 +232,7 @@ def test_an_executor_that_broke_is_made_again(
     assert level(answer) == 5
     assert len(noted(renders)) == 2
     assert len(made) == 2
-    assert "The executor broke; making another." in caplog.text
+    assert "The executor is broken; creating another." in caplog.text
     assert "terminated abruptly" in caplog.text
     assert level(client.get("/plots/grey?level=6")) == 6
     assert len(made) == 2
@@ -264,11 +264,11 @@ def test_an_executor_of_the_apps_own_that_broke_is_an_error(
     assert answer.json["detail"] == "The picture cannot be drawn."
     assert len(noted(renders)) == 1
     assert "terminated abruptly" in told_once(caplog)
-    assert "making another" not in caplog.text
+    assert "creating another" not in caplog.text
     hit = client.get("/plots/grey?level=4")
     assert hit.headers["Cache-Status"].startswith("flask-mplstream; hit")
     assert client.get("/plots/grey?level=5").status_code == 500
-    assert "takes no render" in caplog.text
+    assert "rejects renders" in caplog.text
 
 
 def test_an_executor_that_was_shut_down_is_an_error(
@@ -358,7 +358,7 @@ def test_a_render_that_is_lost_is_tried_on_another_executor(
     lost = Connection()
     lost.loses_all = True
     assert on(lost).get("/plots/grey").status_code == 500
-    assert "the executor gave the render up" in told_once(caplog)
+    assert "the executor canceled the render" in told_once(caplog)
 
 
 @pytest.mark.parametrize("is_closed", [False, True])
@@ -586,7 +586,9 @@ def test_an_injected_value_that_cannot_travel_is_told(
     assert on(make).get("/plots/unpicklable").status_code == 500
     told = told_once(caplog)
     assert "of_a_local_class cannot be sent to a worker" in told
-    assert "define their classes at the top level of a module" in told
+    assert (
+        "the classes of its arguments and options at the top level of a module" in told
+    )
 
 
 def test_an_executor_that_was_given_is_left_alone(on: Serve) -> None:
@@ -651,7 +653,7 @@ def test_a_figure_in_a_figure_that_is_asked_for_meanwhile(
     executor = Counted(1)
     app = on(executor, MPLSTREAM_APP="web:app").application
     # As if it stood in a module: threads have the very app that serves.
-    monkeypatch.setattr(ipc, "app_named", {"web:app": app}.__getitem__)
+    monkeypatch.setattr(ipc, "load_app", {"web:app": app}.__getitem__)
     with ThreadPoolExecutor(2) as threads:
         outer = threads.submit(app.test_client().get, f"/plots/{path}?seconds=0.5")
         wait_until(lambda: executor.given)

@@ -15,8 +15,8 @@ import pytest
 
 from flask_mplstream.workers.greenlets import (
     USUAL_FOLLOWERS,
-    greenlet_library,
-    usual_followers,
+    choose_max_followers,
+    find_greenlet_library,
 )
 from tests.support.processes import wait_until
 from tests.support.servers import Gunicorn
@@ -90,9 +90,9 @@ def test_greenlets_are_known_by_what_they_replace(
     """A library that is only imported changes nothing."""
     for other in ("gevent.monkey", "eventlet.patcher"):
         monkeypatch.delitem(sys.modules, other, raising=False)
-    assert greenlet_library() is None
+    assert find_greenlet_library() is None
     fake = SimpleNamespace(**{name: lambda _: is_patched})
     monkeypatch.setitem(sys.modules, module, fake)
-    assert greenlet_library() == (library if is_patched else None)
+    assert find_greenlet_library() == (library if is_patched else None)
     # A greenlet that waits holds no thread of the server.
-    assert usual_followers() == (math.inf if is_patched else USUAL_FOLLOWERS)
+    assert choose_max_followers() == (math.inf if is_patched else USUAL_FOLLOWERS)

@@ -26,6 +26,7 @@ from flask_mplstream import (
     worker_killed,
 )
 from flask_mplstream.errors import OverloadedError
+from flask_mplstream.limits.deadline import Deadline
 from flask_mplstream.web.app_state import AppState
 from flask_mplstream.workers.process_group import KeptContext, limit_memory
 from flask_mplstream.workers.process_pool import FREE_START_S, Pool, StartClock, Startup
@@ -128,8 +129,8 @@ def test_without_the_setting_there_is_no_app(
         pytest.param("tests.apps.worker_figures", "is <module", id="module"),
         pytest.param("myapp", "Write it as 'module:factory'", id="no-attribute"),
         pytest.param("", "Write it as 'module:factory'", id="empty"),
-        pytest.param("no.such:app", "finds no module 'no.such'", id="no-module"),
-        pytest.param("tests.no.such:app", "finds no module", id="no-submodule"),
+        pytest.param("no.such:app", "there is no module 'no.such'", id="no-module"),
+        pytest.param("tests.no.such:app", "there is no module", id="no-submodule"),
         pytest.param("tests.apps.worker_figures:nothing", "no 'nothing'", id="no-name"),
         pytest.param("tests.apps.worker_figures:plots", "is <", id="no-function"),
         pytest.param("tests.apps.worker_figures:grey", "'level'", id="takes-arguments"),
@@ -181,7 +182,7 @@ def test_a_factory_that_makes_no_app_is_told_before_a_render(
 ) -> None:
     """Once, as soon as the first worker knows."""
     start_workers(pool(MPLSTREAM_APP="builtins:dict").application)
-    wait_until(lambda: "Workers render nothing: MPLSTREAM_APP" in caplog.text)
+    wait_until(lambda: "The workers cannot render: MPLSTREAM_APP" in caplog.text)
     assert caplog.text.count("MPLSTREAM_APP") == 1
 
 
@@ -193,7 +194,7 @@ def test_a_factory_that_fails_is_named(
     client = pool(MPLSTREAM_APP="tests.apps.worker_figures:failing_app")
     assert client.get("/plots/grey").status_code == 500
     assert "OSError: no database" in caplog.text
-    assert "It comes from MPLSTREAM_APP" in caplog.text
+    assert "raised this error" in caplog.text
 
 
 @pytest.mark.slow
@@ -291,9 +292,9 @@ def test_a_render_that_is_lost_costs_one_more(
     """It reached pebble just as that noticed the end of the process."""
     client = pool(MPLSTREAM_WORKERS=1)
     pid = int(client.get("/plots/pid").data)
-    elsewhere = AppState.of(client.application).renders()._elsewhere
-    assert isinstance(elsewhere, Pool)
-    process = elsewhere._workers[0]._process
+    runner = AppState.of(client.application).renders()._runner
+    assert isinstance(runner, Pool)
+    process = runner._workers[0]._process
     assert process is not None
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: not process.pool.active)
@@ -323,7 +324,7 @@ def test_a_figure_that_kills_every_worker_is_an_error(
     [
         pytest.param("segfault", "exit code -11", id="segfault"),
         pytest.param("leaves", "SystemExit: enough", id="sys.exit"),
-        pytest.param("exits", "that rendered the picture ended", id="os._exit"),
+        pytest.param("exits", "worker process ended", id="os._exit"),
         pytest.param("greedy", "MPLSTREAM_WORKER_BYTES", id="memory"),
         pytest.param("fails", "ValueError: no such value", id="error"),
         pytest.param("fails?kind=odd", "OddError: 1 and 2", id="unpicklable"),
@@ -478,9 +479,9 @@ def test_a_clock_stands_still_while_the_only_workers_start(
         change()
         return clock()
 
-    assert at(1, clock.stop) == at(3, clock.stop) == at(6, clock.go_on) == 1
+    assert at(1, clock.stop) == at(3, clock.stop) == at(6, clock.resume) == 1
     assert at(7, clock.stop) == 2
-    assert at(8 + FREE_START_S, clock.go_on) == 3
+    assert at(8 + FREE_START_S, clock.resume) == 3
     is_up = True
     assert at(9 + FREE_START_S, clock.stop) == 4
     assert at(10 + FREE_START_S, clock.stop) == 5
@@ -543,7 +544,7 @@ def test_a_pool_that_was_stopped_leaves_no_process() -> None:
     stopped.stop()
     before = set(multiprocessing.active_children())
     with pytest.raises(OverloadedError, match="stopped"):
-        stopped.run(b"", timeout_s=30)
+        stopped.run(b"", Deadline(30, stopped.clock))
     started = set(multiprocessing.active_children()) - before
     stopped.stop()
     assert gone(*(process.pid for process in started if process.pid))
