@@ -23,6 +23,7 @@ from flask_mplstream import ConfigError, FigureBlueprint, OverloadedError
 from flask_mplstream.cache import single_flight
 from flask_mplstream.limits.deadline import Deadline
 from flask_mplstream.limits.overload_log import EVERY_S, OverloadLog
+from flask_mplstream.rendering import encode, png
 from tests.support.doubles import Clock, Counter
 from tests.support.processes import wait_until
 
@@ -91,7 +92,7 @@ def test_no_step_makes_a_request_wait_longer(
     """503 soon after ``timeout``, which says the step; the picture is kept."""
     slow_route(plots, step, lambda: go.wait(20))
     if step == "encode":
-        slowly_encoded(monkeypatch, lambda: go.wait(20))
+        slow_down_encoder(monkeypatch, lambda: go.wait(20))
     client = serve()
     began = time.monotonic()
     answer = client.get("/plots/slow")
@@ -106,16 +107,14 @@ def test_no_step_makes_a_request_wait_longer(
     assert "hit" in client.get("/plots/slow").headers["Cache-Status"]
 
 
-def slowly_encoded(monkeypatch: pytest.MonkeyPatch, wait: Callable[[], object]) -> None:
-    from PIL import Image
-
-    save = Image.Image.save
-
-    def slow_save(*args: Any, **options: Any) -> None:
+def slow_down_encoder(
+    monkeypatch: pytest.MonkeyPatch, wait: Callable[[], object]
+) -> None:
+    def write_slowly(*args: Any, **options: Any) -> bytes:
         wait()
-        save(*args, **options)
+        return png.write_png(*args, **options)
 
-    monkeypatch.setattr(Image.Image, "save", slow_save)
+    monkeypatch.setattr(encode, "write_png", write_slowly)
 
 
 def test_a_turn_that_does_not_come_is_named(
