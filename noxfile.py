@@ -68,10 +68,12 @@ def types(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Build the documentation and run its examples."""
     session.install("-e", ".[docs]")
+    folder = Path("docs").resolve()
+    session.chdir(session.create_tmp())  # An example stores pictures beside it.
     for builder in ("html", "doctest"):
         session.run(
             *("python", "-m", "sphinx", "-W", "--keep-going", "-n", "-q"),
-            *("-b", builder, "docs", f"docs/_build/{builder}"),
+            *("-b", builder, str(folder), str(folder / "_build" / builder)),
         )
 
 

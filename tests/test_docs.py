@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -42,7 +43,8 @@ def build(builder: str, folder: Path) -> Path:
         capture_output=True,
         text=True,
         check=False,
-        cwd=DOCS.parent,
+        cwd=folder,  # An example stores pictures in a folder beside it.
+        env={**os.environ, "PYTHONPATH": str(DOCS.parent)},
     )
     assert result.returncode == 0, result.stderr
     return target
