@@ -13,7 +13,7 @@ from typing import Any
 
 from ..formats import FORMATS, ImageFormat, Theme, Variant
 from ..html.alt_choice import choose_alt
-from ..html.jinja_environment import page_html
+from ..html.jinja_environment import render_page as render_template
 from ..html.picture import (
     frame_picture,
     join_srcset,
@@ -145,7 +145,7 @@ class FrozenFigure:
 
 def render_page(figures: Sequence[FrozenFigure]) -> str:
     """Return the HTML document that shows *figures*."""
-    return page_html("frozen.html", figures=figures)
+    return render_template("frozen.html", figures=figures)
 
 
 def _list_downloads(figure: FrozenFigure) -> dict[str, str]:

@@ -16,7 +16,7 @@ from ..parameters.callables import summarize
 from ..web.figure_route import FigureRoute
 from ..web.urls import build_nearby_url
 from .catalog import Shelf, shelves_of
-from .thumbnails import needed_names, thumbnail_of, title_of
+from .thumbnails import list_needed, write_thumbnail, write_title
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Card:
     @property
     def title(self) -> str:
         """The heading."""
-        return title_of(self.route)
+        return write_title(self.route)
 
     @property
     def summary(self) -> str:
@@ -48,7 +48,7 @@ class Card:
     @property
     def needed(self) -> list[str]:
         """The parameters that a URL must contain."""
-        return needed_names(self.route)
+        return list_needed(self.route)
 
     @property
     def text(self) -> str:
@@ -74,21 +74,21 @@ class Section:
         return any(card.matches(query) for card in self.cards)
 
 
-def sections_for(own: Shelf) -> list[Section]:
+def list_sections(own: Shelf) -> list[Section]:
     """Return the sections of the index of *own*, which covers all blueprints."""
     shelves = [s for s in shelves_of(current_app).values() if s.is_open]
     first = next((figure for shelf in shelves for figure in shelf.figures), None)
-    sections = [Section(s.blueprint, list(_cards(own, s, first))) for s in shelves]
+    sections = [Section(s.blueprint, list(_list_cards(own, s, first))) for s in shelves]
     return [section for section in sections if section.cards]
 
 
-def _cards(own: Shelf, shelf: Shelf, first: FigureRoute | None) -> Iterator[Card]:
+def _list_cards(own: Shelf, shelf: Shelf, first: FigureRoute | None) -> Iterator[Card]:
     for route in shelf.figures:
-        is_closed, thumbnail = not own.may_tell(shelf, route), None
+        is_closed, thumbnail = not own.may_show(shelf, route), None
         try:
             url = build_nearby_url(shelf.page(route))
             if not is_closed:
-                thumbnail = thumbnail_of(route, is_first=route is first)
+                thumbnail = write_thumbnail(route, is_first=route is first)
         except BuildError:
             continue  # A variable of the URL is unknown here.
         yield Card(route, url, is_closed, thumbnail)

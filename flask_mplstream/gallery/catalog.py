@@ -52,20 +52,22 @@ class Shelf:
         return f"{self.index}_{figure.endpoint.rpartition('.')[2]}"
 
     @property
-    def doors(self) -> list[object]:
+    def guards(self) -> list[object]:
         """All guards: decorators, and hooks of the blueprint and its parents."""
         parts = self.blueprint.split(".")
         outer = [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
         hooks = current_app.before_request_funcs
         return [*self.decorators, *(hook for name in outer for hook in hooks[name])]
 
-    def may_tell(self, other: Shelf, figure: FigureRoute) -> bool:
+    def may_show(self, other: Shelf, figure: FigureRoute) -> bool:
         """Return whether the index may show details of *figure*, listed in *other*.
 
         It may if each guard of the figure also guards the index.
         """
-        doors = self.doors
-        return all(door in doors for door in (*other.doors, *figure.options.decorators))
+        guards = self.guards
+        return all(
+            guard in guards for guard in (*other.guards, *figure.options.decorators)
+        )
 
 
 def shelves_of(app: App) -> dict[str, Shelf]:

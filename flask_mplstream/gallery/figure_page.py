@@ -15,11 +15,10 @@ from werkzeug.routing import BuildError
 
 from ..html.alt_choice import choose_alt
 from ..html.parameter_form import Form
-from ..http.headers import STEPS
 from ..parameters.callables import summarize
 from ..web.figure_route import FigureRoute
-from .share_links import Links, links_of, without_fixed
-from .thumbnails import picture_of, title_of
+from .share_links import Links, build_links, drop_fixed
+from .thumbnails import list_needed, write_page_picture, write_title
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +42,12 @@ class FigurePage:
             problems = [str(fault) for fault in form.faults]
             return cls(route, url, form, None, None, problems)
         try:
-            links = links_of(route, url, form.arguments)
-            shown = without_fixed(route, form.arguments.values)
-            return cls(route, url, form, links, picture_of(route, shown))
+            links = build_links(route, url, form.arguments)
+            shown = drop_fixed(route, form.arguments.values)
+            return cls(route, url, form, links, write_page_picture(route, shown))
         except (BuildError, ValueError) as error:
             # A converter of the rule accepts fewer values than the annotation.
-            problem = f"There is no URL for it: {error}"
+            problem = f"No URL of the figure can have these arguments: {error}"
             return cls(route, url, form, None, None, [problem])
 
     @property
@@ -59,7 +58,7 @@ class FigurePage:
     @property
     def title(self) -> str:
         """The heading."""
-        return title_of(self.route)
+        return write_title(self.route)
 
     @property
     def summary(self) -> str:
@@ -72,24 +71,14 @@ class FigurePage:
         return choose_alt(self.route)
 
     @property
-    def steps(self) -> list[str]:
-        """The timed steps of a render, in order."""
-        return list(STEPS)
-
-    @property
-    def injected(self) -> list[str]:
-        """The names of injected parameters."""
-        return list(self.route.options.inject)
-
-    @property
     def doc(self) -> str:
         """The docstring."""
         return inspect.cleandoc(self.route.function.__doc__ or "")
 
     @property
-    def missing(self) -> list[str]:
-        """The names of required parameters."""
-        return [f.control.name for f in self.form.fields if f.control.is_required]
+    def needed(self) -> list[str]:
+        """The parameters that a URL must contain."""
+        return list_needed(self.route)
 
     def state(self) -> dict[str, Any]:
         """Return the state of the page as JSON data for its script."""

@@ -18,14 +18,15 @@ from werkzeug.exceptions import MethodNotAllowed
 
 from ..html.assets import asset_url
 from ..html.form_controls import Kind
-from ..html.jinja_environment import page_html
+from ..html.jinja_environment import render_page
 from ..html.parameter_form import FORM, read_form
+from ..http.headers import STEPS
 from ..web.app_state import current_state
 from ..web.figure_route import FigureRoute
 from ..web.json_documents import format_document, make_document_response
 from ..web.openapi import make_openapi_document
 from ..web.urls import build_nearby_url
-from .cards import sections_for
+from .cards import list_sections
 from .catalog import Shelf
 from .figure_page import FigurePage
 
@@ -42,19 +43,19 @@ ALLOWED = ("GET", "HEAD", "OPTIONS")
 View = Callable[..., ResponseReturnValue]
 
 
-def index_view(shelf: Shelf) -> View:
+def make_index_view(shelf: Shelf) -> View:
     """Return the view for the index of *shelf*."""
-    return _guard(shelf, shelf.decorators, partial(_index, shelf))
+    return _guard(shelf, shelf.decorators, partial(_show_index, shelf))
 
 
-def page_view(shelf: Shelf, route: FigureRoute) -> View:
+def make_page_view(shelf: Shelf, route: FigureRoute) -> View:
     """Return the view for the page of *route*, a figure of *shelf*."""
-    return _guard(shelf, route.options.decorators, partial(_page, shelf, route))
+    return _guard(shelf, route.options.decorators, partial(_show_page, shelf, route))
 
 
-def openapi_view(shelf: Shelf) -> View:
+def make_openapi_view(shelf: Shelf) -> View:
     """Return the view for the OpenAPI document of *shelf*."""
-    return _guard(shelf, shelf.decorators, partial(_openapi, shelf))
+    return _guard(shelf, shelf.decorators, partial(_show_openapi, shelf))
 
 
 def _guard(shelf: Shelf, decorators: Any, view: View) -> View:
@@ -80,11 +81,11 @@ def _guard(shelf: Shelf, decorators: Any, view: View) -> View:
     return guarded
 
 
-def _index(shelf: Shelf) -> Response:
+def _show_index(shelf: Shelf) -> Response:
     query = request.args.get("q", "").strip()
-    sections = sections_for(shelf)
+    sections = list_sections(shelf)
     cards = [card for section in sections for card in section.cards]
-    return _html(
+    return _send_html(
         shelf,
         "index.html",
         app_name=current_app.name,
@@ -95,19 +96,19 @@ def _index(shelf: Shelf) -> Response:
     )
 
 
-def _openapi(shelf: Shelf) -> Response:
+def _show_openapi(shelf: Shelf) -> Response:
     document = make_openapi_document(
         app_ctx.app,
         shelf.blueprint,
         root=request.script_root,
-        may_tell=partial(shelf.may_tell, shelf),
+        may_tell=partial(shelf.may_show, shelf),
     )
     return make_document_response(
         request, format_document(document), "application/json"
     )
 
 
-def _page(shelf: Shelf, route: FigureRoute) -> ResponseReturnValue:
+def _show_page(shelf: Shelf, route: FigureRoute) -> ResponseReturnValue:
     url = build_nearby_url(shelf.page(route))
     form = read_form(
         route.parameters,
@@ -122,7 +123,7 @@ def _page(shelf: Shelf, route: FigureRoute) -> ResponseReturnValue:
         return _secure(jsonify(page.state()))
     if form.was_sent and page.links is not None:
         return _secure(redirect(page.links.page, HTTPStatus.SEE_OTHER))
-    response = _html(shelf, "figure.html", page=page, form_field=FORM)
+    response = _send_html(shelf, "figure.html", page=page, form_field=FORM, steps=STEPS)
     if page.is_faulty:
         response.status_code = HTTPStatus.BAD_REQUEST
     return response
@@ -133,8 +134,8 @@ def _wants_json() -> bool:
     return request.accept_mimetypes.best_match(types) == types[1]
 
 
-def _html(shelf: Shelf, template: str, **values: Any) -> Response:
-    html = page_html(
+def _send_html(shelf: Shelf, template: str, **values: Any) -> Response:
+    html = render_page(
         template,
         asset=partial(asset_url, blueprint=shelf.blueprint),
         index=build_nearby_url(shelf.index),

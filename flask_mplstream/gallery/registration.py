@@ -12,7 +12,7 @@ from flask.blueprints import BlueprintSetupState
 
 from ..web.figure_route import FigureRoute
 from .catalog import Decorator, Shelf, shelves_of
-from .gallery_pages import View, index_view, openapi_view, page_view
+from .gallery_pages import View, make_index_view, make_openapi_view, make_page_view
 
 
 def open_gallery(
@@ -30,8 +30,8 @@ def open_gallery(
     """
     shelf = Shelf(blueprint, gallery, decorators)
     shelves_of(state.app)[blueprint] = shelf
-    _add(state, "/_gallery/", "_gallery", index_view(shelf))
-    _add(state, "/_gallery/openapi.json", "_openapi", openapi_view(shelf))
+    _add(state, "/_gallery/", "_gallery", make_index_view(shelf))
+    _add(state, "/_gallery/openapi.json", "_openapi", make_openapi_view(shelf))
 
 
 def add_page(state: BlueprintSetupState, blueprint: str, figure: FigureRoute) -> None:
@@ -39,7 +39,7 @@ def add_page(state: BlueprintSetupState, blueprint: str, figure: FigureRoute) ->
     shelf = shelves_of(state.app)[blueprint]
     shelf.figures.append(figure)
     name = figure.endpoint.rpartition(".")[2]
-    _add(state, f"/_gallery/{name}", f"_gallery_{name}", page_view(shelf, figure))
+    _add(state, f"/_gallery/{name}", f"_gallery_{name}", make_page_view(shelf, figure))
 
 
 def _add(state: BlueprintSetupState, rule: str, endpoint: str, view: View) -> None:

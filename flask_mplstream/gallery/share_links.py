@@ -5,6 +5,7 @@ Flask side: it builds URLs.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +17,7 @@ from ..html.figure_tag import figure
 from ..parameters.canonical import Arguments
 from ..web.figure_route import FigureRoute
 from ..web.urls import FigureUrls
-from .snippets import jinja_line, markdown_line
-from .thumbnails import PICTURE_WIDTHS_PX, shown_format
+from .thumbnails import PICTURE_WIDTHS_PX, choose_format
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,33 +36,33 @@ class Links:
     snippets: Mapping[str, str]
 
 
-def links_of(route: FigureRoute, page: str, arguments: Arguments) -> Links:
+def build_links(route: FigureRoute, page: str, arguments: Arguments) -> Links:
     """Return the links of *route* with *arguments*.
 
     :param page: URL of the gallery page without a query.
     """
     urls = FigureUrls.of(route, arguments, {})
-    query = urlencode(without_fixed(route, arguments.query), doseq=True)
+    query = urlencode(drop_fixed(route, arguments.query), doseq=True)
     downloads = {
         format.name: urls.of_variant(Variant(format), is_download=True)
         for format in route.options.formats
     }
     return Links(
         f"{page}?{query}" if query else page,
-        _pictures(route, urls),
+        _build_pictures(route, urls),
         downloads,
         urls.of_variant(Variant(ALT_FORMAT)),
-        _snippets(route, arguments, urls),
+        _write_snippets(route, arguments, urls),
     )
 
 
-def without_fixed(route: FigureRoute, given: Mapping[str, Any]) -> dict[str, Any]:
+def drop_fixed(route: FigureRoute, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return *given* without the arguments that the rule of *route* sets."""
     return {n: v for n, v in given.items() if n not in route.rule_defaults}
 
 
-def _pictures(route: FigureRoute, urls: FigureUrls) -> dict[str, dict[str, str]]:
-    format = shown_format(route)
+def _build_pictures(route: FigureRoute, urls: FigureUrls) -> dict[str, dict[str, str]]:
+    format = choose_format(route)
     if format is None:
         return {}
     return {
@@ -72,28 +72,46 @@ def _pictures(route: FigureRoute, urls: FigureUrls) -> dict[str, dict[str, str]]
                 # Otherwise the browser chooses, perhaps AVIF or WebP.
                 names_format=not route.options.formats[0].is_raster,
             )
-            for width_px in _widths_px(route)
+            for width_px in _list_widths_px(route)
         }
         for theme in Theme
     }
 
 
-def _widths_px(route: FigureRoute) -> list[int]:
+def _list_widths_px(route: FigureRoute) -> list[int]:
     widest = route.options.max_width
     return [px for px in PICTURE_WIDTHS_PX if px <= widest] or [widest]
 
 
-def _snippets(
+def _write_snippets(
     route: FigureRoute, arguments: Arguments, urls: FigureUrls
 ) -> dict[str, str]:
     alt, plain = choose_alt(route), Variant(route.options.formats[0])
     outside = FigureUrls.of(route, arguments, {"_external": True})
-    values = without_fixed(route, arguments.values)
+    values = drop_fixed(route, arguments.values)
     # Without the size, which is unknown until the figure is built.
     markup = figure(route.endpoint, **values, alt_=alt, width_=None, height_=None)
     return {
         "url": urls.of_variant(plain, names_format=False),
-        "jinja": jinja_line(route.endpoint, route.parameters, arguments),
+        "jinja": _write_jinja(route, arguments),
         "html": str(markup),
-        "markdown": markdown_line(alt, outside.of_variant(plain, names_format=False)),
+        "markdown": _write_markdown(alt, outside.of_variant(plain, names_format=False)),
     }
+
+
+def _write_jinja(route: FigureRoute, arguments: Arguments) -> str:
+    """Return a ``figure()`` call with the arguments that differ from the defaults."""
+    given = [repr(route.endpoint)]
+    for parameter in route.parameters:
+        if parameter.name in arguments.query:
+            # The JSON form: a date, for example, becomes a string.
+            value = parameter.canonicalize(arguments.values[parameter.name])
+            given.append(f"{parameter.name}={value!r}")
+    return f"{{{{ figure({', '.join(given)}) }}}}"
+
+
+def _write_markdown(alt: str, url: str) -> str:
+    """Return a Markdown image (https://spec.commonmark.org/0.31.2/#images)."""
+    text = re.sub(r"([\\\[\]])", r"\\\1", " ".join(alt.split()))
+    target = url.replace("(", "%28").replace(")", "%29")
+    return f"![{text}]({target})"

@@ -24,33 +24,33 @@ THUMBNAIL_SIZES = "(min-width: 44rem) 24rem, 92vw"
 THUMBNAIL_WIDTHS_PX = (320, 400, 480, 640, 800, 960)
 
 
-def title_of(route: FigureRoute) -> str:
+def write_title(route: FigureRoute) -> str:
     """Return the name of *route* as a heading."""
     name = route.endpoint.rpartition(".")[2].strip("_").replace("_", " ")
     return name[:1].upper() + name[1:]
 
 
-def shown_format(route: FigureRoute) -> ImageFormat | None:
+def choose_format(route: FigureRoute) -> ImageFormat | None:
     """Return a raster format of *route*, else SVG, else ``None``."""
     formats = [f for f in route.options.formats if f.is_raster or f.name == "svg"]
     return next((f for f in formats if f.is_raster), next(iter(formats), None))
 
 
-def needed_names(route: FigureRoute) -> list[str]:
+def list_needed(route: FigureRoute) -> list[str]:
     """Return the names of parameters without a default, which a URL must contain."""
     fixed = route.rule_defaults
     return [p.name for p in route.parameters if p.is_required and p.name not in fixed]
 
 
-def thumbnail_of(route: FigureRoute, *, is_first: bool) -> Markup | None:
+def write_thumbnail(route: FigureRoute, *, is_first: bool) -> Markup | None:
     """Return the picture of *route* with its default arguments.
 
     :param is_first: whether the picture is the first in the index.
     :return: ``None`` if an argument is required or no format is for browsers.
     """
-    if needed_names(route):
+    if list_needed(route):
         return None
-    return _picture(
+    return _write_picture(
         route,
         {},
         alt_="",  # The link beside it names the figure.
@@ -61,9 +61,11 @@ def thumbnail_of(route: FigureRoute, *, is_first: bool) -> Markup | None:
     )
 
 
-def picture_of(route: FigureRoute, arguments: Mapping[str, Any]) -> Markup | None:
+def write_page_picture(
+    route: FigureRoute, arguments: Mapping[str, Any]
+) -> Markup | None:
     """Return the picture for the page of *route*; ``None`` without a browser format."""
-    return _picture(
+    return _write_picture(
         route,
         arguments,
         alt_=choose_alt(route),
@@ -74,11 +76,11 @@ def picture_of(route: FigureRoute, arguments: Mapping[str, Any]) -> Markup | Non
     )
 
 
-def _picture(
+def _write_picture(
     route: FigureRoute, arguments: Mapping[str, Any], **words: Any
 ) -> Markup | None:
     """Return markup with a light and a dark picture in a choice of formats."""
-    first, format = route.options.formats[0], shown_format(route)
+    first, format = route.options.formats[0], choose_format(route)
     if format is None:
         return None
     # Without a name, figure() would show the first format, which may be a document.

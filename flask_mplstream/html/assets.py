@@ -11,6 +11,7 @@ from functools import cache
 from hashlib import blake2b
 from io import BytesIO
 from pathlib import Path
+from typing import NamedTuple
 
 from flask import (
     Response,
@@ -46,15 +47,16 @@ def asset_url(filename: str, blueprint: str | None = None) -> str:
         blueprint = next((route.blueprint for route in routes), None)
     if blueprint is None:
         raise UnknownFigureError(
-            "There is no figure route, and so no blueprint that serves the script."
+            f"No blueprint serves {filename!r}, because the app has no figure route. "
+            f"Did you forget to register a FigureBlueprint?"
         )
     endpoint = f"{blueprint}.{ENDPOINT}"
     return build_nearby_url(
-        endpoint, filename=filename, v=_version(filename), **_page_place()
+        endpoint, filename=filename, v=_load(filename).version, **_read_page_place()
     )
 
 
-def _page_place() -> dict[str, str]:
+def _read_page_place() -> dict[str, str]:
     """Return :data:`PAGE_PLACE` and its value for the current request, if any."""
     if not has_request_context():
         return {}
@@ -67,18 +69,17 @@ def _page_place() -> dict[str, str]:
 
 def send_asset(filename: str, **_prefix: object) -> Response:
     """Send *filename* of the package, or a 404; ignore variables of the prefix."""
-    if filename not in _names():
+    if filename not in _list_names():
         abort(404)
+    asset = _load(filename)
     is_zipped = bool(request.accept_encodings["gzip"])
-    # Each encoding is a representation with a separate ETag (RFC 9110, 8.8.3.3).
-    etag = _version(filename) + ("-gzip" if is_zipped else "")
-    content = _zip(filename) if is_zipped else _plain(filename)
     # During a deployment, the URL may name another version: do not store this one.
-    is_named = request.args.get("v") == _version(filename)
+    is_named = request.args.get("v") == asset.version
     response = send_file(
-        BytesIO(content),
+        BytesIO(asset.zipped if is_zipped else asset.body),
         download_name=filename,
-        etag=etag,
+        # Each encoding is a representation with a separate ETag (RFC 9110, 8.8.3.3).
+        etag=asset.version + ("-gzip" if is_zipped else ""),
         max_age=_YEAR_S if is_named else 0,
     )
     response.cache_control.immutable = is_named
@@ -90,20 +91,19 @@ def send_asset(filename: str, **_prefix: object) -> Response:
 
 
 @cache
-def _names() -> frozenset[str]:
+def _list_names() -> frozenset[str]:
     return frozenset(path.name for path in _FOLDER.iterdir())
 
 
-def _plain(filename: str) -> bytes:
-    return (_FOLDER / filename).read_bytes()
+class _Asset(NamedTuple):
+    body: bytes
+    zipped: bytes
+    version: str
 
 
 @cache
-def _zip(filename: str) -> bytes:
+def _load(filename: str) -> _Asset:
+    body = (_FOLDER / filename).read_bytes()
     # No timestamp, so that all processes send the same bytes for an ETag.
-    return gzip.compress(_plain(filename), mtime=0)
-
-
-@cache
-def _version(filename: str) -> str:
-    return blake2b(_plain(filename), digest_size=6).hexdigest()
+    zipped = gzip.compress(body, mtime=0)
+    return _Asset(body, zipped, blake2b(body, digest_size=6).hexdigest())

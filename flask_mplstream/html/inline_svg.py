@@ -54,7 +54,7 @@ _ELEMENTS: Mapping[str, str] = {
 }
 _HOLD_TEXT = {"desc", "text", "title", "tspan"}
 #: HTML parsers read the content of these elements as HTML.
-_HOLD_NOTHING_ELSE = {"desc", "title"}
+_HOLD_ONLY_TEXT = {"desc", "title"}
 
 #: The allowed elements by the parser's names, which include the namespace.
 _ALLOWED = {
@@ -131,7 +131,7 @@ def inline_svg(body: bytes, prefix: str, *, attributes: Mapping[str, str] = {}) 
     parser.StartDoctypeDeclHandler = _refuse_declarations
     parser.StartElementHandler = rewriter.start
     parser.EndElementHandler = rewriter.end
-    parser.CharacterDataHandler = rewriter.text
+    parser.CharacterDataHandler = rewriter.add_text
     try:
         parser.Parse(body, True)
     except ExpatError as error:
@@ -142,20 +142,20 @@ def inline_svg(body: bytes, prefix: str, *, attributes: Mapping[str, str] = {}) 
 def _check_names(prefix: str, attributes: Mapping[str, str]) -> None:
     if not _NAME.fullmatch(prefix):
         raise ValueError(
-            f"The prefix {prefix!r} cannot begin an id. Take ASCII letters, digits, "
-            f"'_', '-' and '.', beginning with a letter or '_'."
+            f"The prefix {prefix!r} is not the beginning of an id. Use a letter or "
+            f"'_', then ASCII letters, digits, '_', '-' and '.'."
         )
     for name in attributes:
         if not _ATTRIBUTE.fullmatch(name):
-            raise ValueError(f"{name!r} cannot be the name of an attribute.")
+            raise ValueError(f"{name!r} is not the name of an attribute.")
 
 
 def _refuse_declarations(*doctype: str | bool | None) -> None:
     *_, has_subset = doctype
     if has_subset:
         raise ValueError(
-            "The SVG has a DOCTYPE with declarations. Matplotlib writes none, and "
-            "entities can make a small document very large."
+            "The SVG has a DOCTYPE with declarations. They can make a small "
+            "document very large, and Matplotlib writes none."
         )
 
 
@@ -172,7 +172,7 @@ class _Names:
     def __contains__(self, name: str) -> bool:
         return name in self._taken
 
-    def of(self, name: str) -> str:
+    def rename(self, name: str) -> str:
         """Return the new name of the id *name*, for the id and its references."""
         if _NAME.fullmatch(name):
             return self._prefix + name
@@ -187,7 +187,7 @@ class _Names:
         if name in self._taken:
             return None
         self._taken.add(name)
-        return self.of(name)
+        return self.rename(name)
 
 
 class _Rewriter:
@@ -199,7 +199,7 @@ class _Rewriter:
         #: Open elements, outermost first.
         self._open: list[str] = []
         #: Depth inside a dropped element; 0 outside.
-        self._left_out = 0
+        self._dropped_depth = 0
         #: Whether the last start tag lacks its ``>`` or ``/>``.
         self._is_bare = False
         self._is_sheet = False
@@ -212,116 +212,119 @@ class _Rewriter:
 
     def start(self, name: str, given: dict[str, str]) -> None:
         if not self._open and name != _ROOT:
-            raise ValueError(f"The document is no SVG: its root is {name!r}.")
-        if not self._may_stay(name):
-            self._is_sheet = name == _STYLE and not self._left_out
-            self._left_out += 1
+            raise ValueError(
+                f"The document is not an SVG: its root element is {name!r}. Pass the "
+                f"output of Matplotlib's SVG backend."
+            )
+        if not self._may_keep(name):
+            self._is_sheet = name == _STYLE and not self._dropped_depth
+            self._dropped_depth += 1
             return
         tag, allowed = _ALLOWED[name]
-        attributes = self._attributes(tag, allowed, given)
+        attributes = self._select_attributes(tag, allowed, given)
         self._close_tag()
         if tag == "svg":
             self._root = attributes
         elif tag == "a":
-            attributes = self._link(attributes)
-        self._parts.append(_start_tag(tag, attributes))
+            attributes = self._complete_link(attributes)
+        self._parts.append(_write_start(tag, attributes))
         self._open.append(tag)
         self._is_bare = True
 
     def end(self, name: str) -> None:
-        if self._left_out:
-            self._left_out -= 1
+        if self._dropped_depth:
+            self._dropped_depth -= 1
             self._is_sheet = False
             return
         tag = self._open.pop()
         self._parts.append("/>" if self._is_bare else f"</{tag}>")
         self._is_bare = False
 
-    def text(self, text: str) -> None:
+    def add_text(self, text: str) -> None:
         if self._is_sheet:
             self._sheet += text
-        elif not self._left_out and self._open[-1] in _HOLD_TEXT:
+        elif not self._dropped_depth and self._open[-1] in _HOLD_TEXT:
             self._close_tag()
             self._parts.append(_escape(text))
 
     def finish(self, attributes: Mapping[str, str]) -> str:
         rule = _RULE_FOR_ALL.fullmatch(self._sheet)
-        defaults = self._style(rule[1]) if rule else {}
+        defaults = self._read_style(rule[1]) if rule else {}
         root = {"xmlns": _SVG, **_INITIAL, **defaults, **self._root, **attributes}
-        self._parts[0] = _start_tag("svg", root)
+        self._parts[0] = _write_start("svg", root)
         for index, link in self._anchors.items():
             name = link["href"][1:]
             if name in self._names:
-                link["href"] = f"#{self._names.of(name)}"
-            self._parts[index] = _start_tag("a", link)
+                link["href"] = f"#{self._names.rename(name)}"
+            self._parts[index] = _write_start("a", link)
         return "".join(self._parts)
 
-    def _may_stay(self, name: str) -> bool:
-        if self._left_out or name not in _ALLOWED:
+    def _may_keep(self, name: str) -> bool:
+        if self._dropped_depth or name not in _ALLOWED:
             return False
         if name == _ROOT:
             return not self._open
-        return self._open[-1] not in _HOLD_NOTHING_ELSE
+        return self._open[-1] not in _HOLD_ONLY_TEXT
 
     def _close_tag(self) -> None:
         if self._is_bare:
             self._parts.append(">")
             self._is_bare = False
 
-    def _attributes(
+    def _select_attributes(
         self, tag: str, allowed: frozenset[str], given: Mapping[str, str]
     ) -> dict[str, str]:
         kept = {}
         for name, value in given.items():
             name = _HREFS.get(name, name)
             if name in allowed:
-                judged = self._judge(tag, name, value)
-                if judged is not None:
-                    kept[name] = judged
+                checked = self._check(tag, name, value)
+                if checked is not None:
+                    kept[name] = checked
         # As in the cascade, a style overrides an attribute of the same name.
-        return kept | self._style(given["style"]) if "style" in given else kept
+        return kept | self._read_style(given["style"]) if "style" in given else kept
 
-    def _judge(self, tag: str, name: str, value: str) -> str | None:
+    def _check(self, tag: str, name: str, value: str) -> str | None:
         if name == "id":
             return self._names.take(value)
         if name == "href":
-            return self._href(tag, value)
+            return self._check_href(tag, value)
         if name == "aria-labelledby":
-            return " ".join(map(self._names.of, value.split()))
-        return self._value(name, value)
+            return " ".join(map(self._names.rename, value.split()))
+        return self._check_value(name, value)
 
-    def _href(self, tag: str, url: str) -> str | None:
+    def _check_href(self, tag: str, url: str) -> str | None:
         if tag == "a":
             return safe_link(url)
         if tag == "image":
             return url if url.startswith(_IMAGES) else None
-        return f"#{self._names.of(url[1:])}" if url.startswith("#") else None
+        return f"#{self._names.rename(url[1:])}" if url.startswith("#") else None
 
-    def _value(self, name: str, value: str) -> str | None:
+    def _check_value(self, name: str, value: str) -> str | None:
         """Return *value* if it loads nothing: no functions but transforms and ids."""
         if "(" not in value and "\\" not in value:
             return value
         if name == "transform":
             return value if _TRANSFORM.fullmatch(value) else None
         if url := _LOCAL_URL.fullmatch(value):
-            return f"url(#{self._names.of(url[2])})"
+            return f"url(#{self._names.rename(url[2])})"
         # No other property: a quote in a comment could hide a url().
         if name == "font-family" and not re.search(r"[(\\]", _QUOTED.sub("", value)):
             return value
         return None
 
-    def _style(self, style: str) -> dict[str, str]:
+    def _read_style(self, style: str) -> dict[str, str]:
         if style not in self._styles:
             declared = _DECLARATION.findall(style)
-            judged = {
-                name.lower(): self._value(name, value.strip())
+            checked = {
+                name.lower(): self._check_value(name, value.strip())
                 for name, value in declared
                 if name.lower() in _PRESENTATION
             }
-            self._styles[style] = {k: v for k, v in judged.items() if v}
+            self._styles[style] = {k: v for k, v in checked.items() if v}
         return self._styles[style]
 
-    def _link(self, attributes: dict[str, str]) -> dict[str, str]:
+    def _complete_link(self, attributes: dict[str, str]) -> dict[str, str]:
         """Complete the attributes of an ``<a>``; its ``href`` is already checked."""
         target = attributes.pop("target", None)
         if attributes.get("href", "").startswith("#"):
@@ -332,7 +335,7 @@ class _Rewriter:
         return attributes
 
 
-def _start_tag(tag: str, attributes: Mapping[str, str]) -> str:
+def _write_start(tag: str, attributes: Mapping[str, str]) -> str:
     """Return a start tag without ``>``, because the element may turn out empty."""
     pairs = [f' {name}="{_escape(value)}"' for name, value in attributes.items()]
     return f"<{tag}{''.join(pairs)}"

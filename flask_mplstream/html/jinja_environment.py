@@ -11,13 +11,13 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 
-def page_html(template: str, **values: Any) -> str:
+def render_page(template: str, **values: Any) -> str:
     """Render *template* with *values*."""
-    return _templates().get_template(template).render(values)
+    return _load_templates().get_template(template).render(values)
 
 
 @cache
-def _templates() -> Environment:
+def _load_templates() -> Environment:
     return Environment(
         loader=PackageLoader("flask_mplstream", "templates/mplstream"),
         autoescape=True,

@@ -123,8 +123,11 @@ def frame_picture(
     links = ""
     for format, url in downloads.items():
         label = format.upper()
-        attributes = {"href": url, "download": True, "aria-label": f"{name} as {label}"}
-        links += f"<li>{write_tag('a', attributes)}{label}</a></li>"
+        spoken = escape(f"{name} as {label}")
+        links += (
+            f'<li><a href="{escape(url)}" download aria-label="{spoken}">'
+            f"{label}</a></li>"
+        )
     if links:
         links = f'<ul class="mplstream-downloads">{links}</ul>'
     under = "" if caption is None else f"<figcaption>{escape(caption)}</figcaption>"

@@ -162,7 +162,7 @@ def test_a_login_that_ended_is_told(page: Page) -> None:
 def test_a_first_argument_brings_the_first_picture(page: Page) -> None:
     """Where the figure needs one, its page waits for it."""
     page.goto("/shown/_gallery/sales")
-    expect(page.get_by_text("Give year to see it.")).to_be_visible()
+    expect(page.get_by_text("Enter year to see the figure.")).to_be_visible()
     expect(page.get_by_role("heading", name="Use it")).to_be_hidden()
     page.get_by_label("year").fill("2020")
     expect(page.locator("#frame img")).to_be_visible()
@@ -219,7 +219,7 @@ def test_the_search_filters_while_one_types(page: Page) -> None:
     page.go_back()
     expect(page.locator(".card:visible")).to_have_count(1)
     page.get_by_role("searchbox").fill("no such thing")
-    expect(page.get_by_text("No figure has all of these words.")).to_be_visible()
+    expect(page.get_by_text("No figure matches all of these words.")).to_be_visible()
     page.get_by_role("searchbox").fill("")
     expect(page.get_by_role("status")).to_have_text("4 figures")
 
@@ -253,7 +253,7 @@ def test_everything_is_reached_by_the_keyboard(page: Page) -> None:
     """A slider moves by its arrows, and the first key leads past the head."""
     open_figure(page)
     page.keyboard.press("Tab")
-    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     for _ in range(20):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.type") == "range":

@@ -297,8 +297,8 @@ def test_thumbnails_are_light_and_dark_and_of_a_width(client: FlaskClient) -> No
 def test_a_figure_that_needs_arguments_says_so(client: FlaskClient) -> None:
     """In place of a thumbnail that would be an error."""
     page = client.get("/shown/_gallery/").text
-    assert "Give year to see it." in page
-    assert "Offered as a file only." in page
+    assert "Enter year to see the figure." in page
+    assert "Available as a download only." in page
 
 
 @pytest.mark.parametrize(
@@ -420,7 +420,7 @@ def test_a_form_that_lacks_an_argument_comes_back(client: FlaskClient) -> None:
     """Though the first look at it is no error."""
     first = client.get("/shown/_gallery/sales")
     assert first.status_code == 200
-    assert "Give year to see it." in first.text
+    assert "Enter year to see the figure." in first.text
     assert "required" in Elements(first.text).one("input", id="arg-year")
     sent = client.get("/shown/_gallery/sales?_form=1&year=&region=north")
     assert sent.status_code == 400
@@ -449,7 +449,7 @@ def test_what_a_converter_refuses_is_told() -> None:
 
     response = serve(plots).get("/_gallery/letter?name=c")
     assert response.status_code == 400
-    assert "There is no URL for it" in response.text
+    assert "No URL of the figure can have these arguments" in response.text
 
 
 def test_the_script_is_told_everything(client: FlaskClient) -> None:
@@ -535,7 +535,7 @@ def test_what_the_app_fills_in_is_named_and_not_asked_for() -> None:
     assert "<code>n</code>" in index
     assert "user" not in index
     page = client.get("/_gallery/mine").text
-    assert "Filled in by the app: <code>user</code>." in page
+    assert "Set by the app: <code>user</code>." in page
     assert not list(Elements(page).all("input", name="user"))
     assert client.get("/_gallery/mine?user=eve").status_code == 400
 
@@ -543,8 +543,8 @@ def test_what_the_app_fills_in_is_named_and_not_asked_for() -> None:
 def test_a_figure_without_parameters_has_a_page(client: FlaskClient) -> None:
     """And one that no browser shows can be downloaded from it."""
     page = client.get("/shown/_gallery/file").text
-    assert "It takes none." in page
-    assert "No browser shows its formats." in page
+    assert "The figure has no arguments." in page
+    assert "Browsers cannot show its formats." in page
     assert Elements(page).one("a", href="/shown/file.pdf?_download=1")
 
 

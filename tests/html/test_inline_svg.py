@@ -504,9 +504,9 @@ def test_attributes_of_the_caller_come_first() -> None:
 @pytest.mark.parametrize("name", ["", "a b", "a=", "a>", 'a"', "1a", "ä", "a\n"])
 def test_what_is_no_name_is_refused(name: str) -> None:
     """As a prefix or an attribute's name it would be markup."""
-    with pytest.raises(ValueError, match="cannot be"):
+    with pytest.raises(ValueError, match="is not the beginning of an id"):
         inline_svg(document(""), name)
-    with pytest.raises(ValueError, match="cannot be the name"):
+    with pytest.raises(ValueError, match="is not the name of an attribute"):
         inline_svg(document(""), "p-", attributes={name: ""})
 
 
@@ -531,12 +531,16 @@ ENTITIES = '<!ENTITY a "aa"><!ENTITY b "&a;&a;"><!ENTITY c "&b;&b;">'
             "DOCTYPE with declarations",
             id="default-attribute",
         ),
-        pytest.param("<svg/>", "no SVG: its root is 'svg'", id="no-namespace"),
-        pytest.param(f"<g {XMLNS}/>", "no SVG", id="other-root"),
-        pytest.param("<html><svg/></html>", "no SVG", id="html"),
+        pytest.param(
+            "<svg/>", "not an SVG: its root element is 'svg'", id="no-namespace"
+        ),
+        pytest.param(f"<g {XMLNS}/>", "not an SVG", id="other-root"),
+        pytest.param("<html><svg/></html>", "not an SVG", id="html"),
         pytest.param(f"<svg {XMLNS}><g></svg>", "not well-formed", id="torn"),
         pytest.param(f"<svg {XMLNS}/><svg {XMLNS}/>", "not well-formed", id="two"),
-        pytest.param("<svg>&nbsp;</svg>", "no SVG|not well-formed", id="html-entity"),
+        pytest.param(
+            "<svg>&nbsp;</svg>", "not an SVG|not well-formed", id="html-entity"
+        ),
         pytest.param("", "not well-formed", id="empty"),
         pytest.param("\x89PNG", "not well-formed", id="png"),
     ],

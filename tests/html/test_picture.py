@@ -232,7 +232,7 @@ def test_a_caption_and_downloads_make_a_figure(app: Flask) -> None:
     links = [found for tag, found in elements(shown) if tag == "a"]
     assert links[0] == {
         "href": "/plots/night.png?_download=1",
-        "download": "",
+        "download": None,
         "aria-label": "Stars as PNG",
     }
     assert links[1]["href"] == "/plots/night.webp?_download=1"
