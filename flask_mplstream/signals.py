@@ -20,35 +20,34 @@ _signals = Namespace()
 
 figure_served = _signals.signal(
     "figure-served",
-    doc="""A figure route has answered, whatever the answer is.
+    doc="""A figure route has responded, with any status.
 
-    :param figure: the route's endpoint, ``"plots.walk"`` for example.
+    It is not sent for a response of ``before_request`` or of a decorator, and is sent
+    before ``after_request`` changes the response.
+
+    :param figure: the route's endpoint, such as ``"plots.walk"``.
     :param status: the HTTP status, an ``int``.
-    :param cache: where the picture came from, as ``Cache-Status`` tells it: ``"hit"``,
-        ``"uri-miss"``, ``"stale"`` (it was too old, and rendered), ``"bypass"``
-        (nothing is kept), ``"collapsed"`` (another request rendered it), or
-        ``"stale-if-error"`` (rendering failed: the last good one). ``None`` where no
-        picture is sent.
+    :param cache: the source of the picture, in the words of ``Cache-Status``:
+        ``"hit"``, ``"uri-miss"``, ``"stale"`` (too old, and rendered again),
+        ``"bypass"`` (nothing is kept), ``"collapsed"`` (rendered for another request)
+        or ``"stale-if-error"`` (the last good one, as rendering failed). ``None`` for
+        a response without a picture.
     :param body_bytes: bytes of the body; 0 for a 304 and for ``HEAD``.
-
-    What ``before_request`` or a decorator answers by itself comes to no figure route.
-    What ``after_request`` does to the answer comes later.
     """,
 )
 
 figure_rendered = _signals.signal(
     "figure-rendered",
-    doc="""A picture was rendered: for a request, a template or the background.
+    doc="""A picture was rendered: for a request, a template or in the background.
 
-    Sent in the web process, also where a worker or an executor rendered.
+    It is sent in the web process, even if a worker or an executor rendered.
 
     :param figure: the route's endpoint.
-    :param arguments: what the figure function got, by name: what ``inject`` gave is
-        among it.
+    :param arguments: the figure function's arguments by name, including the values of
+        ``inject``.
     :param variant: its ``format``, ``scale``, ``width_px`` and ``theme``.
-    :param image: the :class:`RenderedImage`; its ``timings_s`` are the seconds that
-        each step took: ``load``, ``wait``, ``build``, ``layout``, ``draw``,
-        ``encode``.
+    :param image: the :class:`RenderedImage`; its ``timings_s`` are the seconds of each
+        step: ``load``, ``wait``, ``build``, ``layout``, ``draw``, ``encode``.
     """,
 )
 
@@ -56,25 +55,23 @@ figure_failed = _signals.signal(
     "figure-failed",
     doc="""A render failed, or was ended because it took too long.
 
-    An answer of the figure function's own, such as ``abort(404)``, is no failure, nor
-    is a render for which there was no room, nor one whose URL asks for what cannot be
-    had: a picture that is too large, or text that is no mathtext.
-    :data:`figure_served` tells of those by their status.
+    It is not sent for a response of the figure function, such as ``abort(404)``, for a
+    render that was not admitted, or for a URL that requests a picture over the limit
+    or text that is not mathtext. :data:`figure_served` reports those by their status.
 
     :param figure: the route's endpoint.
-    :param arguments: what the figure function got, by name.
-    :param variant: the ``format``, ``scale``, ``width_px`` and ``theme`` that were
-        asked for.
-    :param exception: what was raised.
+    :param arguments: the figure function's arguments by name.
+    :param variant: the requested ``format``, ``scale``, ``width_px`` and ``theme``.
+    :param exception: the error.
     """,
 )
 
 render_began = _signals.signal(
     "render-began",
-    doc="""A render was admitted: it waits for its turn from now on, or runs.
+    doc="""A render was admitted: it runs or waits for its turn.
 
-    As many as began and did not end are pending in this process. What a figure
-    function renders besides is part of its own render.
+    Renders that began and have not ended are pending in this process. Pictures that a
+    figure function requests are part of its render.
 
     :param figure: the route's endpoint.
     """,
@@ -82,7 +79,7 @@ render_began = _signals.signal(
 
 render_ended = _signals.signal(
     "render-ended",
-    doc="""A render that began is over, whatever came of it.
+    doc="""A render that began has ended, with any result.
 
     :param figure: the route's endpoint.
     """,
@@ -90,21 +87,22 @@ render_ended = _signals.signal(
 
 worker_killed = _signals.signal(
     "worker-killed",
-    doc="""A worker process was lost; another takes its place.
+    doc="""A worker process was lost, and another one replaces it.
 
-    One that is replaced after ``MPLSTREAM_WORKER_RENDERS``, or at the end, is not.
+    It is not sent for a worker that is replaced after ``MPLSTREAM_WORKER_RENDERS``, or
+    at shutdown.
 
     :param reason: ``"timeout"`` (its render took longer than ``timeout``), ``"died"``
-        (it ended by itself, or something else killed it, such as the kernel for want
-        of memory), or ``"start"`` (it was not ready after a minute).
+        (it exited, or was killed, such as by the kernel when memory was low) or
+        ``"start"`` (it was not ready after a minute).
     """,
 )
 
 
-def tell(signal: NamedSignal, app: Flask, **told: Any) -> None:
+def send_signal(signal: NamedSignal, app: Flask, **values: Any) -> None:
     """Call the receivers of *signal* for *app*.
 
-    An exception in a receiver is logged; it stops neither the other receivers nor the
+    An exception in a receiver is logged. It affects neither other receivers nor the
     response.
     """
     if not signal.receivers or signal.is_muted:
@@ -112,6 +110,6 @@ def tell(signal: NamedSignal, app: Flask, **told: Any) -> None:
     with nullcontext() if has_app_context() else app.app_context():
         for receiver in signal.receivers_for(app):
             try:
-                app.ensure_sync(receiver)(app, **told)
+                app.ensure_sync(receiver)(app, **values)
             except Exception:
                 logger.exception("A receiver of %s failed: %r", signal.name, receiver)

@@ -119,7 +119,9 @@ def test_the_blocks_about_metrics_run(caplog: pytest.LogCaptureFixture) -> None:
     app: Flask = namespace["app"]
     assert app.test_client().get("/plots/walk").status_code == 200
     error = ValueError("no")
-    signals.tell(figure_failed, app, figure="plots.walk", exception=error, arguments={})
+    signals.send_signal(
+        figure_failed, app, figure="plots.walk", exception=error, arguments={}
+    )
     figure_failed.disconnect(namespace["alarm"])  # Other tests have failures, too.
     assert "plots.walk failed: ValueError('no')" in caplog.text
     exec(compile(export, "metrics.md", "exec"), namespace)

@@ -465,7 +465,7 @@ def test_a_receiver_that_raises_harms_nobody(
     other = Flask("other")
     with heard(signal) as before, signal.connected_to(wrong), heard(signal) as after:
         assert client.get("/plots/walk").status_code == 200
-        signals_module.tell(signal, other)
+        signals_module.send_signal(signal, other)
     assert len(before) == len(after) == 2
     errors = [r for r in caplog.records if r.levelno == logging.ERROR]
     assert "KeyError: 'of a receiver'" in caplog.text

@@ -62,7 +62,7 @@ from ..http.query_string import explain_unknown, negotiate, parse_query, sibling
 from ..http.words import words_headers
 from ..parameters.function_signature import Parameters
 from ..parameters.reserved import RESERVED, VARIANT_WORDS
-from ..signals import figure_served, tell
+from ..signals import figure_served, send_signal
 from .error_handlers import call_error_handler, report_app_error
 from .error_responses import make_error_body
 from .extension_converter import Respelled
@@ -246,7 +246,7 @@ class FigureView:
     def view(self, _format: str | None = None, **path: Any) -> ResponseReturnValue:
         """Answer the current request."""
         if figure_served.receivers:
-            after_this_request(self._tell)
+            after_this_request(self._send_signal)
         context: RequestContext = request_ctx._get_current_object()  # type: ignore[attr-defined]  # The proxy has it.
         asked_by = context.request
         if isinstance(_format, Respelled):
@@ -459,13 +459,13 @@ class FigureView:
         image, presentation = served.entry.image, shown.presentation
         policy = self._policies[shown.is_private]
         # The times of an earlier render are for developers only.
-        is_told = served.status.fwd is not None or current_app.debug
+        shows_timings = served.status.fwd is not None or current_app.debug
         headers = validator_headers(served.entry.etag, policy, presentation)
         headers += policy.age_headers(
             served.age_s,
             served.status,
             shown.version,
-            timings_s=image.timings_s if is_told else (),
+            timings_s=image.timings_s if shows_timings else (),
             url_ends_in_s=shown.ends_in_s,
         )
         if status != 304:
@@ -487,11 +487,11 @@ class FigureView:
         own = problem_headers(problem, mimetype)
         return self._response(body, problem.status, [*own, *headers])
 
-    def _tell(self, response: Response) -> Response:
+    def _send_signal(self, response: Response) -> Response:
         """Send ``figure_served`` for *response*, even one from an error handler."""
         sent = None if request.method == "HEAD" else response.content_length
         status = getattr(response, "cache_status", None)  # Not in an app's own class.
-        tell(
+        send_signal(
             figure_served,
             self._app,
             figure=self._route.endpoint,

@@ -26,7 +26,7 @@ from ..signals import (
     figure_rendered,
     render_began,
     render_ended,
-    tell,
+    send_signal,
 )
 from . import ipc
 from .database_connections import release_connections, watch_writes
@@ -106,9 +106,9 @@ class Renders:
             raise
         except Exception as error:
             if is_failure(error):
-                tell(figure_failed, self._app, **subject, exception=error)
+                send_signal(figure_failed, self._app, **subject, exception=error)
             raise
-        tell(figure_rendered, self._app, **subject, image=image)
+        send_signal(figure_rendered, self._app, **subject, image=image)
         return image
 
     def _charge_render(self, render: _Render) -> RenderedImage:
@@ -152,11 +152,11 @@ class Renders:
     @contextmanager
     def _hold_place(self, figure: str) -> Iterator[None]:
         with self._admission:
-            tell(render_began, self._app, figure=figure)
+            send_signal(render_began, self._app, figure=figure)
             try:
                 yield
             finally:
-                tell(render_ended, self._app, figure=figure)
+                send_signal(render_ended, self._app, figure=figure)
 
     def _render_here(self, render: _Render) -> RenderedImage:
         return run_without_request(

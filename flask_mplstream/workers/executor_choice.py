@@ -22,7 +22,7 @@ from flask import Flask
 from ..errors import ConfigError
 from ..limits.deadline import Deadline
 from ..settings import Settings
-from ..signals import tell, worker_killed
+from ..signals import send_signal, worker_killed
 from .futures_executor import FuturesExecutor
 from .ipc import check_app_object
 
@@ -117,7 +117,7 @@ def _make_reporter(app: Flask) -> Callable[[str], None]:
     def report(reason: str) -> None:
         app = held()
         if app is not None:
-            tell(worker_killed, app, reason=reason)
+            send_signal(worker_killed, app, reason=reason)
 
     return report
 
