@@ -1,4 +1,4 @@
-"""What a wrong call, URL or figure function is told: the problem, then the fix."""
+"""Messages about wrong calls, URLs and figure functions: the problem, then the fix."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def client(plots: FigureBlueprint, serve: Serve, renders: Counter) -> FlaskClien
     return serve()
 
 
-def told(answer: Any) -> str:
-    """The detail of a 400, at most two sentences."""
+def read_detail(answer: Any) -> str:
+    """Return the detail of a 400, which has at most two sentences."""
     assert answer.status_code == 400
     text: str = answer.get_json(force=True)["detail"]
     assert len(re.findall(r"[.?!](?= [A-Z]|$)", text)) <= 2, text
@@ -96,18 +96,18 @@ def told(answer: Any) -> str:
         pytest.param("xs=1+2", "for each value: xs=1&xs=2.", id="spaces"),
     ],
 )
-def test_a_wrong_url_is_told_how_to_correct_it(
+def test_the_detail_of_a_wrong_url_ends_with_the_fix(
     client: FlaskClient, query: str, hint: str
 ) -> None:
-    """It stays a 400, and the text ends with the fix."""
-    assert hint in told(client.get(f"/plots/walk?{query}"))
+    """The response is a 400."""
+    assert hint in read_detail(client.get(f"/plots/walk?{query}"))
 
 
 @pytest.mark.parametrize("query", ["_=1", "submit=", "utm_source=x", "cachebuster=2"])
-def test_the_setting_of_the_hint_serves_the_picture(
+def test_the_suggested_setting_serves_the_picture(
     plots: FigureBlueprint, client: FlaskClient, query: str
 ) -> None:
-    """``MPLSTREAM_UNKNOWN_ARGS = "ignore"`` does what the message says."""
+    """``MPLSTREAM_UNKNOWN_ARGS = "ignore"`` works as the message says."""
     app = Flask(__name__)
     app.config["MPLSTREAM_UNKNOWN_ARGS"] = "ignore"
     app.register_blueprint(plots)
@@ -117,31 +117,31 @@ def test_the_setting_of_the_hint_serves_the_picture(
 def test_words_of_advertising_are_no_typing_errors(
     plots: FigureBlueprint, serve: Serve
 ) -> None:
-    """``utm_term`` is not ``term``, however near it is."""
+    """``utm_term`` is not taken for ``term``."""
 
     @plots.figure_route("/found")
     def found(term: str = "", clid: str = "") -> Figure:
         return Figure(figsize=(1, 1))
 
     for query in ("utm_term=x", "gclid=x"):
-        assert "Did you mean" not in told(serve().get(f"/plots/found?{query}"))
+        assert "Did you mean" not in read_detail(serve().get(f"/plots/found?{query}"))
         plots._got_registered_once = False
 
 
 @pytest.mark.parametrize("query", ["xs=1,b", "xs=x", "xs=1,2&xs=3", "n=1,2"])
-def test_other_values_are_not_told_to_repeat_the_name(
+def test_repeating_the_name_is_suggested_only_if_it_helps(
     client: FlaskClient, query: str
 ) -> None:
-    """It would not help."""
-    assert "Repeat" not in told(client.get(f"/plots/walk?{query}"))
+    """Splitting these values would not make them valid."""
+    assert "Repeat" not in read_detail(client.get(f"/plots/walk?{query}"))
 
 
 WORDS = ["format", "scale", "width", "theme", "download", "expires_in", "external"]
 
 
 @pytest.mark.parametrize("word", [*WORDS, "scheme", "anchor"])
-def test_figure_url_is_told_of_the_underscore(client: FlaskClient, word: str) -> None:
-    """Every word of the package that was written without it."""
+def test_figure_url_suggests_the_underscore(client: FlaskClient, word: str) -> None:
+    """A reserved word without its underscore gets a hint."""
     with client.application.test_request_context():
         with pytest.raises(ArgumentsError, match=f"mean '_{word}'\\?$") as caught:
             figure_url("plots.walk", **{word: 1})
@@ -151,8 +151,8 @@ def test_figure_url_is_told_of_the_underscore(client: FlaskClient, word: str) ->
 @pytest.mark.parametrize(
     "word", ["format", "scale", "expires_in", "external", "scheme"]
 )
-def test_figure_is_told_of_the_underscore(client: FlaskClient, word: str) -> None:
-    """Those that are neither attributes nor words of ``figure()`` itself."""
+def test_figure_suggests_the_underscore(client: FlaskClient, word: str) -> None:
+    """The words are neither attributes nor options of ``figure()``."""
     with client.application.test_request_context():
         with pytest.raises(ArgumentsError, match=f"mean '_{word}'\\?$") as caught:
             figure("plots.walk", **{word: "svg"})
@@ -176,10 +176,10 @@ def test_figure_is_told_of_the_underscore(client: FlaskClient, word: str) -> Non
         pytest.param({"xs": "x"}, "xs = 'x': It is not an integer", id="item"),
     ],
 )
-def test_a_wrong_word_is_told_in_our_words(
+def test_a_wrong_reserved_word_is_explained(
     client: FlaskClient, values: dict[str, Any], message: str
 ) -> None:
-    """What is wrong and what is accepted, as for an option."""
+    """The message has the problem and the accepted values."""
     with client.application.test_request_context():
         with pytest.raises(ArgumentsError, match=message) as caught:
             figure_url("plots.walk", **values)
@@ -190,7 +190,7 @@ def test_a_wrong_word_is_told_in_our_words(
 def test_an_expiry_is_a_number_of_seconds(
     plots: FigureBlueprint, serve: Serve, given: Any
 ) -> None:
-    """Anything else would be a URL that no request can use."""
+    """Another value would make a URL that no request can use."""
 
     @plots.figure_route("/signed", signed=True)
     def signed() -> Figure:
@@ -202,8 +202,8 @@ def test_an_expiry_is_a_number_of_seconds(
         assert_short(caught)
 
 
-def test_an_unknown_format_is_told(client: FlaskClient) -> None:
-    """By name, with the nearest one; what is no text at all as well."""
+def test_an_unknown_format_is_refused(client: FlaskClient) -> None:
+    """The message suggests the nearest format, or lists them all."""
     with client.application.test_request_context():
         for value, message in (("svgg", "Did you mean 'svg'"), (5, "formats: png")):
             with pytest.raises(ConfigError, match=message) as caught:
@@ -222,7 +222,7 @@ def test_an_unknown_format_is_told(client: FlaskClient) -> None:
 def test_one_item_is_a_list_of_one(
     client: FlaskClient, values: dict[str, Any], expected: str
 ) -> None:
-    """Where a list is accepted and one value can only mean that."""
+    """A single value is accepted for a list if it cannot mean anything else."""
     with client.application.test_request_context():
         assert expected in figure("plots.walk", alt="", width=1, height=1, **values)
 
@@ -240,10 +240,10 @@ def test_one_item_is_a_list_of_one(
         pytest.param({"_download": True}, "Use downloads=", id="download"),
     ],
 )
-def test_figures_own_words_are_checked_in_our_words(
+def test_the_options_of_figure_are_checked(
     client: FlaskClient, values: dict[str, Any], message: str
 ) -> None:
-    """None of pydantic's beside them."""
+    """The message contains no text of pydantic."""
     with client.application.test_request_context():
         with pytest.raises(ArgumentsError, match=message) as caught:
             figure("plots.walk", **values)
@@ -257,7 +257,7 @@ def test_figures_own_words_are_checked_in_our_words(
     "name", ["walk", ".walk", "plots.walk", "outer.plots.walk", "outer.walk"]
 )
 def test_invalidate_takes_an_endpoint(name: str) -> None:
-    """As every other call does; the blueprint's own names are optional."""
+    """The blueprint's name is optional."""
     from flask import Blueprint
 
     plots, outer = FigureBlueprint("plots", __name__), Blueprint("outer", __name__)
@@ -280,8 +280,8 @@ def test_invalidate_takes_an_endpoint(name: str) -> None:
             plots.invalidate(name)
 
 
-def test_a_wrong_endpoint_of_the_blueprint_is_told(client: FlaskClient) -> None:
-    """By the names that it was written with."""
+def test_a_wrong_endpoint_is_refused_with_known_names(client: FlaskClient) -> None:
+    """The suggestion includes the blueprint, as in the call."""
     plots = client.application.blueprints["plots"]
     assert isinstance(plots, FigureBlueprint)
     with client.application.app_context():
@@ -290,10 +290,10 @@ def test_a_wrong_endpoint_of_the_blueprint_is_told(client: FlaskClient) -> None:
         assert_short(caught)
 
 
-def test_an_endpoint_of_one_registration_is_that_one(
+def test_an_endpoint_names_one_registration(
     plots: FigureBlueprint, renders: Counter
 ) -> None:
-    """A blueprint that is registered twice has two of them."""
+    """Invalidating one registration keeps the pictures of the other."""
 
     @plots.figure_route("/walk")
     def walk() -> Figure:
@@ -313,7 +313,7 @@ def test_an_endpoint_of_one_registration_is_that_one(
 
 
 def test_a_tag_may_be_one_text(plots: FigureBlueprint, client: FlaskClient) -> None:
-    """And not each of its letters."""
+    """A text is one tag, not a list of its letters."""
     url = "/plots/walk.png"
     client.get(url)
     with client.application.app_context():
@@ -323,10 +323,10 @@ def test_a_tag_may_be_one_text(plots: FigureBlueprint, client: FlaskClient) -> N
 
 @pytest.mark.parametrize("call", [figure_url, figure], ids=["url", "figure"])
 @pytest.mark.parametrize("name", [5, None, Figure, b"plots.walk"], ids=repr)
-def test_what_is_no_endpoint_is_told(
+def test_an_object_is_not_an_endpoint(
     client: FlaskClient, call: Callable[..., Any], name: Any
 ) -> None:
-    """The figure function itself, say."""
+    """The message gives an example of an endpoint."""
     with client.application.test_request_context():
         with pytest.raises(UnknownFigureError, match="Give its endpoint") as caught:
             call(name)
@@ -346,29 +346,31 @@ def test_what_is_no_endpoint_is_told(
         pytest.param("_", ["_theme", "_v"], None, id="underscore-alone"),
     ],
 )
-def test_the_nearest_name_is_told(
+def test_the_nearest_name_is_found(
     name: str, known: list[str], guess: str | None
 ) -> None:
-    """Case, and the underscore of all reserved names, say nothing."""
+    """Case and a leading underscore are ignored."""
     assert nearest(name, known) == guess
 
 
-def test_a_variable_that_no_parameter_takes_is_told_with_the_apps_rule(
+def test_an_unused_variable_is_reported_with_the_apps_rule(
     plots: FigureBlueprint,
 ) -> None:
-    """And not with the one that has the extension."""
+    """The message does not have the rule with the extension."""
 
     @plots.figure_route("/sales/<int:year>")
     def sales() -> Figure:
         return Figure()
 
-    with pytest.raises(ConfigError, match="rule '/plots/sales/<int:year>' has") as told:
+    with pytest.raises(
+        ConfigError, match="rule '/plots/sales/<int:year>' has"
+    ) as caught:
         Flask(__name__).register_blueprint(plots)
-    assert_short(told)
+    assert_short(caught)
 
 
-def test_a_download_that_is_not_offered_is_told(client: FlaskClient) -> None:
-    """By the word that named it, and with the fix."""
+def test_a_download_that_is_not_offered_is_refused(client: FlaskClient) -> None:
+    """The message names the option and the fix."""
     with (
         client.application.test_request_context(),
         pytest.raises(ArgumentsError, match=r"^downloads = 'pdf'.* Add 'pdf' to"),
@@ -382,7 +384,7 @@ def test_a_download_that_is_not_offered_is_told(client: FlaskClient) -> None:
 def test_a_suggestion_is_the_end_of_a_message(
     plots: FigureBlueprint, options: dict[str, Any]
 ) -> None:
-    """With its own question mark alone."""
+    """The message ends with a single question mark."""
     with pytest.raises(ConfigError, match=r"Did you mean .*[^ .]\?$") as caught:
         plots.figure_route("/walk", endpoint="walk", **options)(lambda: Figure())
     assert_short(caught)
@@ -398,7 +400,7 @@ def test_a_suggestion_is_the_end_of_a_message(
 def test_a_dict_is_a_query(
     client: FlaskClient, query: dict[str, Any], read: dict[str, Any]
 ) -> None:
-    """Such as ``request.args.to_dict()``."""
+    """``request.args.to_dict()`` is accepted."""
     with client.application.app_context():
         found = figure_arguments("plots.walk", query)
     assert {name: found[name] for name in read} == read
@@ -473,8 +475,10 @@ def odd(value: int) -> int:
         ),
     ],
 )
-def test_a_reason_is_in_our_words(annotation: Any, query: str, reason: str) -> None:
-    """pydantic's own text never is beside what we say is accepted."""
+def test_the_reason_has_no_text_of_pydantic(
+    annotation: Any, query: str, reason: str
+) -> None:
+    """The message contains the package's reason and the accepted values."""
 
     def figure(x: Any) -> None: ...
 
@@ -535,17 +539,17 @@ def close_all() -> None: ...
         pytest.param(lambda: None, "forget to return the figure", id="none"),
     ],
 )
-def test_a_likely_mistake_is_told_the_fix(
+def test_a_likely_mistake_is_explained(
     returned: Callable[[], object], message: str
 ) -> None:
-    """What a function returns instead of its figure says what was meant."""
+    """The returned type reveals the mistake."""
     with pytest.raises(FigureTypeError, match=message) as caught:
         render(returned)
     assert_short(caught)
 
 
-def test_pyplots_figure_is_found_where_the_hint_leads() -> None:
-    """``plt.gcf()`` works; so do what pyplot's own functions return."""
+def test_the_figure_of_pyplot_is_found_as_suggested() -> None:
+    """``plt.gcf()`` and the results of pyplot's functions work."""
 
     def draw() -> Figure:
         plt.plot([1, 2])
@@ -556,7 +560,7 @@ def test_pyplots_figure_is_found_where_the_hint_leads() -> None:
 
 @pytest.fixture
 def reading(plots: FigureBlueprint) -> Flask:
-    """Figure functions that read what only a request has."""
+    """Serve figure functions that read the request."""
     app = Flask(__name__)
     app.config["SECRET_KEY"] = "not secret"
     LoginManager(app)
@@ -591,7 +595,7 @@ def reading(plots: FigureBlueprint) -> Flask:
 
 
 @pytest.mark.parametrize(
-    ("name", "is_told"),
+    ("name", "has_hint"),
     [
         pytest.param("args", True, id="request"),
         pytest.param("session", True, id="session"),
@@ -601,21 +605,21 @@ def reading(plots: FigureBlueprint) -> Flask:
         pytest.param("other", False, id="another-error"),
     ],
 )
-def test_what_reads_the_request_is_told_of_inject(
-    reading: Flask, caplog: pytest.LogCaptureFixture, name: str, is_told: bool
+def test_the_log_suggests_inject_for_the_request(
+    reading: Flask, caplog: pytest.LogCaptureFixture, name: str, has_hint: bool
 ) -> None:
-    """In the log, where the developer looks; one line as for every error."""
+    """The hint is in the log, in the single line of the error."""
     with caplog.at_level(logging.ERROR):
         assert reading.test_client().get(f"/plots/{name}").status_code == 500
     (text,) = caplog.messages
-    assert ("inject={'name': lambda: …}" in text) is is_told
+    assert ("inject={'name': lambda: …}" in text) is has_hint
     assert "\n" not in text
 
 
-def test_a_decorator_below_the_route_is_told_of_decorators(
+def test_the_log_suggests_decorators_for_one_below_the_route(
     plots: FigureBlueprint, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A login that is required there would not run for a picture in the cache."""
+    """Such a login would not run for a cached picture."""
     app = Flask(__name__)
     app.config["SECRET_KEY"] = "not secret"
     LoginManager(app)
@@ -632,10 +636,10 @@ def test_a_decorator_below_the_route_is_told_of_decorators(
     assert "Pass it to the route as decorators=[…]" in text
 
 
-def test_an_injected_value_without_a_request_is_told_of_inject(
+def test_the_error_suggests_inject_without_a_request(
     plots: FigureBlueprint,
 ) -> None:
-    """As in a nightly job; the error is still the app's own."""
+    """The app's own error is raised, with a note."""
 
     @plots.figure_route("/sales", inject={"user": lambda: session["user"]})
     def sales(user: int) -> Figure:
@@ -650,10 +654,10 @@ def test_an_injected_value_without_a_request_is_told_of_inject(
     assert note.endswith("Set the value with _inject={'user': …}.")
 
 
-def test_the_log_of_an_error_of_ours_has_no_line_of_ours(
+def test_the_log_of_a_wrong_figure_has_no_line_of_the_package(
     plots: FigureBlueprint, serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The message names the figure function, which is what to look at."""
+    """The message names the figure function instead."""
 
     @plots.figure_route("/nothing")
     def nothing() -> None: ...
@@ -664,8 +668,8 @@ def test_the_log_of_an_error_of_ours_has_no_line_of_ours(
     assert text.endswith("Did you forget to return the figure?")
 
 
-def test_the_hint_is_in_the_answer_while_debugging(reading: Flask) -> None:
-    """Beside the error and the line."""
+def test_the_response_has_the_hint_in_debug_mode(reading: Flask) -> None:
+    """The hint is added to the error and its line."""
     reading.debug = True
     reading.config["PROPAGATE_EXCEPTIONS"] = False
     answer = reading.test_client().get("/plots/args")
@@ -673,10 +677,10 @@ def test_the_hint_is_in_the_answer_while_debugging(reading: Flask) -> None:
 
 
 @pytest.mark.parametrize("call", ["gettext", "lazy_gettext"])
-def test_a_translation_is_told_of_inject(
+def test_the_log_suggests_inject_for_a_translation(
     plots: FigureBlueprint, caplog: pytest.LogCaptureFixture, call: str
 ) -> None:
-    """Flask-Babel asks the request for the language; a lazy text does so when drawn."""
+    """Flask-Babel reads the language from the request, even for lazy texts."""
     import flask_babel
 
     app = Flask(__name__)
@@ -694,8 +698,8 @@ def test_a_translation_is_told_of_inject(
     assert "inject={'language'" in caplog.messages[0]
 
 
-def test_a_translation_works_as_the_hint_says(plots: FigureBlueprint) -> None:
-    """With the language from ``inject``, lazy texts included."""
+def test_a_translation_works_as_suggested(plots: FigureBlueprint) -> None:
+    """``inject`` provides the language, even for lazy texts."""
     import flask_babel
 
     app = Flask(__name__)
@@ -719,8 +723,8 @@ def test_a_translation_works_as_the_hint_says(plots: FigureBlueprint) -> None:
 
 
 @pytest.mark.slow
-def test_a_container_without_a_home_draws(tmp_path: Path) -> None:
-    """No folder for Matplotlib's configuration is no error of ours, and no noise."""
+def test_a_figure_is_drawn_without_a_home_folder(tmp_path: Path) -> None:
+    """A missing folder for Matplotlib's configuration causes no error and no log."""
     program = (
         "from matplotlib.figure import Figure\n"
         "from flask_mplstream import render\n"
@@ -763,14 +767,14 @@ def wait_for_a_signal(connection: sqlite3.Connection) -> None:
         pytest.param(wait_for_a_signal, "receives no signals", id="signals"),
     ],
 )
-def test_what_belongs_to_another_thread_is_told(
+def test_the_log_explains_a_resource_of_another_thread(
     plots: FigureBlueprint,
     serve: Serve,
     caplog: pytest.LogCaptureFixture,
     use: Callable[[sqlite3.Connection], None],
     hint: str,
 ) -> None:
-    """A render has its own, also where the server has one thread only."""
+    """A render has its own thread, even on a single-threaded server."""
     connection = sqlite3.connect(":memory:")
 
     @plots.figure_route("/bound")

@@ -1,4 +1,4 @@
-"""Options and settings: where they come from, and what refuses to start."""
+"""Options and settings: their precedence, and the ones that stop the app."""
 
 from __future__ import annotations
 
@@ -45,18 +45,18 @@ def register(plots: FigureBlueprint, **config: Any) -> Flask:
         pytest.param({"max_age": 0}, {"max_age": 2}, {}, 0, id="zero-is-a-value"),
     ],
 )
-def test_the_nearest_place_wins(
+def test_the_innermost_option_wins(
     route: Any, blueprint: Any, config: dict[str, Any], expected: int
 ) -> None:
-    """Precedence is route, blueprint, app config, default."""
+    """The precedence is route, blueprint, app config, default."""
     plots = FigureBlueprint("plots", __name__, **blueprint)
     plots.figure_route("/empty", **route)(empty)
     app = register(plots, **config)
     assert app.extensions["mplstream"].route("plots.empty").options.max_age == expected
 
 
-def test_one_blueprint_has_other_options_on_another_app() -> None:
-    """Options are resolved for each app; the blueprint keeps none of them."""
+def test_options_are_resolved_for_each_app() -> None:
+    """The blueprint keeps no options of an app."""
     plots = FigureBlueprint("plots", __name__)
     plots.figure_route("/empty")(empty)
     apps = [register(plots, MPLSTREAM_MAX_AGE=age) for age in (1, 2)]
@@ -109,10 +109,8 @@ def test_one_blueprint_has_other_options_on_another_app() -> None:
         pytest.param({"timeout": 0.0}, r"0\.0\. .* above 0", id="no-time"),
     ],
 )
-def test_a_bad_option_is_refused_where_it_is_written(
-    options: Any, message: str
-) -> None:
-    """The route's and the blueprint's error name option, value and what would do."""
+def test_a_bad_option_is_refused_at_its_layer(options: Any, message: str) -> None:
+    """The error names the option, the value and the accepted values."""
     plots = FigureBlueprint("plots", __name__)
     with pytest.raises(ConfigError, match=message) as caught:
         plots.figure_route("/empty", **options)(empty)
@@ -123,8 +121,8 @@ def test_a_bad_option_is_refused_where_it_is_written(
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)
-def test_every_option_says_what_it_accepts(name: str) -> None:
-    """In the package's words, as pydantic's name Python's types."""
+def test_every_option_describes_its_accepted_values(name: str) -> None:
+    """The description uses no names of Python types."""
     with pytest.raises(ConfigError) as caught:
         Settings.from_config({f"MPLSTREAM_{name.upper()}": object()})
     text = str(caught.value)
@@ -143,7 +141,7 @@ def test_every_option_says_what_it_accepts(name: str) -> None:
     ],
 )
 def test_one_value_is_a_list_of_one(options: Any, name: str, value: object) -> None:
-    """``tags="sales"`` can only mean ``tags=["sales"]``."""
+    """``tags="sales"`` means ``tags=["sales"]``."""
     assert getattr(RouteOptions.checked(options, str), name) == value
 
 
@@ -165,10 +163,10 @@ def test_one_value_is_a_list_of_one(options: Any, name: str, value: object) -> N
         ),
     ],
 )
-def test_options_that_contradict_each_other_stop_the_app(
+def test_contradicting_options_stop_the_app(
     blueprint: Any, route: Any, message: str
 ) -> None:
-    """One of them would silently do nothing."""
+    """One of the options would have no effect."""
     plots = FigureBlueprint("plots", __name__, **blueprint)
     plots.figure_route("/sized", **route)(sized)
     with pytest.raises(ConfigError, match=message) as caught:
@@ -195,7 +193,7 @@ def test_options_that_contradict_each_other_stop_the_app(
 def test_an_inner_option_overrides_an_outer_one(
     blueprint: Any, route: Any, config: dict[str, Any]
 ) -> None:
-    """Options of different layers contradict each other only if nothing is left."""
+    """Only options of one layer can contradict each other."""
     plots = FigureBlueprint("plots", __name__, **blueprint)
     plots.figure_route("/sized", **route)(sized)
     register(plots, **config)
@@ -215,15 +213,15 @@ def test_an_inner_option_overrides_an_outer_one(
     ],
 )
 def test_a_bad_setting_stops_the_app(config: dict[str, Any], message: str) -> None:
-    """An ``MPLSTREAM_*`` key that cannot work is an error at registration."""
+    """A wrong ``MPLSTREAM_*`` key is an error at registration."""
     plots = FigureBlueprint("plots", __name__)
     plots.figure_route("/empty")(empty)
     with pytest.raises(ConfigError, match=message):
         register(plots, **config)
 
 
-def test_the_effective_settings_show_in_the_config() -> None:
-    """Who looks into ``app.config`` sees what holds."""
+def test_the_config_shows_the_effective_settings() -> None:
+    """``app.config`` contains the settings in use."""
     app = register(FigureBlueprint("plots", __name__), MPLSTREAM_MAX_AGE=7)
     assert app.config["MPLSTREAM_MAX_AGE"] == 7
     assert app.config["MPLSTREAM_MAX_PIXELS"] == 16_000_000
@@ -260,10 +258,10 @@ def change_in_place(config: dict[str, Any]) -> None:
         ),
     ],
 )
-def test_a_setting_that_comes_after_the_registration_is_refused(
+def test_a_late_setting_is_refused(
     before: dict[str, Any], change: Callable[[dict[str, Any]], object], key: str
 ) -> None:
-    """By the first picture, and by the next blueprint: it would hold for nothing."""
+    """The first picture and the next blueprint report a setting without effect."""
     plots = FigureBlueprint("plots", __name__)
     plots.figure_route("/empty")(empty)
     app = register(plots, TESTING=True, **before)
@@ -275,8 +273,8 @@ def test_a_setting_that_comes_after_the_registration_is_refused(
             app.test_client().get("/empty.png")
 
 
-def test_a_misspelled_setting_that_comes_late_is_refused() -> None:
-    """As one that comes in time."""
+def test_a_late_misspelled_setting_is_refused() -> None:
+    """The message is the same as at registration."""
     plots = FigureBlueprint("plots", __name__)
     plots.figure_route("/empty")(empty)
     app = register(plots, TESTING=True)
@@ -286,7 +284,7 @@ def test_a_misspelled_setting_that_comes_late_is_refused() -> None:
 
 
 def test_the_typed_options_are_the_checked_ones() -> None:
-    """What an editor completes is what is accepted."""
+    """The options that an editor completes are those that are accepted."""
     assert set(typing.get_type_hints(FigureOptions)) == set(RouteOptions.model_fields)
     assert set(RouteOptions.model_fields) < set(Settings.model_fields)
 
@@ -303,10 +301,10 @@ def test_the_typed_options_are_the_checked_ones() -> None:
         pytest.param({"style": {"no.such": 1}}, "no.such", id="style"),
     ],
 )
-def test_a_callable_that_cannot_be_called_so_stops_the_app(
+def test_a_callable_with_a_wrong_signature_stops_the_app(
     options: Any, message: str
 ) -> None:
-    """What a request would call is tried against its signature first."""
+    """The signature is checked before a request calls it."""
     plots = FigureBlueprint("plots", __name__)
 
     def figure(user: int, seed: int = 0) -> Figure:
@@ -317,8 +315,8 @@ def test_a_callable_that_cannot_be_called_so_stops_the_app(
         register(plots)
 
 
-def test_formats_are_named_freely(plots: FigureBlueprint, serve: Serve) -> None:
-    """``jpeg``, ``.PNG`` and a single name are understood."""
+def test_formats_have_several_spellings(plots: FigureBlueprint, serve: Serve) -> None:
+    """``jpeg``, ``.PNG`` and a single name are accepted."""
     plots.figure_route("/empty", formats=["jpeg", ".PNG", "jpg"])(empty)
     client = serve()
     assert client.get("/plots/empty").mimetype == "image/jpeg"

@@ -1,4 +1,4 @@
-"""Signals: what happens to figures is told once, truly, and harms nobody."""
+"""Signals: each event is sent once, with its values, and a receiver does no harm."""
 
 from __future__ import annotations
 
@@ -38,40 +38,40 @@ from tests.apps.worker_figures import end
 from tests.support.doubles import Clock
 
 Serve = Callable[..., FlaskClient]
-Told = list[dict[str, Any]]
+Sent = list[dict[str, Any]]
 
 
 @contextmanager
-def heard(signal: NamedSignal) -> Iterator[Told]:
-    """What *signal* tells while the block runs, with its ``sender``."""
-    told: Told = []
+def collect_signals(signal: NamedSignal) -> Iterator[Sent]:
+    """Collect the values of *signal* during the block, with its ``sender``."""
+    sent: Sent = []
     with signal.connected_to(
-        lambda sender, **more: told.append({"sender": sender, **more})
+        lambda sender, **more: sent.append({"sender": sender, **more})
     ):
-        yield told
+        yield sent
 
 
 @pytest.fixture
-def served() -> Iterator[Told]:
-    with heard(figure_served) as told:
-        yield told
+def served() -> Iterator[Sent]:
+    with collect_signals(figure_served) as sent:
+        yield sent
 
 
 @pytest.fixture
-def rendered() -> Iterator[Told]:
-    with heard(figure_rendered) as told:
-        yield told
+def rendered() -> Iterator[Sent]:
+    with collect_signals(figure_rendered) as sent:
+        yield sent
 
 
 @pytest.fixture
-def failed() -> Iterator[Told]:
-    with heard(figure_failed) as told:
-        yield told
+def failed() -> Iterator[Sent]:
+    with collect_signals(figure_failed) as sent:
+        yield sent
 
 
 @pytest.fixture
 def client(plots: FigureBlueprint, serve: Serve) -> FlaskClient:
-    """A figure that does what its URL says."""
+    """Serve a figure that depends on its URL."""
 
     @plots.figure_route("/walk", max_age=60, stale_if_error=60, formats=["png", "svg"])
     def walk(n: int = 0, how: str = "") -> Figure | Response:
@@ -94,14 +94,14 @@ def client(plots: FigureBlueprint, serve: Serve) -> FlaskClient:
     return serve()
 
 
-def test_a_miss_and_a_hit_are_told(client: FlaskClient, served: Told) -> None:
-    """With the app itself, the endpoint, the status, the word and the bytes."""
+def test_a_miss_and_a_hit_are_sent(client: FlaskClient, served: Sent) -> None:
+    """The values are the app, the endpoint, the status, the word and the bytes."""
     size = len(client.get("/plots/walk").data)
     client.get("/plots/walk")
-    told = {"sender": client.application, "figure": "plots.walk", "status": 200}
+    sent = {"sender": client.application, "figure": "plots.walk", "status": 200}
     assert served == [
-        {**told, "cache": "uri-miss", "body_bytes": size},
-        {**told, "cache": "hit", "body_bytes": size},
+        {**sent, "cache": "uri-miss", "body_bytes": size},
+        {**sent, "cache": "hit", "body_bytes": size},
     ]
     assert type(served[0]["sender"]) is Flask
 
@@ -121,53 +121,51 @@ def test_a_miss_and_a_hit_are_told(client: FlaskClient, served: Told) -> None:
         pytest.param("new", {}, 200, "bypass", id="nothing-kept"),
     ],
 )
-def test_every_answer_is_told(
+def test_every_response_is_sent(
     client: FlaskClient,
-    served: Told,
+    served: Sent,
     path: str,
     headers: dict[str, str],
     status: int,
     cache: str | None,
 ) -> None:
-    """With the bytes of its body, and no word of the cache without a picture."""
+    """The values have the bytes, and no cache word without a picture."""
     client.get("/plots/walk")
     served.clear()
     answer = client.get(f"/plots/{path}", headers=headers)
     assert answer.status_code == status
-    [told] = served
-    assert (told["status"], told["cache"]) == (status, cache)
-    assert told["body_bytes"] == len(answer.data)
+    [sent] = served
+    assert (sent["status"], sent["cache"]) == (status, cache)
+    assert sent["body_bytes"] == len(answer.data)
 
 
-def test_a_304_that_follows_from_the_version_is_a_hit(
-    client: FlaskClient, served: Told
-) -> None:
-    """Nothing is looked for, and nothing rendered."""
+def test_a_304_by_version_is_a_hit(client: FlaskClient, served: Sent) -> None:
+    """Nothing is looked up and nothing is rendered."""
     etag = client.get("/plots/dated").headers["ETag"]
     client.get("/plots/dated", headers={"If-None-Match": etag})
-    assert [(told["status"], told["cache"]) for told in served] == [
+    assert [(sent["status"], sent["cache"]) for sent in served] == [
         (200, "uri-miss"),
         (304, "hit"),
     ]
 
 
-def test_a_head_has_no_body(client: FlaskClient, served: Told) -> None:
-    """``Content-Length`` is that of the GET, and is not sent."""
+def test_a_head_has_no_body(client: FlaskClient, served: Sent) -> None:
+    """The bytes are 0, and ``Content-Length`` is that of the GET."""
     assert client.head("/plots/walk").content_length
     assert served[0]["body_bytes"] == 0
 
 
-def test_an_answer_of_the_app_s_error_handler_is_told(
-    client: FlaskClient, served: Told
+def test_a_response_of_the_error_handler_is_sent(
+    client: FlaskClient, served: Sent
 ) -> None:
-    """Its status, not the one that there would have been."""
+    """The status is that of the error handler."""
     client.application.register_error_handler(ValueError, lambda error: ("sorry", 418))
     assert client.get("/plots/walk?how=fails").status_code == 418
     assert (served[0]["status"], served[0]["body_bytes"]) == (418, 5)
 
 
-def test_an_older_picture_is_told_from_a_new_one(
-    plots: FigureBlueprint, serve: Serve, clock: Clock, served: Told, failed: Told
+def test_an_older_picture_has_another_word(
+    plots: FigureBlueprint, serve: Serve, clock: Clock, served: Sent, failed: Sent
 ) -> None:
     """``stale`` was rendered again; ``stale-if-error`` could not be."""
     broken: list[bool] = []
@@ -183,14 +181,14 @@ def test_an_older_picture_is_told_from_a_new_one(
         broken[:] = [True] * is_broken
         assert client.get("/plots/walk").status_code == 200
         clock.now += 100
-    assert [told["cache"] for told in served] == ["uri-miss", "stale", "stale-if-error"]
+    assert [sent["cache"] for sent in served] == ["uri-miss", "stale", "stale-if-error"]
     assert len(failed) == 1
 
 
-def test_who_waited_for_another_s_render_is_told(
-    plots: FigureBlueprint, serve: Serve, served: Told, rendered: Told
+def test_a_follower_is_collapsed(
+    plots: FigureBlueprint, serve: Serve, served: Sent, rendered: Sent
 ) -> None:
-    """One render, one miss; the other request is collapsed."""
+    """One render is one miss, and the other request is collapsed."""
     began, both = threading.Event(), threading.Event()
 
     @plots.figure_route("/walk")
@@ -204,24 +202,24 @@ def test_who_waited_for_another_s_render_is_told(
         first = threads.submit(lambda: app.test_client().get("/plots/walk"))
         began.wait(10)
         second = threads.submit(lambda: app.test_client().get("/plots/walk"))
-        while not _waits(app):
+        while not _is_waiting(app):
             time.sleep(0.01)
         both.set()
         assert {first.result().status_code, second.result().status_code} == {200}
-    assert sorted(told["cache"] for told in served) == ["collapsed", "uri-miss"]
+    assert sorted(sent["cache"] for sent in served) == ["collapsed", "uri-miss"]
     assert len(rendered) == 1
 
 
-def _waits(app: Flask) -> bool:
-    """Whether a request waits for the render of another."""
+def _is_waiting(app: Flask) -> bool:
+    """Return whether a request waits for the render of another."""
     pictures = app.extensions["mplstream"].pictures(None)
     return bool(pictures._flights._followers)
 
 
-def test_a_render_is_told_with_its_picture(
-    plots: FigureBlueprint, serve: Serve, rendered: Told
+def test_a_render_is_sent_with_its_picture(
+    plots: FigureBlueprint, serve: Serve, rendered: Sent
 ) -> None:
-    """And with all that the figure function got; a hit is no render."""
+    """The values include all arguments; a hit sends nothing."""
 
     @plots.figure_route("/walk", inject={"user": lambda: 7})
     def walk(user: int, n: int = 2) -> Figure:
@@ -230,20 +228,20 @@ def test_a_render_is_told_with_its_picture(
     client = serve()
     body = client.get("/plots/walk.png?n=3&_scale=2").data
     client.get("/plots/walk.png?n=3&_scale=2")
-    [told] = rendered
-    assert told["sender"] is client.application
-    assert told["figure"] == "plots.walk"
-    assert told["arguments"] == {"n": 3, "user": 7}
-    assert (told["variant"].format.name, told["variant"].scale) == ("png", 2)
-    assert told["image"].body == body
-    steps = dict(told["image"].timings_s)
+    [sent] = rendered
+    assert sent["sender"] is client.application
+    assert sent["figure"] == "plots.walk"
+    assert sent["arguments"] == {"n": 3, "user": 7}
+    assert (sent["variant"].format.name, sent["variant"].scale) == ("png", 2)
+    assert sent["image"].body == body
+    steps = dict(sent["image"].timings_s)
     assert steps.keys() == {"wait", "build", "draw", "encode"}
 
 
 def test_a_figure_in_a_figure_is_two_renders(
-    plots: FigureBlueprint, serve: Serve, rendered: Told
+    plots: FigureBlueprint, serve: Serve, rendered: Sent
 ) -> None:
-    """The inner one first; only the outer one was ever pending."""
+    """The inner render is first, and only the outer one was pending."""
 
     @plots.figure_route("/inner")
     def inner() -> Figure:
@@ -254,18 +252,18 @@ def test_a_figure_in_a_figure_is_two_renders(
         figure_data_uri("plots.inner")
         return Figure(figsize=(1, 1))
 
-    with heard(render_began) as began, heard(render_ended) as ended:
+    with collect_signals(render_began) as began, collect_signals(render_ended) as ended:
         serve().get("/plots/outer")
-    figures = [told["figure"] for told in rendered]
+    figures = [sent["figure"] for sent in rendered]
     assert figures == ["plots.inner", "plots.outer"]
-    assert [told["figure"] for told in began] == ["plots.outer"]
-    assert [told["figure"] for told in ended] == ["plots.outer"]
+    assert [sent["figure"] for sent in began] == ["plots.outer"]
+    assert [sent["figure"] for sent in ended] == ["plots.outer"]
 
 
-def test_a_renewal_in_the_background_is_told(
-    plots: FigureBlueprint, serve: Serve, clock: Clock, rendered: Told
+def test_a_background_renewal_is_sent(
+    plots: FigureBlueprint, serve: Serve, clock: Clock, rendered: Sent
 ) -> None:
-    """By the thread that renders, with the app itself."""
+    """The rendering thread sends it with the app itself."""
 
     @plots.figure_route("/walk", max_age=60, stale_while_revalidate=60)
     def walk() -> Figure:
@@ -276,19 +274,19 @@ def test_a_renewal_in_the_background_is_told(
     clock.now += 70
     client.get("/plots/walk")
     client.application.extensions["mplstream"].pictures(None).background.join()
-    assert [told["sender"] for told in rendered] == [client.application] * 2
+    assert [sent["sender"] for sent in rendered] == [client.application] * 2
 
 
-def test_a_failure_is_told_with_its_error(client: FlaskClient, failed: Told) -> None:
-    """And with what was asked for."""
-    with heard(figure_rendered) as rendered:
+def test_a_failure_is_sent_with_its_error(client: FlaskClient, failed: Sent) -> None:
+    """The values include the request's arguments and variant."""
+    with collect_signals(figure_rendered) as rendered:
         client.get("/plots/walk?how=fails&n=4")
-    [told] = failed
-    assert told["sender"] is client.application
-    assert told["figure"] == "plots.walk"
-    assert told["arguments"] == {"n": 4, "how": "fails"}
-    assert told["variant"].format.name == "png"
-    assert repr(told["exception"]) == "ValueError('no')"
+    [sent] = failed
+    assert sent["sender"] is client.application
+    assert sent["figure"] == "plots.walk"
+    assert sent["arguments"] == {"n": 4, "how": "fails"}
+    assert sent["variant"].format.name == "png"
+    assert repr(sent["exception"]) == "ValueError('no')"
     assert rendered == []
 
 
@@ -303,18 +301,18 @@ def test_a_failure_is_told_with_its_error(client: FlaskClient, failed: Told) -> 
         pytest.param("small?n=3", 400, 0, id="too-large-by-an-argument"),
     ],
 )
-def test_an_answer_and_a_bad_url_are_no_failures(
-    client: FlaskClient, failed: Told, path: str, status: int, failures: int
+def test_a_response_and_a_bad_url_are_not_failures(
+    client: FlaskClient, failed: Sent, path: str, status: int, failures: int
 ) -> None:
-    """What a stranger can bring about wakes nobody; 503 says that something is."""
+    """A client cannot cause a failure; the status reports these cases."""
     assert client.get(f"/plots/{path}").status_code == status
     assert len(failed) == failures
 
 
-def test_a_render_without_room_is_no_failure(
-    plots: FigureBlueprint, serve: Serve, failed: Told, served: Told
+def test_a_refused_render_is_not_a_failure(
+    plots: FigureBlueprint, serve: Serve, failed: Sent, served: Sent
 ) -> None:
-    """Nothing was tried and nothing is pending: the request got its 503."""
+    """Nothing ran and nothing is pending; the request got a 503."""
     began, go_on = threading.Event(), threading.Event()
 
     @plots.figure_route("/walk")
@@ -325,8 +323,8 @@ def test_a_render_without_room_is_no_failure(
 
     app = serve(MPLSTREAM_MAX_PENDING=0).application
     with (
-        heard(render_began) as begun,
-        heard(render_ended) as ended,
+        collect_signals(render_began) as begun,
+        collect_signals(render_ended) as ended,
         ThreadPoolExecutor(1) as threads,
     ):
         first = threads.submit(lambda: app.test_client().get("/plots/walk"))
@@ -336,20 +334,20 @@ def test_a_render_without_room_is_no_failure(
         go_on.set()
         first.result()
     assert (len(begun), len(ended)) == (1, 1)
-    assert [told["status"] for told in served] == [503, 200]
+    assert [sent["status"] for sent in served] == [503, 200]
     assert failed == []
 
 
 def test_a_render_that_raises_has_ended(client: FlaskClient) -> None:
-    """Else it would be pending for ever."""
-    with heard(render_began) as began, heard(render_ended) as ended:
+    """A failed render is no longer pending."""
+    with collect_signals(render_began) as began, collect_signals(render_ended) as ended:
         client.get("/plots/walk?how=fails")
-    told = {"sender": client.application, "figure": "plots.walk"}
-    assert (began, ended) == ([told], [told])
+    sent = {"sender": client.application, "figure": "plots.walk"}
+    assert (began, ended) == ([sent], [sent])
 
 
 def one_worker(**config: Any) -> FlaskClient:
-    """An app with one worker, which may take its time to start; end it."""
+    """Make an app with one worker that may start slowly; end it afterwards."""
     app = Flask(__name__)
     app.config.from_mapping(MPLSTREAM_WORKERS=1, MPLSTREAM_WORKER_RENDERS=2)
     app.config.from_mapping({"MPLSTREAM_TIMEOUT": 60, **config})
@@ -365,30 +363,30 @@ def pool() -> Iterator[FlaskClient]:
 
 
 @pytest.mark.slow
-def test_a_worker_s_render_is_told_here(pool: FlaskClient, rendered: Told) -> None:
-    """With the picture that it made and its seconds, waiting included."""
+def test_a_render_in_a_worker_is_sent_here(pool: FlaskClient, rendered: Sent) -> None:
+    """The values have the picture and its seconds, including the wait."""
     body = pool.get("/plots/grey?level=3").data
-    [told] = rendered
-    assert told["figure"] == "plots.one_colour"
-    assert told["image"].body == body
-    assert dict(told["image"].timings_s)["wait"] > 0
+    [sent] = rendered
+    assert sent["figure"] == "plots.one_colour"
+    assert sent["image"].body == body
+    assert dict(sent["image"].timings_s)["wait"] > 0
 
 
-def test_an_executor_s_render_is_told_here(rendered: Told) -> None:
-    """Wherever it ran."""
+def test_a_render_in_an_executor_is_sent_here(rendered: Sent) -> None:
+    """The web process sends the signal."""
     with ThreadPoolExecutor(1) as executor:
         app = executor_figures.create_app(MPLSTREAM_EXECUTOR=executor)
         assert app.test_client().get("/plots/grey").status_code == 200
-    assert [told["sender"] for told in rendered] == [app]
+    assert [sent["sender"] for sent in rendered] == [app]
 
 
 @pytest.mark.slow
-def test_a_worker_killed_for_its_time_is_told(
-    pool: FlaskClient, failed: Told, tmp_path: Path
+def test_a_worker_killed_by_timeout_is_sent(
+    pool: FlaskClient, failed: Sent, tmp_path: Path
 ) -> None:
-    """And its render failed."""
+    """Its render is a failure."""
     pool.get("/plots/grey")
-    with heard(worker_killed) as killed:
+    with collect_signals(worker_killed) as killed:
         answer = pool.get("/plots/hang", query_string={"pids": tmp_path / "pids"})
     assert answer.status_code == 504
     assert killed == [{"sender": pool.application, "reason": "timeout"}]
@@ -396,36 +394,36 @@ def test_a_worker_killed_for_its_time_is_told(
 
 
 @pytest.mark.slow
-def test_each_worker_that_dies_is_told(
-    pool: FlaskClient, failed: Told, tmp_path: Path
+def test_each_dead_worker_is_sent(
+    pool: FlaskClient, failed: Sent, tmp_path: Path
 ) -> None:
-    """Two of them died of one render, which failed once."""
-    with heard(worker_killed) as killed:
+    """One render killed two workers and failed once."""
+    with collect_signals(worker_killed) as killed:
         pool.get("/plots/dies", query_string={"pids": tmp_path / "pids"})
-    assert [told["reason"] for told in killed] == ["died", "died"]
-    assert [type(told["exception"]) for told in failed] == [WorkerDiedError]
+    assert [sent["reason"] for sent in killed] == ["died", "died"]
+    assert [type(sent["exception"]) for sent in failed] == [WorkerDiedError]
 
 
 @pytest.mark.slow
-def test_a_worker_that_does_not_start_is_told(
-    failed: Told, monkeypatch: pytest.MonkeyPatch
+def test_a_worker_that_does_not_start_is_sent(
+    failed: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is started anew; the request has no room, and is no failure."""
+    """The worker is restarted, and the refused request is not a failure."""
     monkeypatch.setattr("flask_mplstream.workers.process_pool.LONGEST_START_S", 0.0)
     monkeypatch.setattr("flask_mplstream.workers.process_pool.FREE_START_S", 0.0)
     client = one_worker(MPLSTREAM_APP="tests.apps.worker_figures:slow_app")
     start_workers(client.application)
-    with heard(worker_killed) as killed:
+    with collect_signals(worker_killed) as killed:
         assert client.get("/plots/brief").status_code == 503
     end(client.application)
-    assert [told["reason"] for told in killed] == ["start"]
+    assert [sent["reason"] for sent in killed] == ["start"]
     assert failed == []
 
 
 @pytest.mark.slow
-def test_a_worker_that_is_replaced_is_not_told(pool: FlaskClient) -> None:
-    """Two renders are all that it was to do."""
-    with heard(worker_killed) as killed:
+def test_a_replaced_worker_is_not_sent(pool: FlaskClient) -> None:
+    """Its limit was two renders."""
+    with collect_signals(worker_killed) as killed:
         pids = {pool.get("/plots/pid").text for _ in range(4)}
     assert len(pids) == 2
     assert str(os.getpid()) not in pids
@@ -433,13 +431,13 @@ def test_a_worker_that_is_replaced_is_not_told(pool: FlaskClient) -> None:
 
 
 @pytest.mark.slow
-def test_a_worker_that_ends_with_the_app_is_not_told(
+def test_a_worker_that_ends_with_the_app_is_not_sent(
     pool: FlaskClient, tmp_path: Path
 ) -> None:
-    """Also in the middle of a render, which is refused."""
+    """Its unfinished render is refused."""
     pids = tmp_path / "pids"
     pool.get("/plots/grey")
-    with heard(worker_killed) as killed, ThreadPoolExecutor(1) as threads:
+    with collect_signals(worker_killed) as killed, ThreadPoolExecutor(1) as threads:
         query = {"pids": pids}
         asked = threads.submit(lambda: pool.get("/plots/hang-long", query_string=query))
         while not pids.exists():
@@ -454,16 +452,20 @@ def test_a_worker_that_ends_with_the_app_is_not_told(
     [figure_served, figure_rendered, render_began, render_ended],
     ids=lambda signal: signal.name,
 )
-def test_a_receiver_that_raises_harms_nobody(
+def test_a_receiver_that_raises_does_no_harm(
     client: FlaskClient, caplog: pytest.LogCaptureFixture, signal: NamedSignal
 ) -> None:
-    """The user gets the picture, the log gets the error, and the others are told."""
+    """The error is logged; the picture and the other receivers are unaffected."""
 
-    def wrong(sender: Flask, **told: Any) -> None:
+    def wrong(sender: Flask, **sent: Any) -> None:
         raise KeyError("of a receiver")
 
     other = Flask("other")
-    with heard(signal) as before, signal.connected_to(wrong), heard(signal) as after:
+    with (
+        collect_signals(signal) as before,
+        signal.connected_to(wrong),
+        collect_signals(signal) as after,
+    ):
         assert client.get("/plots/walk").status_code == 200
         signals_module.send_signal(signal, other)
     assert len(before) == len(after) == 2
@@ -473,12 +475,12 @@ def test_a_receiver_that_raises_harms_nobody(
     assert len(errors) == 2
 
 
-def test_a_failure_s_receiver_that_raises_hides_no_error(
+def test_a_raising_receiver_of_a_failure_hides_no_error(
     client: FlaskClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The figure's own error comes out."""
+    """The error of the figure is raised."""
 
-    def wrong(sender: Flask, **told: Any) -> None:
+    def wrong(sender: Flask, **sent: Any) -> None:
         raise KeyError("of a receiver")
 
     with figure_failed.connected_to(wrong):
@@ -488,7 +490,7 @@ def test_a_failure_s_receiver_that_raises_hides_no_error(
 
 @pytest.mark.keeps_threads  # asgiref's, for the event loop.
 def test_receivers_have_an_app_context(client: FlaskClient) -> None:
-    """A render's too, which runs in another thread than the request."""
+    """A render's receiver has one too, in another thread than the request."""
     names: list[str] = []
 
     def note(sender: Flask, **_: Any) -> None:
@@ -500,40 +502,40 @@ def test_receivers_have_an_app_context(client: FlaskClient) -> None:
 
 
 def test_a_receiver_may_be_a_coroutine(client: FlaskClient) -> None:
-    """As those of Flask's own signals."""
-    told: list[str] = []
+    """A coroutine works as for Flask's own signals."""
+    sent: list[str] = []
 
     async def receive(sender: Flask, figure: str, **more: Any) -> None:
-        told.append(figure)
+        sent.append(figure)
 
     with figure_served.connected_to(receive):
         client.get("/plots/walk")
-    assert told == ["plots.walk"]
+    assert sent == ["plots.walk"]
 
 
-def test_a_muted_signal_tells_nobody(client: FlaskClient, served: Told) -> None:
-    """As blinker has it."""
+def test_a_muted_signal_calls_no_receiver(client: FlaskClient, served: Sent) -> None:
+    """Blinker's muting is respected."""
     with figure_served.muted():
         client.get("/plots/walk")
     assert served == []
 
 
-def test_a_receiver_for_one_app_hears_of_no_other(
+def test_a_receiver_for_one_app_ignores_others(
     plots: FigureBlueprint, serve: Serve
 ) -> None:
-    """The sender is the app, so blinker can tell them apart."""
+    """The sender is the app, so blinker can distinguish them."""
 
     @plots.figure_route("/walk")
     def walk() -> Figure:
         return Figure(figsize=(1, 1))
 
     one, two = serve(), serve()
-    told: list[Flask] = []
+    sent: list[Flask] = []
 
     def receive(sender: Flask, **more: Any) -> None:
-        told.append(sender)
+        sent.append(sender)
 
     with figure_served.connected_to(receive, one.application):
         one.get("/plots/walk")
         two.get("/plots/walk")
-    assert told == [one.application]
+    assert sent == [one.application]

@@ -1,4 +1,4 @@
-"""``/…schema.json``: the JSON Schema of a figure's arguments, and that it is true."""
+"""``/…schema.json``: the JSON Schema of a figure's arguments, and its truth."""
 
 from __future__ import annotations
 
@@ -112,12 +112,12 @@ def is_accepted(parameters: Parameters, value: Any) -> bool:
 
 
 @pytest.mark.parametrize(("annotation", "values"), KINDS)
-def test_the_schema_accepts_what_a_url_can_say(
+def test_the_schema_accepts_what_a_url_can_express(
     annotation: Any, values: st.SearchStrategy[Any]
 ) -> None:
-    """Neither more nor less, of all values that have the JSON type.
+    """The schema accepts a value of the JSON type exactly if a URL can express it.
 
-    So a form or a client that is made from it makes no bad URL, and every good one.
+    A form or client made from it makes every good URL, and no bad one.
     """
     parameters = Parameters(one(annotation))
     judge = validator(parameters)
@@ -130,8 +130,8 @@ def test_the_schema_accepts_what_a_url_can_say(
     agrees()
 
 
-def property_of(annotation: Any, *default: Any) -> dict[str, Any]:
-    """The schema of a parameter, which must be valid itself."""
+def find_property(annotation: Any, *default: Any) -> dict[str, Any]:
+    """Return the schema of a parameter, which must be valid itself."""
     schema = Parameters(one(annotation, *default)).json_schema()["properties"]["x"]
     Draft202012Validator.check_schema(schema)
     return dict(schema)
@@ -154,10 +154,10 @@ def property_of(annotation: Any, *default: Any) -> dict[str, Any]:
         pytest.param(str | None, "", "", id="empty"),
     ],
 )
-def test_a_default_is_json_and_its_own_schema_accepts_it(
+def test_a_default_is_json_that_its_schema_accepts(
     annotation: Any, default: Any, plain: Any
 ) -> None:
-    """In the canonical form, as a URL would say it."""
+    """A default has the canonical form that a URL gives it."""
     parameters = Parameters(one(annotation, default))
     schema = parameters.json_schema()["properties"]["x"]
     assert schema["default"] == plain
@@ -165,28 +165,28 @@ def test_a_default_is_json_and_its_own_schema_accepts_it(
 
 
 def test_json_has_no_infinity() -> None:
-    """Such a default is left out, so that every parser reads the schema."""
+    """An infinite default is left out, so that every parser reads the schema."""
     endless = Annotated[float, Field(allow_inf_nan=True)]
-    assert property_of(endless, math.inf) == {"type": "number"}
+    assert find_property(endless, math.inf) == {"type": "number"}
 
 
-def test_the_limits_of_texts_stand_in_it() -> None:
-    """Also those that no annotation sets; an own one wins."""
-    assert property_of(str)["maxLength"] == MAX_VALUE_LENGTH
-    assert property_of(Annotated[str, Field(max_length=400)])["maxLength"] == 400
-    assert property_of(bytes)["maxLength"] == MAX_VALUE_LENGTH
-    texts = property_of(list[str])
+def test_the_schema_has_the_limits_of_texts() -> None:
+    """Limits without an annotation are included, and an annotated limit wins."""
+    assert find_property(str)["maxLength"] == MAX_VALUE_LENGTH
+    assert find_property(Annotated[str, Field(max_length=400)])["maxLength"] == 400
+    assert find_property(bytes)["maxLength"] == MAX_VALUE_LENGTH
+    texts = find_property(list[str])
     assert texts["maxItems"] == MAX_VALUES
     assert texts["items"] == {
         "type": "string",
         "minLength": 1,  # An empty text is no item.
         "maxLength": MAX_VALUE_LENGTH,
     }
-    assert property_of(set[int])["uniqueItems"] is True
+    assert find_property(set[int])["uniqueItems"] is True
 
 
-def test_the_object_says_what_there_must_and_may_be() -> None:
-    """The function's name and docstring, what it requires, and nothing else."""
+def test_the_object_lists_required_and_accepted_names() -> None:
+    """The schema has the function's name, its docstring and only its arguments."""
 
     def walk(n: Annotated[int, Field(description="Steps.")], seed: int = 0) -> None:
         """A random walk.
@@ -209,12 +209,12 @@ def test_the_object_says_what_there_must_and_may_be() -> None:
 
 
 def tone(**members: str) -> Any:
-    """One more type of the same name."""
+    """Return another type with the same name."""
     return Enum("tone", members)
 
 
-def test_two_types_of_one_name_do_not_collide() -> None:
-    """Each definition stands where it is used."""
+def test_two_types_with_one_name_do_not_collide() -> None:
+    """Each definition is inlined at its use."""
     warm, cold = tone(RED="red"), tone(BLUE="blue")
 
     def figure(a: Any, b: Any, c: Any) -> None: ...
@@ -229,7 +229,7 @@ def test_two_types_of_one_name_do_not_collide() -> None:
 
 @pytest.fixture
 def client(plots: FigureBlueprint, renders: Counter, serve: Serve) -> FlaskClient:
-    """A figure with a variable in its rule, and one without."""
+    """Serve a figure with a variable in its rule, and one without."""
 
     @plots.figure_route("/walk", inject={"user": lambda: 1})
     def walk(user: int, n: int = 5) -> Figure:
@@ -256,10 +256,10 @@ def one_figure(x: int = 0) -> Figure:
         pytest.param("/index", ["x"], id="index"),
     ],
 )
-def test_a_figures_url_has_a_schema_of_its_query(
+def test_a_figure_has_a_schema_of_its_query(
     client: FlaskClient, renders: Counter, path: str, names: list[str]
 ) -> None:
-    """Beside its formats; nothing is rendered for it."""
+    """The schema has a URL beside the formats, and nothing is rendered for it."""
     response = client.get(f"/plots{path}.schema.json")
     assert response.mimetype == "application/schema+json"
     schema = json.loads(response.data)
@@ -268,8 +268,8 @@ def test_a_figures_url_has_a_schema_of_its_query(
     assert not renders
 
 
-def test_the_schema_is_kept_and_asked_for_again(client: FlaskClient) -> None:
-    """It changes only with the code: an ETag, and a 304 where nothing did."""
+def test_a_client_can_revalidate_the_schema(client: FlaskClient) -> None:
+    """The schema has an ETag, and an unchanged one gives a 304."""
     url = "/plots/walk.schema.json"
     first = client.get(url)
     assert first.headers["Cache-Control"] == "no-cache"
@@ -281,16 +281,14 @@ def test_the_schema_is_kept_and_asked_for_again(client: FlaskClient) -> None:
 
 
 def test_the_schema_does_not_depend_on_the_request(client: FlaskClient) -> None:
-    """A forged ``Host`` is in no document."""
+    """A forged ``Host`` does not appear in the document."""
     url = "/plots/walk.schema.json"
     forged = client.get(url, headers={"Host": "evil.example"})
     assert forged.data == client.get(url).data
 
 
-def test_decorators_are_in_front_of_the_schema(
-    plots: FigureBlueprint, serve: Serve
-) -> None:
-    """A figure behind a login has its schema behind the login."""
+def test_decorators_wrap_the_schema_too(plots: FigureBlueprint, serve: Serve) -> None:
+    """A figure that requires a login has a schema that requires it."""
 
     def nobody(view: Callable[..., Any]) -> Callable[..., Any]:
         return lambda **path: abort(401)
@@ -300,7 +298,7 @@ def test_decorators_are_in_front_of_the_schema(
 
 
 def test_a_signed_route_has_no_schema(plots: FigureBlueprint, serve: Serve) -> None:
-    """It does not tell strangers which arguments there are."""
+    """A signed route does not reveal its arguments."""
     plots.figure_route("/signed", signed=True)(one_figure)
     client = serve()
     assert client.get("/plots/signed.svg").status_code == 403

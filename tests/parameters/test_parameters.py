@@ -1,4 +1,4 @@
-"""The signature is the schema: what a URL may say, and what it means."""
+"""The signature is the schema: accepted values of a URL, and their meaning."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ Finite = Annotated[float, Field(ge=-1.5, le=1.5)]
     ],
 )
 def test_text_becomes_a_typed_value(annotation: Any, query: str, value: Any) -> None:
-    """A value from a URL has the type that the signature says."""
+    """A value from a URL has the type of the annotation."""
     result = parse(one(annotation), query).values["x"]
     assert result == value
     assert type(result) is type(value)
@@ -146,7 +146,7 @@ def test_text_becomes_a_typed_value(annotation: Any, query: str, value: Any) -> 
 def test_a_bad_value_is_refused_by_name(
     annotation: Any, query: str, accepted: str
 ) -> None:
-    """The error names the argument and says in words what is accepted."""
+    """The error names the argument and describes the accepted values."""
     with pytest.raises(ArgumentsError) as caught:
         parse(one(annotation), query)
     (fault,) = caught.value.faults
@@ -155,7 +155,7 @@ def test_a_bad_value_is_refused_by_name(
 
 
 def test_every_fault_is_named_at_once() -> None:
-    """Whoever mends a URL by hand learns all that is wrong with it."""
+    """The error lists every fault of a URL."""
 
     def figure(n: Bounded = 200, seed: int = 0) -> None: ...
 
@@ -165,7 +165,7 @@ def test_every_fault_is_named_at_once() -> None:
 
 
 def test_an_unknown_name_gets_the_nearest_known_one() -> None:
-    """A typing error is told from an argument that never was."""
+    """The error suggests a name only if one is near."""
 
     def figure(seed: int = 0, n: int = 1) -> None: ...
 
@@ -178,7 +178,7 @@ def test_an_unknown_name_gets_the_nearest_known_one() -> None:
 
 
 def test_unknown_names_can_be_ignored() -> None:
-    """``ignore_unknown`` drops them, so that they make no second key."""
+    """``ignore_unknown`` drops names, so they make no second key."""
 
     def figure(seed: int = 0) -> None: ...
 
@@ -188,7 +188,7 @@ def test_unknown_names_can_be_ignored() -> None:
 
 
 def test_a_shown_value_is_cut() -> None:
-    """A long value is cut in the error, also the name of an unknown one."""
+    """A long value or unknown name is cut in the error."""
     with pytest.raises(ArgumentsError) as caught:
         parse(one(int, 0), f"x={'y' * 200}&{'z' * 200}=1")
     for fault in caught.value.faults:
@@ -228,8 +228,8 @@ def test_the_order_of_a_list_matters() -> None:
     assert parse(figure, "x=1&x=2").canonical != parse(figure, "x=2&x=1").canonical
 
 
-def test_the_query_names_what_differs_in_the_order_of_the_signature() -> None:
-    """The canonical URL is short and always the same."""
+def test_the_query_omits_defaults_and_keeps_the_signatures_order() -> None:
+    """The canonical URL is short and the same for equal arguments."""
 
     def figure(n: int = 1, when: date | None = None, tags: list[str] = []) -> None: ...
 
@@ -238,7 +238,7 @@ def test_the_query_names_what_differs_in_the_order_of_the_signature() -> None:
     assert list(bound.query) == ["when", "tags"]
 
 
-def test_a_default_is_canonical_as_well() -> None:
+def test_a_default_is_canonical() -> None:
     """The default 2 of a float parameter is the 2.0 that a URL gives."""
     figure = one(float, 2)
     assert parse(figure).canonical == parse(figure, "x=2").canonical
@@ -246,7 +246,7 @@ def test_a_default_is_canonical_as_well() -> None:
 
 
 def test_arguments_are_copied_for_each_call() -> None:
-    """A figure function that changes its list does not change the next call's."""
+    """A figure function that changes its list does not affect the next call."""
     arguments = parse(one(list[int]), "x=1")
     arguments.copy()["x"].append(2)
     assert arguments.values["x"] == [1]
@@ -267,10 +267,8 @@ def test_arguments_are_copied_for_each_call() -> None:
         pytest.param(float, 0.1, id="float"),
     ],
 )
-def test_what_a_template_gives_comes_back_from_its_url(
-    annotation: Any, value: Any
-) -> None:
-    """Binding Python values and reading the URL made of them agree."""
+def test_a_bound_value_survives_its_url(annotation: Any, value: Any) -> None:
+    """Binding Python values and reading the resulting URL agree."""
     parameters = Parameters(one(annotation))
     bound = parameters.bind({"x": value})
     texts = bound.query["x"]
@@ -289,22 +287,22 @@ def test_what_a_template_gives_comes_back_from_its_url(
         pytest.param(str, "y" * (MAX_VALUE_LENGTH + 1), id="too-long"),
     ],
 )
-def test_what_no_url_can_say_is_refused_in_the_template(
+def test_bind_refuses_a_value_that_no_url_can_express(
     annotation: Any, value: Any
 ) -> None:
-    """``figure_url`` never makes a URL that means something else."""
+    """``figure_url`` never makes a URL with another meaning."""
     with pytest.raises(ArgumentsError):
         Parameters(one(annotation)).bind({"x": value})
 
 
-def test_unknown_names_are_refused_in_the_template() -> None:
+def test_bind_refuses_unknown_names() -> None:
     """A typing error in a template is an error, not a broken picture."""
     with pytest.raises(ArgumentsError, match="Did you mean 'x'"):
         Parameters(one(int)).bind({"x": 1, "xx": 2})
 
 
-def test_a_value_from_the_path_is_checked_too() -> None:
-    """The signature's bounds hold for URL converters as well."""
+def test_a_value_from_the_path_is_checked() -> None:
+    """The bounds of the signature apply to URL converters."""
 
     def sales(year: Annotated[int, Field(ge=2000)]) -> None: ...
 
@@ -326,10 +324,10 @@ def test_a_value_from_the_path_is_checked_too() -> None:
         pytest.param(Literal[1, 2] | None, "1", id="optional"),
     ],
 )
-def test_text_from_the_path_means_what_it_means_in_the_query(
+def test_text_has_the_same_meaning_in_path_and_query(
     annotation: Any, text: str
 ) -> None:
-    """Most converters leave it a text, which has no other type than there."""
+    """Most converters give text, which is parsed as in the query."""
     figure = one(annotation)
     assert parse(figure, x=text) == parse(figure, f"x={text}")
 
@@ -338,7 +336,7 @@ def no_annotation(n=3, name="a", other=None, text=None): ...  # type: ignore[no-
 
 
 def test_a_missing_annotation_is_taken_from_the_default() -> None:
-    """Functions written without types work as their defaults suggest."""
+    """A parameter without an annotation has the type of its default."""
     values = parse(no_annotation, "n=5&name=b&other=c").values
     assert values == {"n": 5, "name": "b", "other": "c", "text": None}
 
@@ -398,14 +396,14 @@ unresolved.__annotations__["when"] = "Nowhere"
 def test_a_signature_that_cannot_be_served_is_refused(
     function: Callable[..., Any], message: str
 ) -> None:
-    """The error names the function, so that the app does not even start."""
+    """The error names the function, and the app does not start."""
     with pytest.raises(ConfigError, match=message) as caught:
         Parameters(function)
     assert function.__qualname__ in str(caught.value)
 
 
-def test_injected_names_are_no_arguments_of_the_url() -> None:
-    """A stranger cannot set what ``inject`` fills in."""
+def test_a_url_cannot_set_injected_names() -> None:
+    """A client cannot set a parameter of ``inject``."""
 
     def figure(user_id: object, n: int = 1) -> None: ...
 
@@ -417,8 +415,8 @@ def test_injected_names_are_no_arguments_of_the_url() -> None:
         Parameters(figure, ["user"])
 
 
-def test_the_loaded_data_is_no_argument_of_the_url() -> None:
-    """The first parameter takes what ``load`` returns, of whatever type."""
+def test_a_url_cannot_set_the_loaded_data() -> None:
+    """The first parameter takes the result of ``load``, of any type."""
     assert Parameters(array, skip_first=True).names == ()
     with pytest.raises(ConfigError, match="takes no argument"):
         Parameters(lambda: None, skip_first=True)
@@ -426,7 +424,7 @@ def test_the_loaded_data_is_no_argument_of_the_url() -> None:
 
 @given(st.text(max_size=300), st.text(max_size=300))
 def test_any_text_is_a_value_or_a_fault(name: str, text: str) -> None:
-    """No name and no value raises anything but :class:`ArgumentsError`."""
+    """Any name and value raises nothing but :class:`ArgumentsError`."""
 
     def figure(
         x: int = 0,
@@ -446,8 +444,8 @@ def test_any_text_is_a_value_or_a_fault(name: str, text: str) -> None:
             assert parameters.bind(dict(parsed.values)).canonical == parsed.canonical
 
 
-def test_looking_for_near_names_costs_little(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A few names, and not much of each, however many a URL has."""
+def test_the_search_for_near_names_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a few names, cut to a short length, are searched for."""
     looked: list[tuple[str, list[str]]] = []
 
     def look(name: str, known: Iterable[str], **_: Any) -> list[str]:
