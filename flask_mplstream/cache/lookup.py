@@ -24,6 +24,7 @@ from ..errors import OverloadedError, RenderTimeoutError
 from ..http.cache_status import CacheStatus
 from ..limits.deadline import Deadline
 from ..limits.overload_log import OverloadLog
+from ..render_stage import is_nested
 from ..rendered_image import RenderedImage
 from .backend_breaker import describe, is_outage
 from .cross_process_lease import LEASE_S, Leases, held, leases_for
@@ -130,14 +131,6 @@ class Pictures:
         """Whether other processes see the pictures too."""
         return self._leases.is_shared
 
-    def get_while_drawing(self, wanted: Wanted) -> Served:
-        """Return a picture that a figure function requests during its render.
-
-        It waits for no other caller, which may itself be waiting for a turn to draw.
-        """
-        with self._flights.leading():
-            return self.get(wanted)
-
     def get(self, wanted: Wanted) -> Served:
         """Return the picture, from the store if it may be sent, else from a render.
 
@@ -218,7 +211,7 @@ class Pictures:
 
     def _fly(self, wanted: Wanted, found: Found) -> Served:
         fwd = "uri-miss" if found.entry is None else "stale"
-        make = self._render_if_missing if self._flights.is_nested else self._lead
+        make = self._render_if_missing if is_nested() else self._lead
         # A nested caller takes no lease: its holder may be waiting for this thread.
         # The flight's name has the generation, so an invalidation begins a new flight.
         return self._flown(
@@ -238,7 +231,7 @@ class Pictures:
         :param is_live: whether a render that began earlier is too old.
         """
         deadline = wanted.start_deadline()
-        if self._flights.is_nested:
+        if is_nested():
             return run_here(make(deadline, None))
         is_busy = self._flights.is_busy_or_failed(flight, must_begin_later=is_live)
         payer = wanted.admit(not is_busy)

@@ -27,6 +27,7 @@ from weakref import WeakSet
 from ..errors import BudgetError, OverloadedError, RemoteError, RenderTimeoutError
 from ..forks import call_in_child
 from ..limits.deadline import Deadline
+from ..render_stage import RenderStage, enter, is_nested
 from .error_copy import copy_error
 
 T = TypeVar("T")
@@ -116,7 +117,6 @@ class Flights(Generic[T]):
         # By key: time of the error, seconds for which it is raised again, the error.
         self._errors: dict[str, tuple[float, float, Exception]] = {}
         self._followers = 0
-        self._nested = threading.local()
 
     def fly(
         self,
@@ -138,7 +138,7 @@ class Flights(Generic[T]):
         :raises RenderTimeoutError: after the deadline; the flight continues.
         :raises OverloadedError: if there are too many followers.
         """
-        if self.is_nested:
+        if is_nested():
             # A figure function requests a figure. It could wait for itself, or for a
             # thread that waits for the gate that this one holds.
             return run_here(produce()), False
@@ -254,7 +254,7 @@ class Flights(Generic[T]):
         go_on: Callable[[], None],
     ) -> None:
         """Run *render* in its thread, and finish the flight if the leader has left."""
-        with self.leading():
+        with enter(RenderStage.FLIGHT):
             try:
                 rendered.value = render()
             except Exception as error:
@@ -342,20 +342,6 @@ class Flights(Generic[T]):
     def _forget(self, flight: _Flight[T]) -> None:
         if self._flights.get(flight.key) is flight:
             del self._flights[flight.key]
-
-    @property
-    def is_nested(self) -> bool:
-        """Whether this thread is already making a picture."""
-        return getattr(self._nested, "is_leading", False)
-
-    @contextmanager
-    def leading(self) -> Iterator[None]:
-        """Mark this thread as a leader, so that nested requests wait for no thread."""
-        was_leading, self._nested.is_leading = self.is_nested, True
-        try:
-            yield
-        finally:
-            self._nested.is_leading = was_leading
 
     def _remember(self, key: str, error: Exception | None, backoff_s: float) -> None:
         now = self._clock()

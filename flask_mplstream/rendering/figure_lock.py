@@ -23,6 +23,7 @@ from matplotlib.figure import Figure
 from ..errors import ConfigError, OverloadedError, cut, suggest
 from ..forks import call_in_child, notice_fork
 from ..limits.deadline import Deadline
+from ..render_stage import RenderStage, enter
 from .count_bounds import bound_counts, lift_bounds
 from .figure_reuse import stop_watching
 from .glyph_warnings import gather_warnings, stop_gathering
@@ -135,6 +136,7 @@ def gate(
     """
     with (
         _hold_lock(deadline or Deadline(None)),
+        enter(RenderStage.FIGURE),
         _restore_globals(),
         guarded(),
         bound_counts(),

@@ -22,12 +22,12 @@ from ..errors import ConfigError, UnknownFigureError, UnknownTagError, cut, sugg
 from ..forks import notice_fork
 from ..limits.client_budget import Budget
 from ..parameters.callables import module_name
+from ..render_stage import is_in_figure
 from ..settings import Settings
 from ..workers.database_connections import watch_writes
 from ..workers.dispatch import Renders, check_extras
 from ..workers.executor_choice import check_app_name
 from ..workers.greenlets import choose_max_followers
-from ..workers.request_isolation import is_rendering
 from .cache_setup import check_cache_type, find_cache
 from .figure_route import FigureRoute, tag_name
 from .private_responses import watch_cookies
@@ -210,7 +210,7 @@ class AppState:
         the reloader's watching process start no workers.
         """
         pid = os.getpid()
-        if pid in self._preloads or is_rendering.get():
+        if pid in self._preloads or is_in_figure():
             return  # A worker may send the app a request while importing it.
         if self.settings.preload is None and self._app.testing:
             return

@@ -34,14 +34,13 @@ from ..parameters.callables import (
 from ..parameters.canonical import Arguments
 from ..parameters.function_signature import Parameters
 from ..rendered_image import RenderedImage
-from ..rendering.figure_lock import app_globals, is_held_here
+from ..rendering.figure_lock import app_globals
 from ..rendering.pipeline import MATPLOTLIB_VERSION, Limits, Meaning
 from ..rendering.styles import Look
 from ..settings import RouteOptions
 from ..workers.dispatch import Renders
 from ..workers.exception_notes import is_failure
 from ..workers.job import Recipe
-from ..workers.request_isolation import is_rendering
 from .rule_arguments import RuleArguments
 from .signed_urls import authenticate
 
@@ -251,8 +250,6 @@ class FigureRoute:
         if strict:
             wanted = wanted.without_stale()
         pictures = self.pictures()
-        if is_held_here() or is_rendering.get():
-            return pictures.get_while_drawing(wanted)
         return pictures.get(wanted)
 
     @property

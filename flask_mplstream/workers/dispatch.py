@@ -19,6 +19,7 @@ from ..formats import Variant
 from ..limits.admission import Admission
 from ..limits.client_budget import Budget
 from ..limits.deadline import Deadline
+from ..render_stage import is_in_figure
 from ..rendered_image import RenderedImage
 from ..settings import Settings
 from ..signals import (
@@ -34,7 +35,7 @@ from .exception_notes import is_failure
 from .executor_choice import choose_executor
 from .greenlets import warn_of_greenlets
 from .job import Recipe
-from .request_isolation import is_rendering, run_without_request
+from .request_isolation import run_without_request
 
 #: Errors that are not failures of the figure: overload and bad arguments.
 _REFUSALS = (OverloadedError, ArgumentsError)
@@ -112,7 +113,7 @@ class Renders:
         return image
 
     def _charge_render(self, render: _Render) -> RenderedImage:
-        if is_rendering.get():
+        if is_in_figure():
             # Called by a figure function, which already has the turn.
             return self._render_here(render)
         if self._budget is None or render.payer is None:

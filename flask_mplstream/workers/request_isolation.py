@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from contextvars import Context, ContextVar
+from contextvars import Context
 from typing import TypeVar
 
 from flask import Flask
 
-T = TypeVar("T")
+from ..render_stage import RenderStage, render_stage
 
-#: Whether this is a render. Pictures that it requests are part of the same render.
-is_rendering: ContextVar[bool] = ContextVar("flask_mplstream_rendering", default=False)
+T = TypeVar("T")
 
 
 def run_without_request(app: Flask | None, function: Callable[[], T]) -> T:
@@ -27,7 +26,7 @@ def run_without_request(app: Flask | None, function: Callable[[], T]) -> T:
     """
 
     def run() -> T:
-        is_rendering.set(True)
+        render_stage.set(RenderStage.FIGURE)
         with nullcontext() if app is None else app.app_context():
             return function()
 

@@ -21,6 +21,7 @@ from flask_mplstream.cache.single_flight import MAX_ERRORS, Flights, Production
 from flask_mplstream.cache.stale_while_revalidate import Background
 from flask_mplstream.errors import RemoteError, RenderTimeoutError
 from flask_mplstream.limits.deadline import Deadline
+from flask_mplstream.render_stage import RenderStage, enter, is_in_figure, is_nested
 from tests.support.processes import wait_until
 
 
@@ -306,15 +307,13 @@ def test_an_error_that_ran_out_is_forgotten_with_the_next_flight(
     assert visit() is None
 
 
-def test_a_picture_within_a_picture_does_not_end_the_outer_one(
-    flights: Flights[str],
-) -> None:
-    """``leading()`` is re-entrant: what is asked for afterwards waits for nobody."""
-    with flights.leading():
-        with flights.leading():
+def test_a_picture_within_a_picture_does_not_end_the_outer_one() -> None:
+    """A render that contains another one is still nested after it."""
+    with enter(RenderStage.FIGURE):
+        with enter(RenderStage.FLIGHT):
             pass
-        assert flights.is_nested
-    assert not flights.is_nested
+        assert is_in_figure()
+    assert not is_nested()
 
 
 def test_a_figure_inside_a_figure_does_not_wait(flights: Flights[str]) -> None:
