@@ -6,7 +6,7 @@ https://spec.openapis.org/oas/v3.1.0
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from importlib.metadata import version
@@ -27,6 +27,7 @@ from ..errors import ArgumentFault, UnknownFigureError, suggest
 from ..formats import ALT_FORMAT, FORMATS, ImageFormat
 from ..http.problem_details import PROBLEM_TYPE
 from ..parameters.callables import summarize
+from ..parameters.function_signature import Parameters
 from ..parameters.json_schema import join_options
 from ..parameters.reserved import RESERVED
 from .app_state import AppState
@@ -56,7 +57,10 @@ def make_openapi_document(
     """
     state = AppState.of(app)
     if blueprint is not None and blueprint not in app.blueprints:
-        raise _unknown_blueprint(blueprint, {_tag(r) for r in state.routes.values()})
+        known = sorted({_tag(route) for route in state.routes.values()})
+        listed = ", ".join(known) or "none"
+        fix = suggest(blueprint, known) or f"Blueprints with figures: {listed}."
+        raise UnknownFigureError(f"There is no blueprint {blueprint!r}. {fix}")
     routes = [r for r in state.routes.values() if blueprint in (None, _tag(r))]
     shown = [r for r in routes if not r.options.signed and may_tell(r)]
     has_budget = state.settings.client_budget is not None
@@ -72,12 +76,6 @@ def make_openapi_document(
 
 def _tag(route: FigureRoute) -> str:
     return route.endpoint.rpartition(".")[0]
-
-
-def _unknown_blueprint(name: str, known: set[str]) -> UnknownFigureError:
-    listed = ", ".join(sorted(known)) or "none"
-    fix = suggest(name, sorted(known)) or f"Blueprints with figures: {listed}."
-    return UnknownFigureError(f"There is no blueprint {name!r} with figures. {fix}")
 
 
 def _paths(app: Flask, routes: Iterable[FigureRoute], *, has_budget: bool) -> _Json:
@@ -125,7 +123,7 @@ def _picture_operation(route: FigureRoute, rule: Rule, has_budget: bool) -> _Jso
         **({"description": rest} if rest else {}),
         "parameters": [
             *_path_parameters(rule, own),
-            *_query_parameters(route),
+            *_query_parameters(route.parameters, route.rule_names).values(),
             *_reserved_of(route),
         ],
         "responses": {
@@ -138,17 +136,16 @@ def _picture_operation(route: FigureRoute, rule: Rule, has_budget: bool) -> _Jso
 
 def _reserved_of(route: FigureRoute) -> Iterator[_Json]:
     """Yield the reserved parameters, narrowed to the limits of *route*."""
-    offered = {
-        "_scale": ("enum", list(route.options.scales)),
-        "_width": ("maximum", route.options.max_width),
+    limits = {
+        "_scale": {"enum": [*route.options.scales]},
+        "_width": {"maximum": route.options.max_width},
     }
-    for name in _RESERVED:
-        shared = _COMPONENTS["parameters"][name]
-        keyword, value = offered.get(name, ("", None))
-        if keyword and shared["schema"][keyword] != value:
-            yield {**shared, "schema": {**shared["schema"], keyword: value}}
-        else:
+    for name, shared in _COMPONENTS["parameters"].items():
+        narrowed = shared["schema"] | limits.get(name, {})
+        if narrowed == shared["schema"]:
             yield {"$ref": f"#/components/parameters/{name}"}
+        else:
+            yield {**shared, "schema": narrowed}
 
 
 def _schema_operation(route: FigureRoute, rule: Rule) -> _Json:
@@ -192,10 +189,15 @@ def _of_converter(converter: BaseConverter) -> _Json:
     return {"type": "string", "minLength": 1}
 
 
-def _query_parameters(route: FigureRoute) -> Iterator[_Json]:
-    schema = route.parameters.json_schema(route.rule_names)
-    for name, own in schema["properties"].items():
-        yield _query_parameter(name, own, is_required=name in schema["required"])
+def _query_parameters(
+    parameters: Parameters, excluded: Collection[str]
+) -> dict[str, _Json]:
+    """Return the query's *parameters* by name, without the *excluded* ones."""
+    schema = parameters.json_schema(excluded)
+    return {
+        name: _query_parameter(name, own, is_required=name in schema["required"])
+        for name, own in schema["properties"].items()
+    }
 
 
 def _query_parameter(name: str, schema: _Json, *, is_required: bool) -> _Json:
@@ -250,9 +252,6 @@ def _refer(*statuses: str) -> _Json:
 def _headers(*names: str) -> _Json:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
-
-#: Reserved arguments in the document. The routes in it are not signed.
-_RESERVED = tuple(p.name for p in RESERVED if p.name != "_sig")
 
 #: Error statuses and their descriptions. The 403 of signed routes is missing, as they
 #: are not in the document, and so are responses of the app's decorators.
@@ -316,17 +315,9 @@ def _schemas() -> _Json:
     return {**problem.pop("$defs"), "Problem": {**problem, "title": "Problem"}}
 
 
-def _reserved_parameters() -> _Json:
-    properties = RESERVED.json_schema()["properties"]
-    return {
-        name: _query_parameter(name, properties[name], is_required=False)
-        for name in _RESERVED
-    }
-
-
 _COMPONENTS: _Json = {
     "schemas": _schemas(),
-    "parameters": _reserved_parameters(),
+    "parameters": _query_parameters(RESERVED, ["_sig"]),  # No route is signed.
     "headers": {
         name: {"description": words, "required": True, "schema": {"type": kind}}
         for name, (words, kind) in _HEADERS.items()
