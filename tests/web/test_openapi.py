@@ -132,7 +132,7 @@ def stub(
 @pytest.fixture
 def no_renders(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stub renders: hundreds of the example app's would take too long."""
-    monkeypatch.setattr(Renders, "image", stub)
+    monkeypatch.setattr(Renders, "render", stub)
 
 
 EVERY_KIND = schemathesis.openapi.from_wsgi(URL, every_kind())
