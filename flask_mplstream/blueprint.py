@@ -334,7 +334,7 @@ def _check_blueprint(
     :raises ConfigError: naming the argument and its value.
     """
     label = f"FigureBlueprint({name!r}, {{}}=…)".format
-    RouteOptions.checked(options, label)
+    RouteOptions.read(options, label)
     read_place("", host=host)
     if not isinstance(gallery, bool | None):
         raise ConfigError(

@@ -7,9 +7,10 @@ is registered.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from copy import copy
+from functools import partial
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self, TypedDict
 
@@ -21,6 +22,7 @@ from pydantic import (
     Field,
     ValidationError,
 )
+from pydantic_core import PydanticCustomError
 
 from .errors import ConfigError, cut, suggest
 from .formats import FORMATS, ImageFormat, image_format
@@ -42,17 +44,24 @@ SAVEFIG_OPTIONS = (
 )
 
 
-#: Accepted values, for messages.
-_WHOLE_SECONDS = "a whole number of seconds, 0 or more"
-_WIDTHS = f"one of the integers {', '.join(map(str, WIDTHS_PX))}"
-_TRUTH = "True or False"
-_COUNT = "a whole number, 1 or more"
-_COUNT_OR_0 = "a whole number, 0 or more"
 _STYLE = "the name of a Matplotlib style, a dict of rcParams, or a list of those"
-_STYLE_OR_TRUTH = f"True, False, {_STYLE}"
+_SCALES = tuple(step for step in SCALES if step >= 1)
+
+_Seconds = Annotated[
+    int, Field(ge=0, description="a whole number of seconds, 0 or more")
+]
+_Count = Annotated[int, Field(ge=1, description="a whole number, 1 or more")]
+_CountOr0 = Annotated[int, Field(ge=0, description="a whole number, 0 or more")]
+_SecondsOrNone = Annotated[
+    Annotated[float, Field(gt=0)] | None,
+    Field(description="a number of seconds above 0, or None"),
+]
+_Style = str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]]
+_Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+_Policy = Literal["same-origin", "same-site", "cross-origin"] | None
 
 
-def _formats(value: object) -> object:
+def _read_formats(value: object) -> object:
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, Sequence):
         return names
@@ -60,48 +69,40 @@ def _formats(value: object) -> object:
     return tuple(dict.fromkeys(formats))
 
 
-def _with_a_picture(formats: tuple[ImageFormat, ...]) -> tuple[ImageFormat, ...]:
+def _require_picture(formats: tuple[ImageFormat, ...]) -> tuple[ImageFormat, ...]:
     if formats and all(format.is_text for format in formats):
         raise ValueError("None of them is a picture. Add one, such as png or svg")
     return formats
 
 
-def _tags(value: object) -> object:
+def _read_tags(value: object) -> object:
     if isinstance(value, str):
         return (value,)
     return tuple(value) if isinstance(value, list | set | frozenset) else value
 
 
-def _decorators(value: object) -> object:
+def _read_decorators(value: object) -> object:
     return (value,) if callable(value) else value
 
 
-def _savefig(value: object) -> object:
-    if isinstance(value, Mapping):
-        for name in value:
-            if name not in SAVEFIG_OPTIONS:
-                raise ValueError(f"{name!r} is not passed on. {_fix_of(name)}")
+def _check_savefig(value: object) -> object:
+    for name in value if isinstance(value, Mapping) else ():
+        if name == "format":
+            raise ValueError(
+                "'format' is not passed to savefig. Write formats=['png'], an option "
+                "of the route"
+            )
+        if name not in SAVEFIG_OPTIONS:
+            known = f"Accepted: {', '.join(SAVEFIG_OPTIONS)}"
+            fix = suggest(name, SAVEFIG_OPTIONS) or known
+            raise ValueError(f"{name!r} is not passed to savefig. {fix}")
     return value
 
 
-def _width_step(width_px: int) -> int:
-    if width_px not in WIDTHS_PX:
-        raise ValueError(f"Choose one of {', '.join(map(str, WIDTHS_PX))}")
-    return width_px
-
-
-def _scale_step(scale: float) -> float:
-    steps = [step for step in SCALES if step >= 1]
-    if scale not in steps:
-        raise ValueError(f"Choose one of {', '.join(f'{step:g}' for step in steps)}")
-    return scale
-
-
-def _fix_of(name: object) -> str:
-    """Return the fix for the unknown ``savefig`` argument *name*."""
-    if name == "format":
-        return "Write formats=['png'], an option of the route"
-    return suggest(name, SAVEFIG_OPTIONS) or f"Accepted: {', '.join(SAVEFIG_OPTIONS)}"
+def _check_step(steps: Sequence[float], value: float) -> float:
+    if value not in steps:
+        raise PydanticCustomError("step", "It is not one of the steps")
+    return value
 
 
 class FigureOptions(TypedDict, total=False):
@@ -121,15 +122,15 @@ class FigureOptions(TypedDict, total=False):
     inject: Mapping[str, Callable[[], object]]
     private: bool | None
     savefig: Mapping[str, Any]
-    style: str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]]
-    dark_style: bool | str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]]
+    style: _Style
+    dark_style: bool | _Style
     alt: str
     max_pixels: int
     max_bytes: int
     max_width: int
     max_scale: float
-    resource_policy: Literal["same-origin", "same-site", "cross-origin"] | None
-    decorators: Sequence[Callable[[Callable[..., Any]], Callable[..., Any]]]
+    resource_policy: _Policy
+    decorators: Sequence[_Decorator]
     load: Callable[..., Any]
     signed: bool
     expires_in: float
@@ -146,20 +147,20 @@ class RouteOptions(BaseModel):
     #: data of the picture, are offered only if listed.
     formats: Annotated[
         tuple[ImageFormat, ...],
-        BeforeValidator(_formats),
+        BeforeValidator(_read_formats),
         Field(min_length=1, description="names of formats, such as ['png', 'svg']"),
-        AfterValidator(_with_a_picture),
+        AfterValidator(_require_picture),
     ] = tuple(format for format in FORMATS.values() if not format.is_text)
     #: Seconds that a picture is fresh, in the cache and in the browser. With 0 nothing
     #: is kept: a request gets a render that began after the request arrived, possibly
     #: shared with earlier requests.
-    max_age: Annotated[int, Field(ge=0, description=_WHOLE_SECONDS)] = 300
+    max_age: _Seconds = 300
     #: Seconds after ``max_age`` during which a stale picture is sent at once while a
     #: new one is rendered in the background (RFC 5861).
-    stale_while_revalidate: Annotated[int, Field(ge=0, description=_WHOLE_SECONDS)] = 0
+    stale_while_revalidate: _Seconds = 0
     #: Seconds after ``max_age`` during which the last good picture is sent if
     #: rendering fails (RFC 5861).
-    stale_if_error: Annotated[int, Field(ge=0, description=_WHOLE_SECONDS)] = 86_400
+    stale_if_error: _Seconds = 86_400
     #: Seconds for which a failed figure function is not called again with the same
     #: arguments; requests get the same error.
     error_backoff: Annotated[
@@ -177,7 +178,7 @@ class RouteOptions(BaseModel):
     #: Names for ``invalidate(tags=[…])``, such as the data in the picture.
     tags: Annotated[
         tuple[str, ...],
-        BeforeValidator(_tags),
+        BeforeValidator(_read_tags),
         Field(description="names, such as ['sales', 'daily']"),
     ] = ()
     #: Called with the figure function's arguments, in the request's app context. Its
@@ -206,51 +207,47 @@ class RouteOptions(BaseModel):
     #: Keyword arguments for ``Figure.savefig``.
     savefig: Annotated[
         Mapping[str, Any],
-        BeforeValidator(_savefig),
+        BeforeValidator(_check_savefig),
         Field(description="a dict, such as {'dpi': 150, 'facecolor': 'white'}"),
     ] = Field(default_factory=dict)
     #: Matplotlib style: a name, a dict of rcParams, or a list of those.
-    style: Annotated[
-        str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]] | None,
-        Field(description=_STYLE),
-    ] = None
+    style: Annotated[_Style | None, Field(description=_STYLE)] = None
     #: Style over ``style`` for ``_theme=dark``; a bool means the package's
     #: ``DARK_STYLE``. Unless it is ``False``, ``figure()`` offers both pictures.
     dark_style: Annotated[
-        bool | str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]],
-        Field(description=_STYLE_OR_TRUTH),
+        bool | _Style, Field(description=f"True, False, {_STYLE}")
     ] = False
     #: Alternative text; ``None`` reads it from each figure, ``""`` marks decoration.
     alt: Annotated[
         str | None, Field(description="text, '' for decoration, or None")
     ] = None
     #: Maximum pixels of a picture, width times height.
-    max_pixels: Annotated[int, Field(ge=1, description=_COUNT)] = 16_000_000
+    max_pixels: _Count = 16_000_000
     #: Maximum bytes of an encoded picture or of exported data.
-    max_bytes: Annotated[int, Field(ge=1, description=_COUNT)] = 8 * 2**20
+    max_bytes: _Count = 8 * 2**20
     #: Largest ``_width`` in pixels: one of ``WIDTHS_PX``.
     max_width: Annotated[
         int,
-        AfterValidator(_width_step),
-        Field(description=_WIDTHS),
+        AfterValidator(partial(_check_step, WIDTHS_PX)),
+        Field(description=f"one of the integers {', '.join(map(str, WIDTHS_PX))}"),
     ] = WIDTHS_PX[-1]
     #: Largest ``_scale``: 1, 1.5, 2, 3 or 4.
     max_scale: Annotated[
         float,
-        AfterValidator(_scale_step),
-        Field(description="1, 1.5, 2, 3, 4"),
+        AfterValidator(partial(_check_step, _SCALES)),
+        Field(description=", ".join(f"{step:g}" for step in _SCALES)),
     ] = SCALES[-1]
     #: ``Cross-Origin-Resource-Policy``: the sites that may embed the picture. ``None``:
     #: ``same-site`` if the app matches subdomains or hosts, because a page may be on
     #: another one, else ``same-origin``.
     resource_policy: Annotated[
-        Literal["same-origin", "same-site", "cross-origin"] | None,
+        _Policy,
         Field(description="'same-origin', 'same-site', 'cross-origin' or None"),
     ] = None
     #: Decorators of the whole view, applied in order, as in ``View.decorators``.
     decorators: Annotated[
-        Sequence[Callable[[Callable[..., Any]], Callable[..., Any]]],
-        BeforeValidator(_decorators),
+        Sequence[_Decorator],
+        BeforeValidator(_read_decorators),
         Field(description="a list of decorators, such as [login_required]"),
     ] = ()
     #: Called with the figure function's arguments, before the render takes its turn;
@@ -260,12 +257,9 @@ class RouteOptions(BaseModel):
         Field(description="a callable that returns the data, such as lambda: read()"),
     ] = None
     #: Whether to serve only URLs that ``figure_url`` signed.
-    signed: Annotated[bool, Field(description=_TRUTH)] = False
+    signed: Annotated[bool, Field(description="True or False")] = False
     #: Seconds for which a signed URL is valid; ``None`` for no limit.
-    expires_in: Annotated[
-        Annotated[float, Field(gt=0)] | None,
-        Field(description="a number of seconds above 0, or None"),
-    ] = None
+    expires_in: _SecondsOrNone = None
 
     @property
     def widths_px(self) -> tuple[int, ...]:
@@ -285,7 +279,7 @@ class RouteOptions(BaseModel):
         return self.private or bool(self.inject)
 
     @classmethod
-    def checked(cls, options: Mapping[str, Any], label: Callable[[str], str]) -> Self:
+    def read(cls, options: Mapping[str, Any], label: Callable[[str], str]) -> Self:
         """Validate *options*.
 
         :param label: returns the name of an option for a message.
@@ -297,29 +291,30 @@ class RouteOptions(BaseModel):
             fault = error.errors(include_url=False)[0]
             name = str(fault["loc"][0])
             if fault["type"] == "extra_forbidden":
-                raise ConfigError(f"{label(name)} {cls._meant(name)}") from None
+                problem = cls._explain_unknown(name)
+                raise ConfigError(f"{label(name)} {problem}") from None
             given = f"{label(name)} is {cut(repr(options[name]))}"
             if fault["type"] == "value_error":  # From the package's validators.
-                told = str(fault["ctx"]["error"])
-                end = "" if told.endswith((".", "?")) else "."
-                raise ConfigError(f"{given}: {told}{end}") from None
+                reason = str(fault["ctx"]["error"])
+                end = "" if reason.endswith((".", "?")) else "."
+                raise ConfigError(f"{given}: {reason}{end}") from None
             accepted = cls.model_fields[name].description
             raise ConfigError(f"{given}. Accepted: {accepted}.") from None
 
     @classmethod
-    def option_name(cls, name: str) -> str:
+    def spell_option(cls, name: str) -> str:
         """Return the spelling of the option *name* in the code that sets it."""
         return name
 
     @classmethod
-    def _meant(cls, name: str) -> str:
-        """Return the fix for the unknown option *name*."""
-        if name in _MEANT:
-            return f"is not an option. Write {_MEANT[name]} instead."
+    def _explain_unknown(cls, name: str) -> str:
+        """Return the problem of the unknown option *name*, and the fix."""
+        if name in _EQUIVALENTS:
+            return f"is not an option. Write {_EQUIVALENTS[name]} instead."
         if name in Settings.model_fields:
             return f"is an option of the app. Set {_config_key(name)} in app.config."
-        known = list(map(cls.option_name, cls.model_fields))
-        fix = suggest(cls.option_name(name), known) or f"Accepted: {', '.join(known)}."
+        known = list(map(cls.spell_option, cls.model_fields))
+        fix = suggest(cls.spell_option(name), known) or f"Accepted: {', '.join(known)}."
         return f"is not an option. {fix}"
 
 
@@ -331,10 +326,10 @@ class Settings(RouteOptions):
         Literal["error", "ignore"], Field(description="'error' or 'ignore'")
     ] = "error"
     #: Bytes of the embedded cache, for apps without Flask-Caching.
-    cache_bytes: Annotated[int, Field(ge=0, description=_COUNT_OR_0)] = 64 * 2**20
+    cache_bytes: _CountOr0 = 64 * 2**20
     #: Bytes of this process's layer in front of a cache that other processes share; 0
     #: for none.
-    fast_bytes: Annotated[int, Field(ge=0, description=_COUNT_OR_0)] = 32 * 2**20
+    fast_bytes: _CountOr0 = 32 * 2**20
     #: Processes that render; 0 renders in the web process.
     workers: Annotated[
         int, Field(ge=0, le=256, description="a whole number from 0 to 256")
@@ -345,7 +340,7 @@ class Settings(RouteOptions):
         Field(ge=64 * 2**20, description="a whole number of bytes, at least 64 MiB"),
     ] = 2**30
     #: Renders after which a worker is replaced; 0 for never.
-    worker_renders: Annotated[int, Field(ge=0, description=_COUNT_OR_0)] = 1000
+    worker_renders: _CountOr0 = 1000
     #: ``"module:factory"`` or ``"module:app"``: the app for the app context of figure
     #: functions in a worker.
     app: Annotated[
@@ -361,7 +356,7 @@ class Settings(RouteOptions):
         Field(description="a concurrent.futures.Executor, or a callable for one"),
     ] = None
     #: Renders that may wait for a turn; further ones are refused with 503.
-    max_pending: Annotated[int, Field(ge=0, description=_COUNT_OR_0)] = 32
+    max_pending: _CountOr0 = 32
     #: Requests that may wait in one process for another request's render, each
     #: occupying a server thread; further ones wait at most one second, then get 503.
     #: ``None``: 6, or no limit under gevent and eventlet. With 8 threads, 6 leaves one
@@ -377,10 +372,7 @@ class Settings(RouteOptions):
         Field(description="a callable, such as session.remove, or None"),
     ] = None
     #: Seconds of rendering per client and minute; ``None`` for no limit.
-    client_budget: Annotated[
-        Annotated[float, Field(gt=0)] | None,
-        Field(description="a number of seconds above 0, or None"),
-    ] = None
+    client_budget: _SecondsOrNone = None
     #: Returns the name of the current client; by default its address.
     client: Annotated[
         Callable[[], str] | None,
@@ -388,7 +380,7 @@ class Settings(RouteOptions):
     ] = None
 
     @classmethod
-    def option_name(cls, name: str) -> str:
+    def spell_option(cls, name: str) -> str:
         """Return the key of the option *name* in ``app.config``."""
         return _config_key(name)
 
@@ -412,8 +404,8 @@ class Settings(RouteOptions):
             )
         if settings.executor is not None and not settings.max_pending:
             raise ConfigError(
-                "MPLSTREAM_MAX_PENDING is 0, so that MPLSTREAM_EXECUTOR would be given "
-                "nothing: on an executor every render counts as pending."
+                "MPLSTREAM_MAX_PENDING is 0, so MPLSTREAM_EXECUTOR would get no "
+                "render: each one counts as pending. Set it to 1 or more."
             )
         for name in cls.model_fields:
             # A copy, so that check_unchanged detects a change in place.
@@ -427,7 +419,7 @@ class Settings(RouteOptions):
             for key, value in config.items()
             if isinstance(key, str) and key.startswith(PREFIX)
         }
-        return cls.checked(given, _config_key)
+        return cls.read(given, _config_key)
 
     def check_unchanged(self, config: Mapping[str, Any]) -> None:
         """Reject *config* if it differs from these settings.
@@ -464,13 +456,18 @@ class Settings(RouteOptions):
             if layer.get("decorators"):
                 merged["private"] = merged["private"] or None
             merged |= layer
-            for name, fix in _contradictions(layer, merged):
-                raise ConfigError(f"{label(name)} contradicts another option. {fix}")
+            is_renewed = bool(merged["stale_while_revalidate"])
+            keeps_nothing = layer.get("max_age") == 0 and not is_renewed
+            if keeps_nothing and layer.get("stale_if_error"):
+                raise ConfigError(
+                    f"{label('stale_if_error')} has no effect with max_age=0, as no "
+                    f"picture is kept. Remove one, or set stale_while_revalidate."
+                )
         # A blueprint's expires_in applies to its signed routes only.
         if route.get("expires_in") is not None and not merged["signed"]:
             name = label("expires_in")
-            raise ConfigError(f"{name} is for signed URLs alone. Add signed=True.")
-        return RouteOptions.checked(merged, label)
+            raise ConfigError(f"{name} applies to signed URLs only. Add signed=True.")
+        return RouteOptions.read(merged, label)
 
 
 def _config_key(name: str) -> str:
@@ -478,7 +475,7 @@ def _config_key(name: str) -> str:
 
 
 #: Options of other packages and of ``Flask.route`` -> the equivalent here.
-_MEANT = {
+_EQUIVALENTS = {
     **{name: f"savefig={{{name!r}: …}}" for name in SAVEFIG_OPTIONS},
     **dict.fromkeys(("cache_timeout", "expires", "ttl"), "max_age=…, in seconds,"),
     "format": "formats=[…]",
@@ -487,21 +484,3 @@ _MEANT = {
     "methods": "nothing, as pictures answer to GET and HEAD,",
     "login_required": "decorators=[login_required]",
 }
-
-
-def _contradictions(
-    given: Mapping[str, Any], merged: Mapping[str, Any]
-) -> Iterator[tuple[str, str]]:
-    """Yield each option in *given* that contradicts another one, and the fix.
-
-    :param merged: *given* over the wider layers.
-    """
-    keeps_nothing = not merged["max_age"] and not merged["stale_while_revalidate"]
-    if keeps_nothing and given.get("max_age") == 0 and given.get("stale_if_error"):
-        yield (
-            "stale_if_error",
-            (
-                "With max_age=0 no picture is kept to be sent on an error: leave one "
-                "of them out, or set stale_while_revalidate."
-            ),
-        )

@@ -50,7 +50,7 @@ class Declaration:
 
         :raises ConfigError: if one is unknown or invalid.
         """
-        RouteOptions.checked(self.options, self.label)
+        RouteOptions.read(self.options, self.label)
 
     def label(self, option: str) -> str:
         """Return the name of *option* for a message."""
