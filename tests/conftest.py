@@ -103,7 +103,7 @@ def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
     """Start with the slow files; without ``--sweep`` drop the rest of sweeps."""
-    # The last processes to get a file should not wait for a slow one.
+    # A slow file that starts last would delay the end of the run.
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
     if config.getoption("--sweep"):
@@ -126,34 +126,34 @@ def is_sweep(request: pytest.FixtureRequest) -> bool:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Return one more than the cores, as tests of servers wait a third of the time."""
+    """Return the cores plus one, as tests of servers wait a third of the time."""
     return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture(autouse=True)
 def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Check that the test leaves no pyplot figure, thread or child process behind."""
+    """Check that the test leaves no pyplot figure, thread or child process."""
     threads = set(threading.enumerate())
     yield
     pyplot = sys.modules.get("matplotlib.pyplot")
     assert not (pyplot and pyplot.get_fignums()), "a pyplot figure is still open"
     keeps_threads = request.node.get_closest_marker("keeps_threads") is not None
 
-    def left() -> list[object]:
+    def find_left() -> list[object]:
         started = [] if keeps_threads else set(threading.enumerate()) - threads
         return [*started, *multiprocessing.active_children()]
 
-    with suppress(AssertionError):  # Threads and killed processes may be ending.
-        wait_until(lambda: not left(), 5)
-    assert not left(), "threads or child processes still run"
+    with suppress(AssertionError):  # They may be about to end.
+        wait_until(lambda: not find_left(), 5)
+    assert not find_left(), "threads or child processes are still running"
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Replace the package's time of day with a clock that tests can set."""
-    held = Clock()
-    monkeypatch.setattr(state_module, "clock", held)
-    return held
+    manual_clock = Clock()
+    monkeypatch.setattr(state_module, "clock", manual_clock)
+    return manual_clock
 
 
 @pytest.fixture
@@ -175,23 +175,23 @@ def serve(plots: FigureBlueprint) -> Callable[..., FlaskClient]:
     Its keyword arguments are the app's settings.
     """
 
-    def make(**config: Any) -> FlaskClient:
+    def make_client(**config: Any) -> FlaskClient:
         app = Flask(__name__)
         app.config.update(SECRET_KEY="not secret", **config)
         app.register_blueprint(plots)
         return app.test_client()
 
-    return make
+    return make_client
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Run Chromium. Meanwhile, no test can have a separate asyncio loop."""
+    """Run Chromium. Meanwhile, no test can run another asyncio loop."""
     # Playwright is not installed with the oldest dependencies.
     from tests.support.browsing import chromium
 
-    with chromium() as running:
-        yield running
+    with chromium() as browser:
+        yield browser
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ Serve = Callable[..., FlaskClient]
 
 
 def small() -> Figure:
+    """Draw an empty figure."""
     return Figure(figsize=(1, 1))
 
 
@@ -45,7 +46,7 @@ def test_the_decorator_returns_the_function_unchanged(
     assert list(inspect.signature(walk).parameters) == ["n"]
 
 
-def test_several_blueprints_live_on_one_app() -> None:
+def test_an_app_may_have_several_blueprints() -> None:
     """Equal names in different blueprints are different figures."""
     app = Flask(__name__)
     for width in (1, 2):
@@ -62,7 +63,7 @@ def test_several_blueprints_live_on_one_app() -> None:
     assert list(app.extensions["mplstream"].routes) == ["plots1.walk", "plots2.walk"]
 
 
-def test_one_blueprint_is_registered_twice_under_two_names(
+def test_a_blueprint_can_be_registered_twice(
     plots: FigureBlueprint,
 ) -> None:
     """Flask's ``name=`` and ``url_prefix=`` work, with separate URLs."""
@@ -79,7 +80,7 @@ def test_one_blueprint_is_registered_twice_under_two_names(
 
 
 def test_a_nested_blueprint_has_its_full_name(plots: FigureBlueprint) -> None:
-    """Nesting gives prefixes to the URL and to the endpoint."""
+    """The parent adds a prefix to the URL and to the endpoint."""
     plots.figure_route("/small")(small)
     parent = Blueprint("parent", __name__, url_prefix="/parent")
     parent.register_blueprint(plots)
@@ -132,7 +133,7 @@ def test_a_converter_in_the_rule_is_an_argument(
 
 
 class Numbers(BaseConverter):
-    """``1,2`` is a list, which has no hash."""
+    """A converter of ``1,2`` to a list, which is not hashable."""
 
     regex = "[0-9,]+"
 
@@ -144,21 +145,21 @@ class Numbers(BaseConverter):
 
 
 class Moment(BaseConverter):
-    """A point in time, in the zone of the URL."""
+    """A converter of a time with the time zone in the URL."""
 
     def to_python(self, value: str) -> datetime:
         return datetime.fromisoformat(value)
 
 
 class Token(str):
-    """Text with a masked ``repr``, as secrets have."""
+    """A text with a masked ``repr``, like a secret."""
 
     def __repr__(self) -> str:
         return "Token(***)"
 
 
 class TokenConverter(BaseConverter):
-    """Make each text a token."""
+    """A converter of text to a token."""
 
     def to_python(self, value: str) -> Token:
         return Token(value)
@@ -166,7 +167,7 @@ class TokenConverter(BaseConverter):
 
 @pytest.fixture
 def converting(plots: FigureBlueprint, renders: Counter) -> FlaskClient:
-    """Serve figures with paths of more types than text and numbers."""
+    """Serve figures whose paths have values of custom types."""
 
     @plots.figure_route("/sum/<numbers:terms>")
     def total(terms: list[int]) -> Figure:
@@ -228,7 +229,7 @@ def test_a_converter_may_return_a_list(
 def test_path_values_with_an_equal_repr_name_two_pictures(
     converting: FlaskClient, renders: Counter, first: str, second: str
 ) -> None:
-    """Equal values, and values with an equal ``repr``, are never confused."""
+    """Values that are equal or have an equal ``repr`` are different arguments."""
     for path in (first, second):
         assert converting.get(f"/plots/{path}").status_code == 200
     assert len(set(renders.calls)) == 2

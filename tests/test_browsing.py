@@ -1,4 +1,4 @@
-"""What looks at pages sees what is wrong with them: each fault, made on purpose."""
+"""The page measurements detect each fault, which a small page has on purpose."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.browsing import (
 )
 from tests.support.page_judges import violations
 
-# The browser's driver has threads for as long as it runs.
+# The browser's driver keeps threads while it runs.
 pytestmark = [pytest.mark.slow, pytest.mark.keeps_threads]
 
 ORIGIN = "http://page.test"
@@ -31,8 +31,8 @@ Show = Callable[[str], Page]
 SQUARE = '<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"/>'
 
 
-def picture(route: Route) -> None:
-    """A PNG of the width that the URL names, the square, or what is no picture."""
+def send_picture(route: Route) -> None:
+    """Send a PNG of the width in the URL, the SVG square, or broken data."""
     name = route.request.url.rpartition("/")[2]
     body = BytesIO(SQUARE.encode() if name == "square" else b"broken")
     if name.isdigit():
@@ -43,12 +43,12 @@ def picture(route: Route) -> None:
 
 @pytest.fixture
 def show(browser: Browser, complaints: list[str]) -> Iterator[Show]:
-    """Open a page with the given body, 500 pixels wide, on a screen of density 2."""
+    """Return a function that opens a page, 500 pixels wide, at density 2."""
     size = {"width": 500, "height": 400}
     with open_page(browser, complaints, viewport=size, device_scale_factor=2) as page:
 
-        def opened(body: str) -> Page:
-            page.route("**/*", picture)
+        def open_body(body: str) -> Page:
+            page.route("**/*", send_picture)
             page.route(
                 f"{ORIGIN}/",
                 lambda route: route.fulfill(
@@ -58,7 +58,7 @@ def show(browser: Browser, complaints: list[str]) -> Iterator[Show]:
             page.goto(ORIGIN)
             return page
 
-        yield opened
+        yield open_body
 
 
 INSERT = """() => {
@@ -68,16 +68,16 @@ INSERT = """() => {
 }"""
 
 
-def test_what_jumps_is_seen(show: Show) -> None:
-    """A line that comes late pushes the text down."""
+def test_a_layout_shift_is_measured(show: Show) -> None:
+    """A line that is inserted late pushes the text down."""
     page = show("<p>Text")
     assert layout_shift(page) == 0
     page.evaluate(INSERT)
     assert layout_shift(page) > 0
 
 
-def test_what_somebody_asked_for_is_no_jump(show: Show) -> None:
-    """A click may move things."""
+def test_a_shift_after_a_click_does_not_count(show: Show) -> None:
+    """A shift that the user causes is expected."""
     page = show("<button>More</button><p>Text")
     page.evaluate(
         f"document.querySelector('button').addEventListener('click', {INSERT})"
@@ -96,15 +96,15 @@ def test_what_somebody_asked_for_is_no_jump(show: Show) -> None:
         pytest.param([(s * 0.9, 1) for s in range(8)], 6, id="five-seconds-end-it"),
     ],
 )
-def test_the_worst_window_counts(
+def test_the_worst_session_window_counts(
     shifts: list[tuple[float, float]], worst: float
 ) -> None:
-    """As web-vitals adds them up, not over the whole life of a page."""
+    """Shifts are added up within a window, as web-vitals does it."""
     assert worst_window(Shift(*shift) for shift in shifts) == worst
 
 
-def test_what_is_too_wide_is_measured(show: Show) -> None:
-    """An image of 600 pixels and a margin of 8, in a window of 500."""
+def test_overflow_is_measured(show: Show) -> None:
+    """A 600-pixel image and a margin of 8 overflow a window of 500 by 108."""
     page = show("<img src=600>")
     look_through(page)
     assert overflow(page) == 108
@@ -121,36 +121,34 @@ def test_what_is_too_wide_is_measured(show: Show) -> None:
     ],
 )
 def test_blurry_images_are_found(show: Show, attributes: str, is_blurry: bool) -> None:
-    """By the pixels in the file, whatever density it is said to have."""
+    """The file's pixels count, whatever density ``srcset`` declares."""
     page = show(f"<img {attributes}>")
     look_through(page)
     assert bool(blurry_images(page)) == is_blurry
 
 
-def test_a_lazy_image_is_waited_for(show: Show) -> None:
-    """Also one that is far below what the browser would load."""
+def test_look_through_loads_lazy_images(show: Show) -> None:
+    """The image is too far down for the browser to load it at once."""
     page = show(f"{'<p>Text' * 1000}<img loading=lazy src=100>")
     look_through(page)
     assert [image.width_px for image in images(page)] == [100]
 
 
 def test_a_broken_image_is_an_error(show: Show) -> None:
-    """It has no size that could be judged."""
+    """Its size cannot be checked."""
     page = show("<img src=broken>")
     with pytest.raises(Error, match="cannot be decoded"):
         look_through(page)
 
 
-def test_what_a_policy_forbids_is_a_complaint(
-    show: Show, complaints: list[str]
-) -> None:
-    """The console says which."""
+def test_a_policy_violation_is_a_complaint(show: Show, complaints: list[str]) -> None:
+    """The console names the policy."""
     show("<script>1</script>")
     assert "Content Security Policy" in "".join(complaints)
 
 
-def test_axe_core_names_rule_and_element(show: Show) -> None:
-    """Though the page's policy allows no script at all."""
+def test_axe_core_names_the_rule_and_the_element(show: Show) -> None:
+    """It runs although the page's policy allows no script."""
     page = show("<main><h1>Title</h1><img src=100></main>")
     (violation,) = violations(page)
     assert (violation.rule, violation.impact) == ("image-alt", "critical")

@@ -1,4 +1,4 @@
-"""The setups in docs/deploying.md: each server runs with the page's files."""
+"""The setups in docs/deploying.md; each server runs with the page's files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FILES: dict[str, str] = dict(
     re.findall(r"^```\w+\n# ([\w.]+)[^\n]*\n(.*?)^```", PAGE, re.M | re.S)
 )
 GUNICORN = (sys.executable, "-m", "gunicorn")
-#: A disk that cannot be written, apart from ``/mnt`` and ``/dev/shm``, and no root.
+#: Run as a user other than root; only ``/mnt`` and ``/dev/shm`` are writable.
 READ_ONLY = """
 mount --make-rprivate / && mount -t tmpfs tmpfs /mnt && mount -o remount,bind,ro / &&
 ! touch "$PWD/written" 2> /dev/null &&
@@ -32,7 +32,7 @@ exec unshare --user --map-user=65534 --map-group=65534 "$@"
 
 @pytest.fixture
 def port(tmp_path: Path) -> int:
-    """A free port, which the page's files in *tmp_path* name instead of 8000."""
+    """Copy the page's files to *tmp_path* with a free port instead of 8000."""
     port = free_port()
     for name in ("myapp.py", "gunicorn.conf.py", "uwsgi.ini"):
         tmp_path.joinpath(name).write_text(FILES[name].replace("8000", str(port)))
@@ -82,13 +82,13 @@ def test_gevent(tmp_path: Path, port: int) -> None:
 
 
 def test_uwsgi(tmp_path: Path, port: int) -> None:
-    """Each of the two processes draws."""
+    """uWSGI serves a picture with the page's configuration."""
     with serve(tmp_path, port, need("uwsgi"), "--ini", "uwsgi.ini"):
         assert "uri-miss" in fetch(port, "/plots/walk")["Cache-Status"]
 
 
 def test_nginx(tmp_path: Path, port: int) -> None:
-    """The app is served under a prefix, public pictures from nginx's cache."""
+    """nginx serves the app under a prefix, and caches public pictures only."""
     front = free_port()
     site = FILES["nginx.conf"].replace("8000", str(port))
     site = site.replace("listen 80;", f"listen 127.0.0.1:{front};")
@@ -116,11 +116,11 @@ def test_nginx(tmp_path: Path, port: int) -> None:
     assert private["Cache-Control"] == "private, no-cache"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="for namespaces of Linux")
+@pytest.mark.skipif(sys.platform != "linux", reason="requires Linux namespaces")
 def test_a_container(tmp_path: Path, port: int) -> None:
     """The user ``nobody`` renders in workers on a read-only disk."""
     if os.geteuid() != 0:
-        lacking("run this test as root: it mounts file systems in a namespace")
+        lacking("This test mounts file systems in a namespace. Run it as root.")
     inside = (need("unshare"), "--mount", "sh", "-c", READ_ONLY, "sh")
     command = (*GUNICORN, "--worker-tmp-dir", "/dev/shm", "myapp:create_app()")
     with serve(tmp_path, port, *inside, *command, MPLSTREAM_WORKERS="1"):

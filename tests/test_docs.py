@@ -1,4 +1,4 @@
-"""The documentation's promises: it is built, complete, and its code runs."""
+"""The documentation: it builds, is complete, and its code runs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.paths import DOCS
 
 PAGES = sorted(DOCS.glob("*.md"))
 PICTURES = sorted(DOCS.glob("pictures/*"))
-#: Bytes of a picture, as everyone who clones the repository downloads it.
+#: Largest size of a picture, as each clone of the repository downloads it.
 MAX_PICTURE_BYTES = 150_000
 MAX_PAGE_LINES = 250
 
@@ -33,10 +33,10 @@ APP_SETTINGS = Settings.model_fields.keys() - RouteOptions.model_fields.keys()
 
 
 def build(builder: str, folder: Path) -> Path:
-    """What Sphinx makes of the docs; a warning of any kind is an error."""
+    """Build the docs with Sphinx and return the folder; any warning is an error."""
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-n", "-q"]
     target = folder / builder
-    # Both builders read the pages; the second takes what the first has read.
+    # The second builder reuses the pages that the first has read.
     shared = ["-d", str(folder / "doctrees")]
     result = subprocess.run(
         [*command, "-b", builder, *shared, DOCS, target],
@@ -57,13 +57,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def html(folder: Path) -> Path:
-    """The pages as a reader gets them; no link within them leads nowhere."""
+    """Build the HTML pages; a broken link between them is an error."""
     return build("html", folder)
 
 
 @pytest.fixture(scope="module")
 def documented(html: Path) -> set[str]:
-    """Names that have an entry."""
+    """Return the names with an entry in the index."""
     content = html.joinpath("objects.inv").read_bytes()
     inventory = InventoryFile.loads(content, uri="").data
     kinds = ("py:class", "py:exception", "py:function", "py:attribute", "py:data")
@@ -72,7 +72,7 @@ def documented(html: Path) -> set[str]:
 
 @pytest.mark.slow
 def test_the_examples_in_the_pages_run(html: Path, folder: Path) -> None:
-    """What they show is what comes out."""
+    """Each example has the output that its page shows."""
     build("doctest", folder)
     shown = folder.joinpath("doctest", "output.txt").read_text("utf-8")
     assert "parameters" in shown
@@ -80,8 +80,8 @@ def test_the_examples_in_the_pages_run(html: Path, folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_page_loads_nothing_from_elsewhere(html: Path) -> None:
-    """It works from a disk, and tells nobody who reads it."""
+def test_a_page_loads_nothing_from_other_hosts(html: Path) -> None:
+    """A page works from a disk and sends no request to a third party."""
     for page in html.glob("*.html"):
         loaded = re.findall(r"<(?:script|link|img)[^>]*", page.read_text("utf-8"))
         assert not [tag for tag in loaded if re.search(r"(src|href)=\"(\w+:)?//", tag)]
@@ -90,7 +90,7 @@ def test_a_page_loads_nothing_from_elsewhere(html: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", flask_mplstream.__all__)
 def test_every_public_name_is_documented(name: str, documented: set[str]) -> None:
-    """None can be imported and not be looked up."""
+    """Each name in ``__all__`` has an entry."""
     assert f"flask_mplstream.{name}" in documented
 
 
@@ -138,14 +138,14 @@ def test_a_list_has_each_name_type_and_default(
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_is_short(page: Path) -> None:
-    """A longer one is two pages."""
+    """Split a page over ``MAX_PAGE_LINES`` into two."""
     assert len(page.read_text("utf-8").splitlines()) <= MAX_PAGE_LINES
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_the_index_leads_to_every_page(page: Path, html: Path) -> None:
-    """In its own text, with a word about it, and in the list beside each page."""
+def test_the_index_links_to_every_page(page: Path, html: Path) -> None:
+    """Both the text of the index and the sidebar have the link."""
     if page.stem == "index":
         return
     assert f"]({page.name})" in DOCS.joinpath("index.md").read_text("utf-8")
@@ -159,8 +159,8 @@ def test_the_index_leads_to_every_page(page: Path, html: Path) -> None:
 
 
 @pytest.mark.parametrize("picture", PICTURES, ids=lambda picture: picture.name)
-def test_every_picture_is_shown_and_small(picture: Path) -> None:
-    """Nobody clones what nobody sees, and the program that makes it is there."""
+def test_every_picture_is_used_and_small(picture: Path) -> None:
+    """Each picture is on a page, is small and is made by ``make_pictures.py``."""
     pages = [*PAGES, DOCS.parent / "README.md"]
     assert any(f"pictures/{picture.name}" in page.read_text("utf-8") for page in pages)
     assert picture.stat().st_size <= MAX_PICTURE_BYTES
@@ -168,8 +168,8 @@ def test_every_picture_is_shown_and_small(picture: Path) -> None:
     assert f'"{picture.stem}"' in program
 
 
-def app_of(page: Path) -> Flask:
-    """The app that the first block of *page* makes."""
+def create_app_of(page: Path) -> Flask:
+    """Run the first block of *page* and return its app."""
     code = page.read_text("utf-8").partition("```{testcode}\n")[2].partition("```")[0]
     namespace: dict[str, Any] = {"__name__": page.stem}
     exec(compile(code, page.name, "exec"), namespace)
@@ -177,8 +177,8 @@ def app_of(page: Path) -> Flask:
     return app
 
 
-def templates() -> list[Any]:
-    """Each template that a page shows, with the markup that follows it there."""
+def find_templates() -> list[Any]:
+    """Return each template in the pages, with the markup that follows it."""
     pair = r"^```jinja\n((?:(?!```).)*)```((?:(?!```).)*)```html\n(.*?)^```"
     return [
         pytest.param(page, jinja, html, id=f"{page.stem}-{number}")
@@ -189,37 +189,39 @@ def templates() -> list[Any]:
     ]
 
 
-def on_one_line(html: str) -> str:
+def join_lines(html: str) -> str:
+    """Return *html* on one line, without spaces between tags."""
     return re.sub(r"\s+", " ", re.sub(r">\s+<", "><", html.strip()))
 
 
-@pytest.mark.parametrize(("page", "jinja", "html"), templates())
-def test_a_template_makes_the_markup_that_is_shown(
+@pytest.mark.parametrize(("page", "jinja", "html"), find_templates())
+def test_a_template_makes_the_markup_of_its_page(
     page: Path, jinja: str, html: str
 ) -> None:
-    """But for line breaks, and for what ``…`` leaves out."""
-    with app_of(page).test_request_context():
-        made = on_one_line(render_template_string(jinja))
-    shown = ".*".join(re.escape(part) for part in on_one_line(html).split("…"))
+    """Line breaks may differ, and ``…`` matches any text."""
+    with create_app_of(page).test_request_context():
+        made = join_lines(render_template_string(jinja))
+    shown = ".*".join(re.escape(part) for part in join_lines(html).split("…"))
     assert re.fullmatch(shown, made), made
 
 
-#: What is not the same each time: numbers with these units, and those of a table.
+#: Measured values, which vary: numbers with these units, and those in a table.
 MEASURED = re.compile(r"\d[\d.,]*(?= (?:ms|s|bytes)\b)|(?<=  )\d[\d.,]*")
 
 
-def words(output: str) -> str:
+def normalize(output: str) -> str:
+    """Return *output* with single spaces and 0 for each measured value."""
     return " ".join(MEASURED.sub("0", output).split())
 
 
 @pytest.mark.slow
-def test_each_command_says_what_is_shown(
+def test_each_command_prints_the_output_of_the_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One after the other in one folder, as whoever follows the page types them."""
+    """The commands run one after another in one folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setenv("FLASK_RUN_FROM_CLI", "true")  # Flask itself leaves it set.
+    monkeypatch.setenv("FLASK_RUN_FROM_CLI", "true")  # Flask leaves it set.
     page = DOCS.joinpath("cli.md").read_text("utf-8")
     files = {"app.py": r"\{testcode\}", "warm.toml": "toml"}
     for name, language in files.items():
@@ -230,13 +232,13 @@ def test_each_command_says_what_is_shown(
     assert len(commands) > 10
     for command, shown in commands:
         made = CliRunner().invoke(cli, command.split(), prog_name="flask").output
-        del sys.modules["app"]  # The next command is another process to it.
-        expected = ".*".join(re.escape(part) for part in words(shown).split("…"))
-        assert re.fullmatch(expected, words(made)), f"{command}\n{made}"
+        del sys.modules["app"]  # Let the next command import the app again.
+        expected = ".*".join(re.escape(part) for part in normalize(shown).split("…"))
+        assert re.fullmatch(expected, normalize(made)), f"{command}\n{made}"
 
 
-def rows() -> list[Any]:
-    """The rows of the table "What a URL gets" that begin with a query."""
+def find_rows() -> list[Any]:
+    """Return the rows of the table "What a URL gets" that begin with a query."""
     text = DOCS.joinpath("parameters.md").read_text("utf-8")
     found = re.findall(r"^\| (`\?.*?`) \| (\d+) \| (.*?) \|$", text, re.M)
     return [
@@ -248,15 +250,15 @@ def rows() -> list[Any]:
 
 @pytest.fixture(scope="module")
 def client() -> FlaskClient:
-    """Of the app that stands above the table."""
-    return app_of(DOCS / "parameters.md").test_client()
+    """Return a client of the app above the table."""
+    return create_app_of(DOCS / "parameters.md").test_client()
 
 
-@pytest.mark.parametrize(("query", "status", "words"), rows())
-def test_a_url_gets_what_the_table_says(
+@pytest.mark.parametrize(("query", "status", "words"), find_rows())
+def test_a_url_gets_the_response_in_the_table(
     client: FlaskClient, query: str, status: int, words: str
 ) -> None:
-    """Its status; and where it is refused, the words stand in the answer."""
+    """The status is equal, and an error contains the words of the row."""
     response = client.get(f"/plots/prices?{quote(query, safe='=&')}")
     assert response.status_code == status
     if response.json:

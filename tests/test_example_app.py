@@ -1,4 +1,4 @@
-"""The example app: its figures, its settings, and what it refuses."""
+"""The example app: its figures, its settings, and the errors it reports."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from example_app import create_app
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy machine refuses no picture."""
+    """Allow renders on a busy machine to be slow."""
     monkeypatch.setenv("FLASK_MPLSTREAM_TIMEOUT", "120")
 
 
@@ -23,13 +23,13 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_every_figure_is_drawn(path: str) -> None:
-    """With defaults and at the edges of what its controls can say."""
+    """Each renders with its defaults and with extreme values of its controls."""
     client = create_app().test_client()
     assert client.get(f"/plots/{path}").status_code == 200
 
 
-def test_garbage_in_the_address_is_answered() -> None:
-    """The page is there, with 400 and the reason, and never a 500."""
+def test_an_invalid_query_is_a_400() -> None:
+    """The page reports invalid values, and ignores an unknown argument."""
     client = create_app().test_client()
     for query in ("seed=x", "n=1&n=2", "ve=nan", "tickers=%ff", "start=2024-99-99"):
         assert client.get(f"/?{query}").status_code == 400
@@ -37,10 +37,10 @@ def test_garbage_in_the_address_is_answered() -> None:
 
 
 @pytest.mark.slow
-def test_it_runs_on_redis_by_one_variable(
+def test_redis_url_selects_redis(
     monkeypatch: pytest.MonkeyPatch, redis_port: int
 ) -> None:
-    """Two servers share the pictures: the second renders none."""
+    """Two servers share the pictures, so the second renders none."""
     monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{redis_port}/1")
     statuses = []
     for _ in range(2):
@@ -54,15 +54,15 @@ def test_it_runs_on_redis_by_one_variable(
 
 
 def test_a_missing_redis_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error says what to install."""
+    """The error names the extra to install."""
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1")
     monkeypatch.setattr("example_app.find_spec", lambda name: None)
     with pytest.raises(RuntimeError, match=r"flask-mplstream\[redis\]"):
         create_app()
 
 
-def test_it_counts_for_prometheus_where_asked() -> None:
-    """What was sent is there, under the figure's name."""
+def test_metrics_are_exported_on_request() -> None:
+    """``METRICS`` adds ``/metrics``, which counts requests by figure."""
     client = create_app({"METRICS": True}).test_client()
     client.get("/plots/scatter")
     metrics = client.get("/metrics").text

@@ -1,4 +1,4 @@
-"""The example app's page as a person meets it: a real server, a real Chromium."""
+"""The example app's page, on a real server in a real Chromium."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from playwright.sync_api import Browser, expect
 from tests.support.browsing import open_page
 from tests.support.servers import Server, free_port
 
-# The browser's driver has threads for as long as it runs.
+# The browser's driver keeps threads while it runs.
 pytestmark = [pytest.mark.slow, pytest.mark.keeps_threads]
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    """The example app as the README starts it, on the embedded store."""
+    """Start the example app as the README does, on the embedded store."""
     port = free_port()
     flask = [sys.executable, "-m", "flask", "--app", "example_app"]
-    # A busy machine refuses no picture.
+    # Renders on a busy machine are slow.
     environment = {"REDIS_URL": "", "FLASK_MPLSTREAM_TIMEOUT": "120"}
     command = (*flask, "run", "--port", str(port))
     with Server(*command, port=port, environment=environment):
         yield f"http://127.0.0.1:{port}"
 
 
-def test_the_button_brings_another_picture(
+def test_the_button_loads_another_picture(
     browser: Browser, url: str, complaints: list[str]
 ) -> None:
-    """The seed's button, without a new page."""
+    """The button changes the seed without loading the page again."""
     with open_page(browser, complaints) as page:
         page.goto(url)
         page.evaluate("window.isTheSamePage = true")
@@ -48,10 +48,10 @@ def test_the_button_brings_another_picture(
     assert complaints == []
 
 
-def test_controls_change_the_picture_as_they_move(
+def test_a_control_changes_the_picture_at_once(
     browser: Browser, url: str, complaints: list[str]
 ) -> None:
-    """The address keeps what is shown, and a mistake is told beside its form."""
+    """The URL has the arguments, and an error is shown beside its form."""
     with open_page(browser, complaints) as page:
         page.goto(url)
         page.get_by_label("Logarithmic scale").check()
@@ -62,14 +62,14 @@ def test_controls_change_the_picture_as_they_move(
         page.goto(f"{url}/?n=700")
         message = page.locator("#identity .message").inner_text()
         assert "an integer from 1 to 50" in message
-    # The browser itself notes the 400 of the page.
+    # The browser logs the page's 400.
     assert all("400" in complaint for complaint in complaints)
 
 
 def test_everything_works_without_javascript(
     browser: Browser, url: str, complaints: list[str]
 ) -> None:
-    """The button and the forms load the page again with their picture."""
+    """The button and the forms load the page again with the new picture."""
     with open_page(browser, complaints, java_script_enabled=False) as page:
         page.goto(url)
         before = page.locator("#scatter img").get_attribute("src")
@@ -81,13 +81,15 @@ def test_everything_works_without_javascript(
         shown = page.locator("#prices img").get_attribute("src")
         assert shown is not None
         assert "tickers=ADBE" in shown
-        # The other figures keep what they show.
+        # The other figures keep their arguments.
         assert page.locator("#scatter img").get_attribute("src") == after
     assert complaints == []
 
 
-def test_paper_is_light(browser: Browser, url: str, complaints: list[str]) -> None:
-    """As the pictures on it are, whatever the reader prefers on a screen."""
+def test_a_printed_page_is_light(
+    browser: Browser, url: str, complaints: list[str]
+) -> None:
+    """Its background suits its light pictures, even if the reader prefers dark."""
     with open_page(browser, complaints, color_scheme="dark") as page:
         page.goto(url)
         expect(page.locator("body")).to_have_css("background-color", "rgb(18, 21, 27)")

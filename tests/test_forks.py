@@ -1,4 +1,4 @@
-"""Systems without forks, as Windows is one, and forks that Python knows nothing of."""
+"""Systems without forks, such as Windows, and forks that Python does not see."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.paths import MODULES, PACKAGE
 
-#: Imports every module of the package, and renders, as Windows would.
+#: Import every module of the package and render, as on Windows.
 PROGRAM = """
 import importlib, os, pkgutil, sys
 
@@ -32,15 +32,15 @@ print(app.test_client().get("/empty.png").status_code)
 
 @pytest.mark.slow
 def test_the_package_works_without_forks() -> None:
-    """Neither ``os.register_at_fork`` nor ``fcntl`` nor ``resource`` is needed."""
+    """``os.register_at_fork``, ``fcntl`` and ``resource`` are optional."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False
     )
     assert (done.stdout.strip(), done.returncode) == ("200", 0), done.stderr
 
 
-#: Forks as uWSGI does, in C and without a word to Python, while a thread draws.
-UNTOLD = """
+#: Fork in C, as uWSGI does, without Python's hooks, while a thread draws.
+FORK_IN_C = """
 import ctypes, os, signal, threading, time
 
 import flask, flask_mplstream
@@ -66,7 +66,7 @@ assert status(0) == 200
 parent = threading.Thread(target=status, args=(1,))
 parent.start()
 assert drawing.wait(30)
-time.sleep(1)  # Until it waits, and not for the interpreter's own lock.
+time.sleep(1)  # The thread has released the interpreter's lock.
 child = ctypes.PyDLL(None).fork()
 if child == 0:
     signal.alarm(60)
@@ -80,16 +80,16 @@ print(code, status(4))
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no forks")
-def test_a_fork_that_python_is_not_told_of_leaves_nothing_held() -> None:
-    """Whatever a thread of the parent held, the child draws."""
+def test_a_fork_without_pythons_hooks_leaves_no_lock_held() -> None:
+    """The child draws, although a thread of the parent held the figure lock."""
     done = subprocess.run(
-        [sys.executable, "-c", UNTOLD], capture_output=True, text=True, check=False
+        [sys.executable, "-c", FORK_IN_C], capture_output=True, text=True, check=False
     )
     assert done.stdout.strip() == "0 200", done.stderr
 
 
-def test_one_helper_asks_for_forks() -> None:
-    """A second place would have to think of Windows again."""
+def test_only_forks_registers_fork_handlers() -> None:
+    """The check for Windows is in one place."""
     places = [
         module
         for module in MODULES

@@ -40,11 +40,11 @@ Serve = Callable[..., FlaskClient]
 
 
 class OutageError(Exception):
-    """What a figure function raises while its data cannot be read."""
+    """A failure to read a figure's data."""
 
 
 class Switch:
-    """Whether the data can be read."""
+    """A switch that makes the data unavailable."""
 
     is_down = False
 
@@ -114,8 +114,8 @@ def app(client: FlaskClient) -> Flask:
 
 
 def log_in(client: FlaskClient, user_id: int) -> None:
-    with client.session_transaction() as held:
-        held["user_id"] = user_id
+    with client.session_transaction() as values:
+        values["user_id"] = user_id
 
 
 # --- The cached picture ------------------------------------------------------------
@@ -135,10 +135,10 @@ def log_in(client: FlaskClient, user_id: int) -> None:
         pytest.param({"_theme": "dark"}, "/plots/walk?_theme=dark", id="theme"),
     ],
 )
-def test_a_picture_in_python_is_that_of_its_url(
+def test_figure_image_equals_the_picture_of_its_url(
     client: FlaskClient, values: dict[str, Any], url: str, renders: Counter
 ) -> None:
-    """The same bytes, size and text, from one render for both."""
+    """Body, type and ETag are equal, from one render."""
     answer = client.get(url)
     with client.application.app_context():
         image = figure_image("plots.walk", **values)
@@ -150,8 +150,8 @@ def test_a_picture_in_python_is_that_of_its_url(
     assert len(renders) == 1
 
 
-def test_a_picture_has_its_route_s_style_and_size(app: Flask) -> None:
-    """``figure_image`` draws as ``render`` does with the route's options."""
+def test_figure_image_uses_the_routes_style_and_options(app: Flask) -> None:
+    """``render`` with the route's options gives the same bytes."""
     with app.app_context():
         image = figure_image("plots.walk")
     assert (image.width_px, image.height_px) == (100, 50)
@@ -177,22 +177,22 @@ def test_a_picture_has_its_route_s_style_and_size(app: Flask) -> None:
         pytest.param("plots.walk", {"strict": "maybe"}, "strict = 'maybe'", id="word"),
     ],
 )
-def test_a_picture_in_python_is_validated_as_its_url(
+def test_figure_image_validates_its_arguments(
     app: Flask, endpoint: str, values: dict[str, Any], message: str
 ) -> None:
-    """A wrong argument is an error and no picture of one."""
+    """A wrong argument raises instead of giving an error picture."""
     with app.app_context(), pytest.raises(ArgumentsError, match=message):
         figure_image(endpoint, **values)
 
 
-def test_a_missing_figure_is_named(app: Flask) -> None:
-    """As by every other function."""
+def test_an_unknown_figure_is_an_error(app: Flask) -> None:
+    """The error suggests the nearest endpoint."""
     with app.app_context(), pytest.raises(UnknownFigureError, match=r"plots\.walk"):
         figure_image("plots.wlak")
 
 
-def test_an_error_is_raised_and_not_drawn(app: Flask, switch: Switch) -> None:
-    """The figure function's own error reaches the caller, and so does ``abort``."""
+def test_a_figure_functions_error_is_raised(app: Flask, switch: Switch) -> None:
+    """The function's error and ``abort()`` reach the caller."""
     switch.is_down = True
     with app.app_context():
         with pytest.raises(OutageError):
@@ -201,17 +201,19 @@ def test_an_error_is_raised_and_not_drawn(app: Flask, switch: Switch) -> None:
             figure_image("plots.gone")
 
 
-def test_a_picture_in_a_figure_function(client: FlaskClient, renders: Counter) -> None:
-    """It comes from the same cache, without a request."""
+def test_a_figure_function_can_call_figure_image(
+    client: FlaskClient, renders: Counter
+) -> None:
+    """The image comes from the same cache, without a request."""
     size = len(client.get("/plots/walk?n=3").data)
     assert client.get("/plots/outer").status_code == 200
     assert renders.calls == [3, size]
 
 
-def test_a_stale_picture_is_given_unless_refused(
+def test_strict_refuses_a_stale_picture(
     app: Flask, clock: Clock, switch: Switch
 ) -> None:
-    """``strict=True`` raises the error that a stale picture would hide."""
+    """``strict=True`` raises the error; otherwise the stale picture is returned."""
     with app.app_context():
         stale = figure_image("plots.steady")
         switch.is_down = True
@@ -223,10 +225,10 @@ def test_a_stale_picture_is_given_unless_refused(
             figure_data_uri("plots.steady", strict=True)
 
 
-def test_a_strict_picture_is_rendered_where_it_is_stale(
+def test_strict_renders_a_stale_picture_again(
     app: Flask, clock: Clock, renders: Counter
 ) -> None:
-    """And a fresh one comes from the cache, for callers that are not strict, too."""
+    """The next callers, strict or not, get the fresh picture from the cache."""
     with app.app_context():
         figure_image("plots.flaky")
         clock.now += 50
@@ -236,8 +238,10 @@ def test_a_strict_picture_is_rendered_where_it_is_stale(
     assert len(renders) == 2
 
 
-def test_a_parameter_called_strict_comes_first(app: Flask, renders: Counter) -> None:
-    """``strict_`` always means the word, as for the words of ``figure()``."""
+def test_a_parameter_named_strict_takes_precedence(
+    app: Flask, renders: Counter
+) -> None:
+    """``strict_`` always means the option, as in ``figure()``."""
     with app.app_context():
         figure_image("plots.lock", strict=True)
         figure_image("plots.lock", strict_=True)
@@ -250,7 +254,7 @@ def test_a_parameter_called_strict_comes_first(app: Flask, renders: Counter) -> 
 def test_injected_values_can_be_set_without_a_request(
     app: Flask, renders: Counter
 ) -> None:
-    """For a nightly mail: every function that gives a picture takes ``_inject``."""
+    """Every function for a picture accepts ``_inject``, as in a nightly job."""
     inject = {"user_id": 2, "group": "a"}
     with app.app_context():
         image = figure_image("plots.mine", n=3, _inject=inject)
@@ -262,10 +266,10 @@ def test_injected_values_can_be_set_without_a_request(
     assert set(renders.calls) == {(2, "a", 3)}
 
 
-def test_an_injected_picture_is_that_of_the_request(
+def test_an_injected_picture_equals_that_of_the_request(
     client: FlaskClient, renders: Counter
 ) -> None:
-    """The same key, version and bytes as where the request injects the values."""
+    """Key, version and bytes are the same as with values from the request."""
     log_in(client, 2)
     answer = client.get("/plots/mine", headers={"Group": "a"})
     with client.application.app_context():
@@ -277,17 +281,17 @@ def test_an_injected_picture_is_that_of_the_request(
     assert "private" in answer.headers["Cache-Control"]
 
 
-def test_the_other_injected_values_come_from_the_request(
+def test_missing_injected_values_come_from_the_request(
     client: FlaskClient, renders: Counter
 ) -> None:
-    """A mapping need not name all of them."""
+    """``_inject`` need not have all names."""
     with client.application.test_request_context(headers={"Group": "b"}):
         figure_image("plots.mine", _inject={"user_id": 4})
     assert renders.calls == [(4, "b", 1)]
 
 
-def test_a_value_that_inject_must_read_needs_its_request(app: Flask) -> None:
-    """Without one its own error is raised, not another person's picture."""
+def test_a_missing_injected_value_requires_a_request(app: Flask) -> None:
+    """Without a request, the callable's error is raised."""
     with app.app_context(), pytest.raises(RuntimeError, match="request context"):
         figure_image("plots.mine", _inject={"user_id": 4})
 
@@ -325,7 +329,7 @@ def test_the_url_of_an_injected_picture_names_its_version(
 def test_only_declared_names_can_be_injected(
     app: Flask, endpoint: str, inject: object, message: str
 ) -> None:
-    """Anything else is an error that names the declared ones."""
+    """The error lists the declared names."""
     with app.test_request_context():
         for function in (figure_image, figure_data_uri, figure, figure_url):
             with pytest.raises(ArgumentsError, match=message) as caught:
@@ -348,10 +352,10 @@ def test_only_declared_names_can_be_injected(
 @pytest.mark.parametrize(
     "read", [dict, lambda query: dict(query.lists())], ids=["first", "lists"]
 )
-def test_a_query_injects_nothing(
+def test_a_query_cannot_inject_values(
     client: FlaskClient, query: str, read: Callable[[Any], Any], renders: Counter
 ) -> None:
-    """Neither a picture's own URL nor ``figure(…, **request.args)`` takes it."""
+    """Neither a picture's URL nor ``figure(…, **request.args)`` accepts them."""
     log_in(client, 1)
     answer = client.get(f"/plots/mine?{query}")
     assert answer.status_code == 400
@@ -377,11 +381,11 @@ def other_image(app: Flask) -> RenderedImage:
         return figure_image("plots.walk", n=7)
 
 
-def page_of(*images: RenderedImage) -> str:
+def write_images(*images: RenderedImage) -> str:
     return "".join(f'<img src="{image.cid_url}" alt="">' for image in images)
 
 
-def plain_and_html(html: str) -> EmailMessage:
+def write_plain_and_html(html: str) -> EmailMessage:
     message = EmailMessage()
     message["Subject"] = "The week"
     message.set_content("See the pictures.")
@@ -389,33 +393,33 @@ def plain_and_html(html: str) -> EmailMessage:
     return message
 
 
-def html_alone(html: str) -> EmailMessage:
+def write_html(html: str) -> EmailMessage:
     message = EmailMessage()
     message.set_content(html, subtype="html")
     return message
 
 
-def with_a_file(html: str) -> EmailMessage:
-    message = plain_and_html(html)
+def write_with_file(html: str) -> EmailMessage:
+    message = write_plain_and_html(html)
     message.add_attachment("a,b", subtype="csv", filename="data.csv")
     return message
 
 
-def with_a_logo(html: str) -> EmailMessage:
-    message = plain_and_html(html)
+def write_with_logo(html: str) -> EmailMessage:
+    message = write_plain_and_html(html)
     part = message.get_body(("html",))
     assert part is not None
     part.add_related(b"GIF89a", "image", "gif", cid="<logo@example.com>")
     return message
 
 
-def read_before(html: str) -> Message:
-    sent = plain_and_html(html).as_bytes()
+def write_and_read(html: str) -> Message:
+    sent = write_plain_and_html(html).as_bytes()
     return email.message_from_bytes(sent, policy=SMTP)
 
 
-def shown(message: Message) -> dict[str, bytes]:
-    """The pictures that a client shows in the HTML of *message*, read from bytes."""
+def read_shown_pictures(message: Message) -> dict[str, bytes]:
+    """Return the pictures that a mail client would show in *message*, by URL."""
     read = email.message_from_bytes(message.as_bytes(), policy=default)
     assert isinstance(read, EmailMessage)
     html = read.get_body(("html",))
@@ -431,25 +435,32 @@ def shown(message: Message) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize(
-    "write", [plain_and_html, html_alone, with_a_file, with_a_logo, read_before]
+    "write",
+    [
+        write_plain_and_html,
+        write_html,
+        write_with_file,
+        write_with_logo,
+        write_and_read,
+    ],
 )
-def test_a_message_holds_the_pictures_that_it_shows(
+def test_a_message_contains_its_pictures(
     write: Callable[[str], Any], image: RenderedImage, other_image: RenderedImage
 ) -> None:
-    """Read back, each ``cid:`` URL names the part with the picture's bytes."""
-    message = write(page_of(image, other_image, image))
+    """Each ``cid:`` URL names the part with the picture's bytes."""
+    message = write(write_images(image, other_image, image))
     for attached in (image, other_image, image):
         attached.attach_to(message)
-    found = shown(message)
+    found = read_shown_pictures(message)
     assert found == {
         image.cid_url.removeprefix("cid:"): image.body,
         other_image.cid_url.removeprefix("cid:"): other_image.body,
     }
 
 
-def test_a_picture_is_part_of_the_html_and_no_attachment(image: RenderedImage) -> None:
-    """Inline in ``multipart/related``, inside ``alternative`` and ``mixed``."""
-    message = with_a_file(page_of(image))
+def test_a_picture_is_part_of_the_html(image: RenderedImage) -> None:
+    """It is inline in ``multipart/related``, and not among the attachments."""
+    message = write_with_file(write_images(image))
     image.attach_to(message)
     assert [part.get_content_type() for part in message.walk()] == [
         "multipart/mixed",
@@ -466,19 +477,19 @@ def test_a_picture_is_part_of_the_html_and_no_attachment(image: RenderedImage) -
     assert re.fullmatch(r"figure-[0-9a-f]{8}\.png", part.get_filename() or "")
 
 
-def test_the_same_picture_is_attached_once(image: RenderedImage) -> None:
-    """However often a page shows it."""
-    message = plain_and_html(page_of(image, image))
+def test_a_picture_is_attached_once(image: RenderedImage) -> None:
+    """Repeated calls add no second part."""
+    message = write_plain_and_html(write_images(image, image))
     for _ in range(3):
         image.attach_to(message)
     assert [p.get_content_type() for p in message.walk()].count("image/png") == 1
 
 
-def forwarded(html: str) -> EmailMessage:
-    """Another message with a picture, as an attachment."""
+def forward(html: str) -> EmailMessage:
+    """Return a message without HTML, with another message as its attachment."""
     message = EmailMessage()
     message.set_content("See below.")
-    message.add_attachment(plain_and_html(html))
+    message.add_attachment(write_plain_and_html(html))
     return message
 
 
@@ -487,7 +498,7 @@ def forwarded(html: str) -> EmailMessage:
     [
         pytest.param(EmailMessage(), MessageError, "add_alternative", id="empty"),
         pytest.param(MIMEPart(), MessageError, "add_alternative", id="empty-part"),
-        pytest.param(forwarded("<p>"), MessageError, "no HTML part", id="forwarded"),
+        pytest.param(forward("<p>"), MessageError, "no HTML part", id="forwarded"),
         pytest.param(MIMEMultipart(), MessageTypeError, "EmailMessage", id="legacy"),
         pytest.param(Message(), MessageTypeError, "EmailMessage", id="compat32"),
         pytest.param("<html>", MessageTypeError, "str.*EmailMessage", id="text"),
@@ -496,7 +507,7 @@ def forwarded(html: str) -> EmailMessage:
 def test_a_message_without_html_is_refused(
     message: Any, error: type[Exception], words: str, image: RenderedImage
 ) -> None:
-    """With an error that names the fix; the message stays as it is."""
+    """The error names the fix, and the message is unchanged."""
     found = str(message)
     with pytest.raises(error, match=words):
         image.attach_to(message)
@@ -504,29 +515,32 @@ def test_a_message_without_html_is_refused(
     assert issubclass(error, MplStreamError | ValueError)
 
 
-def test_words_are_not_attached(app: Flask) -> None:
-    """Text belongs into the message itself."""
+def test_an_image_of_words_is_not_attached(app: Flask) -> None:
+    """Text belongs in the message itself."""
     with app.app_context():
         words = figure_image("plots.walk", _format="txt")
     with pytest.raises(MessageError, match="txt"):
-        words.attach_to(plain_and_html(""))
+        words.attach_to(write_plain_and_html(""))
 
 
 @pytest.mark.parametrize("name", ["png", "jpg", "webp", "svg", "pdf"])
-def test_a_content_id_follows_from_the_bytes(name: str) -> None:
+def test_a_content_id_is_derived_from_the_bytes(name: str) -> None:
     """It is valid (RFC 2392, RFC 5322), short enough for one line, and unique."""
 
-    def image(body: bytes, format: str = name) -> RenderedImage:
+    def make_image(body: bytes, format: str = name) -> RenderedImage:
         return RenderedImage(body, FORMATS[format], 1, 1)
 
-    one = image(b"one")
+    one = make_image(b"one")
     atom = r"[a-z0-9-]+(?:\.[a-z0-9-]+)*"
     assert re.fullmatch(rf"<{atom}@{atom}>", one.content_id)
     assert len(f"Content-ID: {one.content_id}") < 78
     assert one.cid_url == f"cid:{one.content_id[1:-1]}"
-    assert one.content_id == image(b"one").content_id
-    assert one.content_id not in {image(b"two").content_id, image(b"").content_id}
-    assert one.content_id != image(b"one", "avif").content_id
+    assert one.content_id == make_image(b"one").content_id
+    assert one.content_id not in {
+        make_image(b"two").content_id,
+        make_image(b"").content_id,
+    }
+    assert one.content_id != make_image(b"one", "avif").content_id
     assert one.etag.strip('"') in one.content_id
 
 
@@ -544,7 +558,7 @@ def test_a_content_id_follows_from_the_bytes(name: str) -> None:
     ],
 )
 def test_a_notebook_shows_the_picture(name: str, mimetypes: set[str]) -> None:
-    """As base64 text, with its alternative text as plain text and metadata."""
+    """The bundle has base64 text, and the alternative text for other displays."""
     figure_ = Figure(figsize=(1, 1))
     figure_.suptitle("Rain & <snow>")
     image = render(figure_, name)
@@ -571,7 +585,7 @@ def test_a_notebook_shows_the_picture(name: str, mimetypes: set[str]) -> None:
 def test_a_notebook_shows_text_as_text(
     name: str, body: bytes, content: dict[str, Any]
 ) -> None:
-    """Shapes, data and words are no base64."""
+    """SVG, CSV, JSON and words are not encoded as base64."""
     image = RenderedImage(body, FORMATS[name], 1, 1)
     data, metadata = image._repr_mimebundle_()
     assert content.items() <= data.items()
@@ -595,7 +609,7 @@ def test_a_notebook_shows_text_as_text(
 def test_a_notebook_chooses_media_types(
     words: dict[str, Any], mimetypes: set[str], image: RenderedImage
 ) -> None:
-    """``include`` and ``exclude`` hold for the metadata as well."""
+    """``include`` and ``exclude`` also apply to the metadata."""
     data, metadata = image._repr_mimebundle_(**words)
     assert data.keys() == mimetypes
     assert metadata.keys() == mimetypes & {"image/png"}

@@ -12,7 +12,7 @@ from tests.support.paths import ROOT
 FILES = sorted((ROOT / "tests").rglob("*.py"))
 
 
-def imported_by(path: Path) -> set[str]:
+def find_imported_names(path: Path) -> set[str]:
     """Return the last names of all modules that *path* may import."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
@@ -27,5 +27,5 @@ def imported_by(path: Path) -> set[str]:
     "path", [pytest.param(path, id=str(path.relative_to(ROOT))) for path in FILES]
 )
 def test_no_file_imports_a_test(path: Path) -> None:
-    """What tests share is in ``tests.support`` and ``tests.apps``."""
-    assert not {name for name in imported_by(path) if name.startswith("test_")}
+    """Shared code is in ``tests.support`` and ``tests.apps``."""
+    assert not {name for name in find_imported_names(path) if name.startswith("test_")}

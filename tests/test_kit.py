@@ -19,19 +19,19 @@ NOXFILE = ROOT.joinpath("noxfile.py").read_text("utf-8")
 SESSIONS = set(re.findall(r"^@nox\.session.*\ndef (\w+)", NOXFILE, re.M))
 
 
-def paths() -> set[str]:
+def find_paths() -> set[str]:
     """Return the paths that the page links to."""
     return {*LINKS.values(), *re.findall(r"\]\((?!https?:)([^)]+)\)", CONTRIBUTING)}
 
 
-@pytest.mark.parametrize("path", sorted(paths()))
-def test_a_path_in_the_contributing_page_exists(path: str) -> None:
-    """A renamed file cannot leave a wrong path behind."""
+@pytest.mark.parametrize("path", sorted(find_paths()))
+def test_each_path_in_the_contributing_page_exists(path: str) -> None:
+    """Renaming a file requires an update of the page."""
     assert ROOT.joinpath(path).is_file()
 
 
 def test_each_reference_has_a_path() -> None:
-    """A reference without a definition would show as brackets."""
+    """A reference without a definition would be rendered as brackets."""
     assert set(re.findall(r"\]\[([\w-]+)\]", CONTRIBUTING)) == LINKS.keys()
 
 
@@ -43,7 +43,7 @@ def test_each_reference_has_a_path() -> None:
     ],
 )
 def test_a_name_in_the_steps_is_in_a_linked_file(name: str) -> None:
-    """A renamed table cannot leave a wrong step behind."""
+    """Renaming a table requires an update of the step."""
     assert f"`{name}`" in CONTRIBUTING
     files = [ROOT / path for path in LINKS.values() if path.endswith(".py")]
     definition = rf"^(?:class |def )?{name}\b"
@@ -56,7 +56,7 @@ def test_the_page_describes_each_session() -> None:
 
 
 def test_the_workflow_runs_each_session() -> None:
-    """The forge runs what a contributor runs."""
+    """The forge runs the sessions that a contributor can run."""
     lists = re.findall(r"^ +session: \[(.*)\]$", WORKFLOW, re.M)
     listed = {name for names in lists for name in names.split(", ")}
     assert listed | set(re.findall(r"-s (\w+)-", WORKFLOW)) == SESSIONS
@@ -70,7 +70,7 @@ def test_the_python_versions_agree() -> None:
 
 
 def test_the_authors_are_the_same_everywhere() -> None:
-    """The license, the package and the documentation name them alike."""
+    """The license, the package and the documentation have the same name."""
     assert PROJECT["authors"] == [{"name": AUTHORS}]
     assert re.search(
         rf"^Copyright \d+ {AUTHORS}$", ROOT.joinpath("LICENSE").read_text(), re.M

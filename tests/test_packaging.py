@@ -1,4 +1,4 @@
-"""What is shipped: a wheel that serves a picture, an sdist with everything."""
+"""The wheel serves a picture, and the sdist has every file."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ print(response.status_code, flask_mplstream.__file__)
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with the wheel and the sdist."""
+    """Build the wheel and the sdist, and return their folder."""
     target = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "build", "--outdir", str(target), str(ROOT)]
     subprocess.run(command, check=True, capture_output=True)
@@ -48,17 +48,17 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_serves_a_picture_in_a_fresh_environment(
     built: Path, tmp_path: Path
 ) -> None:
-    """Installed by pip with its dependencies alone, away from the checkout."""
+    """pip installs only the wheel and its dependencies, outside the checkout."""
     (wheel,) = built.glob("*.whl")
     venv.create(tmp_path / "venv")
     python = str(tmp_path / "venv" / "bin" / "python")
     pip = [sys.executable, "-m", "pip", "--python", python]
     subprocess.run(
-        # Python compiles the few modules that it imports.
+        # Python compiles the modules that it imports.
         [*pip, "install", "-q", "--no-compile", str(wheel)],
         check=True,
         capture_output=True,
-        # With the checkout in it, pip would take the package for installed.
+        # pip would find the package in the checkout and not install it.
         env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
     )
     result = subprocess.run(
@@ -74,7 +74,7 @@ def test_the_wheel_serves_a_picture_in_a_fresh_environment(
 
 
 def test_the_wheel_has_every_file_of_the_package(built: Path) -> None:
-    """Modules, templates and ``py.typed``; neither the tests nor the example."""
+    """It has modules, templates and ``py.typed``, but no tests or example."""
     (wheel,) = built.glob("*.whl")
     names = {n for n in zipfile.ZipFile(wheel).namelist() if ".dist-info" not in n}
     package = ROOT / "flask_mplstream"
@@ -87,8 +87,8 @@ def test_the_wheel_has_every_file_of_the_package(built: Path) -> None:
     assert names == expected
 
 
-def test_the_sdist_has_everything_that_git_has(built: Path) -> None:
-    """Whoever packages it elsewhere can run the tests."""
+def test_the_sdist_has_every_tracked_file(built: Path) -> None:
+    """A distribution's packager can run the tests."""
     (sdist,) = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}

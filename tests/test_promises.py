@@ -1,4 +1,4 @@
-"""Promises about the package as a whole: names, layers, types."""
+"""Promises about the whole package: its names, imports and types."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tests.support.paths import ROOT
 
 
 def test_the_public_names_are_sorted_and_complete() -> None:
-    """``__all__`` is what ``import *`` and the docs show."""
+    """``__all__`` is sorted, and each name has a docstring."""
     names = flask_mplstream.__all__
-    # As ruff has it (RUF022): constants, classes, functions.
+    # The order of ruff's RUF022: constants, classes, functions.
     assert names == sorted(names, key=lambda name: (not name.isupper(), name))
     for name in names:
         assert getattr(flask_mplstream, name).__doc__
@@ -23,7 +23,7 @@ def test_the_public_names_are_sorted_and_complete() -> None:
 
 @pytest.mark.slow
 def test_importing_the_package_imports_no_pyplot() -> None:
-    """Only a figure function that wants pyplot pays for it."""
+    """Only a figure function that uses pyplot pays for its import."""
     program = "import sys, flask_mplstream; print('matplotlib.pyplot' in sys.modules)"
     output = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
@@ -51,10 +51,10 @@ plots.figure_route("/other", max_age="5")
 
 @pytest.mark.slow
 def test_the_decorated_function_keeps_its_types(tmp_path: Path) -> None:
-    """mypy sees the plain function, and knows the options."""
+    """mypy reports wrong arguments of the function and of the decorator."""
     path = tmp_path / "typed.py"
     path.write_text(TYPED)
-    # With the cache of the checkout, as its settings are the same.
+    # Reuse mypy's cache of the checkout, as the settings are the same.
     mypy = [sys.executable, "-m", "mypy", "--no-error-summary"]
     result = subprocess.run(
         [*mypy, str(path)],

@@ -1,4 +1,4 @@
-"""The README's promises: its code runs, its tables are complete."""
+"""The code of the README and of pages runs, and their tables are complete."""
 
 from __future__ import annotations
 
@@ -25,14 +25,15 @@ METRICS = ROOT.joinpath("docs", "metrics.md").read_text("utf-8")
 CACHING = ROOT.joinpath("docs", "caching.md").read_text("utf-8")
 
 
-def blocks(language: str, text: str = README) -> list[Any]:
+def find_blocks(language: str, text: str = README) -> list[Any]:
+    """Return the code blocks in *language* of *text*, as pytest's parameters."""
     found = re.findall(rf"```{language}\n(.*?) *```", text, re.S)
     return [pytest.param(code, id=f"{language}-{n}") for n, code in enumerate(found)]
 
 
-@pytest.mark.parametrize("code", blocks("python"))
+@pytest.mark.parametrize("code", find_blocks("python"))
 def test_a_code_block_runs(code: str) -> None:
-    """Each is complete: it can be copied as it stands."""
+    """Each block of the README is complete and can be copied."""
     namespace: dict[str, Any] = {"__name__": "readme"}
     exec(compile(code, "README.md", "exec"), namespace)
     app = namespace.get("app") or Flask("readme")
@@ -55,11 +56,11 @@ PAGES_WITH_TESTS = {
 MAX_README_LINES = 150
 
 
-def test_no_page_has_code_that_does_not_run() -> None:
-    """Its blocks are ``{testcode}`` or ``{doctest}``, or a test knows the page."""
+def test_all_code_in_the_pages_runs() -> None:
+    """Sphinx runs each block, or the page is in ``PAGES_WITH_TESTS``."""
     pages = ROOT.joinpath("docs").glob("*.md")
     found = {
-        p.stem for p in pages if blocks(" *(?:python|pycon)", p.read_text("utf-8"))
+        p.stem for p in pages if find_blocks(" *(?:python|pycon)", p.read_text("utf-8"))
     }
     assert found == PAGES_WITH_TESTS
 
@@ -73,7 +74,7 @@ def test_the_readme_is_short() -> None:
     "target", sorted(set(re.findall(r"\]\((?!https?:)([^)]+)\)", README)))
 )
 def test_a_link_leads_to_a_file(target: str) -> None:
-    """And to a heading of it, where it names one."""
+    """A fragment names a heading of that file."""
     name, _, heading = target.partition("#")
     text = ROOT.joinpath(name or "README.md").read_bytes()
     headings = re.findall(rb"^#+ (.*)", text, re.M) if heading else []
@@ -83,10 +84,12 @@ def test_a_link_leads_to_a_file(target: str) -> None:
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_the_blocks_about_caching_run() -> None:
-    """The invalidations drop pictures, and the cache of one's own can be made."""
+    """The invalidations drop pictures, and the block with a custom cache runs."""
     namespace: dict[str, Any] = {"__name__": "readme"}
-    exec(compile(blocks("python")[0].values[0], "README.md", "exec"), namespace)
-    invalidations, own_cache = (block.values[0] for block in blocks("python", CACHING))
+    exec(compile(find_blocks("python")[0].values[0], "README.md", "exec"), namespace)
+    invalidations, own_cache = (
+        block.values[0] for block in find_blocks("python", CACHING)
+    )
     tagged = FigureBlueprint("tagged", __name__)
     tagged.figure_route("/sales", tags=["sales"], endpoint="sales")(lambda: Figure())
     namespace["app"].register_blueprint(tagged)
@@ -98,12 +101,12 @@ def test_the_blocks_about_caching_run() -> None:
     exec(own_cache, {"__name__": "readme"})
 
 
-@pytest.mark.parametrize("code", blocks(" *python", WORKERS))
+@pytest.mark.parametrize("code", find_blocks(" *python", WORKERS))
 def test_a_block_about_workers_is_accepted(
     code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its settings are settings, and its hook can be imported."""
-    (tmp_path / "myapp.py").touch()  # A name that leads nowhere is refused.
+    """The package accepts its settings and imports its hook."""
+    (tmp_path / "myapp.py").touch()  # A setting must name an existing module.
     monkeypatch.syspath_prepend(tmp_path)
     namespace: dict[str, Any] = {"__name__": "workers"}
     exec(compile(dedent(code), "workers.md", "exec"), namespace)
@@ -112,8 +115,10 @@ def test_a_block_about_workers_is_accepted(
 
 
 def test_the_blocks_about_metrics_run(caplog: pytest.LogCaptureFixture) -> None:
-    """The receivers receive, the metrics are told, the hook can be imported."""
-    receivers, export, hook = (block.values[0] for block in blocks("python", METRICS))
+    """The receiver logs a failure, ``/metrics`` responds, and the hook runs."""
+    receivers, export, hook = (
+        block.values[0] for block in find_blocks("python", METRICS)
+    )
     namespace: dict[str, Any] = {"__name__": "metrics"}
     exec(compile(receivers, "metrics.md", "exec"), namespace)
     app: Flask = namespace["app"]
@@ -122,7 +127,7 @@ def test_the_blocks_about_metrics_run(caplog: pytest.LogCaptureFixture) -> None:
     signals.send_signal(
         figure_failed, app, figure="plots.walk", exception=error, arguments={}
     )
-    figure_failed.disconnect(namespace["alarm"])  # Other tests have failures, too.
+    figure_failed.disconnect(namespace["alarm"])  # Other tests also have failures.
     assert "plots.walk failed: ValueError('no')" in caplog.text
     exec(compile(export, "metrics.md", "exec"), namespace)
     assert namespace["app"].test_client().get("/metrics").status_code == 200
@@ -131,9 +136,9 @@ def test_the_blocks_about_metrics_run(caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.mark.slow
 def test_the_tests_in_the_docs_pass(tmp_path: Path) -> None:
-    """They test the app of their page."""
+    """pytest runs the page's tests with the page's app."""
     for name, language in (("myapp.py", r"\{testcode\}"), ("test_myapp.py", "python")):
-        [block] = blocks(language, TESTING)
+        [block] = find_blocks(language, TESTING)
         tmp_path.joinpath(name).write_text(block.values[0])
     command = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
     path = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
@@ -149,7 +154,7 @@ def test_the_tests_in_the_docs_pass(tmp_path: Path) -> None:
 
 
 def test_each_signal_and_metric_is_in_the_docs() -> None:
-    """With the arguments that are sent."""
+    """The row of a signal names each argument."""
     for signal in signals._signals.values():
         name = signal.name.replace("-", "_")
         [row] = re.findall(rf"^\| `{name}` \|.*", METRICS, re.M)
@@ -161,12 +166,12 @@ def test_each_signal_and_metric_is_in_the_docs() -> None:
 
 
 def test_the_template_block_makes_pictures() -> None:
-    """What it shows of Jinja works with the twelve lines above it."""
+    """The template works with the app in the block above it."""
     namespace: dict[str, Any] = {"__name__": "readme"}
-    exec(compile(blocks("python")[0].values[0], "README.md", "exec"), namespace)
+    exec(compile(find_blocks("python")[0].values[0], "README.md", "exec"), namespace)
     app: Flask = namespace["app"]
     with app.test_request_context():
-        page = render_template_string(blocks("jinja")[0].values[0])
+        page = render_template_string(find_blocks("jinja")[0].values[0])
     urls = re.findall(r'(?:src|href)="([^"]+)"', page)
     assert len(urls) == 3
     for url in urls:

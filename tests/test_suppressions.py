@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 from tests.support.paths import ROOT
 
-#: Half of the ``type: ignore`` and ``noqa`` when counting began.
+#: Half of the ``type: ignore`` and ``noqa`` at the first count.
 MAX_SUPPRESSIONS = 25
 FOLDERS = ("flask_mplstream", "example_app", "benchmarks", "docs", "tests")
 MARKER = re.compile(r"#\s*(?:type:\s*ignore|(?:ruff:\s*)?noqa|nosec)\b", re.IGNORECASE)
-#: A marker with its codes, which without them would hide every error of its line.
+#: A marker with its codes; without them it would hide every error of its line.
 CODED = re.compile(
     r"# (?:type: ignore\[[a-z, -]+\]|(?:ruff: )?noqa: [A-Z\d, ]*\d|nosec B[B\d, ]*\d)"
 )
@@ -40,5 +40,5 @@ def test_a_suppression_names_its_codes_and_its_reason() -> None:
 
 
 def test_suppressions_are_few() -> None:
-    """Remove the cause of another one first."""
+    """To add one, remove the cause of another."""
     assert len(list(find_suppressions())) <= MAX_SUPPRESSIONS

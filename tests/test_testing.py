@@ -31,7 +31,7 @@ def red(plots: FigureBlueprint, renders: Counter) -> Callable[..., Figure]:
 
 
 def test_renders_are_recorded_in_the_block_only(serve: Serve) -> None:
-    """A hit adds nothing, and neither does a render of another app or time."""
+    """A hit, another app's render and a render after the block add nothing."""
     client, other = serve(), Flask(__name__)
     with record_renders(client.application) as renders, record_renders(other) as none:
         for _ in range(2):
@@ -67,7 +67,7 @@ def test_a_failure_is_an_assertion_with_the_reason(serve: Serve) -> None:
 
 
 def test_an_svg_is_not_decoded(serve: Serve) -> None:
-    """Pillow states that it does not know the format."""
+    """Pillow raises for a format that it does not know."""
     with pytest.raises(UnidentifiedImageError):
         decode_picture(serve().get("/plots/red.svg"))
 
