@@ -14,7 +14,7 @@ from types import MappingProxyType
 from .errors import ConfigError, cut, suggest
 
 
-class Kind(Enum):
+class ContentKind(Enum):
     """The kind of content in a format."""
 
     PIXELS = "pixels"
@@ -31,7 +31,7 @@ class ImageFormat:
     #: The name, which is also the extension in URLs and file names.
     name: str
     mimetype: str
-    kind: Kind = Kind.PIXELS
+    kind: ContentKind = ContentKind.PIXELS
 
     def __str__(self) -> str:
         return self.name
@@ -39,12 +39,12 @@ class ImageFormat:
     @property
     def is_raster(self) -> bool:
         """Whether the format contains pixels."""
-        return self.kind is Kind.PIXELS
+        return self.kind is ContentKind.PIXELS
 
     @property
     def is_text(self) -> bool:
         """Whether the format contains words or numbers instead of a picture."""
-        return self.kind is Kind.TEXT
+        return self.kind is ContentKind.TEXT
 
     @property
     def content_type(self) -> str:
@@ -62,11 +62,11 @@ FORMATS: Mapping[str, ImageFormat] = MappingProxyType(
             ImageFormat("webp", "image/webp"),
             ImageFormat("avif", "image/avif"),
             ImageFormat("jpg", "image/jpeg"),
-            ImageFormat("svg", "image/svg+xml", Kind.SHAPES),
-            ImageFormat("pdf", "application/pdf", Kind.SHAPES),
-            ImageFormat("csv", "text/csv", Kind.TEXT),
-            ImageFormat("json", "application/json", Kind.TEXT),
-            ImageFormat("txt", "text/plain", Kind.TEXT),
+            ImageFormat("svg", "image/svg+xml", ContentKind.SHAPES),
+            ImageFormat("pdf", "application/pdf", ContentKind.SHAPES),
+            ImageFormat("csv", "text/csv", ContentKind.TEXT),
+            ImageFormat("json", "application/json", ContentKind.TEXT),
+            ImageFormat("txt", "text/plain", ContentKind.TEXT),
         )
     }
 )
@@ -101,7 +101,7 @@ class Theme(Enum):
     DARK = "dark"
 
 
-def image_format(name: str) -> ImageFormat:
+def find_format(name: str) -> ImageFormat:
     """Return the format called *name*, in any case, with or without a leading dot.
 
     :raises ConfigError: if there is no such format.
@@ -116,7 +116,7 @@ def image_format(name: str) -> ImageFormat:
         ) from None
 
 
-def page_formats(offered: Sequence[ImageFormat]) -> list[ImageFormat]:
+def choose_page_formats(offered: Sequence[ImageFormat]) -> list[ImageFormat]:
     """Return the formats in *offered* that a page offers to browsers, best first.
 
     :return: at least one format; the last is the fallback for all browsers. If the

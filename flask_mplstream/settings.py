@@ -25,7 +25,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from .errors import ConfigError, cut, suggest
-from .formats import FORMATS, ImageFormat, image_format
+from .formats import FORMATS, ImageFormat, find_format
 from .parameters.size_steps import SCALES, WIDTHS_PX
 
 PREFIX = "MPLSTREAM_"
@@ -65,7 +65,7 @@ def _read_formats(value: object) -> object:
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, Sequence):
         return names
-    formats = (image_format(name) if isinstance(name, str) else name for name in names)
+    formats = (find_format(name) if isinstance(name, str) else name for name in names)
     return tuple(dict.fromkeys(formats))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from ..formats import image_format
+from ..formats import find_format
 from ..rendered_image import RenderedImage
 from ..web.warm_report import fetch_ahead
 from .click_options import ARGUMENTS, FIGURE, FORMAT, LOOK_OPTIONS, drop_unset
@@ -71,8 +71,8 @@ def _find_format(path: Path, requested: str | None) -> str:
                 f"--format."
             )
         return requested
-    format = image_format(path.suffix)
-    if requested is not None and image_format(requested) is not format:
+    format = find_format(path.suffix)
+    if requested is not None and find_format(requested) is not format:
         raise click.UsageError(
             f"'{path}' has the suffix of {format}, but --format is {requested!r}. "
             f"Remove --format, or change the suffix."

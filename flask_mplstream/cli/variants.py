@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
-from ..formats import ALT_FORMAT, ImageFormat, Theme, Variant, page_formats
+from ..formats import ALT_FORMAT, ImageFormat, Theme, Variant, choose_page_formats
 from ..parameters.size_steps import DENSITIES
 from ..web.figure_route import FigureRoute
 from ..web.figure_view import named_variant
@@ -33,7 +33,7 @@ def choose_first_and_data(route: FigureRoute) -> list[ImageFormat]:
 def choose_for_page(route: FigureRoute) -> list[ImageFormat]:
     """Return the formats that ``figure()`` uses: the alternative text, then images."""
     pictures = [format for format in route.options.formats if not format.is_text]
-    return [ALT_FORMAT, *page_formats(pictures)]
+    return [ALT_FORMAT, *choose_page_formats(pictures)]
 
 
 @dataclass(frozen=True, slots=True)

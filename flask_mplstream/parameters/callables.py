@@ -23,34 +23,34 @@ def _unwrap(call: Call) -> Any:
     return _unwrap(call.func if isinstance(call, partial) else type(call))
 
 
-def module_name(call: Call) -> str:
+def find_module_name(call: Call) -> str:
     """Return the name of the module that defines *call*."""
     return _unwrap(call).__module__ or "builtins"
 
 
-def qualified_name(call: Call) -> str:
+def find_qualified_name(call: Call) -> str:
     """Return the qualified name of *call*, such as ``Charts.walk``."""
     return str(_unwrap(call).__qualname__)
 
 
-def full_name(call: Call) -> str:
+def find_full_name(call: Call) -> str:
     """Return the qualified name of *call*, prefixed with its module."""
-    return f"{module_name(call)}.{qualified_name(call)}"
+    return f"{find_module_name(call)}.{find_qualified_name(call)}"
 
 
-def plain_name(call: Call) -> str | None:
+def find_plain_name(call: Call) -> str | None:
     """Return the ``__name__`` of *call* if it is an identifier, else ``None``."""
     name = getattr(call, "__name__", None)
     return name if isinstance(name, str) and name.isidentifier() else None
 
 
-def plain_function(call: Call) -> Any:
+def find_plain_function(call: Call) -> Any:
     """Return the function, class or builtin that a call of *call* runs."""
     found = inspect.unwrap(call)
     if isinstance(found, partial):
-        return plain_function(found.func)
+        return find_plain_function(found.func)
     if isinstance(found, MethodType):
-        return plain_function(found.__func__)
+        return find_plain_function(found.__func__)
     if isinstance(found, FunctionType | BuiltinFunctionType | type):
         return found
     method = inspect.unwrap(type(found).__call__)
@@ -69,15 +69,15 @@ def select_accepted(names: Iterable[str], call: Call) -> tuple[str, ...]:
     return tuple(name for name in names if name in parameters)
 
 
-def module_globals(call: Call) -> Mapping[str, Any]:
+def find_globals(call: Call) -> Mapping[str, Any]:
     """Return the globals in which the annotations of *call* are resolved."""
-    plain = plain_function(call)
+    plain = find_plain_function(call)
     module = sys.modules.get(getattr(plain, "__module__", None) or "")
     found = getattr(plain, "__globals__", None)
     return vars(module) if found is None and module is not None else found or {}
 
 
-def documentation(call: Call) -> str:
+def read_documentation(call: Call) -> str:
     """Return the docstring of *call*, dedented, or an empty string."""
     documented = call.func if isinstance(call, partial) else call
     return inspect.getdoc(documented) or ""
@@ -85,4 +85,4 @@ def documentation(call: Call) -> str:
 
 def summarize(call: Call) -> str:
     """Return the first line of the docstring of *call*, or an empty string."""
-    return documentation(call).partition("\n")[0]
+    return read_documentation(call).partition("\n")[0]

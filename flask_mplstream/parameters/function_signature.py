@@ -27,7 +27,7 @@ from ..errors import (
     cut,
     nearest,
 )
-from .callables import documentation, full_name, module_globals, plain_name
+from .callables import find_full_name, find_globals, find_plain_name, read_documentation
 from .canonical import Arguments
 from .json_schema import DIALECT
 from .value_parsing import Parameter, strip_annotation
@@ -64,10 +64,10 @@ class Parameters:
         are_reserved: bool = False,
         name: str | None = None,
     ) -> None:
-        self._label = full_name(function)
-        self._name = name or plain_name(function) or ""
+        self._label = find_full_name(function)
+        self._name = name or find_plain_name(function) or ""
         #: The function's docstring, or an empty string.
-        self.description = documentation(function)
+        self.description = read_documentation(function)
         self._are_reserved = are_reserved
         signature = _read_signature(function, self._label)
         if skip_first and not signature:
@@ -233,7 +233,7 @@ def _read_signature(
         }
         hints = typing.get_type_hints(
             types.SimpleNamespace(__annotations__=written),
-            dict(module_globals(function)),
+            dict(find_globals(function)),
             include_extras=True,
         )
     except NameError as error:

@@ -19,10 +19,10 @@ from matplotlib.figure import Figure
 from ..description.data_export import data_csv, data_json
 from ..description.generated_alt import describe, read_titles
 from ..errors import ImageTooLargeError
-from ..formats import Variant, image_format
+from ..formats import Variant, find_format
 from ..limits.deadline import Deadline
 from ..limits.pixel_memory import Room
-from ..parameters.callables import qualified_name
+from ..parameters.callables import find_qualified_name
 from ..rendered_image import RenderedImage
 from .contrast import ensure_contrast
 from .draw import (
@@ -124,8 +124,8 @@ def render(
     check_params(style)
     return render_variant(
         figure if callable(figure) else lambda: figure,
-        Variant(image_format(format), scale),
-        source=qualified_name(figure) if callable(figure) else ARGUMENT,
+        Variant(find_format(format), scale),
+        source=find_qualified_name(figure) if callable(figure) else ARGUMENT,
         look=Look(style, savefig or {}),
         limits=Limits(max_pixels, max_bytes),
     )

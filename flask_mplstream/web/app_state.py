@@ -21,7 +21,7 @@ from ..cache.store import Store
 from ..errors import ConfigError, UnknownFigureError, UnknownTagError, cut, suggest
 from ..forks import notice_fork
 from ..limits.client_budget import Budget
-from ..parameters.callables import module_name
+from ..parameters.callables import find_module_name
 from ..render_stage import is_in_figure
 from ..settings import Settings
 from ..workers.database_connections import watch_writes
@@ -194,7 +194,7 @@ class AppState:
         if settings.client_budget is not None:
             client = settings.client or _read_remote_address
             budget = Budget(settings.client_budget, client, self._first_store)
-        modules = {module_name(route.function) for route in self.routes.values()}
+        modules = {find_module_name(route.function) for route in self.routes.values()}
         return Renders(self._app, settings, budget, tuple(sorted(modules)))
 
     @property

@@ -18,10 +18,10 @@ from typing import Any
 
 from ..errors import ConfigError, cut
 from ..parameters.callables import (
-    full_name,
-    plain_function,
-    plain_name,
-    qualified_name,
+    find_full_name,
+    find_plain_function,
+    find_plain_name,
+    find_qualified_name,
     select_accepted,
 )
 from ..parameters.function_signature import Parameters
@@ -54,7 +54,7 @@ class Declaration:
 
     def label(self, option: str) -> str:
         """Return the name of *option* for a message."""
-        name = qualified_name(self.function)
+        name = find_qualified_name(self.function)
         return f"figure_route({self.rule!r}, {option}=…) of {name}"
 
     def read_signature(self, options: RouteOptions) -> Parameters:
@@ -66,12 +66,12 @@ class Declaration:
         check_style(options.style, self.label("style"))
         if not isinstance(options.dark_style, bool):
             check_style(options.dark_style, self.label("dark_style"))
-        function, name = self.function, qualified_name(self.function)
+        function, name = self.function, find_qualified_name(self.function)
         parameters = Parameters(
             function,
             options.inject,
             skip_first=options.load is not None,
-            name=plain_name(function) or self.endpoint,
+            name=find_plain_name(function) or self.endpoint,
         )
         for option, call in (("load", options.load), ("version", options.version)):
             if call is not None:
@@ -105,10 +105,10 @@ def check_rule(rule: object) -> None:
     :raises ConfigError: with the correct decorator.
     """
     if callable(rule):
-        name = plain_name(rule) or "figure"
+        name = find_plain_name(rule) or "figure"
         raise ConfigError(
-            f"figure_route has the function {qualified_name(rule)} instead of a rule. "
-            f"Write @plots.figure_route('/{name}') above the function."
+            f"figure_route has the function {find_qualified_name(rule)} instead of a "
+            f"rule. Write @plots.figure_route('/{name}') above the function."
         )
     if not isinstance(rule, str) or (rule and not rule.startswith("/")):
         is_word = isinstance(rule, str) and rule.isprintable() and rule != NO_RULE
@@ -127,7 +127,7 @@ def check_figure_function(function: Any, rule: str) -> Callable[..., Any]:
     if isinstance(function, staticmethod):
         return check_figure_function(function.__func__, rule)
     if isinstance(function, classmethod):
-        name = qualified_name(function.__func__)
+        name = find_qualified_name(function.__func__)
         raise _make_refusal(
             rule,
             f"the classmethod {name}, which is not callable before its class exists",
@@ -140,17 +140,17 @@ def check_figure_function(function: Any, rule: str) -> Callable[..., Any]:
             "Put it directly above a function that returns a figure, and let other "
             "decorators return that function",
         )
-    plain = plain_function(function)
+    plain = find_plain_function(function)
     if inspect.isasyncgenfunction(plain):
         raise _make_refusal(
             rule,
-            f"the asynchronous generator {qualified_name(function)}",
+            f"the asynchronous generator {find_qualified_name(function)}",
             "Return the figure instead of yielding it",
         )
     if _is_unbound(function):
         raise _make_refusal(
             rule,
-            f"{qualified_name(function)}, whose `self` a URL cannot express",
+            f"{find_qualified_name(function)}, whose `self` a URL cannot express",
             f"Make it a staticmethod, or decorate the method of an object: "
             f"plots.figure_route({rule!r})(charts.{function.__name__})",
         )
@@ -177,7 +177,7 @@ def choose_endpoint(function: Callable[..., Any], rule: str, given: object) -> s
 
     :raises ConfigError: if the name is missing or invalid.
     """
-    name = plain_name(function) if given is None else given
+    name = find_plain_name(function) if given is None else given
     if name is None:
         raise ConfigError(
             f"figure_route({rule!r}) decorates {cut(repr(function))}, which has no "
@@ -204,7 +204,7 @@ def find_frozen_defaults(
         if parameter.name in calculated or _is_now(value, now):
             kind = type(value).__name__
             yield (
-                f"The default of {parameter.name!r} in {full_name(function)} is "
+                f"The default of {parameter.name!r} in {find_full_name(function)} is "
                 f"{cut(repr(value))} until the app is restarted, and is in no URL. "
                 f"Write `{parameter.name}: {kind} | None = None`, calculate it in the "
                 f"function, and add version=… if pictures must change with it."
@@ -225,7 +225,7 @@ def _find_calculated_defaults(function: Callable[..., Any]) -> Iterator[str]:
     """Yield the parameters with defaults that call a function in :data:`_CHANGING`."""
     tree = ast.Module([], [])
     with suppress(OSError, TypeError, SyntaxError):  # No source, or part of a line.
-        tree = ast.parse(dedent(inspect.getsource(plain_function(function))))
+        tree = ast.parse(dedent(inspect.getsource(find_plain_function(function))))
     for node in tree.body[:1]:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             args = node.args

@@ -26,8 +26,8 @@ from ..errors import ArgumentFault, ArgumentsError, ConfigError, cut, nearest
 from ..formats import ALT_FORMAT, Theme, Variant
 from ..limits.deadline import Deadline
 from ..parameters.callables import (
-    plain_function,
-    plain_name,
+    find_plain_function,
+    find_plain_name,
     select_accepted,
     summarize,
 )
@@ -102,7 +102,7 @@ class FigureRoute:
         self.endpoint = endpoint
         self.function = function
         #: The name in file names and, for a figure without a title, in descriptions.
-        self.name = plain_name(function) or endpoint.rpartition(".")[2]
+        self.name = find_plain_name(function) or endpoint.rpartition(".")[2]
         self.parameters = parameters
         self.options = options
         self.pictures = pictures
@@ -479,7 +479,7 @@ def _etag(key: str, generation: str) -> str:
 
 def _code_of(function: Callable[..., Any]) -> str:
     """Return the code of *function* as text, so that an edit changes the key."""
-    plain = plain_function(function)
+    plain = find_plain_function(function)
     bound = _bound_to(function) if isinstance(function, partial) else ""
     try:
         return inspect.getsource(plain) + bound

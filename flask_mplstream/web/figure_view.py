@@ -36,7 +36,7 @@ from ..formats import (
     ImageFormat,
     Theme,
     Variant,
-    image_format,
+    find_format,
 )
 from ..http.cache_status import CacheStatus
 from ..http.conditional_requests import answer_to, has_copy
@@ -103,7 +103,7 @@ def named_variant(
     """
     formats = route.options.formats
     name = options.get("_format")
-    format = formats[0] if name is None else image_format(name)
+    format = formats[0] if name is None else find_format(name)
     if format not in (*formats, ALT_FORMAT):
         accepted = ", ".join(format.name for format in formats)
         reason = f"{route.endpoint} is not offered in this format."
@@ -314,7 +314,7 @@ class FigureView:
     ) -> Asked | None:
         route = self._route
         if format_name:
-            format = image_format(format_name)
+            format = find_format(format_name)
         elif chosen := negotiate(accept, route.options.formats):
             format = chosen
         else:

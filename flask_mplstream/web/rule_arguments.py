@@ -13,7 +13,7 @@ from typing import Any
 from flask.blueprints import BlueprintSetupState
 
 from ..errors import ConfigError
-from ..parameters.callables import qualified_name
+from ..parameters.callables import find_qualified_name
 from ..parameters.function_signature import Parameters
 from .declaration import Declaration
 from .host_matching import app_of, host_of
@@ -58,8 +58,8 @@ def read_rule(
             rule = f"{prefix.rstrip('/')}/{declaration.rule.lstrip('/')}"
             raise ConfigError(
                 f"The rule {rule!r} has a variable {name!r} that "
-                f"{qualified_name(declaration.function)} does not take from the URL. "
-                f"Add a parameter {name!r}, or remove it from the rule."
+                f"{find_qualified_name(declaration.function)} does not take from the "
+                f"URL. Add a parameter {name!r}, or remove it from the rule."
             )
     fixed = {n: v for n, v in state.url_defaults.items() if n in parameters}
     in_path = [n for n in parameters.names if n in names and n not in fixed]

@@ -24,7 +24,7 @@ from ..errors import (
     cut,
 )
 from ..formats import Variant
-from ..parameters.callables import plain_function, qualified_name
+from ..parameters.callables import find_plain_function, find_qualified_name
 from ..rendering.untrusted_text import mathtext_of
 from .database_connections import note_pool_timeout
 
@@ -59,7 +59,7 @@ def explain_errors(
     except HTTPException:
         raise  # An answer, not a failure.
     except ArgumentsError as error:
-        raise InnerFigureError(f"{qualified_name(function)}: {error}") from error
+        raise InnerFigureError(f"{find_qualified_name(function)}: {error}") from error
     except Exception as error:
         fault = _find_mathtext_fault(error, from_url)
         if fault is not None:
@@ -185,7 +185,7 @@ def _find_thread_hint(error: Exception) -> str:
 
 def _is_in_decorator(function: Callable[..., object], frames: list[FrameType]) -> bool:
     """Return whether *frames* end in a decorator, before the figure function runs."""
-    plain = plain_function(function)
+    plain = find_plain_function(function)
     code = getattr(plain, "__code__", None)
     return plain is not function and all(frame.f_code is not code for frame in frames)
 
@@ -195,7 +195,7 @@ _TRANSLATORS = re.compile("babel|gettext")
 
 def _find_user_line(error: Exception, function: Callable[..., object]) -> str:
     """Return the last line of the user's file in *error*'s traceback, or ``""``."""
-    code = getattr(plain_function(function), "__code__", None)
+    code = getattr(find_plain_function(function), "__code__", None)
     own = code.co_filename if code else None
     found = ""
     for frame, number in walk_tb(error.__traceback__):

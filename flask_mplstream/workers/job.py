@@ -22,7 +22,7 @@ from werkzeug.wrappers import Response
 from ..errors import ConfigError
 from ..formats import Theme, Variant
 from ..limits.deadline import Deadline
-from ..parameters.callables import full_name, qualified_name
+from ..parameters.callables import find_full_name, find_qualified_name
 from ..rendered_image import RenderedImage
 from ..rendering.figure_reuse import build_once
 from ..rendering.pipeline import Limits, Meaning, render_variant
@@ -52,7 +52,7 @@ class Recipe:
     @property
     def source(self) -> str:
         """The figure function's full name."""
-        return full_name(self.function)
+        return find_full_name(self.function)
 
     def render(
         self,
@@ -136,7 +136,7 @@ class Recipe:
             try:
                 pickle.dumps(function)
             except (pickle.PicklingError, AttributeError, TypeError) as error:
-                name = qualified_name(function) if function else ""
+                name = find_qualified_name(function) if function else ""
                 raise ConfigError(
                     f"The {role} {name!r} cannot run in a worker, which imports it by "
                     f"name: {error}. Define it with def at the top level of a module, "

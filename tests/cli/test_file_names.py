@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_mplstream.cli.file_names import make_file_name, make_stem
-from flask_mplstream.formats import Theme, Variant, image_format
+from flask_mplstream.formats import Theme, Variant, find_format
 from flask_mplstream.parameters.function_signature import Parameters
 
-PNG = image_format("png")
+PNG = find_format("png")
 
 
 def figure(n: int = 0, title: str = "", cols: list[str] = [], N: int = 0) -> None:  # noqa: N803 - a capital is the case
