@@ -33,7 +33,7 @@ from flask_mplstream import (
 )
 from flask_mplstream import signals as signals_module
 from flask_mplstream.web.app_state import AppState
-from tests.apps import executor_figures, worker_figures
+from tests.apps import worker_figures
 from tests.apps.worker_figures import end
 from tests.support.doubles import Clock
 
@@ -375,7 +375,7 @@ def test_a_render_in_a_worker_is_sent_here(pool: FlaskClient, rendered: Sent) ->
 def test_a_render_in_an_executor_is_sent_here(rendered: Sent) -> None:
     """The web process sends the signal."""
     with ThreadPoolExecutor(1) as executor:
-        app = executor_figures.create_app(MPLSTREAM_EXECUTOR=executor)
+        app = worker_figures.create_app(MPLSTREAM_EXECUTOR=executor)
         assert app.test_client().get("/plots/grey").status_code == 200
     assert [sent["sender"] for sent in rendered] == [app]
 
@@ -399,7 +399,7 @@ def test_each_dead_worker_is_sent(
 ) -> None:
     """One render killed two workers and failed once."""
     with collect_signals(worker_killed) as killed:
-        pool.get("/plots/dies", query_string={"pids": tmp_path / "pids"})
+        pool.get("/plots/dies", query_string={"renders": tmp_path / "pids"})
     assert [sent["reason"] for sent in killed] == ["died", "died"]
     assert [type(sent["exception"]) for sent in failed] == [WorkerDiedError]
 
@@ -414,7 +414,7 @@ def test_a_worker_that_does_not_start_is_sent(
     client = one_worker(MPLSTREAM_APP="tests.apps.worker_figures:slow_app")
     start_workers(client.application)
     with collect_signals(worker_killed) as killed:
-        assert client.get("/plots/brief").status_code == 503
+        assert client.get("/plots/hasty").status_code == 503
     end(client.application)
     assert [sent["reason"] for sent in killed] == ["start"]
     assert failed == []

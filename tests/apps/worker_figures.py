@@ -1,4 +1,4 @@
-"""Figures that run in worker processes, which import them by name."""
+"""Figures that run in worker processes and on executors, which import them by name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
+from dataclasses import dataclass
 from enum import Enum
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -21,24 +24,56 @@ plots = FigureBlueprint("plots", __name__, url_prefix="/plots", formats=["png", 
 
 
 def create_app(**config: Any) -> Flask:
-    """Create the app for ``MPLSTREAM_APP``; its workers must not start workers."""
+    """Create the app for ``MPLSTREAM_APP``."""
     app = Flask(__name__)
-    app.config.from_mapping(
-        SECRET_KEY="not secret", GREETING="hello", MPLSTREAM_WORKERS=1, **config
-    )
+    # Processes start slowly on a machine with other work.
+    app.config.from_mapping(MPLSTREAM_TIMEOUT=60)
+    app.config.from_mapping(SECRET_KEY="not secret", GREETING="hello")
+    app.config.from_mapping(config)
     app.register_blueprint(plots)
     return app
+
+
+def create_worker_app(**config: Any) -> Flask:
+    """Create the app for ``MPLSTREAM_APP``; its workers must not start workers."""
+    return create_app(MPLSTREAM_WORKERS=1, **config)
 
 
 def slow_app() -> Flask:
     """Create an app more slowly than a picture may take."""
     time.sleep(3)
-    return create_app()
+    return create_worker_app()
 
 
 def failing_app() -> Flask:
     """Fail as an app with a missing part does."""
     raise OSError("no database")
+
+
+def one_process() -> Executor:
+    """Return an executor that imports only the modules of its jobs."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["flask_mplstream.workers.ipc"])
+    return ProcessPoolExecutor(1, context)
+
+
+def create_served_app() -> Flask:
+    """Create an app for a server: each of its workers renders in a separate process."""
+    return create_app(MPLSTREAM_EXECUTOR=one_process)
+
+
+def note(renders: str) -> None:
+    """Append this process's number to the file *renders*, as a whole line."""
+    if renders:
+        file = os.open(renders, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+        os.write(file, b"%d\n" % os.getpid())
+        os.close(file)
+
+
+def wait_for(file: str) -> None:
+    """Wait until *file* exists; return at once if it is empty."""
+    while file and not os.path.exists(file):
+        time.sleep(0.01)
 
 
 def grey(level: int) -> Figure:
@@ -47,13 +82,46 @@ def grey(level: int) -> Figure:
 
 
 @plots.figure_route("/grey")
-def one_colour(level: int = 0) -> Figure:
+def one_colour(level: int = 0, renders: str = "") -> Figure:
+    note(renders)
     return grey(level)
 
 
-@plots.figure_route("/pid", max_age=0)
-def pid() -> Response:
-    return Response(str(os.getpid()))
+@plots.figure_route("/slow")
+def slow(
+    seconds: float = 0.3, level: int = 0, renders: str = "", until: str = ""
+) -> Figure:
+    """A picture that takes *seconds*, or as long as there is no file *until*."""
+    note(renders)
+    wait_for(until)
+    time.sleep(0 if until else seconds)
+    return grey(level)
+
+
+@plots.figure_route("/brief", timeout=1)
+def brief(level: int = 0, renders: str = "", until: str = "") -> Figure:
+    note(renders)
+    wait_for(until)
+    return grey(level)
+
+
+@plots.figure_route("/meets")
+def meets(renders: str, level: int = 0) -> Figure:
+    """A picture that is drawn while another one is."""
+    note(renders)
+    while Path(renders).read_text().count("\n") < 2:
+        time.sleep(0.01)
+    return grey(level)
+
+
+@plots.figure_route("/walk")
+def walk(n: int = 50) -> Figure:
+    """Lines and text, whose pixels a difference in anything would change."""
+    figure = Figure(figsize=(3, 2))
+    ax = figure.subplots()
+    ax.plot([(step * 7919) % 101 for step in range(n)])
+    ax.set_title(rf"{n} steps, $\sqrt{{n}}$")
+    return figure
 
 
 @plots.figure_route("/greeting")
@@ -66,25 +134,26 @@ def asks_for_the_request() -> Response:
     return Response(request.path)
 
 
+def load_level(level: int) -> tuple[int, int]:
+    """Return *level* and the number of the loading process."""
+    return level, os.getpid()
+
+
+@plots.figure_route("/loaded", load=load_level)
+def of_data(data: tuple[int, int], level: int = 0) -> Figure:
+    """The data was fetched by the process that draws it."""
+    assert data == (level, os.getpid())
+    return grey(level)
+
+
 @plots.figure_route("/async")
 async def coroutine(level: int = 7) -> Figure:
     return grey(level)
 
 
-def loaded(level: int) -> tuple[int, int]:
-    """Return *level* and the number of the loading process."""
-    return level, os.getpid()
-
-
-@plots.figure_route("/loaded", load=loaded)
-def of_data(data: tuple[int, int], level: int = 0) -> Figure:
-    assert data == (level, os.getpid())
-    return grey(level)
-
-
-@plots.figure_route("/nested")
-def nested(level: int = 9) -> Response:
-    return Response(figure_data_uri("plots.one_colour", level=level)[:15])
+@plots.figure_route("/pid", max_age=0)
+def pid() -> Response:
+    return Response(str(os.getpid()))
 
 
 @plots.figure_route("/hang", timeout=1)
@@ -108,24 +177,6 @@ def hang_apart(pids: str) -> Figure:
 plots.figure_route("/hang-long", timeout=4, endpoint="hang_long")(hang)
 
 
-@plots.figure_route("/slow")
-def slow(folder: str) -> Figure:
-    """A picture that takes until there is a file ``go`` in *folder*."""
-    Path(folder, "begun").touch()
-    while not Path(folder, "go").exists():
-        time.sleep(0.01)
-    return grey(0)
-
-
-@plots.figure_route("/meets")
-def meets(folder: str, n: int = 0) -> Figure:
-    """A picture that is drawn while another one is."""
-    Path(folder, f"meets{n}").touch()
-    while len([*Path(folder).glob("meets*")]) < 2:
-        time.sleep(0.01)
-    return grey(n)
-
-
 @plots.figure_route("/late", timeout=4)
 def late() -> Figure:
     """Longer than what a worker that starts for three seconds leaves of the time."""
@@ -133,28 +184,40 @@ def late() -> Figure:
     return grey(1)
 
 
-def _die(pids: str) -> None:
-    with open(pids, "a") as file:
-        file.write(f"{os.getpid()}\n")
-    os.kill(os.getpid(), 9)
-
-
-@plots.figure_route("/brief", timeout=0.1)
-def brief() -> Figure:
+@plots.figure_route("/hasty", timeout=0.1)
+def hasty() -> Figure:
     return grey(1)
 
 
+def kill_this_process(renders: str) -> None:
+    """Record this process in *renders* and kill it."""
+    note(renders)
+    os.kill(os.getpid(), 9)
+
+
 @plots.figure_route("/dies")
-def dies(pids: str) -> Figure:
-    _die(pids)
+def dies(renders: str) -> Figure:
+    kill_this_process(renders)
     return grey(0)
 
 
 @plots.figure_route("/dies-once")
-def dies_once(pids: str) -> Figure:
-    if not os.path.exists(pids):
-        _die(pids)
+def dies_once(renders: str) -> Figure:
+    if not os.path.exists(renders):
+        kill_this_process(renders)
+    note(renders)
     return grey(5)
+
+
+@plots.figure_route("/dies-late", timeout=3)
+def dies_late(renders: str) -> Figure:
+    """Uses up most of its time and dies; its second render takes long as well."""
+    is_first = not os.path.exists(renders)
+    note(renders)
+    time.sleep(2.7 if is_first else 4)
+    if is_first:
+        os.kill(os.getpid(), 9)
+    return grey(0)
 
 
 @plots.figure_route("/segfault")
@@ -179,6 +242,10 @@ def greedy() -> Figure:
     return grey(0)
 
 
+class ChartError(Exception):
+    """An app's own error, which can be pickled."""
+
+
 class OddError(Exception):
     """An error that cannot be pickled, as its arguments are not those of its class."""
 
@@ -187,21 +254,26 @@ class OddError(Exception):
 
 
 @plots.figure_route("/fails")
-def fails(kind: str = "value") -> Figure | None:
+def fails(kind: str = "own", renders: str = "") -> Figure | Response | None:
+    note(renders)
     match kind:
-        case "value":
-            raise ValueError("no such value")
+        case "own":
+            raise ChartError("no such chart")
         case "odd":
             raise OddError(1, 2)
         case "lock":
             raise ValueError(threading.Lock())
+        case "timeout":
+            raise TimeoutError("the database")
+        case "broken":
+            raise BrokenExecutor("one of its own")
         case "abort":
             abort(404)
-        case "response":
+        case "aborted-response":
             abort(Response("gone fishing", 410, {"X-Why": "fish"}))
-        case "nothing":
-            return None
-    return grey(0)
+        case "returned":
+            return Response("gone fishing", 410, {"X-Why": "fish"})
+    return None
 
 
 @plots.figure_route("/titled")
@@ -209,6 +281,50 @@ def titled(title: str = "", fixed: bool = False) -> Figure:
     figure = Figure(figsize=(2, 1))
     figure.text(0.1, 0.5, r"$\nothing$" if fixed else title)
     return figure
+
+
+@plots.figure_route("/nested", timeout=20)
+def nested(seconds: float = 0, level: int = 9) -> Response:
+    """A picture with another one in it."""
+    time.sleep(seconds)
+    return Response(figure_data_uri("plots.one_colour", level=level)[:15])
+
+
+def embedded(seconds: float, level: int) -> str:
+    """Wait, and return the start of another picture's data URI."""
+    time.sleep(seconds)
+    return figure_data_uri("plots.one_colour", level=level)[:15]
+
+
+@plots.figure_route("/nested-load", load=embedded, timeout=20)
+def of_an_embedded_one(uri: str, seconds: float = 0, level: int = 9) -> Response:
+    """The other one is a part of its data."""
+    return Response(uri)
+
+
+@dataclass(frozen=True)
+class Person:
+    """A value that can be sent to another process, as its class can be imported."""
+
+    level: int
+
+
+def _local_person() -> object:
+    @dataclass(frozen=True)
+    class LocalPerson:
+        level: int = 1
+
+    return LocalPerson()
+
+
+@plots.figure_route("/injected", inject={"person": lambda: Person(8)})
+def injected(person: Any) -> Figure:
+    return grey(person.level)
+
+
+@plots.figure_route("/unpicklable", inject={"person": _local_person})
+def of_a_local_class(person: Any) -> Figure:
+    return grey(person.level)
 
 
 def _local_kind() -> type[Enum]:

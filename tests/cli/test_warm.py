@@ -136,7 +136,7 @@ def test_a_cache_in_memory_gets_a_warning(plots: FigureBlueprint, serve: Serve) 
 def test_workers_render(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The output has the time until they had started."""
     monkeypatch.setattr(progress, "SHOWN_WAIT_S", 0.0)
-    app = worker_figures.create_app(
+    app = worker_figures.create_worker_app(
         CACHE_TYPE="FileSystemCache", CACHE_DIR=str(tmp_path)
     )
     code, output, errors = warm(app.test_client(), "plots.one_colour", "--scale", "1")

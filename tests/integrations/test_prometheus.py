@@ -191,8 +191,8 @@ def test_killed_workers_are_counted_by_reason(tmp_path: Path) -> None:
     export_metrics(app)
     metrics = Metrics(app.test_client())
     metrics.client.get("/plots/grey")
-    for path in ("hang", "dies"):
-        metrics.client.get(f"/plots/{path}", query_string={"pids": tmp_path / path})
+    for path, name in (("hang", "pids"), ("dies", "renders")):
+        metrics.client.get(f"/plots/{path}", query_string={name: tmp_path / path})
     end(app)
     assert metrics.value("workers_killed_total", reason="timeout") == 1
     assert metrics.value("workers_killed_total", reason="died") == 2

@@ -22,7 +22,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from flask_mplstream.web.app_state import AppState
-from tests.apps.executor_figures import create_app, plots
+from tests.apps.worker_figures import create_app, plots
 from tests.support.dask_cluster import (
     FILES,
     Cluster,
@@ -32,6 +32,7 @@ from tests.support.dask_cluster import (
 )
 from tests.support.pictures import pixels
 from tests.support.processes import wait_until
+from tests.support.runners import read_pids
 
 # A client that has lost its scheduler closes and leaves its event loop running,
 # in a daemon thread with nothing to do.
@@ -44,7 +45,7 @@ def served_by(cluster: Cluster, workers: int = 2) -> Iterator[Flask]:
     recipe = recipe_for(cluster)
     app = create_app(
         MPLSTREAM_EXECUTOR=recipe["executor"],
-        MPLSTREAM_APP="tests.apps.executor_figures:create_app",
+        MPLSTREAM_APP="tests.apps.worker_figures:create_app",
     )
     try:
         AppState.of(app).renders().start()
@@ -71,16 +72,6 @@ def app(cluster: Cluster) -> Iterator[Flask]:
         yield app
 
 
-@pytest.fixture
-def renders(tmp_path: Path) -> Path:
-    """A file with one line for each render, whichever process it is in."""
-    return tmp_path / "renders"
-
-
-def noted(renders: Path) -> list[int]:
-    return [int(n) for n in renders.read_text().split()] if renders.exists() else []
-
-
 def level(answer: TestResponse) -> int:
     assert answer.status_code == 200, answer.text
     return int(pixels(answer.data)[0, 0, 0])
@@ -97,7 +88,7 @@ def test_a_picture_is_what_the_web_process_would_draw(
     drawn, right = ask(app, "walk").data, ask(create_app(), "walk").data
     assert np.array_equal(pixels(drawn), pixels(right))
     assert level(ask(app, "grey", renders=renders)) == 0
-    assert noted(renders) != [os.getpid()]
+    assert read_pids(renders) != [os.getpid()]
 
 
 def test_the_worker_has_the_app_and_fetches_the_data(app: Flask) -> None:
@@ -116,7 +107,7 @@ def test_each_picture_is_rendered_once(app: Flask, renders: Path) -> None:
         ]
         levels = [level(future.result()) for future in asked]
     assert levels == sorted([*range(20)] * 5)
-    assert len(noted(renders)) == 20
+    assert len(read_pids(renders)) == 20
 
 
 def test_an_invalidated_picture_is_not_that_of_the_render_under_way(
@@ -126,14 +117,14 @@ def test_an_invalidated_picture_is_not_that_of_the_render_under_way(
     with ThreadPoolExecutor(2) as threads:
         query = {"level": 50, "renders": renders, "until": tmp_path / "until"}
         first = threads.submit(ask, app, "slow", **query)
-        wait_until(lambda: len(noted(renders)) == 1)
+        wait_until(lambda: len(read_pids(renders)) == 1)
         with app.app_context():
             plots.invalidate("slow")
         second = threads.submit(ask, app, "slow", **query)
-        wait_until(lambda: len(noted(renders)) == 2)
+        wait_until(lambda: len(read_pids(renders)) == 2)
         Path(tmp_path / "until").touch()
         assert level(second.result()) == level(first.result()) == 50
-    assert len(noted(renders)) == 2
+    assert len(read_pids(renders)) == 2
 
 
 def test_an_error_travels(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
@@ -157,7 +148,7 @@ def test_a_figure_that_kills_its_workers_is_an_error(
     """After two of them, which come back and serve others."""
     answer = ask(app, "dies", renders=renders)
     assert answer.status_code == 500
-    assert len(set(noted(renders))) == 2
+    assert len(set(read_pids(renders))) == 2
     errors = [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR]
     assert len(errors) == 1
     assert "KilledWorker: Attempted to run task" in errors[0]
@@ -176,12 +167,12 @@ def test_no_picture_is_lost_with_a_worker(
             threads.submit(ask, app, "slow", seconds=0.05, level=n, renders=renders)
             for n in range(100, 200)
         ]
-        wait_until(lambda: len(noted(renders)) >= 30)
-        assert victim.pid in noted(renders)
+        wait_until(lambda: len(read_pids(renders)) >= 30)
+        assert victim.pid in read_pids(renders)
         victim.kill()
         answers = [future.result() for future in asked]
     assert [level(answer) for answer in answers] == [*range(100, 200)]
-    assert noted(renders).count(victim.pid) < 90
+    assert read_pids(renders).count(victim.pid) < 90
 
 
 def test_a_scheduler_that_is_gone_costs_no_hit(
@@ -196,7 +187,7 @@ def test_a_scheduler_that_is_gone_costs_no_hit(
         assert level(ask(app, "grey", level=70)) == 70
         query = {"renders": renders, "until": tmp_path / "never"}
         under_way = threads.submit(ask, app, "slow", **query)
-        wait_until(lambda: noted(renders))
+        wait_until(lambda: read_pids(renders))
         cluster.scheduler.kill()
         assert under_way.result().status_code == 500
         for n in range(3):

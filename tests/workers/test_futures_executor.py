@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import multiprocessing
 import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import (
     Executor,
     Future,
@@ -21,27 +20,28 @@ from typing import Any
 
 import numpy as np
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
-from matplotlib.figure import Figure
-from werkzeug.test import TestResponse
 
 from flask_mplstream import ConfigError, FigureBlueprint, start_workers
 from flask_mplstream.web.app_state import AppState
 from flask_mplstream.workers import ipc
-from tests.apps.executor_figures import create_app, grey, of_data, one_process
+from tests.apps.worker_figures import one_process
 from tests.support.paths import DOCS
 from tests.support.pictures import pixels
 from tests.support.processes import gone, wait_until
+from tests.support.runners import (
+    Counted,
+    MakeExecutor,
+    one_thread,
+    read_error_line,
+    read_level,
+    read_pids,
+    register_invalid,
+)
 from tests.support.servers import Gunicorn
 
 Serve = Callable[..., FlaskClient]
-Make = Callable[[], Executor]
-FACTORY = "tests.apps.executor_figures:create_app"
-
-
-def one_thread() -> Executor:
-    return ThreadPoolExecutor(1, "render")
+FACTORY = "tests.apps.worker_figures:create_app"
 
 
 def one_spawned_process() -> Executor:
@@ -53,71 +53,6 @@ KINDS = [
     pytest.param(one_thread, id="threads"),
     pytest.param(one_process, marks=pytest.mark.slow, id="processes"),
 ]
-
-
-class Counted(ThreadPoolExecutor):
-    """Threads that know how much they have been given."""
-
-    given = 0
-
-    def submit(
-        self, function: Callable[..., Any], /, *args: Any, **kwargs: Any
-    ) -> Future[Any]:
-        self.given += 1
-        return super().submit(function, *args, **kwargs)
-
-
-@pytest.fixture
-def on() -> Iterator[Serve]:
-    """A client of an app with the figures, on an executor or a maker of one."""
-    before = set(threading.enumerate())
-    apps = []
-
-    def make(executor: Executor | Make | None, **config: Any) -> FlaskClient:
-        app = create_app(MPLSTREAM_EXECUTOR=executor, **config)
-        apps.append(app)
-        return app.test_client()
-
-    yield make
-    for app in apps:
-        AppState.of(app).stop()
-        given = app.config["MPLSTREAM_EXECUTOR"]
-        if isinstance(given, Executor):
-            given.shutdown()
-    # An executor that was made by the app is not waited for when it stops.
-    wait_until(lambda: set(threading.enumerate()) <= before)
-    wait_until(lambda: not multiprocessing.active_children())
-
-
-@pytest.fixture
-def renders(tmp_path: Path) -> Path:
-    """A file with one line for each render, whichever process it is in."""
-    return tmp_path / "renders"
-
-
-@pytest.fixture
-def until(tmp_path: Path) -> Iterator[Path]:
-    """A file that some figures wait for, until the end of the test."""
-    yield tmp_path / "until"
-    (tmp_path / "until").touch()
-
-
-def noted(renders: Path) -> list[int]:
-    """Return the processes of the renders so far."""
-    if not renders.exists():
-        return []
-    return [int(line) for line in renders.read_text().split()]
-
-
-def level(answer: TestResponse) -> int:
-    return int(pixels(answer.data)[0, 0, 0])
-
-
-def told_once(caplog: pytest.LogCaptureFixture) -> str:
-    """The one line in the log about a picture that failed."""
-    errors = [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR]
-    assert len(errors) == 1
-    return errors[0]
 
 
 @pytest.mark.parametrize(
@@ -133,87 +68,15 @@ def told_once(caplog: pytest.LogCaptureFixture) -> str:
     ],
 )
 def test_a_picture_is_what_the_web_process_would_draw(
-    on: Serve, make: Make, is_given: bool, renders: Path
+    on: Serve, make: MakeExecutor, is_given: bool, renders: Path
 ) -> None:
     """The same pixels, drawn where the executor runs things."""
     client = on(make() if is_given else make)
     drawn, right = client.get("/plots/walk").data, on(None).get("/plots/walk").data
     assert np.array_equal(pixels(drawn), pixels(right))
     client.get("/plots/grey", query_string={"renders": renders})
-    is_here = noted(renders) == [os.getpid()]
+    is_here = read_pids(renders) == [os.getpid()]
     assert is_here == (make is one_thread)
-
-
-@pytest.mark.parametrize("make", KINDS)
-def test_eight_requests_are_one_render(
-    on: Serve, make: Make, renders: Path, until: Path
-) -> None:
-    """Who comes while the executor renders waits for it."""
-    app = on(make, MPLSTREAM_MAX_FOLLOWERS=7).application
-    flights = AppState.of(app).pictures(None)._flights
-    query = {"level": 30, "renders": renders, "until": until}
-    with ThreadPoolExecutor(8) as threads:
-        asked = [
-            threads.submit(app.test_client().get, "/plots/slow", query_string=query)
-            for _ in range(8)
-        ]
-        wait_until(lambda: flights._followers == 7)
-        until.touch()
-        answers = [future.result() for future in asked]
-    assert len(noted(renders)) == 1
-    assert {level(answer) for answer in answers} == {30}
-    collapsed = ["collapsed" in a.headers["Cache-Status"] for a in answers]
-    assert collapsed.count(False) == 1
-
-
-@pytest.mark.slow
-def test_two_processes_render_at_once(on: Serve, renders: Path) -> None:
-    """Each picture waits for the other: the gate is each process's own."""
-    context = multiprocessing.get_context("forkserver")
-    client = on(ProcessPoolExecutor(2, context))
-    with ThreadPoolExecutor(2) as threads:
-        urls = [f"/plots/meets?renders={renders}&level={n}" for n in (1, 2)]
-        answers = list(threads.map(client.application.test_client().get, urls))
-    assert [level(answer) for answer in answers] == [1, 2]
-
-
-@pytest.mark.slow
-def test_data_is_loaded_where_the_picture_is_drawn(on: Serve) -> None:
-    """And a coroutine is awaited there, with an app and without."""
-    for config in ({}, {"MPLSTREAM_APP": FACTORY}):
-        client = on(one_process, **config)
-        assert level(client.get("/plots/loaded?level=40")) == 40
-        assert level(client.get("/plots/async?level=41")) == 41
-
-
-@pytest.mark.parametrize("make", KINDS)
-def test_the_app_is_there_and_no_request(
-    on: Serve, make: Make, caplog: pytest.LogCaptureFixture
-) -> None:
-    """As it is in the web process."""
-    client = on(make, MPLSTREAM_APP=FACTORY)
-    assert client.get("/plots/greeting").text == "hello"
-    assert client.get("/plots/request").status_code == 500
-    assert "Working outside of request context" in caplog.text
-
-
-@pytest.mark.parametrize("make", KINDS)
-def test_without_an_app_the_error_names_the_setting(
-    on: Serve, make: Make, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Flask's own words send the reader to the wrong place."""
-    assert on(make).get("/plots/greeting").status_code == 500
-    told = told_once(caplog)
-    assert "Working outside of application context" in told
-    assert "MPLSTREAM_APP" in told
-
-
-@pytest.mark.slow
-def test_the_wait_is_told_from_the_render(on: Serve) -> None:
-    """What was not spent on a step was spent on the way, or in a queue."""
-    answer = on(one_process).get("/plots/grey")
-    steps = answer.headers["Server-Timing"].split(", ")
-    assert [s.partition(";")[0] for s in steps] == ["wait", "build", "draw", "encode"]
 
 
 @pytest.mark.slow
@@ -229,12 +92,12 @@ def test_an_executor_that_broke_is_made_again(
 
     client = on(make)
     answer = client.get("/plots/dies-once", query_string={"renders": renders})
-    assert level(answer) == 5
-    assert len(noted(renders)) == 2
+    assert read_level(answer) == 5
+    assert len(read_pids(renders)) == 2
     assert len(made) == 2
     assert "The executor is broken; creating another." in caplog.text
     assert "terminated abruptly" in caplog.text
-    assert level(client.get("/plots/grey?level=6")) == 6
+    assert read_level(client.get("/plots/grey?level=6")) == 6
     assert len(made) == 2
 
 
@@ -246,9 +109,9 @@ def test_a_figure_that_kills_each_process_is_an_error(
     client = on(one_process)
     answer = client.get("/plots/dies", query_string={"renders": renders})
     assert answer.status_code == 500
-    assert len(noted(renders)) == 2
-    assert "WorkerDiedError" in told_once(caplog)
-    assert level(client.get("/plots/grey?level=6")) == 6
+    assert len(read_pids(renders)) == 2
+    assert "WorkerDiedError" in read_error_line(caplog)
+    assert read_level(client.get("/plots/grey?level=6")) == 6
 
 
 @pytest.mark.slow
@@ -257,13 +120,13 @@ def test_an_executor_of_the_apps_own_that_broke_is_an_error(
 ) -> None:
     """The cause is in the log; what is in the cache goes on being served."""
     client = on(one_process())
-    assert level(client.get("/plots/grey?level=4")) == 4
+    assert read_level(client.get("/plots/grey?level=4")) == 4
     answer = client.get("/plots/dies-once", query_string={"renders": renders})
     assert answer.status_code == 500
     assert answer.json is not None
     assert answer.json["detail"] == "The picture cannot be drawn."
-    assert len(noted(renders)) == 1
-    assert "terminated abruptly" in told_once(caplog)
+    assert len(read_pids(renders)) == 1
+    assert "terminated abruptly" in read_error_line(caplog)
     assert "creating another" not in caplog.text
     hit = client.get("/plots/grey?level=4")
     assert hit.headers["Cache-Status"].startswith("flask-mplstream; hit")
@@ -278,7 +141,7 @@ def test_an_executor_that_was_shut_down_is_an_error(
     executor = one_thread()
     executor.shutdown()
     assert on(executor).get("/plots/grey").status_code == 500
-    assert "cannot schedule new futures after shutdown" in told_once(caplog)
+    assert "cannot schedule new futures after shutdown" in read_error_line(caplog)
 
 
 def test_an_executor_made_here_that_was_shut_down_is_made_again(on: Serve) -> None:
@@ -292,7 +155,7 @@ def test_an_executor_made_here_that_was_shut_down_is_made_again(on: Serve) -> No
     client = on(make)
     client.get("/plots/grey")
     made[0].shutdown()
-    assert level(client.get("/plots/grey?level=3")) == 3
+    assert read_level(client.get("/plots/grey?level=3")) == 3
     assert len(made) == 2
 
 
@@ -333,9 +196,9 @@ def test_an_executor_whose_connection_closed_is_made_again(on: Serve) -> None:
         return made[-1]
 
     client = on(make)
-    assert level(client.get("/plots/grey?level=1")) == 1
+    assert read_level(client.get("/plots/grey?level=1")) == 1
     made[0].is_closed = True
-    assert level(client.get("/plots/grey?level=2")) == 2
+    assert read_level(client.get("/plots/grey?level=2")) == 2
     assert [one.shut_down for one in made] == [1, 0]
 
 
@@ -352,13 +215,13 @@ def test_a_render_that_is_lost_is_tried_on_another_executor(
     client = on(make)
     client.get("/plots/grey?level=1")
     made[0].loses_all = True
-    assert level(client.get("/plots/grey?level=2")) == 2
+    assert read_level(client.get("/plots/grey?level=2")) == 2
     assert len(made) == 2
 
     lost = Connection()
     lost.loses_all = True
     assert on(lost).get("/plots/grey").status_code == 500
-    assert "the executor canceled the render" in told_once(caplog)
+    assert "the executor canceled the render" in read_error_line(caplog)
 
 
 @pytest.mark.parametrize("is_closed", [False, True])
@@ -387,10 +250,10 @@ def test_a_connection_that_cannot_be_made_is_an_error(
 
     client = on(make)
     assert client.get("/plots/grey").status_code == 500
-    told = told_once(caplog)
+    told = read_error_line(caplog)
     assert "ConnectionRefusedError: no scheduler there" in told
     assert "MPLSTREAM_EXECUTOR" in told
-    assert level(client.get("/plots/grey?level=2")) == 2
+    assert read_level(client.get("/plots/grey?level=2")) == 2
 
 
 def test_nobody_waits_for_ever_for_an_executor_to_be_made(on: Serve) -> None:
@@ -408,7 +271,7 @@ def test_nobody_waits_for_ever_for_an_executor_to_be_made(on: Serve) -> None:
         begun.wait(10)
         answer = app.test_client().get("/plots/brief")
         go_on.set()
-        assert level(first.result()) == 1
+        assert read_level(first.result()) == 1
     assert answer.status_code == 503
 
 
@@ -418,65 +281,35 @@ def test_what_makes_no_executor_is_told_how(
     """A Dask client is none, though it has a method ``submit``."""
     client = on(lambda: object())
     assert client.get("/plots/grey").status_code == 500
-    assert "ConfigError" in told_once(caplog)
+    assert "ConfigError" in read_error_line(caplog)
     assert "client.get_executor()" in caplog.text
     with pytest.raises(ConfigError, match=r"client\.get_executor\(\)"):
         start_workers(client.application)
 
 
-def refusal(blueprint: FigureBlueprint, **config: Any) -> str:
-    app = Flask(__name__)
-    app.config.from_mapping(config)
-    with pytest.raises(ConfigError) as refused:
-        app.register_blueprint(blueprint)
-    return str(refused.value)
-
-
 def test_workers_and_an_executor_are_refused(plots: FigureBlueprint) -> None:
     """Which of them is meant must be said."""
-    told = refusal(plots, MPLSTREAM_WORKERS=1, MPLSTREAM_EXECUTOR=one_thread)
+    told = register_invalid(plots, MPLSTREAM_WORKERS=1, MPLSTREAM_EXECUTOR=one_thread)
     assert "MPLSTREAM_WORKERS and MPLSTREAM_EXECUTOR are both set" in told
 
 
 def test_a_setting_that_is_no_executor_is_refused(plots: FigureBlueprint) -> None:
     """Such as a scheduler's address."""
-    told = refusal(plots, MPLSTREAM_EXECUTOR="tcp://127.0.0.1:8786")
+    told = register_invalid(plots, MPLSTREAM_EXECUTOR="tcp://127.0.0.1:8786")
     assert "MPLSTREAM_EXECUTOR" in told
 
 
 def test_an_executor_that_may_take_nothing_is_refused(plots: FigureBlueprint) -> None:
     """All that it has been given counts as pending, so there is at least one."""
-    told = refusal(plots, MPLSTREAM_EXECUTOR=one_thread, MPLSTREAM_MAX_PENDING=0)
+    told = register_invalid(
+        plots, MPLSTREAM_EXECUTOR=one_thread, MPLSTREAM_MAX_PENDING=0
+    )
     assert "MPLSTREAM_MAX_PENDING" in told
-
-
-def test_a_closure_is_refused_at_start(plots: FigureBlueprint) -> None:
-    """No other process can import it; without an executor it is welcome."""
-
-    @plots.figure_route("/closure")
-    def closure() -> Figure:
-        return grey(0)
-
-    told = refusal(plots, MPLSTREAM_EXECUTOR=one_thread)
-    assert "'test_a_closure_is_refused_at_start.<locals>.closure'" in told
-    assert "Define it with def at the top level of a module" in told
-    Flask(__name__).register_blueprint(plots)
-
-
-def test_a_lambda_is_refused_at_start(plots: FigureBlueprint) -> None:
-    """As a figure function and as one that loads."""
-    plots.figure_route("/lambda", endpoint="unnamed")(lambda: grey(0))
-    assert "The figure function '" in refusal(plots, MPLSTREAM_EXECUTOR=one_thread)
-    loads = FigureBlueprint("loads", __name__)
-    loads.figure_route("/loaded", load=lambda level: level)(of_data)
-    told = refusal(loads, MPLSTREAM_EXECUTOR=one_thread)
-    assert "The load '" in told
-    assert "not as a lambda" in told
 
 
 @pytest.mark.parametrize("make", KINDS)
 def test_a_render_that_takes_too_long_is_let_go(
-    on: Serve, make: Make, until: Path
+    on: Serve, make: MakeExecutor, until: Path
 ) -> None:
     """504 while it runs on, and the thread that asked answers others."""
     client = on(make)
@@ -487,7 +320,7 @@ def test_a_render_that_takes_too_long_is_let_go(
     assert client.get("/plots/grey").status_code == 200
     # The only place of the executor is taken until the render ends by itself.
     until.touch()
-    assert level(client.get("/plots/slow?seconds=0&level=3")) == 3
+    assert read_level(client.get("/plots/slow?seconds=0&level=3")) == 3
 
 
 def test_what_was_not_begun_in_time_is_never_rendered(on: Serve, renders: Path) -> None:
@@ -531,8 +364,8 @@ def test_an_error_travels(
     client = on(one_process)
     query = {"kind": kind, "renders": renders}
     assert client.get("/plots/fails", query_string=query).status_code == 500
-    assert told in told_once(caplog)
-    assert len(noted(renders)) == 1
+    assert told in read_error_line(caplog)
+    assert len(read_pids(renders)) == 1
 
 
 @pytest.mark.slow
@@ -553,38 +386,18 @@ def test_an_error_has_its_line_and_its_class(on: Serve) -> None:
 
 
 @pytest.mark.slow
-def test_an_answer_of_the_users_own_travels(on: Serve) -> None:
-    """``abort(404)``, and a ``flask.Response`` that is returned."""
-    client = on(one_process)
-    assert client.get("/plots/fails?kind=abort").status_code == 404
-    answer = client.get("/plots/fails?kind=returned")
-    assert (answer.status_code, answer.text) == (410, "gone fishing")
-    assert answer.headers["X-Why"] == "fish"
-    assert answer.headers["Cache-Control"] == "no-store"
-
-
-@pytest.mark.slow
-def test_bad_mathtext_from_the_url_is_the_clients_fault(on: Serve) -> None:
-    """The argument is named, as if it had been drawn here."""
-    answer = on(one_process).get("/plots/titled", query_string={"title": r"$\no$"})
-    assert answer.status_code == 400
-    assert answer.json is not None
-    assert answer.json["errors"][0]["name"] == "title"
-
-
-@pytest.mark.slow
 def test_an_injected_value_travels(on: Serve) -> None:
     """Where its class has a name; else the log says what to do."""
-    assert level(on(one_process).get("/plots/injected")) == 8
+    assert read_level(on(one_process).get("/plots/injected")) == 8
 
 
 @pytest.mark.parametrize("make", KINDS)
 def test_an_injected_value_that_cannot_travel_is_told(
-    on: Serve, make: Make, caplog: pytest.LogCaptureFixture
+    on: Serve, make: MakeExecutor, caplog: pytest.LogCaptureFixture
 ) -> None:
     """On threads as well, so that changing the executor changes nothing else."""
     assert on(make).get("/plots/unpicklable").status_code == 500
-    told = told_once(caplog)
+    told = read_error_line(caplog)
     assert "of_a_local_class cannot be sent to a worker" in told
     assert (
         "the classes of its arguments and options at the top level of a module" in told
@@ -598,7 +411,7 @@ def test_an_executor_that_was_given_is_left_alone(on: Serve) -> None:
     client.get("/plots/grey")
     AppState.of(client.application).stop()
     assert executor.submit(abs, -1).result() == 1
-    assert level(client.get("/plots/grey?level=2")) == 2
+    assert read_level(client.get("/plots/grey?level=2")) == 2
 
 
 def test_an_executor_that_was_made_here_is_shut_down_here(on: Serve) -> None:
@@ -616,7 +429,7 @@ def test_an_executor_that_was_made_here_is_shut_down_here(on: Serve) -> None:
     assert waiting[-1].cancelled()
     with pytest.raises(RuntimeError):
         made[0].submit(abs, -1)
-    assert level(client.get("/plots/grey?level=2")) == 2
+    assert read_level(client.get("/plots/grey?level=2")) == 2
     assert len(made) == 2
 
 
@@ -638,7 +451,7 @@ def test_an_executor_is_made_with_the_first_render_only(on: Serve) -> None:
 
 @pytest.mark.parametrize("make", KINDS)
 def test_a_figure_in_a_figure_does_not_wait_for_its_own_thread(
-    on: Serve, make: Make
+    on: Serve, make: MakeExecutor
 ) -> None:
     """It is rendered in its place."""
     client = on(make, MPLSTREAM_APP=FACTORY)
@@ -656,10 +469,10 @@ def test_a_figure_in_a_figure_that_is_asked_for_meanwhile(
     monkeypatch.setattr(ipc, "load_app", {"web:app": app}.__getitem__)
     with ThreadPoolExecutor(2) as threads:
         outer = threads.submit(app.test_client().get, f"/plots/{path}?seconds=0.5")
-        wait_until(lambda: executor.given)
+        wait_until(lambda: executor.submitted)
         inner = threads.submit(app.test_client().get, "/plots/grey?level=9")
         assert outer.result().text == "data:image/png;"
-        assert level(inner.result()) == 9
+        assert read_level(inner.result()) == 9
 
 
 def test_all_that_is_submitted_counts_as_pending(on: Serve, until: Path) -> None:
@@ -670,20 +483,20 @@ def test_all_that_is_submitted_counts_as_pending(on: Serve, until: Path) -> None
     with ThreadPoolExecutor(2) as threads:
         urls = [f"/plots/slow?level={n}&until={until}" for n in (1, 2)]
         asked = [threads.submit(app.test_client().get, url) for url in urls]
-        wait_until(lambda: executor.given == 3)
+        wait_until(lambda: executor.submitted == 3)
         refused = app.test_client().get("/plots/slow?level=3")
         assert app.test_client().get("/plots/grey").status_code == 200
         until.touch()
-        assert [level(future.result()) for future in asked] == [1, 2]
+        assert [read_level(future.result()) for future in asked] == [1, 2]
     assert refused.status_code == 503
     assert refused.headers["Retry-After"] == "1"
-    assert level(app.test_client().get("/plots/slow?level=3")) == 3
+    assert read_level(app.test_client().get("/plots/slow?level=3")) == 3
 
 
 @pytest.mark.slow
 def test_each_forked_web_process_makes_its_own(renders: Path) -> None:
     """An app that is loaded before gunicorn forks renders in every worker."""
-    app = "tests.apps.executor_figures:create_served_app()"
+    app = "tests.apps.worker_figures:create_served_app()"
     with Gunicorn(app, "--preload", "--workers", "2", worker_class="sync") as server:
         for number in range(12):
             connection = HTTPConnection("127.0.0.1", server.port, timeout=60)
@@ -692,8 +505,8 @@ def test_each_forked_web_process_makes_its_own(renders: Path) -> None:
             assert answer.status == 200
             assert int(pixels(answer.read())[0, 0, 0]) == number
             connection.close()
-    assert len(noted(renders)) == 12
-    assert gone(*noted(renders), timeout_s=20)
+    assert len(read_pids(renders)) == 12
+    assert gone(*read_pids(renders), timeout_s=20)
 
 
 DOCUMENT = DOCS.joinpath("executors.md")
@@ -710,7 +523,7 @@ def test_the_documents_other_code_runs(on: Serve, name: str) -> None:
     code = next(code for code in blocks if re.search(rf"^(def )?{name}\b", code, re.M))
     exec(compile(code, "executors.md", "exec"), namespace)
     if name != "security":
-        assert level(on(namespace[name]).get("/plots/grey?level=90")) == 90
+        assert read_level(on(namespace[name]).get("/plots/grey?level=90")) == 90
 
 
 @pytest.mark.slow
@@ -728,5 +541,5 @@ def test_an_executor_from_before_a_fork_is_told(on: Serve) -> None:
     os.close(writing)
     os.waitpid(pid, 0)
     with open(reading) as told:
-        assert "a callable that makes one" in told.read()
-    assert level(client.get("/plots/grey?level=2")) == 2
+        assert "a callable that returns an executor" in told.read()
+    assert read_level(client.get("/plots/grey?level=2")) == 2

@@ -20,7 +20,6 @@ from matplotlib.figure import Figure
 from pebble.pool.base_pool import PoolStatus
 
 from flask_mplstream import (
-    ConfigError,
     FigureBlueprint,
     start_workers,
     worker_killed,
@@ -30,13 +29,14 @@ from flask_mplstream.limits.deadline import Deadline
 from flask_mplstream.web.app_state import AppState
 from flask_mplstream.workers.process_group import KeptContext, limit_memory
 from flask_mplstream.workers.process_pool import FREE_START_S, Pool, StartClock, Startup
-from tests.apps.worker_figures import end, grey, of_data, other, plots
+from tests.apps.worker_figures import end, grey, other, plots
 from tests.support.paths import DOCS
 from tests.support.pictures import pixels
 from tests.support.processes import gone, wait_until
+from tests.support.runners import register_invalid
 
 Serve = Callable[..., FlaskClient]
-FACTORY = "tests.apps.worker_figures:create_app"
+FACTORY = "tests.apps.worker_figures:create_worker_app"
 
 
 @pytest.fixture
@@ -73,56 +73,6 @@ def test_a_worker_renders_what_the_web_process_would(pool: Serve) -> None:
     assert here.get("/plots/pid").text == str(os.getpid())
 
 
-@pytest.mark.slow
-def test_load_runs_in_the_worker_and_a_coroutine_is_awaited(pool: Serve) -> None:
-    """With an app to run it in and without."""
-    for config in ({}, {"MPLSTREAM_APP": FACTORY}):
-        client = pool(**config)
-        assert level(client.get("/plots/loaded?level=40").data) == 40
-        assert level(client.get("/plots/async?level=41").data) == 41
-
-
-@pytest.mark.slow
-def test_ten_requests_are_one_render_of_a_worker(pool: Serve, tmp_path: Path) -> None:
-    """Who comes while a worker renders waits for it."""
-    app = pool(MPLSTREAM_MAX_FOLLOWERS=9).application
-    flights = AppState.of(app).pictures(None)._flights
-    with ThreadPoolExecutor(10) as threads:
-        url = f"/plots/slow?folder={tmp_path}"
-        asked = [threads.submit(lambda: app.test_client().get(url)) for _ in range(10)]
-        wait_until(lambda: flights._followers == 9)
-        (tmp_path / "go").touch()
-        answers = [answer.result().headers["Cache-Status"] for answer in asked]
-    assert sum("collapsed" not in answer for answer in answers) == 1
-
-
-@pytest.mark.slow
-def test_two_workers_render_at_once(pool: Serve, tmp_path: Path) -> None:
-    """Each picture waits for the other."""
-    app = pool().application
-    with ThreadPoolExecutor(2) as threads:
-        urls = [f"/plots/meets?folder={tmp_path}&n={n}" for n in range(2)]
-        answers = list(threads.map(lambda url: app.test_client().get(url), urls))
-    assert [level(answer.data) for answer in answers] == [0, 1]
-
-
-@pytest.mark.slow
-def test_a_worker_has_the_app_that_the_setting_names(pool: Serve) -> None:
-    """Its configuration, and no request."""
-    client = pool(MPLSTREAM_APP=FACTORY)
-    assert client.get("/plots/greeting").text == "hello"
-    assert client.get("/plots/request").status_code == 500
-
-
-@pytest.mark.slow
-def test_without_the_setting_there_is_no_app(
-    pool: Serve, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The error is Flask's own, in the log."""
-    assert pool().get("/plots/greeting").status_code == 500
-    assert "Working outside of application context" in caplog.text
-
-
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
@@ -140,7 +90,7 @@ def test_a_name_that_leads_to_no_app_is_refused_at_start(
     name: str, reason: str
 ) -> None:
     """As far as that is known without an import of anything."""
-    told = refusal(plots, MPLSTREAM_WORKERS=1, MPLSTREAM_APP=name)
+    told = register_invalid(plots, MPLSTREAM_WORKERS=1, MPLSTREAM_APP=name)
     assert f"MPLSTREAM_APP is {name!r}" in told
     assert reason in told
 
@@ -204,36 +154,11 @@ def test_a_figure_in_a_figure_is_rendered_by_the_same_worker(pool: Serve) -> Non
     assert client.get("/plots/nested").text == "data:image/png;"
 
 
-def refusal(blueprint: FigureBlueprint, **config: Any) -> str:
-    app = Flask(__name__)
-    app.config.from_mapping(config)
-    with pytest.raises(ConfigError) as refused:
-        app.register_blueprint(blueprint)
-    return str(refused.value)
-
-
-def test_a_function_without_a_name_is_refused_at_start(plots: FigureBlueprint) -> None:
-    """A worker could not import it; without workers it is welcome."""
-
-    @plots.figure_route("/closure")
-    def closure() -> Figure:
-        return grey(0)
-
-    told = refusal(plots, MPLSTREAM_WORKERS=1)
-    assert "'test_a_function_without_a_name_is_refused_at_start.<locals>." in told
-    assert "top level of a module" in told
-    Flask(__name__).register_blueprint(plots)
-
-
-def test_a_lambda_that_loads_is_refused_at_start(plots: FigureBlueprint) -> None:
-    """It runs in the worker as well."""
-    plots.figure_route("/loaded", load=lambda level: level)(of_data)
-    assert "The load '" in refusal(plots, MPLSTREAM_WORKERS=1)
-
-
 def test_a_function_behind_another_one_is_refused_at_start() -> None:
     """Its name leads to what a decorator made of it."""
-    assert "@figure_route above its other" in refusal(other, MPLSTREAM_WORKERS=1)
+    assert "@figure_route above its other" in register_invalid(
+        other, MPLSTREAM_WORKERS=1
+    )
 
 
 def test_without_pebble_the_extra_is_named(
@@ -241,8 +166,10 @@ def test_without_pebble_the_extra_is_named(
 ) -> None:
     """The app does not start, and says what to install."""
     monkeypatch.setattr("flask_mplstream.workers.dispatch.find_spec", lambda name: None)
-    assert "flask-mplstream[workers]" in refusal(plots, MPLSTREAM_WORKERS=1)
-    assert "flask-mplstream[budget]" in refusal(plots, MPLSTREAM_CLIENT_BUDGET=1)
+    assert "flask-mplstream[workers]" in register_invalid(plots, MPLSTREAM_WORKERS=1)
+    assert "flask-mplstream[budget]" in register_invalid(
+        plots, MPLSTREAM_CLIENT_BUDGET=1
+    )
 
 
 @pytest.mark.slow
@@ -281,7 +208,7 @@ def test_what_left_the_process_group_lives_on(pool: Serve, tmp_path: Path) -> No
 def test_a_worker_that_dies_costs_one_more_render(pool: Serve, tmp_path: Path) -> None:
     """The request is answered by the next worker."""
     client = pool(MPLSTREAM_WORKERS=1)
-    answer = client.get("/plots/dies-once", query_string={"pids": tmp_path / "pids"})
+    answer = client.get("/plots/dies-once", query_string={"renders": tmp_path / "pids"})
     assert level(answer.data) == 5
 
 
@@ -311,7 +238,7 @@ def test_a_figure_that_kills_every_worker_is_an_error(
 ) -> None:
     """After two of them: no third one is tried, and others are served."""
     client, pids = pool(MPLSTREAM_WORKERS=1), tmp_path / "pids"
-    answer = client.get("/plots/dies", query_string={"pids": pids})
+    answer = client.get("/plots/dies", query_string={"renders": pids})
     assert answer.status_code == 500
     assert len(pids.read_text().split()) == 2
     assert "exit code -9" in caplog.text
@@ -326,10 +253,10 @@ def test_a_figure_that_kills_every_worker_is_an_error(
         pytest.param("leaves", "SystemExit: enough", id="sys.exit"),
         pytest.param("exits", "worker process ended", id="os._exit"),
         pytest.param("greedy", "MPLSTREAM_WORKER_BYTES", id="memory"),
-        pytest.param("fails", "ValueError: no such value", id="error"),
+        pytest.param("fails", "ChartError: no such chart", id="error"),
         pytest.param("fails?kind=odd", "OddError: 1 and 2", id="unpicklable"),
         pytest.param("fails?kind=lock", "unlocked _thread.lock", id="with-a-lock"),
-        pytest.param("fails?kind=nothing", "forget to return", id="no-figure"),
+        pytest.param("fails?kind=none", "forget to return", id="no-figure"),
         pytest.param("titled?fixed=1", "Unknown symbol", id="own-mathtext"),
         pytest.param("kind", "cannot be sent to a worker", id="local-class"),
     ],
@@ -355,28 +282,9 @@ def test_an_error_in_a_worker_has_its_line(
 ) -> None:
     """Of the user's own code, whether the error can be pickled or not."""
     client = pool(MPLSTREAM_WORKERS=1)
-    for kind, line in (("value", 'raise ValueError("no'), ("odd", "raise OddError(1")):
+    for kind, line in (("own", 'raise ChartError("no'), ("odd", "raise OddError(1")):
         client.get(f"/plots/fails?kind={kind}")
         assert line in caplog.text
-
-
-@pytest.mark.slow
-def test_an_answer_of_the_users_own_comes_from_a_worker(pool: Serve) -> None:
-    """``abort()`` by status and by response."""
-    client = pool(MPLSTREAM_WORKERS=1)
-    assert client.get("/plots/fails?kind=abort").status_code == 404
-    answer = client.get("/plots/fails?kind=response")
-    assert (answer.status_code, answer.text) == (410, "gone fishing")
-    assert answer.headers["X-Why"] == "fish"
-    assert answer.headers["Cache-Control"] == "no-store"
-
-
-@pytest.mark.slow
-def test_bad_mathtext_from_the_url_is_told_from_a_worker(pool: Serve) -> None:
-    """It is the client's fault there as well."""
-    answer = pool().get("/plots/titled", query_string={"title": r"$\nothing$"})
-    assert answer.status_code == 400
-    assert "Unknown symbol" in answer.text
 
 
 @pytest.mark.slow
@@ -400,16 +308,6 @@ def test_workers_may_start_before_the_first_render(pool: Serve) -> None:
 
 
 @pytest.mark.slow
-def test_a_worker_is_waited_for_and_the_time_is_told(pool: Serve) -> None:
-    """``Server-Timing`` tells the wait from the render."""
-    answer = pool().get("/plots/grey")
-    steps = [
-        step.partition(";")[0] for step in answer.headers["Server-Timing"].split(", ")
-    ]
-    assert steps == ["wait", "build", "draw", "encode"]
-
-
-@pytest.mark.slow
 def test_a_worker_that_is_still_starting_is_not_killed(
     pool: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -427,7 +325,7 @@ def test_a_worker_that_is_still_starting_is_not_killed(
         MPLSTREAM_WORKERS=1, MPLSTREAM_APP="tests.apps.worker_figures:slow_app"
     )
     for _ in range(3):
-        answer = client.get("/plots/brief")
+        answer = client.get("/plots/hasty")
         assert answer.status_code == 503
         assert answer.headers["Retry-After"] == "1"
     assert client.get("/plots/grey").status_code == 200
@@ -529,7 +427,7 @@ def test_a_request_does_not_wait_for_workers_that_were_stopped(
     app = pool(MPLSTREAM_WORKERS=1).application
     app.test_client().get("/plots/grey")
     with ThreadPoolExecutor(1) as threads:
-        url = f"/plots/slow?folder={tmp_path}"
+        url = f"/plots/slow?renders={tmp_path}/begun&until={tmp_path}/go"
         asked = threads.submit(app.test_client().get, url)
         wait_until((tmp_path / "begun").exists)
         plots.close(app)
@@ -562,7 +460,7 @@ def test_no_worker_free_in_time_is_a_503(pool: Serve, tmp_path: Path) -> None:
     client = app.test_client()
     client.get("/plots/grey")
     with ThreadPoolExecutor(1) as threads:
-        url = f"/plots/slow?folder={tmp_path}"
+        url = f"/plots/slow?renders={tmp_path}/begun&until={tmp_path}/go"
         slow = threads.submit(lambda: app.test_client().get(url))
         wait_until((tmp_path / "begun").exists)
         answer = client.get("/quick?level=1")
