@@ -82,14 +82,14 @@ def slow_route(plots: FigureBlueprint, step: str, wait: Callable[[], object]) ->
 
 
 @pytest.mark.parametrize("step", ["load", "the figure function", "draw", "encode"])
-def test_no_step_makes_a_request_wait_longer(
+def test_a_request_ends_soon_after_its_timeout(
     plots: FigureBlueprint,
     serve: Serve,
     go: threading.Event,
     monkeypatch: pytest.MonkeyPatch,
     step: str,
 ) -> None:
-    """503 soon after ``timeout``, which says the step; the picture is kept."""
+    """The 503 names the longest step, and the picture is stored later."""
     slow_route(plots, step, lambda: go.wait(20))
     if step == "encode":
         slow_down_encoder(monkeypatch, lambda: go.wait(20))
@@ -117,10 +117,10 @@ def slow_down_encoder(
     monkeypatch.setattr(encode, "write_png", write_slowly)
 
 
-def test_a_turn_that_does_not_come_is_named(
+def test_the_wait_for_the_gate_is_named(
     plots: FigureBlueprint, serve: Serve, go: threading.Event
 ) -> None:
-    """Another picture has the gate; the log names what an operator can do."""
+    """Another picture holds the gate."""
 
     began = threading.Event()
 
@@ -147,7 +147,7 @@ def test_a_failure_after_the_deadline_is_logged(
     go: threading.Event,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """No request is there to log it."""
+    """Its request has ended."""
 
     @plots.figure_route("/slow", timeout=0.1)
     def slow() -> Figure:
@@ -161,8 +161,8 @@ def test_a_failure_after_the_deadline_is_logged(
     assert "failed after its deadline: LookupError: no data" in caplog.text
 
 
-def test_seconds_are_never_negative() -> None:
-    """A deadline that has passed has nothing left."""
+def test_a_passed_deadline_has_no_seconds_left() -> None:
+    """The remaining time is not negative."""
     clock = Clock()
     deadline = Deadline(1, clock)
     deadline.begin("load")
@@ -173,8 +173,8 @@ def test_seconds_are_never_negative() -> None:
     assert str(deadline) == " So far 5.0 seconds went into load."
 
 
-def test_waiting_is_no_work() -> None:
-    """What is charged is the rest."""
+def test_waiting_is_not_work() -> None:
+    """The client is charged for the other steps."""
     clock = Clock()
     deadline = Deadline(None, clock)
     for step, seconds in [("a turn", 4), ("the figure function", 2), ("memory", 8)]:
@@ -187,10 +187,10 @@ def test_waiting_is_no_work() -> None:
 # --- Followers ------------------------------------------------------------
 
 
-def test_hits_are_answered_while_many_wait_for_one_picture(
+def test_hits_are_answered_while_followers_wait(
     plots: FigureBlueprint, serve: Serve, go: threading.Event
 ) -> None:
-    """Eight threads and twelve requests for a slow picture: a hit finds a thread."""
+    """Twelve requests for a slow picture leave one of eight threads free."""
 
     @plots.figure_route("/slow", timeout=20)
     def slow() -> Figure:
@@ -214,13 +214,13 @@ def test_hits_are_answered_while_many_wait_for_one_picture(
     assert {answer.status_code for answer in answers} == {200, 503}
 
 
-def test_a_quick_picture_refuses_no_follower(
+def test_a_quick_picture_has_more_followers_than_the_limit(
     plots: FigureBlueprint,
     serve: Serve,
     renders: Counter,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """More than the limit may wait for some time."""
+    """The limit applies only after some seconds."""
     monkeypatch.setattr(single_flight, "PATIENCE_S", 20.0)
 
     @plots.figure_route("/slow")
@@ -237,7 +237,7 @@ def test_a_quick_picture_refuses_no_follower(
     assert len(renders) == 1
 
 
-def test_a_limit_below_nothing_is_refused(serve: Serve) -> None:
+def test_registration_rejects_a_negative_limit_of_followers(serve: Serve) -> None:
     """The message names the setting."""
     with pytest.raises(ConfigError, match="MPLSTREAM_MAX_FOLLOWERS"):
         serve(MPLSTREAM_MAX_FOLLOWERS=-1)
@@ -246,10 +246,10 @@ def test_a_limit_below_nothing_is_refused(serve: Serve) -> None:
 # --- Pictures that are not kept -------------------------------------------
 
 
-def test_what_is_not_kept_is_shared_by_those_who_came_before_it_began(
+def test_requests_share_the_next_render_of_an_uncached_picture(
     plots: FigureBlueprint, serve: Serve, renders: Counter, go: threading.Event
 ) -> None:
-    """One render is under way; five that come meanwhile share the next one."""
+    """Five requests arrive during a render."""
     began = threading.Event()
 
     @plots.figure_route("/now", max_age=0)
@@ -284,10 +284,10 @@ class Large(np.ndarray[Any, Any]):
 
 
 @pytest.mark.parametrize("how", ["raised", "in-args", "chained", "plotted"])
-def test_thirty_failures_hold_no_data(
+def test_remembered_errors_hold_no_data(
     plots: FigureBlueprint, serve: Serve, how: str
 ) -> None:
-    """Not while the errors are remembered, and without a collection in between."""
+    """The arrays are freed without a garbage collection."""
     arrays: list[weakref.ref[Large]] = []
 
     @plots.figure_route("/fails", error_backoff=1000)
@@ -319,10 +319,10 @@ def test_thirty_failures_hold_no_data(
     assert [array() for array in arrays if array() is not None] == []
 
 
-def test_followers_get_an_error_of_the_same_class_without_data(
+def test_followers_get_an_error_of_the_same_class(
     plots: FigureBlueprint, serve: Serve, go: threading.Event
 ) -> None:
-    """An error handler of the app treats both alike."""
+    """The copy has no data, and the app's error handler treats both alike."""
     began, seen = threading.Event(), []
 
     class MissingError(Exception):
@@ -358,10 +358,10 @@ def test_followers_get_an_error_of_the_same_class_without_data(
 # --- Overloads in the log -------------------------------------------------
 
 
-def test_overloads_are_logged_once_and_then_rarely(
+def test_overloads_are_logged_once_a_minute(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The first one at once with the fix; then their number, once a minute."""
+    """The first message has the fix, a later one the number of the others."""
     clock = Clock()
     log = OverloadLog(clock)
     for _ in range(50):
@@ -378,13 +378,13 @@ def test_overloads_are_logged_once_and_then_rarely(
     ]
 
 
-def test_a_refused_request_is_in_the_log(
+def test_five_refused_requests_are_one_line_in_the_log(
     plots: FigureBlueprint,
     serve: Serve,
     go: threading.Event,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Once for five of them, with the setting that would help."""
+    """It names the setting to change."""
     began = threading.Event()
 
     @plots.figure_route("/slow")
@@ -406,10 +406,10 @@ def test_a_refused_request_is_in_the_log(
     assert "MPLSTREAM_MAX_PENDING" in lines[0].getMessage()
 
 
-def test_a_module_that_renders_while_it_is_imported_does_not_wait_for_itself(
+def test_a_module_may_render_while_it_is_imported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its figure function may import it, as well."""
+    """Its figure function may import the module, too."""
     (tmp_path / "early_app.py").write_text(
         """
 from flask import Flask

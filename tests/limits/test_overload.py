@@ -27,8 +27,8 @@ from tests.support.servers import RedisServer
 Serve = Callable[..., FlaskClient]
 
 
-def test_one_more_than_there_is_room_for_is_refused() -> None:
-    """And there is room again when one is done, also by an error."""
+def test_admission_refuses_one_render_too_many() -> None:
+    """A render that fails is no longer counted."""
     admission = Admission(2)
     with admission:
         with pytest.raises(KeyError), admission:
@@ -62,7 +62,7 @@ def asked(
 def test_a_full_queue_is_a_503_at_once(
     serve: Serve, slow: threading.Event, renders: Counter
 ) -> None:
-    """One is drawn, one waits; the third is told when to come again."""
+    """One picture is drawn and one waits; the third gets ``Retry-After``."""
     client = serve(MPLSTREAM_MAX_PENDING=1)
     admission = AppState.of(client.application).renders()._admission
     with ThreadPoolExecutor(2) as threads:
@@ -80,8 +80,8 @@ def test_a_full_queue_is_a_503_at_once(
     assert sorted(renders.calls) == [1, 2, 3]
 
 
-def test_followers_do_not_count(serve: Serve, slow: threading.Event) -> None:
-    """Six ask for one picture: that is one render."""
+def test_followers_are_not_pending_renders(serve: Serve, slow: threading.Event) -> None:
+    """Six requests for one picture are one render."""
     client = serve(MPLSTREAM_MAX_PENDING=0)
     flights = AppState.of(client.application).pictures(None)._flights
     with ThreadPoolExecutor(6) as threads:
@@ -91,10 +91,10 @@ def test_followers_do_not_count(serve: Serve, slow: threading.Event) -> None:
         assert {answer.result().status_code for answer in answers} == {200}
 
 
-def test_where_there_is_an_older_picture_it_is_sent_instead(
+def test_a_full_queue_sends_an_older_picture(
     serve: Serve, slow: threading.Event, clock: Clock
 ) -> None:
-    """A full queue is an error that ``stale_if_error`` covers."""
+    """``stale_if_error`` covers an overload."""
     client = serve(MPLSTREAM_MAX_PENDING=0)
     slow.set()
     old = client.get("/plots/slow?n=1")
@@ -112,10 +112,10 @@ def test_where_there_is_an_older_picture_it_is_sent_instead(
     assert "fwd=stale" in stale.headers["Cache-Status"]
 
 
-def test_nobody_waits_for_the_gate_longer_than_timeout(
+def test_a_request_waits_for_the_gate_until_its_timeout(
     plots: FigureBlueprint, serve: Serve, renders: Counter
 ) -> None:
-    """Where other figures are drawn for long, a request gives up; hits go on."""
+    """Hits do not wait."""
 
     @plots.figure_route("/quick", timeout=0.2)
     def quick(n: int = 0) -> Figure:
@@ -135,10 +135,10 @@ def test_nobody_waits_for_the_gate_longer_than_timeout(
     assert renders.calls == [1, 2]
 
 
-def test_a_figure_in_a_figure_needs_no_room(
+def test_a_nested_figure_is_not_a_pending_render(
     plots: FigureBlueprint, serve: Serve
 ) -> None:
-    """It is part of the render that asks for it."""
+    """It is part of the outer render."""
 
     @plots.figure_route("/inner")
     def inner() -> Figure:
@@ -182,8 +182,8 @@ def spend(client: FlaskClient, name: str = "a") -> list[int]:
 
 @pytest.mark.keeps_threads  # limits clears its memory in a thread.
 @pytest.mark.usefixtures("costly")
-def test_a_client_that_asks_for_much_waits(serve: Serve) -> None:
-    """429 when its seconds are used up; others, hits and followers are served."""
+def test_a_client_without_budget_gets_a_429(serve: Serve) -> None:
+    """Other clients, hits and followers are served."""
     client = serve(MPLSTREAM_CLIENT_BUDGET=0.7, MPLSTREAM_CLIENT=who)
     assert spend(client) == [200, 200, 200, 429, 429]
     refused = ask(client, 9)
@@ -197,18 +197,18 @@ def test_a_client_that_asks_for_much_waits(serve: Serve) -> None:
 
 @pytest.mark.keeps_threads
 @pytest.mark.usefixtures("costly")
-def test_a_render_that_fails_is_paid_for(serve: Serve) -> None:
-    """Time is time."""
+def test_a_failed_render_is_charged(serve: Serve) -> None:
+    """It takes time as well."""
     client = serve(MPLSTREAM_CLIENT_BUDGET=0.45, MPLSTREAM_CLIENT=who)
     assert [ask(client, n).status_code for n in (-1, -2, -3)] == [500, 500, 429]
 
 
 @pytest.mark.slow
 @pytest.mark.keeps_threads
-def test_a_client_pays_for_no_waiting(
+def test_a_client_is_not_charged_for_waiting(
     plots: FigureBlueprint, serve: Serve, renders: Counter
 ) -> None:
-    """Its render fails at its turn, for which it has waited long."""
+    """A render that waits long and fails at once costs nothing."""
 
     @plots.figure_route("/quick", error_backoff=0, timeout=10)
     def quick(n: int = 0) -> Figure:
@@ -228,10 +228,10 @@ def test_a_client_pays_for_no_waiting(
 @pytest.mark.slow
 @pytest.mark.keeps_threads
 @pytest.mark.parametrize("step", ["load", "figure"])
-def test_many_slow_renders_at_once_do_not_all_pass(
+def test_simultaneous_renders_stay_within_the_budget(
     plots: FigureBlueprint, serve: Serve, renders: Counter, step: str
 ) -> None:
-    """Of 40, as many are made as the budget has seconds for; others are a 429."""
+    """Of 40 requests, the budget covers a few; the others get a 429."""
 
     def work() -> None:
         renders()
@@ -259,8 +259,10 @@ def test_many_slow_renders_at_once_do_not_all_pass(
 
 
 @pytest.mark.keeps_threads
-def test_a_page_of_quick_pictures_passes(plots: FigureBlueprint, serve: Serve) -> None:
-    """They take their turns, which quick ones do not notice."""
+def test_a_page_of_quick_pictures_is_within_the_budget(
+    plots: FigureBlueprint, serve: Serve
+) -> None:
+    """The pictures are rendered one after the other at first."""
 
     @plots.figure_route("/quick", timeout=20)
     def quick(n: int = 0) -> Figure:
@@ -273,10 +275,10 @@ def test_a_page_of_quick_pictures_passes(plots: FigureBlueprint, serve: Serve) -
 
 
 @pytest.mark.keeps_threads
-def test_another_client_s_used_up_budget_is_not_a_follower_s(
+def test_a_follower_does_not_share_the_leaders_budget(
     plots: FigureBlueprint, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It makes the picture on its own."""
+    """It renders the picture itself."""
     go = threading.Event()
 
     @plots.figure_route("/slow", timeout=20)
@@ -310,7 +312,7 @@ def test_another_client_s_used_up_budget_is_not_a_follower_s(
 @pytest.mark.keeps_threads
 @pytest.mark.usefixtures("costly")
 def test_the_client_is_its_address_by_default(serve: Serve) -> None:
-    """As the server or ``ProxyFix`` has it."""
+    """The server or ``ProxyFix`` sets it."""
     client = serve(MPLSTREAM_CLIENT_BUDGET=0.01)
     first, second = ({"REMOTE_ADDR": f"10.0.0.{n}"} for n in (1, 2))
     statuses = [
@@ -321,10 +323,10 @@ def test_the_client_is_its_address_by_default(serve: Serve) -> None:
 
 
 @pytest.mark.usefixtures("costly")
-def test_processes_count_in_the_redis_that_keeps_the_pictures(
+def test_processes_share_the_counts_in_redis(
     plots: FigureBlueprint, serve: Serve, redis_port: int
 ) -> None:
-    """What one process has counted, the next one knows."""
+    """The cache's Redis keeps them."""
     config = {
         "CACHE_TYPE": "RedisCache",
         "CACHE_REDIS_PORT": redis_port,
@@ -341,10 +343,10 @@ def test_processes_count_in_the_redis_that_keeps_the_pictures(
 @pytest.mark.slow
 @pytest.mark.keeps_threads  # What looks for a server that is down.
 @pytest.mark.usefixtures("costly")
-def test_where_redis_is_down_nobody_is_refused(
+def test_a_redis_that_is_down_refuses_no_client(
     serve: Serve,
 ) -> None:
-    """A budget protects the server; it must not stop it."""
+    """The budget protects the server and must not stop it."""
     with RedisServer() as redis:
         client = serve(
             CACHE_TYPE="RedisCache",
@@ -359,10 +361,10 @@ def test_where_redis_is_down_nobody_is_refused(
 
 @pytest.mark.keeps_threads
 @pytest.mark.usefixtures("costly")
-def test_outside_a_request_nobody_pays(
+def test_a_render_outside_a_request_is_not_charged(
     plots: FigureBlueprint, serve: Serve, renders: Counter
 ) -> None:
-    """Such as in a command, or for an e-mail."""
+    """Commands and e-mails have no client."""
     client = serve(MPLSTREAM_CLIENT_BUDGET=0.01)
     with client.application.app_context():
         for n in range(3):
@@ -370,8 +372,8 @@ def test_outside_a_request_nobody_pays(
     assert len(renders) == 3
 
 
-def test_a_budget_on_several_caches_is_one(plots: FigureBlueprint) -> None:
-    """It counts where the first figure route keeps its pictures."""
+def test_several_caches_share_one_budget(plots: FigureBlueprint) -> None:
+    """The cache of the first figure route counts."""
     app = Flask(__name__)
     caches = [Cache(app, config={"CACHE_TYPE": "SimpleCache"}) for _ in range(2)]
     blueprint = FigureBlueprint("one", __name__, cache=caches[1])

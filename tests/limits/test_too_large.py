@@ -57,10 +57,10 @@ def client(plots: FigureBlueprint, serve: Serve) -> FlaskClient:
         pytest.param("/plots/far?x=500&_width=640", ["x"], id="not-the-width"),
     ],
 )
-def test_a_choice_of_the_url_is_named(
+def test_a_picture_too_large_by_its_url_is_a_400(
     client: FlaskClient, url: str, names: list[str]
 ) -> None:
-    """400, with each choice that made the picture too large, and no other."""
+    """It names each argument that is the cause, and no other."""
     answer = client.get(url)
     assert answer.status_code == 400
     told = answer.get_json()
@@ -81,10 +81,10 @@ def test_a_choice_of_the_url_is_named(
         pytest.param("/plots/far?x=900", ["max_pixels"], id="the-default-by-name"),
     ],
 )
-def test_a_choice_of_the_app_is_its_own_error(
+def test_a_picture_too_large_by_its_app_is_a_500(
     client: FlaskClient, url: str, words: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """500: the client learns nothing, the log names the limit and the artist."""
+    """Only the log names the limit and the artist."""
     failed: list[Any] = []
 
     def hear(sender: Any, **told: Any) -> None:
@@ -100,13 +100,13 @@ def test_a_choice_of_the_app_is_its_own_error(
 
 
 def test_a_picture_within_its_limits_is_served(client: FlaskClient) -> None:
-    """What was refused at a larger size is there at its own."""
+    """The same picture is refused at a larger size."""
     for url in ("/plots/medium", "/plots/lines.svg?n=3", "/plots/far?x=0.5"):
         assert client.get(url).status_code == 200
 
 
-def test_a_too_large_picture_in_python_is_its_error(client: FlaskClient) -> None:
-    """``figure_image`` raises what a URL answers with 500."""
+def test_figure_image_raises_if_the_picture_is_too_large(client: FlaskClient) -> None:
+    """The URL of that picture is a 500."""
     with (
         client.application.app_context(),
         pytest.raises(ImageTooLargeError, match="max_pixels"),

@@ -67,10 +67,10 @@ KINDS = [
         pytest.param(one_process, False, marks=pytest.mark.slow, id="processes-made"),
     ],
 )
-def test_a_picture_is_what_the_web_process_would_draw(
+def test_an_executor_draws_the_same_pixels(
     on: Serve, make: MakeExecutor, is_given: bool, renders: Path
 ) -> None:
-    """The same pixels, drawn where the executor runs things."""
+    """The executor's threads or processes draw it."""
     client = on(make() if is_given else make)
     drawn, right = client.get("/plots/walk").data, on(None).get("/plots/walk").data
     assert np.array_equal(pixels(drawn), pixels(right))
@@ -80,10 +80,10 @@ def test_a_picture_is_what_the_web_process_would_draw(
 
 
 @pytest.mark.slow
-def test_an_executor_that_broke_is_made_again(
+def test_a_broken_executor_is_replaced(
     on: Serve, renders: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The killed process costs one more render, and one line in the log."""
+    """A killed process costs one more render and one line in the log."""
     made: list[Executor] = []
 
     def make() -> Executor:
@@ -102,10 +102,10 @@ def test_an_executor_that_broke_is_made_again(
 
 
 @pytest.mark.slow
-def test_a_figure_that_kills_each_process_is_an_error(
+def test_a_figure_that_kills_its_process_fails_after_two_renders(
     on: Serve, renders: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """After two of them, and others are served."""
+    """The executor then renders other pictures."""
     client = on(one_process)
     answer = client.get("/plots/dies", query_string={"renders": renders})
     assert answer.status_code == 500
@@ -115,10 +115,10 @@ def test_a_figure_that_kills_each_process_is_an_error(
 
 
 @pytest.mark.slow
-def test_an_executor_of_the_apps_own_that_broke_is_an_error(
+def test_a_broken_executor_of_the_app_is_an_error(
     on: Serve, renders: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The cause is in the log; what is in the cache goes on being served."""
+    """The log has the cause, and cached pictures are still served."""
     client = on(one_process())
     assert read_level(client.get("/plots/grey?level=4")) == 4
     answer = client.get("/plots/dies-once", query_string={"renders": renders})
@@ -134,18 +134,18 @@ def test_an_executor_of_the_apps_own_that_broke_is_an_error(
     assert "rejects renders" in caplog.text
 
 
-def test_an_executor_that_was_shut_down_is_an_error(
+def test_an_executor_that_the_app_shut_down_is_an_error(
     on: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is its owner's: no other is made in its place."""
+    """Only the app may replace its executor."""
     executor = one_thread()
     executor.shutdown()
     assert on(executor).get("/plots/grey").status_code == 500
     assert "cannot schedule new futures after shutdown" in read_error_line(caplog)
 
 
-def test_an_executor_made_here_that_was_shut_down_is_made_again(on: Serve) -> None:
-    """Whoever did it; there is nobody else to make one."""
+def test_a_created_executor_that_was_shut_down_is_replaced(on: Serve) -> None:
+    """The callable creates another one."""
     made: list[Executor] = []
 
     def make() -> Executor:
@@ -187,8 +187,8 @@ class Connection(Executor):
             raise ConnectionError("The connection is closed.")
 
 
-def test_an_executor_whose_connection_closed_is_made_again(on: Serve) -> None:
-    """Whatever class of error it has for that, and cannot be shut down either."""
+def test_an_executor_with_a_closed_connection_is_replaced(on: Serve) -> None:
+    """Any class of error counts, and a failing shutdown is ignored."""
     made: list[Connection] = []
 
     def make() -> Executor:
@@ -202,10 +202,10 @@ def test_an_executor_whose_connection_closed_is_made_again(on: Serve) -> None:
     assert [one.shut_down for one in made] == [1, 0]
 
 
-def test_a_render_that_is_lost_is_tried_on_another_executor(
+def test_a_lost_render_is_repeated_on_another_executor(
     on: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Once; where that one loses it as well the log says so."""
+    """If that executor loses it as well, the log says so."""
     made: list[Connection] = []
 
     def make() -> Executor:
@@ -225,10 +225,10 @@ def test_a_render_that_is_lost_is_tried_on_another_executor(
 
 
 @pytest.mark.parametrize("is_closed", [False, True])
-def test_an_executor_that_takes_fewer_arguments_is_shut_down(
+def test_an_executor_without_cancel_futures_is_shut_down(
     on: Serve, is_closed: bool
 ) -> None:
-    """``cancel_futures`` is newer than some; and what is closed is closed."""
+    """Errors of a closed connection are ignored."""
     executor = Connection()
     client = on(lambda: executor)
     client.get("/plots/grey")
@@ -237,10 +237,10 @@ def test_an_executor_that_takes_fewer_arguments_is_shut_down(
     assert executor.shut_down == 1
 
 
-def test_a_connection_that_cannot_be_made_is_an_error(
+def test_an_executor_that_cannot_be_created_is_an_error(
     on: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is tried again with the next picture."""
+    """The next picture calls the callable again."""
     errors: list[Exception] = [ConnectionRefusedError("no scheduler there")]
 
     def make() -> Executor:
@@ -250,14 +250,14 @@ def test_a_connection_that_cannot_be_made_is_an_error(
 
     client = on(make)
     assert client.get("/plots/grey").status_code == 500
-    told = read_error_line(caplog)
-    assert "ConnectionRefusedError: no scheduler there" in told
-    assert "MPLSTREAM_EXECUTOR" in told
+    message = read_error_line(caplog)
+    assert "ConnectionRefusedError: no scheduler there" in message
+    assert "MPLSTREAM_EXECUTOR" in message
     assert read_level(client.get("/plots/grey?level=2")) == 2
 
 
-def test_nobody_waits_for_ever_for_an_executor_to_be_made(on: Serve) -> None:
-    """A request that finds another one at it waits for its own ``timeout``."""
+def test_a_request_waits_for_an_executor_until_its_timeout(on: Serve) -> None:
+    """The callable is called once at a time."""
     begun, go_on = threading.Event(), threading.Event()
 
     def make() -> Executor:
@@ -275,10 +275,10 @@ def test_nobody_waits_for_ever_for_an_executor_to_be_made(on: Serve) -> None:
     assert answer.status_code == 503
 
 
-def test_what_makes_no_executor_is_told_how(
+def test_a_callable_that_returns_no_executor_is_an_error(
     on: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A Dask client is none, though it has a method ``submit``."""
+    """A Dask client is not an executor, though it has a method ``submit``."""
     client = on(lambda: object())
     assert client.get("/plots/grey").status_code == 500
     assert "ConfigError" in read_error_line(caplog)
@@ -287,31 +287,35 @@ def test_what_makes_no_executor_is_told_how(
         start_workers(client.application)
 
 
-def test_workers_and_an_executor_are_refused(plots: FigureBlueprint) -> None:
-    """Which of them is meant must be said."""
-    told = register_invalid(plots, MPLSTREAM_WORKERS=1, MPLSTREAM_EXECUTOR=one_thread)
-    assert "MPLSTREAM_WORKERS and MPLSTREAM_EXECUTOR are both set" in told
+def test_workers_and_an_executor_exclude_each_other(plots: FigureBlueprint) -> None:
+    """The error names both settings."""
+    message = register_invalid(
+        plots, MPLSTREAM_WORKERS=1, MPLSTREAM_EXECUTOR=one_thread
+    )
+    assert "MPLSTREAM_WORKERS and MPLSTREAM_EXECUTOR are both set" in message
 
 
-def test_a_setting_that_is_no_executor_is_refused(plots: FigureBlueprint) -> None:
-    """Such as a scheduler's address."""
-    told = register_invalid(plots, MPLSTREAM_EXECUTOR="tcp://127.0.0.1:8786")
-    assert "MPLSTREAM_EXECUTOR" in told
+def test_registration_rejects_an_address_as_executor(plots: FigureBlueprint) -> None:
+    """The setting requires an executor or a callable."""
+    message = register_invalid(plots, MPLSTREAM_EXECUTOR="tcp://127.0.0.1:8786")
+    assert "MPLSTREAM_EXECUTOR" in message
 
 
-def test_an_executor_that_may_take_nothing_is_refused(plots: FigureBlueprint) -> None:
-    """All that it has been given counts as pending, so there is at least one."""
-    told = register_invalid(
+def test_registration_rejects_an_executor_without_pending_renders(
+    plots: FigureBlueprint,
+) -> None:
+    """All submitted renders count as pending, so one must be allowed."""
+    message = register_invalid(
         plots, MPLSTREAM_EXECUTOR=one_thread, MPLSTREAM_MAX_PENDING=0
     )
-    assert "MPLSTREAM_MAX_PENDING" in told
+    assert "MPLSTREAM_MAX_PENDING" in message
 
 
 @pytest.mark.parametrize("make", KINDS)
-def test_a_render_that_takes_too_long_is_let_go(
+def test_a_slow_render_on_an_executor_is_a_504(
     on: Serve, make: MakeExecutor, until: Path
 ) -> None:
-    """504 while it runs on, and the thread that asked answers others."""
+    """The render continues, and the thread of the request is free."""
     client = on(make)
     client.get("/plots/grey")
     answer = client.get("/plots/brief", query_string={"until": until})
@@ -323,8 +327,10 @@ def test_a_render_that_takes_too_long_is_let_go(
     assert read_level(client.get("/plots/slow?seconds=0&level=3")) == 3
 
 
-def test_what_was_not_begun_in_time_is_never_rendered(on: Serve, renders: Path) -> None:
-    """Nobody waits for it any more."""
+def test_a_render_that_has_not_begun_in_time_is_canceled(
+    on: Serve, renders: Path
+) -> None:
+    """No request waits for it."""
     executor, go_on = Counted(1), threading.Event()
     client = on(executor)
     executor.submit(go_on.wait)
@@ -336,8 +342,8 @@ def test_what_was_not_begun_in_time_is_never_rendered(on: Serve, renders: Path) 
 
 
 @pytest.mark.slow
-def test_a_second_render_has_what_is_left_of_the_time(on: Serve, renders: Path) -> None:
-    """Not all of ``timeout`` once more."""
+def test_a_second_render_has_the_rest_of_the_timeout(on: Serve, renders: Path) -> None:
+    """The timeout is for both renders together."""
     client = on(one_process)
     client.get("/plots/grey")
     began = time.monotonic()
@@ -348,7 +354,7 @@ def test_a_second_render_has_what_is_left_of_the_time(on: Serve, renders: Path) 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("kind", "told"),
+    ("kind", "message"),
     [
         pytest.param("own", "ChartError: no such chart", id="own-class"),
         pytest.param("odd", "RemoteError: OddError: 1 and 2", id="unpicklable"),
@@ -357,20 +363,20 @@ def test_a_second_render_has_what_is_left_of_the_time(on: Serve, renders: Path) 
         pytest.param("none", "FigureTypeError", id="no-figure"),
     ],
 )
-def test_an_error_travels(
-    on: Serve, caplog: pytest.LogCaptureFixture, renders: Path, kind: str, told: str
+def test_an_error_of_the_figure_function_is_raised_here(
+    on: Serve, caplog: pytest.LogCaptureFixture, renders: Path, kind: str, message: str
 ) -> None:
-    """It is told in one line, and is never taken for an error of the executor."""
+    """The log has one line, and the executor is not considered broken."""
     client = on(one_process)
     query = {"kind": kind, "renders": renders}
     assert client.get("/plots/fails", query_string=query).status_code == 500
-    assert told in read_error_line(caplog)
+    assert message in read_error_line(caplog)
     assert len(read_pids(renders)) == 1
 
 
 @pytest.mark.slow
-def test_an_error_has_its_line_and_its_class(on: Serve) -> None:
-    """An app that handles its own errors gets them, with the far traceback."""
+def test_an_error_handler_gets_the_class_and_the_line(on: Serve) -> None:
+    """The cause has the traceback of the other process."""
     app = on(one_process).application
     caught: list[Exception] = []
 
@@ -386,26 +392,27 @@ def test_an_error_has_its_line_and_its_class(on: Serve) -> None:
 
 
 @pytest.mark.slow
-def test_an_injected_value_travels(on: Serve) -> None:
-    """Where its class has a name; else the log says what to do."""
+def test_an_injected_value_is_sent_to_the_process(on: Serve) -> None:
+    """Its class is at the top level of a module."""
     assert read_level(on(one_process).get("/plots/injected")) == 8
 
 
 @pytest.mark.parametrize("make", KINDS)
-def test_an_injected_value_that_cannot_travel_is_told(
+def test_an_injected_value_that_cannot_be_pickled_is_an_error(
     on: Serve, make: MakeExecutor, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """On threads as well, so that changing the executor changes nothing else."""
+    """Threads require a pickle too, so that executors are interchangeable."""
     assert on(make).get("/plots/unpicklable").status_code == 500
-    told = read_error_line(caplog)
-    assert "of_a_local_class cannot be sent to a worker" in told
+    message = read_error_line(caplog)
+    assert "of_a_local_class cannot be sent to a worker" in message
     assert (
-        "the classes of its arguments and options at the top level of a module" in told
+        "the classes of its arguments and options at the top level of a module"
+        in message
     )
 
 
-def test_an_executor_that_was_given_is_left_alone(on: Serve) -> None:
-    """It goes on running what its owner submits."""
+def test_an_executor_of_the_app_is_not_shut_down(on: Serve) -> None:
+    """It continues to run other tasks."""
     executor = one_thread()
     client = on(executor)
     client.get("/plots/grey")
@@ -414,8 +421,8 @@ def test_an_executor_that_was_given_is_left_alone(on: Serve) -> None:
     assert read_level(client.get("/plots/grey?level=2")) == 2
 
 
-def test_an_executor_that_was_made_here_is_shut_down_here(on: Serve) -> None:
-    """With what waits in it; the next render makes another."""
+def test_a_created_executor_is_shut_down(on: Serve) -> None:
+    """Its waiting tasks are canceled, and the next render creates another."""
     made: list[Executor] = []
 
     def make() -> Executor:
@@ -433,8 +440,8 @@ def test_an_executor_that_was_made_here_is_shut_down_here(on: Serve) -> None:
     assert len(made) == 2
 
 
-def test_an_executor_is_made_with_the_first_render_only(on: Serve) -> None:
-    """Not when the app is made, which may be before a server forks."""
+def test_an_executor_is_created_with_the_first_render(on: Serve) -> None:
+    """The server may fork after the app is created."""
     made: list[Executor] = []
 
     def make() -> Executor:
@@ -450,19 +457,19 @@ def test_an_executor_is_made_with_the_first_render_only(on: Serve) -> None:
 
 
 @pytest.mark.parametrize("make", KINDS)
-def test_a_figure_in_a_figure_does_not_wait_for_its_own_thread(
+def test_a_nested_figure_is_rendered_in_the_same_place(
     on: Serve, make: MakeExecutor
 ) -> None:
-    """It is rendered in its place."""
+    """It does not wait for the executor's only thread or process."""
     client = on(make, MPLSTREAM_APP=FACTORY)
     assert client.get("/plots/nested").text == "data:image/png;"
 
 
 @pytest.mark.parametrize("path", ["nested", "nested-load"])
-def test_a_figure_in_a_figure_that_is_asked_for_meanwhile(
+def test_a_nested_figure_does_not_wait_for_its_own_request(
     on: Serve, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    """Its request waits for the only thread, which must not wait for it."""
+    """That request waits for the executor's only thread."""
     executor = Counted(1)
     app = on(executor, MPLSTREAM_APP="web:app").application
     # As if it stood in a module: threads have the very app that serves.
@@ -475,8 +482,8 @@ def test_a_figure_in_a_figure_that_is_asked_for_meanwhile(
         assert read_level(inner.result()) == 9
 
 
-def test_all_that_is_submitted_counts_as_pending(on: Serve, until: Path) -> None:
-    """How much an executor runs at once is its own affair; a hit is not counted."""
+def test_all_submitted_renders_count_as_pending(on: Serve, until: Path) -> None:
+    """The number of an executor's processes is unknown; hits are not counted."""
     executor = Counted(4)
     app = on(executor, MPLSTREAM_MAX_PENDING=2).application
     app.test_client().get("/plots/grey")
@@ -494,8 +501,8 @@ def test_all_that_is_submitted_counts_as_pending(on: Serve, until: Path) -> None
 
 
 @pytest.mark.slow
-def test_each_forked_web_process_makes_its_own(renders: Path) -> None:
-    """An app that is loaded before gunicorn forks renders in every worker."""
+def test_each_forked_web_process_creates_an_executor(renders: Path) -> None:
+    """gunicorn forks after it loads the app."""
     app = "tests.apps.worker_figures:create_served_app()"
     with Gunicorn(app, "--preload", "--workers", "2", worker_class="sync") as server:
         for number in range(12):
@@ -516,8 +523,8 @@ DOCUMENT = DOCS.joinpath("executors.md")
     "name",
     [pytest.param("processes", marks=pytest.mark.slow), "threads", "security"],
 )
-def test_the_documents_other_code_runs(on: Serve, name: str) -> None:
-    """Its executors render; tests/workers/test_dask.py has the cluster's."""
+def test_the_executors_of_the_documentation_render(on: Serve, name: str) -> None:
+    """``test_dask.py`` tests the cluster's."""
     blocks = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text("utf-8"), re.S)
     namespace: dict[str, Any] = {}
     code = next(code for code in blocks if re.search(rf"^(def )?{name}\b", code, re.M))
@@ -527,8 +534,8 @@ def test_the_documents_other_code_runs(on: Serve, name: str) -> None:
 
 
 @pytest.mark.slow
-def test_an_executor_from_before_a_fork_is_told(on: Serve) -> None:
-    """Its threads live in the parent: renders would hang, and nobody knew why."""
+def test_an_executor_from_before_a_fork_is_an_error(on: Serve) -> None:
+    """Its threads run in the parent, so renders would hang."""
     client = on(one_thread())
     reading, writing = os.pipe()
     pid = os.fork()
@@ -540,6 +547,6 @@ def test_an_executor_from_before_a_fork_is_told(on: Serve) -> None:
         os._exit(0)
     os.close(writing)
     os.waitpid(pid, 0)
-    with open(reading) as told:
-        assert "a callable that returns an executor" in told.read()
+    with open(reading) as message:
+        assert "a callable that returns an executor" in message.read()
     assert read_level(client.get("/plots/grey?level=2")) == 2

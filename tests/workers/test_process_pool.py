@@ -41,7 +41,7 @@ FACTORY = "tests.apps.worker_figures:create_worker_app"
 
 @pytest.fixture
 def pool() -> Iterator[Serve]:
-    """A client of an app with workers, two if not told otherwise."""
+    """A client of an app with workers, two if not message otherwise."""
     apps = []
 
     def make(**config: Any) -> FlaskClient:
@@ -63,8 +63,8 @@ def level(body: bytes) -> int:
 
 
 @pytest.mark.slow
-def test_a_worker_renders_what_the_web_process_would(pool: Serve) -> None:
-    """The same bytes in every format; not in the process that answers."""
+def test_a_worker_returns_the_same_bytes(pool: Serve) -> None:
+    """Each format is rendered in another process."""
     client, here = pool(), pool(MPLSTREAM_WORKERS=0)
     for name in ("png", "svg"):
         url = f"/plots/titled.{name}?title=a"
@@ -86,17 +86,15 @@ def test_a_worker_renders_what_the_web_process_would(pool: Serve) -> None:
         pytest.param("tests.apps.worker_figures:grey", "'level'", id="takes-arguments"),
     ],
 )
-def test_a_name_that_leads_to_no_app_is_refused_at_start(
-    name: str, reason: str
-) -> None:
-    """As far as that is known without an import of anything."""
-    told = register_invalid(plots, MPLSTREAM_WORKERS=1, MPLSTREAM_APP=name)
-    assert f"MPLSTREAM_APP is {name!r}" in told
-    assert reason in told
+def test_registration_rejects_a_wrong_app_name(name: str, reason: str) -> None:
+    """It imports nothing to find out."""
+    message = register_invalid(plots, MPLSTREAM_WORKERS=1, MPLSTREAM_APP=name)
+    assert f"MPLSTREAM_APP is {name!r}" in message
+    assert reason in message
 
 
-def test_without_workers_the_name_is_not_looked_at() -> None:
-    """An executor's machines may have what this one has not."""
+def test_the_app_name_is_not_checked_without_workers() -> None:
+    """The machines of an executor may have other modules."""
     for config in ({}, {"MPLSTREAM_EXECUTOR": grey_by_name}):
         app = Flask(__name__)
         app.config.from_mapping({"MPLSTREAM_APP": "no.such:app", **config})
@@ -114,10 +112,10 @@ def test_without_workers_the_name_is_not_looked_at() -> None:
         pytest.param("builtins:dict", "a function without arguments", id="no-app"),
     ],
 )
-def test_a_factory_that_makes_no_app_is_told(
+def test_a_factory_without_an_app_fails_each_render(
     pool: Serve, caplog: pytest.LogCaptureFixture, name: str, reason: str
 ) -> None:
-    """A worker finds it out when it starts, and each render says so."""
+    """A worker detects it at its start."""
     client = pool(MPLSTREAM_APP=name)
     for level in range(2):
         caplog.clear()
@@ -127,20 +125,20 @@ def test_a_factory_that_makes_no_app_is_told(
 
 
 @pytest.mark.slow
-def test_a_factory_that_makes_no_app_is_told_before_a_render(
+def test_a_factory_without_an_app_is_logged_before_a_render(
     pool: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Once, as soon as the first worker knows."""
+    """The first worker logs it once."""
     start_workers(pool(MPLSTREAM_APP="builtins:dict").application)
     wait_until(lambda: "The workers cannot render: MPLSTREAM_APP" in caplog.text)
     assert caplog.text.count("MPLSTREAM_APP") == 1
 
 
 @pytest.mark.slow
-def test_a_factory_that_fails_is_named(
+def test_the_error_of_a_factory_names_the_setting(
     pool: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its error is its own, and may be over at the next render."""
+    """The next render calls the factory again."""
     client = pool(MPLSTREAM_APP="tests.apps.worker_figures:failing_app")
     assert client.get("/plots/grey").status_code == 500
     assert "OSError: no database" in caplog.text
@@ -148,23 +146,23 @@ def test_a_factory_that_fails_is_named(
 
 
 @pytest.mark.slow
-def test_a_figure_in_a_figure_is_rendered_by_the_same_worker(pool: Serve) -> None:
-    """It neither waits for a second worker nor starts workers of its own."""
+def test_a_nested_figure_is_rendered_by_the_same_worker(pool: Serve) -> None:
+    """It neither waits for a second worker nor starts one."""
     client = pool(MPLSTREAM_WORKERS=1, MPLSTREAM_APP=FACTORY)
     assert client.get("/plots/nested").text == "data:image/png;"
 
 
-def test_a_function_behind_another_one_is_refused_at_start() -> None:
-    """Its name leads to what a decorator made of it."""
+def test_registration_rejects_a_function_hidden_by_a_decorator() -> None:
+    """A worker would import the decorator's result."""
     assert "@figure_route above its other" in register_invalid(
         other, MPLSTREAM_WORKERS=1
     )
 
 
-def test_without_pebble_the_extra_is_named(
+def test_a_missing_package_is_an_error_that_names_the_extra(
     plots: FigureBlueprint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The app does not start, and says what to install."""
+    """The app does not start."""
     monkeypatch.setattr("flask_mplstream.workers.dispatch.find_spec", lambda name: None)
     assert "flask-mplstream[workers]" in register_invalid(plots, MPLSTREAM_WORKERS=1)
     assert "flask-mplstream[budget]" in register_invalid(
@@ -173,10 +171,10 @@ def test_without_pebble_the_extra_is_named(
 
 
 @pytest.mark.slow
-def test_a_render_that_hangs_in_native_code_is_killed(
+def test_a_render_that_hangs_in_native_code_is_a_504(
     pool: Serve, tmp_path: Path
 ) -> None:
-    """504 in time, with what it had started, and the pool is whole again."""
+    """Its child processes are killed, and the worker is replaced."""
     client, pids = pool(MPLSTREAM_WORKERS=1), tmp_path / "pids"
     client.get("/plots/grey")
     began = time.monotonic()
@@ -189,8 +187,10 @@ def test_a_render_that_hangs_in_native_code_is_killed(
 
 
 @pytest.mark.slow
-def test_what_left_the_process_group_lives_on(pool: Serve, tmp_path: Path) -> None:
-    """A child in a separate session is not the worker's to end; the docs say so."""
+def test_a_process_in_another_session_survives_the_worker(
+    pool: Serve, tmp_path: Path
+) -> None:
+    """The documentation says so."""
     client, pids = pool(MPLSTREAM_WORKERS=1), tmp_path / "pids"
     client.get("/plots/grey")
     answer = client.get("/plots/hang-apart", query_string={"pids": pids})
@@ -200,23 +200,23 @@ def test_what_left_the_process_group_lives_on(pool: Serve, tmp_path: Path) -> No
         assert not gone(child, timeout_s=0.3)
     finally:
         os.kill(child, signal.SIGKILL)
-    told = DOCS.joinpath("workers.md").read_text()
-    assert "in a separate session lives on" in told.replace("\n", " ")
+    message = DOCS.joinpath("workers.md").read_text()
+    assert "in a separate session lives on" in message.replace("\n", " ")
 
 
 @pytest.mark.slow
-def test_a_worker_that_dies_costs_one_more_render(pool: Serve, tmp_path: Path) -> None:
-    """The request is answered by the next worker."""
+def test_a_render_of_a_dead_worker_is_repeated(pool: Serve, tmp_path: Path) -> None:
+    """The next worker answers the request."""
     client = pool(MPLSTREAM_WORKERS=1)
     answer = client.get("/plots/dies-once", query_string={"renders": tmp_path / "pids"})
     assert level(answer.data) == 5
 
 
 @pytest.mark.slow
-def test_a_render_that_is_lost_costs_one_more(
+def test_a_lost_render_is_repeated(
     pool: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It reached pebble just as that noticed the end of the process."""
+    """Pebble may lose a task that it gets as the process ends."""
     client = pool(MPLSTREAM_WORKERS=1)
     pid = int(client.get("/plots/pid").data)
     runner = AppState.of(client.application).renders()._runner
@@ -233,10 +233,10 @@ def test_a_render_that_is_lost_costs_one_more(
 
 
 @pytest.mark.slow
-def test_a_figure_that_kills_every_worker_is_an_error(
+def test_a_figure_that_kills_its_worker_fails_after_two_renders(
     pool: Serve, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """After two of them: no third one is tried, and others are served."""
+    """The pool then renders other pictures."""
     client, pids = pool(MPLSTREAM_WORKERS=1), tmp_path / "pids"
     answer = client.get("/plots/dies", query_string={"renders": pids})
     assert answer.status_code == 500
@@ -247,7 +247,7 @@ def test_a_figure_that_kills_every_worker_is_an_error(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "message"),
     [
         pytest.param("segfault", "exit code -11", id="segfault"),
         pytest.param("leaves", "SystemExit: enough", id="sys.exit"),
@@ -261,10 +261,10 @@ def test_a_figure_that_kills_every_worker_is_an_error(
         pytest.param("kind", "cannot be sent to a worker", id="local-class"),
     ],
 )
-def test_an_error_in_a_worker_is_told_here(
-    pool: Serve, caplog: pytest.LogCaptureFixture, path: str, told: str
+def test_an_error_in_a_worker_is_one_line_in_the_log(
+    pool: Serve, caplog: pytest.LogCaptureFixture, path: str, message: str
 ) -> None:
-    """In one line of the log, and the client learns nothing."""
+    """The answer does not contain it."""
     client = pool(MPLSTREAM_WORKERS=1, MPLSTREAM_WORKER_BYTES=2**29)
     answer = client.get(f"/plots/{path}")
     assert answer.status_code == 500
@@ -272,15 +272,15 @@ def test_an_error_in_a_worker_is_told_here(
     assert answer.json["detail"] == "The picture cannot be drawn."
     errors = [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR]
     assert len(errors) == 1
-    assert told in errors[0]
+    assert message in errors[0]
     assert client.get("/plots/grey").status_code == 200
 
 
 @pytest.mark.slow
-def test_an_error_in_a_worker_has_its_line(
+def test_an_error_in_a_worker_has_the_failing_line(
     pool: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Of the user's own code, whether the error can be pickled or not."""
+    """The error may be picklable or not."""
     client = pool(MPLSTREAM_WORKERS=1)
     for kind, line in (("own", 'raise ChartError("no'), ("odd", "raise OddError(1")):
         client.get(f"/plots/fails?kind={kind}")
@@ -288,16 +288,16 @@ def test_an_error_in_a_worker_has_its_line(
 
 
 @pytest.mark.slow
-def test_a_worker_is_replaced_after_some_renders(pool: Serve) -> None:
-    """Two each: what a figure function leaks does not grow for ever."""
+def test_a_worker_is_replaced_after_two_renders(pool: Serve) -> None:
+    """``MPLSTREAM_WORKER_RENDERS`` limits the memory that figure functions leak."""
     client = pool(MPLSTREAM_WORKERS=1, MPLSTREAM_WORKER_RENDERS=2)
     answers = [client.get("/plots/pid").text for _ in range(6)]
     assert [answers.count(pid) for pid in dict.fromkeys(answers)] == [2, 2, 2]
 
 
 @pytest.mark.slow
-def test_workers_may_start_before_the_first_render(pool: Serve) -> None:
-    """With any request to the app, in the background."""
+def test_any_request_starts_preloaded_workers(pool: Serve) -> None:
+    """They start in the background."""
     client = pool(MPLSTREAM_PRELOAD=True)
     client.get("/no/such/page")
     for thread in threading.enumerate():
@@ -308,10 +308,10 @@ def test_workers_may_start_before_the_first_render(pool: Serve) -> None:
 
 
 @pytest.mark.slow
-def test_a_worker_that_is_still_starting_is_not_killed(
+def test_a_starting_worker_is_not_killed_at_a_timeout(
     pool: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else a short ``timeout`` would start one after the other, and none in time."""
+    """A later request finds it ready."""
     monkeypatch.setattr("flask_mplstream.workers.process_pool.FREE_START_S", 0)
     began: list[KeptContext] = []
     start = KeptContext.Process
@@ -334,10 +334,10 @@ def test_a_worker_that_is_still_starting_is_not_killed(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("budget", [None, 30])
-def test_the_start_of_the_workers_is_not_the_time_of_a_picture(
+def test_the_start_of_workers_does_not_count_against_timeouts(
     pool: Serve, budget: int | None
 ) -> None:
-    """They start for longer than ``timeout``: leaders, followers and the queue wait."""
+    """Leaders, followers and queued requests wait longer than ``timeout``."""
     app = pool(
         MPLSTREAM_APP="tests.apps.worker_figures:slow_app",
         MPLSTREAM_TIMEOUT=2,
@@ -350,10 +350,10 @@ def test_the_start_of_the_workers_is_not_the_time_of_a_picture(
 
 
 @pytest.mark.slow
-def test_a_start_that_takes_too_long_is_the_time_of_the_pictures(
+def test_a_long_start_of_workers_counts_against_timeouts(
     pool: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A server has a limit of its own."""
+    """The server limits requests as well."""
     monkeypatch.setattr("flask_mplstream.workers.process_pool.FREE_START_S", 0.1)
     client = pool(
         MPLSTREAM_APP="tests.apps.worker_figures:slow_app", MPLSTREAM_TIMEOUT=0.5
@@ -361,10 +361,10 @@ def test_a_start_that_takes_too_long_is_the_time_of_the_pictures(
     assert client.get("/plots/grey").status_code == 503
 
 
-def test_a_clock_stands_still_while_the_only_workers_start(
+def test_the_clock_stops_while_the_first_worker_starts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """For a limited time, and not for a further worker."""
+    """It stops for a limited time, and not for a further worker."""
     now, is_up = 0.0, False
     monkeypatch.setattr(
         "flask_mplstream.workers.process_pool.time.monotonic", lambda: now
@@ -386,10 +386,10 @@ def test_a_clock_stands_still_while_the_only_workers_start(
 
 
 @pytest.mark.slow
-def test_queued_requests_wait_for_a_worker_that_starts(
+def test_queued_requests_wait_for_a_starting_worker(
     pool: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Longer than the part of ``timeout`` in which a render must begin otherwise."""
+    """They wait longer than the part of ``timeout`` in which a render must begin."""
     monkeypatch.setattr("flask_mplstream.workers.process_pool.FREE_START_S", 0)
     monkeypatch.setattr("flask_mplstream.workers.process_pool.LATEST_START", 0.02)
     app = pool(MPLSTREAM_WORKERS=1, MPLSTREAM_TIMEOUT=30).application
@@ -400,10 +400,10 @@ def test_queued_requests_wait_for_a_worker_that_starts(
 
 
 @pytest.mark.slow
-def test_a_render_that_begins_late_is_not_killed_for_it(
+def test_a_render_that_begins_late_is_not_killed(
     pool: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The request is told to come again, and finds the same worker."""
+    """The request gets a 503, and the next one finds the same worker."""
     monkeypatch.setattr("flask_mplstream.workers.process_pool.FREE_START_S", 0)
     killed: list[str] = []
     client = pool(
@@ -420,10 +420,10 @@ def test_a_render_that_begins_late_is_not_killed_for_it(
 
 
 @pytest.mark.slow
-def test_a_request_does_not_wait_for_workers_that_were_stopped(
+def test_a_render_of_a_stopped_pool_is_refused_at_once(
     pool: Serve, tmp_path: Path
 ) -> None:
-    """Its render is gone with them: it is refused at once."""
+    """Its worker is killed."""
     app = pool(MPLSTREAM_WORKERS=1).application
     app.test_client().get("/plots/grey")
     with ThreadPoolExecutor(1) as threads:
@@ -435,8 +435,8 @@ def test_a_request_does_not_wait_for_workers_that_were_stopped(
 
 
 @pytest.mark.slow
-def test_a_pool_that_was_stopped_leaves_no_process() -> None:
-    """Where a request was just beginning."""
+def test_a_stopped_pool_leaves_no_process() -> None:
+    """A request may begin as the pool stops."""
     startup = Startup(memory_bytes=2**30, app_name=None, modules=())
     stopped = Pool(1, startup, max_renders=0, on_killed=print)
     stopped.stop()
@@ -449,8 +449,8 @@ def test_a_pool_that_was_stopped_leaves_no_process() -> None:
 
 
 @pytest.mark.slow
-def test_no_worker_free_in_time_is_a_503(pool: Serve, tmp_path: Path) -> None:
-    """Nobody waits longer than ``timeout``, and a hit waits for nobody."""
+def test_a_request_without_a_free_worker_is_a_503(pool: Serve, tmp_path: Path) -> None:
+    """It waits until its ``timeout``; hits do not wait."""
     quick = FigureBlueprint("quick", __name__)
     quick.figure_route("/quick", timeout=0.3)(grey_by_name)
     app = Flask(__name__)
@@ -476,10 +476,10 @@ def grey_by_name(level: int = 0) -> Figure:
     return grey(level)
 
 
-def test_the_limit_counts_from_what_a_process_has(
+def test_the_memory_limit_excludes_the_imports(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Imports are not charged to the figure; a lower hard limit stays."""
+    """A lower hard limit is kept."""
     import resource
 
     limits: list[tuple[int, int]] = []
