@@ -24,7 +24,7 @@ from ..errors import ConfigError, OverloadedError, cut, suggest
 from ..forks import call_in_child, notice_fork
 from ..limits.deadline import Deadline
 from ..render_stage import RenderStage, enter
-from .count_bounds import bound_counts, lift_bounds
+from .figure_guards import guard_figures, lift_guards
 from .figure_reuse import stop_watching
 from .glyph_warnings import gather_warnings, stop_gathering
 from .matplotlib_globals import (
@@ -37,7 +37,7 @@ from .matplotlib_globals import (
 )
 from .style_rcparams import check_params
 from .styles import Style, layers_of
-from .untrusted_text import guarded, lift_guards
+from .untrusted_text import forget_broken_mathtext
 
 #: Fixed ids in SVG, so that equal figures give equal bytes on every machine. No
 #: LaTeX, even if the server's matplotlibrc enables it.
@@ -92,7 +92,7 @@ def _renew_lock() -> None:
         figures._render_lock = threading.RLock()
     if _found is not None and _found.thread != threading.get_ident():
         _found.restore()
-        for lift in (lift_guards, lift_bounds, stop_gathering, stop_watching):
+        for lift in (lift_guards, stop_gathering, stop_watching):
             lift()
         _found = None
 
@@ -138,10 +138,10 @@ def gate(
         _hold_lock(deadline or Deadline(None)),
         enter(RenderStage.FIGURE),
         _restore_globals(),
-        guarded(),
-        bound_counts(),
+        guard_figures(),
         gather_warnings(name),
     ):
+        forget_broken_mathtext()
         if style is not None:
             _use(style)
             if mpl.rcParams["svg.hashsalt"] is None:  # "default" resets it.
@@ -171,10 +171,10 @@ def _hold_lock(deadline: Deadline) -> Iterator[None]:
     lock = _lock  # A fork replaces _lock while this one is held.
     if not lock.acquire(timeout=deadline.lock_timeout_s):
         raise OverloadedError(
-            f"Other pictures were drawn, and this one had no turn in "
-            f"{deadline.timeout_s:g} seconds.{deadline}",
+            f"The picture waited {deadline.timeout_s:g} seconds for other renders."
+            f"{deadline}",
             fix="Render in more processes (MPLSTREAM_WORKERS), make figure functions "
-            "faster, or let fewer pictures wait (MPLSTREAM_MAX_PENDING).",
+            "faster, or reduce MPLSTREAM_MAX_PENDING.",
         )
     try:
         yield

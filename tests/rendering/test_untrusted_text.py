@@ -30,7 +30,7 @@ from flask_mplstream import (
     TexError,
     render,
 )
-from flask_mplstream.rendering import count_bounds
+from flask_mplstream.rendering import figure_guards
 from flask_mplstream.rendering.figure_lock import gate
 from flask_mplstream.rendering.safe_links import safe_link
 from tests.support.pictures import pixels
@@ -155,7 +155,7 @@ def latex_measured() -> Figure:
 @pytest.mark.parametrize("build", [latex, latex_by_rc, latex_measured])
 def test_latex_is_refused(build: Callable[[], Figure], name: str) -> None:
     """It reads files; nothing of it is started, not even to measure."""
-    with pytest.raises(TexError, match="Mathtext needs no usetex"):
+    with pytest.raises(TexError, match="without usetex"):
         render(build, name)
     assert not mpl.rcParams["text.usetex"]
 
@@ -505,8 +505,8 @@ def test_too_many_ticks_of_a_url_are_a_400(
 
 def test_no_guard_of_a_number_is_left() -> None:
     """Matplotlib is as it was imported, also after an error."""
-    before = [vars(owner)[name] for owner, name, _ in count_bounds._GUARDS]
+    before = [vars(owner)[name] for owner, name, _ in figure_guards._GUARDS]
     with pytest.raises(ImageTooLargeError):
         render(lambda: many_ticks(10**6))
-    assert [vars(owner)[name] for owner, name, _ in count_bounds._GUARDS] == before
+    assert [vars(owner)[name] for owner, name, _ in figure_guards._GUARDS] == before
     assert vars(ticker)["np"] is np

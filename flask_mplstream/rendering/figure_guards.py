@@ -1,4 +1,4 @@
-"""Bounds on counts and sizes that Matplotlib would draw without limit.
+"""Guards in Matplotlib: bounds on counts and sizes, no LaTeX, no unsafe links.
 
 Render layer. If an axis limit, a bin count or a width comes from a URL, a simple
 ``MultipleLocator(1)`` can block the process for minutes. The guards are active while
@@ -17,14 +17,17 @@ import numpy as np
 from matplotlib import lines, ticker
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.backend_bases import GraphicsContextBase
 from matplotlib.collections import _CollectionWithSizes
 from matplotlib.contour import ContourSet
 from matplotlib.dates import RRuleLocator
 from matplotlib.font_manager import FontProperties
 from matplotlib.path import Path
 from matplotlib.streamplot import StreamMask
+from matplotlib.texmanager import TexManager
 
 from ..errors import ImageTooLargeError
+from .untrusted_text import drop_unsafe_links, refuse_tex
 
 #: Tick candidates that a locator may create; it draws few of them.
 MAX_CANDIDATES = 100_000
@@ -229,16 +232,20 @@ _GUARDS: Sequence[tuple[Any, str, Callable[[Any], Any]]] = (
     (Axes, "hexbin", _bound_argument("gridsize", 4, *_CELLS, may_be_two=True)),
     (StreamMask, "__init__", _bound_argument("density", 1, *_DENSITY, may_be_two=True)),
     (ContourSet, "_process_levels", _bound_levels),
+    # All use of LaTeX, and all links in SVG and PDF, go through these two methods.
+    (TexManager, "make_dvi", lambda _: classmethod(refuse_tex)),
+    (GraphicsContextBase, "set_url", drop_unsafe_links),
 )
 _FOUND = [vars(owner)[name] for owner, name, _ in _GUARDS]
 _GUARDED = [guard(found) for found, (*_, guard) in zip(_FOUND, _GUARDS, strict=True)]
 
 
 @contextmanager
-def bound_counts() -> Iterator[None]:
-    """Refuse figures with too many or too large parts.
+def guard_figures() -> Iterator[None]:
+    """Refuse figures with too many or too large parts or LaTeX; drop unsafe links.
 
     :raises ImageTooLargeError: in the block, from the Matplotlib call at fault.
+    :raises TexError: in the block, if a text requires LaTeX.
     """
     found = [vars(owner)[name] for owner, name, _ in _GUARDS]
     _set(_GUARDED)
@@ -248,7 +255,7 @@ def bound_counts() -> Iterator[None]:
         _set(found)
 
 
-def lift_bounds() -> None:
+def lift_guards() -> None:
     """Restore Matplotlib's original functions."""
     _set(_FOUND)
 
