@@ -19,7 +19,7 @@ try:
     from prometheus_client.multiprocess import MultiProcessCollector
 except ImportError as error:
     raise ImportError(
-        "The metrics want the package prometheus_client: "
+        "The metrics require prometheus_client. Install it with "
         "pip install 'flask-mplstream[metrics]'."
     ) from error
 
@@ -69,8 +69,8 @@ def export_metrics(
     """
     if EXTENSION in app.extensions:
         raise ConfigError(
-            f"export_metrics was called before for the app {app.name!r}. Call it once: "
-            f"it counts all figures of the app."
+            f"export_metrics() was already called for the app {app.name!r}. Call it "
+            f"once; it counts all figures of the app."
         )
     if registry is None:
         registry = CollectorRegistry()
@@ -86,8 +86,8 @@ def _metrics(app: Flask, registry: CollectorRegistry) -> _Metrics:
         return _Metrics(app, registry)
     except ValueError as error:
         raise ConfigError(
-            f"The registry has metrics of these names already: {error}. Two apps that "
-            f"export metrics need registries of their own; leave registry=… out."
+            f"The registry already has metrics with these names: {error}. Use a "
+            f"separate registry for each app, or omit registry=…."
         ) from error
 
 
@@ -108,15 +108,15 @@ class _Metrics:
         counter = partial(Counter, registry=registry)
         self._requests = counter(
             "mplstream_requests_total",
-            "Answers of figure routes.",
+            "Responses of figure routes.",
             ["figure", "status", "cache"],
         )
         self._bytes = counter(
-            "mplstream_response_bytes_total", "Bytes of their bodies.", ["figure"]
+            "mplstream_response_bytes_total", "Bytes of response bodies.", ["figure"]
         )
         self._render_seconds = Histogram(
             "mplstream_render_seconds",
-            "Seconds that a render took, without waiting for its turn.",
+            "Seconds of a render, without the wait for its turn.",
             ["figure"],
             buckets=BUCKETS_S,
             registry=registry,
@@ -128,37 +128,39 @@ class _Metrics:
         )
         self._failures = counter(
             "mplstream_render_failures_total",
-            "Renders that failed or took too long.",
+            "Renders that failed or timed out.",
             ["figure"],
         )
         self._pending = Gauge(
             "mplstream_renders_pending",
-            "Renders that wait for their turn or run.",
+            "Renders that wait or run.",
             ["figure"],
             multiprocess_mode="livesum",
             registry=registry,
         )
         self._killed = counter(
-            "mplstream_workers_killed_total", "Worker processes lost.", ["reason"]
+            "mplstream_workers_killed_total",
+            "Worker processes lost.",
+            ["reason"],
         )
         self._listen(app)
 
     def _listen(self, app: Flask) -> None:
-        figure_served.connect(self._count_answer, app)
+        figure_served.connect(self._count_response, app)
         figure_rendered.connect(self._count_render, app)
         figure_failed.connect(self._count_failure, app)
         render_began.connect(self._begin, app)
         render_ended.connect(self._end, app)
         worker_killed.connect(self._count_killed, app)
 
-    def _count_answer(
+    def _count_response(
         self, app: Flask, figure: str, status: int, cache: str | None, body_bytes: int
     ) -> None:
         self._requests.labels(figure, status, cache or "none").inc()
         self._bytes.labels(figure).inc(body_bytes)
 
     def _count_render(
-        self, app: Flask, figure: str, image: RenderedImage, **told: Any
+        self, app: Flask, figure: str, image: RenderedImage, **_: Any
     ) -> None:
         steps = dict(image.timings_s)
         for step, seconds in steps.items():
@@ -166,7 +168,7 @@ class _Metrics:
         steps.pop("wait", None)
         self._render_seconds.labels(figure).observe(sum(steps.values()))
 
-    def _count_failure(self, app: Flask, figure: str, **told: Any) -> None:
+    def _count_failure(self, app: Flask, figure: str, **_: Any) -> None:
         self._failures.labels(figure).inc()
 
     def _begin(self, app: Flask, figure: str) -> None:

@@ -302,7 +302,7 @@ def check_size(
     :raises ImageTooLargeError: naming the size and the limit.
     """
     if not (math.isfinite(width) and math.isfinite(height)):
-        raise ImageTooLargeError(f"The picture's size is {width} x {height} pixels.")
+        raise ImageTooLargeError(f"The picture has {width} x {height} pixels.")
     if is_too_large(width, height, max_pixels):
         error = ImageTooLargeError(
             f"The picture would have {int(width)} x {int(height)} pixels; the limit is "

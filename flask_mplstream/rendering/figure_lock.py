@@ -143,13 +143,13 @@ def gate(
     ):
         forget_broken_mathtext()
         if style is not None:
-            _use(style)
+            _apply(style)
             if mpl.rcParams["svg.hashsalt"] is None:  # "default" resets it.
                 mpl.rcParams["svg.hashsalt"] = _RC["svg.hashsalt"]
         yield
 
 
-def _use(style: Style) -> None:
+def _apply(style: Style) -> None:
     """Apply *style* and its time zone, which Matplotlib ignores in styles."""
     for layer in layers_of(style):
         if isinstance(layer, Mapping):
@@ -242,7 +242,7 @@ def check_style(style: Style | None, label: str = "style") -> None:
                 warnings.simplefilter("error")
                 with gate(layer):
                     if mpl.rcParams["text.usetex"]:
-                        raise ValueError("LaTeX could read files of the server")
+                        raise ValueError("LaTeX could read the server's files")
         except ConfigError as error:
             raise ConfigError(f"{label}: {error}") from error
         except (KeyError, ValueError, TypeError, UserWarning) as error:

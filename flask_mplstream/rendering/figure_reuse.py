@@ -49,8 +49,8 @@ def build_once(build: Callable[[], object], source: str) -> Figure:
 
 def _reuse_error(what: str) -> FigureTypeError:
     return FigureTypeError(
-        f"{what} a figure of an earlier call, whose lines and texts would be in this "
-        f"picture too: make a new one in the function, for example with plt.subplots()."
+        f"{what} a figure of an earlier call. Its lines and texts would appear in this "
+        f"picture. Create a new figure in the function, such as with plt.subplots()."
     )
 
 

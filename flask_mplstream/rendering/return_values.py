@@ -61,11 +61,11 @@ def _likely_fix(returned: object) -> str | None:
     if isinstance(returned, FunctionType | MethodType | BuiltinFunctionType):
         return f"Call it: return {returned.__name__}()."
     if isinstance(returned, bytes | str | BytesIO):
-        return "Return the figure itself, which is drawn and encoded for you."
+        return "Return the figure itself. The package draws and encodes it."
     if package in ("pandas", "polars", "xarray"):
-        return "Return a figure or axes, such as data.plot() gives for pandas."
+        return "Return a figure or axes, such as data.plot() for pandas."
     if package in ("plotly", "altair", "bokeh", "PIL"):
-        return "Return a figure of Matplotlib, as this package draws no other."
+        return "Return a Matplotlib figure, the only kind that is supported."
     return None
 
 
@@ -96,7 +96,7 @@ def _figure_of(artist: Artist, source: str) -> Figure:
         return figure
     raise FigureTypeError(
         f"{source} returned {artist!r}, which belongs to no figure. Add it to one, "
-        f"for example with ax.add_artist()."
+        f"such as with ax.add_artist()."
     )
 
 
@@ -110,5 +110,5 @@ def _not_a_figure(returned: object, source: str) -> FigureTypeError:
         fix = "Did you forget to return the figure?"
         return FigureTypeError(f"{source} returned None. {fix}")
     return FigureTypeError(
-        f"{source} returned {type(returned)!r}. Accepted are: {ACCEPTED}."
+        f"{source} returned {type(returned)!r}. Return one of: {ACCEPTED}."
     )

@@ -16,8 +16,8 @@ from matplotlib.dates import DateFormatter
 from ..errors import ConfigError, suggest
 from .styles import Style, layers_of
 
-_NO_WINDOW = "It is for windows, which a server does not open: leave it out"
-_NOT_SERVED = "It is for files that are not served: leave it out"
+_NO_WINDOW = "It affects windows, which a server does not open. Remove it"
+_NOT_SERVED = "It affects files that are not served. Remove it"
 #: The fix for a parameter, by its name or, with a final dot, its prefix.
 _REFUSED: Mapping[str, str] = {
     **dict.fromkeys(
@@ -29,10 +29,10 @@ _REFUSED: Mapping[str, str] = {
         _NO_WINDOW,
     ),
     **dict.fromkeys(("animation.", "pgf.", "ps.", "savefig.orientation"), _NOT_SERVED),
-    "savefig.format": "Write formats=['svg'] as an option of the route",
+    "savefig.format": "Use the route option formats=['svg']",
     "date.epoch": "Call matplotlib.dates.set_epoch() before the first figure",
-    "text.usetex": "LaTeX could read files of the server: leave it out",
-    "svg.image_inline": "An SVG is sent as one file: leave it out",
+    "text.usetex": "LaTeX could read the server's files. Remove it",
+    "svg.image_inline": "An SVG is sent as one file. Remove it",
 }
 #: Allowed values of refused parameters.
 _HARMLESS: Mapping[str, object] = {"text.usetex": False, "svg.image_inline": True}
@@ -56,14 +56,14 @@ def check_params(style: Style | None, label: str = "style") -> None:
 def _find_fault(name: object, value: Any) -> str | None:
     if not isinstance(name, str) or name not in mpl.rcParams:
         fix = suggest(name, list(mpl.rcParams)) or "See matplotlib.rcParams."
-        return f"{name!r}, which is not a parameter of Matplotlib. {fix}"
+        return f"{name!r}, which is not an rcParam. {fix}"
     if name == "timezone" and not _is_zone(value):
-        return f"the timezone {value!r}, which is not known. Try 'Europe/Berlin'."
+        return f"the timezone {value!r}, which is unknown. Try 'Europe/Berlin'."
     if name in _HARMLESS and value == _HARMLESS[name]:
         return None
     for beginning, fix in _REFUSED.items():
         if name == beginning or (beginning[-1] == "." and name.startswith(beginning)):
-            return f"{name!r}, which cannot be set here. {fix}."
+            return f"{name!r}, which a style cannot set. {fix}."
     return None
 
 

@@ -226,7 +226,7 @@ def test_the_metrics_are_not_kept(metrics: Metrics) -> None:
 
 
 def test_two_apps_count_for_themselves(plots: FigureBlueprint, serve: Serve) -> None:
-    """In registries of their own."""
+    """Each app has a separate registry."""
 
     @plots.figure_route("/walk")
     def walk() -> Figure:
@@ -241,7 +241,7 @@ def test_two_apps_count_for_themselves(plots: FigureBlueprint, serve: Serve) -> 
 
 def test_a_second_call_is_refused(metrics: Metrics) -> None:
     """Else all would be counted twice."""
-    with pytest.raises(ConfigError, match="before for the app"):
+    with pytest.raises(ConfigError, match="already called for the app"):
         export_metrics(metrics.client.application, path="/other")
 
 
@@ -249,7 +249,7 @@ def test_a_registry_of_two_apps_is_refused() -> None:
     """And the second app has no route that tells the counts of the first."""
     registry, other = CollectorRegistry(), Flask("other")
     export_metrics(Flask("one"), registry=registry)
-    with pytest.raises(ConfigError, match="registries of their own"):
+    with pytest.raises(ConfigError, match="separate registry"):
         export_metrics(other, registry=registry)
     assert other.test_client().get("/metrics").status_code == 404
 

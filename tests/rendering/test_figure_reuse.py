@@ -90,7 +90,8 @@ def test_a_figure_is_the_picture_of_one_call(
     assert client.get("/plots/shared?n=1").status_code == 200  # A hit.
     for url in ("/plots/shared?n=2", "/plots/shared?n=1&_scale=2"):
         with pytest.raises(
-            FigureTypeError, match=r"user_s returned .* make a new one in the function"
+            FigureTypeError,
+            match=r"user_s returned .* Create a new figure in",
         ):
             client.get(url)
 
