@@ -90,7 +90,7 @@ class AppState:
         try:
             return self.routes[endpoint]
         except KeyError:
-            raise _unknown_figure(endpoint, list(self.routes)) from None
+            raise _explain_unknown_figure(endpoint, list(self.routes)) from None
 
     def add(self, route: FigureRoute, blueprint: object) -> None:
         """Add *route* of *blueprint*."""
@@ -116,7 +116,7 @@ class AppState:
             known = [route.endpoint for route in own]
             if end.count(".") == 1:
                 known = [endpoint.rpartition(".")[2] for endpoint in known]
-            raise _unknown_figure(name, list(dict.fromkeys(known)))
+            raise _explain_unknown_figure(name, list(dict.fromkeys(known)))
         return named
 
     def invalidate_tags(self, tags: Iterable[str]) -> None:
@@ -272,7 +272,7 @@ def check_name(name: object) -> None:
         )
 
 
-def _unknown_figure(name: str, known: list[str]) -> UnknownFigureError:
+def _explain_unknown_figure(name: str, known: list[str]) -> UnknownFigureError:
     problem = f"There is no figure route {cut(name)!r}"
     if not known:
         return UnknownFigureError(f"{problem}. Did you register the blueprint?")

@@ -85,7 +85,7 @@ def check_cache_type(config: Mapping[str, Any]) -> None:
             )
 
 
-def _kind(config: Mapping[str, Any]) -> str:
+def _name_backend(config: Mapping[str, Any]) -> str:
     """Return the class name in ``CACHE_TYPE``, with its module if it is the app's."""
     path = str(config["CACHE_TYPE"])
     is_own = path.startswith((backends.__name__, MemoryCache.__module__))
@@ -100,7 +100,7 @@ def _make_cache(app: Flask, embedded_bytes: int) -> Cache:
     check_cache_type(app.config)
     made = Cache(with_jinja2_ext=False)
     try:
-        made.init_app(app, _own_config(app.config, embedded_bytes))
+        made.init_app(app, _override_config(app.config, embedded_bytes))
         backend = app.extensions["cache"][made]
         limit_memcached(backend)
         check_redis(backend)
@@ -108,12 +108,13 @@ def _make_cache(app: Flask, embedded_bytes: int) -> Cache:
         app.extensions.get("cache", {}).pop(made, None)
         raise ConfigError(
             f"The cache cannot be made from the CACHE_* settings: "
-            f"{type(error).__name__}: {error}. Check those of {_kind(app.config)!r}."
+            f"{type(error).__name__}: {error}. Check those of "
+            f"{_name_backend(app.config)!r}."
         ) from error
     return made
 
 
-def _own_config(config: Mapping[str, Any], embedded_bytes: int) -> dict[str, Any]:
+def _override_config(config: Mapping[str, Any], embedded_bytes: int) -> dict[str, Any]:
     """Return Flask-Caching's settings that override those in *config*.
 
     They avoid Flask-Caching's warnings, which fail the picture if warnings are
@@ -125,7 +126,7 @@ def _own_config(config: Mapping[str, Any], embedded_bytes: int) -> dict[str, Any
             "CACHE_OPTIONS": {"max_bytes": embedded_bytes},
             "CACHE_SERIALIZER": None,
         }
-    kind, own = _kind(config), dict[str, Any]()
+    kind, own = _name_backend(config), dict[str, Any]()
     options = config.get("CACHE_OPTIONS") or {}
     if not isinstance(options, Mapping):
         raise TypeError(f"CACHE_OPTIONS is {cut(repr(options))}. It must be a dict")

@@ -60,7 +60,7 @@ def make_error_body(
     """Return the body for *problem* and its media type."""
     if request.headers.get("Sec-Fetch-Dest") != "image":
         return problem.body(quote(request.path)), PROBLEM_TYPE
-    look = _look(request.environ.get("QUERY_STRING", ""))
+    look = _read_look(request.environ.get("QUERY_STRING", ""))
     message = MESSAGES.get(problem.status, _DEFAULT)
     if current_app.debug:
         message = replace(message, details=problem.detail)
@@ -77,7 +77,7 @@ def make_error_body(
     return body, "image/png"
 
 
-def _look(query: str) -> dict[str, Any]:
+def _read_look(query: str) -> dict[str, Any]:
     """Return ``_scale``, ``_width`` and ``_theme`` of *query*, without invalid ones."""
     look: dict[str, Any] = {}
     with suppress(ArgumentsError):

@@ -57,36 +57,38 @@ def make_openapi_document(
     """
     state = AppState.of(app)
     if blueprint is not None and blueprint not in app.blueprints:
-        known = sorted({_tag(route) for route in state.routes.values()})
+        known = sorted({_get_tag(route) for route in state.routes.values()})
         listed = ", ".join(known) or "none"
         fix = suggest(blueprint, known) or f"Blueprints with figures: {listed}."
         raise UnknownFigureError(f"There is no blueprint {blueprint!r}. {fix}")
-    routes = [r for r in state.routes.values() if blueprint in (None, _tag(r))]
+    routes = [r for r in state.routes.values() if blueprint in (None, _get_tag(r))]
     shown = [r for r in routes if not r.options.signed and may_tell(r)]
     has_budget = state.settings.client_budget is not None
     return {
         "openapi": "3.1.0",
         "info": {"title": app.name, "version": version("flask-mplstream")},
         "servers": [{"url": root or "/"}],
-        "tags": [{"name": name} for name in dict.fromkeys(map(_tag, shown))],
-        "paths": _paths(app, shown, has_budget=has_budget),
+        "tags": [{"name": name} for name in dict.fromkeys(map(_get_tag, shown))],
+        "paths": _list_paths(app, shown, has_budget=has_budget),
         "components": _COMPONENTS,
     }
 
 
-def _tag(route: FigureRoute) -> str:
+def _get_tag(route: FigureRoute) -> str:
     return route.endpoint.rpartition(".")[0]
 
 
-def _paths(app: Flask, routes: Iterable[FigureRoute], *, has_budget: bool) -> _Json:
+def _list_paths(
+    app: Flask, routes: Iterable[FigureRoute], *, has_budget: bool
+) -> _Json:
     paths: dict[str, dict[str, _Json]] = {}
     for route in routes:
         for rule in sorted(app.url_map.iter_rules(route.endpoint), key=str):
             path = RULE_VARIABLE.sub(r"{\1}", rule.rule)
-            paths[path] = {"get": _picture_operation(route, rule, has_budget)}
-            if "_format" in _variables(rule):
+            paths[path] = {"get": _make_picture_operation(route, rule, has_budget)}
+            if "_format" in _get_variables(rule):
                 path = path.replace("{_format}", SCHEMA_NAME)
-                paths[path] = {"get": _schema_operation(route, rule)}
+                paths[path] = {"get": _make_schema_operation(route, rule)}
     # An app may add rules to an endpoint.
     taken: set[str] = set()
     for item in paths.values():
@@ -96,13 +98,13 @@ def _paths(app: Flask, routes: Iterable[FigureRoute], *, has_budget: bool) -> _J
     return paths
 
 
-def _variables(rule: Rule) -> Mapping[str, BaseConverter]:
+def _get_variables(rule: Rule) -> Mapping[str, BaseConverter]:
     """Return the variables of *rule*, for which it has no public attribute."""
     return rule._converters
 
 
-def _picture_operation(route: FigureRoute, rule: Rule, has_budget: bool) -> _Json:
-    names_format = "_format" in _variables(rule)
+def _make_picture_operation(route: FigureRoute, rule: Rule, has_budget: bool) -> _Json:
+    names_format = "_format" in _get_variables(rule)
     formats = [*route.options.formats]
     own = route.parameters.json_schema()["properties"]
     if names_format:
@@ -111,30 +113,32 @@ def _picture_operation(route: FigureRoute, rule: Rule, has_budget: bool) -> _Jso
     summary = summarize(route.function)
     rest = route.parameters.description.removeprefix(summary).strip()
     conditions = {
-        HTTPStatus.NOT_FOUND: bool(_variables(rule)),
+        HTTPStatus.NOT_FOUND: bool(_get_variables(rule)),
         HTTPStatus.NOT_ACCEPTABLE: not names_format,
         HTTPStatus.TOO_MANY_REQUESTS: has_budget,
     }
     problems = [str(s.value) for s in _PROBLEMS if conditions.get(s, True)]
     return {
         "operationId": route.endpoint + (".format" if names_format else ""),
-        "tags": [_tag(route)],
+        "tags": [_get_tag(route)],
         **({"summary": summary} if summary else {}),
         **({"description": rest} if rest else {}),
         "parameters": [
-            *_path_parameters(rule, own),
-            *_query_parameters(route.parameters, route.rule_names).values(),
-            *_reserved_of(route),
+            *_read_path(rule, own),
+            *_read_query(route.parameters, route.rule_names).values(),
+            *_narrow_reserved(route),
         ],
         "responses": {
-            "200": _picture("The picture.", formats),
-            "206": _picture("A part of the picture.", formats, "Content-Range"),
-            **_refer("304", *problems),
+            "200": _describe_picture("The picture.", formats),
+            "206": _describe_picture(
+                "A part of the picture.", formats, "Content-Range"
+            ),
+            **_use_responses("304", *problems),
         },
     }
 
 
-def _reserved_of(route: FigureRoute) -> Iterator[_Json]:
+def _narrow_reserved(route: FigureRoute) -> Iterator[_Json]:
     """Yield the reserved parameters, narrowed to the limits of *route*."""
     limits = {
         "_scale": {"enum": [*route.options.scales]},
@@ -148,33 +152,33 @@ def _reserved_of(route: FigureRoute) -> Iterator[_Json]:
             yield {**shared, "schema": narrowed}
 
 
-def _schema_operation(route: FigureRoute, rule: Rule) -> _Json:
-    own = [p for p in _path_parameters(rule, {}) if p["name"] != "_format"]
+def _make_schema_operation(route: FigureRoute, rule: Rule) -> _Json:
+    own = [p for p in _read_path(rule, {}) if p["name"] != "_format"]
     return {
         "operationId": f"{route.endpoint}.schema",
-        "tags": [_tag(route)],
+        "tags": [_get_tag(route)],
         "summary": f"The JSON Schema of the query of {route.endpoint}.",
         "parameters": own,
         "responses": {
             "200": {
                 "description": "The schema.",
-                "headers": _headers("ETag", "Cache-Control"),
+                "headers": _use_headers("ETag", "Cache-Control"),
                 "content": {SCHEMA_TYPE: {"schema": {"type": "object"}}},
             },
-            **_refer("304", *(["404"] if own else [])),
+            **_use_responses("304", *(["404"] if own else [])),
         },
     }
 
 
-def _path_parameters(rule: Rule, own: Mapping[str, _Json]) -> Iterator[_Json]:
+def _read_path(rule: Rule, own: Mapping[str, _Json]) -> Iterator[_Json]:
     """Yield the variables of *rule*, narrowed by their schemas in *own*."""
-    for name, converter in _variables(rule).items():
-        schema = {**_of_converter(converter), **_said(own.get(name, {}))}
+    for name, converter in _get_variables(rule).items():
+        schema = {**_read_converter(converter), **_narrow(own.get(name, {}))}
         schema.pop("default", None)  # The path always has a value.
         yield {"name": name, "in": "path", "required": True, "schema": schema}
 
 
-def _of_converter(converter: BaseConverter) -> _Json:
+def _read_converter(converter: BaseConverter) -> _Json:
     """Return the JSON Schema of the values that *converter* accepts."""
     match converter:
         case IntegerConverter() | FloatConverter():
@@ -189,27 +193,25 @@ def _of_converter(converter: BaseConverter) -> _Json:
     return {"type": "string", "minLength": 1}
 
 
-def _query_parameters(
-    parameters: Parameters, excluded: Collection[str]
-) -> dict[str, _Json]:
+def _read_query(parameters: Parameters, excluded: Collection[str]) -> dict[str, _Json]:
     """Return the query's *parameters* by name, without the *excluded* ones."""
     schema = parameters.json_schema(excluded)
     return {
-        name: _query_parameter(name, own, is_required=name in schema["required"])
+        name: _read_parameter(name, own, is_required=name in schema["required"])
         for name, own in schema["properties"].items()
     }
 
 
-def _query_parameter(name: str, schema: _Json, *, is_required: bool) -> _Json:
-    said = _said(schema)
-    is_list = said.get("type") == "array"
+def _read_parameter(name: str, schema: _Json, *, is_required: bool) -> _Json:
+    narrowed = _narrow(schema)
+    is_list = narrowed.get("type") == "array"
     may_be_none = any(o.get("type") == "null" for o in schema.get("anyOf", ()))
     # An empty text means an empty list or None.
-    may_be_empty = "minItems" not in said if is_list else may_be_none
+    may_be_empty = "minItems" not in narrowed if is_list else may_be_none
     return {
         "name": name,
         "in": "query",
-        "schema": said,
+        "schema": narrowed,
         **({"required": True} if is_required else {}),
         **{n: text for n, text in schema.items() if n == "description"},
         **({"style": "form", "explode": True} if is_list else {}),
@@ -217,27 +219,29 @@ def _query_parameter(name: str, schema: _Json, *, is_required: bool) -> _Json:
     }
 
 
-def _said(schema: _Json) -> _Json:
+def _narrow(schema: _Json) -> _Json:
     """Return *schema* for values in a URL, which cannot express ``None``."""
     # A URL may repeat an item of a set.
-    said = {n: value for n, value in schema.items() if n != "uniqueItems"}
-    if "anyOf" in said:
-        options = [o for o in said.pop("anyOf") if o.get("type") != "null"]
-        said = join_options(options, said)
-    if said.get("default", ...) is None:
-        del said["default"]
-    return said
+    narrowed = {n: value for n, value in schema.items() if n != "uniqueItems"}
+    if "anyOf" in narrowed:
+        options = [o for o in narrowed.pop("anyOf") if o.get("type") != "null"]
+        narrowed = join_options(options, narrowed)
+    if narrowed.get("default", ...) is None:
+        del narrowed["default"]
+    return narrowed
 
 
-def _picture(description: str, formats: Iterable[ImageFormat], *headers: str) -> _Json:
+def _describe_picture(
+    description: str, formats: Iterable[ImageFormat], *headers: str
+) -> _Json:
     return {
         "description": description,
-        "headers": _headers("ETag", "Cache-Control", "Cache-Status", *headers),
-        "content": {f.mimetype: {"schema": _body(f)} for f in formats},
+        "headers": _use_headers("ETag", "Cache-Control", "Cache-Status", *headers),
+        "content": {f.mimetype: {"schema": _type_body(f)} for f in formats},
     }
 
 
-def _body(format: ImageFormat) -> _Json:
+def _type_body(format: ImageFormat) -> _Json:
     if format is FORMATS["json"]:
         return {}
     if format.is_text:
@@ -245,11 +249,11 @@ def _body(format: ImageFormat) -> _Json:
     return {"contentMediaType": format.mimetype}
 
 
-def _refer(*statuses: str) -> _Json:
+def _use_responses(*statuses: str) -> _Json:
     return {s: {"$ref": f"#/components/responses/{s}"} for s in statuses}
 
 
-def _headers(*names: str) -> _Json:
+def _use_headers(*names: str) -> _Json:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
@@ -294,30 +298,30 @@ class _ProblemDocument:
     available: list[str] = field(default_factory=list)
 
 
-def _problem(status: HTTPStatus, description: str) -> _Json:
+def _describe_problem(status: HTTPStatus, description: str) -> _Json:
     if status is HTTPStatus.NOT_FOUND:
         return {"description": description}  # The app chooses the body.
     retry = ["Retry-After"] if status in _RETRIED else []
     return {
         "description": description,
-        "headers": _headers("Cache-Control", *retry),
+        "headers": _use_headers("Cache-Control", *retry),
         "content": {
             PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}},
             # A picture of the message, for a request with Sec-Fetch-Dest: image.
-            "image/png": {"schema": _body(FORMATS["png"])},
+            "image/png": {"schema": _type_body(FORMATS["png"])},
         },
     }
 
 
-def _schemas() -> _Json:
+def _derive_schemas() -> _Json:
     template = "#/components/schemas/{model}"
     problem = TypeAdapter(_ProblemDocument).json_schema(ref_template=template)
     return {**problem.pop("$defs"), "Problem": {**problem, "title": "Problem"}}
 
 
 _COMPONENTS: _Json = {
-    "schemas": _schemas(),
-    "parameters": _query_parameters(RESERVED, ["_sig"]),  # No route is signed.
+    "schemas": _derive_schemas(),
+    "parameters": _read_query(RESERVED, ["_sig"]),  # No route is signed.
     "headers": {
         name: {"description": words, "required": True, "schema": {"type": kind}}
         for name, (words, kind) in _HEADERS.items()
@@ -325,8 +329,8 @@ _COMPONENTS: _Json = {
     "responses": {
         "304": {
             "description": "The client's copy is current.",
-            "headers": _headers("ETag", "Cache-Control"),
+            "headers": _use_headers("ETag", "Cache-Control"),
         },
-        **{str(s.value): _problem(s, words) for s, words in _PROBLEMS.items()},
+        **{str(s.value): _describe_problem(s, words) for s, words in _PROBLEMS.items()},
     },
 }

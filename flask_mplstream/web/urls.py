@@ -171,8 +171,8 @@ class FigureUrls:
         return cls(
             route,
             arguments,
-            _version(route, arguments, options.get("_inject", {})),
-            _lifetime(route, options),
+            _compute_version(route, arguments, options.get("_inject", {})),
+            _read_lifetime(route, options),
             {name: options[name] for name in _URL_FOR_OPTIONS if name in options},
         )
 
@@ -251,7 +251,7 @@ class FigureUrls:
         )
 
 
-def _lifetime(route: FigureRoute, options: Mapping[str, Any]) -> float | None:
+def _read_lifetime(route: FigureRoute, options: Mapping[str, Any]) -> float | None:
     """Return the lifetime of a signed URL in seconds, or ``None`` for no expiry.
 
     :raises ArgumentsError: if ``_expires_in`` is not a finite number above 0, or if
@@ -269,7 +269,7 @@ def _lifetime(route: FigureRoute, options: Mapping[str, Any]) -> float | None:
     raise ArgumentsError([ArgumentFault("_expires_in", str(given), reason, accepted)])
 
 
-def _version(
+def _compute_version(
     route: FigureRoute, arguments: Arguments, inject: Mapping[str, object]
 ) -> str:
     try:

@@ -34,7 +34,10 @@ def warm(
     :raises ArgumentsError: with a fault for each invalid argument.
     """
     planned = [
-        (given, [(route, read_picture(route, _check(given))) for route in routes])
+        (
+            given,
+            [(route, read_picture(route, _check_given(given))) for route in routes],
+        )
         for given in pictures
     ]
     report = WarmReport([], [])
@@ -54,7 +57,7 @@ def fetch_ahead(route: FigureRoute, picture: Picture) -> Served:
     return route.fetch(picture, strict=route.options.max_age > 0)
 
 
-def _check(given: object) -> Mapping[str, Any]:
+def _check_given(given: object) -> Mapping[str, Any]:
     """Return *given* if it is a mapping.
 
     :raises ArgumentsError: if it is not.
