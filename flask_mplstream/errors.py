@@ -201,12 +201,12 @@ def nearest(name: str, known: Sequence[str]) -> str | None:
     Case and a leading ``_``, common to all reserved names, are ignored. The name is cut
     first, because the time grows with the square of its length.
     """
-    names = {_core(one): one for one in known}
-    found = get_close_matches(_core(name), names, n=1, cutoff=0.5)
+    names = {_fold_case(one): one for one in known}
+    found = get_close_matches(_fold_case(name), names, n=1, cutoff=0.5)
     return names[found[0]] if found else None
 
 
-def _core(name: str) -> str:
+def _fold_case(name: str) -> str:
     return cut(name).lstrip("_").casefold()
 
 

@@ -312,7 +312,7 @@ class RouteOptions(BaseModel):
         if name in _EQUIVALENTS:
             return f"is not an option. Write {_EQUIVALENTS[name]} instead."
         if name in Settings.model_fields:
-            return f"is an option of the app. Set {_config_key(name)} in app.config."
+            return f"is an option of the app. Set {_spell_key(name)} in app.config."
         known = list(map(cls.spell_option, cls.model_fields))
         fix = suggest(cls.spell_option(name), known) or f"Accepted: {', '.join(known)}."
         return f"is not an option. {fix}"
@@ -382,7 +382,7 @@ class Settings(RouteOptions):
     @classmethod
     def spell_option(cls, name: str) -> str:
         """Return the key of the option *name* in ``app.config``."""
-        return _config_key(name)
+        return _spell_key(name)
 
     @property
     def renders_elsewhere(self) -> bool:
@@ -409,7 +409,7 @@ class Settings(RouteOptions):
             )
         for name in cls.model_fields:
             # A copy, so that check_unchanged detects a change in place.
-            config.setdefault(_config_key(name), copy(getattr(settings, name)))
+            config.setdefault(_spell_key(name), copy(getattr(settings, name)))
         return settings
 
     @classmethod
@@ -419,7 +419,7 @@ class Settings(RouteOptions):
             for key, value in config.items()
             if isinstance(key, str) and key.startswith(PREFIX)
         }
-        return cls.read(given, _config_key)
+        return cls.read(given, _spell_key)
 
     def check_unchanged(self, config: Mapping[str, Any]) -> None:
         """Reject *config* if it differs from these settings.
@@ -431,7 +431,7 @@ class Settings(RouteOptions):
             value = getattr(now, name)
             if value != getattr(self, name):
                 raise ConfigError(
-                    f"{_config_key(name)} was changed to {cut(repr(value))} after the "
+                    f"{_spell_key(name)} was changed to {cut(repr(value))} after the "
                     f"blueprint was registered. Set it before register_blueprint."
                 )
 
@@ -470,7 +470,7 @@ class Settings(RouteOptions):
         return RouteOptions.read(merged, label)
 
 
-def _config_key(name: str) -> str:
+def _spell_key(name: str) -> str:
     return PREFIX + name.upper()
 
 

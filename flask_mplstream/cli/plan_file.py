@@ -15,7 +15,7 @@ import click
 from pydantic import Field, TypeAdapter, ValidationError, field_validator
 
 from ..errors import suggest
-from ..parameters.pydantic_messages import reason_of
+from ..parameters.pydantic_messages import explain_fault
 from .variants import Variants
 
 
@@ -70,7 +70,7 @@ def _explain(error: ValidationError) -> str:
     fault = error.errors(include_url=False)[0]
     index, *keys = fault["loc"]
     words = [f"entry {int(index) + 1}", *map(str, keys)]
-    reason = reason_of(fault)
+    reason = explain_fault(fault)
     if fault["type"] == "extra_forbidden":
         known = list(ListedPicture.model_fields)
         reason = f"There is no such key. Accepted: {', '.join(known)}. "

@@ -60,7 +60,7 @@ _PREFIXES = ("Value error, ", "Assertion failed, ")
 _PYDANTICS_OWN = frozenset(get_args(ErrorType)) - {"value_error", "assertion_error"}
 
 
-def reason_of(fault: ErrorDetails | Mapping[str, Any]) -> str:
+def explain_fault(fault: ErrorDetails | Mapping[str, Any]) -> str:
     """Return the reason that *fault* was raised, as a full sentence.
 
     The message of a custom validator is kept.

@@ -33,7 +33,7 @@ from .json_schema import (
     list_options,
     narrow_schema,
 )
-from .pydantic_messages import reason_of
+from .pydantic_messages import explain_fault
 
 #: Separators of items in a list that was written as one text.
 _SEPARATORS = re.compile(r"[,;|\s]+")
@@ -192,7 +192,7 @@ class Parameter:
             return self._adapter.validate_python(value)
         except ValidationError as error:
             fault = error.errors(include_url=False)[0]
-            raise self.make_error(fault["input"], reason_of(fault)) from None
+            raise self.make_error(fault["input"], explain_fault(fault)) from None
 
     def canonicalize(self, value: Any) -> Any:
         """Return *value* as JSON data; equal sets give equal lists."""
