@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import DirectoryPath, Field, FilePath, SecretBytes, SecretStr
+from pydantic import (
+    DirectoryPath,
+    Field,
+    FilePath,
+    SecretBytes,
+    SecretStr,
+    StringConstraints,
+)
+from typing_extensions import TypeAliasType
 
 from flask_mplstream import ArgumentsError, ConfigError, errors
 from flask_mplstream.http.query_string import parse_query
@@ -72,6 +80,12 @@ Finite = Annotated[float, Field(ge=-1.5, le=1.5)]
             f"x={'y' * 400}",
             "y" * 400,
             id="long",
+        ),
+        pytest.param(
+            Annotated[str, StringConstraints(max_length=400)],
+            f"x={'y' * 400}",
+            "y" * 400,
+            id="long-by-a-constraint",
         ),
         pytest.param(
             Annotated[float, Field(allow_inf_nan=True)], "x=inf", np.inf, id="inf"
@@ -341,6 +355,9 @@ def test_a_missing_annotation_is_taken_from_the_default() -> None:
     assert values == {"n": 5, "name": "b", "other": "c", "text": None}
 
 
+Tree = TypeAliasType("Tree", "list[Tree]")
+
+
 def var_positional(*values: int) -> None: ...
 def var_keyword(**values: int) -> None: ...
 def positional_only(n: int, /) -> None: ...
@@ -360,6 +377,7 @@ def existing_directories(paths: list[DirectoryPath]) -> None: ...
 def secret(code: SecretStr) -> None: ...
 def secrets(codes: list[SecretBytes] | None = None) -> None: ...
 def nested(rows: list[list[int]]) -> None: ...
+def recursive(tree: Tree) -> None: ...
 def mapping(options: dict[str, int]) -> None: ...
 def anything(value: Any) -> None: ...
 def bad_default(n: Bounded = 5) -> None: ...
@@ -386,6 +404,7 @@ unresolved.__annotations__["when"] = "Nowhere"
         pytest.param(nested, "a URL cannot express", id="nested-list"),
         pytest.param(gaps, "a URL cannot express", id="list-with-none"),
         pytest.param(gap, "a URL cannot express", id="pair-with-none"),
+        pytest.param(recursive, "a URL cannot express", id="recursive"),
         pytest.param(mapping, "a URL cannot express", id="mapping"),
         pytest.param(anything, "a URL cannot express", id="any"),
         pytest.param(bad_default, "has the default 5: It is too small", id="default"),
