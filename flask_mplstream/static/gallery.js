@@ -1,12 +1,12 @@
-// The gallery: search, themes, and pictures that follow their controls. Without it the
-// same forms reload the page. What arguments mean, and every URL, is the server's to
-// say; this asks it, and shows the answer.
+// The gallery: search, themes, and pictures that follow their controls. Without this
+// script, the same forms reload the page. The server validates arguments and builds all
+// URLs; the script requests the result and shows it.
 
 const DEBOUNCE_MS = 150;
 const COPIED_MS = 1500;
-/** Dots for each CSS pixel beyond which nobody sees a difference. */
+/** Device pixels per CSS pixel; more make no visible difference. */
 const SHARPEST = 2;
-/** As browsers ask for images, and small ones first. */
+/** The Accept header of browsers' image requests, smallest formats first. */
 const IMAGES = { Accept: "image/avif,image/webp;q=0.9,image/*;q=0.8" };
 const root = document.documentElement;
 const byId = (id) => document.getElementById(id);
@@ -23,7 +23,7 @@ function setUpTheme(changed) {
       try {
         localStorage.setItem("mplstream-theme", radio.value);
       } catch {
-        // It holds for this page only.
+        // Storage is blocked: the choice lasts until the page is reloaded.
       }
       changed();
     });
@@ -73,27 +73,26 @@ function setUpSearch(input) {
 
 // --- The page of a figure -----------------------------------------------------------
 
-/** What the server says of the form as it is now. */
-async function stateOf(form, signal) {
+/** Fetch the server's state of the form with its current values. */
+async function fetchState(form, signal) {
   const query = new URLSearchParams(new FormData(form));
   const headers = { Accept: "application/json" };
   const address = `${form.getAttribute("action")}?${query}`;
   const response = await fetch(address, { headers, signal, cache: "no-store" });
-  if (!response.ok) throw new Error(await reasonOf(response));
-  if (!isJson(response)) throw new Error("This is another page now: load it again.");
+  if (!response.ok) throw new Error(await readReason(response));
+  if (!isJson(response)) throw new Error("The server returned a different page. Reload this one.");
   return response.json();
 }
 
 const isJson = (response) => response.headers.get("Content-Type")?.includes("json");
 
-
-/** Why the server refused, in its own words. */
-async function reasonOf(response) {
+/** Read the server's reason for an error. */
+async function readReason(response) {
   if (isJson(response)) return (await response.json()).detail;
-  return `The server answered ${response.status}.`;
+  return `The server responded with status ${response.status}.`;
 }
 
-/** Errors beside their fields, and nothing beside the others. */
+/** Show each error beside its field, and clear the others. */
 function showErrors(form, errors) {
   for (const place of form.querySelectorAll(".error")) {
     const id = place.id.slice(0, -"-error".length);
@@ -120,15 +119,15 @@ function showLinks(state) {
   history.replaceState(null, "", state.page);
 }
 
-/** The URL of the picture that has at least a pixel for each of the frame's. */
-function urlFor(frame, byWidth) {
+/** Return the URL of the narrowest picture that fills the frame's pixels. */
+function chooseUrl(frame, byWidth) {
   const needed = frame.clientWidth * Math.min(devicePixelRatio, SHARPEST);
   const widths = Object.keys(byWidth).map(Number);
   return byWidth[widths.find((width) => width >= needed) ?? widths.at(-1)];
 }
 
-/** A decoded image of a picture's bytes. */
-async function imageOf(blob, alt) {
+/** Return a decoded image of a picture's bytes. */
+async function decodeImage(blob, alt) {
   const image = new Image();
   image.alt = alt;
   image.src = URL.createObjectURL(blob);
@@ -136,14 +135,14 @@ async function imageOf(blob, alt) {
   return image;
 }
 
-/** Put *element* into the frame in place of what is there. */
+/** Replace the content of the frame with *element*. */
 function fill(frame, element) {
   const old = frame.querySelector("img[src^='blob:']");
   frame.replaceChildren(element);
   if (old) URL.revokeObjectURL(old.src);
 }
 
-function failureOf(message) {
+function makeFailure(message) {
   const failure = document.createElement("p");
   failure.className = "failure";
   failure.setAttribute("role", "alert");
@@ -151,44 +150,44 @@ function failureOf(message) {
   return failure;
 }
 
-// --- How it was made ----------------------------------------------------------------
+// --- The render ---------------------------------------------------------------------
 
-/** `build;desc="…";dur=4.2, draw;dur=20` as a map of milliseconds; a hit tells, with
- *  `was-` in front, what it took to draw the picture then. */
-function timingsOf(header) {
+/** Read `build;desc="…";dur=4.2, draw;dur=20` as a map of milliseconds. In a hit, the
+ *  steps of the original render have the prefix `was-`. */
+function readTimings(header) {
   const pairs = [...(header ?? "").matchAll(/([\w-]+)(?:;desc="[^"]*")?;dur=([\d.]+)/g)];
   return new Map(pairs.map(([, step, ms]) => [step.replace(/^was-/, ""), Number(ms)]));
 }
 
-/** `Cache-Status` in words, https://www.rfc-editor.org/rfc/rfc9211. */
-function cacheWords(header) {
+/** Describe `Cache-Status`, https://www.rfc-editor.org/rfc/rfc9211. */
+function describeCache(header) {
   const [, ...parts] = (header ?? "").split(";").map((part) => part.trim());
   const value = (name) => parts.find((part) => part.startsWith(`${name}=`))?.slice(name.length + 1);
   const ttl = value("ttl");
-  if (parts.includes("hit")) return `In the cache, fresh for ${ttl} s more.`;
-  if (value("fwd-status")) return "An older one: drawing it again failed.";
-  if (parts.includes("collapsed")) return "Drawn once for several who asked.";
-  if (parts.includes("stored")) return "Drawn now, and kept for who asks next.";
-  return header ? "Drawn now, and not kept." : "–";
+  if (parts.includes("hit")) return `Cached, fresh for another ${ttl} s.`;
+  if (value("fwd-status")) return "Stale, because the new render failed.";
+  if (parts.includes("collapsed")) return "Rendered once for several requests.";
+  if (parts.includes("stored")) return "Rendered and stored in the cache.";
+  return header ? "Rendered, but not stored." : "–";
 }
 
 const inBytes = (bytes) =>
   bytes < 10_000 ? `${bytes} bytes` : `${(bytes / 1000).toFixed(bytes < 100_000 ? 1 : 0)} kB`;
 
-/** `image/svg+xml` is SVG. */
-const formatOf = (blob) => blob.type.replace(/^image\/|\+xml$/g, "").toUpperCase();
+/** Return the name of the format: SVG for `image/svg+xml`. */
+const nameFormat = (blob) => blob.type.replace(/^image\/|\+xml$/g, "").toUpperCase();
 
-/** What `response`, whose body is `blob`, says of how the picture was made. */
-function showMaking(response, blob) {
-  showSteps(timingsOf(response.headers.get("Server-Timing")));
+/** Show the steps and facts of the render from *response* with the body *blob*. */
+function showRender(response, blob) {
+  showSteps(readTimings(response.headers.get("Server-Timing")));
   showFacts({
-    cache: cacheWords(response.headers.get("Cache-Status")),
-    size: `${inBytes(blob.size)} of ${formatOf(blob)}`,
+    cache: describeCache(response.headers.get("Cache-Status")),
+    size: `${inBytes(blob.size)} of ${nameFormat(blob)}`,
     etag: response.headers.get("ETag"),
   });
 }
 
-function showNothingMade() {
+function clearRender() {
   showSteps(new Map());
   showFacts({});
 }
@@ -216,7 +215,7 @@ function showFacts(facts) {
 
 // --- The controls -------------------------------------------------------------------
 
-/** A slider and the number beside it are one control. */
+/** Keep a slider and the number beside it equal. */
 function pairSlider(slider) {
   const number = byId(slider.dataset.for);
   slider.addEventListener("input", () => {
@@ -227,7 +226,7 @@ function pairSlider(slider) {
   });
 }
 
-/** A list has a blank field at its end for one more. */
+/** Add a blank field when the last one of a list is filled. */
 function growList(list) {
   list.addEventListener("input", () => {
     const last = list.lastElementChild;
@@ -241,10 +240,10 @@ function growList(list) {
   });
 }
 
-/** What the browser itself cannot read, such as half a date. */
-function unreadable(form) {
+/** Return errors for fields that the browser cannot read, such as half a date. */
+function listUnreadable(form) {
   const inputs = [...form.elements].filter((input) => input.validity?.badInput && input.name);
-  return Object.fromEntries(inputs.map((input) => [input.name, "It is not complete."]));
+  return Object.fromEntries(inputs.map((input) => [input.name, "The value is incomplete."]));
 }
 
 function setUpFigure(form) {
@@ -255,7 +254,7 @@ function setUpFigure(form) {
   let timer;
   let state;
 
-  /** Do *work* instead of what is going on: an older answer comes too late. */
+  /** Start *work* and abort the previous one, whose result is out of date. */
   async function begin(work) {
     clearTimeout(timer);
     running.abort();
@@ -266,16 +265,16 @@ function setUpFigure(form) {
       await work(signal);
     } catch (error) {
       if (!signal.aborted) {
-        fill(frame, failureOf(error.message));
-        showNothingMade();
+        fill(frame, makeFailure(error.message));
+        clearRender();
       }
     }
     if (!signal.aborted) frame.removeAttribute("aria-busy");
   }
 
   async function update(signal) {
-    const next = await stateOf(form, signal);
-    const errors = { ...next.errors, ...unreadable(form) };
+    const next = await fetchState(form, signal);
+    const errors = { ...next.errors, ...listUnreadable(form) };
     showErrors(form, errors);
     if (next.problems.length) throw new Error(next.problems.join("\n"));
     if (!next.pictures || Object.keys(errors).length) return;
@@ -287,30 +286,30 @@ function setUpFigure(form) {
   async function paint(signal) {
     const byWidth = state.pictures[themeNow()];
     if (!byWidth) return;
-    const url = urlFor(frame, byWidth);
+    const url = chooseUrl(frame, byWidth);
     const response = await fetch(url, { headers: IMAGES, signal });
-    if (!response.ok) throw new Error(await reasonOf(response));
+    if (!response.ok) throw new Error(await readReason(response));
     const blob = await response.blob();
-    const image = await imageOf(blob, frame.dataset.alt);
+    const image = await decodeImage(blob, frame.dataset.alt);
     signal.throwIfAborted();
     fill(frame, image);
-    showMaking(response, blob);
-    status.textContent = "The picture has been drawn.";
+    showRender(response, blob);
+    status.textContent = "The picture was updated.";
     await describe(image, state.words, signal);
   }
 
-  /** The first picture is the page's own; its headers come from the same answer. */
-  async function tellFirst(signal) {
+  /** Show the render of the page's first picture, by fetching it from the cache. */
+  async function showFirst(signal) {
     const image = frame.querySelector("img");
     if (!image) return;
-    await image.decode().catch(() => {}); // the answer says why not
+    await image.decode().catch(() => {}); // the response has the reason
     const response = await fetch(image.currentSrc, { headers: IMAGES, signal });
-    if (!response.ok) throw new Error(await reasonOf(response));
-    showMaking(response, await response.blob());
+    if (!response.ok) throw new Error(await readReason(response));
+    showRender(response, await response.blob());
     await describe(image, words.querySelector("a").href, signal);
   }
 
-  /** What a screen reader says of the picture, for everybody to read. */
+  /** Show the alternative text, and set it for screen readers. */
   async function describe(image, url, signal) {
     const response = await fetch(url, { signal });
     if (!response.ok) return;
@@ -320,7 +319,7 @@ function setUpFigure(form) {
     image.alt = text;
   }
 
-  form.noValidate = true; // what is wrong is told beside the field
+  form.noValidate = true; // errors appear beside the fields
   for (const slider of form.querySelectorAll("[data-for]")) pairSlider(slider);
   for (const list of form.querySelectorAll("[data-grows]")) growList(list);
   form.addEventListener("input", () => {
@@ -332,7 +331,7 @@ function setUpFigure(form) {
     begin(update);
   });
   setUpTheme(() => begin(state ? paint : update));
-  begin(tellFirst);
+  begin(showFirst);
 }
 
 // --- Copying ------------------------------------------------------------------------
@@ -341,7 +340,7 @@ async function copy(field) {
   try {
     await navigator.clipboard.writeText(field.value);
   } catch {
-    field.select(); // a page without HTTPS has no clipboard
+    field.select(); // a page without HTTPS has no clipboard API
     document.execCommand("copy");
   }
 }
@@ -357,7 +356,7 @@ function setUpCopying(button) {
   });
 }
 
-// --- Whichever page it is -----------------------------------------------------------
+// --- Both pages ---------------------------------------------------------------------
 
 const controls = byId("controls");
 const search = byId("search");

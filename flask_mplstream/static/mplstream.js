@@ -1,44 +1,44 @@
-// Pictures of flask-mplstream that look for newer ones, that follow the theme of the page,
-// and that are asked for again if the server was too busy for them. It finds them by their
-// data attributes and by what the server answered, in any page, whenever they come.
-// A module, so that it runs once however often a page names it.
+// Pictures of flask-mplstream that refresh, that follow the page's theme, and that are
+// requested again if the server was too busy. The script finds them in any page, even if
+// they are added later, by their data attributes and by the server's response. It is a
+// module, so it runs once even if a page includes it several times.
 
 const REFRESHED = "img[data-mplstream-refresh]";
 const THEMED = "source[data-mplstream-theme='dark']";
-/** On paper there is no dark page: a browser leaves its background out. */
+/** Not for print: browsers print without the page's dark background. */
 const BY_BROWSER = "screen and (prefers-color-scheme: dark)";
-/** An answer that fails is asked for again after a longer time, up to this many. */
+/** Each failed check doubles the interval, up to this factor. */
 const LONGEST_PATIENCE = 16;
-/** A picture that the server was too busy for is asked for again this often at most. */
+/** Maximum requests for a picture for which the server was too busy. */
 const MOST_TRIES = 6;
 
 // --- Dark and light -------------------------------------------------------------
 
-/** What the page says of itself: "dark", "light", or nothing. */
-function themeOf(element) {
+/** Return the page's theme around *element*: "dark", "light" or null. */
+function readTheme(element) {
   const theme = element.closest("[data-theme]")?.dataset.theme;
   return theme === "dark" || theme === "light" ? theme : null;
 }
 
 function followTheme(root) {
   for (const source of root.querySelectorAll(THEMED)) {
-    const theme = themeOf(source);
+    const theme = readTheme(source);
     const media = theme === null ? BY_BROWSER : theme === "dark" ? "screen" : "not all";
     if (source.media !== media) source.media = media;
   }
 }
 
-// --- Paper ----------------------------------------------------------------------
+// --- Print ----------------------------------------------------------------------
 
 const ON_PAPER = `${THEMED}, source[media='print']`;
-/** Holds a twin of each picture that has another one on paper, by the picture. */
+/** Holds a copy of each picture that differs in print. */
 const paper = document.createElement("div");
 paper.hidden = true;
 paper.attachShadow({ mode: "open" });
 const twins = new Map();
 
-/** The picture as it is printed, which a lazy image out of sight does not load. */
-function twinOf(picture) {
+/** Return the picture as it is printed; lazy, so that it loads only for print. */
+function makeTwin(picture) {
   const twin = picture.cloneNode(true);
   for (const source of twin.querySelectorAll("source")) {
     if (source.matches(THEMED)) source.remove();
@@ -49,9 +49,9 @@ function twinOf(picture) {
 }
 
 /**
- * Have a light picture at hand when the page is printed. A browser that begins to print
- * selects the light source, and does not wait for it. But it loads the lazy images
- * first, and waits for them: so nothing is loaded twice until a page is printed.
+ * Prepare a light picture for print. When a browser prints, it selects the light source
+ * but does not wait for it. It does load lazy images first and waits for them. So a lazy
+ * copy loads nothing until the page is printed.
  */
 function preparePaper() {
   for (const [picture, { twin }] of twins) {
@@ -64,74 +64,74 @@ function preparePaper() {
     const markup = picture.innerHTML;
     if (twins.get(picture)?.markup === markup) continue;
     twins.get(picture)?.twin.remove();
-    const twin = twinOf(picture);
+    const twin = makeTwin(picture);
     twins.set(picture, { markup, twin });
     paper.shadowRoot.append(twin);
   }
-  // Not in the body, which other scripts replace.
+  // Outside the body, which other scripts may replace.
   if (twins.size && !paper.isConnected) document.documentElement.append(paper);
 }
 
 // --- Newer pictures -------------------------------------------------------------
 
-/** The entity tag of the copy that the browser shows; no server is asked for it. */
-async function tagOfCopy(image) {
+/** Return the ETag of the copy that the browser shows, without a request if possible. */
+async function readTag(image) {
   const copy = await fetch(image.currentSrc, { cache: "force-cache" });
   return copy.headers.get("ETag");
 }
 
-/** The URL with another `_v`, which names no other picture but is not yet loaded. */
-function renewed(url, version) {
+/** Return the URL with another `_v`: the same picture, but not yet loaded. */
+function renewUrl(url, version) {
   const absolute = new URL(url, document.baseURI);
   absolute.searchParams.set("_v", version);
   return absolute.href;
 }
 
-/** As the package writes a srcset: entries have ", " between them, URLs no space. */
-function renewedSet(srcset, version) {
+/** Renew a srcset of the package: ", " separates entries, and URLs have no spaces. */
+function renewSet(srcset, version) {
   const entry = (text) => {
     const [url, ...descriptor] = text.split(" ");
-    return [renewed(url, version), ...descriptor].join(" ");
+    return [renewUrl(url, version), ...descriptor].join(" ");
   };
   return srcset.split(", ").map(entry).join(", ");
 }
 
-/** Show the picture again, in all its sizes and formats, once it has been loaded. */
+/** Load the new picture, then show it in all its sizes and formats. */
 async function replace(image, tag, words) {
   const version = tag.replace(/^W\/|"/g, "").slice(0, 64);
   const next = new Image();
-  next.src = renewed(image.currentSrc, version);
+  next.src = renewUrl(image.currentSrc, version);
   await next.decode();
-  const alt = await altOf(image, version, words);
+  const alt = await fetchAlt(image, version, words);
   const old = [image.naturalWidth, image.naturalHeight];
   const sources = [...(image.closest("picture")?.querySelectorAll("source") ?? [])];
-  image.decoding = "sync"; // it is there: the old one stays until it is painted
+  image.decoding = "sync"; // it is loaded; the old one stays until it is painted
   for (const element of [...sources, image]) {
-    if (element.srcset) element.srcset = renewedSet(element.srcset, version);
+    if (element.srcset) element.srcset = renewSet(element.srcset, version);
   }
-  image.src = renewed(image.src, version);
+  image.src = renewUrl(image.src, version);
   if (alt !== null) image.alt = alt;
   await image.decode();
   resize(image, old);
   image.dispatchEvent(new CustomEvent("mplstream:refresh", { bubbles: true }));
 }
 
-/** The text of a Display String (RFC 9651), or null. */
-function displayString(value) {
+/** Read a Display String (RFC 9651); null if it is none. */
+function readDisplayString(value) {
   const quoted = /^%"(.*)"$/.exec(value ?? "");
   return quoted && decodeURIComponent(quoted[1]);
 }
 
-/** The alternative text of the newer picture; null where the page has its own. */
-async function altOf(image, version, words) {
+/** Return the new alternative text; null if the page sets one. */
+async function fetchAlt(image, version, words) {
   const url = image.dataset.mplstreamAlt;
   if (url === undefined || words !== null) return url === undefined ? null : words;
-  const answer = await fetch(renewed(url, version), { cache: "no-store" });
-  if (!answer.ok) throw new Error(`The server answered ${answer.status}.`);
+  const answer = await fetch(renewUrl(url, version), { cache: "no-store" });
+  if (!answer.ok) throw new Error(`The server responded with status ${answer.status}.`);
   return answer.text();
 }
 
-/** Have the sides that were read from the figure follow its new size. */
+/** Adapt width and height, if read from the figure, to its new size. */
 function resize(image, [oldWidth, oldHeight]) {
   const { naturalWidth: width, naturalHeight: height } = image;
   if (!oldWidth || !oldHeight || !width || !height) return;
@@ -149,36 +149,36 @@ function resize(image, [oldWidth, oldHeight]) {
   }
 }
 
-/** Of another host no script may read the headers: load whatever there is. */
+/** Reload a picture of another origin, whose headers scripts cannot read. */
 async function replaceForeign(image) {
   await replace(image, Date.now().toString(36));
 }
 
-/** Ask for the picture's headers alone, and load it where they tell of another one. */
+/** Request the picture's headers, and load the picture if its ETag changed. */
 async function refresh(image, state) {
-  // What could not be loaded has no tag: whatever there is now is newer.
+  // A picture that failed to load has no ETag: any picture is newer.
   const isShown = image.naturalWidth && !isRefused(image);
-  state.tag = isShown ? (state.tag ?? (await tagOfCopy(image))) : null;
+  state.tag = isShown ? (state.tag ?? (await readTag(image))) : null;
   const headers = { "Mplstream-Words": "?1" };
   if (state.tag) headers["If-None-Match"] = state.tag;
   const method = "HEAD";
   const answer = await fetch(image.currentSrc, { method, headers, cache: "no-store" });
   if (answer.status === 304) return;
-  if (!answer.ok) throw new Error(`The server answered ${answer.status}.`);
+  if (!answer.ok) throw new Error(`The server responded with status ${answer.status}.`);
   const tag = answer.headers.get("ETag");
   if (!tag || tag === state.tag) return;
-  await replace(image, tag, displayString(answer.headers.get("Mplstream-Alt")));
+  await replace(image, tag, readDisplayString(answer.headers.get("Mplstream-Alt")));
   state.tag = tag;
 }
 
-/** Which picture it is, whatever the version. */
-function identity(url) {
+/** Return the URL without the version. */
+function dropVersion(url) {
   const absolute = new URL(url, document.baseURI);
   absolute.searchParams.delete("_v");
   return absolute.href;
 }
 
-/** Refresh *image* for as long as it is in the page; not while nobody looks. */
+/** Refresh *image* while it is in the page and the page is visible. */
 async function keepFresh(image) {
   const state = { tag: null, picture: null };
   let patience = 1;
@@ -186,7 +186,7 @@ async function keepFresh(image) {
     const seconds = Number(image.dataset.mplstreamRefresh) || 60;
     await pause(seconds * patience);
     if (!image.isConnected || !image.complete || !image.currentSrc) continue;
-    const picture = identity(image.currentSrc);
+    const picture = dropVersion(image.currentSrc);
     if (state.picture !== picture) Object.assign(state, { picture, tag: null });
     try {
       const isForeign = new URL(image.currentSrc).origin !== location.origin;
@@ -199,13 +199,13 @@ async function keepFresh(image) {
   watched.delete(image);
 }
 
-/** Wait so many seconds, and then until somebody looks. */
+/** Wait *seconds*, then until the page is visible. */
 async function pause(seconds) {
   await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
-  if (document.hidden) await whenVisible();
+  if (document.hidden) await waitUntilVisible();
 }
 
-function whenVisible() {
+function waitUntilVisible() {
   return new Promise((resolve) => {
     const look = () => {
       if (document.hidden) return;
@@ -216,9 +216,9 @@ function whenVisible() {
   });
 }
 
-// --- Pictures that the server was too busy for ----------------------------------
+// --- Pictures that a busy server refused ----------------------------------------
 
-/** By image: which picture was refused, under which URL, and how often it was tried. */
+/** By image: the refused picture, its URL and the number of tries. */
 const refusals = new WeakMap();
 
 function isRefused(image) {
@@ -226,29 +226,29 @@ function isRefused(image) {
 }
 
 /**
- * Seconds after which to ask again for what was refused with 503, null for other answers.
- * An image does not know its status, and shows an error that is a picture. Not every
- * browser gives the status here; then the server's own header has the seconds.
+ * Return the seconds to wait after a 503; null for another status. An image has no
+ * status, because it shows an error picture. Browsers that hide the status here report
+ * the seconds from the server's Server-Timing header.
  */
-function retryAfter({ serverTiming, responseStatus }) {
+function readRetryDelay({ serverTiming, responseStatus }) {
   const timing = serverTiming?.find(({ name }) => name === "mplstream-retry");
   if (timing) return timing.duration / 1000;
   return responseStatus === 503 ? 1 : null;
 }
 
-function attendRefusals(list) {
+function watchRefusals(list) {
   for (const entry of list.getEntries()) {
-    const seconds = retryAfter(entry);
+    const seconds = readRetryDelay(entry);
     if (seconds === null) continue;
     for (const image of document.images) {
-      if (image.currentSrc === entry.name) askAgain(image, seconds);
+      if (image.currentSrc === entry.name) retry(image, seconds);
     }
   }
 }
 
-/** Ask for a refused picture, after longer and longer times, until it can be shown. */
-async function askAgain(image, seconds) {
-  const picture = identity(image.currentSrc);
+/** Request a refused picture at increasing intervals until it can be shown. */
+async function retry(image, seconds) {
+  const picture = dropVersion(image.currentSrc);
   let refusal = refusals.get(image);
   if (refusal?.picture !== picture) refusal = { picture, tries: 0, isWaiting: false };
   refusals.set(image, refusal);
@@ -257,16 +257,16 @@ async function askAgain(image, seconds) {
   refusal.isWaiting = true;
   while (seconds !== null && refusal.tries < MOST_TRIES) {
     const patience = Math.max(Math.min(seconds, 3600), 2 ** refusal.tries++);
-    // Not all pictures of a page, and not all pages, at the same moment.
+    // Spread the requests of all pictures and pages over time.
     await pause(patience * (1 + Math.random() / 2));
     if (!image.isConnected || !isRefused(image)) break;
-    seconds = await tryAgain(image);
+    seconds = await tryOnce(image);
   }
   refusal.isWaiting = false;
 }
 
-/** Show the picture if there is one; else return when to ask again, or null for never. */
-async function tryAgain(image) {
+/** Show the picture if it exists; else return seconds to wait, or null to stop. */
+async function tryOnce(image) {
   try {
     const answer = await fetch(image.currentSrc, { method: "HEAD", cache: "no-store" });
     if (answer.status === 503) return Number(answer.headers.get("Retry-After")) || 1;
@@ -278,13 +278,13 @@ async function tryAgain(image) {
   }
 }
 
-new PerformanceObserver(attendRefusals).observe({ type: "resource", buffered: true });
+new PerformanceObserver(watchRefusals).observe({ type: "resource", buffered: true });
 
-// --- Whatever is in the page, now and later -------------------------------------
+// --- All pictures in the page, now and later ------------------------------------
 
 const watched = new WeakSet();
 
-function attend() {
+function attendPage() {
   followTheme(document);
   preparePaper();
   for (const image of document.querySelectorAll(REFRESHED)) {
@@ -294,10 +294,10 @@ function attend() {
   }
 }
 
-new MutationObserver(attend).observe(document.documentElement, {
+new MutationObserver(attendPage).observe(document.documentElement, {
   subtree: true,
   childList: true,
   attributeFilter: ["data-theme", "data-mplstream-refresh"],
 });
 document.addEventListener("mplstream:refresh", preparePaper);
-attend();
+attendPage();

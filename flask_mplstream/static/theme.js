@@ -1,4 +1,4 @@
-// Runs before the first paint: the theme that was chosen, and that scripts run.
+// Runs before the first paint: applies the chosen theme and marks that scripts run.
 "use strict";
 
 document.documentElement.classList.add("has-script");
@@ -8,5 +8,5 @@ try {
     document.documentElement.dataset.theme = theme;
   }
 } catch {
-  // The browser keeps nothing for this site.
+  // The browser blocks storage for this site.
 }

@@ -80,7 +80,7 @@ def test_it_tells_how_the_picture_was_made(page: Page) -> None:
     page.get_by_label("title").fill("Drawn for the first time")
     steps = page.locator(".steps")
     expect(steps).to_contain_text(re.compile(r"Draw\s*\d+\.\d ms"))
-    expect(page.locator("[data-fact=cache]")).to_contain_text("Drawn now, and kept")
+    expect(page.locator("[data-fact=cache]")).to_contain_text("Rendered and stored")
     expect(page.locator("[data-fact=size]")).to_contain_text(
         re.compile(r"\d (bytes|kB) of PNG")
     )
