@@ -53,8 +53,8 @@ def picture(page: Page) -> str:
     return url
 
 
-def test_moving_a_slider_changes_picture_address_and_lines(page: Page) -> None:
-    """In the same page, and for whoever opens the address next."""
+def test_a_slider_changes_the_picture_the_url_and_the_snippets(page: Page) -> None:
+    """The page is not reloaded, and the new URL opens the same picture."""
     open_figure(page)
     before = picture(page)
     page.evaluate("window.isTheSamePage = true")
@@ -74,8 +74,8 @@ def test_moving_a_slider_changes_picture_address_and_lines(page: Page) -> None:
     expect(page.get_by_label("n", exact=True)).to_have_value("300")
 
 
-def test_it_tells_how_the_picture_was_made(page: Page) -> None:
-    """Each step in milliseconds, and what the cache did."""
+def test_the_page_shows_the_steps_of_the_render(page: Page) -> None:
+    """Each step has milliseconds, and the cache status is described."""
     open_figure(page)
     page.get_by_label("title").fill("Drawn for the first time")
     steps = page.locator(".steps")
@@ -89,8 +89,8 @@ def test_it_tells_how_the_picture_was_made(page: Page) -> None:
     page.wait_for_url(f"**{PAGE}")
 
 
-def test_an_older_answer_is_dropped(page: Page) -> None:
-    """However long it takes, it does not replace a newer one."""
+def test_an_older_response_is_dropped(page: Page) -> None:
+    """A slow response does not replace a newer one."""
     open_figure(page)
     held: list[Route] = []
     page.route("**/every-kind?n=301*", lambda route: held.append(route))
@@ -110,8 +110,8 @@ def test_an_older_answer_is_dropped(page: Page) -> None:
     assert page.url.endswith("?n=302")
 
 
-def test_several_changes_at_once_are_one_question(page: Page) -> None:
-    """The server is asked when the hand rests."""
+def test_quick_changes_are_one_request(page: Page) -> None:
+    """The request is sent after a pause."""
     page.clock.install(time=0)
     open_figure(page)
     asked: list[str] = []
@@ -123,8 +123,8 @@ def test_several_changes_at_once_are_one_question(page: Page) -> None:
     assert len([url for url in asked if "_form=1" in url]) == 1
 
 
-def test_an_error_stands_beside_its_field(page: Page) -> None:
-    """The picture stays, and the error goes when it is mended."""
+def test_an_error_appears_beside_its_field(page: Page) -> None:
+    """The picture stays, and the error disappears when the value is fixed."""
     open_figure(page)
     before = picture(page)
     even = page.get_by_label("even")
@@ -139,10 +139,10 @@ def test_an_error_stands_beside_its_field(page: Page) -> None:
     expect(even).not_to_have_attribute("aria-invalid", "true")
 
 
-def test_a_figure_that_fails_says_why(
+def test_a_failed_figure_shows_its_error(
     browser: Browser, site: str, complaints: list[str]
 ) -> None:
-    """In place of its picture, to a screen reader as well."""
+    """The error replaces the picture and is announced to screen readers."""
     with open_page(browser, complaints, base_url=site) as page:
         page.goto("/shown/_gallery/broken?n=1")
         expect(page.get_by_role("alert")).to_contain_text("cannot be drawn")
@@ -151,16 +151,16 @@ def test_a_figure_that_fails_says_why(
     assert all("500" in complaint for complaint in complaints)
 
 
-def test_a_login_that_ended_is_told(page: Page) -> None:
-    """Its page comes in place of an answer."""
+def test_an_expired_login_is_reported(page: Page) -> None:
+    """The login page arrives instead of the state."""
     open_figure(page)
     page.route("**/every_kind?_form=1*", lambda route: route.fulfill(body="Log in."))
     page.get_by_label("n", exact=True).fill("300")
-    expect(page.get_by_role("alert")).to_contain_text("load it again")
+    expect(page.get_by_role("alert")).to_contain_text("Reload this one")
 
 
-def test_a_first_argument_brings_the_first_picture(page: Page) -> None:
-    """Where the figure needs one, its page waits for it."""
+def test_a_required_argument_brings_the_picture(page: Page) -> None:
+    """Until then, the page names the argument."""
     page.goto("/shown/_gallery/sales")
     expect(page.get_by_text("Enter year to see the figure.")).to_be_visible()
     expect(page.get_by_role("heading", name="Use it")).to_be_hidden()
@@ -171,7 +171,7 @@ def test_a_first_argument_brings_the_first_picture(page: Page) -> None:
 
 
 def test_lists_grow(page: Page) -> None:
-    """There is always a blank field for one more."""
+    """A list always ends with a blank field."""
     open_figure(page)
     fields = page.get_by_role("group", name="levels").get_by_role("spinbutton")
     expect(fields).to_have_count(3)
@@ -180,8 +180,8 @@ def test_lists_grow(page: Page) -> None:
     expect(fields).to_have_count(4)
 
 
-def test_a_button_copies_what_stands_beside_it(page: Page) -> None:
-    """And says that it did."""
+def test_a_button_copies_its_snippet(page: Page) -> None:
+    """The button confirms the copy."""
     open_figure(page)
     for name in ("URL", "Jinja", "Markdown", "HTML"):
         shown = page.get_by_label(name, exact=True).input_value()
@@ -192,8 +192,8 @@ def test_a_button_copies_what_stands_beside_it(page: Page) -> None:
         assert page.evaluate("navigator.clipboard.readText()") == shown
 
 
-def test_it_copies_without_the_clipboard_of_https(page: Page) -> None:
-    """A server in the same house often has no certificate."""
+def test_copying_works_without_https(page: Page) -> None:
+    """Plain HTTP has no clipboard API."""
     page.add_init_script("Object.defineProperty(navigator, 'clipboard', {value: null})")
     open_figure(page)
     page.get_by_role("button", name="Copy: URL").click()
@@ -204,8 +204,8 @@ def test_it_copies_without_the_clipboard_of_https(page: Page) -> None:
     expect(title).to_have_value("/shown/every-kind")
 
 
-def test_the_search_filters_while_one_types(page: Page) -> None:
-    """By the keyboard alone, saying how many there are, with an address to share."""
+def test_the_search_filters_during_typing(page: Page) -> None:
+    """It works by keyboard, counts the matches and updates the URL."""
     page.goto("/shown/_gallery/")
     page.keyboard.press("/")
     page.keyboard.type("YEAR sold")
@@ -224,8 +224,8 @@ def test_the_search_filters_while_one_types(page: Page) -> None:
     expect(page.get_by_role("status")).to_have_text("4 figures")
 
 
-def test_the_theme_is_kept_and_the_pictures_follow(page: Page) -> None:
-    """From page to page, without a flash of the other one."""
+def test_pictures_follow_the_stored_theme(page: Page) -> None:
+    """The theme is kept across pages without a flash of the other one."""
     page.goto("/shown/_gallery/")
     with page.expect_request("**_theme=dark*"):
         page.get_by_role("radio", name="Dark").check()
@@ -240,8 +240,8 @@ def test_the_theme_is_kept_and_the_pictures_follow(page: Page) -> None:
     expect(page.locator("body")).to_have_css("background-color", "rgb(15, 18, 22)")
 
 
-def test_paper_is_light(page: Page) -> None:
-    """As the pictures on it are, whatever the reader has chosen."""
+def test_print_is_light(page: Page) -> None:
+    """The pictures are light, too, whatever the chosen theme."""
     page.goto("/shown/_gallery/")
     page.get_by_role("radio", name="Dark").check()
     expect(page.locator("body")).to_have_css("background-color", "rgb(15, 18, 22)")
@@ -249,8 +249,8 @@ def test_paper_is_light(page: Page) -> None:
     expect(page.locator("body")).to_have_css("background-color", "rgb(245, 246, 248)")
 
 
-def test_everything_is_reached_by_the_keyboard(page: Page) -> None:
-    """A slider moves by its arrows, and the first key leads past the head."""
+def test_the_keyboard_reaches_every_control(page: Page) -> None:
+    """Arrow keys move a slider, and the first Tab skips the header."""
     open_figure(page)
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
@@ -262,16 +262,16 @@ def test_everything_is_reached_by_the_keyboard(page: Page) -> None:
     page.wait_for_url(f"**{PAGE}?n=201")
 
 
-def test_what_it_shows_stands_there_in_words(page: Page) -> None:
-    """The same words are the picture's alternative text."""
+def test_the_page_shows_the_alternative_text(page: Page) -> None:
+    """The picture has the same text."""
     open_figure(page)
     expect(page.locator("#words")).to_contain_text("Line chart")
     words = page.locator("#words").inner_text()
     expect(page.locator("#frame img")).to_have_attribute("alt", words)
 
 
-def test_the_back_button_leads_back(page: Page) -> None:
-    """Moving a control is no step of its own."""
+def test_the_back_button_leaves_the_page(page: Page) -> None:
+    """Moving a control adds no entry to the history."""
     page.goto("/shown/_gallery/")
     page.get_by_role("link", name="Every kind").click()
     page.get_by_label("n", exact=True).fill("300")
@@ -286,10 +286,10 @@ def test_the_back_button_leads_back(page: Page) -> None:
 
 
 @pytest.mark.parametrize("path", ["/shown/_gallery/sales?year=2020", PAGE])
-def test_on_a_phone_the_picture_stays_in_sight(
+def test_the_picture_stays_visible_on_a_phone(
     browser: Browser, site: str, complaints: list[str], path: str
 ) -> None:
-    """And nothing is wider than the screen or jumps."""
+    """No element is wider than the screen or moves."""
     with open_page(
         browser,
         complaints,
@@ -307,10 +307,10 @@ def test_on_a_phone_the_picture_stays_in_sight(
     assert complaints == []
 
 
-def test_it_works_without_javascript(
+def test_the_page_works_without_javascript(
     browser: Browser, site: str, complaints: list[str]
 ) -> None:
-    """The form loads the page again; nothing is there that would do nothing."""
+    """The form reloads the page, and controls that need a script are hidden."""
     with open_page(
         browser, complaints, base_url=site, java_script_enabled=False
     ) as page:

@@ -1,4 +1,4 @@
-"""The gallery over HTTP: who sees it, what it says, and what a form does."""
+"""The gallery over HTTP: access, content and forms."""
 
 from __future__ import annotations
 
@@ -89,18 +89,18 @@ class Elements(HTMLParser):
         pytest.param(False, True, 404, id="off-in-debug"),
     ],
 )
-def test_it_is_there_in_debug_mode_or_where_it_is_wanted(
+def test_debug_mode_or_the_option_opens_the_gallery(
     gallery: bool | None, debug: bool, status: int
 ) -> None:
-    """Debug mode may come after the blueprint was registered, as in ``app.run``."""
+    """Debug mode may be set after the registration, as in ``app.run``."""
     client = serve(blueprint(gallery=gallery))
     client.application.debug = debug
     for path in ("/plots/_gallery/", "/plots/_gallery/walk"):
         assert client.get(path).status_code == status
 
 
-def test_a_gallery_that_is_no_answer_is_refused() -> None:
-    """It says what to choose from."""
+def test_an_invalid_gallery_option_raises() -> None:
+    """The error names the accepted values."""
     with pytest.raises(ConfigError, match=r"gallery=…\) is 'debug'\. Choose True"):
         blueprint(gallery="debug")
 
@@ -118,15 +118,15 @@ def with_key(view: View) -> View:
 
 
 @pytest.mark.parametrize("path", ["/plots/_gallery/", "/plots/_gallery/walk"])
-def test_decorators_stand_before_it_too(path: str) -> None:
-    """Whoever may not see the pictures sees no page of them."""
+def test_decorators_guard_the_gallery(path: str) -> None:
+    """A client without access to the pictures has no access to their pages."""
     client = serve(blueprint(gallery=True, decorators=[with_key]))
     assert client.get(path).status_code == 401
     assert client.get(path, headers={"Key": "1"}).status_code == 200
 
 
-def test_a_door_is_not_told_of_where_there_is_no_gallery() -> None:
-    """404 and not 401: there is nothing behind it."""
+def test_a_closed_gallery_hides_its_guard() -> None:
+    """The response is 404, not 401."""
     client = serve(blueprint(decorators=[with_key]))
     assert client.get("/plots/_gallery/").status_code == 404
 
@@ -136,8 +136,8 @@ METHODS = [method for method in HTTPMethod if method != "CONNECT"]
 
 @pytest.mark.parametrize("path", ["", "walk", "openapi.json"])
 @pytest.mark.parametrize("method", METHODS)
-def test_no_method_tells_what_a_closed_gallery_has(method: str, path: str) -> None:
-    """It answers as where there is nothing."""
+def test_a_closed_gallery_is_a_404_for_every_method(method: str, path: str) -> None:
+    """The response equals that of an unknown URL."""
     client = serve(blueprint())
     asked = client.open(f"/plots/_gallery/{path}", method=method)
     nothing = client.open("/plots/_gallery/nothing", method=method)
@@ -146,8 +146,8 @@ def test_no_method_tells_what_a_closed_gallery_has(method: str, path: str) -> No
 
 
 @pytest.mark.parametrize("path", ["", "walk", "openapi.json"])
-def test_an_open_gallery_says_which_methods_it_has(path: str) -> None:
-    """To who asks, and to who tries another."""
+def test_an_open_gallery_lists_its_methods(path: str) -> None:
+    """``OPTIONS`` and a 405 have the same ``Allow``."""
     client = serve(blueprint(gallery=True))
     url = f"/plots/_gallery/{path}"
     options, refused = client.options(url), client.post(url)
@@ -156,8 +156,8 @@ def test_an_open_gallery_says_which_methods_it_has(path: str) -> None:
         assert set(answer.allow) == {"GET", "HEAD", "OPTIONS"}
 
 
-def test_a_figures_own_decorators_stand_before_its_page() -> None:
-    """And the index tells no more of it than its name."""
+def test_a_figures_decorators_guard_its_page() -> None:
+    """The index shows only the figure's name."""
     plots = blueprint(gallery=True)
 
     @plots.figure_route("/secret", decorators=[with_key])
@@ -176,8 +176,8 @@ def test_a_figures_own_decorators_stand_before_its_page() -> None:
     assert "0 of 2 figures" in found
 
 
-def test_an_open_index_does_not_tell_what_is_behind_another_blueprints_login() -> None:
-    """A hook before all requests of a blueprint is a door as well."""
+def test_an_open_index_hides_the_figures_behind_another_blueprints_login() -> None:
+    """A blueprint's ``before_request`` is a guard, too."""
     hidden = blueprint("hidden", gallery=True)
     hidden.before_request(lambda: None)
     client = serve(blueprint(gallery=True), hidden)
@@ -186,10 +186,10 @@ def test_an_open_index_does_not_tell_what_is_behind_another_blueprints_login() -
 
 
 @pytest.mark.parametrize("path", ["/shown/_gallery/", PAGE, f"{PAGE}?n=1"])
-def test_a_page_may_load_the_packages_own_files_alone(
+def test_a_page_may_load_only_the_packages_files(
     client: FlaskClient, path: str
 ) -> None:
-    """Nothing inline, nothing from elsewhere, in no frame, kept by nobody else."""
+    """The policy forbids inline scripts, other origins and frames."""
     response = client.get(path)
     policy = response.headers["Content-Security-Policy"]
     assert "unsafe" not in policy
@@ -209,10 +209,10 @@ def test_a_page_may_load_the_packages_own_files_alone(
         assert is_served(client, url)
 
 
-def test_the_answers_to_a_script_and_to_a_form_are_as_private(
+def test_responses_to_scripts_and_forms_are_private(
     client: FlaskClient,
 ) -> None:
-    """They tell the same."""
+    """They have the headers of the page."""
     for options in ({"headers": JSON}, {"query_string": "_form=1&pair=1&pair=2"}):
         response = client.get(PAGE, **options)
         assert response.headers["Cache-Control"] == "private, no-cache"
@@ -223,7 +223,7 @@ def test_the_answers_to_a_script_and_to_a_form_are_as_private(
 
 
 def test_the_index_shows_the_whole_app() -> None:
-    """Each blueprint in a section of its own, whichever index one asks for."""
+    """Each index has a section for every blueprint."""
     client = serve(blueprint("a", gallery=True), blueprint("b", gallery=True))
     for path in ("/a/_gallery/", "/b/_gallery/"):
         page = client.get(path).text
@@ -232,15 +232,15 @@ def test_the_index_shows_the_whole_app() -> None:
         assert len(list(Elements(page).all("section"))) == 2
 
 
-def test_blueprints_whose_gallery_is_off_are_not_in_it() -> None:
-    """Neither those for debug mode nor those without."""
+def test_the_index_omits_blueprints_without_a_gallery() -> None:
+    """This includes blueprints with a gallery in debug mode only."""
     others = [blueprint("b"), blueprint("c", gallery=False)]
     client = serve(blueprint("a", gallery=True), *others)
     assert "1 figure<" in client.get("/a/_gallery/").text
 
 
-def test_nested_blueprints_have_one_each() -> None:
-    """Under their whole prefix, and by their whole name."""
+def test_nested_blueprints_have_separate_galleries() -> None:
+    """Each has its full prefix and its full name."""
     outer = Blueprint("outer", __name__, url_prefix="/outer")
     outer.register_blueprint(blueprint(gallery=True))
     client = serve(outer)
@@ -254,7 +254,7 @@ def test_nested_blueprints_have_one_each() -> None:
 
 
 def test_a_prefix_with_a_variable_is_kept() -> None:
-    """Every link of a page leads to the same language."""
+    """Every link of a page keeps the language."""
     plots = FigureBlueprint("plots", __name__, url_prefix="/<lang>", gallery=True)
 
     @plots.figure_route("/walk")
@@ -269,8 +269,8 @@ def test_a_prefix_with_a_variable_is_kept() -> None:
         assert is_served(client, script["src"] or "")
 
 
-def test_figures_without_a_url_from_here_are_left_out() -> None:
-    """Nobody says which language is meant."""
+def test_the_index_omits_figures_without_a_url() -> None:
+    """The value of a variable in the prefix is unknown."""
     french = FigureBlueprint("french", __name__, url_prefix="/<lang>", gallery=True)
 
     @french.figure_route("/walk")
@@ -282,8 +282,8 @@ def test_figures_without_a_url_from_here_are_left_out() -> None:
     assert "2 figures<" in client.get("/fr/_gallery/").text
 
 
-def test_thumbnails_are_light_and_dark_and_of_a_width(client: FlaskClient) -> None:
-    """The first ones at once, the others when they come into sight."""
+def test_thumbnails_have_two_themes_and_several_widths(client: FlaskClient) -> None:
+    """The first loads eagerly, the others lazily."""
     page = Elements(client.get("/shown/_gallery/").text)
     (dark, *_) = page.all("source")
     assert "_theme=dark" in (dark["srcset"] or "")
@@ -294,8 +294,8 @@ def test_thumbnails_are_light_and_dark_and_of_a_width(client: FlaskClient) -> No
         assert image["alt"] == ""  # The link beside it says what it is.
 
 
-def test_a_figure_that_needs_arguments_says_so(client: FlaskClient) -> None:
-    """In place of a thumbnail that would be an error."""
+def test_a_card_names_required_arguments(client: FlaskClient) -> None:
+    """The text replaces the thumbnail, which would be an error."""
     page = client.get("/shown/_gallery/").text
     assert "Enter year to see the figure." in page
     assert "Available as a download only." in page
@@ -315,7 +315,7 @@ def test_a_figure_that_needs_arguments_says_so(client: FlaskClient) -> None:
 def test_the_search_works_without_a_script(
     client: FlaskClient, query: str, names: list[str]
 ) -> None:
-    """By name, words of the docstring, and parameters; it says how many there are."""
+    """It covers names, docstrings and parameters, and counts the matches."""
     page = client.get("/shown/_gallery/", query_string={"q": query}).text
     cards = re.findall(r'<li class="card"([^>]*)>.*?href="([^"]*)"', page, re.S)
     found = [url for attributes, url in cards if not attributes.endswith(" hidden")]
@@ -327,7 +327,7 @@ def test_the_search_works_without_a_script(
 
 
 def test_each_parameter_has_a_control(client: FlaskClient) -> None:
-    """With its value, its bounds and its hint."""
+    """The control has the parameter's value, bounds and hint."""
     page = Elements(client.get(f"{PAGE}?n=300&title=%22%3E&grid=false").text)
     number = page.one("input", id="arg-n")
     assert (number["type"], number["value"]) == ("number", "300")
@@ -347,8 +347,8 @@ def test_each_parameter_has_a_control(client: FlaskClient) -> None:
     assert {"arg-n", "arg-title", "arg-colour", "arg-when"} <= labels
 
 
-def test_a_text_of_several_lines_has_room(client: FlaskClient) -> None:
-    """An input would lose the ends of the lines."""
+def test_a_text_of_several_lines_is_a_textarea(client: FlaskClient) -> None:
+    """An ``<input>`` would lose the line breaks."""
     page = client.get(PAGE, query_string={"title": "\none\ntwo"}).text
     (text,) = re.findall(
         r"<textarea id=\"arg-title\"[^>]*>\n(.*?)</textarea>", page, re.S
@@ -356,7 +356,7 @@ def test_a_text_of_several_lines_has_room(client: FlaskClient) -> None:
     assert text == "\none\ntwo"
 
 
-def test_hostile_words_are_words(client: FlaskClient) -> None:
+def test_hostile_text_is_escaped(client: FlaskClient) -> None:
     """Neither a docstring nor a value becomes a tag."""
     page = client.get(PAGE, query_string={"title": "</textarea>\n<img src=x>"}).text
     assert "<script>alert" not in page
@@ -366,8 +366,8 @@ def test_hostile_words_are_words(client: FlaskClient) -> None:
     assert "<img src=x>" not in index
 
 
-def test_faults_stand_beside_their_fields(client: FlaskClient) -> None:
-    """The status says that something is wrong, and the values stay."""
+def test_faults_appear_beside_their_fields(client: FlaskClient) -> None:
+    """The status is 400, and the fields keep their values."""
     response = client.get(f"{PAGE}?n=1&colour=mauve&start=soon&style=x&marks=z")
     assert response.status_code == 400
     page = Elements(response.text)
@@ -381,10 +381,10 @@ def test_faults_stand_beside_their_fields(client: FlaskClient) -> None:
     assert "It is too small." in response.text
 
 
-def test_an_unknown_argument_is_told_in_place_of_the_picture(
+def test_an_unknown_argument_replaces_the_picture(
     client: FlaskClient,
 ) -> None:
-    """With the name that it was probably meant to be."""
+    """The message suggests the nearest known name."""
     response = client.get(f"{PAGE}?titel=x")
     assert response.status_code == 400
     text = unescape(response.text)
@@ -392,14 +392,14 @@ def test_an_unknown_argument_is_told_in_place_of_the_picture(
     assert "Did you mean 'title'?" in text
 
 
-def test_unknown_arguments_are_ignored_where_the_figures_ignore_them() -> None:
-    """The page is as strict as its picture."""
+def test_the_page_ignores_unknown_arguments_if_its_picture_does() -> None:
+    """``MPLSTREAM_UNKNOWN_ARGS`` applies to both."""
     client = serve(blueprint(gallery=True), MPLSTREAM_UNKNOWN_ARGS="ignore")
     assert client.get("/plots/_gallery/walk?m=1").status_code == 200
 
 
-def test_a_form_is_answered_with_its_canonical_address(client: FlaskClient) -> None:
-    """It names only what differs from the defaults, and can be shared."""
+def test_a_form_redirects_to_its_canonical_url(client: FlaskClient) -> None:
+    """The URL names only values that differ from the defaults."""
     query = "_form=1&n=300&alpha=&even=&title=A+title&colour=red&style=line&start="
     query += "&when=2024-01-02T03:04:00&noon=12:00:00&pair=1&pair=2&marks=c&marks=a"
     response = client.get(f"{PAGE}?{query}&levels=1&levels=2.5&levels=")
@@ -408,16 +408,16 @@ def test_a_form_is_answered_with_its_canonical_address(client: FlaskClient) -> N
     assert client.get(response.location).status_code == 200
 
 
-def test_a_form_that_is_wrong_comes_back(client: FlaskClient) -> None:
-    """With status 400 and the error at its field."""
+def test_an_invalid_form_is_shown_again(client: FlaskClient) -> None:
+    """The status is 400, and the error is at its field."""
     response = client.get(f"{PAGE}?_form=1&even=3&pair=1&pair=2")
     assert response.status_code == 400
     assert "it is odd" in response.text
     assert Elements(response.text).one("input", id="arg-even")["value"] == "3"
 
 
-def test_a_form_that_lacks_an_argument_comes_back(client: FlaskClient) -> None:
-    """Though the first look at it is no error."""
+def test_an_incomplete_form_is_shown_again(client: FlaskClient) -> None:
+    """An empty query is not an error."""
     first = client.get("/shown/_gallery/sales")
     assert first.status_code == 200
     assert "Enter year to see the figure." in first.text
@@ -428,7 +428,7 @@ def test_a_form_that_lacks_an_argument_comes_back(client: FlaskClient) -> None:
 
 
 def test_variables_of_the_rule_are_controls(client: FlaskClient) -> None:
-    """In the page's query, and in the path of the picture."""
+    """They are in the page's query and in the path of the picture."""
     sent = client.get("/shown/_gallery/sales?_form=1&year=2020&region=south")
     assert sent.location == "/shown/_gallery/sales?year=2020&region=south"
     state = client.get(sent.location, headers=JSON).json
@@ -439,8 +439,8 @@ def test_variables_of_the_rule_are_controls(client: FlaskClient) -> None:
     )
 
 
-def test_what_a_converter_refuses_is_told() -> None:
-    """It may take less than the annotation."""
+def test_a_value_that_the_converter_rejects_is_a_problem() -> None:
+    """A converter may accept fewer values than the annotation."""
     plots = FigureBlueprint("plots", __name__, gallery=True)
 
     @plots.figure_route("/<any(a, b):name>")
@@ -452,8 +452,8 @@ def test_what_a_converter_refuses_is_told() -> None:
     assert "No URL of the figure can have these arguments" in response.text
 
 
-def test_the_script_is_told_everything(client: FlaskClient) -> None:
-    """URLs, snippets and downloads; it makes none of them itself."""
+def test_the_state_has_all_links(client: FlaskClient) -> None:
+    """The script builds no URLs, snippets or downloads."""
     state = client.get(f"{PAGE}?title=It's&marks=", headers=JSON).json
     assert state is not None
     assert state["errors"] == {}
@@ -475,8 +475,8 @@ def test_the_script_is_told_everything(client: FlaskClient) -> None:
     assert urlsplit(target[1]).netloc == "localhost"
 
 
-def test_the_script_is_told_what_is_wrong(client: FlaskClient) -> None:
-    """By field, and as an answer that is no error in the console."""
+def test_the_state_has_the_errors(client: FlaskClient) -> None:
+    """They are listed by field, with status 200, so that the console stays silent."""
     response = client.get(f"{PAGE}?n=1&m=2", headers=JSON)
     assert response.status_code == 200
     state = response.json
@@ -496,7 +496,7 @@ def test_the_script_is_told_what_is_wrong(client: FlaskClient) -> None:
     ],
 )
 def test_the_jinja_line_gives_the_same_picture(client: FlaskClient, query: str) -> None:
-    """Copied into a template as it is."""
+    """The template has the line unchanged."""
     state = client.get(f"{PAGE}?{query}", headers=JSON).json
     assert state is not None
     line = state["snippets"]["jinja"].replace("{{ figure(", "{{ figure_url(")
@@ -505,15 +505,15 @@ def test_the_jinja_line_gives_the_same_picture(client: FlaskClient, query: str) 
     assert url == state["snippets"]["url"]
 
 
-def test_the_jinja_line_names_only_what_differs(client: FlaskClient) -> None:
-    """As the URL does."""
+def test_the_jinja_line_omits_defaults(client: FlaskClient) -> None:
+    """The URL omits them, too."""
     state = client.get(f"{PAGE}?n=300&title=A+title", headers=JSON).json
     assert state is not None
     assert state["snippets"]["jinja"] == "{{ figure('shown.every_kind', n=300) }}"
 
 
 def test_a_signed_figure_has_signed_links() -> None:
-    """The page may be told what ``figure_url`` may make."""
+    """The page may have every URL that ``figure_url`` may build."""
     client = serve(blueprint(gallery=True, signed=True))
     state = client.get("/plots/_gallery/walk?n=3", headers=JSON).json
     assert state is not None
@@ -522,8 +522,8 @@ def test_a_signed_figure_has_signed_links() -> None:
         assert client.get(url).status_code == 200
 
 
-def test_what_the_app_fills_in_is_named_and_not_asked_for() -> None:
-    """An injected parameter is nobody's to choose."""
+def test_injected_parameters_have_no_control() -> None:
+    """The page lists their names."""
     plots = FigureBlueprint("plots", __name__, gallery=True)
 
     @plots.figure_route("/mine", inject={"user": lambda: "ada"})
@@ -541,7 +541,7 @@ def test_what_the_app_fills_in_is_named_and_not_asked_for() -> None:
 
 
 def test_a_figure_without_parameters_has_a_page(client: FlaskClient) -> None:
-    """And one that no browser shows can be downloaded from it."""
+    """A figure that browsers cannot show has download links."""
     page = client.get("/shown/_gallery/file").text
     assert "The figure has no arguments." in page
     assert "Browsers cannot show its formats." in page
@@ -549,7 +549,7 @@ def test_a_figure_without_parameters_has_a_page(client: FlaskClient) -> None:
 
 
 def test_every_document_is_well_formed(client: FlaskClient) -> None:
-    """No id stands twice in a page, and each that is named is there."""
+    """Ids are unique in a page, and references to them resolve."""
     for path in ("/shown/_gallery/", PAGE, f"{PAGE}?n=1", "/shown/_gallery/sales"):
         found = Elements(client.get(path).text).found
         ids = [attributes["id"] for _, attributes in found if "id" in attributes]
@@ -560,8 +560,8 @@ def test_every_document_is_well_formed(client: FlaskClient) -> None:
                     assert id in ids, (path, id)
 
 
-def test_registering_it_costs_the_figures_nothing() -> None:
-    """A figure may have any name, and a URL that only looks like the gallery's."""
+def test_the_gallery_reserves_no_names() -> None:
+    """A figure may have any name, and a URL that resembles the gallery's."""
     plots = FigureBlueprint("plots", __name__, gallery=True)
 
     @plots.figure_route("/<path:place>")

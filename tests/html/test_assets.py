@@ -1,4 +1,4 @@
-"""The package's own scripts and styles."""
+"""The package's scripts and styles."""
 
 from __future__ import annotations
 
@@ -30,10 +30,8 @@ def url(client: FlaskClient) -> str:
         return asset_url("mplstream.js")
 
 
-def test_a_script_is_kept_for_a_year_under_its_own_url(
-    client: FlaskClient, url: str
-) -> None:
-    """But not under one without a version, or with that of another release."""
+def test_a_versioned_url_is_immutable(client: FlaskClient, url: str) -> None:
+    """A URL without a version, or with another one, is not stored."""
     kept = client.get(url)
     assert kept.mimetype == "text/javascript"
     assert kept.headers["Cache-Control"] == "public, max-age=31536000, immutable"
@@ -42,8 +40,8 @@ def test_a_script_is_kept_for_a_year_under_its_own_url(
         assert client.get(other).headers["Cache-Control"] == "no-cache, max-age=0"
 
 
-def test_a_script_travels_compressed(client: FlaskClient, url: str) -> None:
-    """Where the browser takes it; the two have ETags of their own."""
+def test_a_script_is_compressed(client: FlaskClient, url: str) -> None:
+    """The browser must accept gzip, and each encoding has a separate ETag."""
     plain = client.get(url)
     zipped = client.get(url, headers={"Accept-Encoding": "br, gzip"})
     assert "Content-Encoding" not in plain.headers
@@ -56,19 +54,19 @@ def test_a_script_travels_compressed(client: FlaskClient, url: str) -> None:
 
 
 @pytest.mark.parametrize("refused", ["gzip;q=0", "*;q=0", "identity", "br"])
-def test_gzip_is_sent_to_nobody_who_refuses_it(
+def test_gzip_is_sent_only_if_accepted(
     client: FlaskClient, url: str, refused: str
 ) -> None:
-    """Or who does not name it."""
+    """Neither ``q=0`` nor another encoding accepts it."""
     answer = client.get(url, headers={"Accept-Encoding": refused})
     assert "Content-Encoding" not in answer.headers
 
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
-def test_a_script_that_has_not_changed_is_not_sent_again(
+def test_an_unchanged_script_is_a_304(
     client: FlaskClient, url: str, encoding: str
 ) -> None:
-    """In either encoding."""
+    """This holds for both encodings."""
     accept = {"Accept-Encoding": encoding}
     etag = client.get(url, headers=accept).headers["ETag"]
     again = client.get(url, headers={**accept, "If-None-Match": etag})
@@ -77,6 +75,6 @@ def test_a_script_that_has_not_changed_is_not_sent_again(
 
 
 @pytest.mark.parametrize("name", ["none.js", "..%2Fassets.py", "", ".", "../assets.py"])
-def test_there_is_nothing_else(client: FlaskClient, name: str) -> None:
-    """Neither files that are not there nor files from beside the folder."""
+def test_other_files_are_a_404(client: FlaskClient, name: str) -> None:
+    """This includes missing files and files outside the folder."""
     assert client.get(f"/plots/_static/{name}").status_code == 404

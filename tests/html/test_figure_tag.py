@@ -98,7 +98,7 @@ def app(plots: FigureBlueprint, serve: Serve, renders: Counter) -> Flask:
 def test_the_url_is_canonical(
     app: Flask, endpoint: str, values: dict[str, Any], url: str
 ) -> None:
-    """It names only what differs from the defaults, and serves a picture."""
+    """It names only values that differ from the defaults, and serves a picture."""
     with app.test_request_context():
         assert figure_url(endpoint, **values) == url
     assert app.test_client().get(url.partition("#")[0]).status_code == 200
@@ -123,21 +123,21 @@ def test_the_url_is_canonical(
 def test_a_wrong_argument_is_an_error_in_the_template(
     app: Flask, endpoint: str, values: dict[str, Any], message: str
 ) -> None:
-    """It is found when the page is made, not by whoever looks at it."""
+    """The error is raised when the page is rendered, not when a browser loads it."""
     with app.test_request_context():
         for function in (figure_url, figure, figure_data_uri):
             with pytest.raises(ArgumentsError, match=message):
                 function(endpoint, **values)
 
 
-def test_an_unknown_figure_is_named(app: Flask) -> None:
-    """With the nearest one that there is."""
+def test_an_unknown_figure_raises(app: Flask) -> None:
+    """The error suggests the nearest known name."""
     message = r"Did you mean 'plots\.walk'"
     with app.test_request_context(), pytest.raises(UnknownFigureError, match=message):
         figure_url("plots.wlak")
 
 
-def test_an_app_without_figures_is_asked_why() -> None:
+def test_an_app_without_figures_raises() -> None:
     """The error asks the question that solves it."""
     message = "Did you forget"
     with (
@@ -148,15 +148,15 @@ def test_an_app_without_figures_is_asked_why() -> None:
 
 
 def test_a_leading_dot_means_this_blueprint(app: Flask) -> None:
-    """As for ``url_for``."""
+    """It works as for ``url_for``."""
     with app.test_request_context("/plots/walk"):
         assert figure_url(".walk") == "/plots/walk"
     with app.test_request_context("/nowhere"), pytest.raises(UnknownFigureError):
         figure_url(".walk")
 
 
-def test_a_figure_is_an_image_sharp_on_dense_screens(app: Flask) -> None:
-    """``src`` and ``srcset``, a text, a size, and no hurry."""
+def test_a_figure_is_an_image_in_three_densities(app: Flask) -> None:
+    """The tag has a text and a size, and loads lazily."""
     with app.test_request_context():
         assert attributes(figure("plots.walk", n=500)) == {
             "src": "/plots/walk.png?n=500",
@@ -181,7 +181,7 @@ def test_a_figure_is_an_image_sharp_on_dense_screens(app: Flask) -> None:
 def test_a_comma_does_not_end_an_entry_of_srcset(
     app: Flask, title: str, first: str
 ) -> None:
-    """The last one of a URL would be taken off it, and its ``1x`` be a URL."""
+    """A comma at the end of a URL is quoted; browsers would cut it off."""
     with app.test_request_context():
         found = attributes(figure("plots.sales", year=1, title=title, _format="png"))
     assert found["srcset"] == (
@@ -193,14 +193,14 @@ def test_a_comma_does_not_end_an_entry_of_srcset(
 
 
 def test_shapes_need_no_srcset(app: Flask) -> None:
-    """SVG is sharp by itself; so is a picture of one chosen scale."""
+    """SVG scales without loss, and a given ``_scale`` is the only one."""
     with app.test_request_context():
         assert "srcset" not in figure("plots.sales", year=2024)
         assert "srcset" not in attributes(figure("plots.walk", _scale=3))
 
 
-def test_width_and_height_are_always_there(app: Flask, renders: Counter) -> None:
-    """The page does not jump; the figure is built for them once."""
+def test_width_and_height_are_always_set(app: Flask, renders: Counter) -> None:
+    """The figure is built once to read them."""
     with app.test_request_context():
         known = attributes(figure("plots.walk"))
         assert (known["width"], known["height"]) == ("200", "100")
@@ -226,24 +226,24 @@ def test_width_and_height_are_always_there(app: Flask, renders: Counter) -> None
 def test_the_other_side_keeps_the_proportions(
     app: Flask, given: dict[str, Any], size: tuple[str, str | None]
 ) -> None:
-    """A picture that is given a width is not distorted."""
+    """A given width does not distort the picture."""
     with app.test_request_context():
         shown = attributes(figure("plots.walk", **given))
     assert (shown.get("width"), shown.get("height")) == size
 
 
-def test_what_is_given_is_not_asked_for(app: Flask, renders: Counter) -> None:
-    """With a size and a text nothing is rendered for the page."""
+def test_a_complete_call_renders_nothing(app: Flask, renders: Counter) -> None:
+    """The call has a size, and a text from the call or the route."""
     with app.test_request_context():
         figure("plots.walk", width=200, height=100, alt="A walk")
         figure("plots.sales", year=1, width=200, height=100)
     assert not renders.calls
 
 
-def test_the_size_is_a_hint_and_never_an_error(
+def test_a_failed_description_is_not_an_error(
     app: Flask, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Where an injected value cannot be had, the page is made without it."""
+    """The page omits the size if an injected value is unavailable."""
     with app.test_request_context():
         shown = attributes(figure("plots.my_own_figure"))
     assert shown["alt"] == "my own figure"
@@ -268,7 +268,7 @@ def test_the_size_is_a_hint_and_never_an_error(
 def test_html_attributes_are_escaped(
     app: Flask, given: dict[str, Any], shown: dict[str, str | None]
 ) -> None:
-    """Attributes are told from arguments, and nothing in them is markup."""
+    """Attributes are separated from arguments, and their values contain no markup."""
     with app.test_request_context():
         found = attributes(figure("plots.walk", **given))
     assert shown.items() <= found.items()
@@ -282,10 +282,10 @@ def test_html_attributes_are_escaped(
         *("onload", "onclick", "onerror_"),
     ],
 )
-def test_what_only_begins_like_an_attribute_is_an_error(
+def test_a_name_that_resembles_an_attribute_raises(
     app: Flask, name: str, inline: bool
 ) -> None:
-    """A misspelt parameter is found, and no attribute runs anything."""
+    """The error reports a misspelled parameter; event handlers are rejected."""
     with (
         app.test_request_context(),
         pytest.raises(ArgumentsError, match=f"{name} = .*no such argument"),
@@ -293,8 +293,8 @@ def test_what_only_begins_like_an_attribute_is_an_error(
         figure("plots.walk", **{name: "alert(1)", "inline": inline})
 
 
-def test_a_parameter_comes_before_an_attribute_of_its_name(app: Flask) -> None:
-    """``title`` is the figure function's; ``title_`` is always the attribute."""
+def test_a_parameter_takes_precedence_over_an_attribute(app: Flask) -> None:
+    """``title`` is the parameter, and ``title_`` is the attribute."""
     with app.test_request_context():
         found = attributes(figure("plots.sales", year=1, title="A", title_="B"))
     assert found["src"] == "/plots/sales/1?title=A"
@@ -303,7 +303,7 @@ def test_a_parameter_comes_before_an_attribute_of_its_name(app: Flask) -> None:
 
 
 def test_templates_find_the_functions(app: Flask) -> None:
-    """In Jinja, also in imported macros; ``url_for`` works too."""
+    """Jinja templates and imported macros can call them."""
     template = (
         "{{ figure('plots.walk', n=5, alt='<A>') }}"
         "{{ figure_url('plots.walk', n=5) }}{{ url_for('plots.walk', n=5) }}"
@@ -314,8 +314,8 @@ def test_templates_find_the_functions(app: Flask) -> None:
     assert page.endswith("/plots/walk?n=5/plots/walk?n=5")
 
 
-def test_a_page_reads_a_figures_arguments_from_its_own_query(app: Flask) -> None:
-    """Typed, with the defaults, and deaf to what other figures are given."""
+def test_figure_arguments_reads_a_pages_query(app: Flask) -> None:
+    """The arguments are typed and include defaults; other names are ignored."""
     with app.test_request_context("/?n=5&tags=&start=&year=7"):
         read = figure_arguments("plots.walk", request.args)
         assert read == {"n": 5, "tags": [], "start": None}
@@ -324,15 +324,15 @@ def test_a_page_reads_a_figures_arguments_from_its_own_query(app: Flask) -> None
         figure_arguments("plots.walk", request.args)
 
 
-def test_a_page_may_change_the_arguments_that_it_read(app: Flask) -> None:
-    """Its lists are its own: neither a default nor the next page changes."""
+def test_figure_arguments_returns_copies(app: Flask) -> None:
+    """Changing a list affects neither the default nor the next call."""
     with app.test_request_context("/"):
         figure_arguments("plots.walk", request.args)["tags"].append("mine")
         assert figure_arguments("plots.walk", request.args)["tags"] == ["a"]
 
 
 def test_a_data_uri_comes_from_the_cache(app: Flask, renders: Counter) -> None:
-    """For e-mail: the bytes that the URL would give, without a request."""
+    """It has the bytes of the URL, and one render serves both calls."""
     with app.app_context():
         uri = figure_data_uri("plots.walk", n=5, _format="webp")
         assert figure_data_uri("plots.walk", n=5, _format="webp") == uri
@@ -340,8 +340,8 @@ def test_a_data_uri_comes_from_the_cache(app: Flask, renders: Counter) -> None:
     assert renders.calls == [5]
 
 
-def test_a_figure_can_stand_in_the_page_itself(app: Flask, renders: Counter) -> None:
-    """Its SVG, from the cache as any picture, with a name and its size."""
+def test_an_inline_figure_is_an_svg_element(app: Flask, renders: Counter) -> None:
+    """It comes from the cache and has a name and a size."""
     with app.test_request_context():
         markup = render_template_string(
             "{{ figure('plots.walk', n=5, inline=True, class_='wide') }}"
@@ -357,8 +357,8 @@ def test_a_figure_can_stand_in_the_page_itself(app: Flask, renders: Counter) -> 
     assert renders.calls == [5]
 
 
-def test_two_of_one_figure_share_no_id(app: Flask) -> None:
-    """Ids are unique in a page; the next page begins again."""
+def test_two_inline_figures_share_no_id(app: Flask) -> None:
+    """Numbering starts again with each page."""
 
     def ids(markup: str) -> set[str]:
         return set(re.findall(r' id="([^"]+)"', markup))
@@ -374,7 +374,7 @@ def test_two_of_one_figure_share_no_id(app: Flask) -> None:
 
 
 def test_attributes_of_an_inline_figure(app: Flask) -> None:
-    """Its ``alt`` names it, true and false ones are attributes or not."""
+    """``alt`` becomes the name, and ``True`` and ``None`` add or omit an attribute."""
     template = (
         "{{ figure('plots.walk', inline=True, alt='A \"walk\"', hidden=True, "
         "id=None, width=50, data_a='<b>') }}"
@@ -390,8 +390,8 @@ def test_attributes_of_an_inline_figure(app: Flask) -> None:
     assert "id" not in found
 
 
-def test_only_svg_can_stand_in_a_page(app: Flask) -> None:
-    """Another format is an error, and so is a route without SVG."""
+def test_only_svg_can_be_inline(app: Flask) -> None:
+    """Another format raises, as does a route without SVG."""
     with app.test_request_context():
         with pytest.raises(ArgumentsError, match="svg"):
             figure("plots.walk", inline=True, _format="png")
@@ -407,8 +407,8 @@ def test_only_svg_can_stand_in_a_page(app: Flask) -> None:
         figure("pixels.only", inline=True)
 
 
-def test_a_parameter_called_inline_is_the_figure_s(plots: FigureBlueprint) -> None:
-    """A parameter's name comes first, as for every attribute."""
+def test_a_parameter_named_inline_takes_precedence(plots: FigureBlueprint) -> None:
+    """``inline_`` is the keyword."""
 
     @plots.figure_route("/traced")
     def traced(inline: bool = False) -> Figure:
@@ -421,7 +421,7 @@ def test_a_parameter_called_inline_is_the_figure_s(plots: FigureBlueprint) -> No
         assert "<svg" in figure("plots.traced", inline_=True)
 
 
-def test_an_inline_figure_is_of_the_one_who_asks(app: Flask) -> None:
+def test_an_inline_figure_uses_inject(app: Flask) -> None:
     """``inject`` runs in the page's request."""
     with app.test_request_context():
         session["user"] = "anna"

@@ -1,4 +1,4 @@
-"""A parameter's control and what its field means: values, without a page."""
+"""Controls of parameters and the meaning of their fields, without a page."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ Few = Literal["north", "south"]
     ],
 )
 def test_the_annotation_decides_the_kind(annotation: Any, kind: Kind) -> None:
-    """By its JSON Schema alone."""
+    """The JSON Schema alone determines it."""
     assert control(annotation).kind is kind
 
 
@@ -132,28 +132,28 @@ def test_the_annotation_decides_the_kind(annotation: Any, kind: Kind) -> None:
 def test_bounds_become_attributes(
     annotation: Any, attributes: dict[str, str], slider: dict[str, str]
 ) -> None:
-    """Those of the field allow all that is accepted, those of the slider no more."""
+    """The field allows every accepted value, and the slider only accepted ones."""
     made = control(annotation)
     assert attributes.items() <= made.attributes.items()
     assert made.slider == slider
 
 
-def test_a_text_has_its_limit() -> None:
-    """The parameter's own, or the package's."""
+def test_a_text_has_a_limit() -> None:
+    """It is the parameter's or the package's."""
     assert control(Annotated[str, Limits(max_length=8)]).attributes["maxlength"] == "8"
     assert control(str).attributes["maxlength"] == "256"
 
 
 def test_choices_are_the_texts_of_a_url() -> None:
-    """Whatever their type."""
+    """This holds for choices of any type."""
     assert control(Colour).choices == ("red", "green", "blue", "4")
     assert control(Literal[True, False]).choices == ("true", "false")
     assert control(list[Literal[1, 2]]).choices == ("1", "2")
     assert control(Literal[None, "a"]).choices == ("", "a")
 
 
-def test_it_tells_what_it_is_for() -> None:
-    """In the annotation's words, and what it accepts in the package's."""
+def test_a_control_has_a_description() -> None:
+    """The annotation describes it, and the package lists the accepted values."""
     made = control(Annotated[int, Limits(ge=1, description="How many.")] | None)
     assert made.accepted == "an integer of at least 1 or nothing"
     made = control(Annotated[int, Limits(ge=1, description="How many.")])
@@ -161,7 +161,7 @@ def test_it_tells_what_it_is_for() -> None:
 
 
 def test_a_pair_has_two_fields() -> None:
-    """And a list as many as one likes."""
+    """A list has any number of fields."""
     assert control(tuple[int, int]).length == 2
     assert control(tuple[int, int]).item is Kind.NUMBER
     assert control(list[date]).length is None
@@ -181,14 +181,14 @@ def everything(
     levels: list[float] = [1.0],
     extra: list[int] | None = None,
 ) -> None:
-    """What a form can be made of."""
+    """Take a parameter for each kind of control."""
 
 
 EVERYTHING = Parameters(everything)
 
 
 def read(*pairs: tuple[str, str], sent: bool = True) -> Form:
-    """The form as a browser sends it with the other fields as they are by default."""
+    """Return the form of a query with *pairs* and defaults in the other fields."""
     query = [("_form", "1")] if sent else []
     if sent:
         given = [name for name, _ in pairs]
@@ -201,13 +201,13 @@ def read(*pairs: tuple[str, str], sent: bool = True) -> Form:
 
 
 def arguments(form: Form) -> dict[str, Any]:
-    """What differs from the defaults."""
+    """Return the arguments that differ from the defaults."""
     assert form.arguments is not None, form.fields
     return {name: form.arguments.values[name] for name in form.arguments.query}
 
 
-def test_a_form_as_it_is_means_the_defaults() -> None:
-    """Sending what the page showed changes nothing."""
+def test_an_unchanged_form_means_the_defaults() -> None:
+    """Submitting the shown values changes nothing."""
     assert arguments(read()) == {}
 
 
@@ -236,10 +236,10 @@ def test_a_form_as_it_is_means_the_defaults() -> None:
         ),
     ],
 )
-def test_what_a_field_means(
+def test_texts_become_arguments(
     pairs: Sequence[tuple[str, str]], meant: dict[str, Any]
 ) -> None:
-    """A form sends texts alone, also for nothing."""
+    """A form sends a text for each field, even a blank one."""
     assert arguments(read(*pairs)) == meant
 
 
@@ -253,15 +253,15 @@ def test_absent_boxes_are_not_checked() -> None:
     }
 
 
-def test_without_the_mark_it_is_the_figures_own_query() -> None:
-    """There what is absent has its default."""
+def test_a_query_without_the_mark_is_that_of_the_figure() -> None:
+    """Absent arguments have their defaults."""
     form = read(("n", "500"), sent=False)
     assert arguments(form) == {"n": 500}
     assert not form.was_sent
 
 
-def test_fields_show_what_the_arguments_are() -> None:
-    """Spelled as in the canonical URL."""
+def test_fields_show_the_arguments() -> None:
+    """The texts equal those of the canonical URL."""
     form = read(("n", "500"), ("grid", "1"), ("tickers", "C"), sent=False)
     shown = {field.control.name: field.texts for field in form.fields}
     assert shown["n"] == ("500",)
@@ -270,8 +270,8 @@ def test_fields_show_what_the_arguments_are() -> None:
     assert shown["title"] == ("A title",)
 
 
-def test_a_fault_stands_at_its_field_and_the_texts_stay() -> None:
-    """Nobody types a form twice."""
+def test_a_fault_belongs_to_its_field() -> None:
+    """The fields keep the submitted texts."""
     form = read(("n", "7"), ("title", "mine"))
     assert form.arguments is None
     number, title, *_ = form.fields
@@ -280,15 +280,15 @@ def test_a_fault_stands_at_its_field_and_the_texts_stay() -> None:
     assert title.error == ""
 
 
-def test_faults_of_no_field_are_told_apart() -> None:
-    """An argument that there is not; a query that is too long."""
+def test_faults_without_a_field_are_separate() -> None:
+    """Examples are an unknown argument and a query that is too long."""
     assert [fault.name for fault in read(("m", "7"), sent=False).faults] == ["m"]
     assert read(("title", "x" * 9000), sent=False).faults
     assert read_form(EVERYTHING, {}, "m=7", ignore_unknown=True).faults == ()
 
 
-def test_what_is_only_missing_is_no_fault_yet() -> None:
-    """The first look at a form is not greeted with errors."""
+def test_an_empty_query_has_no_fault() -> None:
+    """A form that has not been filled in shows no errors."""
 
     def needy(year: int, n: int = 1) -> None: ...
 
@@ -299,8 +299,8 @@ def test_what_is_only_missing_is_no_fault_yet() -> None:
     assert first.fields[0].control.is_required
 
 
-def test_what_the_rule_says_is_no_field() -> None:
-    """It cannot be chosen."""
+def test_fixed_values_of_the_rule_have_no_field() -> None:
+    """The URL's rule sets them."""
     form = read_form(EVERYTHING, {"n": 20}, "")
     assert "n" not in [field.control.name for field in form.fields]
     assert form.arguments is not None
@@ -324,5 +324,5 @@ def test_what_the_rule_says_is_no_field() -> None:
     ],
 )
 def test_an_input_can_show_its_text(annotation: Any, text: str, type: str) -> None:
-    """A browser shows nothing where a text is not of the input's type."""
+    """Browsers show nothing if the text does not match the input's type."""
     assert Field(control(annotation), (text,)).input_type(text) == type

@@ -135,7 +135,7 @@ def document(content: str) -> bytes:
 
 
 def inlined(content: str) -> str:
-    """What becomes of *content* in an SVG, without the ``<svg>`` around it."""
+    """Return *content* of an SVG after rewriting, without the ``<svg>``."""
     markup = inline_svg(document(content), "p-")
     return re.sub(r"^<svg [^>]*?(/>|>)|</svg>$", "", markup)
 
@@ -155,10 +155,8 @@ def references(markup: str) -> set[str]:
 @pytest.mark.slow
 @every_text
 @every_figure
-def test_all_that_matplotlib_draws_is_kept(
-    build: Callable[[], Figure], fonttype: str
-) -> None:
-    """Every element, attribute and style; only metadata and stylesheet are gone."""
+def test_drawn_elements_are_kept(build: Callable[[], Figure], fonttype: str) -> None:
+    """Only metadata and the style sheet are dropped."""
     body = drawn(build, fonttype)
 
     def elements(parent: ElementTree.Element) -> Iterator[tuple[str, set[str]]]:
@@ -177,8 +175,8 @@ def test_all_that_matplotlib_draws_is_kept(
 
 @pytest.mark.slow
 @every_figure
-def test_the_references_resolve(build: Callable[[], Figure]) -> None:
-    """Each to an id in the same picture, and every id is there once."""
+def test_references_resolve(build: Callable[[], Figure]) -> None:
+    """Each leads to an id in the same picture, and ids are unique."""
     markup = inline_svg(drawn(build, "path"), "p-")
     assert references(markup) <= set(ids(markup))
     assert len(ids(markup)) == len(set(ids(markup)))
@@ -186,7 +184,7 @@ def test_the_references_resolve(build: Callable[[], Figure]) -> None:
 
 
 def test_two_pictures_share_no_id() -> None:
-    """One figure twice in a page, under two prefixes."""
+    """One figure may appear twice in a page, under two prefixes."""
     body = drawn(hatches, "path")
     first, second = inline_svg(body, "a-"), inline_svg(body, "b-")
     assert not set(ids(first)) & set(ids(second))
@@ -194,13 +192,13 @@ def test_two_pictures_share_no_id() -> None:
 
 
 def test_the_same_input_gives_the_same_markup() -> None:
-    """Byte for byte, so that a page can be cached and compared."""
+    """The bytes are equal, so pages can be cached and compared."""
     body = drawn(linked, "path")
     assert inline_svg(body, "p-") == inline_svg(body, "p-")
 
 
-def test_the_prolog_is_gone() -> None:
-    """XML declaration, DOCTYPE and namespace prefixes have no place in HTML."""
+def test_the_prolog_is_dropped() -> None:
+    """HTML has no XML declaration, DOCTYPE or namespace prefixes."""
     markup = inline_svg(drawn(lines, "path"), "p-")
     assert markup.startswith("<svg xmlns=")
     assert not re.search(r"<[?!]|xlink|ns0:", markup)
@@ -250,8 +248,8 @@ def test_the_prolog_is_gone() -> None:
         ),
     ],
 )
-def test_what_matplotlib_does_not_draw_is_left_out(content: str, kept: str) -> None:
-    """With all that is in it."""
+def test_unknown_elements_are_dropped(content: str, kept: str) -> None:
+    """Their content is dropped, too."""
     assert inlined(content) == kept
 
 
@@ -265,10 +263,10 @@ def test_what_matplotlib_does_not_draw_is_left_out(content: str, kept: str) -> N
         *('aria-hidden="true"', 'requiredExtensions="x"', 'mask="url(#x)"'),
     ],
 )
-def test_an_attribute_that_matplotlib_does_not_write_is_left_out(
+def test_unknown_attributes_are_dropped(
     attribute: str,
 ) -> None:
-    """Event handlers above all; the element stays."""
+    """This includes event handlers; the element stays."""
     assert inlined(f"<g {attribute}/>") == "<g/>"
 
 
@@ -298,7 +296,7 @@ def test_an_attribute_that_matplotlib_does_not_write_is_left_out(
     ],
 )
 def test_only_links_to_pages_and_mail_stay(url: str, href: str | None) -> None:
-    """As a browser reads them; what is linked stays in any case."""
+    """URLs are read as browsers read them; the linked element stays."""
     link = "" if href is None else f' href="{href}"'
     for name in ("href", "xlink:href"):
         assert inlined(f'<a {name}="{url}"><g/></a>') == f"<a{link}><g/></a>"
@@ -320,8 +318,8 @@ def test_only_links_to_pages_and_mail_stay(url: str, href: str | None) -> None:
         pytest.param('href="#gid"', 'href="#p-gid"', id="to-an-artist"),
     ],
 )
-def test_a_link_has_the_target_that_fits(written: str, kept: str) -> None:
-    """Another site gets no hold of the page; ``#…`` is the page or the picture."""
+def test_targets_of_links_are_safe(written: str, kept: str) -> None:
+    """Another site cannot access the page; ``#…`` is in the picture or the page."""
     expected = f"<a {kept}>".replace(" >", ">")
     markup = inlined(f'<a {written}><path/></a><g id="gid"/>')
     assert markup == f'{expected}<path/></a><g id="p-gid"/>'
@@ -347,7 +345,7 @@ def test_a_link_has_the_target_that_fits(written: str, kept: str) -> None:
     ],
 )
 def test_nothing_outside_is_loaded(written: str, kept: str) -> None:
-    """``use`` takes from the picture, ``image`` holds its pixels."""
+    """``use`` refers to the picture, and ``image`` contains its pixels."""
     assert inlined(written) == kept
 
 
@@ -367,7 +365,7 @@ def test_nothing_outside_is_loaded(written: str, kept: str) -> None:
     ],
 )
 def test_a_value_can_load_nothing(value: str, kept: str | None) -> None:
-    """In attributes and in styles, in any property."""
+    """This covers attributes and styles, in any property."""
     for name in ("fill", "filter", "clip-path", "stroke-width"):
         expected = "<g/>" if kept is None else f'<g {name}="{kept}"/>'
         assert inlined(f'<g {name}="{value}"/>') == expected
@@ -385,7 +383,7 @@ def test_a_value_can_load_nothing(value: str, kept: str | None) -> None:
     ],
 )
 def test_a_transform_only_transforms(value: str, stays: bool) -> None:
-    """The only functions that stay, beside ``url(#…)``."""
+    """Transforms and ``url(#…)`` are the only functions that stay."""
     expected = f'<g transform="{value}"/>' if stays else "<g/>"
     assert inlined(f'<g transform="{value}"/>') == expected
 
@@ -426,12 +424,12 @@ def test_a_transform_only_transforms(value: str, stays: bool) -> None:
     ],
 )
 def test_a_style_becomes_attributes(written: str, kept: str) -> None:
-    """They mean the same, and no page's policy forbids them."""
+    """They are equivalent, and no policy forbids them."""
     assert inlined(f"<g {written}/>") == f"<g {kept}/>".replace(" /", "/")
 
 
 def test_the_stylesheet_becomes_attributes_of_the_root() -> None:
-    """Matplotlib's one rule, which would be for the whole page."""
+    """Matplotlib's rule would otherwise apply to the whole page."""
     markup = inline_svg(drawn(lines, "path"), "p-")
     assert root(markup)["stroke-linejoin"] == "round"
     assert root(markup)["stroke-linecap"] == "butt"
@@ -439,8 +437,8 @@ def test_the_stylesheet_becomes_attributes_of_the_root() -> None:
 
 
 @pytest.mark.parametrize("rule", ["path{fill: red}", "*{fill: red} g{x: y}", "*,g{}"])
-def test_another_stylesheet_is_not_for_the_root(rule: str) -> None:
-    """Only the rule that is for everything."""
+def test_other_stylesheets_are_dropped(rule: str) -> None:
+    """Only a rule for all elements applies to the root."""
     markup = inline_svg(document(f"<style>{rule}</style>"), "p-")
     assert root(markup)["fill"] == "#000"
 
@@ -471,13 +469,13 @@ def test_another_stylesheet_is_not_for_the_root(rule: str) -> None:
     ],
 )
 def test_every_id_gets_the_prefix(content: str, kept: str) -> None:
-    """Where it is no name, a number stands for it; what refers to it follows."""
+    """An id that is not a name becomes a number; references follow."""
     assert inlined(content) == kept
 
 
 @given(st.lists(st.text('a1-. "<é', min_size=1), min_size=2, unique=True))
 def test_different_ids_stay_different(names: list[str]) -> None:
-    """Whatever they are, and all of them are names afterwards."""
+    """All of them become names."""
     groups = ElementTree.Element(f"{SVG}svg")
     for name in names:
         ElementTree.SubElement(groups, f"{SVG}g", id=name)
@@ -487,14 +485,14 @@ def test_different_ids_stay_different(names: list[str]) -> None:
 
 
 def test_the_root_keeps_its_size() -> None:
-    """As in an ``<img>`` without a size."""
+    """It is that of the ``<img>``."""
     attributes = root(inline_svg(drawn(lines, "path"), "p-"))
     assert attributes["viewBox"] == "0 0 460.8 345.6"
     assert (attributes["width"], attributes["height"]) == ("460.8pt", "345.6pt")
 
 
-def test_attributes_of_the_caller_come_first() -> None:
-    """Over the root's own, with any text as value."""
+def test_attributes_of_the_caller_take_precedence() -> None:
+    """They override those of the root, and values may be any text."""
     given = {"width": "640", "class": "a chart", "aria-label": "\"<&'>", "fill": "red"}
     attributes = root(inline_svg(drawn(lines, "path"), "p-", attributes=given))
     assert {name: attributes[name] for name in given} == given
@@ -502,8 +500,8 @@ def test_attributes_of_the_caller_come_first() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a=", "a>", 'a"', "1a", "ä", "a\n"])
-def test_what_is_no_name_is_refused(name: str) -> None:
-    """As a prefix or an attribute's name it would be markup."""
+def test_an_invalid_name_raises(name: str) -> None:
+    """As a prefix or attribute name it could be markup."""
     with pytest.raises(ValueError, match="is not the beginning of an id"):
         inline_svg(document(""), name)
     with pytest.raises(ValueError, match="is not the name of an attribute"):
@@ -545,8 +543,8 @@ ENTITIES = '<!ENTITY a "aa"><!ENTITY b "&a;&a;"><!ENTITY c "&b;&b;">'
         pytest.param("\x89PNG", "not well-formed", id="png"),
     ],
 )
-def test_what_is_no_plain_svg_is_refused(body: str, message: str) -> None:
-    """Nothing of it reaches the page."""
+def test_other_documents_raise(body: str, message: str) -> None:
+    """None of their content reaches the page."""
     with pytest.raises(ValueError, match=message):
         inline_svg(body.encode(), "p-")
 
@@ -555,8 +553,8 @@ def test_what_is_no_plain_svg_is_refused(body: str, message: str) -> None:
     "unit", ["a", "a:", "'", "\"'", ";", "url(#", "scale(1)", "/*"]
 )
 @pytest.mark.parametrize("name", ["style", "fill", "font-family", "transform"])
-def test_a_long_value_takes_no_long_time(name: str, unit: str) -> None:
-    """A stranger's font name or link costs time in proportion to its length."""
+def test_a_long_value_is_read_in_linear_time(name: str, unit: str) -> None:
+    """A hostile font name or link cannot slow down the server."""
     group = ElementTree.Element(f"{SVG}svg", {name: unit * 50_000 + "x("})
     body = ElementTree.tostring(group)
     started = process_time()
@@ -565,7 +563,7 @@ def test_a_long_value_takes_no_long_time(name: str, unit: str) -> None:
 
 
 def test_depth_has_no_limit() -> None:
-    """The parser calls, nothing here calls itself."""
+    """No function of the module is recursive."""
     content = "<g>" * 50_000 + "</g>" * 50_000
     assert inlined(content).count("<g") == 50_000
 
@@ -584,7 +582,7 @@ HOSTILE = [
 
 
 def stranger(text: str) -> Figure:
-    """A figure that has *text* wherever Matplotlib takes one."""
+    """Return a figure with *text* in every place that Matplotlib accepts."""
     figure = Figure()
     figure.patch.set_url(text)
     axes = figure.subplots()
@@ -606,8 +604,8 @@ def harmless_tags(fonttype: str) -> set[str]:
 @pytest.mark.slow
 @every_text
 @pytest.mark.parametrize("text", HOSTILE)
-def test_text_of_a_stranger_stays_text(text: str, fonttype: str) -> None:
-    """As title, label, id and link: the elements are those of any other text."""
+def test_hostile_text_stays_text(text: str, fonttype: str) -> None:
+    """As title, label, id and link, it adds no elements."""
     markup = inline_svg(draw(stranger(text), fonttype=fonttype), "p-")
     tags = harmless_tags(fonttype)
     for element in ElementTree.fromstring(markup).iter():
@@ -616,8 +614,8 @@ def test_text_of_a_stranger_stays_text(text: str, fonttype: str) -> None:
         assert not re.search("script:|data:text", element.get("href", ""), re.I)
 
 
-def test_a_text_is_written_as_it_is() -> None:
-    """Markup in a title is shown, not obeyed."""
+def test_a_text_is_escaped() -> None:
+    """Markup in a title is shown as text."""
     text = "</text></svg><script>hack()</script> & 'x'"
     markup = inline_svg(draw(stranger(text), fonttype="none"), "p-")
     shown = [text.text for text in ElementTree.fromstring(markup).iter(f"{SVG}text")]
@@ -627,8 +625,8 @@ def test_a_text_is_written_as_it_is() -> None:
 @pytest.mark.parametrize(
     "url", ["JaVa\tscript:hack()", "java\nscript:hack()", "\n x:y"]
 )
-def test_matplotlib_escapes_nothing_in_a_link(url: str) -> None:
-    """A line break is a space once the XML is read, a tab is one as well."""
+def test_matplotlib_does_not_escape_links(url: str) -> None:
+    """XML parsers read line breaks and tabs as spaces."""
     figure = Figure()
     figure.patch.set_url(url)
     markup = inline_svg(draw(figure), "p-")
@@ -641,7 +639,7 @@ PAGE = "https://page.example/"
 
 
 class Site:
-    """A page with what a test puts there, what it complains of and asks for."""
+    """A page with the content of a test, its errors and its requests."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -670,7 +668,7 @@ class Site:
         return self.page
 
     def pixels(self, content: str, policy: str = POLICY) -> Any:
-        """What is seen of a page, which must be silent."""
+        """Return a screenshot of a page without errors."""
         shown = pixels(self.show(content, policy).screenshot()).astype(int)
         assert self.complaints == []
         return shown
@@ -682,17 +680,17 @@ def site(browser: Browser) -> Site:
 
 
 def picture(body: bytes) -> str:
-    """*body* as it was meant to be looked at."""
+    """Return *body* as an ``<img>``."""
     uri = f"data:image/svg+xml;base64,{b64encode(body).decode()}"
     return f'<img width="480" height="360" src="{uri}">'
 
 
 @every_text
 @every_figure
-def test_it_looks_as_in_an_image(
+def test_an_inline_figure_looks_as_in_an_image(
     site: Site, build: Callable[[], Figure], fonttype: str
 ) -> None:
-    """To the pixel, under a policy that allows no inline style."""
+    """The pixels are equal, under a policy that forbids inline styles."""
     body = drawn(build, fonttype)
     before = site.pixels(picture(body))
     after = site.pixels(inline_svg(body, "p-", attributes=SIZE))
@@ -711,8 +709,8 @@ INHERITED = [
 ]
 
 
-def test_the_page_around_it_hands_nothing_down(site: Site) -> None:
-    """Texts and shapes are as in a page without any style."""
+def test_an_inline_figure_inherits_no_style(site: Site) -> None:
+    """Texts and shapes look as in a page without styles."""
     markup = inline_svg(drawn(lines, "none"), "p-", attributes=SIZE)
     page = site.show(f'<div style="position: absolute">{markup}</div>')
     before = pixels(page.screenshot()).astype(int)
@@ -727,8 +725,8 @@ def test_the_page_around_it_hands_nothing_down(site: Site) -> None:
     assert changed == []
 
 
-def test_it_does_not_touch_the_page(site: Site) -> None:
-    """Its rule for all elements, and ids as they were, would."""
+def test_an_inline_figure_does_not_affect_the_page(site: Site) -> None:
+    """An unchanged style sheet or id would."""
     own = '<svg id="figure_1" width="9" height="9"><path id="axes_1" d="M0 0"/></svg>'
     join = "getComputedStyle(document.getElementById('axes_1')).strokeLinejoin"
     body = drawn(lines, "path")
@@ -740,7 +738,7 @@ def test_it_does_not_touch_the_page(site: Site) -> None:
 
 
 def test_two_pictures_in_a_page_do_not_mix(site: Site) -> None:
-    """The second has its own clip paths, glyphs and patterns."""
+    """The second has separate clip paths, glyphs and patterns."""
     first, second = (
         inline_svg(drawn(build, "path"), prefix, attributes=SIZE)
         for build, prefix in ((hatches, "a-"), (lines, "b-"))
@@ -750,7 +748,7 @@ def test_two_pictures_in_a_page_do_not_mix(site: Site) -> None:
 
 
 def test_a_base_does_not_break_the_references(site: Site) -> None:
-    """``url(#…)`` and ``href="#…"`` mean this page, whatever its links mean."""
+    """``url(#…)`` and ``href="#…"`` refer to the page despite its ``<base>``."""
     markup = inline_svg(drawn(hatches, "path"), "p-", attributes=SIZE)
     based = f'<base href="https://other.example/">{markup}'
     assert np.array_equal(site.pixels(based), site.pixels(markup))
@@ -768,7 +766,7 @@ SAME_TREE = """markup => {
 def test_html_and_xml_parsers_agree(
     site: Site, build: Callable[[], Figure], fonttype: str
 ) -> None:
-    """The same elements, attributes, namespaces and texts."""
+    """They find the same elements, attributes, namespaces and texts."""
     markup = inline_svg(drawn(build, fonttype), "p-")
     assert site.show("").evaluate(SAME_TREE, markup)
 
@@ -814,7 +812,7 @@ TWO_FRAMES = """() => new Promise(resolve =>
 
 
 def clicked(site: Site, content: str) -> Page:
-    """A page after clicks on the edge and in the middle of its picture."""
+    """Return a page after clicks on the edge and in the middle of its picture."""
     page = site.show(content)
     for x, y in ((50, 50), (240, 180)):
         page.mouse.click(x, y)
@@ -823,13 +821,13 @@ def clicked(site: Site, content: str) -> Page:
 
 
 def harm(site: Site, content: str) -> bool:
-    """Whether a visit ran or loaded something."""
+    """Return whether a visit ran or loaded something."""
     return bool(clicked(site, content).evaluate("window.hacked") or site.requests)
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_an_attack_does_nothing_in_a_browser(site: Site, attack: str) -> None:
-    """The same markup as it was written does: it runs a script or calls out."""
+    """The unchanged markup runs a script or loads something."""
     body = f'<svg {XMLNS} width="480" height="360">{attack}</svg>'
     assert harm(site, body)
     assert not harm(site, inline_svg(body.encode(), "p-"))
@@ -844,10 +842,10 @@ def test_an_attack_does_nothing_in_a_browser(site: Site, attack: str) -> None:
         "<img src=x onerror=window.hacked=1 ",
     ],
 )
-def test_a_strangers_text_does_nothing_in_a_browser(
+def test_hostile_text_does_nothing_in_a_browser(
     site: Site, text: str, fonttype: str
 ) -> None:
-    """The page is what it was before, and nothing has run."""
+    """The page is unchanged, and no script has run."""
     body = draw(stranger(text), fonttype=fonttype)
     page = site.show(inline_svg(body, "p-", attributes=SIZE))
     page.evaluate(TWO_FRAMES)
@@ -857,8 +855,8 @@ def test_a_strangers_text_does_nothing_in_a_browser(
 
 
 @pytest.mark.parametrize("scheme", ["javascript", "JaVaScript", " javascript"])
-def test_a_strangers_link_does_nothing_in_a_browser(site: Site, scheme: str) -> None:
-    """Neither on the figure nor on the image that it holds."""
+def test_a_hostile_link_does_nothing_in_a_browser(site: Site, scheme: str) -> None:
+    """It is on the figure and on an image inside it."""
     body = draw(stranger(f"{scheme}:void(window.hacked = 1)"))
     # Matplotlib 3.10 writes none, and then it would run in the page.
     body = body.replace(b' target="_blank"', b"")

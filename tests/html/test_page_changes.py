@@ -1,4 +1,4 @@
-"""Pages that change in a real Chromium: what follows a picture, and what is printed."""
+"""Changing and printed pages in Chromium."""
 
 from __future__ import annotations
 
@@ -49,18 +49,20 @@ def opened(page: Page, url: str) -> None:
     page.evaluate(HEAR)
 
 
-def test_the_words_follow_the_picture(page: Page, page_app: str, data: Path) -> None:
-    """The alternative text has the new numbers, in any script."""
+def test_the_alternative_text_follows_the_picture(
+    page: Page, page_app: str, data: Path
+) -> None:
+    """It has the new numbers, in any writing system."""
     opened(page, f"{page_app}/follows/sized?path={data}")
     assert page.evaluate(ALT) == "Rain: 100% “wet” °."
     change(page, data, "Schnee❄ 2 1")
     assert page.evaluate(ALT) == "Schnee❄: 100% “wet” °."
 
 
-def test_words_that_are_too_long_for_a_header_follow_as_well(
+def test_a_long_alternative_text_follows_the_picture(
     page: Page, page_app: str, data: Path
 ) -> None:
-    """They are read from ``.txt``."""
+    """A text that is too long for a header is read from ``.txt``."""
     opened(page, f"{page_app}/follows/sized?path={data}")
     change(page, data, f"{'❄' * 200} 2 1")
     assert page.evaluate(ALT).startswith("❄" * 200)
@@ -84,7 +86,7 @@ def test_the_size_follows_the_picture(
     before: list[str],
     after: list[str],
 ) -> None:
-    """As far as it was read from the figure; what the page gives stays."""
+    """Sides that the page sets do not change."""
     opened(page, f"{page_app}/follows/sized?path={data}{query}")
     assert page.evaluate(SIDES) == before
     change(page, data, "Rain 3 4")
@@ -98,10 +100,10 @@ def test_the_size_follows_the_picture(
         pytest.param("secret", "", "A figure of one person.", id="private"),
     ],
 )
-def test_the_words_of_a_page_stay(
+def test_the_alternative_text_of_a_page_stays(
     page: Page, page_app: str, data: Path, name: str, query: str, alt: str
 ) -> None:
-    """Those that were given, and those that are not the figure's own."""
+    """This includes texts that are not read from the figure."""
     opened(page, f"{page_app}/follows/{name}?path={data}{query}")
     change(page, data, "Snow 2 1")
     assert page.evaluate(ALT) == alt
@@ -138,7 +140,7 @@ def test_a_dark_page_prints_light_pictures(
     path: str,
     scheme: Any,
 ) -> None:
-    """And loads them only then."""
+    """They are loaded only for print."""
     with open_page(browser, complaints, color_scheme=scheme) as page:
         loaded: list[str] = []
         page.on("request", lambda request: loaded.append(request.url))

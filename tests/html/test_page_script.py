@@ -1,4 +1,4 @@
-"""The package's small script in real pages: newer pictures, and the page's theme."""
+"""The package's script in real pages: refreshed pictures and the page's theme."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ RED, BLUE = "255,0,0", "0,0,255"
 
 
 def watch(page: Page) -> list[Request]:
-    """The requests for pictures from now on."""
+    """Return a list that collects requests for pictures."""
     seen: list[Request] = []
     page.on("request", lambda r: seen.append(r) if "/plots/" in r.url else None)
     return seen
@@ -60,7 +60,7 @@ def until_blue(page: Page) -> None:
 def test_a_picture_is_replaced_when_it_has_changed(
     page: Page, page_app: str, data: Path, figure: str
 ) -> None:
-    """With a version and a signature or without; the page was not written for it."""
+    """It works with or without a version and a signature, in any page."""
     page.goto(f"{page_app}/{figure}?path={data}")
     page.evaluate(DECODE)
     near(RED, page)
@@ -73,7 +73,7 @@ def test_a_picture_is_replaced_when_it_has_changed(
 def test_nothing_is_loaded_while_nothing_changes(
     page: Page, page_app: str, data: Path
 ) -> None:
-    """Only headers are asked for, and answered with 304."""
+    """Each check is a HEAD request with a 304 response."""
     page.goto(f"{page_app}/live?path={data}")
     page.evaluate(DECODE)
     seen = watch(page)
@@ -101,8 +101,8 @@ HIDE = """hidden => {
 }"""
 
 
-def test_nobody_is_asked_in_a_hidden_tab(page: Page, page_app: str, data: Path) -> None:
-    """And at once when it is seen again."""
+def test_a_hidden_tab_sends_no_requests(page: Page, page_app: str, data: Path) -> None:
+    """A visible tab sends one immediately."""
     page.goto(f"{page_app}/plain?path={data}")
     page.evaluate(DECODE)
     with page.expect_response(lambda r: r.request.method == "HEAD"):
@@ -115,10 +115,10 @@ def test_nobody_is_asked_in_a_hidden_tab(page: Page, page_app: str, data: Path) 
         page.evaluate(HIDE, False)
 
 
-def test_a_server_that_fails_keeps_the_picture(
+def test_a_failing_server_keeps_the_picture(
     browser: Browser, page_app: str, data: Path
 ) -> None:
-    """It is asked less often, and the old picture stays."""
+    """The old picture stays, and checks become less frequent."""
     complaints: list[str] = []
     with open_page(browser, complaints, has_clock=True) as page:
         page.goto(f"{page_app}/plain?path={data}")
@@ -138,10 +138,10 @@ def test_a_server_that_fails_keeps_the_picture(
     assert all("500" in complaint for complaint in complaints)
 
 
-def test_a_picture_that_comes_later_is_refreshed(
+def test_a_picture_added_later_is_refreshed(
     page: Page, page_app: str, data: Path
 ) -> None:
-    """A page's own script puts it there, and takes it away again."""
+    """A script of the page adds it and removes it again."""
     page.goto(f"{page_app}/plain?path={data}")
     page.evaluate(DECODE)
     page.evaluate("""() => {
@@ -158,10 +158,10 @@ def test_a_picture_that_comes_later_is_refreshed(
     assert seen == []
 
 
-def test_a_picture_that_could_not_be_loaded_is_looked_for_again(
+def test_a_picture_that_failed_to_load_is_checked_again(
     browser: Browser, page_app: str, data: Path
 ) -> None:
-    """A proxy said no for a while; then the picture is there by itself."""
+    """It appears when a proxy stops rejecting it."""
     complaints: list[str] = []
     with open_page(browser, complaints, has_clock=True) as page:
         page.route(
@@ -176,10 +176,10 @@ def test_a_picture_that_could_not_be_loaded_is_looked_for_again(
     assert all("502" in complaint for complaint in complaints)
 
 
-def test_a_picture_may_begin_to_be_refreshed_later(
+def test_an_attribute_added_later_starts_the_refresh(
     page: Page, page_app: str, data: Path
 ) -> None:
-    """A page's own script says so by the attribute."""
+    """A script of the page sets the attribute."""
     page.goto(f"{page_app}/plain?path={data}")
     page.evaluate("document.querySelector('img').dataset.mplstreamRefresh = '600'")
     page.evaluate("""() => {
@@ -194,7 +194,7 @@ def test_a_picture_may_begin_to_be_refreshed_later(
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where the errors are that the busy figure has still to raise."""
+    """Return the folder with the errors that the busy figure raises next."""
     path = tmp_path / "errors"
     path.mkdir()
     return path
@@ -215,10 +215,10 @@ ALL_BLUE = """() => [...document.images].every(image => {
 })"""
 
 
-def test_a_refused_picture_is_asked_for_again(
+def test_a_refused_picture_is_requested_again(
     browser: Browser, page_app: str, folder: Path
 ) -> None:
-    """Without a reload, in all its formats and sizes; under a strict policy."""
+    """It appears without a reload, in all formats and sizes, under a strict policy."""
     refuse(folder, 503, 503)
     complaints: list[str] = []
     with open_page(browser, complaints, has_clock=True, device_scale_factor=2) as page:
@@ -240,10 +240,10 @@ def test_a_refused_picture_is_asked_for_again(
     assert all("503" in complaint for complaint in complaints)
 
 
-def test_a_page_of_refused_pictures_is_complete_in_the_end(
+def test_a_page_of_refused_pictures_becomes_complete(
     browser: Browser, page_app: str, folder: Path
 ) -> None:
-    """Each is asked for by itself."""
+    """Each picture is requested separately."""
     for n in range(6):
         refuse(folder, *[503] * (n % 3), n=n)
     with open_page(browser, [], has_clock=True) as page:
@@ -254,7 +254,7 @@ def test_a_page_of_refused_pictures_is_complete_in_the_end(
 
 
 def asked_again(page: Page, url: str, seconds: int) -> int:
-    """How often the page asks for its picture in so many seconds of its own clock."""
+    """Count the requests for the picture in *seconds* of the page's clock."""
     page.goto(url)
     page.evaluate(DECODE)
     seen = watch(page)
@@ -262,37 +262,37 @@ def asked_again(page: Page, url: str, seconds: int) -> int:
     return len(seen)
 
 
-def test_a_server_that_stays_busy_is_left_alone(
+def test_a_busy_server_gets_few_requests(
     browser: Browser, page_app: str, folder: Path
 ) -> None:
-    """After a few tries, with longer and longer times between them."""
+    """The script stops after a few tries at increasing intervals."""
     refuse(folder, *[503] * 40)
     with open_page(browser, [], has_clock=True) as page:
         assert asked_again(page, f"{page_app}/busy?path={folder}", 200) == 6
 
 
-def test_a_picture_that_fails_is_not_asked_for_again(
+def test_a_failed_picture_is_not_requested_again(
     browser: Browser, page_app: str, folder: Path
 ) -> None:
-    """Its function has an error, which does not go away by itself."""
+    """An error of the figure function is permanent."""
     refuse(folder, *[500] * 40)
     with open_page(browser, [], has_clock=True) as page:
         assert asked_again(page, f"{page_app}/busy?path={folder}", 60) == 0
 
 
-def test_a_refused_picture_that_then_fails_is_given_up(
+def test_a_refused_picture_that_then_fails_is_not_requested_again(
     browser: Browser, page_app: str, folder: Path
 ) -> None:
-    """It is tried once more, and found to be an error."""
+    """One more request finds the error."""
     refuse(folder, 503, *[500] * 40)
     with open_page(browser, [], has_clock=True) as page:
         assert asked_again(page, f"{page_app}/busy?path={folder}", 60) == 1
 
 
-def test_no_refused_picture_is_asked_for_in_a_hidden_tab(
+def test_a_hidden_tab_requests_no_refused_picture(
     browser: Browser, page_app: str, folder: Path
 ) -> None:
-    """It is when somebody looks again."""
+    """A visible tab does."""
     refuse(folder, 503)
     with open_page(browser, [], has_clock=True) as page:
         page.goto(f"{page_app}/busy?path={folder}")
@@ -307,7 +307,7 @@ def test_no_refused_picture_is_asked_for_in_a_hidden_tab(
 def test_a_browser_that_hides_the_status_reads_the_servers_header(
     browser: Browser, page_app: str, folder: Path
 ) -> None:
-    """As Safari, where images have no ``responseStatus``."""
+    """In Safari, images have no ``responseStatus``."""
     refuse(folder, 503)
     with open_page(browser, [], has_clock=True) as page:
         page.add_init_script(
@@ -320,10 +320,10 @@ def test_a_browser_that_hides_the_status_reads_the_servers_header(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_browser_s_theme_decides(
+def test_the_browsers_theme_decides(
     browser: Browser, complaints: list[str], page_app: str, scheme: Any
 ) -> None:
-    """Where the page says nothing of its own."""
+    """The page sets no ``data-theme``."""
     with open_page(browser, complaints, color_scheme=scheme) as page:
         page.goto(f"{page_app}/night")
         page.evaluate(DECODE)
@@ -331,10 +331,10 @@ def test_the_browser_s_theme_decides(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_data_theme_wins(
+def test_a_data_theme_takes_precedence(
     browser: Browser, complaints: list[str], page_app: str, scheme: Any
 ) -> None:
-    """On the root or nearer, set now or later, whatever the browser prefers."""
+    """It may be on the root or nearer, and may be set later."""
     with open_page(browser, complaints, color_scheme=scheme) as page:
         page.goto(f"{page_app}/night")
         for theme in ("dark", "light", "dark"):

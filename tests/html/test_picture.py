@@ -1,4 +1,4 @@
-"""What ``figure()`` puts into a page besides the ``<img>``."""
+"""The markup of ``figure()`` besides the ``<img>``."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def sources(markup: str) -> list[dict[str, str | None]]:
 
 
 def test_browsers_choose_among_formats(app: Flask) -> None:
-    """AVIF, then WebP, each in three densities; PNG for all others."""
+    """AVIF and WebP come before the fallback PNG, each in three densities."""
     with app.test_request_context():
         shown = figure("plots.walk", n=5)
     assert [tag for tag, _ in elements(shown)] == ["picture", "source", "source", "img"]
@@ -82,8 +82,10 @@ def test_browsers_choose_among_formats(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("values", [{}, {"theme": "dark"}, {"sizes": "100vw"}])
-def test_no_url_of_a_picture_is_negotiated(app: Flask, values: dict[str, Any]) -> None:
-    """A cache that ignores ``Vary`` would give one browser's format to all."""
+def test_urls_in_a_picture_name_their_format(
+    app: Flask, values: dict[str, Any]
+) -> None:
+    """A cache that ignores ``Vary`` would send one browser's format to all."""
     with app.test_request_context():
         for endpoint in ("plots.walk", "plots.night"):
             image = attributes(figure(endpoint, **values))
@@ -94,15 +96,15 @@ def test_no_url_of_a_picture_is_negotiated(app: Flask, values: dict[str, Any]) -
         assert attributes(figure("plots.large"))["src"] == "/plots/large"
 
 
-def test_a_format_that_is_named_is_the_only_one(app: Flask) -> None:
-    """Nothing is left to the browser."""
+def test_a_given_format_is_the_only_one(app: Flask) -> None:
+    """There are no sources."""
     with app.test_request_context():
         assert not sources(figure("plots.walk", _format="webp"))
 
 
 @pytest.mark.slow
 def test_every_url_in_the_markup_is_served(app: Flask) -> None:
-    """In all formats, densities, widths and themes."""
+    """This covers all formats, densities, widths and themes."""
     client = app.test_client()
     with app.test_request_context():
         markup = figure("plots.walk", sizes="100vw", downloads=True)
@@ -122,7 +124,7 @@ def test_every_url_in_the_markup_is_served(app: Flask) -> None:
 
 
 def test_widths_by_sizes(app: Flask) -> None:
-    """Steps of the ladder up to three times the figure's own width, for each source."""
+    """``sizes`` offers the steps up to three times the figure's width."""
     with app.test_request_context():
         shown = figure("plots.walk", sizes="(max-width: 40rem) 100vw, 40rem")
     avif = sources(shown)[0]
@@ -134,8 +136,8 @@ def test_widths_by_sizes(app: Flask) -> None:
     )
 
 
-def test_widths_of_ones_own_are_snapped(app: Flask) -> None:
-    """So that caches hit: two pages that differ by a pixel share their pictures."""
+def test_given_widths_are_snapped(app: Flask) -> None:
+    """Two pages whose widths differ by a pixel share their pictures."""
     with app.test_request_context():
         for widths in ([300, 650], [310, 655, 640.0 + 1]):
             shown = attributes(figure("plots.walk", sizes="50vw", widths=widths))
@@ -145,7 +147,7 @@ def test_widths_of_ones_own_are_snapped(app: Flask) -> None:
 
 
 def test_a_width_is_the_width_in_the_page(app: Flask) -> None:
-    """It keeps the figure's proportions, and is sharp on dense screens."""
+    """The height keeps the proportions, and denser screens get more pixels."""
     with app.test_request_context():
         shown = attributes(figure("plots.walk", _width=320))
     assert (shown["width"], shown["height"]) == ("320", "160")
@@ -155,7 +157,7 @@ def test_a_width_is_the_width_in_the_page(app: Flask) -> None:
     )
 
 
-def test_no_picture_is_offered_that_would_be_refused(app: Flask) -> None:
+def test_pictures_over_the_limit_are_not_offered(app: Flask) -> None:
     """``max_pixels`` bounds densities and widths."""
     with app.test_request_context():
         assert "srcset" not in attributes(figure("plots.large"))
@@ -165,7 +167,7 @@ def test_no_picture_is_offered_that_would_be_refused(app: Flask) -> None:
 
 
 def test_dark_pages_get_dark_pictures(app: Flask) -> None:
-    """First the dark sources of every format, then the light ones."""
+    """The dark sources of every format precede the light ones."""
     with app.test_request_context():
         shown = figure("plots.night")
     dark_webp, dark_png, webp = sources(shown)
@@ -214,7 +216,7 @@ def test_dark_pages_get_dark_pictures(app: Flask) -> None:
 def test_a_theme_can_be_chosen(
     app: Flask, endpoint: str, values: dict[str, Any], src: str, media: list[str | None]
 ) -> None:
-    """By the call, for pages that know; ``dark_style`` makes both the default."""
+    """``theme`` selects one, and ``dark_style`` makes both the default."""
     with app.test_request_context():
         shown = figure(endpoint, **values)
     assert attributes(shown)["src"] == src
@@ -222,7 +224,7 @@ def test_a_theme_can_be_chosen(
 
 
 def test_a_caption_and_downloads_make_a_figure(app: Flask) -> None:
-    """The links name the figure and the format, and stay light."""
+    """Each link names the figure and the format, and saves the light picture."""
     with app.test_request_context():
         shown = figure(
             "plots.night", theme="dark", caption="<Stars>", downloads=["png", "webp"]
@@ -239,7 +241,7 @@ def test_a_caption_and_downloads_make_a_figure(app: Flask) -> None:
 
 
 def test_all_formats_can_be_downloaded(app: Flask) -> None:
-    """The data too, where the route lists it."""
+    """``downloads=True`` includes data formats."""
     with app.test_request_context():
         shown = figure("plots.walk", downloads=True)
     hrefs = [found["href"] for tag, found in elements(shown) if tag == "a"]
@@ -248,8 +250,8 @@ def test_all_formats_can_be_downloaded(app: Flask) -> None:
     ]
 
 
-def test_a_refreshed_picture_brings_its_script(app: Flask) -> None:
-    """Once in a page, however many pictures; its URLs name their format."""
+def test_a_refreshed_picture_adds_its_script(app: Flask) -> None:
+    """A page gets it once, and the URLs name their format."""
     with app.test_request_context():
         one, two = (figure("plots.walk", n=n, refresh=5) for n in (1, 2))
     assert attributes(one)["data-mplstream-refresh"] == "5"
@@ -263,8 +265,8 @@ def test_a_refreshed_picture_brings_its_script(app: Flask) -> None:
     script.close()
 
 
-def test_the_script_can_stand_in_the_head(app: Flask) -> None:
-    """With a nonce; then no figure adds it again."""
+def test_the_script_can_be_in_the_head(app: Flask) -> None:
+    """It accepts a nonce, and no figure adds it again."""
     with app.test_request_context():
         script = attributes(figure_script(nonce="abc"), "script")
         assert script["nonce"] == "abc"
@@ -291,16 +293,16 @@ def test_the_script_can_stand_in_the_head(app: Flask) -> None:
         pytest.param({"captoin": "x"}, "Did you mean 'caption'", id="word"),
     ],
 )
-def test_a_wrong_word_is_an_error_in_the_template(
+def test_a_wrong_keyword_is_an_error_in_the_template(
     app: Flask, values: dict[str, Any], message: str
 ) -> None:
-    """It names what was given and what is accepted."""
+    """The error names the value and the accepted ones."""
     with app.test_request_context(), pytest.raises(ArgumentsError, match=message):
         figure("plots.walk", **values)
 
 
-def test_a_parameter_comes_before_a_word_of_its_name(app: Flask) -> None:
-    """With a trailing ``_`` it is the word."""
+def test_a_parameter_takes_precedence_over_a_keyword(app: Flask) -> None:
+    """The name with a trailing ``_`` is the keyword."""
     with app.test_request_context():
         shown = figure("plots.titled", caption="a", caption_="b", theme_="dark")
     assert attributes(shown)["src"] == "/plots/caption.png?caption=a&_theme=dark"
@@ -318,7 +320,7 @@ def test_a_parameter_comes_before_a_word_of_its_name(app: Flask) -> None:
 def test_an_inline_figure_has_one_name(
     app: Flask, values: dict[str, Any], spoken: Mapping[str, str]
 ) -> None:
-    """Or none at all, where it is decoration."""
+    """A decorative figure has none."""
     with app.test_request_context():
         found = attributes(figure("plots.walk", inline=True, **values), "svg")
     names = ("role", "aria-label", "aria-hidden")
@@ -326,7 +328,7 @@ def test_an_inline_figure_has_one_name(
 
 
 def test_an_inline_figure_can_be_dark(app: Flask) -> None:
-    """One SVG cannot be both, so that it is light where nothing is said."""
+    """Without a theme it is light, because one SVG cannot have both."""
     with app.test_request_context():
         light, dark, also_dark = (
             figure("plots.shapes", inline=True, **theme)
@@ -339,10 +341,10 @@ def test_an_inline_figure_can_be_dark(app: Flask) -> None:
     assert "script" not in light
 
 
-def test_a_picture_without_a_text_is_a_warning_in_debug(
+def test_debug_mode_warns_of_a_picture_without_a_text(
     plots: FigureBlueprint, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The figure says nothing and its function neither: only its name is left."""
+    """Neither the figure nor its docstring has a text."""
     plots.figure_route("/bare", endpoint="bare")(bare_figure)
     app = Flask(__name__)
     app.register_blueprint(plots)
@@ -373,10 +375,10 @@ def secret_figure(user: int = 0) -> Figure:
         pytest.param({"private": True}, id="private"),
     ],
 )
-def test_a_page_tells_nothing_of_a_private_figure(
+def test_a_page_hides_the_text_of_a_private_figure(
     plots: FigureBlueprint, options: dict[str, Any]
 ) -> None:
-    """It may be for others, or be cached: only the figure's own URL tells its text."""
+    """The page may be cached or public; only the figure's URL serves the text."""
     plots.figure_route("/secret", endpoint="secret", **options)(secret_figure)
     app = Flask(__name__)
     app.register_blueprint(plots)
@@ -387,8 +389,8 @@ def test_a_page_tells_nothing_of_a_private_figure(
         assert attributes(figure("plots.secret", alt="Mine"))["alt"] == "Mine"
 
 
-def test_what_is_open_is_told(plots: FigureBlueprint) -> None:
-    """The counterpart: without a login the page has the figure's own text."""
+def test_a_page_shows_the_text_of_a_public_figure(plots: FigureBlueprint) -> None:
+    """The text is read from the figure."""
     plots.figure_route("/open", endpoint="open")(secret_figure)
     app = Flask(__name__)
     app.register_blueprint(plots)
@@ -409,15 +411,15 @@ def test_what_is_open_is_told(plots: FigureBlueprint) -> None:
 def test_a_value_is_one_attribute(
     app: Flask, values: dict[str, Any], shown: str, inline: bool
 ) -> None:
-    """Text that a template has escaped already is neither broken nor escaped twice."""
+    """Text that a template escaped is not escaped again."""
     with app.test_request_context():
         markup = figure("plots.walk", inline=inline, **values)
     tag, name = ("svg", "aria-label") if inline else ("img", "alt")
     assert attributes(markup, tag)[name] == shown
 
 
-def test_true_and_false_are_words_where_they_are_values(app: Flask) -> None:
-    """An attribute that is on by being there is told from one with two values."""
+def test_booleans_are_words_in_aria_attributes(app: Flask) -> None:
+    """Other attributes are present or absent."""
     with app.test_request_context():
         shown = attributes(
             figure(
@@ -433,8 +435,8 @@ def test_true_and_false_are_words_where_they_are_values(app: Flask) -> None:
     assert shown["ismap"] == ""
 
 
-def test_shapes_want_no_sizes(app: Flask) -> None:
-    """``sizes`` without widths is no HTML, nor is ``loading`` of an ``<svg>``."""
+def test_shapes_have_no_sizes(app: Flask) -> None:
+    """``sizes`` requires widths, and an ``<svg>`` has no ``loading``."""
     with app.test_request_context():
         assert "sizes" not in figure("plots.shapes", sizes="100vw")
         assert "sizes" not in figure("plots.walk", sizes="100vw", _scale=2)
@@ -444,7 +446,7 @@ def test_shapes_want_no_sizes(app: Flask) -> None:
 
 
 def test_data_may_be_the_first_format(plots: FigureBlueprint) -> None:
-    """The page shows the first that is a picture."""
+    """The page shows the first format that is a picture."""
     plots.figure_route("/data", endpoint="data", formats=["csv", "png", "webp"])(
         secret_figure
     )
@@ -465,10 +467,10 @@ def test_data_may_be_the_first_format(plots: FigureBlueprint) -> None:
         pytest.param((16, 12), {"width": 1, "height": 1, "alt": ""}, id="unknown"),
     ],
 )
-def test_every_size_that_is_offered_is_served(
+def test_every_offered_size_is_served(
     plots: FigureBlueprint, size: tuple[float, float], values: dict[str, Any]
 ) -> None:
-    """However large the figure; what is refused is not in the ``srcset``."""
+    """The ``srcset`` omits sizes over the limits."""
 
     def large() -> Figure:
         return Figure(figsize=size)
@@ -490,10 +492,10 @@ def test_every_size_that_is_offered_is_served(
         pytest.param(320 * 160, "_width=320", "_width=400", id="width"),
     ],
 )
-def test_a_limit_is_met_to_the_pixel(
+def test_a_picture_may_have_exactly_the_limit(
     plots: FigureBlueprint, max_pixels: int, served: str, refused: str
 ) -> None:
-    """A picture of exactly as many pixels as may be is served."""
+    """A picture with exactly ``max_pixels`` is served."""
     route = plots.figure_route("/exact", endpoint="exact", max_pixels=max_pixels)
     route(secret_figure)
     app = Flask(__name__)
@@ -508,7 +510,7 @@ def bare_figure() -> Figure:
 
 
 def test_widths_in_a_url_are_snapped(app: Flask, renders: Counter) -> None:
-    """Every width has an answer, and few of them a picture of their own."""
+    """Every width is served, and similar widths share a picture."""
     client = app.test_client()
     answers = [client.get(f"/plots/walk?_width={w}") for w in (701, 800, 799)]
     assert len({answer.headers["ETag"] for answer in answers}) == 1
