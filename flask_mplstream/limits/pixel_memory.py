@@ -43,20 +43,15 @@ class PixelRoom:
         self._held_bytes = 0
         self._changed = threading.Condition()  # guards _held_bytes
 
-    def wait(self, count: int, deadline: Deadline) -> bool:
-        """Wait for *count* free bytes without taking them.
-
-        :return: whether they were free at some time before *deadline*.
-        """
+    def wait(self, count: int, timeout_s: float) -> bool:
+        """Wait for *count* free bytes without taking them; return whether they came."""
         with self._changed:
-            return self._changed.wait_for(
-                lambda: self._has_room(count), deadline.lock_timeout_s
-            )
+            return self._changed.wait_for(lambda: self._has_room(count), timeout_s)
 
-    def try_take(self, count: int) -> bool:
-        """Take *count* bytes if they are free; return whether they were."""
+    def take_when_free(self, count: int, timeout_s: float = 0.0) -> bool:
+        """Take *count* bytes when they are free; return whether they were in time."""
         with self._changed:
-            has_room = self._has_room(count)
+            has_room = self.wait(count, timeout_s)
             self._held_bytes += count * has_room
             return has_room
 
@@ -105,13 +100,13 @@ class Room:
         """
         self._deadline.begin("memory")
         if not self._is_nested and not self._source.wait(
-            self._usual_bytes, self._deadline
+            self._usual_bytes, self._deadline.lock_timeout_s
         ):
             raise _make_overload_error(self._deadline)
 
     def take(self) -> bool:
         """Take room for a figure of usual size; return whether there was enough."""
-        if self._is_nested or self._source.try_take(self._usual_bytes):
+        if self._is_nested or self._source.take_when_free(self._usual_bytes):
             self._held_bytes = 0 if self._is_nested else self._usual_bytes
             return True
         return False
@@ -126,15 +121,9 @@ class Room:
             return
         if self._is_nested:
             self._source.take(missing)
-        elif not self._take_when_free(missing):
+        elif not self._source.take_when_free(missing, self._deadline.lock_timeout_s):
             raise _make_overload_error(self._deadline)
         self._held_bytes += missing
-
-    def _take_when_free(self, missing: int) -> bool:
-        while not self._source.try_take(missing):
-            if not self._source.wait(missing, self._deadline):
-                return False
-        return True
 
     def give_back(self) -> None:
         """Give all held room back; after a large render, trim the heap."""

@@ -71,7 +71,8 @@ class Renders:
         self._budget = budget
         self._app_name = settings.app
         watch_writes()  # Again, as SQLAlchemy may have been imported since.
-        self._before_wait = settings.before_wait or release_connections
+        #: Releases the database connections of a request that is about to wait.
+        self.before_wait = settings.before_wait or release_connections
         # An app with MPLSTREAM_BEFORE_WAIT manages the connections itself.
         self._release: Callable[[], object] = (
             (lambda: None) if settings.before_wait else release_connections
@@ -80,6 +81,8 @@ class Renders:
         slots = 0 if settings.executor else max(settings.workers, 1)
         self._admission = Admission(slots + settings.max_pending)
         self._runner = choose_executor(app, settings, modules)
+        #: Seconds for deadlines; it stops while workers start and none is ready.
+        self.clock = monotonic if self._runner is None else self._runner.clock
         if self._runner is None:
             warn_of_greenlets()
 
@@ -131,13 +134,6 @@ class Renders:
             return None
         return self._budget.admit(must_have=begins)
 
-    def before_wait(self) -> None:
-        """Release the database connections of a request that is about to wait.
-
-        ``MPLSTREAM_BEFORE_WAIT`` replaces this.
-        """
-        self._before_wait()
-
     def _admit_and_render(self, render: _Render) -> RenderedImage:
         with self._hold_place(render.recipe.endpoint):
             if self._runner is None:
@@ -169,13 +165,6 @@ class Renders:
                 release=self._release,
             ),
         )
-
-    def clock(self) -> float:
-        """Return the seconds of the deadlines' clock.
-
-        It stops while workers start and none is ready.
-        """
-        return monotonic() if self._runner is None else self._runner.clock()
 
     def start(self) -> None:
         """Start the workers, if any, before the first render."""

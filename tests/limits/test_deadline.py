@@ -1,4 +1,4 @@
-"""How long a request waits: one deadline for all steps, and not too many waiters."""
+"""One deadline for all steps of a request, and a limit of followers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Overload: some are refused at once, and nobody waits too long."""
+"""Overload: full queues and spent budgets refuse requests at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A picture over a limit: who chose what made it so, the URL or the app."""
+"""A picture over a limit is an error of its URL or of its app."""
 
 from __future__ import annotations
 

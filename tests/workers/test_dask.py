@@ -1,4 +1,4 @@
-"""Renders on a Dask cluster, whose scheduler and workers are killed meanwhile.
+"""Renders on a Dask cluster, whose scheduler and workers are killed.
 
 The executor is made by the code in docs/executors.md, with the address of a
 scheduler of our own.
@@ -81,17 +81,15 @@ def ask(app: Flask, path: str, **query: Any) -> TestResponse:
     return app.test_client().get(f"/plots/{path}", query_string=query)
 
 
-def test_a_picture_is_what_the_web_process_would_draw(
-    app: Flask, renders: Path
-) -> None:
-    """The same pixels, drawn in a worker of the cluster."""
+def test_the_cluster_draws_the_same_pixels(app: Flask, renders: Path) -> None:
+    """A worker of the cluster draws them."""
     drawn, right = ask(app, "walk").data, ask(create_app(), "walk").data
     assert np.array_equal(pixels(drawn), pixels(right))
     assert level(ask(app, "grey", renders=renders)) == 0
     assert read_pids(renders) != [os.getpid()]
 
 
-def test_the_worker_has_the_app_and_fetches_the_data(app: Flask) -> None:
+def test_the_cluster_has_the_app_and_loads_the_data(app: Flask) -> None:
     """``load`` runs in the process that draws."""
     assert ask(app, "greeting").text == "hello"
     assert level(ask(app, "loaded", level=40)) == 40
@@ -99,7 +97,7 @@ def test_the_worker_has_the_app_and_fetches_the_data(app: Flask) -> None:
 
 
 def test_each_picture_is_rendered_once(app: Flask, renders: Path) -> None:
-    """20 pictures, each asked for five times by as many threads as may wait."""
+    """Each of 20 pictures is requested five times."""
     with ThreadPoolExecutor(6) as threads:
         asked = [
             threads.submit(ask, app, "slow", seconds=0.05, level=n, renders=renders)
@@ -110,10 +108,10 @@ def test_each_picture_is_rendered_once(app: Flask, renders: Path) -> None:
     assert len(read_pids(renders)) == 20
 
 
-def test_an_invalidated_picture_is_not_that_of_the_render_under_way(
+def test_an_invalidated_picture_is_rendered_again(
     app: Flask, renders: Path, tmp_path: Path
 ) -> None:
-    """Equal tasks are two renders: that is why ``pure=False``."""
+    """Dask would merge equal tasks without ``pure=False``."""
     with ThreadPoolExecutor(2) as threads:
         query = {"level": 50, "renders": renders, "until": tmp_path / "until"}
         first = threads.submit(ask, app, "slow", **query)
@@ -127,25 +125,27 @@ def test_an_invalidated_picture_is_not_that_of_the_render_under_way(
     assert len(read_pids(renders)) == 2
 
 
-def test_an_error_travels(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
-    """And an answer of the user's own."""
+def test_errors_and_responses_of_the_cluster_are_sent(
+    app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log has the error."""
     assert ask(app, "fails").status_code == 500
     assert "ChartError: no such chart" in caplog.text
     assert ask(app, "fails", kind="abort").status_code == 404
     assert ask(app, "titled", title=r"$\no$").status_code == 400
 
 
-def test_a_render_that_takes_too_long_is_let_go(app: Flask, tmp_path: Path) -> None:
-    """504 while it runs; the cluster is whole again when it has ended."""
+def test_a_slow_render_on_the_cluster_is_a_504(app: Flask, tmp_path: Path) -> None:
+    """The worker renders again when that render has ended."""
     assert ask(app, "brief", until=tmp_path / "until").status_code == 504
     Path(tmp_path / "until").touch()
     assert level(ask(app, "slow", seconds=0, level=60)) == 60
 
 
-def test_a_figure_that_kills_its_workers_is_an_error(
+def test_a_figure_that_kills_cluster_workers_fails_after_two(
     app: Flask, renders: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """After two of them, which come back and serve others."""
+    """The cluster replaces them."""
     answer = ask(app, "dies", renders=renders)
     assert answer.status_code == 500
     assert len(set(read_pids(renders))) == 2
@@ -159,7 +159,7 @@ def test_a_figure_that_kills_its_workers_is_an_error(
 def test_no_picture_is_lost_with_a_worker(
     app: Flask, cluster: Cluster, renders: Path
 ) -> None:
-    """100 of them, one of three workers killed in the middle."""
+    """One of three workers is killed during 100 renders."""
     victim = cluster.start_worker("--no-nanny")
     app.config["CLIENTS"][-1].wait_for_workers(3, timeout=120)
     with ThreadPoolExecutor(8) as threads:
@@ -175,10 +175,10 @@ def test_no_picture_is_lost_with_a_worker(
     assert read_pids(renders).count(victim.pid) < 90
 
 
-def test_a_scheduler_that_is_gone_costs_no_hit(
+def test_hits_are_served_without_a_scheduler(
     tmp_path: Path, renders: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Renders fail before their time is over, also one under way."""
+    """Renders fail before their deadline, including one in progress."""
     with (
         running(tmp_path, "--no-nanny") as cluster,
         served_by(cluster, 1) as app,
@@ -209,8 +209,8 @@ def test_a_scheduler_that_is_gone_costs_no_hit(
 
 
 @pytest.mark.usefixtures("app")  # Its workers are there.
-def test_an_executor_of_dask_is_shut_down(cluster: Cluster) -> None:
-    """It takes fewer arguments than the others; the next render makes another."""
+def test_a_dask_executor_is_shut_down(cluster: Cluster) -> None:
+    """Its ``shutdown`` has fewer arguments; the next render creates another."""
     recipe = recipe_for(cluster)
     made: list[Executor] = []
 
@@ -230,10 +230,10 @@ def test_an_executor_of_dask_is_shut_down(cluster: Cluster) -> None:
 
 
 @pytest.mark.usefixtures("app")
-def test_the_documents_app_renders_on_the_cluster(
+def test_the_documented_app_renders_on_the_cluster(
     cluster: Cluster, renders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All its files together, as they stand."""
+    """The test uses the files of the documentation unchanged."""
     for name, code in FILES.items():
         path = cluster.folder / name
         path.parent.mkdir(exist_ok=True)

@@ -106,8 +106,10 @@ def app(tmp_path: Path, plots: FigureBlueprint) -> Iterator[Flask]:
 
 
 @pytest.mark.parametrize("figure", ["versioned", "loaded", "own"])
-def test_twenty_cold_pictures_are_twenty_pictures(app: Flask, figure: str) -> None:
-    """The requests that wait leave connections for the renders that they wait for."""
+def test_twenty_requests_on_a_small_pool_get_their_pictures(
+    app: Flask, figure: str
+) -> None:
+    """Waiting requests leave connections for the renders."""
     start = threading.Barrier(PICTURES)
 
     def ask(n: int) -> int:
@@ -121,7 +123,7 @@ def test_twenty_cold_pictures_are_twenty_pictures(app: Flask, figure: str) -> No
 def test_pages_leave_connections_for_their_figures(
     app: Flask, plots: FigureBlueprint
 ) -> None:
-    """A page that has read, and then asks for a figure, waits for it without one."""
+    """A page that has read releases its connection before it waits for a figure."""
 
     @app.get("/page/<int:n>")
     def page(n: int) -> str:
@@ -147,8 +149,8 @@ def checked_out(app: Flask) -> int:
     return pool.checkedout()
 
 
-def test_what_was_loaded_stays_loaded_and_attached(app: Flask) -> None:
-    """Code after the picture reads its objects without another query."""
+def test_loaded_objects_stay_attached(app: Flask) -> None:
+    """Code after the picture reads them without another query."""
     with app.app_context():
         user = db.session.get(User, 1)
         assert user is not None
@@ -194,10 +196,10 @@ def execute_below(session: Any) -> None:
 @pytest.mark.parametrize(
     "write", [change, add, flush, delete, execute, execute_text, execute_below]
 )
-def test_what_is_not_committed_is_left_alone(
+def test_uncommitted_changes_keep_their_transaction(
     app: Flask, write: Callable[[Any], None]
 ) -> None:
-    """It is the app's to commit or to roll back."""
+    """The app commits it or rolls it back."""
     with app.app_context():
         write(db.session)
         release_connections()
@@ -206,8 +208,8 @@ def test_what_is_not_committed_is_left_alone(
         assert list(names) == ["a", "b", "c"]
 
 
-def test_what_a_function_of_the_database_set_stays_set(app: Flask) -> None:
-    """A tenant of the transaction, say, whose end would unset it."""
+def test_settings_of_a_transaction_are_kept(app: Flask) -> None:
+    """The end of the transaction would reset its tenant."""
     tenants: list[str] = []
 
     def set_config(name: str, value: str) -> None:
@@ -242,8 +244,8 @@ def test_what_a_function_of_the_database_set_stays_set(app: Flask) -> None:
         "SET search_path TO tenant",
     ],
 )
-def test_a_statement_that_outlives_itself_is_no_read(statement: str) -> None:
-    """What sets, locks or calls a function that may do so keeps its connection."""
+def test_a_statement_with_an_effect_keeps_its_connection(statement: str) -> None:
+    """It sets, locks or calls a function that may do so."""
     assert not _only_reads(statement)
 
 
@@ -257,13 +259,13 @@ def test_a_statement_that_outlives_itself_is_no_read(statement: str) -> None:
         "PRAGMA foreign_keys",
     ],
 )
-def test_a_statement_that_reads_gives_its_connection_back(statement: str) -> None:
-    """The usual functions and the words of SQL in front of a parenthesis."""
+def test_a_statement_that_only_reads_releases_its_connection(statement: str) -> None:
+    """It may call the usual functions of SQL."""
     assert _only_reads(statement)
 
 
-def test_a_savepoint_is_left_alone(app: Flask) -> None:
-    """Its outer transaction may have been written to."""
+def test_a_savepoint_keeps_its_connection(app: Flask) -> None:
+    """Its outer transaction may have written."""
     with app.app_context():
         with db.session.begin_nested():
             release_connections()
@@ -271,14 +273,14 @@ def test_a_savepoint_is_left_alone(app: Flask) -> None:
         db.session.rollback()
 
 
-def test_without_a_database_there_is_nothing_to_release() -> None:
-    """Neither outside an app context, nor where nothing was read."""
+def test_nothing_is_released_without_a_database() -> None:
+    """The same holds outside an app context, or if nothing was read."""
     release_connections()
     with Flask(__name__).app_context():
         release_connections()
 
 
-def test_sessions_of_flask_sqlalchemy_lite_are_released_as_well(app: Flask) -> None:
+def test_sessions_of_flask_sqlalchemy_lite_are_released(app: Flask) -> None:
     """It keeps them in ``g``."""
     with app.app_context(), db.session.session_factory() as session:
         g._sqlalchemy_sessions = {"default": session}
@@ -288,10 +290,8 @@ def test_sessions_of_flask_sqlalchemy_lite_are_released_as_well(app: Flask) -> N
         assert checked_out(app) == 0
 
 
-def test_a_function_of_the_app_s_own_takes_its_place(
-    app: Flask, plots: FigureBlueprint
-) -> None:
-    """``MPLSTREAM_BEFORE_WAIT`` runs in the request, on a miss and not on a hit."""
+def test_before_wait_replaces_the_release(app: Flask, plots: FigureBlueprint) -> None:
+    """``MPLSTREAM_BEFORE_WAIT`` runs in the request on a miss, not on a hit."""
     called: list[str] = []
     other = Flask(__name__)
     other.config["MPLSTREAM_BEFORE_WAIT"] = lambda: called.append("miss")
@@ -303,10 +303,10 @@ def test_a_function_of_the_app_s_own_takes_its_place(
     assert called == ["miss"]
 
 
-def test_an_empty_pool_is_named_with_what_to_do(
+def test_the_log_explains_an_empty_pool(
     app: Flask, plots: FigureBlueprint, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Where connections run out all the same, the log says why."""
+    """It names the fixes."""
 
     def raise_timeout() -> Figure:
         raise PoolTimeout("QueuePool limit of size 5 overflow 10 reached")
@@ -323,10 +323,10 @@ def test_an_empty_pool_is_named_with_what_to_do(
         assert caplog.text.count(POOL_HINT) == 1, path
 
 
-def test_a_render_holds_no_connection_while_it_waits_for_its_turn(
+def test_a_render_holds_no_connection_while_it_waits(
     app: Flask,
 ) -> None:
-    """A load that has read gives its connection back; the figure function has one."""
+    """``load`` releases its connection before the figure function's turn."""
     held: list[int] = []
     loaded = threading.Semaphore(0)
 

@@ -1,4 +1,4 @@
-"""Processes that can have no workers draw by themselves, and say why, once."""
+"""Processes that cannot have workers draw themselves and log the reason once."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ def warnings_in(text: str) -> list[str]:
 # --- Processes without workers --------------------------------------------
 
 
-def test_a_usual_process_may_have_workers() -> None:
-    """Nothing is in their way, and to find that out leaves nothing behind."""
+def test_a_normal_process_can_have_workers() -> None:
+    """The check leaves nothing behind."""
     assert find_obstacle() is None
 
 
@@ -79,13 +79,13 @@ OBSTACLES = [
 
 
 @pytest.mark.parametrize("error", OBSTACLES)
-def test_without_semaphores_the_process_draws(
+def test_a_process_without_semaphores_draws_itself(
     make: Callable[..., Flask],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     error: Exception,
 ) -> None:
-    """As on AWS Lambda, which has no /dev/shm; the log says so once."""
+    """AWS Lambda has no /dev/shm; the log says so once."""
 
     def fail(*args: object, **kwargs: object) -> NoReturn:
         raise error
@@ -108,13 +108,13 @@ def test_without_semaphores_the_process_draws(
         pytest.param(None, id="embedded"),
     ],
 )
-def test_without_an_interpreter_the_process_draws(
+def test_a_process_without_an_interpreter_draws_itself(
     make: Callable[..., Flask],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     executable: str | None,
 ) -> None:
-    """There is nothing that a worker could be started with."""
+    """It cannot start a worker."""
     monkeypatch.setattr("multiprocessing.spawn.get_executable", lambda: executable)
     client = make().test_client()
     assert client.get("/pid").text == str(os.getpid())
@@ -138,8 +138,8 @@ def draw_twice(pipe: Any) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_a_daemonic_process_draws(method: str) -> None:
-    """``multiprocessing`` lets it have no children."""
+def test_a_daemonic_process_draws_itself(method: str) -> None:
+    """``multiprocessing`` does not let it have children."""
     context: Any = multiprocessing.get_context(method)
     receiving, sending = context.Pipe(duplex=False)
     process = context.Process(target=draw_twice, args=[sending], daemon=True)
@@ -157,8 +157,8 @@ def test_a_daemonic_process_draws(method: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_celery_task_draws(tmp_path: Path) -> None:
-    """In a real prefork worker: its processes are daemonic."""
+def test_a_celery_task_draws_itself(tmp_path: Path) -> None:
+    """The processes of Celery's prefork pool are daemonic."""
     log = tmp_path / "log"
     tasks = "tests.apps.choice_figures:tasks"
     command = [sys.executable, "-m", "celery", "--app", tasks]
@@ -196,8 +196,8 @@ def ask(port: int, path: str) -> tuple[int, bytes]:
 
 
 @pytest.mark.slow
-def test_a_real_uwsgi_draws(tmp_path: Path) -> None:
-    """Its ``sys.executable`` is uwsgi itself. Without its threads nothing hangs."""
+def test_uwsgi_draws_itself(tmp_path: Path) -> None:
+    """Its ``sys.executable`` is uwsgi; without threads, nothing hangs."""
     port, log = free_port(), tmp_path / "log"
     command = [need("uwsgi"), "--http-socket", f"127.0.0.1:{port}", "--master"]
     command += ["--die-on-term", "--workers", "1"]
@@ -233,7 +233,7 @@ def threads_of_ours() -> list[str]:
 
 @pytest.mark.slow
 def test_close_stops_workers_and_threads(make: Callable[..., Flask]) -> None:
-    """At once, however often it is called; the next render has a new worker."""
+    """It may be called twice; the next render starts a worker."""
     app = make()
     first = pid_of(app)
     for _ in range(2):
@@ -245,7 +245,7 @@ def test_close_stops_workers_and_threads(make: Callable[..., Flask]) -> None:
 
 
 @pytest.mark.slow
-def test_close_while_workers_start_leaves_nothing(make: Callable[..., Flask]) -> None:
+def test_close_stops_starting_workers(make: Callable[..., Flask]) -> None:
     """A test may end before its first picture."""
     app = make(MPLSTREAM_WORKERS=2)
     app.test_client().get("/no/such/page")
@@ -255,13 +255,13 @@ def test_close_while_workers_start_leaves_nothing(make: Callable[..., Flask]) ->
 
 
 def test_close_of_an_app_without_figures_does_nothing() -> None:
-    """A teardown need not know which apps have some."""
+    """A teardown may close any app."""
     FigureBlueprint.close(Flask(__name__))
 
 
 @pytest.mark.slow
-def test_close_leaves_other_apps_alone(make: Callable[..., Flask]) -> None:
-    """Each has workers of its own."""
+def test_close_keeps_the_workers_of_other_apps(make: Callable[..., Flask]) -> None:
+    """Each app has separate workers."""
     one, other = make(), make()
     pid = pid_of(other)
     pid_of(one)
@@ -270,8 +270,8 @@ def test_close_leaves_other_apps_alone(make: Callable[..., Flask]) -> None:
 
 
 @pytest.mark.slow
-def test_apps_that_are_dropped_leave_no_process() -> None:
-    """Nothing of the package keeps an app, or the workers of one that is gone."""
+def test_garbage_collected_apps_leave_no_process() -> None:
+    """The package keeps no reference to an app."""
     pids, held = [], []
     for _ in range(3):
         app = Flask(__name__)
@@ -288,8 +288,8 @@ def test_apps_that_are_dropped_leave_no_process() -> None:
 
 
 @pytest.mark.slow
-def test_an_app_that_only_started_its_workers_leaves_none() -> None:
-    """Also those of a hook, which no render has used."""
+def test_a_garbage_collected_app_without_renders_leaves_no_process() -> None:
+    """A hook of the server started its workers."""
     app = Flask(__name__)
     app.config.from_mapping(MPLSTREAM_WORKERS=2)
     app.register_blueprint(plots)
@@ -305,10 +305,10 @@ def test_an_app_that_only_started_its_workers_leaves_none() -> None:
 
 
 @pytest.mark.slow
-def test_a_fork_that_drops_an_app_leaves_its_parents_workers(
+def test_a_child_that_drops_an_app_keeps_its_parents_workers(
     make: Callable[..., Flask],
 ) -> None:
-    """They are not the child's to end."""
+    """Only the parent may stop them."""
     app = make()
     first = pid_of(app)
     child = os.fork()
@@ -321,10 +321,10 @@ def test_a_fork_that_drops_an_app_leaves_its_parents_workers(
     assert pid_of(app) == first
 
 
-def test_the_garbage_collector_may_end_workers_in_any_thread(
+def test_the_garbage_collector_may_stop_workers_in_any_thread(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Also in the one that holds the reaper's lock, which then does it."""
+    """The thread may hold the reaper's lock, which then does it."""
     told: list[int] = []
     reaper = Reaper()
     monkeypatch.setattr(reaper, "_tell", told.append)
@@ -354,7 +354,7 @@ def test_the_garbage_collector_may_end_workers_in_any_thread(
 def test_workers_start_with_the_first_request(
     make: Callable[..., Flask], config: dict[str, Any], is_started: bool
 ) -> None:
-    """Whatever it is for, also if the app answers it before anything else."""
+    """An earlier hook of the app may answer it."""
     app = make(before=lambda: "to the login", **config)
     assert not AppState.of(app)._renders
     app.test_client().get("/")
@@ -362,19 +362,19 @@ def test_workers_start_with_the_first_request(
 
 
 def test_a_request_in_a_render_starts_no_workers(make: Callable[..., Flask]) -> None:
-    """A worker imports modules that may ask their own app for a page."""
+    """A worker imports modules that may send requests to their app."""
     app = make()
     run_without_request(app, lambda: app.test_client().get("/"))
     assert not AppState.of(app)._preloads
 
 
 @pytest.mark.slow
-def test_workers_that_cannot_start_cost_no_page(
+def test_a_page_is_served_if_workers_cannot_start(
     make: Callable[..., Flask],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The log has the reason, once; the first picture tries again."""
+    """The log has the reason once, and the first picture tries again."""
     module = importlib.import_module("flask_mplstream.workers.process_pool")
 
     def fail() -> NoReturn:
@@ -392,10 +392,10 @@ def test_workers_that_cannot_start_cost_no_page(
 
 
 @pytest.mark.slow
-def test_a_pool_that_could_not_start_all_loses_no_worker(
+def test_a_pool_keeps_workers_that_could_not_start(
     make: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each may start later, in turn."""
+    """Each may start later."""
     module = importlib.import_module("flask_mplstream.workers.process_pool")
     start, calls = module.start_context, []
 

@@ -101,10 +101,10 @@ SERVERS = [
 
 @pytest.mark.sweep
 @pytest.mark.parametrize(("options", "factory"), SERVERS)
-def test_every_web_process_renders_by_a_worker_of_its_own(
+def test_each_web_process_has_separate_workers(
     tmp_path: Path, options: tuple[str, ...], factory: str
 ) -> None:
-    """Also where it was forked from one that had rendered; and none waits long."""
+    """It may be forked from one that has rendered."""
     options = ("--workers", "2", *options)
     with gunicorn(tmp_path, *options, factory=factory, MPLSTREAM_WORKERS=1) as fleet:
         answers = answers_of_all(fleet)
@@ -116,10 +116,10 @@ def test_every_web_process_renders_by_a_worker_of_its_own(
         assert by == one | other
 
 
-def test_the_end_of_a_child_is_not_the_end_of_its_masters_workers(
+def test_the_end_of_a_child_keeps_its_masters_workers(
     rendered: Fleet, numbers: Numbers
 ) -> None:
-    """A web process stops what it started, and not what it was told of by a fork."""
+    """A web process stops only the workers that it started."""
     [web], masters = rendered.webs(), rendered.workers(rendered.master)
     assert masters
     assert_whole(rendered, numbers)
@@ -131,7 +131,7 @@ def test_the_end_of_a_child_is_not_the_end_of_its_masters_workers(
 def test_a_module_may_render_while_it_is_imported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A worker imports it as well, and starts no workers to do so."""
+    """A worker imports it as well and starts no workers."""
     monkeypatch.setenv("FLEET_AT_IMPORT", "1")
     with gunicorn(tmp_path, *THREADS, factory="app", MPLSTREAM_WORKERS=1) as fleet:
         answer = fleet.ask("/quick?n=2")
@@ -142,7 +142,7 @@ def test_a_module_may_render_while_it_is_imported(
 
 
 def test_workers_start_with_the_first_page(tmp_path: Path) -> None:
-    """They are there before any picture is asked for."""
+    """They start before a picture is requested."""
     with gunicorn(tmp_path, *THREADS, MPLSTREAM_WORKERS=2) as fleet:
         page = fleet.ask("/page")
         assert page.seconds < in_time(LONGEST_S)
@@ -167,8 +167,8 @@ def busy_machine(seconds: float) -> Iterator[None]:
 
 
 @REST
-def test_the_first_page_of_a_busy_machine_is_complete(tmp_path: Path) -> None:
-    """Right after the start: pictures wait for the workers, and none is refused."""
+def test_the_first_page_on_a_busy_machine_is_complete(tmp_path: Path) -> None:
+    """Its pictures wait for the workers, and none is refused."""
     # Another load of the machine than the test's own is no matter of the default.
     timeout_s = int(in_time(10))
     options = ("--workers", "2")
@@ -184,8 +184,8 @@ def test_the_first_page_of_a_busy_machine_is_complete(tmp_path: Path) -> None:
         assert [answer.colour for answer in answers] == list(range(6))
 
 
-def test_workers_start_with_a_hook_of_the_server(tmp_path: Path) -> None:
-    """``start_workers``: they are there before any request."""
+def test_a_hook_of_the_server_starts_workers(tmp_path: Path) -> None:
+    """``start_workers`` starts them before a request."""
     config = tmp_path / "gunicorn.conf.py"
     config.write_text(
         "import flask_mplstream\n"
@@ -210,10 +210,10 @@ ENDLESS = ("/wait", "/wait?native=1")
 NATIVE = ("/wait?native=1&n=1", "/wait?native=1&n=2")
 
 
-def test_nobody_survives_a_web_process_that_is_killed(
+def test_no_worker_survives_a_killed_web_process(
     either: Fleet, numbers: Numbers
 ) -> None:
-    """SIGKILL while figures hang: the next web process has workers of its own."""
+    """SIGKILL while figures hang: the next web process has new workers."""
     [web] = either.webs()
     with hanging(either, ENDLESS) as started:
         its_own = either.descendants(web)
@@ -232,10 +232,10 @@ def test_nobody_survives_a_web_process_that_is_killed(
         pytest.param((), "create_app()", marks=REST, id=""),
     ],
 )
-def test_nobody_survives_a_server_that_is_killed(
+def test_no_worker_survives_a_killed_server(
     tmp_path: Path, options: tuple[str, ...], factory: str
 ) -> None:
-    """SIGKILL of the master and of all web processes while figures hang."""
+    """SIGKILL of the master and all web processes while figures hang."""
     options = ("--workers", "2", *THREADS, *options)
     with gunicorn(tmp_path, *options, factory=factory, MPLSTREAM_WORKERS=2) as fleet:
         with hanging(fleet, ENDLESS):
@@ -244,9 +244,7 @@ def test_nobody_survives_a_server_that_is_killed(
         wait_until(lambda: not fleet.alive(), GONE_S)
 
 
-def test_nobody_survives_whose_helpers_were_killed_before(
-    plain: Fleet, numbers: Numbers
-) -> None:
+def test_no_worker_survives_killed_helpers(plain: Fleet, numbers: Numbers) -> None:
     """SIGKILL of all but the fork server, and later of the web process."""
     assert_whole(plain, numbers)
     [web] = plain.webs()
@@ -263,8 +261,8 @@ def test_nobody_survives_whose_helpers_were_killed_before(
     wait_until(lambda: len(plain.webs()) == 1)
 
 
-def test_nobody_survives_a_reload(either: Fleet, numbers: Numbers) -> None:
-    """SIGHUP: the web processes are replaced, and so are their workers."""
+def test_no_worker_survives_a_reload(either: Fleet, numbers: Numbers) -> None:
+    """SIGHUP replaces the web processes and their workers."""
     assert_whole(either, numbers)
     [web] = either.webs()
     before = either.descendants(web)
@@ -275,8 +273,8 @@ def test_nobody_survives_a_reload(either: Fleet, numbers: Numbers) -> None:
     assert_whole(either, numbers)
 
 
-def test_nobody_survives_web_processes_that_are_replaced(tmp_path: Path) -> None:
-    """``--max-requests``: one after the other ends with its workers."""
+def test_no_worker_survives_a_replaced_web_process(tmp_path: Path) -> None:
+    """``--max-requests`` ends each one with its workers."""
     options = (*THREADS, "--preload", "--max-requests", "1")
     with gunicorn(tmp_path, *options, MPLSTREAM_WORKERS=1) as fleet:
         answers = [fleet.ask(f"/quick?n={n}") for n in range(3)]
@@ -294,7 +292,7 @@ def test_nobody_survives_web_processes_that_are_replaced(tmp_path: Path) -> None
         wait_until(is_alone)
 
 
-def test_nobody_survives_a_stop_that_takes_too_long(tmp_path: Path) -> None:
+def test_no_worker_survives_a_slow_stop(tmp_path: Path) -> None:
     """SIGTERM while figures hang: the server ends after its graceful timeout."""
     options = ("--graceful-timeout", "1", *THREADS)
     with gunicorn(tmp_path, *options, MPLSTREAM_WORKERS=2) as fleet:
@@ -343,8 +341,8 @@ if __name__ == "__main__":
         pytest.param("SIGTERM", -signal.SIGTERM, marks=REST, id="SIGTERM"),
     ],
 )
-def test_nobody_survives_a_script(tmp_path: Path, end: str, code: int) -> None:
-    """However it ends, while figures hang."""
+def test_no_worker_survives_a_script(tmp_path: Path, end: str, code: int) -> None:
+    """The script ends in different ways while figures hang."""
     fleet, script = Fleet(tmp_path), tmp_path / "script.py"
     script.write_text(SCRIPT)
     environment = {"PYTHONPATH": str(ROOT), "FLASK_MPLSTREAM_WORKERS": "2"}
@@ -372,10 +370,10 @@ def test_nobody_survives_a_script(tmp_path: Path, end: str, code: int) -> None:
         pytest.param(("--worker-class", "sync"), 2, marks=REST, id="sync"),
     ],
 )
-def test_a_graceful_stop_under_load_finishes_what_was_asked(
+def test_a_graceful_stop_under_load_answers_open_requests(
     tmp_path: Path, options: tuple[str, ...], accepted: int
 ) -> None:
-    """SIGTERM: whoever a web process was working for gets the picture."""
+    """A web process ends after SIGTERM and its open requests."""
     options = ("--workers", "2", *options)
     with gunicorn(tmp_path, *options, MPLSTREAM_WORKERS=1) as fleet:
         answers_of_all(fleet)

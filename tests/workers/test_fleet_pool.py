@@ -1,4 +1,4 @@
-"""A pool of worker processes under kills, hangs, overload and bombs: it goes on.
+"""A pool of worker processes under kills, hangs, overload and bombs.
 
 One server for all, whose processes are read from /proc, see
 :mod:`tests.support.fleet`.
@@ -66,10 +66,8 @@ def numbers() -> Numbers:
     return Numbers(iter(range(10**6)))
 
 
-def test_a_worker_that_is_killed_costs_one_retry(
-    fleet: Fleet, numbers: Numbers
-) -> None:
-    """SIGKILL in the middle: answered, others are not held up, the pool is whole."""
+def test_a_killed_worker_costs_one_retry(fleet: Fleet, numbers: Numbers) -> None:
+    """Other requests do not wait, and the worker is replaced."""
     victim, other = numbers.take(2)
     [web] = fleet.webs()
     with ThreadPoolExecutor(POOL) as pool:
@@ -93,10 +91,10 @@ def test_a_worker_that_is_killed_costs_one_retry(
 
 
 @pytest.mark.parametrize("name", ["forkserver", "resource_tracker"])
-def test_a_helper_that_is_killed_costs_one_retry(
+def test_a_killed_helper_costs_one_retry(
     fleet: Fleet, numbers: Numbers, name: str
 ) -> None:
-    """SIGKILL of what starts workers, and of what tidies up after them."""
+    """SIGKILL of the fork server or the reaper."""
     [web], asked = fleet.webs(), numbers.take(POOL)
     helpers = [p.pid for p in fleet.left() if p.parent == web and name in p.command]
     before = len(fleet.records("slow"))
@@ -175,10 +173,10 @@ def test_workers_killed_at_random_lose_no_request(
     wait_until(lambda: max(map(sub, holdings(web), held)) < 10, GONE_S)
 
 
-def test_one_that_hangs_among_fifty_is_the_only_one_that_fails(
+def test_one_hanging_render_of_fifty_fails_alone(
     fleet: Fleet, numbers: Numbers
 ) -> None:
-    """It is killed in time, with what it started, and the pool is whole again."""
+    """It is killed with its child processes, and the worker is replaced."""
     [fatal] = numbers.take(1)
     with ThreadPoolExecutor(1) as pool:
         hung = pool.submit(fleet.ask, f"/hang?n={fatal}")
@@ -195,10 +193,8 @@ def test_one_that_hangs_among_fifty_is_the_only_one_that_fails(
     assert_whole(fleet, numbers)
 
 
-def test_a_figure_that_kills_its_workers_is_an_error(
-    fleet: Fleet, numbers: Numbers
-) -> None:
-    """After two of them; the pool is whole again."""
+def test_a_fatal_figure_kills_two_workers(fleet: Fleet, numbers: Numbers) -> None:
+    """The pool replaces them."""
     assert fleet.ask("/die").status == 500
     assert_whole(fleet, numbers)
 
@@ -293,13 +289,13 @@ class Load:
 
 
 @pytest.mark.sweep
-def test_four_times_too_much_is_refused_and_not_waited_for(
+def test_an_overload_is_refused(
     fleet: Fleet,
     numbers: Numbers,
     is_sweep: bool,
     record_property: Callable[[str, object], None],
 ) -> None:
-    """The rest is told to come again; hits go on, and as much is rendered as before.
+    """Hits are served, and as much is rendered as without the overload.
 
     Pictures per second depend on what else the machine does. So this looks at the time
     of the workers, which goes into pictures as before, and at the processor time of the
@@ -337,8 +333,10 @@ def test_four_times_too_much_is_refused_and_not_waited_for(
     assert_whole(fleet, numbers)
 
 
-def test_no_render_is_begun_that_must_be_killed(fleet: Fleet, numbers: Numbers) -> None:
-    """Who has waited for long is refused: a worker's time is for those it can serve."""
+def test_a_request_that_has_waited_long_is_refused(
+    fleet: Fleet, numbers: Numbers
+) -> None:
+    """Its render would be killed, and other requests need the worker."""
     [web] = fleet.webs()
     workers, until = fleet.workers(web), time.monotonic() + 4
 
@@ -376,10 +374,10 @@ def resident_bytes(pid: int) -> int:
         pytest.param("pixels", {500}, id="10^10-pixels"),
     ],
 )
-def test_a_bomb_ends_with_its_render(
+def test_an_expensive_render_does_not_affect_the_web_process(
     fleet: Fleet, numbers: Numbers, bomb: str, statuses: set[int]
 ) -> None:
-    """Refused, out of memory or killed in time; the web process feels nothing."""
+    """It is refused, out of memory or killed."""
     [web], [n] = fleet.webs(), numbers.take(1)
     before = resident_bytes(web)
     answer = fleet.ask(f"/bomb/{bomb}")

@@ -1,4 +1,4 @@
-"""Renders on a ``concurrent.futures.Executor``, the app's own or one made here."""
+"""Renders on a ``concurrent.futures.Executor``, of the app or created here."""
 
 from __future__ import annotations
 

@@ -47,8 +47,8 @@ def ask(port: int, path: str) -> int:
 
 
 @pytest.mark.slow
-def test_without_workers_the_log_says_what_to_do(tmp_path: Path) -> None:
-    """Once, at the first render."""
+def test_the_log_suggests_workers_under_gevent(tmp_path: Path) -> None:
+    """It does so once, at the first render."""
     log = tmp_path / "log"
     with gevent_server(log) as port:
         assert [ask(port, "/slow") for _ in range(2)] == [200, 200]
@@ -56,8 +56,8 @@ def test_without_workers_the_log_says_what_to_do(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_with_workers_hits_do_not_wait(tmp_path: Path) -> None:
-    """The web process only waits for its workers; and nothing is to be warned of."""
+def test_hits_do_not_wait_with_workers(tmp_path: Path) -> None:
+    """The log has no warning."""
     log = tmp_path / "log"
     with gevent_server(log, MPLSTREAM_WORKERS="1") as port:
         assert ask(port, "/slow") == 200
@@ -80,7 +80,7 @@ def test_with_workers_hits_do_not_wait(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("is_patched", [True, False])
-def test_greenlets_are_known_by_what_they_replace(
+def test_greenlets_are_detected_by_patched_modules(
     monkeypatch: pytest.MonkeyPatch,
     module: str,
     name: str,

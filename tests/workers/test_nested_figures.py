@@ -1,4 +1,4 @@
-"""A figure function that asks for another figure: nobody waits for it in a circle."""
+"""Figure functions that request another figure do not deadlock."""
 
 from __future__ import annotations
 
@@ -68,10 +68,10 @@ def together(app: Flask, *urls: str) -> list[tuple[int, float]]:
 
 @pytest.mark.parametrize("kind", ["SimpleCache", "FileSystemCache", None])
 @pytest.mark.parametrize("outer", ["outer", "uncached", "async"])
-def test_who_draws_waits_for_nobody_who_waits_to_draw(
+def test_a_holder_of_the_gate_waits_for_no_other_render(
     serve: Serve, tmp_path: Path, outer: str, kind: str | None
 ) -> None:
-    """One has the gate and wants the inner figure, whose leader wants the gate."""
+    """Another thread renders the inner figure and waits for the gate."""
     config = {"CACHE_TYPE": kind, "CACHE_DIR": str(tmp_path)} if kind else {}
     app = serve(**config).application
     answers = together(app, f"/plots/{outer}", "/plots/inner")
@@ -79,8 +79,8 @@ def test_who_draws_waits_for_nobody_who_waits_to_draw(
     assert max(seconds for _, seconds in answers) < TOO_LONG_S
 
 
-def test_a_view_that_renders_waits_for_nobody_either(serve: Serve) -> None:
-    """``render()`` in a view of the app's own draws as well."""
+def test_a_render_in_a_view_waits_for_no_other_render(serve: Serve) -> None:
+    """``render()`` in a view of the app holds the gate."""
     app = serve().application
 
     def build() -> Figure:
@@ -97,10 +97,10 @@ def test_a_view_that_renders_waits_for_nobody_either(serve: Serve) -> None:
     assert max(seconds for _, seconds in answers) < TOO_LONG_S
 
 
-def test_what_a_figure_function_asks_for_wrongly_is_its_own_fault(
+def test_a_wrong_argument_in_a_figure_function_is_a_500(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The client gave no argument that could be wrong."""
+    """The client gave no wrong argument."""
     assert serve().get("/plots/mistaken").status_code == 500
     assert "InnerFigureError" in caplog.text
     assert "sideways" in caplog.text

@@ -1,4 +1,4 @@
-"""Worker processes: what one render does is felt by no other request."""
+"""Worker processes isolate requests from the renders of others."""
 
 from __future__ import annotations
 
