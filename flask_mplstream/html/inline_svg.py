@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from xml.parsers.expat import ExpatError, ParserCreate
 
-from ..rendering.safe_links import safe_link
+from ..rendering.safe_links import clean_link
 
 _SVG = "http://www.w3.org/2000/svg"
 
@@ -295,7 +295,7 @@ class _Rewriter:
 
     def _check_href(self, tag: str, url: str) -> str | None:
         if tag == "a":
-            return safe_link(url)
+            return clean_link(url)
         if tag == "image":
             return url if url.startswith(_IMAGES) else None
         return f"#{self._names.rename(url[1:])}" if url.startswith("#") else None

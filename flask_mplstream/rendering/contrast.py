@@ -74,9 +74,9 @@ def ensure_contrast(figure: Figure) -> None:
     """
     for axes in figure.axes:
         axes.get_xlim()  # Autoscale now: text and shapes need their final places.
-    page = _over(mpl.rcParams["figure.facecolor"], _WHITE)
-    parts = list(_parts(figure, page))
-    backgrounds = {id(_background(part.artist)) for part in parts}
+    page = _composite(mpl.rcParams["figure.facecolor"], _WHITE)
+    parts = list(_find_parts(figure, page))
+    backgrounds = {id(_find_background(part.artist)) for part in parts}
     shapes = [part for part in parts if id(part.artist) not in backgrounds]
     for part in shapes:
         _recolor(part.artist, part.ground)
@@ -86,13 +86,13 @@ def ensure_contrast(figure: Figure) -> None:
             _recolor_text(part.artist, part.ground, areas if part.is_loose else None)
 
 
-def contrast(one: Rgb, other: Rgb) -> float:
+def compute_contrast(one: Rgb, other: Rgb) -> float:
     """Return the contrast ratio of two colors, 1 to 21 (WCAG 2.2)."""
-    darker, lighter = sorted((luminance(one), luminance(other)))
+    darker, lighter = sorted((compute_luminance(one), compute_luminance(other)))
     return (lighter + 0.05) / (darker + 0.05)
 
 
-def luminance(color: Rgb) -> float:
+def compute_luminance(color: Rgb) -> float:
     """Return the relative luminance of *color*, 0 to 1 (WCAG 2.2)."""
     red, green, blue = (
         c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in color
@@ -100,7 +100,7 @@ def luminance(color: Rgb) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def _over(color: Any, ground: Rgb) -> Rgb:
+def _composite(color: Any, ground: Rgb) -> Rgb:
     """Return the opaque color of *color*, which may be translucent, on *ground*."""
     *channels, alpha = to_rgba(color)
     return _mix(ground, channels, alpha)
@@ -112,7 +112,7 @@ def _mix(ground: Iterable[float], color: Iterable[float], share: float) -> Rgb:
     return red, green, blue
 
 
-def readable(color: Any, ground: Rgb, ratio: float, alpha: float | None = None) -> Any:
+def fit_color(color: Any, ground: Rgb, ratio: float, alpha: float | None = None) -> Any:
     """Return *color*, or a color of its hue with a contrast of *ratio* to *ground*.
 
     On a dark ground, mirror a dark color in lightness, so that black becomes white and
@@ -124,29 +124,29 @@ def readable(color: Any, ground: Rgb, ratio: float, alpha: float | None = None) 
     """
     *channels, opacity = to_rgba(color, alpha)
     seen = _mix(ground, channels, opacity)
-    if opacity < SHADING_ALPHA or contrast(seen, ground) >= ratio:
+    if opacity < SHADING_ALPHA or compute_contrast(seen, ground) >= ratio:
         return color
     hue, lightness, saturation = colorsys.rgb_to_hls(*channels)
-    goes_up = contrast(_WHITE, ground) > contrast(_BLACK, ground)
+    goes_up = compute_contrast(_WHITE, ground) > compute_contrast(_BLACK, ground)
     pole = 1.0 if goes_up else 0.0
     choose = max if goes_up else min
     begin = choose(lightness, 1 - lightness)
     for step in np.linspace(begin, pole, 32):
         found = (*colorsys.hls_to_rgb(hue, float(step), saturation), opacity)
-        if contrast(_over(found, ground), ground) >= ratio:
+        if compute_contrast(_composite(found, ground), ground) >= ratio:
             break
     return found
 
 
-def dark_ground(color: Any, page: Rgb) -> Any:
+def darken_ground(color: Any, page: Rgb) -> Any:
     """Return the counterpart on a dark *page* of the light background *color*.
 
     :return: *color* itself if it is not light or the page is not dark. Otherwise
         the page color, tinted as much as *color* tints white.
     """
     *channels, alpha = to_rgba(color)
-    is_light = luminance(_mix(page, channels, alpha)) > _LIGHT
-    if not is_light or luminance(page) > _LIGHT:
+    is_light = compute_luminance(_mix(page, channels, alpha)) > _LIGHT
+    if not is_light or compute_luminance(page) > _LIGHT:
         return color
     tint = 1 - min(channels)
     if not tint:
@@ -167,16 +167,18 @@ class _Part:
     is_loose: bool = False
 
 
-def _parts(artist: Artist, ground: Rgb, *, is_loose: bool = False) -> Iterator[_Part]:
+def _find_parts(
+    artist: Artist, ground: Rgb, *, is_loose: bool = False
+) -> Iterator[_Part]:
     """Yield *artist* and its visible descendants; fit their backgrounds to the page."""
     if not artist.get_visible():
         return
     inside = _fit_background(artist, ground)
     yield _Part(artist, inside if isinstance(artist, Text) else ground, is_loose)
     if isinstance(artist, Axes):
-        yield from _parts_of_axes(artist, ground, inside)
+        yield from _find_parts_of_axes(artist, ground, inside)
         return
-    background = _background(artist)
+    background = _find_background(artist)
     children = (
         [artist.get_text()] if isinstance(artist, Cell) else artist.get_children()
     )
@@ -184,10 +186,12 @@ def _parts(artist: Artist, ground: Rgb, *, is_loose: bool = False) -> Iterator[_
         if isinstance(child, Patch) and isinstance(artist, FigureBase):
             _fit_patch(child, inside)  # The figure's background, or a panel.
         elif child is not background:
-            yield from _parts(child, inside, is_loose=isinstance(artist, FigureBase))
+            yield from _find_parts(
+                child, inside, is_loose=isinstance(artist, FigureBase)
+            )
 
 
-def _parts_of_axes(axes: Axes, outside: Rgb, inside: Rgb) -> Iterator[_Part]:
+def _find_parts_of_axes(axes: Axes, outside: Rgb, inside: Rgb) -> Iterator[_Part]:
     """Yield the parts of *axes*; titles and labels are on the *outside* color."""
     titles = (axes.title, axes._left_title, axes._right_title)  # type: ignore[attr-defined]  # There is no public name.
     for child in axes.get_children():
@@ -197,15 +201,15 @@ def _parts_of_axes(axes: Axes, outside: Rgb, inside: Rgb) -> Iterator[_Part]:
             continue
         if isinstance(child, Axis):
             yield _Part(child, outside)
-            yield from _parts(child.label, outside)
-            yield from _parts(child.offsetText, outside)
+            yield from _find_parts(child.label, outside)
+            yield from _find_parts(child.offsetText, outside)
         elif child in titles:
-            yield from _parts(child, outside)
+            yield from _find_parts(child, outside)
         else:
-            yield from _parts(child, inside, is_loose=True)
+            yield from _find_parts(child, inside, is_loose=True)
 
 
-def _background(artist: Artist) -> Patch | None:
+def _find_background(artist: Artist) -> Patch | None:
     """Return the patch that is the background of *artist* or of its children."""
     match artist:
         case Axes():
@@ -229,7 +233,7 @@ def _has_frame(axes: Axes) -> bool:
 
 def _fit_background(artist: Artist, ground: Rgb) -> Rgb:
     """Make the background of *artist* fit the page; return the resulting color."""
-    patch = _background(artist)
+    patch = _find_background(artist)
     return ground if patch is None else _fit_patch(patch, ground)
 
 
@@ -237,17 +241,17 @@ def _fit_patch(patch: Patch, ground: Rgb) -> Rgb:
     """Make a background fit the page; return its color."""
     if not patch.get_visible() or not patch.get_fill():
         return ground
-    page = _over(mpl.rcParams["axes.facecolor"], ground)
+    page = _composite(mpl.rcParams["axes.facecolor"], ground)
     face, edge = patch.get_facecolor(), patch.get_edgecolor()
-    fitted = dark_ground(face, page)
+    fitted = darken_ground(face, page)
     if fitted is not face:
         patch.set_facecolor(fitted)
     # A white edge is invisible on white paper: keep it invisible.
     if edge == face or min(to_rgba(edge)) > _PAPER:
-        patch.set_edgecolor(dark_ground(edge, page))
+        patch.set_edgecolor(darken_ground(edge, page))
     else:
-        patch.set_edgecolor(readable(edge, ground, LINE_RATIO))
-    return _over(fitted, ground)
+        patch.set_edgecolor(fit_color(edge, ground, LINE_RATIO))
+    return _composite(fitted, ground)
 
 
 def _recolor(artist: Artist, ground: Rgb) -> None:
@@ -270,16 +274,16 @@ def _recolor(artist: Artist, ground: Rgb) -> None:
 def _recolor_line(line: Line2D, ground: Rgb) -> None:
     alpha = line.get_alpha()
     if not _is_none(line.get_color()):
-        line.set_color(readable(line.get_color(), ground, LINE_RATIO, alpha))
+        line.set_color(fit_color(line.get_color(), ground, LINE_RATIO, alpha))
     face, edge = line.get_markerfacecolor(), line.get_markeredgecolor()
     if not MarkerStyle(line.get_marker(), line.get_fillstyle()).is_filled():
         face = "none"  # A cross or a dash has only an edge.
     if _is_seen([face, edge], ground, alpha):
         return
     if not _is_none(face):
-        line.set_markerfacecolor(readable(face, ground, LINE_RATIO, alpha))
+        line.set_markerfacecolor(fit_color(face, ground, LINE_RATIO, alpha))
     if not _is_none(edge):
-        line.set_markeredgecolor(readable(edge, ground, LINE_RATIO, alpha))
+        line.set_markeredgecolor(fit_color(edge, ground, LINE_RATIO, alpha))
 
 
 def _is_none(color: Any) -> bool:
@@ -289,25 +293,25 @@ def _is_none(color: Any) -> bool:
 def _is_seen(colors: Iterable[Any], ground: Rgb, alpha: float | None = None) -> bool:
     """Return whether at least one of *colors* is visible on *ground*, or shading."""
     shown = [to_rgba(color, alpha) for color in colors if not _is_none(color)]
-    return any(c[3] and readable(c, ground, LINE_RATIO) is c for c in shown)
+    return any(c[3] and fit_color(c, ground, LINE_RATIO) is c for c in shown)
 
 
 def _recolor_edge(patch: Patch, ground: Rgb) -> None:
-    patch.set_edgecolor(readable(patch.get_edgecolor(), ground, LINE_RATIO))
+    patch.set_edgecolor(fit_color(patch.get_edgecolor(), ground, LINE_RATIO))
 
 
 def _recolor_patch(patch: Patch, ground: Rgb) -> None:
     face, edge = patch.get_facecolor(), patch.get_edgecolor()
     if isinstance(patch.get_data_transform(), BlendedGenericTransform):
         # A band across the axes, as axvspan() draws it, is a background.
-        patch.set_facecolor(dark_ground(face, ground))
+        patch.set_facecolor(darken_ground(face, ground))
         return
     is_filled = patch.get_fill() and to_rgba(face)[3] > 0
     edges = [edge] if patch.get_linewidth() > 0 else []
     if _is_seen([face, *edges] if is_filled else edges, ground):
         return
     if is_filled:
-        patch.set_facecolor(readable(face, ground, LINE_RATIO))
+        patch.set_facecolor(fit_color(face, ground, LINE_RATIO))
     _recolor_edge(patch, ground)
 
 
@@ -330,8 +334,8 @@ def _recolor_collection(collection: Collection, ground: Rgb) -> None:
         return
     if isinstance(collection, PolyCollection) and colors > 2:
         return  # Adjoining tiles of a color scale.
-    collection.set_facecolor([readable(c, ground, LINE_RATIO) for c in faces])
-    collection.set_edgecolor([readable(c, ground, LINE_RATIO) for c in edges])
+    collection.set_facecolor([fit_color(c, ground, LINE_RATIO) for c in faces])
+    collection.set_edgecolor([fit_color(c, ground, LINE_RATIO) for c in edges])
 
 
 def _shows_points_or_lines(collection: Collection) -> bool:
@@ -344,12 +348,15 @@ def _lift_colormap(collection: Collection, ground: Rgb) -> None:
     """Lighten the colormap of *collection* if *ground* hides part of it."""
     found = collection.cmap
     colors = found(np.linspace(0, 1, max(found.N, 2)))
-    darkest = min(colors, key=lambda color: luminance(color[:3]))
-    if luminance(ground) > _LIGHT or contrast(darkest[:3], ground) >= LINE_RATIO:
+    darkest = min(colors, key=lambda color: compute_luminance(color[:3]))
+    if (
+        compute_luminance(ground) > _LIGHT
+        or compute_contrast(darkest[:3], ground) >= LINE_RATIO
+    ):
         return
     for share in np.linspace(0.02, 1, 50):
         # An equal share of white in each color keeps their order.
-        if contrast(_mix(darkest[:3], _WHITE, share), ground) >= LINE_RATIO:
+        if compute_contrast(_mix(darkest[:3], _WHITE, share), ground) >= LINE_RATIO:
             break
     colors[:, :3] += (1 - colors[:, :3]) * share
     collection.set_cmap(ListedColormap(colors, f"{found.name}_lifted"))
@@ -362,7 +369,7 @@ def _recolor_axis(axis: Axis, ground: Rgb) -> None:
     for which in ("major", "minor"):
         found = axis.get_tick_params(which)
         fitted = {
-            name: readable(found[name], ground, ratio)
+            name: fit_color(found[name], ground, ratio)
             for name, ratio in ratios.items()
             if found.get(name) not in (None, "inherit", "auto")
         }
@@ -377,9 +384,9 @@ def _recolor_axis(axis: Axis, ground: Rgb) -> None:
 
 def _recolor_tick(tick: Tick, ground: Rgb, grid: Any) -> None:
     for label in (tick.label1, tick.label2):
-        label.set_color(readable(label.get_color(), ground, TEXT_RATIO))
+        label.set_color(fit_color(label.get_color(), ground, TEXT_RATIO))
     for line in (tick.tick1line, tick.tick2line):
-        line.set_color(readable(line.get_color(), ground, LINE_RATIO))
+        line.set_color(fit_color(line.get_color(), ground, LINE_RATIO))
         line.set_markeredgecolor(line.get_color())
     tick.gridline.set_color(grid)
 
@@ -387,9 +394,9 @@ def _recolor_tick(tick: Tick, ground: Rgb, grid: Any) -> None:
 def _recolor_text(text: Text, ground: Rgb, areas: _Areas | None) -> None:
     if not text.get_text() or text.get_path_effects():
         return  # An outline already makes the text readable.
-    if areas is not None and _background(text) is None:
-        ground = areas.behind(text, ground)
-    text.set_color(readable(text.get_color(), ground, TEXT_RATIO, text.get_alpha()))
+    if areas is not None and _find_background(text) is None:
+        ground = areas.find_ground(text, ground)
+    text.set_color(fit_color(text.get_color(), ground, TEXT_RATIO, text.get_alpha()))
 
 
 class _Areas:
@@ -406,18 +413,18 @@ class _Areas:
         for shapes in self._by_axes.values():
             shapes.sort(key=Artist.get_zorder)
 
-    def behind(self, text: Text, ground: Rgb) -> Rgb:
+    def find_ground(self, text: Text, ground: Rgb) -> Rgb:
         """Return the color at the center of *text*, on *ground*."""
         shapes = self._by_axes.get(text.axes)
         figure = text.get_figure(root=True)
         if not shapes or figure is None:
             return ground
-        box = text.get_window_extent(_metrics(figure.dpi))
+        box = text.get_window_extent(_make_renderer(figure.dpi))
         x, y = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
         event = MouseEvent("motion_notify_event", figure.canvas, x, y)
         for shape in shapes:
             if shape.get_zorder() <= text.get_zorder():
-                ground = _over(_color_at(shape, event), ground)
+                ground = _composite(_find_color_at(shape, event), ground)
         return ground
 
 
@@ -429,7 +436,7 @@ def _is_area(artist: Artist) -> bool:
     )
 
 
-def _color_at(shape: Artist, event: MouseEvent) -> Any:
+def _find_color_at(shape: Artist, event: MouseEvent) -> Any:
     """Return the color of *shape* at *event*; ``"none"`` outside the shape."""
     is_hit, details = shape.contains(event)
     if not is_hit:
@@ -448,6 +455,6 @@ def _color_at(shape: Artist, event: MouseEvent) -> Any:
 
 
 @lru_cache(8)
-def _metrics(dpi: float) -> RendererAgg:
+def _make_renderer(dpi: float) -> RendererAgg:
     """Return a renderer of one pixel, for measuring text at *dpi*."""
     return RendererAgg(1, 1, dpi)

@@ -24,7 +24,7 @@ from matplotlib.transforms import Bbox
 from ..errors import ImageTooLargeError, cut
 from ..formats import MAX_SIDE_PX, ImageFormat, is_too_large
 from ..limits.max_bytes import LimitedBuffer
-from .untrusted_text import well_formed
+from .untrusted_text import replace_invalid_xml
 
 #: Omits the metadata that changes from run to run, so that equal figures give equal
 #: bytes. A route's own metadata overrides it.
@@ -76,7 +76,7 @@ class LayoutTime:
 
 
 @contextmanager
-def timed_layout(figure: Figure) -> Iterator[LayoutTime]:
+def time_layout(figure: Figure) -> Iterator[LayoutTime]:
     """Measure the time that the layout engine of *figure* takes in the block."""
     spent = LayoutTime()
     engine: Any = figure.get_layout_engine()
@@ -131,7 +131,7 @@ def draw_pixels(
     with (
         _restore_canvas(figure),
         _hide_layout(figure, options) as engine,
-        _tight_box(figure, box_inches),
+        _track_tight_box(figure, box_inches),
     ):
         drawn: Pixels = _save(_PixelCanvas(figure, claim, engine), options, scale)
         return drawn
@@ -141,7 +141,7 @@ def _save(canvas: _PixelCanvas, options: Mapping[str, Any], scale: float) -> Any
     """Return the object that *canvas* makes for ``savefig`` in place of a file."""
     figure = canvas.figure
     made: Any = []  # The canvas appends to it.
-    dpi = _dpi(figure, options) * scale
+    dpi = _find_dpi(figure, options) * scale
     figure.savefig(made, format=canvas.output, **{**options, "dpi": dpi})
     return made[0]
 
@@ -164,15 +164,15 @@ def _fit_width(
         box that gives exactly *width_px*, or ``None`` if the box is not tight.
     """
     wanted = width_px + _HAIR_PX
-    natural, _ = natural_size(figure, options, max_pixels=max_pixels)
+    natural, _ = measure_natural_size(figure, options, max_pixels=max_pixels)
     scale = wanted / natural
     if not _is_tight(options):
         return scale, None
     tried: dict[float, tuple[float, float]] = {}
     for _ in range(_MAX_TRIES):
-        with _tight_box(figure) as box:
+        with _track_tight_box(figure) as box:
             width, _ = _measure(figure, options, scale, max_pixels)
-        dpi = _dpi(figure, options) * scale
+        dpi = _find_dpi(figure, options) * scale
         padding = width / dpi - box.width_inches
         tried[scale] = wanted - width, wanted / dpi - padding
         if 0 <= wanted - width < 1:
@@ -184,7 +184,7 @@ def _fit_width(
 
 
 def _is_tight(options: Mapping[str, Any]) -> bool:
-    bbox = _option(options, "bbox_inches", "savefig.bbox")
+    bbox = _get_option(options, "bbox_inches", "savefig.bbox")
     return isinstance(bbox, str) and bbox == "tight"
 
 
@@ -196,7 +196,7 @@ class _TightBox:
 
 
 @contextmanager
-def _tight_box(
+def _track_tight_box(
     figure: Figure, width_inches: float | None = None
 ) -> Iterator[_TightBox]:
     """Record the width of the tight bounding box of *figure*, or set it.
@@ -233,7 +233,7 @@ def _measure(
         return size
 
 
-def natural_size(
+def measure_natural_size(
     figure: Figure, options: Mapping[str, Any], *, max_pixels: int
 ) -> tuple[float, float]:
     """Return the width and height of *figure* at scale 1, in pixels.
@@ -242,9 +242,9 @@ def natural_size(
 
     :raises ImageTooLargeError: if the size exceeds a limit.
     """
-    if _option(options, "bbox_inches", "savefig.bbox"):
+    if _get_option(options, "bbox_inches", "savefig.bbox"):
         return _measure(figure, options, 1.0, max_pixels)
-    width, height = figure.get_size_inches() * _dpi(figure, options)
+    width, height = figure.get_size_inches() * _find_dpi(figure, options)
     check_size(width, height, max_pixels)
     return width, height
 
@@ -263,10 +263,10 @@ def draw_document(
         may need that many pixels.
     :raises ImageTooLargeError: before *max_pixels* or *max_bytes* is exceeded.
     """
-    dpi = _dpi(figure, options)
+    dpi = _find_dpi(figure, options)
     sizes: list[tuple[float, float]] = []
     body = LimitedBuffer(max_bytes)
-    own = {"dpi": dpi, "metadata": _known_metadata(format, options)}
+    own = {"dpi": dpi, "metadata": _select_metadata(format, options)}
     # If it is False, Matplotlib writes the images of an SVG to separate files.
     mpl.rcParams["svg.image_inline"] = True
     with _restore_canvas(figure), body.limiting():
@@ -279,13 +279,13 @@ def draw_document(
         figure.savefig(body, format=format.name, **{**given, **own})
     written = body.getvalue()
     if format.name == "svg":
-        written = well_formed(written)
+        written = replace_invalid_xml(written)
     # Truncate as Agg does.
     width_px, height_px = (int(inches * dpi) for inches in sizes[-1])
     return Document(written, width_px, height_px)
 
 
-def _known_metadata(format: ImageFormat, options: Mapping[str, Any]) -> dict[str, Any]:
+def _select_metadata(format: ImageFormat, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the metadata of *options* that *format* may have, without dates."""
     metadata = {**_TIMELESS[format.name], **(options.get("metadata") or {})}
     known = _METADATA_KEYS[format.name]
@@ -374,14 +374,14 @@ def _restore_canvas(figure: Figure) -> Iterator[None]:
         yield
     except ImageTooLargeError as error:
         with suppress(Exception):  # The app's own artists may raise anything.
-            if artist := _artist_outside(figure):
+            if artist := _find_artist_outside(figure):
                 error.add_note(f"{artist} is far outside the figure. Move it.")
         raise
     finally:
         figure.set_canvas(found)
 
 
-def _artist_outside(figure: Figure) -> str | None:
+def _find_artist_outside(figure: Figure) -> str | None:
     """Return the artist farthest outside *figure*, if it is by more than its size."""
     renderer = RendererAgg(1, 1, figure.dpi)
     home, reaches = figure.bbox, {}
@@ -405,7 +405,7 @@ def _hide_layout(figure: Figure, options: Mapping[str, Any]) -> Iterator[Any]:
     :return: the hidden engine, or ``None``.
     """
     engine = figure.get_layout_engine()
-    if engine is None or _option(options, "bbox_inches", "savefig.bbox"):
+    if engine is None or _get_option(options, "bbox_inches", "savefig.bbox"):
         yield None
         return
     # set_layout_engine(None) falls back on these; the gate restores rcParams.
@@ -419,12 +419,12 @@ def _hide_layout(figure: Figure, options: Mapping[str, Any]) -> Iterator[Any]:
         figure.set_layout_engine(engine)
 
 
-def _dpi(figure: Figure, options: Mapping[str, Any]) -> float:
-    dpi = _option(options, "dpi", "savefig.dpi")
+def _find_dpi(figure: Figure, options: Mapping[str, Any]) -> float:
+    dpi = _get_option(options, "dpi", "savefig.dpi")
     return float(figure.dpi if dpi == "figure" else dpi)
 
 
-def _option(
+def _get_option(
     options: Mapping[str, Any],
     name: str,
     param: Literal["savefig.bbox", "savefig.dpi"],

@@ -47,7 +47,7 @@ def encode(
     :raises ImageTooLargeError: if the image exceeds *max_bytes*.
     """
     buffer = LimitedBuffer(max_bytes)
-    chunks = _text_chunks(metadata if format.name == "png" else None)
+    chunks = _make_text_chunks(metadata if format.name == "png" else None)
     rgba = np.asarray(pixels.rgba)
     if format.name == "png" and not pil_kwargs:
         text = [(kind, data) for kind, data, *_ in chunks.chunks]
@@ -60,11 +60,11 @@ def encode(
         **DEFAULTS.get(format.name, {}),
         **(pil_kwargs or {}),
     }
-    _image(pixels, flatten=format.name == "jpg").save(buffer, **options)
+    _make_image(pixels, flatten=format.name == "jpg").save(buffer, **options)
     return buffer.getvalue()
 
 
-def _image(pixels: Pixels, *, flatten: bool) -> Image.Image:
+def _make_image(pixels: Pixels, *, flatten: bool) -> Image.Image:
     """Return an RGB image if *pixels* are opaque, else RGBA, or RGB on white.
 
     :param flatten: whether to put translucent pixels on white.
@@ -81,7 +81,7 @@ def _image(pixels: Pixels, *, flatten: bool) -> Image.Image:
     return white
 
 
-def _text_chunks(metadata: Mapping[str, str | None] | None) -> PngInfo:
+def _make_text_chunks(metadata: Mapping[str, str | None] | None) -> PngInfo:
     chunks = PngInfo()
     for key, text in (metadata or {}).items():
         if text is not None:

@@ -59,7 +59,7 @@ class _Line:
 
 
 @lru_cache(MAX_KEPT)
-def message_image(
+def draw_message(
     message: Message,
     size_px: tuple[int, int] = (640, 480),
     *,
@@ -77,13 +77,13 @@ def message_image(
     draw = ImageDraw.Draw(image)
     border = max(round(scale), 1)
     draw.rectangle((0, 0, width - 1, height - 1), outline=_FRAME, width=border)
-    lines = _fitting(message, width, height, scale)
-    top = (height - _height(lines)) / 2
+    lines = _fit_message(message, width, height, scale)
+    top = (height - _sum_heights(lines)) / 2
     for line in lines:
         left = (width - line.font.getlength(line.text)) / 2
         draw.text((left, top), line.text, line.ink, line.font)
         top += line.font.size * _LINE
-    image.putpalette(_palette(*(_DARK if is_dark else _LIGHT)))
+    image.putpalette(_make_palette(*(_DARK if is_dark else _LIGHT)))
     buffer = BytesIO()
     image.save(buffer, "png", compress_level=6)
     return buffer.getvalue()
@@ -95,7 +95,7 @@ def _limit_size(size_px: tuple[int, int]) -> tuple[int, int]:
     return width, height
 
 
-def _palette(page: tuple[int, ...], ink: tuple[int, ...]) -> bytes:
+def _make_palette(page: tuple[int, ...], ink: tuple[int, ...]) -> bytes:
     """Return 256 colors from *page* to *ink*, as RGB bytes."""
     return bytes(
         round(a + (b - a) * shade / 255)
@@ -104,9 +104,11 @@ def _palette(page: tuple[int, ...], ink: tuple[int, ...]) -> bytes:
     )
 
 
-def _fitting(message: Message, width: int, height: int, scale: float) -> list[_Line]:
+def _fit_message(
+    message: Message, width: int, height: int, scale: float
+) -> list[_Line]:
     """Return the longest text of *message* that fits, in the largest size that fits."""
-    room = _room(width), _room(height)
+    room = _compute_room(width), _compute_room(height)
     smallest = max(_SMALLEST * width, _READABLE_PX * scale)
     largest = max(_LARGEST * width, 1.5 * _READABLE_PX * scale)
     for headline, advice in (
@@ -114,20 +116,22 @@ def _fitting(message: Message, width: int, height: int, scale: float) -> list[_L
         (message.headline, ""),
         (message.short, ""),
     ):
-        for size in _sizes(largest, smallest):
+        for size in _yield_sizes(largest, smallest):
             lines = _wrap(headline, size, room[0], is_bold=True)
             lines += _wrap(advice, size, room[0])
             if _fits(lines, room):
-                details = _details(message.details, 0.75 * size, room, _height(lines))
+                details = _fit_details(
+                    message.details, 0.75 * size, room, _sum_heights(lines)
+                )
                 return lines + details
-    return _largest_mark(room)
+    return _fit_mark(room)
 
 
-def _room(side: int) -> float:
+def _compute_room(side: int) -> float:
     return side - 2 * max(3, 0.05 * side)
 
 
-def _sizes(largest: float, smallest: float) -> Iterator[float]:
+def _yield_sizes(largest: float, smallest: float) -> Iterator[float]:
     size = largest
     while size > smallest:
         yield size
@@ -135,13 +139,13 @@ def _sizes(largest: float, smallest: float) -> Iterator[float]:
     yield smallest
 
 
-def _largest_mark(room: tuple[float, float]) -> list[_Line]:
+def _fit_mark(room: tuple[float, float]) -> list[_Line]:
     """Return an exclamation mark, or nothing if even that is too small to read."""
     size = min(*room) * 0.9
     return _wrap("!", size, room[0], is_bold=True) if size >= _READABLE_PX else []
 
 
-def _details(
+def _fit_details(
     text: str, size: float, room: tuple[float, float], taken: float
 ) -> list[_Line]:
     """Return as many lines of *text* as fit below *taken* pixels of other lines."""
@@ -164,26 +168,26 @@ def _cut(text: str, font: ImageFont.FreeTypeFont, room: float) -> str:
 def _fits(lines: list[_Line], room: tuple[float, float]) -> bool:
     """Return whether *lines* fit; a single long word may be too wide."""
     widest = max((line.font.getlength(line.text) for line in lines), default=0)
-    return bool(lines) and widest <= room[0] and _height(lines) <= room[1]
+    return bool(lines) and widest <= room[0] and _sum_heights(lines) <= room[1]
 
 
-def _height(lines: list[_Line]) -> float:
+def _sum_heights(lines: list[_Line]) -> float:
     return sum(line.font.size * _LINE for line in lines)
 
 
 def _wrap(
     text: str, size: float, room: float, *, is_bold: bool = False, ink: int = _FULL
 ) -> list[_Line]:
-    font = _font(round(size, 1), is_bold=is_bold)
+    font = _load_font(round(size, 1), is_bold=is_bold)
     found = [
         line
         for paragraph in text.splitlines()
-        for line in _broken(_printable(paragraph).split(), font, room)
+        for line in _break_words(_replace_unprintable(paragraph).split(), font, room)
     ]
     return [_Line(line, font, ink) for line in found]
 
 
-def _broken(
+def _break_words(
     words: list[str], font: ImageFont.FreeTypeFont, room: float
 ) -> Iterator[str]:
     """Yield lines of *words*; break a word that is wider than a line."""
@@ -204,12 +208,12 @@ def _broken(
         yield line
 
 
-def _printable(text: str) -> str:
+def _replace_unprintable(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
 @lru_cache(64)
-def _font(size_px: float, *, is_bold: bool = False) -> ImageFont.FreeTypeFont:
+def _load_font(size_px: float, *, is_bold: bool = False) -> ImageFont.FreeTypeFont:
     name = "DejaVuSans-Bold.ttf" if is_bold else "DejaVuSans.ttf"
     path = Path(mpl.get_data_path(), "fonts", "ttf", name)
     return ImageFont.truetype(path, size_px)

@@ -29,14 +29,14 @@ from .figure_reuse import stop_watching
 from .glyph_warnings import gather_warnings, stop_gathering
 from .matplotlib_globals import (
     Globals,
-    carried,
     copy_colors,
     copy_params,
+    get_carried,
     set_colors,
     set_params,
 )
 from .style_rcparams import check_params
-from .styles import Style, layers_of
+from .styles import Style, list_layers
 from .untrusted_text import forget_broken_mathtext
 
 #: Fixed ids in SVG, so that equal figures give equal bytes on every machine. No
@@ -79,7 +79,7 @@ class _Found:
 
 #: The app's state, while a thread holds the gate.
 _found: _Found | None = None
-#: Number of times the gate was taken; ``app_globals()`` reads again if it changes.
+#: Number of times the gate was taken; ``read_app_globals()`` reads again if it changes.
 _taken = 0
 
 
@@ -100,12 +100,12 @@ def _renew_lock() -> None:
 call_in_child(_renew_lock)
 
 
-def app_globals() -> Globals:
+def read_app_globals() -> Globals:
     """Return the app's rcParams and colors, even while another thread renders.
 
-    Within ``carrying()``, return the globals given there.
+    Within ``carry_globals()``, return the globals given there.
     """
-    if (given := carried()) is not None:
+    if (given := get_carried()) is not None:
         return given
     while (found := _found) is None:
         taken = _taken
@@ -151,7 +151,7 @@ def gate(
 
 def _apply(style: Style) -> None:
     """Apply *style* and its time zone, which Matplotlib ignores in styles."""
-    for layer in layers_of(style):
+    for layer in list_layers(style):
         if isinstance(layer, Mapping):
             if "timezone" in layer:
                 mpl.rcParams["timezone"] = layer["timezone"]
@@ -199,10 +199,10 @@ def _restore_globals() -> Iterator[None]:
         _taken += 1
         _found = found
     gc.disable()
-    if carried() is not None or not is_outermost:
+    if get_carried() is not None or not is_outermost:
         # A nested figure has its own key, so its pixels must not depend on rcParams
         # that the outer figure has set.
-        app_globals().set()
+        read_app_globals().set()
     mpl.rcParams.update(_RC)
     # A pyplot figure lives until it is closed, and the next function's plt.gcf() would
     # draw on an open one. So hide those of other code, and close those of this
@@ -235,7 +235,7 @@ def check_style(style: Style | None, label: str = "style") -> None:
     :raises ConfigError: naming the parameter or the style, and the fix.
     """
     check_params(style, label)
-    for layer in layers_of(style):
+    for layer in list_layers(style):
         try:
             with warnings.catch_warnings():
                 # Matplotlib warns if a style file sets a parameter that it ignores.

@@ -35,19 +35,19 @@ def build_once(build: Callable[[], object], source: str) -> Figure:
     # Figures of nested renders are not in it.
     earlier = dict(_used)
     try:
-        with _watching(touched):
+        with _watch(touched):
             figure = as_figure(build(), source)
         if id(figure) in earlier:
-            raise _reuse_error(f"{source} returned")
+            raise _make_reuse_error(f"{source} returned")
         if not earlier.keys().isdisjoint(touched):
-            raise _reuse_error(f"{source} drew on")
+            raise _make_reuse_error(f"{source} drew on")
         touched[id(figure)] = figure
         return figure
     finally:
         _used.update(touched)
 
 
-def _reuse_error(what: str) -> FigureTypeError:
+def _make_reuse_error(what: str) -> FigureTypeError:
     return FigureTypeError(
         f"{what} a figure of an earlier call. Its lines and texts would appear in this "
         f"picture. Create a new figure in the function, such as with plt.subplots()."
@@ -55,7 +55,7 @@ def _reuse_error(what: str) -> FigureTypeError:
 
 
 @contextmanager
-def _watching(touched: dict[int, Figure]) -> Iterator[None]:
+def _watch(touched: dict[int, Figure]) -> Iterator[None]:
     """Add each figure that this thread draws on to *touched*."""
     thread = get_ident()  # Another thread's load may make a figure outside the gate.
     found = vars(Figure).get("stale")  # Set by an outer render.

@@ -50,19 +50,21 @@ class _Gathered(logging.Filter):
         parts = []
         if self._glyphs:
             fonts = next(iter(self._glyphs.values()))
-            parts.append(f"no glyph in {fonts} for {_list(map(_name, self._glyphs))}")
+            parts.append(
+                f"no glyph in {fonts} for {_join(map(_format_glyph, self._glyphs))}"
+            )
         if self._messages:
-            parts.append(_list(self._messages))
+            parts.append(_join(self._messages))
         if parts:
             logger.warning("Matplotlib on %s: %s", name, "; ".join(parts))
 
 
-def _name(codepoint: int) -> str:
+def _format_glyph(codepoint: int) -> str:
     name = unicodedata.name(chr(codepoint), "")
     return f"U+{codepoint:04X} {name}".rstrip()
 
 
-def _list(texts: Iterable[str]) -> str:
+def _join(texts: Iterable[str]) -> str:
     named = list(texts)
     more = len(named) - MAX_NAMED
     shown = ", ".join(text[:120] for text in named[:MAX_NAMED])
@@ -77,7 +79,7 @@ def gather_warnings(name: str) -> Iterator[None]:
     """
     gathered = _Gathered()
     found = _text_helpers.warn_on_missing_glyph
-    loggers = _loggers()
+    loggers = _find_loggers()
     _text_helpers.warn_on_missing_glyph = gathered.add_glyph
     for each in loggers:
         each.addFilter(gathered)
@@ -93,12 +95,12 @@ def gather_warnings(name: str) -> Iterator[None]:
 def stop_gathering() -> None:
     """Restore Matplotlib's original function and loggers."""
     _text_helpers.warn_on_missing_glyph = _WARN
-    for each in _loggers():
+    for each in _find_loggers():
         for gathered in [f for f in each.filters if isinstance(f, _Gathered)]:
             each.removeFilter(gathered)
 
 
-def _loggers() -> list[logging.Logger]:
+def _find_loggers() -> list[logging.Logger]:
     """Return all of Matplotlib's loggers, as child loggers do not inherit filters."""
     known = logging.root.manager.loggerDict.items()
     return [

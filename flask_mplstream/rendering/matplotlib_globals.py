@@ -27,15 +27,15 @@ _OF_WINDOWS = (
 
 def copy_params() -> dict[str, Any]:
     """Return a copy of the rcParams of this process, without resolving the backend."""
-    return dict.copy(_rc_params())
+    return dict.copy(_get_rc_params())
 
 
 def set_params(params: Mapping[str, Any]) -> None:
     """Update the rcParams of this process with *params*, without validation."""
-    dict.update(_rc_params(), params)
+    dict.update(_get_rc_params(), params)
 
 
-def _rc_params() -> dict[str, Any]:
+def _get_rc_params() -> dict[str, Any]:
     return cast("dict[str, Any]", mpl.rcParams)
 
 
@@ -53,7 +53,7 @@ def set_colors(wanted: Mapping[str, Any]) -> None:
         named.cache.clear()
 
 
-def _named_colors() -> dict[str, Any]:
+def _list_named_colors() -> dict[str, Any]:
     """Return Matplotlib's original named colors."""
     gray = [("grey", "gray"), ("gray", "grey")]
     named: dict[str, Any] = {}
@@ -69,7 +69,7 @@ _PLAIN_PARAMS: Mapping[str, Any] = {
     for name, value in dict.items(mpl.rcParamsDefault)
     if not name.startswith(_OF_WINDOWS)
 }
-_PLAIN_COLORS: Mapping[str, Any] = _named_colors()
+_PLAIN_COLORS: Mapping[str, Any] = _list_named_colors()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,10 @@ class Globals:
     def of(cls, params: Mapping[str, Any], colors: Mapping[str, Any]) -> Globals:
         """Return the differences in *params* and in the named *colors*."""
         # There are many colors, and they rarely change.
-        changed = {} if colors == _PLAIN_COLORS else _changes(colors, _PLAIN_COLORS)
-        return cls(_changes(params, _PLAIN_PARAMS), changed)
+        changed = (
+            {} if colors == _PLAIN_COLORS else _find_changes(colors, _PLAIN_COLORS)
+        )
+        return cls(_find_changes(params, _PLAIN_PARAMS), changed)
 
     def set(self) -> None:
         """Apply them to this process; reset the rest, except rcParams for windows."""
@@ -94,10 +96,12 @@ class Globals:
     def __str__(self) -> str:
         """Return text for a cache key, the same in every process."""
         parts = (sorted(part.items()) for part in (self.params, self.colors))
-        return repr([[(name, _text_of(value)) for name, value in p] for p in parts])
+        return repr(
+            [[(name, _format_value(value)) for name, value in p] for p in parts]
+        )
 
 
-def _changes(found: Mapping[str, Any], plain: Mapping[str, Any]) -> dict[str, Any]:
+def _find_changes(found: Mapping[str, Any], plain: Mapping[str, Any]) -> dict[str, Any]:
     changed = {n: v for n, v in found.items() if v is not plain.get(n)}
     return {
         name: value
@@ -113,7 +117,7 @@ def _differ(one: object, other: object) -> bool:
         return True
 
 
-def _text_of(value: object) -> str:
+def _format_value(value: object) -> str:
     text = repr(value)
     if " at 0x" not in text:
         return text
@@ -130,13 +134,13 @@ class _Carried(threading.local):
 _carried = _Carried()
 
 
-def carried() -> Globals | None:
+def get_carried() -> Globals | None:
     """Return this thread's globals from :func:`carrying`, or ``None``."""
     return _carried.globals
 
 
 @contextmanager
-def carrying(given: Globals) -> Iterator[None]:
+def carry_globals(given: Globals) -> Iterator[None]:
     """Draw the figures of this thread with *given*, the globals of another process."""
     before, _carried.globals = _carried.globals, given
     try:

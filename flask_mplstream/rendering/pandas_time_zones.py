@@ -105,7 +105,7 @@ def _wrap_in(module: ModuleType) -> None:
         return
 
     @wraps(convert)
-    def noting(axes: Any, data: Any, *args: Any, **options: Any) -> Any:
+    def convert_and_note(axes: Any, data: Any, *args: Any, **options: Any) -> Any:
         converted = convert(axes, data, *args, **options)
         try:
             _note(axes, data.index, converted)
@@ -114,7 +114,7 @@ def _wrap_in(module: ModuleType) -> None:
             return converted
         return converted
 
-    setattr(module, _FUNCTION, noting)
+    setattr(module, _FUNCTION, convert_and_note)
 
 
 def _note(axes: Any, index: Any, converted: Any) -> None:

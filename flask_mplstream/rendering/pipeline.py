@@ -30,8 +30,8 @@ from .draw import (
     Pixels,
     draw_document,
     draw_pixels,
-    natural_size,
-    timed_layout,
+    measure_natural_size,
+    time_layout,
 )
 from .encode import encode
 from .figure_lock import gate, is_held_here
@@ -218,7 +218,7 @@ def _build_and_draw(job: _Job, room: Room) -> _Drawing:
     built = _build(job)
     build_s = perf_counter() - began
     drawing = perf_counter()
-    with timed_layout(built.figure) as layout:
+    with time_layout(built.figure) as layout:
         content = _draw(built, job, room)
     draw_s = perf_counter() - drawing - layout.seconds
     layout_s = {"layout": layout.seconds} if layout.seconds else {}
@@ -262,7 +262,7 @@ def _draw(built: _BuiltFigure, job: _Job, room: Room) -> Pixels | Document:
     body = b""  # For txt, the alternative text replaces it.
     if write := _DATA.get(variant.format.name):
         body = write(figure, max_bytes, built.returned)
-    width, height = natural_size(figure, savefig, max_pixels=max_pixels)
+    width, height = measure_natural_size(figure, savefig, max_pixels=max_pixels)
     return Document(body, max(int(width), 1), max(int(height), 1))
 
 

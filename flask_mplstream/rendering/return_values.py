@@ -32,14 +32,14 @@ def as_figure(returned: object, source: str = ARGUMENT) -> Figure:
     :param source: the name of the function that returned it, for the error.
     :raises FigureTypeError: if there is no figure, or more than one.
     """
-    if fix := _likely_fix(returned):
+    if fix := _find_fix(returned):
         kind = (
             f"the module {returned.__name__}"
             if isinstance(returned, ModuleType)
             else repr(type(returned))
         )
         raise FigureTypeError(f"{source} returned {kind}. {fix}")
-    figures = {id(figure): figure for figure in _figures(returned, source)}
+    figures = {id(figure): figure for figure in _find_figures(returned, source)}
     if len(figures) > 1:
         raise FigureTypeError(
             f"{source} returned artists of {len(figures)} different figures. Return "
@@ -47,10 +47,10 @@ def as_figure(returned: object, source: str = ARGUMENT) -> Figure:
         )
     for figure in figures.values():
         return figure
-    raise _not_a_figure(returned, source)
+    raise _make_type_error(returned, source)
 
 
-def _likely_fix(returned: object) -> str | None:
+def _find_fix(returned: object) -> str | None:
     """Return the fix for an object that is often mistaken for a figure."""
     package = type(returned).__module__.partition(".")[0]
     if isinstance(returned, ModuleType):
@@ -69,28 +69,28 @@ def _likely_fix(returned: object) -> str | None:
     return None
 
 
-def _figures(returned: object, source: str) -> Iterator[Figure]:
+def _find_figures(returned: object, source: str) -> Iterator[Figure]:
     if isinstance(returned, Figure):
         yield returned
     elif isinstance(returned, Artist):
-        yield _figure_of(returned, source)
+        yield _find_root_figure(returned, source)
     elif _is_plotnine(returned):
-        yield from _figures(returned.draw(), source)
+        yield from _find_figures(returned.draw(), source)
     elif isinstance(attached := getattr(returned, "figure", None), Artist):
-        yield from _figures(attached, source)
+        yield from _find_figures(attached, source)
     elif isinstance(returned, Mapping):
         for item in returned.values():
-            yield from _figures(item, source)
+            yield from _find_figures(item, source)
     elif isinstance(returned, np.ndarray) and returned.dtype != object:
         return  # plt.hist() returns numbers with its artists.
     elif isinstance(returned, Iterable) and not isinstance(returned, str | bytes):
         for item in returned:
-            yield from _figures(item, source)
+            yield from _find_figures(item, source)
     else:
-        raise _not_a_figure(returned, source)
+        raise _make_type_error(returned, source)
 
 
-def _figure_of(artist: Artist, source: str) -> Figure:
+def _find_root_figure(artist: Artist, source: str) -> Figure:
     figure = artist.get_figure(root=True)
     if isinstance(figure, Figure):
         return figure
@@ -105,7 +105,7 @@ def _is_plotnine(returned: object) -> TypeGuard[Any]:
     return package == "plotnine" and hasattr(returned, "draw")
 
 
-def _not_a_figure(returned: object, source: str) -> FigureTypeError:
+def _make_type_error(returned: object, source: str) -> FigureTypeError:
     if returned is None:
         fix = "Did you forget to return the figure?"
         return FigureTypeError(f"{source} returned None. {fix}")

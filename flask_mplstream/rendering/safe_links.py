@@ -13,7 +13,7 @@ _C0_CONTROL_OR_SPACE = "".join(map(chr, range(0x21)))
 _TAB_OR_NEWLINE = re.compile(r"[\t\n\r]")
 
 
-def safe_link(url: str) -> str | None:
+def clean_link(url: str) -> str | None:
     """Return *url* as a browser reads it, or ``None`` if its scheme is unsafe.
 
     Safe are relative URLs, ``http``, ``https`` and ``mailto``. A browser ignores tabs,

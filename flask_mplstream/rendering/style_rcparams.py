@@ -14,7 +14,7 @@ import matplotlib as mpl
 from matplotlib.dates import DateFormatter
 
 from ..errors import ConfigError, suggest
-from .styles import Style, layers_of
+from .styles import Style, list_layers
 
 _NO_WINDOW = "It affects windows, which a server does not open. Remove it"
 _NOT_SERVED = "It affects files that are not served. Remove it"
@@ -46,7 +46,7 @@ def check_params(style: Style | None, label: str = "style") -> None:
     :param label: the style's name in the message, default ``"style"``.
     :raises ConfigError: naming the parameter and the fix.
     """
-    for layer in layers_of(style):
+    for layer in list_layers(style):
         if isinstance(layer, Mapping):
             for name, value in layer.items():
                 if fault := _find_fault(name, value):

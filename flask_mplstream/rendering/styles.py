@@ -90,7 +90,7 @@ class Look:
     #: Whether to change colors that are invisible on the page.
     is_dark: bool = False
 
-    def in_the_dark(self, dark_style: Style | bool) -> Look:
+    def darken(self, dark_style: Style | bool) -> Look:
         """Return this look for a dark page.
 
         :param dark_style: applied over the style; a bool means :data:`DARK_STYLE`.
@@ -101,10 +101,12 @@ class Look:
             for name, value in self.savefig.items()
             if name not in ("facecolor", "edgecolor")  # Chosen for a light page.
         }
-        return Look([*layers_of(self.style), *layers_of(dark)], savefig, is_dark=True)
+        return Look(
+            [*list_layers(self.style), *list_layers(dark)], savefig, is_dark=True
+        )
 
 
-def layers_of(style: Style | None) -> list[str | Mapping[str, Any]]:
+def list_layers(style: Style | None) -> list[str | Mapping[str, Any]]:
     """Return the styles in *style*, in the order of application."""
     if style is None:
         return []

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from html import escape
 
-from .untrusted_text import well_formed
+from .untrusted_text import replace_invalid_xml
 
 _ROOT = b"<svg "
 #: Matplotlib writes it as the root's first child.
@@ -31,12 +31,12 @@ def add_title(svg: bytes, alt: str) -> bytes:
     stop = svg.index(b">", start) + 1
     own = _OWN_TITLE.match(svg, stop)
     title = alt.partition(". ")[0].removesuffix(".")
-    head = own[0] if own else _element("title", title)
-    words = head + _element("desc", alt)
+    head = own[0] if own else _make_element("title", title)
+    words = head + _make_element("desc", alt)
     rest = svg[own.end() if own else stop :]
     return b'%srole="img" %s%s%s' % (svg[:start], svg[start:stop], words, rest)
 
 
-def _element(name: str, text: str) -> bytes:
+def _make_element(name: str, text: str) -> bytes:
     element = f"\n <{name}>{escape(text, quote=False)}</{name}>"
-    return well_formed(element.encode("utf-8", "replace"))
+    return replace_invalid_xml(element.encode("utf-8", "replace"))

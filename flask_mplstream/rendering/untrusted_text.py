@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from matplotlib import mathtext
 
 from ..errors import TexError
-from .safe_links import safe_link
+from .safe_links import clean_link
 
 
 def refuse_tex(*_: Any) -> NoReturn:
@@ -30,7 +30,7 @@ def drop_unsafe_links(set_url: Callable[..., None]) -> Callable[..., None]:
     """Return a guard of ``GraphicsContextBase.set_url`` that drops unsafe links."""
 
     def set_safe_url(context: object, url: str | None) -> None:
-        set_url(context, None if url is None else safe_link(url))
+        set_url(context, None if url is None else clean_link(url))
 
     return set_safe_url
 
@@ -47,7 +47,7 @@ def forget_broken_mathtext() -> None:
         reader._parser = None
 
 
-def mathtext_of(error: BaseException) -> str | None:
+def find_mathtext(error: BaseException) -> str | None:
     """Return the text that was parsed as mathtext when *error* was raised.
 
     :return: ``None`` if the error did not come from mathtext.
@@ -65,6 +65,6 @@ _NO_XML = re.compile(
 )
 
 
-def well_formed(svg: bytes) -> bytes:
+def replace_invalid_xml(svg: bytes) -> bytes:
     """Return *svg* with U+FFFD for each character that XML forbids."""
     return _NO_XML.sub("\ufffd".encode(), svg)

@@ -21,7 +21,7 @@ from ..formats import Theme
 from ..http.problem_details import PROBLEM_TYPE, Problem
 from ..http.query_string import parse_query
 from ..parameters.reserved import RESERVED, VARIANT_WORDS
-from ..rendering.error_image import Message, message_image
+from ..rendering.error_image import Message, draw_message
 from .figure_route import FigureRoute
 
 _LATER = "Try again later."
@@ -68,7 +68,7 @@ def make_error_body(
     scale = look.get("_scale", 1.0)
     if "_width" in look:
         width, height, scale = look["_width"], height * look["_width"] / width, 1.0
-    body = message_image(
+    body = draw_message(
         message,
         (round(width * scale), round(height * scale)),
         scale=scale,

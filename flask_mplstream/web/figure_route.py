@@ -34,7 +34,7 @@ from ..parameters.callables import (
 from ..parameters.canonical import Arguments
 from ..parameters.function_signature import Parameters
 from ..rendered_image import RenderedImage
-from ..rendering.figure_lock import app_globals
+from ..rendering.figure_lock import read_app_globals
 from ..rendering.pipeline import MATPLOTLIB_VERSION, Limits, Meaning
 from ..rendering.styles import Look
 from ..settings import RouteOptions
@@ -142,7 +142,7 @@ class FigureRoute:
 
         Computed at first use, because the app may set rcParams after registration.
         """
-        return digest(self._declared, str(app_globals()))
+        return digest(self._declared, str(read_app_globals()))
 
     def _with_its_own(self, call: Callable[..., Any]) -> Callable[..., Any]:
         """Return a function that passes to *call* only the arguments it accepts."""
@@ -445,7 +445,7 @@ def _make_recipe(
     options: RouteOptions,
 ) -> Recipe:
     light = Look(options.style, options.savefig)
-    dark = light.in_the_dark(options.dark_style)
+    dark = light.darken(options.dark_style)
     return Recipe(
         endpoint,
         function,

@@ -25,7 +25,7 @@ from ..errors import (
 )
 from ..formats import Variant
 from ..parameters.callables import find_plain_function, find_qualified_name
-from ..rendering.untrusted_text import mathtext_of
+from ..rendering.untrusted_text import find_mathtext
 from .database_connections import note_pool_timeout
 
 
@@ -103,7 +103,7 @@ def explain_size(chosen: Mapping[str, Any], variant: Variant) -> Iterator[None]:
 def _find_mathtext_fault(
     error: Exception, from_url: Mapping[str, Any]
 ) -> ArgumentFault | None:
-    found = mathtext_of(error)
+    found = find_mathtext(error)
     if found is None or type(error) is RuntimeError:
         return None  # A RuntimeError is FreeType's: the text is valid mathtext.
     for name, value in from_url.items():

@@ -24,8 +24,8 @@ from werkzeug.wrappers import Response
 from ..errors import ConfigError, RemoteError
 from ..formats import Variant
 from ..rendered_image import RenderedImage
-from ..rendering.figure_lock import app_globals, use_agg
-from ..rendering.matplotlib_globals import Globals, carrying
+from ..rendering.figure_lock import read_app_globals, use_agg
+from ..rendering.matplotlib_globals import Globals, carry_globals
 from .job import Recipe
 from .request_isolation import run_without_request
 
@@ -39,7 +39,7 @@ def pack(
     :raises ConfigError: if an argument cannot be pickled.
     """
     try:
-        return pickle.dumps((app_name, recipe, values, variant, app_globals()))
+        return pickle.dumps((app_name, recipe, values, variant, read_app_globals()))
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise ConfigError(
             f"A render of {recipe.source} cannot be sent to a worker: {error}. Define "
@@ -77,7 +77,7 @@ def _render(payload: bytes) -> RenderedImage:
     given: Globals
     app_name, recipe, values, variant, given = _unpickle(payload)
     app = None if app_name is None else load_app(app_name)
-    with carrying(given):
+    with carry_globals(given):
         return run_without_request(app, lambda: recipe.render(values, variant))
 
 

@@ -103,7 +103,7 @@ def test_text_can_be_read_on_every_style(base: str | None) -> None:
         lines.extend(contrast(x.get_color(), axes.get_facecolor()) for x in axes.lines)
         return Figure(figsize=(1, 1))  # All is measured, and need not be drawn.
 
-    render(build, style=Look(base).in_the_dark(True).style)
+    render(build, style=Look(base).darken(True).style)
     assert len(seen) > 20
     assert min(ratio for _, ratio in seen) >= 4.5, sorted(seen, key=lambda s: s[1])[:3]
     assert min(lines) >= 3
@@ -117,7 +117,7 @@ def test_text_is_drawn_as_light_as_it_says() -> None:
         figure.text(0.5, 0.5, "M" * 6, ha="center", va="center", size=30)
         return figure
 
-    image = render(build, style=Look().in_the_dark(True).style)
+    image = render(build, style=Look().darken(True).style)
     found = pixels(image.body)[..., :3].reshape(-1, 3) / 255
     assert contrast(found[found.sum(axis=1).argmax()], np.median(found, axis=0)) >= 4.5
 
@@ -162,7 +162,7 @@ def faint_parts(build: Callable[[], Any]) -> list[str]:
         params.append(mpl.rcParams.copy())
         return made[0]
 
-    look = Look().in_the_dark(True)
+    look = Look().darken(True)
     png = Variant(FORMATS["png"])
     render_variant(kept, png, source="a test", look=look, limits=Limits())
     with mpl.rc_context(params[0]):

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from flask_mplstream import FigureBlueprint, OverloadedError, SlowRenderError
-from flask_mplstream.rendering.error_image import MAX_KEPT, Message, message_image
+from flask_mplstream.rendering.error_image import MAX_KEPT, Message, draw_message
 from flask_mplstream.web.error_responses import MESSAGES
 from tests.support.pictures import pixels
 
@@ -39,7 +39,7 @@ def client(plots: FigureBlueprint, serve: Serve) -> FlaskClient:
                 raise KeyError("secret")
         return Figure(figsize=(8, 2), dpi=100)
 
-    message_image.cache_clear()
+    draw_message.cache_clear()
     return serve()
 
 
@@ -119,7 +119,7 @@ def test_an_error_speaks_to_readers(
     client.application.debug = is_debug
     answer = client.get(f"/plots/wide?{query}", headers=IMAGE)
     assert answer.status_code == status
-    told = message_image(MESSAGES[HTTPStatus(status)])
+    told = draw_message(MESSAGES[HTTPStatus(status)])
     assert (answer.data == told) is not is_debug
 
 
@@ -139,19 +139,19 @@ def test_a_flood_of_bad_urls_draws_one_picture(client: FlaskClient) -> None:
     for number in range(50):
         query = f"nonsense{number}=x&n=x{number}"
         assert client.get(f"/plots/wide?{query}", headers=IMAGE).status_code == 400
-    assert message_image.cache_info().misses == 1
+    assert draw_message.cache_info().misses == 1
 
 
 def test_pictures_of_errors_are_bounded() -> None:
     """In number, in size, and in the text that is laid out."""
-    message_image.cache_clear()
+    draw_message.cache_clear()
     for number in range(MAX_KEPT + 5):
-        message_image(Message("", details=str(number)), (20, 20))
-    assert message_image.cache_info().currsize == MAX_KEPT
-    assert max(size_of(message_image(MESSAGE, (100_000, 50)))) == 4096
-    huge = message_image(Message("A", details="x " * 1_000_000), (640, 480))
+        draw_message(Message("", details=str(number)), (20, 20))
+    assert draw_message.cache_info().currsize == MAX_KEPT
+    assert max(size_of(draw_message(MESSAGE, (100_000, 50)))) == 4096
+    huge = draw_message(Message("A", details="x " * 1_000_000), (640, 480))
     assert len(huge) < 100_000
-    message_image.cache_clear()
+    draw_message.cache_clear()
 
 
 SIZES = [
@@ -165,7 +165,7 @@ SIZES = [
 def test_no_text_is_cut_off(size: tuple[int, int], details: str) -> None:
     """At every size there is a margin without ink, left, right, above and below."""
     message = Message("This picture is not ready yet.", "Try again.", "Wait", details)
-    picture = pixels(message_image(message, size))[..., 0]
+    picture = pixels(draw_message(message, size))[..., 0]
     assert picture.shape == (size[1], size[0])
     if min(size) < 20:
         return
@@ -180,7 +180,7 @@ def test_no_text_is_cut_off(size: tuple[int, int], details: str) -> None:
 def test_the_text_is_readable_on_a_phone(size: tuple[int, int], scale: float) -> None:
     """Shown in 390 pixels, capital letters are at least 6 of them high."""
     width, height = round(size[0] * scale), round(size[1] * scale)
-    picture = pixels(message_image(MESSAGE, (width, height), scale=scale))
+    picture = pixels(draw_message(MESSAGE, (width, height), scale=scale))
     inked = (picture[3:-3, 3:-3, 0] < 200).any(axis=1)
     edges = np.flatnonzero(np.diff(np.concatenate(([False], inked, [False]))))
     tallest = max(edges[1::2] - edges[::2])
@@ -192,7 +192,7 @@ def test_a_dense_screen_gets_the_same_text_sharper() -> None:
     """At twice the scale the words cover the same share of the picture."""
 
     def share(**look: Any) -> float:
-        return float((pixels(message_image(MESSAGE, **look))[..., 0] < 128).mean())
+        return float((pixels(draw_message(MESSAGE, **look))[..., 0] < 128).mean())
 
     once = share(size_px=(160, 120))
     twice = share(size_px=(320, 240), scale=2.0)

@@ -20,7 +20,7 @@ from matplotlib import pyplot
 from matplotlib.figure import Figure
 
 from flask_mplstream import FigureBlueprint, figure_data_uri, render
-from flask_mplstream.rendering.figure_lock import app_globals, gate
+from flask_mplstream.rendering.figure_lock import gate, read_app_globals
 from flask_mplstream.rendering.matplotlib_globals import (
     Globals,
     copy_colors,
@@ -197,17 +197,17 @@ def test_a_figure_leaves_the_named_colors_as_it_found_them() -> None:
 def test_what_is_drawn_meanwhile_is_not_the_apps() -> None:
     """A render that begins takes the settings that the app has, not a style's."""
     set_rc()
-    before = app_globals()
+    before = read_app_globals()
     with gate("dark_background"):
         mpl.rcParams["font.size"] = 30
-        assert app_globals() == before
+        assert read_app_globals() == before
     assert before.params["font.size"] == 17
 
 
 def test_nothing_is_sent_for_a_matplotlib_as_it_comes() -> None:
     """Windows and key bindings are no matter of pictures."""
     with mpl.rc_context({"interactive": True, "keymap.save": ["x"]}):
-        plain = app_globals()
+        plain = read_app_globals()
     assert (dict(plain.params), dict(plain.colors)) == ({}, {})
 
 

@@ -32,7 +32,7 @@ from flask_mplstream import (
 )
 from flask_mplstream.rendering import figure_guards
 from flask_mplstream.rendering.figure_lock import gate
-from flask_mplstream.rendering.safe_links import safe_link
+from flask_mplstream.rendering.safe_links import clean_link
 from tests.support.pictures import pixels
 
 dates: Any = importlib.import_module("matplotlib.dates")  # Half typed.
@@ -213,7 +213,7 @@ def test_the_guards_are_gone_afterwards() -> None:
 )
 def test_which_links_are_safe(url: str, is_safe: bool) -> None:
     """Judged as a browser reads them."""
-    assert (safe_link(url) is not None) is is_safe
+    assert (clean_link(url) is not None) is is_safe
 
 
 def linked(*urls: str) -> Figure:

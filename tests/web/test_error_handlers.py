@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from matplotlib.figure import Figure
 
 from flask_mplstream import FigureBlueprint
-from flask_mplstream.rendering.error_image import Message, message_image
+from flask_mplstream.rendering.error_image import Message, draw_message
 
 Serve = Callable[..., FlaskClient]
 IMAGE = {"Sec-Fetch-Dest": "image"}
@@ -45,9 +45,9 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Message]:
 
     def kept(message: Message, *size: Any, **look: Any) -> bytes:
         seen.append(message)
-        return message_image(message, *size, **look)
+        return draw_message(message, *size, **look)
 
-    monkeypatch.setattr("flask_mplstream.web.error_responses.message_image", kept)
+    monkeypatch.setattr("flask_mplstream.web.error_responses.draw_message", kept)
     return seen
 
 
