@@ -17,7 +17,7 @@ from flask.globals import app_ctx
 from ..errors import MplStreamError
 from ..http.query_string import parse_query
 from ..web.app_state import current_state
-from ..web.figure_view import named_variant
+from ..web.request_reading import choose_variant
 from .task import Task
 
 #: An entry of a ``srcset``: a URL, which may contain commas, and its descriptor.
@@ -109,7 +109,7 @@ def _read_url(app: Flask, url: str) -> Task | None:
             own.append((name, text))
     try:
         arguments = route.parameters.parse(own, path)
-        variant = named_variant(route, options)
+        variant = choose_variant(route, options)
     except MplStreamError as error:
         raise click.UsageError(f"{url}: {error}") from error
     return Task(route, route.picture(arguments, variant))

@@ -14,7 +14,7 @@ from werkzeug.datastructures import MultiDict
 
 from ..web.app_state import current_state
 from ..web.figure_route import FigureRoute, Picture
-from ..web.figure_view import named_variant
+from ..web.request_reading import choose_variant
 from .grid import split_pairs
 
 
@@ -35,12 +35,12 @@ class Task:
         """Return the picture of a command line.
 
         :param arguments: texts of the form ``NAME=VALUE``.
-        :param options: as for :func:`~flask_mplstream.web.figure_view.named_variant`.
+        :param options: as for :func:`.choose_variant`.
         :raises MplStreamError: if there is no such picture.
         """
         route = current_state().route(endpoint)
         values = route.parameters.parse(split_pairs(arguments), route.rule_defaults)
-        return cls(route, route.picture(values, named_variant(route, options)))
+        return cls(route, route.picture(values, choose_variant(route, options)))
 
     @property
     def figure(self) -> str:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from ..formats import ALT_FORMAT, ImageFormat, Theme, Variant, choose_page_formats
 from ..parameters.size_steps import DENSITIES
 from ..web.figure_route import FigureRoute
-from ..web.figure_view import named_variant
+from ..web.request_reading import choose_variant
 
 #: Default scales, for most screens.
 USUAL_SCALES = (1.0, 2.0)
@@ -89,7 +89,7 @@ class Variants(BaseModel):
         sizes += [{"_width": width} for width in self.widths]
         return list(
             dict.fromkeys(  # A vector format has the same variant at every scale.
-                named_variant(route, {"_format": format, "_theme": theme, **size})
+                choose_variant(route, {"_format": format, "_theme": theme, **size})
                 for format in self.formats or map(str, choose(route))
                 for theme in self.themes or _list_themes(route)
                 for size in sizes

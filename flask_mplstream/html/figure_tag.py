@@ -18,7 +18,7 @@ from werkzeug.datastructures import MultiDict
 from ..formats import ALT_FORMAT, ImageFormat, Theme, Variant
 from ..parameters.function_signature import Parameters
 from ..rendered_image import RenderedImage
-from ..web.figure_view import named_variant
+from ..web.request_reading import choose_variant
 from ..web.urls import FigureUrls, figure_url, find_route, read_picture
 from .alt_choice import choose_alt, has_words, name_figure
 from .assets import asset_url
@@ -304,7 +304,7 @@ def _list_downloads(tag: TagArguments, urls: FigureUrls) -> dict[str, str]:
     """Return a download URL for each format, by the format's name."""
     names = tag.keywords.downloads
     variants = [
-        named_variant(tag.route, {"_format": name}, "downloads") for name in names
+        choose_variant(tag.route, {"_format": name}, "downloads") for name in names
     ]
     return {v.format.name: urls.of_variant(v, is_download=True) for v in variants}
 

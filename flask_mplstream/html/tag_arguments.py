@@ -18,7 +18,7 @@ from ..parameters.canonical import Arguments
 from ..parameters.function_signature import Parameters
 from ..parameters.size_steps import WIDTHS_PX
 from ..web.figure_route import FigureRoute
-from ..web.figure_view import named_variant
+from ..web.request_reading import choose_variant
 from ..web.urls import bind_arguments, find_route, refuse_unknown, split_values
 
 #: Attributes of ``<img>``, besides ``data-*``, ``aria-*`` and the like.
@@ -181,7 +181,7 @@ def _choose_variant(
     elif named.get("_format") is None:
         pictures = (f.name for f in route.options.formats if not f.is_text)
         named["_format"] = next(pictures)
-    variant = named_variant(route, named)
+    variant = choose_variant(route, named)
     if keywords.inline and variant.format.name != "svg":
         reason, accepted = "An inline figure is an SVG.", "svg"
     elif variant.format.is_text:

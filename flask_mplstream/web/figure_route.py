@@ -1,6 +1,6 @@
 """One figure route on one app: its pictures, their keys, and their renders.
 
-Flask side. :mod:`flask_mplstream.web.figure_view` reads the request. Registering a
+Flask side. :mod:`flask_mplstream.web.request_reading` reads a request. Registering a
 blueprint makes a :class:`FigureRoute` with its options resolved.
 """
 

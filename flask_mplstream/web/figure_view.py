@@ -7,14 +7,11 @@ Flask side. It reads the URL, gets the picture from
 from __future__ import annotations
 
 import gc
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache, partial
+from dataclasses import replace
+from functools import cached_property, partial
 from http import HTTPStatus
-from time import time
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from flask import (
     Flask,
@@ -30,14 +27,6 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from ..cache.lookup import Served
-from ..errors import ArgumentFault, ArgumentsError, SignatureError
-from ..formats import (
-    ALT_FORMAT,
-    ImageFormat,
-    Theme,
-    Variant,
-    find_format,
-)
 from ..http.cache_status import CacheStatus
 from ..http.conditional_requests import answer_to, has_copy
 from ..http.headers import (
@@ -46,7 +35,6 @@ from ..http.headers import (
     Presentation,
     UrlVersion,
     content_range,
-    file_stem,
     picture_headers,
     validator_headers,
 )
@@ -58,15 +46,13 @@ from ..http.problem_details import (
     problem_of,
     range_not_satisfiable,
 )
-from ..http.query_string import explain_unknown, negotiate, parse_query, sibling
+from ..http.query_string import sibling
 from ..http.words import words_headers
-from ..parameters.function_signature import Parameters
-from ..parameters.reserved import RESERVED, VARIANT_WORDS
-from ..signals import figure_served, send_signal
+from ..signals import figure_served, tell
 from .error_handlers import call_error_handler, report_app_error
 from .error_responses import make_error_body
 from .extension_converter import Respelled
-from .figure_route import FigureRoute, Picture, Version
+from .figure_route import FigureRoute, Version
 from .json_documents import (
     SCHEMA_NAME,
     SCHEMA_TYPE,
@@ -80,116 +66,7 @@ from .private_responses import (
     make_private,
     response_class,
 )
-from .signed_urls import EXPIRED, NOT_SIGNED, Place, UrlSigner
-
-#: Parsed URLs that each route remembers.
-REMEMBERED_URLS = 512
-#: Characters of a query and ``Accept`` together; longer ones are not remembered.
-LONGEST_REMEMBERED = 512
-#: Types of path values with a complete ``repr``; URLs with others are not remembered.
-_SHOWN_WHOLE = (str, int, float, UUID)
-
-
-def named_variant(
-    route: FigureRoute, options: Mapping[str, Any], word: str = "_format"
-) -> Variant:
-    """Return the variant of *route* that *options* name.
-
-    :param options: ``_format``, ``_scale``, ``_width`` and ``_theme``; other names
-        are ignored.
-    :param word: the argument's name for the format, for the error.
-    :raises ArgumentsError: if the route does not offer the variant.
-    :raises ConfigError: if there is no such format.
-    """
-    formats = route.options.formats
-    name = options.get("_format")
-    format = formats[0] if name is None else find_format(name)
-    if format not in (*formats, ALT_FORMAT):
-        accepted = ", ".join(format.name for format in formats)
-        reason = f"{route.endpoint} is not offered in this format."
-        hint = f"Add {format.name!r} to its formats."
-        fault = ArgumentFault(word, format.name, reason, accepted, hint=hint)
-        raise ArgumentsError([fault])
-    named = {name: options[name] for name in VARIANT_WORDS if name in options}
-    return _variant(route, format, RESERVED.bind(named).values)
-
-
-def _variant(
-    route: FigureRoute, format: ImageFormat, reserved: Mapping[str, Any]
-) -> Variant:
-    _check_size(route, reserved)
-    scale, width_px = reserved["_scale"], reserved["_width"]
-    if width_px is not None and scale != 1:
-        reason = "A picture has either a width or a scale."
-        # Omit the value: it is a step of the ladder, not the given width.
-        fault = ArgumentFault("_width", None, reason, "_width or _scale")
-        raise ArgumentsError([fault])
-    return Variant(format, scale, width_px, reserved["_theme"])
-
-
-def _check_size(route: FigureRoute, reserved: Mapping[str, Any]) -> None:
-    """Reject a scale or a width above the limits of *route*.
-
-    :raises ArgumentsError: with the accepted scales or widths.
-    """
-    scale, width_px, options = reserved["_scale"], reserved["_width"], route.options
-    faults = []
-    if scale > options.max_scale:
-        accepted = ", ".join(f"{step:g}" for step in options.scales)
-        reason = "The picture is not offered at this scale."
-        faults.append(ArgumentFault("_scale", f"{scale:g}", reason, accepted))
-    if width_px is not None and width_px > options.max_width:
-        reason = "The picture is not offered in this width."
-        # Omit the value: it is a step of the ladder, not the given width.
-        accepted = f"1 to {options.max_width}"
-        faults.append(ArgumentFault("_width", None, reason, accepted))
-    if faults:
-        raise ArgumentsError(faults)
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The meaning of a URL: a picture, and how to present it."""
-
-    picture: Picture
-    presentation: Presentation
-    #: The data's version in the URL, or an empty text.
-    version: str
-    #: Unix time at which a signed URL expires; ``None`` for never.
-    expires_at: int | None = None
-
-    @property
-    def ends_in_s(self) -> int | None:
-        """Seconds until the URL expires; ``None`` for never.
-
-        :raises SignatureError: if it has expired.
-        """
-        if self.expires_at is None:
-            return None
-        ends_in_s = math.ceil(self.expires_at - time())
-        if ends_in_s <= 0:
-            raise SignatureError(EXPIRED)
-        return ends_in_s
-
-
-class _Path:
-    """The values from a URL's converters, hashable and compared by ``repr``.
-
-    ``==`` does not separate 0.0 from -0.0, or noon in London from one o'clock in
-    Berlin; a list has no hash.
-    """
-
-    __slots__ = ("_text", "values")
-
-    def __init__(self, values: dict[str, Any]) -> None:
-        self.values = values
-        self._text = repr(values)
-
-    def __hash__(self) -> int:
-        return hash(self._text)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Path) and self._text == other._text
+from .request_reading import PictureRequest, RequestReader
 
 
 class Shown(NamedTuple):
@@ -212,9 +89,7 @@ class FigureView:
 
     def __init__(self, app: Flask, route: FigureRoute, *, ignore_unknown: bool) -> None:
         self._route = route
-        self._signer = UrlSigner(app) if route.options.signed else None
-        self._ignore_unknown = ignore_unknown and self._signer is None
-        self._asked = lru_cache(REMEMBERED_URLS)(self._read_url)
+        self._reader = RequestReader(app, route, ignore_unknown=ignore_unknown)
         self._response = response_class(app)
         self._app = app
         self._is_decorated = bool(route.options.decorators)
@@ -253,21 +128,9 @@ class FigureView:
             return self._redirect(asked_by, _format)
         if _format == SCHEMA_NAME:
             return make_document_response(asked_by, self._schema, SCHEMA_TYPE)
-        environ, signer = asked_by.environ, self._signer
         asked = None
         try:
-            query = environ.get("QUERY_STRING", "")
-            accept = None if _format else environ.get("HTTP_ACCEPT")
-            is_odd = len(query) + len(accept or "") > LONGEST_REMEMBERED or (
-                path and any(type(v) not in _SHOWN_WHOLE for v in path.values())
-            )
-            asked = (self._read_url if is_odd else self._asked)(
-                query,
-                accept,
-                _format,
-                _Path(path) if path else None,
-                signer.place_of(self._route.endpoint, asked_by) if signer else None,
-            )
+            asked = self._reader.read(asked_by, _format, path)
             if asked is None:
                 problem = not_acceptable(self._route.options.formats)
                 return self._refuse(asked_by, problem, [("Vary", "Accept")])
@@ -304,49 +167,8 @@ class FigureView:
         route = self._route
         return format_document(route.parameters.json_schema(route.rule_names))
 
-    def _read_url(
-        self,
-        query_string: str,
-        accept: str | None,
-        format_name: str | None,
-        path: _Path | None,
-        place: Place | None,
-    ) -> Asked | None:
-        route = self._route
-        if format_name:
-            format = find_format(format_name)
-        elif chosen := negotiate(accept, route.options.formats):
-            format = chosen
-        else:
-            return None
-        own: list[tuple[str, str]] = []
-        reserved: list[tuple[str, str]] = []
-        for pair in parse_query(query_string):
-            (reserved if pair[0].startswith("_") else own).append(pair)
-        read = partial(Parameters.parse, ignore_unknown=self._ignore_unknown)
-        expires_at = None
-        try:
-            extra = read(RESERVED, reserved)
-            arguments = read(route.parameters, own, path.values if path else {})
-            variant = _variant(route, format, extra.values)
-        except ArgumentsError as error:
-            if self._signer:  # Do not reveal which arguments exist.
-                raise SignatureError(NOT_SIGNED) from None
-            faults = list(map(explain_unknown, error.faults))
-            raise ArgumentsError(faults) from None
-        if self._signer:
-            assert place is not None
-            expires_at = self._signer.check(place, arguments, extra)
-        picture = route.picture(arguments, variant)
-        presentation = Presentation(
-            stem=_file_stem(route.name, picture),
-            is_negotiated=format_name is None,
-            is_download=extra.values["_download"],
-        )
-        return Asked(picture, presentation, extra.values["_v"], expires_at)
-
     def _answer(
-        self, context: RequestContext, asked: Asked, path: Mapping[str, Any]
+        self, context: RequestContext, asked: PictureRequest, path: Mapping[str, Any]
     ) -> Response:
         request, ends_in_s = context.request, asked.ends_in_s
         wanted, version = self._route.wanted(asked.picture)
@@ -502,7 +324,7 @@ class FigureView:
         return response
 
     def _fail(
-        self, request: Request, asked: Asked | None, error: Exception
+        self, request: Request, asked: PictureRequest | None, error: Exception
     ) -> ResponseReturnValue:
         """Return the response for the app's own *error*.
 
@@ -517,17 +339,6 @@ class FigureView:
         given = asked.picture.arguments.values if asked else {}
         problem = report_app_error(app, error, self._route.endpoint, given)
         return self._refuse(request, problem)
-
-
-def _file_stem(name: str, picture: Picture) -> str:
-    words = [name]
-    for argument, text in picture.arguments.query.items():
-        words += [argument, *([text] if isinstance(text, str) else text)]
-    variant = picture.variant
-    words += [f"{variant.scale:g}x"] if variant.scale != 1 else []
-    words += [f"{variant.width_px}w"] if variant.width_px else []
-    words += ["dark"] if variant.theme is Theme.DARK else []
-    return file_stem(*words)
 
 
 def _look_again(response: Response) -> Response:

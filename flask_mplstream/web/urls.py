@@ -24,7 +24,7 @@ from ..parameters.canonical import Arguments
 from ..parameters.reserved import RESERVED, WRITABLE_WORDS
 from .app_state import check_name, current_state
 from .figure_route import FigureRoute, Picture
-from .figure_view import named_variant
+from .request_reading import choose_variant
 from .signed_urls import UrlSigner
 
 logger = logging.getLogger("flask_mplstream")
@@ -58,7 +58,7 @@ def figure_url(endpoint: str, /, **values: Any) -> str:
     urls = FigureUrls.of(route, bind_arguments(route, given), options)
     download = {name: options[name] for name in ("_download",) if name in options}
     return urls.of_variant(
-        named_variant(route, options),
+        choose_variant(route, options),
         names_format="_format" in options,
         is_download=RESERVED.bind(download).values["_download"],
     )
@@ -134,7 +134,7 @@ def read_picture(route: FigureRoute, values: Mapping[str, Any]) -> Picture:
     """
     given, options = split_values(route, values)
     arguments = bind_arguments(route, given)
-    variant = named_variant(route, options)
+    variant = choose_variant(route, options)
     return route.picture(arguments, variant, options["_inject"])
 
 

@@ -41,7 +41,7 @@ from flask_mplstream.cache.memory import MemoryCache
 from flask_mplstream.parameters.function_signature import Parameters
 from flask_mplstream.parameters.json_schema import MAX_VALUE_LENGTH
 from flask_mplstream.rendered_image import RenderedImage
-from flask_mplstream.web import figure_view
+from flask_mplstream.web import request_reading
 from flask_mplstream.web.app_state import AppState
 from flask_mplstream.web.figure_route import FigureRoute, Picture
 from tests.support.fuzzing import (
@@ -169,7 +169,9 @@ def flood(share: float) -> Flood:
     with pytest.MonkeyPatch.context() as patch:
         # What is remembered must be full long before the end, as all of it is bounded.
         patch.setattr(
-            figure_view, "REMEMBERED_URLS", round(figure_view.REMEMBERED_URLS * share)
+            request_reading,
+            "REMEMBERED_URLS",
+            round(request_reading.REMEMBERED_URLS * share),
         )
         app = dashboard(MPLSTREAM_CACHE_BYTES=flood.cache_bytes)
     fuzz = Fuzz(SEED, targets(app), ETAG)

@@ -21,8 +21,8 @@ from werkzeug.exceptions import NotFound
 from flask_mplstream import ConfigError, FigureBlueprint, ImageTooLargeError
 from flask_mplstream.cache import single_flight
 from flask_mplstream.http.headers import HIT_TIMING
-from flask_mplstream.web.figure_view import LONGEST_REMEMBERED
 from flask_mplstream.web.private_responses import PictureResponse, ReadyHeaders
+from flask_mplstream.web.request_reading import LONGEST_REMEMBERED
 from tests.support.doubles import Clock, Counter
 from tests.support.pictures import pixels
 
@@ -322,7 +322,7 @@ def test_a_long_query_is_served_and_not_remembered(
         assert client.get(f"/plots/walk?{query}").status_code == 200
     assert renders.calls == [(3, 0)]
     view: Any = client.application.view_functions["plots.walk"]
-    assert view.__self__._asked.cache_info().currsize == remembered
+    assert view.__self__._reader._remember_url.cache_info().currsize == remembered
 
 
 def test_a_request_with_bad_bytes_is_answered(serve: Serve) -> None:

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from matplotlib.figure import Figure
 
 from flask_mplstream import ConfigError, FigureBlueprint, figure_url
-from flask_mplstream.web import figure_view, signed_urls
+from flask_mplstream.web import request_reading, signed_urls
 from tests.support.doubles import Clock, Counter
 
 Serve = Callable[..., FlaskClient]
@@ -37,7 +37,7 @@ def figures(plots: FigureBlueprint, renders: Counter) -> None:
 def clock(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Set the clock for the time of expiry too."""
     monkeypatch.setattr(signed_urls, "time", clock)
-    monkeypatch.setattr(figure_view, "time", clock)
+    monkeypatch.setattr(request_reading, "time", clock)
     return clock
 
 
