@@ -10,18 +10,16 @@ from base64 import b64encode
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from email.message import MIMEPart
-from hashlib import blake2b
 from typing import Any
 
 from markupsafe import Markup
 
 from .errors import MessageError, MessageTypeError
 from .formats import ImageFormat
+from .http.etag import digest_body, make_etag
 
 #: Formats that browsers show in an ``<img>``, but notebooks do not as an output.
 _UNKNOWN_TO_NOTEBOOKS = ("avif", "webp")
-#: Bytes of the digest of a body.
-_DIGEST_SIZE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ class RenderedImage:
     @property
     def etag(self) -> str:
         """The strong entity tag of the body, quoted (RFC 9110 section 8.8.3)."""
-        return f'"{self._digest}"'
+        return make_etag(self.body)
 
     @property
     def content_id(self) -> str:
@@ -66,7 +64,7 @@ class RenderedImage:
 
     @property
     def _digest(self) -> str:
-        return blake2b(self.body, digest_size=_DIGEST_SIZE).hexdigest()
+        return digest_body(self.body)
 
     def attach_to(self, message: MIMEPart) -> None:
         """Attach the picture to the HTML part of *message*, which uses :attr:`cid_url`.

@@ -65,39 +65,39 @@ def is_memcached(backend: object) -> bool:
     return any(kind.__name__ == "MemcachedCache" for kind in type(backend).__mro__)
 
 
-def cache_folder(backend: object) -> Path | None:
+def find_cache_folder(backend: object) -> Path | None:
     """Return the folder of a FileSystemCache, or ``None``."""
     if not isinstance(backend, FileSystemCache):
         return None
     return Path(backend._path).resolve()
 
 
-def redis_client(backend: object) -> Any:
+def find_redis(backend: object) -> Any:
     """Return the client for writes to Redis or Valkey, or ``None``."""
     client = getattr(backend, "_write_client", None)
     return client if hasattr(client, "lock") else None
 
 
-def redis_key(backend: Any, key: str) -> str:
+def name_redis_key(backend: Any, key: str) -> str:
     """Return the full name of *key* in the Redis of *backend*."""
     return f"{backend._get_prefix()}{key}"
 
 
 def redis_pool(backend: object) -> Any:
     """Return the connection pool of the Redis of *backend*, or ``None``."""
-    return getattr(redis_client(backend), "connection_pool", None)
+    return getattr(find_redis(backend), "connection_pool", None)
 
 
 def exchanges_atomically(backend: object) -> bool:
     """Return whether several callers may call :func:`exchange` at once."""
-    return is_in_process(backend) or redis_client(backend) is not None
+    return is_in_process(backend) or find_redis(backend) is not None
 
 
 def exchange(backend: Any, key: str, value: str, timeout_s: int) -> object:
     """Store *value* under *key* and return the previous value."""
-    client = redis_client(backend)
+    client = find_redis(backend)
     if client is not None:
-        name, stored = redis_key(backend, key), backend.serializer.dumps(value)
+        name, stored = name_redis_key(backend, key), backend.serializer.dumps(value)
         try:
             older = client.set(name, stored, ex=timeout_s, get=True)
         except Exception as error:
@@ -118,11 +118,11 @@ def exchange(backend: Any, key: str, value: str, timeout_s: int) -> object:
 
 def cut_lifetime(backend: Any, key: str, timeout_s: int) -> None:
     """Drop *key* in *timeout_s* seconds, or now if that is 0 or less."""
-    client = redis_client(backend)
+    client = find_redis(backend)
     if timeout_s <= 0:
         backend.delete(key)
     elif client is not None:
-        client.expire(redis_key(backend, key), timeout_s)
+        client.expire(name_redis_key(backend, key), timeout_s)
     elif (value := backend.get(key)) is not None:
         backend.set(key, value, timeout=timeout_s)
 

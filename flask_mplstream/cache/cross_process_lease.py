@@ -29,12 +29,12 @@ from filelock import FileLock
 
 from .backend_breaker import is_outage
 from .backend_detection import (
-    cache_folder,
     disconnect_thread,
+    find_cache_folder,
+    find_redis,
     is_memcached,
+    name_redis_key,
     raise_if_unanswered,
-    redis_client,
-    redis_key,
 )
 from .filesystem import is_writable
 
@@ -256,15 +256,15 @@ class MemcachedLeases(Leases):
         return bool(self._backend.set(name, token, timeout=self._timeout_s))
 
 
-def leases_for(backend: Any, is_down: Callable[[], bool] = lambda: False) -> Leases:
+def choose_leases(backend: Any, is_down: Callable[[], bool] = lambda: False) -> Leases:
     """Return the leases that *backend* supports.
 
     :param is_down: whether to skip the backend for now.
     """
-    client = redis_client(backend)
+    client = find_redis(backend)
     if client is not None:
-        return RedisLeases(client, redis_key(backend, ""), is_down)
-    folder = cache_folder(backend)
+        return RedisLeases(client, name_redis_key(backend, ""), is_down)
+    folder = find_cache_folder(backend)
     if folder is not None:
         # Beside the folder: the backend would count files in it as its own.
         return FileLeases(folder.with_name(f"{folder.name}.locks"))
@@ -272,7 +272,7 @@ def leases_for(backend: Any, is_down: Callable[[], bool] = lambda: False) -> Lea
 
 
 @contextmanager
-def held(release: Callable[[], object]) -> Iterator[None]:
+def release_at_end(release: Callable[[], object]) -> Iterator[None]:
     """Release the lease at the end; ignore errors, which are not the render's."""
     try:
         yield

@@ -43,11 +43,11 @@ def _copy_instance(error: Exception, depth: int) -> Exception:
     if isinstance(error, MplStreamError) or _has_response(error):
         args, state = error.args, dict(vars(error))
     else:
-        args = tuple(_small(arg, depth) for arg in error.args)
-        state = {name: _small(value, depth) for name, value in vars(error).items()}
+        args = tuple(_shorten(arg, depth) for arg in error.args)
+        state = {name: _shorten(value, depth) for name, value in vars(error).items()}
     copy: Exception = kind.__new__(kind, *args)
     # Skip the class's own __init__, which may take other arguments or do more.
-    _builtin_base(kind).__init__(copy, *args)
+    _find_builtin_base(kind).__init__(copy, *args)
     vars(copy).update(state)
     return copy
 
@@ -57,12 +57,12 @@ def _has_response(error: Exception) -> bool:
     return hasattr(error, "get_response")
 
 
-def _builtin_base(kind: type[Exception]) -> type[Exception]:
+def _find_builtin_base(kind: type[Exception]) -> type[Exception]:
     """Return the built-in base class of *kind*, which keeps its state in C."""
     return next(base for base in kind.__mro__ if base.__module__ == builtins.__name__)
 
 
-def _small(value: Any, depth: int) -> Any:
+def _shorten(value: Any, depth: int) -> Any:
     """Return *value* if it is small, else its beginning or the name of its type."""
     if isinstance(value, Exception) and depth:
         return copy_error(value, depth - 1)
@@ -71,8 +71,8 @@ def _small(value: Any, depth: int) -> Any:
     if isinstance(value, _PLAIN):
         return value
     if depth and isinstance(value, list | tuple) and len(value) <= MAX_ITEMS:
-        items = [_small(item, depth - 1) for item in value]
+        items = [_shorten(item, depth - 1) for item in value]
         return tuple(items) if isinstance(value, tuple) else items
     if depth and isinstance(value, Mapping) and len(value) <= MAX_ITEMS:
-        return {str(k): _small(item, depth - 1) for k, item in value.items()}
+        return {str(k): _shorten(item, depth - 1) for k, item in value.items()}
     return f"<{type(value).__name__}>"

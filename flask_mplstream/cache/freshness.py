@@ -51,17 +51,17 @@ class Lifetime:
             self.max_age_s + self.stale_if_error_s
         )
 
-    def rest_s(self, age_s: float) -> int:
+    def count_rest_s(self, age_s: float) -> int:
         """Return the seconds that the store still keeps a picture of older data."""
         return int(self.max_age_s + self.stale_while_revalidate_s - age_s)
 
-    def freshness(self, age_s: float, key: str) -> Freshness:
+    def assess(self, age_s: float, key: str) -> Freshness:
         """Return the permitted use of an entry that is *age_s* seconds old.
 
         The jitter follows from *key*, so that all processes agree. It only shortens:
         nothing is sent as fresh after ``max_age``.
         """
-        if age_s < self.max_age_s * (1 - JITTER * _fraction(key)):
+        if age_s < self.max_age_s * (1 - JITTER * _read_fraction(key)):
             return Freshness.FRESH
         if age_s < self.max_age_s + self.stale_while_revalidate_s:
             return Freshness.REVALIDATE
@@ -70,6 +70,6 @@ class Lifetime:
         return Freshness.EXPIRED
 
 
-def _fraction(key: str) -> float:
+def _read_fraction(key: str) -> float:
     """Return a number from 0 to 1 from the last digits of a hexadecimal *key*."""
     return int(key[-4:], 16) / 0xFFFF

@@ -82,16 +82,18 @@ def _text(value: object) -> str:
     leaf = _LEAVES.get(kind)
     if leaf is not None:
         return f"{kind.__name__}:{leaf(value)}"
-    base = _base_of(kind)
+    base = _find_base(kind)
     try:
         texts = map(_text, _READ[base](value))
         ordered = sorted(texts) if base in (set, frozenset) else texts
-        parts = [_identity_of(kind), _join(ordered)]
+        parts = [_identify_class(kind), _join(ordered)]
     except PicklingError:  # A ZoneInfo from a file.
         raise _NotWholeError(f"{_show(kind)} without a name") from None
     if kind is not base or base is object or kind.__dictoffset__:
         _check_class(kind, base)
-        for name, attribute in sorted(_attributes(value, base), key=lambda a: a[0]):
+        for name, attribute in sorted(
+            _check_attributes(value, base), key=lambda a: a[0]
+        ):
             parts += name, _text(attribute)
     return _join(parts)
 
@@ -101,19 +103,19 @@ def _join(parts: Iterable[str]) -> str:
     return "".join(f"{len(part)}:{part}" for part in parts)
 
 
-def _name_of(kind: type) -> str:
+def _name_class(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _show(kind: type) -> str:
     """Return *kind* as text; its own ``repr`` may run the app's code."""
-    return f"<class '{_name_of(kind).removeprefix('builtins.')}'>"
+    return f"<class '{_name_class(kind).removeprefix('builtins.')}'>"
 
 
-def _base_of(kind: type) -> type:
+def _find_base(kind: type) -> type:
     """Return the first class in the MRO of *kind* with readable contents."""
     if kind not in _READ and _is_of_pandas(kind):
-        _READ.update(_pandas_readers())
+        _READ.update(_make_pandas_readers())
     return next(cls for cls in kind.__mro__ if cls in _READ)
 
 
@@ -149,9 +151,9 @@ def _is_python(cls: type) -> bool:
 _tokens: WeakKeyDictionary[type, str] = WeakKeyDictionary()
 
 
-def _identity_of(kind: type) -> str:
+def _identify_class(kind: type) -> str:
     """Return a text for *kind* alone, equal in every process that can import it."""
-    name = _name_of(kind)
+    name = _name_class(kind)
     if kind in _READ or _is_importable(kind):
         return name
     return f"{name} {_tokens.setdefault(kind, token_hex())}"
@@ -171,7 +173,7 @@ def _is_derived(kind: type, name: str) -> bool:
     return _is_of_pandas(kind) and name.startswith("_")  # Computed by pandas.
 
 
-def _attributes(value: object, base: type) -> Iterator[tuple[str, object]]:
+def _check_attributes(value: object, base: type) -> Iterator[tuple[str, object]]:
     """Yield the names and values of the attributes of *value*.
 
     :raises _NotWholeError: for an attribute that the class does not declare.
@@ -229,7 +231,7 @@ def _read_default(value: defaultdict[Any, Any]) -> Iterator[object]:
         isinstance(factory, type) and _is_importable(factory)
     ):
         raise _NotWholeError("a defaultdict whose default_factory is a function")
-    yield None if factory is None else _name_of(factory)
+    yield None if factory is None else _name_class(factory)
     yield from _read_items(value)
 
 
@@ -239,7 +241,7 @@ def _read_numpy(value: np.generic) -> list[object]:
     return [str(value.dtype), repr(plain) if isinstance(plain, np.generic) else plain]
 
 
-def _pandas_readers() -> dict[type, Callable[[Any], Iterable[object]]]:
+def _make_pandas_readers() -> dict[type, Callable[[Any], Iterable[object]]]:
     pandas = sys.modules["pandas"]
 
     def read_time(value: Any) -> list[object]:

@@ -27,7 +27,7 @@ from ..limits.overload_log import OverloadLog
 from ..render_stage import is_nested
 from ..rendered_image import RenderedImage
 from .backend_breaker import describe, is_outage
-from .cross_process_lease import LEASE_S, Leases, held, leases_for
+from .cross_process_lease import LEASE_S, Leases, choose_leases, release_at_end
 from .entry import Entry
 from .freshness import Freshness, Lifetime
 from .single_flight import Flights, Production, run_here
@@ -124,7 +124,9 @@ class Pictures:
         self._clock = clock
         self._flights: Flights[Served] = Flights(clock, max_followers=max_followers)
         self._overloads = OverloadLog()
-        self._leases: Leases = leases_for(store.backend, lambda: store.breaker.is_open)
+        self._leases: Leases = choose_leases(
+            store.backend, lambda: store.breaker.is_open
+        )
 
     @property
     def is_shared(self) -> bool:
@@ -139,7 +141,7 @@ class Pictures:
         """
         found, now = self._find(wanted, wanted.key), self._clock()
         entry = found.entry
-        freshness = self._freshness(wanted, entry, now)
+        freshness = self._assess(wanted, entry, now)
         if entry is not None and freshness is Freshness.FRESH:
             return _serve_hit(wanted, entry, now)
         try:
@@ -163,7 +165,7 @@ class Pictures:
             if not wanted.is_failure(error):
                 raise
             if freshness is not Freshness.ON_ERROR:
-                entry = self._of_older_data(wanted)
+                entry = self._find_older_version(wanted)
             if entry is None:
                 raise
             self._note_fallback(wanted, error)
@@ -175,7 +177,7 @@ class Pictures:
         kept_s = wanted.lifetime.stored_s
         return self.store.read(key, wanted.names, timeout_s=kept_s, past_fast=past_fast)
 
-    def _of_older_data(self, wanted: Wanted) -> Entry | None:
+    def _find_older_version(self, wanted: Wanted) -> Entry | None:
         """Return the newest picture of an older version, if it may be sent."""
         newest = self.store.newest(wanted.series()) if wanted.series else None
         if newest is None or newest.key == wanted.key:
@@ -186,12 +188,12 @@ class Pictures:
         is_allowed = wanted.lifetime.may_stand_in(entry.age_s(self._clock()))
         return entry if is_allowed else None
 
-    def _freshness(self, wanted: Wanted, entry: Entry | None, now: float) -> Freshness:
+    def _assess(self, wanted: Wanted, entry: Entry | None, now: float) -> Freshness:
         if entry is None:
             return Freshness.EXPIRED
         if entry.stored_at > now + CLOCK_SKEW_S:
             return Freshness.ON_ERROR  # The clock was set back: the age is unknown.
-        return wanted.lifetime.freshness(entry.age_s(now), wanted.key)
+        return wanted.lifetime.assess(entry.age_s(now), wanted.key)
 
     def _note_fallback(self, wanted: Wanted, error: Exception) -> None:
         if isinstance(error, OverloadedError | RenderTimeoutError):
@@ -204,21 +206,23 @@ class Pictures:
 
         def make(deadline: Deadline, payer: object) -> Production[Served]:
             image = yield partial(wanted.produce, deadline, payer)
-            entry = self._entry(wanted, generation, image)
+            entry = self._make_entry(wanted, generation, image)
             return Served(entry, CacheStatus(fwd="bypass"))
 
-        return self._flown(wanted, f"{wanted.key} {generation}", make, is_live=True)
+        return self._run_flight(
+            wanted, f"{wanted.key} {generation}", make, is_live=True
+        )
 
     def _fly(self, wanted: Wanted, found: Found) -> Served:
         fwd = "uri-miss" if found.entry is None else "stale"
         make = self._render_if_missing if is_nested() else self._lead
         # A nested caller takes no lease: its holder may be waiting for this thread.
         # The flight's name has the generation, so an invalidation begins a new flight.
-        return self._flown(
+        return self._run_flight(
             wanted, f"{wanted.key} {found.generation}", partial(make, wanted, fwd)
         )
 
-    def _flown(
+    def _run_flight(
         self,
         wanted: Wanted,
         flight: str,
@@ -264,7 +268,7 @@ class Pictures:
             newest = self._find(wanted, wanted.key, past_fast=True).entry
             if made := self._serve_fresh(wanted, newest):
                 return _collapse(made, fwd)
-        with held(release):
+        with release_at_end(release):
             made = yield from self._render_if_missing(wanted, fwd, deadline, payer)
             return made
 
@@ -279,7 +283,7 @@ class Pictures:
 
     def _serve_fresh(self, wanted: Wanted, entry: Entry | None) -> Served | None:
         now = self._clock()
-        if entry is None or self._freshness(wanted, entry, now) is not Freshness.FRESH:
+        if entry is None or self._assess(wanted, entry, now) is not Freshness.FRESH:
             return None
         return _serve_hit(wanted, entry, now)
 
@@ -294,7 +298,7 @@ class Pictures:
         # must make the new entry a miss.
         began_at = self._clock()
         image = yield partial(wanted.produce, deadline, payer)
-        entry = self._entry(wanted, found.generation, image)
+        entry = self._make_entry(wanted, found.generation, image)
         if entry.stored_at - began_at > LEASE_S and (
             newer := self._find_newer(wanted, began_at)
         ):
@@ -311,7 +315,7 @@ class Pictures:
         """
         lifetime, now = wanted.lifetime, self._clock()
         newest, timeout_s = Newest(wanted.key, began_at), lifetime.stored_s
-        with held(self._acquire_soon(series)):
+        with release_at_end(self._acquire_soon(series)):
             older = self.store.replace_newest(series, newest, timeout_s)
             # Unless the clock was set back.
             while older and newest.began_at < older.began_at < now + CLOCK_SKEW_S:
@@ -319,7 +323,7 @@ class Pictures:
                 older = self.store.replace_newest(series, newest, timeout_s)
         if older is not None and older.key != newest.key:
             age_s = max(now - older.began_at, 0)
-            self.store.cut_lifetime(older.key, lifetime.rest_s(age_s))
+            self.store.cut_lifetime(older.key, lifetime.count_rest_s(age_s))
 
     def _acquire_soon(self, key: str) -> Callable[[], object]:
         """Return a lease for a short operation.
@@ -333,7 +337,9 @@ class Pictures:
             time.sleep(FIRST_POLL_S)
         return lambda: None
 
-    def _entry(self, wanted: Wanted, generation: str, image: RenderedImage) -> Entry:
+    def _make_entry(
+        self, wanted: Wanted, generation: str, image: RenderedImage
+    ) -> Entry:
         etag = wanted.etag(generation) if wanted.etag else None
         return Entry.of(image, self._clock(), generation=generation, etag=etag)
 
@@ -366,7 +372,7 @@ class Pictures:
                 return  # Another process renders.
             # A request that leads by now waits for this lease: waiting for the request
             # would be a deadlock.
-            with held(release):
+            with release_at_end(release):
                 self._flights.fly_here(
                     flight,
                     partial(self._render_if_missing, wanted, "stale", deadline, None),

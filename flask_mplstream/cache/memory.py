@@ -47,7 +47,7 @@ class _Item(NamedTuple):
     size_bytes: int
 
 
-def _value_of(item: _Item) -> Any:
+def _load_value(item: _Item) -> Any:
     return pickle.loads(item.value) if item.is_pickled else item.value  # noqa: S301 - our own memory  # nosec B301
 
 
@@ -106,17 +106,17 @@ class MemoryCache(BaseCache):
             if item.expires_at <= self._timer():
                 del self._items[key]
                 return None
-        return _value_of(item) if item.is_pickled else item.value
+        return _load_value(item) if item.is_pickled else item.value
 
     def set(self, key: str, value: Any, timeout: Any = None) -> bool:
         """Store *value* for *timeout* seconds; return ``False`` if it is too large."""
-        item = self._item(key, value, timeout)
+        item = self._make_item(key, value, timeout)
         with self._lock:
             return self._keep(key, item)
 
     def add(self, key: str, value: Any, timeout: Any = None) -> bool:
         """Store *value* like :meth:`set`; return ``False`` if *key* exists."""
-        item = self._item(key, value, timeout)
+        item = self._make_item(key, value, timeout)
         with self._lock:
             found = self._items.get(key)
             if found is not None and found.expires_at > self._timer():
@@ -125,15 +125,15 @@ class MemoryCache(BaseCache):
 
     def exchange(self, key: str, value: Any, timeout: Any = None) -> Any:
         """Store *value* like :meth:`set`; return the previous value or ``None``."""
-        item = self._item(key, value, timeout)
+        item = self._make_item(key, value, timeout)
         with self._lock:
             older = self._items.get(key)
             self._keep(key, item)
         if older is None or older.expires_at <= self._timer():
             return None
-        return _value_of(older)
+        return _load_value(older)
 
-    def _item(self, key: str, value: Any, timeout: Any) -> _Item:
+    def _make_item(self, key: str, value: Any, timeout: Any) -> _Item:
         seconds = self._normalize_timeout(timeout)
         expires_at = self._timer() + seconds if seconds else float("inf")
         if isinstance(value, Entry | CheckedEntry):

@@ -178,12 +178,12 @@ class Flights(Generic[T]):
         :param must_begin_later: as for :meth:`fly`.
         """
         with self._lock:
-            if self._error(key) is not None:
+            if self._find_error(key) is not None:
                 return True
             flight = self._flights.get(key)
             return flight is not None and not (must_begin_later and flight.has_begun)
 
-    def _error(self, key: str) -> Exception | None:
+    def _find_error(self, key: str) -> Exception | None:
         since, backoff_s, error = self._errors.get(key, (0.0, 0.0, None))
         # A clock that is set back must not prolong the error.
         return error if 0 <= self._clock() - since < backoff_s else None
@@ -196,7 +196,7 @@ class Flights(Generic[T]):
         must_begin_later: bool,
     ) -> tuple[_Flight[T], bool]:
         with self._lock:
-            error = self._error(key)
+            error = self._find_error(key)
             if error is not None:
                 # A copy, because each raise adds frames, which refer to a request.
                 raise copy_error(error)
@@ -244,7 +244,7 @@ class Flights(Generic[T]):
             with self._lock:
                 flight.is_abandoned = not rendered.done.done()
         if flight.is_abandoned:
-            raise _too_late(flight.deadline, flight.deadline)
+            raise _make_timeout_error(flight.deadline, flight.deadline)
 
     def _render(
         self,
@@ -279,7 +279,7 @@ class Flights(Generic[T]):
 
     def _follow(self, flight: _Flight[T], deadline: Deadline) -> None:
         """Wait for the end of *flight*."""
-        with self._place() as has_place:
+        with self._take_place() as has_place:
             if has_place:
                 has_landed = deadline.wait(flight.wait)
             else:
@@ -290,11 +290,11 @@ class Flights(Generic[T]):
         if has_landed:
             return
         if has_place:
-            raise _too_late(deadline, flight.deadline)
-        raise _overload_error(self._max_followers)
+            raise _make_timeout_error(deadline, flight.deadline)
+        raise _make_overload_error(self._max_followers)
 
     @contextmanager
-    def _place(self) -> Iterator[bool]:
+    def _take_place(self) -> Iterator[bool]:
         """Count a follower; yield whether the limit allows it to wait."""
         with self._lock:
             has_place = self._followers < self._max_followers
@@ -425,13 +425,13 @@ def _is_importing() -> bool:
     return False
 
 
-def _too_late(deadline: Deadline, flight: Deadline) -> RenderTimeoutError:
+def _make_timeout_error(deadline: Deadline, flight: Deadline) -> RenderTimeoutError:
     return RenderTimeoutError(
         f"The picture was not ready after {deadline.timeout_s:g} s.{flight}"
     )
 
 
-def _overload_error(max_followers: float) -> OverloadedError:
+def _make_overload_error(max_followers: float) -> OverloadedError:
     return OverloadedError(
         f"{max_followers:g} requests wait for pictures that are being rendered. Try "
         f"again in a second.",

@@ -178,8 +178,8 @@ class Store:
             copy: CheckedEntry | None = self._fast.get(PREFIX + key)
             if copy is not None and self._is_valid(copy, names):
                 return Found(copy.entry, copy.entry.generation)
-        stored, *tokens = self._get_many(PREFIX + key, *map(_token_key, names))
-        generation = self._generation(self._complete(names, tokens))
+        stored, *tokens = self._get_many(PREFIX + key, *map(_name_token, names))
+        generation = self._derive_generation(self._complete(names, tokens))
         entry = self._decode(key, stored)
         is_known = not generation.startswith(UNKNOWN)
         if entry is None or not is_known or entry.generation != generation:
@@ -218,24 +218,24 @@ class Store:
         if self._is_embedded and not self._was_invalidated:
             return ""
         if self._fast is None:
-            return self._generation(self._tokens(names))
+            return self._derive_generation(self._read_tokens(names))
         key = f"{PREFIX}generation {digest(*names)}"
         kept, until = self._fast.get(key) or ("", 0.0)
         if self._timer() < until:
             return str(kept)
-        generation = self._generation(self._tokens(names))
+        generation = self._derive_generation(self._read_tokens(names))
         if not generation.startswith(UNKNOWN):
             self._fast.set(key, (generation, self._timer() + COHERENCE_S))
         return generation
 
-    def _tokens(self, names: Sequence[str]) -> list[Any]:
-        return self._complete(names, self._get_many(*map(_token_key, names)))
+    def _read_tokens(self, names: Sequence[str]) -> list[Any]:
+        return self._complete(names, self._get_many(*map(_name_token, names)))
 
     def _complete(self, names: Sequence[str], tokens: list[Any]) -> list[Any]:
         """Return the *tokens* of *names*, with new ones for those that are lost."""
         if not self._needs_tokens or self.breaker.is_open or None not in tokens:
             return tokens
-        keys = [_token_key(name) for name in names]
+        keys = [_name_token(name) for name in names]
         # Add first, so that the token of a faster process counts. Overwrite only a
         # token that cannot be read.
         for keep in (self._add_token, self._set_token):
@@ -261,25 +261,26 @@ class Store:
         now = self._timer()
         if now < copy.valid_until:
             return True
-        keys = list(map(_token_key, names))
+        keys = list(map(_name_token, names))
         if not self._needs_tokens:
             keys.append(EPOCH)
         found = self._get_many(*keys)
         tokens, epoch = found[: len(names)], found[len(names) :]
         if not self.breaker.is_open and (
-            epoch != copy.epoch or self._generation(tokens) != copy.entry.generation
+            epoch != copy.epoch
+            or self._derive_generation(tokens) != copy.entry.generation
         ):
             return False
         copy.confirm(now + COHERENCE_S)
         return True
 
-    def _generation(self, tokens: Sequence[Any]) -> str:
+    def _derive_generation(self, tokens: Sequence[Any]) -> str:
         if self.breaker.is_open:
             # Different in each outage, because pictures may be invalidated meanwhile.
             return f"{self._outage}{self.breaker.trips}"
         if not (self._needs_tokens or any(tokens)):
             return ""
-        generation = _digest_of(tuple("" if t is None else str(t) for t in tokens))
+        generation = _digest_tokens(tuple("" if t is None else str(t) for t in tokens))
         is_lost = self._needs_tokens and None in tokens
         return UNKNOWN + generation if is_lost else generation
 
@@ -346,12 +347,12 @@ class Store:
         self, key: str, entry: Entry, timeout_s: int, *, is_checked: bool = True
     ) -> None:
         if self._fast is not None:
-            epoch = [] if self._needs_tokens else [self._epoch()]
+            epoch = [] if self._needs_tokens else [self._read_epoch()]
             valid_until = self._timer() + (COHERENCE_S if is_checked else 0.0)
             copy = CheckedEntry(entry, epoch, valid_until)
             self._fast.set(PREFIX + key, copy, timeout_s)
 
-    def _epoch(self) -> object:
+    def _read_epoch(self) -> object:
         """Return the token that disappears when the backend is emptied."""
         (epoch,) = self._get_many(EPOCH)
         if epoch is None and self._set(EPOCH, token := uuid4().hex, TOKEN_S):
@@ -412,7 +413,7 @@ class Store:
                 self._fast.clear()
 
     def _write_token(self, name: str) -> None:
-        if self._set_token(_token_key(name)):
+        if self._set_token(_name_token(name)):
             return
         if isinstance(self.backend, MemoryCache):
             self.backend.clear()  # Too small for a token: drop everything.
@@ -425,10 +426,10 @@ class Store:
 
 
 @lru_cache(4096)
-def _digest_of(tokens: tuple[str, ...]) -> str:
+def _digest_tokens(tokens: tuple[str, ...]) -> str:
     return digest(*tokens)[:16]
 
 
 @lru_cache(4096)
-def _token_key(name: str) -> str:
+def _name_token(name: str) -> str:
     return f"{PREFIX}generation:{digest(name)}"

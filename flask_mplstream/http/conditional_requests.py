@@ -74,14 +74,16 @@ def evaluate(
     if conditions.if_match is not None:
         if not _matches(conditions.if_match, etag, weak=False):
             return PRECONDITION_FAILED
-    elif (until := _date(conditions.if_unmodified_since)) and last_modified > until:
+    elif (
+        until := _parse_http_date(conditions.if_unmodified_since)
+    ) and last_modified > until:
         return PRECONDITION_FAILED
     if conditions.if_none_match is not None:
         if _matches(conditions.if_none_match, etag, weak=True):
-            return _not_modified(conditions.method)
+            return _choose_status_of_match(conditions.method)
     elif (
         conditions.method in ("GET", "HEAD")
-        and (since := _date(conditions.if_modified_since))
+        and (since := _parse_http_date(conditions.if_modified_since))
         and last_modified <= since
     ):
         return NOT_MODIFIED
@@ -89,10 +91,10 @@ def evaluate(
         return OK
     if not _range_applies(conditions.if_range, etag, last_modified):
         return OK
-    return _range(conditions.range, length)
+    return _evaluate_range(conditions.range, length)
 
 
-def _not_modified(method: str) -> Outcome:
+def _choose_status_of_match(method: str) -> Outcome:
     return NOT_MODIFIED if method in ("GET", "HEAD") else PRECONDITION_FAILED
 
 
@@ -104,7 +106,7 @@ _HTTP_DATE = re.compile(
 )
 
 
-def _date(field: str | None) -> datetime | None:
+def _parse_http_date(field: str | None) -> datetime | None:
     """Parse a date in a format of section 5.6.7; ignore any other, as required."""
     text = (field or "").strip(" \t")
     return parse_date(text) if _HTTP_DATE.fullmatch(text) else None
@@ -121,7 +123,7 @@ _CONDITION_KEYS = frozenset(
 _BEFORE_IF_NONE_MATCH = frozenset(("HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE"))
 
 
-def answer_to(
+def evaluate_request(
     environ: Mapping[str, Any], *, etag: str, stored_at: float | None, length: int
 ) -> Outcome:
     """Call :func:`evaluate` for a GET or HEAD, with shortcuts for two common cases.
@@ -143,7 +145,7 @@ def answer_to(
     return evaluate(
         conditions,
         etag=etag,
-        last_modified=_NEVER if stored_at is None else utc(stored_at),
+        last_modified=_NEVER if stored_at is None else round_to_utc(stored_at),
         length=length,
     )
 
@@ -194,13 +196,13 @@ def _range_applies(if_range: str | None, etag: str, last_modified: datetime) -> 
     validator = if_range.strip()
     if '"' in validator:
         return validator == etag and not etag.startswith("W/")
-    return _date(validator) == last_modified
+    return _parse_http_date(validator) == last_modified
 
 
 _BYTES = re.compile(r"[ \t]*bytes=(\d{0,18})-(\d{0,18})[ \t]*", re.I | re.A)
 
 
-def _range(field: str, length: int) -> Outcome:
+def _evaluate_range(field: str, length: int) -> Outcome:
     """Evaluate a single byte range (section 14.1.2); ignore any other, as allowed."""
     match = _BYTES.fullmatch(field)
     if match is None or match.groups() == ("", ""):
@@ -217,6 +219,6 @@ def _range(field: str, length: int) -> Outcome:
     return Outcome(206, start, stop)
 
 
-def utc(timestamp: float) -> datetime:
+def round_to_utc(timestamp: float) -> datetime:
     """Convert a Unix time to UTC in whole seconds, the resolution of HTTP dates."""
     return datetime.fromtimestamp(int(timestamp), UTC)

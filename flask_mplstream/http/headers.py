@@ -88,7 +88,7 @@ class Policy:
     stale_while_revalidate: int = 0
     stale_if_error: int = 0
 
-    def cache_control(self, age: int) -> str:
+    def format_cache_control(self, age: int) -> str:
         """Return ``Cache-Control`` for a picture that is *age* seconds old."""
         return PRIVATE if self.is_private else ", ".join(self._freshness(age))
 
@@ -104,7 +104,7 @@ class Policy:
         if self.stale_if_error > over:
             yield f"stale-if-error={self.stale_if_error - over}"
 
-    def age_headers(
+    def make_age_headers(
         self,
         age_s: int,
         status: CacheStatus,
@@ -122,12 +122,16 @@ class Policy:
         if status.is_fallback:
             # A recent entry may still be older than the URL's version of the data.
             age_s, version = max(age_s, self.max_age), UrlVersion.ABSENT
-        control = self._control(age_s, version, url_ends_in_s)
-        timing = server_timing(timings_s) if status.is_new else hit_timing(timings_s)
+        control = self._choose_cache_control(age_s, version, url_ends_in_s)
+        timing = (
+            format_server_timing(timings_s)
+            if status.is_new
+            else format_hit_timing(timings_s)
+        )
         headers = [("Cache-Control", control), ("Cache-Status", str(status))]
         return [*headers, ("Server-Timing", timing)] if timing else headers
 
-    def _control(
+    def _choose_cache_control(
         self, age_s: int, version: UrlVersion, url_ends_in_s: int | None
     ) -> str:
         remaining = max(self.max_age - age_s, 0)
@@ -140,7 +144,7 @@ class Policy:
                 return f"max-age={min(remaining, url_ends_in_s)}"
             case UrlVersion.OUTDATED:
                 return f"max-age={min(remaining, OUTDATED_S)}"
-        return self.cache_control(age_s)
+        return self.format_cache_control(age_s)
 
 
 #: A picture opened directly may not run scripts, load anything or submit forms.
@@ -149,13 +153,15 @@ POLICY_PIXELS = "default-src 'none'; sandbox"
 _POLICY_SVG = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 
 
-def _content_security_policy(format: ImageFormat) -> str | None:
+def _choose_security_policy(format: ImageFormat) -> str | None:
     if format.name == "pdf":
         return None  # Browsers do not show a sandboxed PDF.
     return _POLICY_SVG if format.name == "svg" else POLICY_PIXELS
 
 
-def validator_headers(etag: str, policy: Policy, presentation: Presentation) -> Headers:
+def make_validator_headers(
+    etag: str, policy: Policy, presentation: Presentation
+) -> Headers:
     """Return ``ETag`` and ``Vary``, for a 200, 206 or 304 (RFC 9110, 15.4.5)."""
     headers = [("ETag", etag)]
     # Two logins in one browser have different private pictures.
@@ -166,7 +172,7 @@ def validator_headers(etag: str, policy: Policy, presentation: Presentation) -> 
     return headers
 
 
-def picture_headers(
+def make_picture_headers(
     image: RenderedImage,
     stored_at: float,
     policy: Policy,
@@ -183,31 +189,31 @@ def picture_headers(
         ("Accept-Ranges", "bytes"),
         (
             "Content-Disposition",
-            content_disposition(disposition, presentation.stem, image.format),
+            format_content_disposition(disposition, presentation.stem, image.format),
         ),
         ("X-Content-Type-Options", "nosniff"),
         ("Cross-Origin-Resource-Policy", policy.resource_policy),
     ]
-    security = _content_security_policy(image.format)
+    security = _choose_security_policy(image.format)
     return [*headers, ("Content-Security-Policy", security)] if security else headers
 
 
 _UNSAFE_IN_NAME = re.compile(r"[^\w.-]+")
 
 
-def file_stem(*words: str) -> str:
+def make_file_stem(*words: str) -> str:
     """Join *words* to a file name without extension: 1-80 letters, digits, ``._-``."""
     stem = _UNSAFE_IN_NAME.sub("-", "-".join(filter(None, words)))[:80].strip(".-_")
     return stem or "figure"
 
 
-def content_disposition(disposition: str, stem: str, format: ImageFormat) -> str:
+def format_content_disposition(disposition: str, stem: str, format: ImageFormat) -> str:
     """Return ``Content-Disposition`` (RFC 6266); ``filename*`` if needed (RFC 8187)."""
     name = f"{stem}.{format.name}"
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     if plain == name:
         return dump_options_header(disposition, {"filename": name})
-    safe = f"{file_stem(plain.rpartition('.')[0])}.{format.name}"
+    safe = f"{make_file_stem(plain.rpartition('.')[0])}.{format.name}"
     extended = f"UTF-8''{quote(name, safe='')}"
     return dump_options_header(disposition, {"filename": safe, "filename*": extended})
 
@@ -231,7 +237,7 @@ STEPS = {
 }
 
 
-def server_timing(timings_s: Sequence[tuple[str, float]]) -> str:
+def format_server_timing(timings_s: Sequence[tuple[str, float]]) -> str:
     """Return ``Server-Timing`` for the steps of a render, in milliseconds."""
     return ", ".join(
         f'{step};desc="{STEPS[step]}";dur={seconds * 1e3:.1f}'
@@ -239,16 +245,18 @@ def server_timing(timings_s: Sequence[tuple[str, float]]) -> str:
     )
 
 
-def hit_timing(timings_s: Sequence[tuple[str, float]] = ()) -> str:
+def format_hit_timing(timings_s: Sequence[tuple[str, float]] = ()) -> str:
     """Return ``Server-Timing`` for a hit, with the steps of the earlier render."""
-    steps = [f"was-{part}" for part in server_timing(timings_s).split(", ") if part]
+    steps = [
+        f"was-{part}" for part in format_server_timing(timings_s).split(", ") if part
+    ]
     return ", ".join([HIT_TIMING, *steps])
 
 
 HIT_TIMING = 'cache;desc="hit";dur=0'
 
 
-def content_range(part: Outcome | None, length: int) -> tuple[str, str]:
+def format_content_range(part: Outcome | None, length: int) -> tuple[str, str]:
     """Return ``Content-Range`` of a 206; without *part*, of a 416 (RFC 9110, 14.4)."""
     if part is None:
         return "Content-Range", f"bytes */{length}"

@@ -64,7 +64,7 @@ STATUS_OF: Mapping[type[MplStreamError], HTTPStatus] = {
 }
 
 
-def problem_of(error: Exception) -> Problem | None:
+def find_problem(error: Exception) -> Problem | None:
     """Return the problem for *error*; ``None`` for an error of the app."""
     status = next((s for kind, s in STATUS_OF.items() if isinstance(error, kind)), None)
     if status is None:
@@ -101,7 +101,7 @@ def fault(detail: str = "The picture cannot be drawn.") -> Problem:
     return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail)
 
 
-def not_acceptable(formats: Sequence[ImageFormat]) -> Problem:
+def make_not_acceptable(formats: Sequence[ImageFormat]) -> Problem:
     """Return a 406: none of *formats* is acceptable (section 15.5.7)."""
     mimetypes = [format.mimetype for format in formats]
     return Problem(
@@ -111,7 +111,7 @@ def not_acceptable(formats: Sequence[ImageFormat]) -> Problem:
     )
 
 
-def precondition_failed(etag: str) -> Problem:
+def make_precondition_failed(etag: str) -> Problem:
     """Return a 412: the current *etag* fails a precondition (section 15.5.13)."""
     return Problem(
         HTTPStatus.PRECONDITION_FAILED,
@@ -119,14 +119,14 @@ def precondition_failed(etag: str) -> Problem:
     )
 
 
-def range_not_satisfiable(length: int) -> Problem:
+def make_range_not_satisfiable(length: int) -> Problem:
     """Return a 416: the range starts after the last byte (section 15.5.17)."""
     return Problem(
         HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, f"The picture has {length} bytes."
     )
 
 
-def problem_headers(problem: Problem, mimetype: str) -> Headers:
+def make_problem_headers(problem: Problem, mimetype: str) -> Headers:
     """Return the headers of *problem*, which no cache may store."""
     retry = problem.retry_after_s
     headers = [] if retry is None else [("Retry-After", str(retry))]

@@ -28,15 +28,15 @@ def parse_query(query_string: str) -> list[tuple[str, str]]:
         arguments.
     """
     if len(query_string) > MAX_HEADER_LENGTH:
-        raise _too_long(f"at most {MAX_HEADER_LENGTH} characters in all")
+        raise _make_length_error(f"at most {MAX_HEADER_LENGTH} characters in all")
     text = query_string.encode("latin-1", "replace").decode("utf-8", "replace")
     try:
         return parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_ARGUMENTS)
     except ValueError:
-        raise _too_long(f"at most {MAX_ARGUMENTS} arguments") from None
+        raise _make_length_error(f"at most {MAX_ARGUMENTS} arguments") from None
 
 
-def _too_long(accepted: str) -> ArgumentsError:
+def _make_length_error(accepted: str) -> ArgumentsError:
     fault = ArgumentFault("(query)", None, "The query string is too long.", accepted)
     return ArgumentsError([fault])
 
@@ -64,7 +64,7 @@ def explain_unknown(fault: ArgumentFault) -> ArgumentFault:
     return replace(found, hint=hint)
 
 
-def sibling(path: str, suffix: str, new_suffix: str, query: str) -> str:
+def make_sibling_url(path: str, suffix: str, new_suffix: str, query: str) -> str:
     """Return the URL of *path* with *new_suffix* and the same query, without a host.
 
     :param path: path of a request, percent-decoded.
@@ -102,7 +102,7 @@ def negotiate(accept: str | None, formats: Sequence[ImageFormat]) -> ImageFormat
         return formats[0]  # An address bar has no preference among images.
     best, best_quality = None, 0.0
     for format in formats:
-        quality = _quality(format, qualities, is_default=format is formats[0])
+        quality = _find_quality(format, qualities, is_default=format is formats[0])
         if quality > best_quality:
             best, best_quality = format, quality
     return best
@@ -115,7 +115,7 @@ def _is_refused(format: ImageFormat, qualities: Mapping[str, float]) -> bool:
     return next((not qualities[r] for r in ranges if r in qualities), False)
 
 
-def _quality(
+def _find_quality(
     format: ImageFormat, qualities: Mapping[str, float], *, is_default: bool
 ) -> float:
     if format.mimetype in qualities:

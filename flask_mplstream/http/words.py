@@ -17,7 +17,7 @@ MAX_WORDS_BYTES = 1024
 _ESCAPED = re.compile(rb'[^ -~]|["%]')
 
 
-def words_headers(environ: Mapping[str, object], alt: str) -> Headers:
+def make_words_headers(environ: Mapping[str, object], alt: str) -> Headers:
     """Return the header with *alt* if the request in *environ* selects it.
 
     :return: ``Mplstream-Alt``, a Display String (RFC 9651 section 3.3.8), or an empty

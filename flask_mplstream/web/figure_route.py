@@ -24,6 +24,7 @@ from ..cache.key import copy_value, digest, fingerprint
 from ..cache.lookup import Pictures, Served, Wanted
 from ..errors import ArgumentFault, ArgumentsError, ConfigError, cut, nearest
 from ..formats import ALT_FORMAT, Theme, Variant
+from ..http.etag import make_version_etag
 from ..limits.deadline import Deadline
 from ..parameters.callables import (
     find_plain_function,
@@ -364,7 +365,7 @@ class FigureRoute:
             self.options.timeout,
             self.options.error_backoff,
             is_failure,
-            partial(_etag, key) if series else None,
+            partial(make_version_etag, key) if series else None,
             lambda begins: self._renders().admit(begins),
             lambda: self._renders().before_wait(),
             series,
@@ -471,10 +472,6 @@ def _digest_declaration(recipe: Recipe, options: RouteOptions) -> str:
 def tag_name(tag: str) -> str:
     """Return the name under which pictures with *tag* are invalidated."""
     return f"tag {tag}"
-
-
-def _etag(key: str, generation: str) -> str:
-    return f'"{digest(key, generation)[:32]}"'
 
 
 def _code_of(function: Callable[..., Any]) -> str:

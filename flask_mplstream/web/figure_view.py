@@ -28,26 +28,26 @@ from werkzeug.exceptions import HTTPException
 
 from ..cache.lookup import Served
 from ..http.cache_status import CacheStatus
-from ..http.conditional_requests import answer_to, has_copy
+from ..http.conditional_requests import evaluate_request, has_copy
 from ..http.headers import (
     Headers,
     Policy,
     Presentation,
     UrlVersion,
-    content_range,
-    picture_headers,
-    validator_headers,
+    format_content_range,
+    make_picture_headers,
+    make_validator_headers,
 )
 from ..http.problem_details import (
     Problem,
-    not_acceptable,
-    precondition_failed,
-    problem_headers,
-    problem_of,
-    range_not_satisfiable,
+    find_problem,
+    make_not_acceptable,
+    make_precondition_failed,
+    make_problem_headers,
+    make_range_not_satisfiable,
 )
-from ..http.query_string import sibling
-from ..http.words import words_headers
+from ..http.query_string import make_sibling_url
+from ..http.words import make_words_headers
 from ..signals import figure_served, tell
 from .error_handlers import call_error_handler, report_app_error
 from .error_responses import make_error_body
@@ -132,7 +132,7 @@ class FigureView:
         try:
             asked = self._reader.read(asked_by, _format, path)
             if asked is None:
-                problem = not_acceptable(self._route.options.formats)
+                problem = make_not_acceptable(self._route.options.formats)
                 return self._refuse(asked_by, problem, [("Vary", "Accept")])
             return self._answer(context, asked, path)
         except HTTPException as error:
@@ -143,7 +143,7 @@ class FigureView:
             sent = error.get_response()
             return Response(sent.get_data(), sent.status, [*sent.headers])
         except Exception as error:
-            found = problem_of(error)
+            found = find_problem(error)
             if found is None:
                 return self._fail(asked_by, asked, error)
             return self._refuse(asked_by, found)
@@ -152,7 +152,7 @@ class FigureView:
         """Redirect to the URL with the canonical name of *format*."""
         query = request.environ.get("QUERY_STRING", "")
         path = f"{request.script_root}{request.path}"
-        location = sibling(path, format.written, format, query)
+        location = make_sibling_url(path, format.written, format, query)
         headers = [
             ("Location", location),
             ("Content-Type", "text/plain"),
@@ -212,9 +212,9 @@ class FigureView:
     def _send_304(self, etag: str, shown: Shown) -> Response:
         """Return a 304 for a picture that may be missing from the store."""
         policy = self._policies[shown.is_private]
-        headers = validator_headers(etag, policy, shown.presentation)
+        headers = make_validator_headers(etag, policy, shown.presentation)
         status = CacheStatus(policy.max_age)
-        headers += policy.age_headers(
+        headers += policy.make_age_headers(
             0, status, shown.version, url_ends_in_s=shown.ends_in_s
         )
         return self._picture_response((), 304, headers, shown, status)
@@ -238,7 +238,7 @@ class FigureView:
 
     def _respond(self, request: Request, served: Served, shown: Shown) -> Response:
         entry, body = served.entry, served.entry.image.body
-        outcome = answer_to(
+        outcome = evaluate_request(
             request.environ,
             etag=entry.etag,
             stored_at=None if shown.is_private else entry.stored_at,
@@ -246,10 +246,10 @@ class FigureView:
         )
         match status := outcome.status:
             case 412:
-                return self._refuse(request, precondition_failed(entry.etag))
+                return self._refuse(request, make_precondition_failed(entry.etag))
             case 416:
-                unsatisfied = content_range(None, len(body))
-                problem = range_not_satisfiable(len(body))
+                unsatisfied = format_content_range(None, len(body))
+                problem = make_range_not_satisfiable(len(body))
                 return self._refuse(request, problem, [unsatisfied])
         headers = self._headers(served, shown, status)
         match status:
@@ -259,14 +259,14 @@ class FigureView:
                 part = body[outcome.start : outcome.stop]
                 headers = [
                     *headers,
-                    content_range(outcome, len(body)),
+                    format_content_range(outcome, len(body)),
                     ("Content-Length", str(len(part))),
                 ]
                 return self._picture_response(
                     (part,), 206, headers, shown, served.status
                 )
         if "HTTP_MPLSTREAM_WORDS" in request.environ:
-            words = words_headers(request.environ, entry.image.alt)
+            words = make_words_headers(request.environ, entry.image.alt)
             headers = [*headers, *words]
         return self._picture_response((body,), 200, headers, shown, served.status)
 
@@ -281,9 +281,9 @@ class FigureView:
         image, presentation = served.entry.image, shown.presentation
         policy = self._policies[shown.is_private]
         # The times of an earlier render are for developers only.
-        shows_timings = served.status.fwd is not None or current_app.debug
-        headers = validator_headers(served.entry.etag, policy, presentation)
-        headers += policy.age_headers(
+        is_told = served.status.fwd is not None or current_app.debug
+        headers = make_validator_headers(served.entry.etag, policy, presentation)
+        headers += policy.make_age_headers(
             served.age_s,
             served.status,
             shown.version,
@@ -291,7 +291,7 @@ class FigureView:
             url_ends_in_s=shown.ends_in_s,
         )
         if status != 304:
-            headers += picture_headers(
+            headers += make_picture_headers(
                 image, served.entry.stored_at, policy, presentation
             )
         if status == 200:
@@ -306,7 +306,7 @@ class FigureView:
     ) -> Response:
         """Return an error response, with a picture if the page requests an image."""
         body, mimetype = make_error_body(request, problem, self._route)
-        own = problem_headers(problem, mimetype)
+        own = make_problem_headers(problem, mimetype)
         return self._response(body, problem.status, [*own, *headers])
 
     def _send_signal(self, response: Response) -> Response:

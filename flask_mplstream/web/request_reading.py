@@ -18,7 +18,7 @@ from flask import Flask, Request
 
 from ..errors import ArgumentFault, ArgumentsError, SignatureError
 from ..formats import ALT_FORMAT, ImageFormat, Theme, Variant, image_format
-from ..http.headers import Presentation, file_stem
+from ..http.headers import Presentation, make_file_stem
 from ..http.query_string import explain_unknown, negotiate, parse_query
 from ..parameters.function_signature import Arguments, Parameters
 from ..parameters.reserved import RESERVED, VARIANT_WORDS
@@ -223,4 +223,4 @@ def _name_file(name: str, picture: Picture) -> str:
     words += [f"{variant.scale:g}x"] if variant.scale != 1 else []
     words += [f"{variant.width_px}w"] if variant.width_px else []
     words += ["dark"] if variant.theme is Theme.DARK else []
-    return file_stem(*words)
+    return make_file_stem(*words)

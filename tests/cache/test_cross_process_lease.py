@@ -26,8 +26,8 @@ from flask_mplstream.cache.cross_process_lease import (
     Leases,
     MemcachedLeases,
     ProcessLeases,
-    held,
-    leases_for,
+    choose_leases,
+    release_at_end,
 )
 
 
@@ -56,7 +56,7 @@ def two(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[Leases]
         servers = [f"127.0.0.1:{port}"]
         config = {"CACHE_TYPE": "MemcachedCache", "CACHE_MEMCACHED_SERVERS": servers}
     backends = [backend_of(config) for _ in range(2)]
-    yield [leases_for(backend) for backend in backends]
+    yield [choose_leases(backend) for backend in backends]
     for backend in backends:
         if request.param == "redis":
             backend._write_client.close()
@@ -89,7 +89,7 @@ def test_other_keys_are_other_leases(two: list[Leases]) -> None:
 
 def test_a_file_lease_leaves_no_file(tmp_path: Path) -> None:
     """The folder beside the cache does not fill up."""
-    leases = leases_for(
+    leases = choose_leases(
         backend_of({"CACHE_TYPE": "FileSystemCache", "CACHE_DIR": str(tmp_path / "c")})
     )
     for key in ("0123", "4567"):
@@ -106,7 +106,7 @@ def test_a_cache_in_the_folder_of_the_process_has_its_locks_beside_it(
     """``CACHE_DIR = "."`` is a folder with a name, too."""
     (tmp_path / "c").mkdir()
     monkeypatch.chdir(tmp_path / "c")
-    release = leases_for(
+    release = choose_leases(
         backend_of({"CACHE_TYPE": "FileSystemCache", "CACHE_DIR": "."})
     ).acquire("0123")
     assert release is not None
@@ -238,7 +238,7 @@ def test_a_lease_that_cannot_be_renewed_is_still_given_back(
     client = backend._write_client
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", refuse)
-        release = leases_for(backend).acquire("cdef")
+        release = choose_leases(backend).acquire("cdef")
     assert release is not None
     assert client.exists("flask_cache_cdef:lease")
     release()
@@ -253,7 +253,7 @@ def test_a_lease_is_renewed_while_the_render_runs(
     monkeypatch.setattr(cross_process_lease, "LEASE_S", 0.3)
     monkeypatch.setattr(cross_process_lease, "RENEW_S", 0.05)
     backend = backend_of({"CACHE_TYPE": "RedisCache", "CACHE_REDIS_PORT": redis_port})
-    leases = leases_for(backend)
+    leases = choose_leases(backend)
     release = leases.acquire("89ab")
     assert release is not None
     client = backend._write_client
@@ -308,7 +308,7 @@ def test_the_connection_of_a_renewal_is_closed(
     servers = [f"127.0.0.1:{memcached_port}"]
     config = {"CACHE_TYPE": "MemcachedCache", "CACHE_MEMCACHED_SERVERS": servers}
     backend, renewed = backend_of(config), threading.Event()
-    leases = leases_for(backend)
+    leases = choose_leases(backend)
     assert isinstance(leases, MemcachedLeases)
     renew = leases._renew
 
@@ -334,7 +334,7 @@ def test_a_process_that_was_suspended_takes_its_lease_back_if_it_is_free(
         backend_of({"CACHE_TYPE": "RedisCache", "CACHE_REDIS_PORT": redis_port})
         for _ in range(2)
     ]
-    first, second = map(leases_for, backends)
+    first, second = map(choose_leases, backends)
     client = backends[0]._write_client
     name, token = "flask_cache_5678:lease", "mine"
     lock = client.lock(name, timeout=5, blocking=False, thread_local=False)
@@ -345,7 +345,7 @@ def test_a_process_that_was_suspended_takes_its_lease_back_if_it_is_free(
     client.delete(name, "flask_cache_abcd:lease")  # As time does meanwhile.
     others = [second.acquire(key) for key in ("5678", "abcd")] if is_taken else []
     assert cross_process_lease._renew(lock, token) is not is_taken
-    with held(release):
+    with release_at_end(release):
         pass
     assert bool(client.exists("flask_cache_abcd:lease")) is is_taken
     for other in others:
@@ -363,7 +363,7 @@ def test_a_lease_of_memcached_is_renewed_while_it_is_its_own(
     servers = [f"127.0.0.1:{memcached_port}"]
     config = {"CACHE_TYPE": "MemcachedCache", "CACHE_MEMCACHED_SERVERS": servers}
     backend = backend_of(config)
-    leases = leases_for(backend)
+    leases = choose_leases(backend)
     assert isinstance(leases, MemcachedLeases)
     release = leases.acquire("9999")
     assert release is not None
@@ -379,7 +379,7 @@ def test_a_lease_of_memcached_is_renewed_while_it_is_its_own(
 
 def test_a_process_alone_always_leads() -> None:
     """Its flights are enough, and there is nothing to give back."""
-    leases = leases_for(backend_of({"CACHE_TYPE": "SimpleCache"}))
+    leases = choose_leases(backend_of({"CACHE_TYPE": "SimpleCache"}))
     assert isinstance(leases, ProcessLeases)
     assert not leases.is_shared
     assert leases.acquire("a")
@@ -392,7 +392,7 @@ def test_a_lease_that_cannot_be_given_back_is_no_error_of_the_render() -> None:
     def fails() -> None:
         raise ConnectionError
 
-    with held(fails):
+    with release_at_end(fails):
         pass
 
 

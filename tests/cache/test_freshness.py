@@ -46,7 +46,7 @@ def test_what_may_be_done_follows_from_the_age(
     age_s: float, key: str, expected: Freshness
 ) -> None:
     """``max_age`` 100, then 10 while it is renewed, then on errors until 150."""
-    assert Lifetime(100, 10, 50).freshness(age_s, key) is expected
+    assert Lifetime(100, 10, 50).assess(age_s, key) is expected
 
 
 def test_the_jitter_only_shortens_and_only_a_little() -> None:
@@ -54,8 +54,8 @@ def test_the_jitter_only_shortens_and_only_a_little() -> None:
     lifetime = Lifetime(100)
     assert JITTER <= 0.1
     for key in ("0000", "1234", "abcd", "ffff"):
-        assert lifetime.freshness(100 * (1 - JITTER) - 0.1, key) is Freshness.FRESH
-        assert lifetime.freshness(100, key) is Freshness.EXPIRED
+        assert lifetime.assess(100 * (1 - JITTER) - 0.1, key) is Freshness.FRESH
+        assert lifetime.assess(100, key) is Freshness.EXPIRED
 
 
 @pytest.mark.parametrize(

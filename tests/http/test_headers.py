@@ -28,20 +28,20 @@ from flask_mplstream.http.conditional_requests import Outcome
 from flask_mplstream.http.headers import (
     Policy,
     Presentation,
-    content_disposition,
-    content_range,
-    file_stem,
-    server_timing,
-    validator_headers,
+    format_content_disposition,
+    format_content_range,
+    format_server_timing,
+    make_file_stem,
+    make_validator_headers,
 )
 from flask_mplstream.http.problem_details import (
     Problem,
     fault,
-    not_acceptable,
-    precondition_failed,
-    problem_headers,
-    problem_of,
-    range_not_satisfiable,
+    find_problem,
+    make_not_acceptable,
+    make_precondition_failed,
+    make_problem_headers,
+    make_range_not_satisfiable,
 )
 from flask_mplstream.http.query_string import (
     MAX_ARGUMENTS,
@@ -96,24 +96,24 @@ def saved_as(header: str) -> str:
 @pytest.mark.parametrize(("words", "stem"), STEMS)
 def test_file_stem(words: str, stem: str) -> None:
     """A file name is made of letters, digits, ``.``, ``_`` and ``-`` alone."""
-    assert file_stem(words) == stem
+    assert make_file_stem(words) == stem
 
 
 def test_file_stem_of_words() -> None:
     """Several words are joined by dashes, empty ones are left out."""
-    assert file_stem("walk", "", "seed", "3") == "walk-seed-3"
+    assert make_file_stem("walk", "", "seed", "3") == "walk-seed-3"
 
 
 @given(st.lists(st.text()))
 def test_file_stem_of_any_words(words: list[str]) -> None:
     """From any words at all: 1-80 safe characters, never hidden."""
-    assert re.fullmatch(r"[^\W_][\w.-]{0,79}", file_stem(*words))
+    assert re.fullmatch(r"[^\W_][\w.-]{0,79}", make_file_stem(*words))
 
 
 @pytest.mark.parametrize("disposition", ["inline", "attachment"])
 def test_disposition_of_a_plain_name(disposition: str) -> None:
     """A name in ASCII needs no ``filename*`` (RFC 6266)."""
-    header = content_disposition(disposition, "walk", PNG)
+    header = format_content_disposition(disposition, "walk", PNG)
     assert header == f"{disposition}; filename=walk.png"
 
 
@@ -128,14 +128,14 @@ def test_disposition_of_a_plain_name(disposition: str) -> None:
 )
 def test_disposition_of_a_foreign_name(stem: str, plain: str, extended: str) -> None:
     """``filename*`` has the name in UTF-8, ``filename`` what ASCII can say of it."""
-    header = content_disposition("inline", stem, PNG)
+    header = format_content_disposition("inline", stem, PNG)
     assert parameters(header) == {"filename": plain, "filename*": extended}
 
 
 @pytest.mark.parametrize(("words", "stem"), STEMS)
 def test_disposition_arrives(words: str, stem: str) -> None:
     """Whatever stands in the URL: the header is ASCII, and the name is read back."""
-    header = content_disposition("inline", file_stem(words), PNG)
+    header = format_content_disposition("inline", make_file_stem(words), PNG)
     assert header.isascii()
     assert header.isprintable()
     assert saved_as(header) == f"{stem}.png"
@@ -144,8 +144,8 @@ def test_disposition_arrives(words: str, stem: str) -> None:
 @given(st.text(), st.sampled_from([*FORMATS.values()]))
 def test_disposition_of_any_words(words: str, format: Any) -> None:
     """No words break the header or leave the folder that the file is saved in."""
-    stem = file_stem(words)
-    header = content_disposition("attachment", stem, format)
+    stem = make_file_stem(words)
+    header = format_content_disposition("attachment", stem, format)
     assert header.isascii()
     assert header.isprintable()
     assert saved_as(header) == f"{stem}.{format.name}"
@@ -182,7 +182,7 @@ def test_cache_status(status: CacheStatus, expected: dict[str, Any]) -> None:
 
 def test_server_timing() -> None:
     """Each step is a member with a text and its milliseconds, in order."""
-    header = server_timing([("build", 0.0012), ("draw", 2.5), ("encode", 0.0)])
+    header = format_server_timing([("build", 0.0012), ("draw", 2.5), ("encode", 0.0)])
     steps: Any = http_sf.parse(header.encode(), tltype="list")
     assert [str(step) for step, _ in steps] == ["build", "draw", "encode"]
     assert [float(told["dur"]) for _, told in steps] == [1.2, 2500.0, 0.0]
@@ -204,7 +204,9 @@ def test_server_timing() -> None:
 )
 def test_cache_control(max_age: int, is_private: bool, age: int, expected: str) -> None:
     """The client may keep a picture for what is left of its freshness, and no more."""
-    assert Policy(max_age, is_private, "same-origin").cache_control(age) == expected
+    assert (
+        Policy(max_age, is_private, "same-origin").format_cache_control(age) == expected
+    )
 
 
 @pytest.mark.parametrize(
@@ -219,7 +221,9 @@ def test_cache_control(max_age: int, is_private: bool, age: int, expected: str) 
 def test_vary(is_negotiated: bool, is_private: bool, expected: str | None) -> None:
     """``Vary`` lists what the picture depends on, and is absent otherwise (12.5.5)."""
     policy = Policy(60, is_private, "same-origin")
-    headers = dict(validator_headers('"a"', policy, Presentation("x", is_negotiated)))
+    headers = dict(
+        make_validator_headers('"a"', policy, Presentation("x", is_negotiated))
+    )
     assert headers["ETag"] == '"a"'
     assert headers.get("Vary") == expected
 
@@ -235,7 +239,7 @@ def test_vary(is_negotiated: bool, is_private: bool, expected: str | None) -> No
 def test_content_range(start: int, stop: int, expected: str) -> None:
     """``Content-Range`` names the last byte, not the one after it (14.4)."""
     part = Outcome(HTTPStatus.PARTIAL_CONTENT, start, stop)
-    assert content_range(part, 1234) == ("Content-Range", expected)
+    assert format_content_range(part, 1234) == ("Content-Range", expected)
 
 
 # --- Query strings -----------------------------------------------------------
@@ -298,7 +302,7 @@ FAULT = ArgumentFault("n", "zwölf", "Not a number.", "a whole number")
 
 def test_problem_body() -> None:
     """The body has the members of RFC 9457 and those of this problem, in UTF-8."""
-    problem = Problem(not_acceptable([PNG]).status, "Größe", {"more": [1]})
+    problem = Problem(make_not_acceptable([PNG]).status, "Größe", {"more": [1]})
     assert json.loads(problem.body("/plots/a.png").decode()) == {
         "type": "about:blank",
         "title": "Not Acceptable",
@@ -312,13 +316,13 @@ def test_problem_body() -> None:
 @given(st.text(st.characters()), st.text(st.characters()))
 def test_problem_body_of_any_text(detail: str, instance: str) -> None:
     """Hostile text in a URL ends in valid JSON, never in an exception."""
-    body = Problem(not_acceptable([PNG]).status, detail, {}).body(instance)
+    body = Problem(make_not_acceptable([PNG]).status, detail, {}).body(instance)
     assert json.loads(body)["status"] == 406
 
 
 def test_problem_body_with_a_lone_surrogate() -> None:
     """Text that UTF-8 cannot hold does not break the answer."""
-    body = Problem(not_acceptable([PNG]).status, "a\ud800", {}).body("/\udcff")
+    body = Problem(make_not_acceptable([PNG]).status, "a\ud800", {}).body("/\udcff")
     assert json.loads(body)["detail"] == "a?"
 
 
@@ -335,7 +339,7 @@ def test_problem_body_with_a_lone_surrogate() -> None:
 )
 def test_problem_of(error: MplStreamError, status: int | None) -> None:
     """What the client did is a problem of the client; the app's own is none."""
-    problem = problem_of(error)
+    problem = find_problem(error)
     assert (problem and problem.status) == status
     assert problem is None or problem.detail == str(error)
 
@@ -343,7 +347,7 @@ def test_problem_of(error: MplStreamError, status: int | None) -> None:
 def test_problem_of_arguments() -> None:
     """Each fault is a member of ``errors``, with the nearest name where known."""
     near = ArgumentFault("sede", None, "Unknown.", "seed", nearest="seed")
-    problem = problem_of(ArgumentsError([FAULT, near]))
+    problem = find_problem(ArgumentsError([FAULT, near]))
     assert problem is not None
     first, second = json.loads(problem.body("/"))["errors"]
     assert first == {
@@ -357,7 +361,7 @@ def test_problem_of_arguments() -> None:
 
 def test_not_acceptable() -> None:
     """A 406 lists what there is, in the order of the route (15.5.7)."""
-    problem = not_acceptable([FORMATS["svg"], PNG])
+    problem = make_not_acceptable([FORMATS["svg"], PNG])
     assert problem.status == 406
     assert problem.members == {"available": ["image/svg+xml", "image/png"]}
 
@@ -365,8 +369,8 @@ def test_not_acceptable() -> None:
 @pytest.mark.parametrize(
     ("problem", "status", "told"),
     [
-        pytest.param(precondition_failed('"abc"'), 412, '"abc"', id="412"),
-        pytest.param(range_not_satisfiable(1234), 416, "1234", id="416"),
+        pytest.param(make_precondition_failed('"abc"'), 412, '"abc"', id="412"),
+        pytest.param(make_range_not_satisfiable(1234), 416, "1234", id="416"),
     ],
 )
 def test_refusals_are_problems(problem: Problem, status: int, told: str) -> None:
@@ -378,7 +382,7 @@ def test_refusals_are_problems(problem: Problem, status: int, told: str) -> None
 
 def test_problem_headers() -> None:
     """Nobody keeps a problem, guesses its type or runs what is in it."""
-    headers = dict(problem_headers(fault(), "application/problem+json"))
+    headers = dict(make_problem_headers(fault(), "application/problem+json"))
     assert headers["Cache-Control"] == "no-store"
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Content-Security-Policy"].startswith("default-src 'none'")
