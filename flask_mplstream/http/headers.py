@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -17,6 +15,7 @@ from werkzeug.http import (
 
 from ..formats import ImageFormat
 from ..rendered_image import RenderedImage
+from .cache_control import Policy, UrlVersion
 from .cache_status import CacheStatus
 from .conditional_requests import Outcome
 
@@ -54,97 +53,32 @@ class Presentation(NamedTuple):
     is_download: bool = False
 
 
-class UrlVersion(Enum):
-    """The data's version in a URL, compared with the current one."""
+def make_age_headers(
+    policy: Policy,
+    age_s: int,
+    status: CacheStatus,
+    version: UrlVersion,
+    *,
+    timings_s: Sequence[tuple[str, float]] = (),
+    url_ends_in_s: int | None = None,
+) -> Headers:
+    """Return ``Cache-Control``, ``Cache-Status`` and ``Server-Timing``.
 
-    #: There is none to compare: the lifetime is ``max_age``.
-    ABSENT = "absent"
-    #: The same, and the user of a private picture: the URL is immutable (RFC 8246).
-    CURRENT = "current"
-    #: Another version: the current picture is sent with a short lifetime.
-    OUTDATED = "outdated"
-
-
-#: ``Cache-Control`` of a private picture: the browser stores it and revalidates it
-#: before each use. ``Vary`` is not enough, as browsers' memory caches ignore it.
-PRIVATE = "private, no-cache"
-YEAR_S = 31_536_000
-_IMMUTABLE = f"max-age={YEAR_S}, immutable"
-#: ``Cache-Control`` of a private picture with a URL that is unique to its user.
-PERSONAL = f"private, {_IMMUTABLE}"
-#: Lifetime of a picture under an outdated version URL, in seconds.
-OUTDATED_S = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """The caching policy of a picture, and the sites that may embed it."""
-
-    #: Seconds for which a picture is fresh.
-    max_age: int
-    is_private: bool = False
-    resource_policy: str = "same-origin"
-    #: Seconds after ``max_age`` (RFC 5861).
-    stale_while_revalidate: int = 0
-    stale_if_error: int = 0
-
-    def format_cache_control(self, age: int) -> str:
-        """Return ``Cache-Control`` for a picture that is *age* seconds old."""
-        return PRIVATE if self.is_private else ", ".join(self._freshness(age))
-
-    def _freshness(self, age: int) -> Iterator[str]:
-        over = max(age - self.max_age, 0)
-        remaining, window = max(self.max_age - age, 0), self.stale_while_revalidate
-        if not remaining and over >= window:
-            yield "no-cache"
-            return
-        yield f"max-age={remaining}"
-        if window:
-            yield f"stale-while-revalidate={window - over}"
-        if self.stale_if_error > over:
-            yield f"stale-if-error={self.stale_if_error - over}"
-
-    def make_age_headers(
-        self,
-        age_s: int,
-        status: CacheStatus,
-        version: UrlVersion,
-        *,
-        timings_s: Sequence[tuple[str, float]] = (),
-        url_ends_in_s: int | None = None,
-    ) -> Headers:
-        """Return ``Cache-Control``, ``Cache-Status`` and ``Server-Timing``.
-
-        :param timings_s: steps of the render in seconds; for a hit, of the earlier
-            render, or empty to omit them.
-        :param url_ends_in_s: seconds until the URL expires; ``None`` for never.
-        """
-        if status.is_fallback:
-            # A recent entry may still be older than the URL's version of the data.
-            age_s, version = max(age_s, self.max_age), UrlVersion.ABSENT
-        control = self._choose_cache_control(age_s, version, url_ends_in_s)
-        timing = (
-            format_server_timing(timings_s)
-            if status.is_new
-            else format_hit_timing(timings_s)
-        )
-        headers = [("Cache-Control", control), ("Cache-Status", str(status))]
-        return [*headers, ("Server-Timing", timing)] if timing else headers
-
-    def _choose_cache_control(
-        self, age_s: int, version: UrlVersion, url_ends_in_s: int | None
-    ) -> str:
-        remaining = max(self.max_age - age_s, 0)
-        match version:
-            case UrlVersion.CURRENT if url_ends_in_s is None:
-                return PERSONAL if self.is_private else _IMMUTABLE
-            case _ if self.is_private:
-                return PRIVATE
-            case _ if url_ends_in_s is not None:
-                return f"max-age={min(remaining, url_ends_in_s)}"
-            case UrlVersion.OUTDATED:
-                return f"max-age={min(remaining, OUTDATED_S)}"
-        return self.format_cache_control(age_s)
+    :param timings_s: steps of the render in seconds; for a hit, of the earlier
+        render, or empty to omit them.
+    :param url_ends_in_s: seconds until the URL expires; ``None`` for never.
+    """
+    if status.is_fallback:
+        # A recent entry may still be older than the URL's version of the data.
+        age_s, version = max(age_s, policy.max_age), UrlVersion.ABSENT
+    control = policy.format_cache_control(age_s, version, url_ends_in_s)
+    timing = (
+        format_server_timing(timings_s)
+        if status.is_new
+        else format_hit_timing(timings_s)
+    )
+    headers = [("Cache-Control", control), ("Cache-Status", str(status))]
+    return [*headers, ("Server-Timing", timing)] if timing else headers
 
 
 #: A picture opened directly may not run scripts, load anything or submit forms.

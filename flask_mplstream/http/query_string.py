@@ -1,20 +1,16 @@
-"""Parsing of the query string and of ``Accept`` (RFC 9110 section 12.5.1)."""
+"""The query string of a URL."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import parse_qsl, quote
 
-from werkzeug.http import parse_accept_header
-
 from ..errors import ArgumentFault, ArgumentsError
-from ..formats import ImageFormat
 from ..parameters.reserved import WRITABLE_WORDS
 
-#: Limit for a query string and for an ``Accept`` header, in characters.
-MAX_HEADER_LENGTH = 8192
+#: Limit for a query string, in characters.
+MAX_QUERY_LENGTH = 8192
 #: Limit for the number of arguments in a query string.
 MAX_ARGUMENTS = 200
 
@@ -27,8 +23,8 @@ def parse_query(query_string: str) -> list[tuple[str, str]]:
     :raises ArgumentsError: if the query string is too long or has too many
         arguments.
     """
-    if len(query_string) > MAX_HEADER_LENGTH:
-        raise _make_length_error(f"at most {MAX_HEADER_LENGTH} characters in all")
+    if len(query_string) > MAX_QUERY_LENGTH:
+        raise _make_length_error(f"at most {MAX_QUERY_LENGTH} characters in all")
     text = query_string.encode("latin-1", "replace").decode("utf-8", "replace")
     try:
         return parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_ARGUMENTS)
@@ -75,52 +71,3 @@ def make_sibling_url(path: str, suffix: str, new_suffix: str, query: str) -> str
     reference = f"/{quote(stem)}{quote(new_suffix)}"
     kept = quote(query.encode("latin-1", "replace"), safe="!$&'()*+,/:;=?@%-._~")
     return f"{reference}?{kept}" if kept else reference
-
-
-def negotiate(accept: str | None, formats: Sequence[ImageFormat]) -> ImageFormat | None:
-    """Return the format that an ``Accept`` header prefers (section 12.5.1).
-
-    The most specific range gives the quality of a format. The highest quality
-    wins, and a tie goes to the earlier of *formats*. A wildcard matches raster
-    formats and the first of *formats*; any other SVG, PDF or data format must be
-    named. A header that accepts HTML comes from an address bar, which can show any
-    format: it gets the first one, unless the header refuses that.
-
-    :param accept: value of the header; ``None`` or a value over
-        :data:`MAX_HEADER_LENGTH` accepts anything.
-    :return: ``None`` if no format is acceptable.
-    """
-    if not accept or not accept.strip() or len(accept) > MAX_HEADER_LENGTH:
-        return formats[0]
-    qualities = {
-        value.partition(";")[0].strip().lower(): quality
-        for value, quality in reversed(list(parse_accept_header(accept)))
-    }
-    if not qualities:
-        return formats[0]
-    if qualities.get("text/html") and not _is_refused(formats[0], qualities):
-        return formats[0]  # An address bar has no preference among images.
-    best, best_quality = None, 0.0
-    for format in formats:
-        quality = _find_quality(format, qualities, is_default=format is formats[0])
-        if quality > best_quality:
-            best, best_quality = format, quality
-    return best
-
-
-def _is_refused(format: ImageFormat, qualities: Mapping[str, float]) -> bool:
-    """Return whether the most specific range that matches *format* has quality 0."""
-    family = format.mimetype.partition("/")[0]
-    ranges = (format.mimetype, f"{family}/*", "*/*")
-    return next((not qualities[r] for r in ranges if r in qualities), False)
-
-
-def _find_quality(
-    format: ImageFormat, qualities: Mapping[str, float], *, is_default: bool
-) -> float:
-    if format.mimetype in qualities:
-        return qualities[format.mimetype]
-    if not format.is_raster and not is_default:
-        return 0.0
-    family = format.mimetype.partition("/")[0]
-    return qualities.get(f"{family}/*", qualities.get("*/*", 0.0))

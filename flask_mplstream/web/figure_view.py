@@ -27,14 +27,14 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from ..cache.lookup import Served
+from ..http.cache_control import Policy, UrlVersion
 from ..http.cache_status import CacheStatus
 from ..http.conditional_requests import evaluate_request, has_copy
 from ..http.headers import (
     Headers,
-    Policy,
     Presentation,
-    UrlVersion,
     format_content_range,
+    make_age_headers,
     make_picture_headers,
     make_validator_headers,
 )
@@ -90,7 +90,7 @@ class FigureView:
     def __init__(self, app: Flask, route: FigureRoute, *, ignore_unknown: bool) -> None:
         self._route = route
         self._reader = RequestReader(app, route, ignore_unknown=ignore_unknown)
-        self._response = response_class(app)
+        self._response_class = response_class(app)
         self._app = app
         self._is_decorated = bool(route.options.decorators)
 
@@ -159,7 +159,9 @@ class FigureView:
             ("Content-Length", "0"),
             ("Cache-Control", "no-cache"),
         ]
-        return self._response((), HTTPStatus.PERMANENT_REDIRECT, ReadyHeaders(headers))
+        return self._response_class(
+            (), HTTPStatus.PERMANENT_REDIRECT, ReadyHeaders(headers)
+        )
 
     @cached_property
     def _schema(self) -> str:
@@ -214,12 +216,12 @@ class FigureView:
         policy = self._policies[shown.is_private]
         headers = make_validator_headers(etag, policy, shown.presentation)
         status = CacheStatus(policy.max_age)
-        headers += policy.make_age_headers(
-            0, status, shown.version, url_ends_in_s=shown.ends_in_s
+        headers += make_age_headers(
+            policy, 0, status, shown.version, url_ends_in_s=shown.ends_in_s
         )
-        return self._picture_response((), 304, headers, shown, status)
+        return self._make_response((), 304, headers, shown, status)
 
-    def _picture_response(
+    def _make_response(
         self,
         blocks: tuple[bytes, ...],
         status: int,
@@ -227,17 +229,18 @@ class FigureView:
         shown: Shown,
         cache_status: CacheStatus,
     ) -> Response:
-        response = self._response.ready(
+        response = self._response_class.ready(
             blocks, status, ReadyHeaders(headers), cache_status
         )
         if shown.is_private:
             response.is_private = True
         elif self._is_decorated:
-            after_this_request(_look_again)
+            after_this_request(_check_privacy_again)
         return response
 
     def _respond(self, request: Request, served: Served, shown: Shown) -> Response:
         entry, body = served.entry, served.entry.image.body
+        blocks: tuple[bytes, ...]
         outcome = evaluate_request(
             request.environ,
             etag=entry.etag,
@@ -251,43 +254,37 @@ class FigureView:
                 unsatisfied = format_content_range(None, len(body))
                 problem = make_range_not_satisfiable(len(body))
                 return self._refuse(request, problem, [unsatisfied])
-        headers = self._headers(served, shown, status)
-        match status:
-            case 304:
-                return self._picture_response((), 304, headers, shown, served.status)
-            case 206:
-                part = body[outcome.start : outcome.stop]
-                headers = [
-                    *headers,
-                    format_content_range(outcome, len(body)),
-                    ("Content-Length", str(len(part))),
-                ]
-                return self._picture_response(
-                    (part,), 206, headers, shown, served.status
-                )
-        if "HTTP_MPLSTREAM_WORDS" in request.environ:
+        blocks, headers = (body,), self._find_headers(served, shown, status)
+        if status == 304:
+            blocks = ()
+        elif status == 206:
+            blocks = (body[outcome.start : outcome.stop],)
+            length = ("Content-Length", str(len(blocks[0])))
+            headers = [*headers, format_content_range(outcome, len(body)), length]
+        elif "HTTP_MPLSTREAM_WORDS" in request.environ:
             words = make_words_headers(request.environ, entry.image.alt)
             headers = [*headers, *words]
-        return self._picture_response((body,), 200, headers, shown, served.status)
+        return self._make_response(blocks, status, headers, shown, served.status)
 
-    def _headers(self, served: Served, shown: Shown, status: int) -> Headers:
+    def _find_headers(self, served: Served, shown: Shown, status: int) -> Headers:
         """Return the headers of a picture; those of a hit are reused for a second."""
         if served.status.fwd is not None or shown.ends_in_s is not None:
-            return self._new_headers(served, shown, status)
-        make = partial(self._new_headers, served, shown, status)
+            return self._make_headers(served, shown, status)
+        make = partial(self._make_headers, served, shown, status)
         return served.entry.headers.get((shown, status), served.age_s, make)
 
-    def _new_headers(self, served: Served, shown: Shown, status: int) -> Headers:
+    def _make_headers(self, served: Served, shown: Shown, status: int) -> Headers:
         image, presentation = served.entry.image, shown.presentation
         policy = self._policies[shown.is_private]
         # The times of an earlier render are for developers only.
-        is_told = served.status.fwd is not None or current_app.debug
+        has_timings = served.status.fwd is not None or current_app.debug
         headers = make_validator_headers(served.entry.etag, policy, presentation)
-        headers += policy.make_age_headers(
+        headers += make_age_headers(
+            policy,
             served.age_s,
             served.status,
             shown.version,
-            timings_s=image.timings_s if shows_timings else (),
+            timings_s=image.timings_s if has_timings else (),
             url_ends_in_s=shown.ends_in_s,
         )
         if status != 304:
@@ -307,7 +304,7 @@ class FigureView:
         """Return an error response, with a picture if the page requests an image."""
         body, mimetype = make_error_body(request, problem, self._route)
         own = make_problem_headers(problem, mimetype)
-        return self._response(body, problem.status, [*own, *headers])
+        return self._response_class(body, problem.status, [*own, *headers])
 
     def _send_signal(self, response: Response) -> Response:
         """Send ``figure_served`` for *response*, even one from an error handler."""
@@ -341,7 +338,7 @@ class FigureView:
         return self._refuse(request, problem)
 
 
-def _look_again(response: Response) -> Response:
+def _check_privacy_again(response: Response) -> Response:
     """Make *response* private if a decorator used the session after the view."""
     if isinstance(response, PictureResponse) and is_for_one(request_ctx):
         response.is_private = True  # The app's hooks run later.

@@ -15,8 +15,8 @@ from flask.globals import request_ctx
 from werkzeug.datastructures import Headers, ImmutableMultiDict
 from werkzeug.http import HTTP_STATUS_CODES
 
+from ..http.cache_control import PERSONAL, PRIVATE
 from ..http.cache_status import CacheStatus
-from ..http.headers import PERSONAL, PRIVATE
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

@@ -18,8 +18,9 @@ from flask import Flask, Request
 
 from ..errors import ArgumentFault, ArgumentsError, SignatureError
 from ..formats import ALT_FORMAT, ImageFormat, Theme, Variant, image_format
+from ..http.content_negotiation import negotiate
 from ..http.headers import Presentation, make_file_stem
-from ..http.query_string import explain_unknown, negotiate, parse_query
+from ..http.query_string import explain_unknown, parse_query
 from ..parameters.function_signature import Arguments, Parameters
 from ..parameters.reserved import RESERVED, VARIANT_WORDS
 from .figure_route import FigureRoute, Picture

@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from flask_mplstream.formats import FORMATS, ImageFormat
-from flask_mplstream.http.query_string import MAX_HEADER_LENGTH, negotiate
+from flask_mplstream.http.content_negotiation import MAX_ACCEPT_LENGTH, negotiate
 
 ALL = ["png", "webp", "avif", "jpg", "svg", "pdf"]
 CHROME = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"
@@ -162,8 +162,8 @@ def test_malformed(accept: str, offered: list[str], expected: str | None) -> Non
 @pytest.mark.parametrize(
     ("length", "expected"),
     [
-        pytest.param(MAX_HEADER_LENGTH, "webp", id="longest-that-is-read"),
-        pytest.param(MAX_HEADER_LENGTH + 1, "png", id="one-more"),
+        pytest.param(MAX_ACCEPT_LENGTH, "webp", id="longest-that-is-read"),
+        pytest.param(MAX_ACCEPT_LENGTH + 1, "png", id="one-more"),
         pytest.param(1_000_000, "png", id="a-million"),
     ],
 )

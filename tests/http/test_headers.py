@@ -23,10 +23,10 @@ from flask_mplstream.errors import (
     UnknownFigureError,
 )
 from flask_mplstream.formats import FORMATS
+from flask_mplstream.http.cache_control import Policy
 from flask_mplstream.http.cache_status import CacheStatus
 from flask_mplstream.http.conditional_requests import Outcome
 from flask_mplstream.http.headers import (
-    Policy,
     Presentation,
     format_content_disposition,
     format_content_range,
@@ -45,7 +45,7 @@ from flask_mplstream.http.problem_details import (
 )
 from flask_mplstream.http.query_string import (
     MAX_ARGUMENTS,
-    MAX_HEADER_LENGTH,
+    MAX_QUERY_LENGTH,
     parse_query,
 )
 
@@ -269,14 +269,14 @@ def test_parse_query(query: str, pairs: list[tuple[str, str]]) -> None:
 
 def test_longest_query() -> None:
     """8192 characters and 200 arguments are read."""
-    assert parse_query("a=".ljust(MAX_HEADER_LENGTH, "x"))
+    assert parse_query("a=".ljust(MAX_QUERY_LENGTH, "x"))
     assert len(parse_query("&".join(["a=1"] * MAX_ARGUMENTS))) == MAX_ARGUMENTS
 
 
 @pytest.mark.parametrize(
     "query",
     [
-        pytest.param("a=".ljust(MAX_HEADER_LENGTH + 1, "x"), id="characters"),
+        pytest.param("a=".ljust(MAX_QUERY_LENGTH + 1, "x"), id="characters"),
         pytest.param("&".join(["a=1"] * (MAX_ARGUMENTS + 1)), id="arguments"),
         pytest.param("&" * MAX_ARGUMENTS, id="empty-arguments"),
     ],
