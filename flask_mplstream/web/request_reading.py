@@ -21,7 +21,8 @@ from ..formats import ALT_FORMAT, ImageFormat, Theme, Variant, image_format
 from ..http.content_negotiation import negotiate
 from ..http.headers import Presentation, make_file_stem
 from ..http.query_string import explain_unknown, parse_query
-from ..parameters.function_signature import Arguments, Parameters
+from ..parameters.canonical import Arguments
+from ..parameters.function_signature import Parameters
 from ..parameters.reserved import RESERVED, VARIANT_WORDS
 from .figure_route import FigureRoute, Picture
 from .signed_urls import EXPIRED, NOT_SIGNED, Place, UrlSigner
