@@ -1,4 +1,4 @@
-"""Fresh, stale, expired; and a request for each of them, the clock in hand."""
+"""Fresh, stale, expired: the rules, and a request for each with a manual clock."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ FIRST, LAST = "0000", "ffff"
         pytest.param(150, FIRST, Freshness.EXPIRED, id="expired"),
     ],
 )
-def test_what_may_be_done_follows_from_the_age(
+def test_the_permitted_use_follows_from_the_age(
     age_s: float, key: str, expected: Freshness
 ) -> None:
-    """``max_age`` 100, then 10 while it is renewed, then on errors until 150."""
+    """``max_age`` is 100; stale use ends at 110, and at 150 on errors."""
     assert Lifetime(100, 10, 50).assess(age_s, key) is expected
 
 
-def test_the_jitter_only_shortens_and_only_a_little() -> None:
-    """Nothing is sent as fresh after ``max_age``."""
+def test_the_jitter_shortens_by_a_little() -> None:
+    """No picture is sent as fresh after ``max_age``."""
     lifetime = Lifetime(100)
     assert JITTER <= 0.1
     for key in ("0000", "1234", "abcd", "ffff"):
@@ -67,7 +67,7 @@ def test_the_jitter_only_shortens_and_only_a_little() -> None:
         pytest.param(Lifetime(0, 30), 30, id="always-stale"),
     ],
 )
-def test_an_entry_is_kept_as_long_as_it_may_be_of_use(
+def test_an_entry_is_stored_until_its_last_permitted_use(
     lifetime: Lifetime, stored_s: int
 ) -> None:
     """The store's timeout covers the stale windows."""
@@ -75,7 +75,7 @@ def test_an_entry_is_kept_as_long_as_it_may_be_of_use(
 
 
 class Walk:
-    """A figure function whose next results are in hand."""
+    """A figure function whose next results the test sets."""
 
     def __init__(self, renders: Counter) -> None:
         self.renders = renders
@@ -97,7 +97,7 @@ def walk(renders: Counter) -> Walk:
 
 @pytest.fixture
 def client(plots: FigureBlueprint, serve: Serve, walk: Walk) -> FlaskClient:
-    """``/plots/walk``: 60 seconds fresh, 30 stale, then 100 on errors."""
+    """``/plots/walk``: fresh until 60, stale until 90, on errors until 160."""
 
     @plots.figure_route(
         "/walk", max_age=60, stale_while_revalidate=30, stale_if_error=130
@@ -114,10 +114,10 @@ def pictures(client: FlaskClient) -> Pictures:
     return found
 
 
-def test_a_stale_picture_goes_out_at_once_and_is_renewed(
+def test_a_stale_picture_is_sent_at_once_and_renewed(
     client: FlaskClient, clock: Clock, renders: Counter
 ) -> None:
-    """Nobody waits; one render in the background; the next gets the new one."""
+    """One render in the background gives the next request a new picture."""
     old = client.get("/plots/walk")
     clock.now += 70
     with gate():  # The render in the background does not end meanwhile.
@@ -137,7 +137,7 @@ def test_a_stale_picture_goes_out_at_once_and_is_renewed(
 def test_a_render_in_the_background_sees_no_request(
     plots: FigureBlueprint, serve: Serve, clock: Clock
 ) -> None:
-    """It has the app and its arguments, as any render does."""
+    """The render has the app and its arguments, like any render."""
     from flask import current_app, has_request_context
 
     seen: list[tuple[str, bool, str]] = []
@@ -161,7 +161,7 @@ def test_a_render_in_the_background_sees_no_request(
 def test_a_failed_render_sends_the_last_good_picture(
     client: FlaskClient, clock: Clock, walk: Walk
 ) -> None:
-    """``Cache-Status`` says so; past ``stale_if_error`` the error comes out."""
+    """``Cache-Status`` reports it; after ``stale_if_error`` the error is sent."""
     good = client.get("/plots/walk")
     walk.error = LookupError("no data")
     clock.now += 100
@@ -184,10 +184,10 @@ def test_a_failed_render_sends_the_last_good_picture(
         pytest.param(lambda: None, 200, id="no-figure"),
     ],
 )
-def test_an_answer_is_no_failure(
+def test_a_404_is_no_failure(
     client: FlaskClient, clock: Clock, walk: Walk, error: Any, status: int
 ) -> None:
-    """404 is what the function means to say; 5xx is what went wrong."""
+    """A 404 is the function's answer; a 5xx is a failure."""
     client.get("/plots/walk")
     walk.error = error
     clock.now += 100
@@ -197,7 +197,7 @@ def test_an_answer_is_no_failure(
 def test_a_failing_function_is_not_called_again_at_once(
     client: FlaskClient, clock: Clock, walk: Walk, renders: Counter
 ) -> None:
-    """Once in ``error_backoff``, whether a stale picture stands in or not."""
+    """It is called once per ``error_backoff``, even without a stale picture."""
     walk.error = LookupError("no data")
     for _ in range(3):
         assert client.get("/plots/walk").status_code == 500
@@ -220,7 +220,7 @@ def test_a_background_failure_is_logged_and_not_repeated_at_once(
     renders: Counter,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The stale picture goes on being sent."""
+    """The stale picture is still sent."""
     client.get("/plots/walk")
     walk.error = LookupError("no data")
     clock.now += 70
@@ -234,7 +234,7 @@ def test_a_background_failure_is_logged_and_not_repeated_at_once(
 def test_ten_requests_are_one_render(
     plots: FigureBlueprint, serve: Serve, renders: Counter
 ) -> None:
-    """The nine who waited are told ``collapsed``."""
+    """The nine followers have ``collapsed`` in ``Cache-Status``."""
     client, together = serve_slow(plots, serve, renders)
     with ThreadPoolExecutor(10) as pool:
         answers = [
@@ -265,10 +265,10 @@ def serve_slow(
     return serve(), together
 
 
-def test_a_follower_that_waits_too_long_is_told_when_to_come_back(
+def test_a_follower_that_waits_too_long_gets_retry_after(
     plots: FigureBlueprint, serve: Serve
 ) -> None:
-    """503 with ``Retry-After``; the leader's render is not lost."""
+    """The follower gets a 503; the leader's render is stored."""
     began, go = threading.Event(), threading.Event()
 
     @plots.figure_route("/slow", timeout=0.05)
@@ -300,7 +300,7 @@ def test_a_follower_that_waits_too_long_is_told_when_to_come_back(
 def test_a_newer_picture_is_not_replaced_after_a_suspension(
     clock: Clock, took_s: float, is_replaced: bool
 ) -> None:
-    """Who lost the lease meanwhile sends what the next leader made of newer data."""
+    """A process that lost its lease sends the next leader's newer picture."""
     pictures = Pictures(Store(SimpleCache()), clock)
     newer = RenderedImage(b"newer", FORMATS["png"], 1, 1)
 

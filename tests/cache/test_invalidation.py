@@ -1,4 +1,4 @@
-"""Dropping pictures by meaning; versions that answer before anything is rendered."""
+"""Invalidation by figure, arguments and tag; versions that answer before a render."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ URLS = ("/plots/walk", "/plots/walk?n=5", "/plots/walk.svg?n=5", "/plots/other")
 
 
 def rendered(client: FlaskClient, renders: Counter) -> list[str]:
-    """Which of :data:`URLS` are rendered when each is asked for."""
+    """Return which of :data:`URLS` cause a render."""
     again = []
     for url in URLS:
         before = len(renders)
@@ -74,14 +74,14 @@ def rendered(client: FlaskClient, renders: Counter) -> list[str]:
         pytest.param((["other"], {}), URLS[3:], id="other-figure"),
     ],
 )
-def test_what_is_invalidated_is_rendered_again(
+def test_invalidated_pictures_are_rendered_again(
     plots: FigureBlueprint,
     client: FlaskClient,
     renders: Counter,
     given: tuple[list[str], dict[str, Any]],
     again: tuple[str, ...],
 ) -> None:
-    """All of that, nothing else, and once."""
+    """Each of them is rendered once, and no other picture is."""
     assert rendered(client, renders) == list(URLS)
     with client.application.app_context():
         plots.invalidate(*given[0], **given[1])
@@ -92,7 +92,7 @@ def test_what_is_invalidated_is_rendered_again(
 def test_a_wrong_invalidation_is_an_error(
     plots: FigureBlueprint, client: FlaskClient, renders: Counter
 ) -> None:
-    """A typing error must not leave old pictures in use; it invalidates nothing."""
+    """A typing error is reported and invalidates nothing."""
     rendered(client, renders)
     with client.application.app_context():
         with pytest.raises(UnknownFigureError, match="Did you mean 'walk'"):
@@ -107,14 +107,14 @@ def test_a_wrong_invalidation_is_an_error(
 
 
 @pytest.mark.parametrize("kind", [None, "SimpleCache", "FileSystemCache"])
-def test_what_is_invalidated_while_it_is_rendered_is_not_stored_as_fresh(
+def test_an_invalidation_during_a_render_makes_it_a_miss(
     plots: FigureBlueprint,
     serve: Serve,
     renders: Counter,
     tmp_path: Path,
     kind: str | None,
 ) -> None:
-    """The render saw the old data; who asks afterwards gets a new one."""
+    """The render saw the old data; the next request gets a new one."""
     began, go = threading.Event(), threading.Event()
 
     @plots.figure_route("/slow")
@@ -137,10 +137,10 @@ def test_what_is_invalidated_while_it_is_rendered_is_not_stored_as_fresh(
     assert len(renders) == 2
 
 
-def test_an_invalidation_where_nothing_is_kept_is_no_error(
+def test_an_invalidation_without_a_cache_is_no_error(
     plots: FigureBlueprint, serve: Serve, renders: Counter
 ) -> None:
-    """There is no old picture that could still be sent."""
+    """No old picture could still be sent."""
 
     @plots.figure_route("/walk")
     def walk() -> Figure:
@@ -156,7 +156,7 @@ def test_an_invalidation_where_nothing_is_kept_is_no_error(
 
 
 def test_the_shell_can_purge(client: FlaskClient, renders: Counter) -> None:
-    """``flask figures purge`` with a figure, arguments, a tag, or all."""
+    """``flask figures purge`` takes a figure, arguments, a tag or nothing."""
     run = client.application.test_cli_runner().invoke
     for arguments, again in (
         (["plots.walk"], URLS[:3]),
@@ -178,10 +178,10 @@ def test_the_shell_can_purge(client: FlaskClient, renders: Counter) -> None:
         pytest.param(["--all"], id="all"),
     ],
 )
-def test_the_shell_tells_where_no_server_sees_it(
+def test_the_shell_warns_about_a_cache_in_memory(
     plots: FigureBlueprint, serve: Serve, tmp_path: Path, arguments: list[str]
 ) -> None:
-    """A cache of this process alone ends with the command."""
+    """A cache in the command's own memory ends with the command."""
 
     @plots.figure_route("/walk", tags=["sales"])
     def walk() -> Figure:
@@ -205,10 +205,10 @@ def test_the_shell_tells_where_no_server_sees_it(
         pytest.param(["plots.walk", "n"], "NAME=VALUE", id="form"),
     ],
 )
-def test_the_shell_says_what_is_wrong(
+def test_the_shell_reports_errors(
     client: FlaskClient, arguments: list[str], message: str
 ) -> None:
-    """With an exit code that scripts see."""
+    """The exit code shows the error to scripts."""
     runner = client.application.test_cli_runner()
     result = runner.invoke(args=["figures", "purge", *arguments])
     assert result.exit_code != 0
@@ -238,7 +238,7 @@ def test_an_invalidation_of_one_process_is_logged_once(
     config: dict[str, Any],
     lines: int,
 ) -> None:
-    """The others go on sending what they have; the message names the fix."""
+    """Other processes still send old pictures; the message names the fix."""
 
     @plots.figure_route("/walk", tags=["sales"])
     def walk() -> Figure:
@@ -266,7 +266,7 @@ class Timer:
 def test_other_processes_follow_within_the_coherence_time(
     serve: Serve, plots: FigureBlueprint, renders: Counter, tmp_path: Any
 ) -> None:
-    """Two apps on one folder stand for two processes."""
+    """Two apps with one folder act as two processes."""
 
     @plots.figure_route("/walk")
     def walk() -> Figure:
@@ -293,7 +293,7 @@ def test_other_processes_follow_within_the_coherence_time(
 def test_an_emptied_cache_empties_the_fast_layer(
     serve: Serve, client: FlaskClient, plots: FigureBlueprint, renders: Counter
 ) -> None:
-    """``cache.clear()`` by the app is noticed within the same time."""
+    """``cache.clear()`` by the app takes effect within the same time."""
     other = serve(CACHE_TYPE="SimpleCache")
     cache = Cache(other.application)
     other.get("/plots/walk")
@@ -310,7 +310,7 @@ def test_an_emptied_cache_empties_the_fast_layer(
 def test_no_picture_outlives_a_token_that_is_written_after_it(
     serve: Serve, plots: FigureBlueprint, renders: Counter
 ) -> None:
-    """Nor comes back when the token expires, in a store that drops none."""
+    """An expired token does not make an old picture valid again."""
 
     @plots.figure_route("/walk", max_age=10 * TOKEN_S)
     def walk() -> Figure:
@@ -329,7 +329,7 @@ def test_no_picture_outlives_a_token_that_is_written_after_it(
 
 
 class RefusingBackend:
-    """A backend that takes nothing."""
+    """A backend that rejects every value."""
 
     def get(self, key: str) -> Any:
         return None
@@ -346,8 +346,8 @@ class RefusingBackend:
         return False
 
 
-def test_an_invalidation_that_is_not_taken_is_an_error() -> None:
-    """Nobody believes that old pictures are gone while they are not."""
+def test_a_rejected_invalidation_is_an_error() -> None:
+    """The caller learns that old pictures are still sent."""
     with pytest.raises(CacheDownError, match="old pictures are still sent"):
         Store(RefusingBackend()).invalidate(["figure walk"])
 
@@ -356,7 +356,7 @@ def test_an_invalidation_that_is_not_taken_is_an_error() -> None:
 
 
 class Data:
-    """Data that changes now and then."""
+    """Data with a version that the test changes."""
 
     version: object = 1
 
@@ -386,7 +386,7 @@ def versioned(
 def test_a_client_with_the_current_version_needs_no_render(
     versioned: FlaskClient, plots: FigureBlueprint, serve: Serve, renders: Counter
 ) -> None:
-    """The ETag follows from key and version, also on a cold cache."""
+    """The ETag follows from key and version, even with a cold cache."""
     etag = versioned.get("/plots/data").headers["ETag"]
     cold = serve()
     again = cold.get("/plots/data", headers={"If-None-Match": etag})
@@ -412,7 +412,7 @@ def test_another_version_has_another_etag(
 def test_an_invalidation_reaches_clients_with_a_version_too(
     versioned: FlaskClient, plots: FigureBlueprint
 ) -> None:
-    """What the owner of the data drops is not confirmed by a 304."""
+    """After an invalidation, the client's copy gets no 304."""
     etag = versioned.get("/plots/data").headers["ETag"]
     with versioned.application.app_context():
         plots.invalidate()
@@ -420,10 +420,10 @@ def test_an_invalidation_reaches_clients_with_a_version_too(
     assert response.status_code == 200
 
 
-def test_the_url_of_a_version_is_kept_for_a_year(
+def test_the_url_of_the_current_version_is_immutable(
     versioned: FlaskClient, data: Data
 ) -> None:
-    """``figure_url`` names the version; an outdated one is soon asked for again."""
+    """``figure_url`` names the version; an outdated one has a short lifetime."""
     with versioned.application.test_request_context():
         url = figure_url("plots.draw", n=5)
         assert "_v=" in figure("plots.draw")
@@ -438,10 +438,10 @@ def test_the_url_of_a_version_is_kept_for_a_year(
         assert figure_url("plots.draw", n=5) != url
 
 
-def test_an_invalidation_makes_another_url_of_a_version(
+def test_an_invalidation_changes_the_url_of_a_version(
     versioned: FlaskClient, plots: FigureBlueprint
 ) -> None:
-    """Nobody asks again for what is kept for a year; the old URL is outdated."""
+    """Browsers never revalidate an immutable URL; the old one is outdated."""
     app = versioned.application
     with app.test_request_context():
         old = figure_url("plots.draw")
@@ -455,10 +455,10 @@ def test_an_invalidation_makes_another_url_of_a_version(
     assert "immutable" in versioned.get(new).headers["Cache-Control"]
 
 
-def test_a_version_that_cannot_be_had_costs_one_picture_and_not_the_page(
+def test_a_version_that_fails_costs_one_picture_and_not_the_page(
     versioned: FlaskClient, data: Data, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The URL goes without; the picture itself is an error."""
+    """The URL has no version; the picture itself is an error."""
     data.version = LookupError("no data")
     with versioned.application.test_request_context():
         assert figure_url("plots.draw") == "/plots/data"
@@ -467,7 +467,7 @@ def test_a_version_that_cannot_be_had_costs_one_picture_and_not_the_page(
 
 
 def make(source: str) -> Flask:
-    """An app whose figure function has this *source*, on a folder shared by all."""
+    """Make an app with a figure function of *source* and a shared folder."""
     plots = FigureBlueprint("plots", __name__)
     namespace: dict[str, Any] = {"Figure": Figure, "__name__": "made"}
     exec(source, namespace)
@@ -478,7 +478,7 @@ def make(source: str) -> Flask:
 
 
 def test_a_changed_function_does_not_serve_its_old_pictures(tmp_path: Any) -> None:
-    """After a deploy the code is part of the key, Matplotlib's version as well."""
+    """The function's code and Matplotlib's version are part of the key."""
     statuses = []
     for width in (1, 1, 2):
         app = make(f"def walk():\n    return Figure(figsize=({width}, 1))\n")

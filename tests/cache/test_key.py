@@ -53,7 +53,7 @@ class Point:
 
 
 class Token(str):
-    """Hides what it is, as secrets do."""
+    """A value with a ``repr`` that hides its contents, as secrets have."""
 
     def __repr__(self) -> str:
         return "Token(***)"
@@ -106,7 +106,7 @@ DIFFERENT = [
 
 
 def test_different_values_have_different_fingerprints() -> None:
-    """No two of them can be mistaken for each other, of whatever types."""
+    """Values of any types have different texts."""
     texts = [fingerprint(value, "test") for value in DIFFERENT]
     for (a, text_a), (b, text_b) in combinations(zip(DIFFERENT, texts, strict=True), 2):
         assert text_a != text_b, (a, b)
@@ -121,7 +121,7 @@ def test_different_values_have_different_fingerprints() -> None:
     ],
 )
 def test_equal_values_have_equal_fingerprints(first: object, second: object) -> None:
-    """Order where there is none does not matter."""
+    """The order of a set does not matter."""
     assert fingerprint(first, "test") == fingerprint(second, "test")
 
 
@@ -147,7 +147,7 @@ class Looked:
 
 @dataclass
 class Quiet:
-    """Compares, shows and hashes only its id."""
+    """A value that compares, shows and hashes only its id."""
 
     id: int
     tenant: str = field(compare=False, repr=False, hash=False, default="")
@@ -181,7 +181,7 @@ class SlottedName(str):
 
 
 class HidesDict(str):
-    """Has attributes and denies it."""
+    """A value with attributes whose ``__dict__`` is empty."""
 
     __dict__ = property(lambda _: {})
 
@@ -284,7 +284,7 @@ class Shy(metaclass=Rude):
 
 
 def tenanted(value: Any, tenant: str) -> Any:
-    """*value* with an attribute that its class does not speak of."""
+    """Return *value* with an attribute that its class does not declare."""
     object.__setattr__(value, "tenant", tenant)
     return value
 
@@ -314,7 +314,7 @@ def nested(depth: int) -> tuple[Any, ...]:
 
 
 def zone_of_file() -> ZoneInfo:
-    """A zone with the name of another."""
+    """Return a zone from a file, with the name of another."""
     counts = struct.pack("!6l", 0, 0, 0, 0, 1, 4)  # RFC 8536 section 3
     data = b"TZif" + bytes(16) + counts + bytes(6) + b"UTC\0"
     return ZoneInfo.from_file(io.BytesIO(data), key="Europe/Berlin")
@@ -364,10 +364,10 @@ def zone_of_file() -> ZoneInfo:
         pytest.param(lambda t: bytearray(b"a"), id="bytearray"),
     ],
 )
-def test_a_value_that_the_key_would_not_hold_as_a_whole_is_refused(
+def test_a_value_that_the_key_would_not_cover_is_rejected(
     make: Callable[[str], object],
 ) -> None:
-    """Two tenants never have one key; the error names the source and the fix."""
+    """Two tenants never share a key; the error names the source and the fix."""
     with pytest.raises(ConfigError) as caught:
         fingerprint(make("north"), "version of plots")
     message = str(caught.value)
@@ -426,27 +426,27 @@ def test_a_value_that_the_key_would_not_hold_as_a_whole_is_refused(
 def test_every_part_of_a_value_is_in_its_fingerprint(
     first: object, second: object
 ) -> None:
-    """Also what comparison, hash and text of the value leave out."""
+    """Parts that comparison, hash and text omit are included."""
     assert fingerprint(first, "test") != fingerprint(second, "test")
 
 
-def test_a_class_of_a_function_s_own_is_accepted() -> None:
-    """Values of it are told apart by what they hold, in this process."""
+def test_a_class_defined_in_a_function_is_accepted() -> None:
+    """Its values differ by their contents, in this process."""
     first = local_account("north")
     assert fingerprint(first, "test") == fingerprint(copy.copy(first), "test")
     assert fingerprint(first, "test") != fingerprint(type(first)(2), "test")
 
 
 def test_an_attribute_of_an_enum_s_member_is_part_of_it() -> None:
-    """One that was set after the class was made, too."""
+    """Attributes set after the class was made count too."""
     before = fingerprint(Planet.EARTH, "test")
     assert before != fingerprint(Planet.MARS, "test")
     vars(Planet.EARTH)["moons"] = 1
     assert before != fingerprint(Planet.EARTH, "test")
 
 
-def test_what_libraries_give_as_a_version_is_accepted() -> None:
-    """A time of S3, of pandas, of a test that froze it; a database's number."""
+def test_versions_from_libraries_are_accepted() -> None:
+    """Times from S3, pandas and freezegun and a database's number have texts."""
     for value in (
         datetime(2024, 1, 2, tzinfo=tz.tzutc()),
         pd.Timestamp("2024-01-02", tz="Europe/Berlin"),
@@ -496,7 +496,7 @@ VALUES = st.recursive(
 
 
 def state_of(value: object) -> object:
-    """Everything that pickle would write of *value*, comparable."""
+    """Return everything that pickle would write of *value*, comparable."""
     if isinstance(value, dict):
         return dict, [(state_of(k), state_of(v)) for k, v in value.items()]
     if isinstance(value, list | tuple):
@@ -514,7 +514,7 @@ def state_of(value: object) -> object:
 def test_values_share_a_fingerprint_only_if_they_are_the_same(
     first: object, second: object
 ) -> None:
-    """Generated values of all kinds, compared with what is in them."""
+    """Generated values of all kinds are compared by their contents."""
     same = state_of(first) == state_of(second)
     assert (fingerprint(first, "test") == fingerprint(second, "test")) is same
     again = pickle.loads(pickle.dumps(first))
@@ -523,12 +523,12 @@ def test_values_share_a_fingerprint_only_if_they_are_the_same(
 
 @pytest.mark.slow
 def test_a_fingerprint_is_the_same_in_every_process() -> None:
-    """Whatever the order of the process's hashes."""
+    """The order of the process's hashes does not matter."""
     assert len({output_of(seed)[1] for seed in ("1", "2")}) == 1
 
 
-def test_a_digest_tells_where_one_text_ends() -> None:
-    """Two texts are not the same as their concatenation."""
+def test_a_digest_separates_its_texts() -> None:
+    """Two texts differ from their concatenation."""
     assert digest("ab", "c") != digest("a", "bc") != digest("abc")
     assert len(digest("a")) == 40
 
@@ -547,7 +547,7 @@ print(fingerprint(value, "test"))
 
 @functools.cache
 def output_of(seed: str) -> list[str]:
-    """The lines of the program in a process of its own."""
+    """Return the lines that a program prints in a separate process."""
     return subprocess.run(
         [sys.executable, "-c", PROGRAM],
         env={**os.environ, "PYTHONHASHSEED": seed},

@@ -1,4 +1,4 @@
-"""One flight per key: who comes while a picture is made waits for that one."""
+"""One flight per key: concurrent callers share one production."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def wait_for_landing(flights: Flights[str]) -> None:
 
 
 class Held:
-    """A production that waits until it is let go, and counts its calls."""
+    """A production that waits for a release and counts its calls."""
 
     def __init__(self, result: str | BaseException = "made") -> None:
         self.began, self.go = threading.Event(), threading.Event()
@@ -90,7 +90,7 @@ class Held:
 
 
 def test_followers_share_the_leaders_value(flights: Flights[str]) -> None:
-    """Ten ask, one produces, nine are told that they waited."""
+    """Of ten callers, one produces and nine report that they waited."""
     held = Held()
     with ThreadPoolExecutor(10) as pool:
         leader = pool.submit(fly, flights, held)
@@ -104,14 +104,14 @@ def test_followers_share_the_leaders_value(flights: Flights[str]) -> None:
 
 
 def test_the_key_is_forgotten_when_the_flight_ends(flights: Flights[str]) -> None:
-    """Who comes later begins anew."""
+    """A later caller begins a new flight."""
     values = iter("ab")
     assert fly(flights, lambda: next(values)) == ("a", False)
     assert fly(flights, lambda: next(values)) == ("b", False)
 
 
 def test_followers_share_the_leaders_error(flights: Flights[str]) -> None:
-    """Nobody tries again what just failed for somebody."""
+    """No follower repeats a call that has just failed."""
     held = Held(LookupError("no data"))
     with ThreadPoolExecutor(2) as pool:
         leader = pool.submit(fly, flights, held)
@@ -126,7 +126,7 @@ def test_followers_share_the_leaders_error(flights: Flights[str]) -> None:
 
 
 def test_other_keys_do_not_wait(flights: Flights[str]) -> None:
-    """A slow picture holds up nobody who wants another one."""
+    """A slow picture delays no other picture."""
     held = Held()
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(fly, flights, held)
@@ -137,7 +137,7 @@ def test_other_keys_do_not_wait(flights: Flights[str]) -> None:
 
 
 def test_a_follower_waits_no_longer_than_its_timeout(flights: Flights[str]) -> None:
-    """It is told so by an error of ours; the leader goes on."""
+    """The follower gets our error; the leader continues."""
     held = Held()
     with ThreadPoolExecutor(1) as pool:
         leader = pool.submit(fly, flights, held)
@@ -152,10 +152,10 @@ def test_a_follower_waits_no_longer_than_its_timeout(flights: Flights[str]) -> N
 def test_a_value_at_the_last_moment_is_no_timeout(
     flights: Flights[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the leader ends just as a follower has waited enough, both have it."""
+    """If the leader ends at the follower's timeout, both get the value."""
 
     class LastMoment(Future[str]):
-        """Ready right after the first timeout."""
+        """A future that is ready right after the first timeout."""
 
         def exception(self, timeout: float | None = None) -> BaseException | None:
             try:
@@ -173,7 +173,7 @@ def test_a_value_at_the_last_moment_is_no_timeout(
         assert fly(flights, held, timeout_s=0.01) == ("made", True)
 
 
-def test_a_timeout_of_the_figure_function_is_its_own(flights: Flights[str]) -> None:
+def test_a_timeout_in_the_figure_function_is_passed_on(flights: Flights[str]) -> None:
     """A ``TimeoutError`` from a database is not mistaken for ours."""
     held = Held(TimeoutError("the database"))
     with ThreadPoolExecutor(2) as pool:
@@ -188,7 +188,7 @@ def test_a_timeout_of_the_figure_function_is_its_own(flights: Flights[str]) -> N
 
 
 def test_a_figure_function_cannot_end_the_server(flights: Flights[str]) -> None:
-    """``sys.exit()`` in it is an error, for all who wait."""
+    """``sys.exit()`` in a figure function is an error for all callers."""
     held = Held(SystemExit(3))
     with ThreadPoolExecutor(2) as pool:
         leader = pool.submit(fly, flights, held)
@@ -201,13 +201,13 @@ def test_a_figure_function_cannot_end_the_server(flights: Flights[str]) -> None:
                 asked.result(10)
 
 
-def test_a_leader_that_is_stopped_leaves_its_flight(
+def test_followers_outlive_a_leader_that_is_stopped(
     flights: Flights[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A server's thread that is being ended does not end those who wait for it."""
+    """The end of a leader's thread does not end its followers."""
 
     class Stopped(Future[str]):
-        """The first caller is interrupted as it waits."""
+        """A future that interrupts the first caller as it waits."""
 
         def exception(self, timeout: float | None = None) -> BaseException | None:
             if threading.current_thread() is threading.main_thread():
@@ -227,10 +227,10 @@ def test_a_leader_that_is_stopped_leaves_its_flight(
     wait_for_landing(flights)
 
 
-def test_an_error_is_the_answer_for_a_while(
+def test_an_error_is_raised_again_during_its_backoff(
     flights: Flights[str], clock: Clock
 ) -> None:
-    """What keeps failing is called once in the backoff, and once after it."""
+    """A function that keeps failing is called once per backoff."""
     calls: list[float] = []
 
     def fails() -> str:
@@ -259,13 +259,13 @@ def test_remembered_errors_are_bounded(flights: Flights[str]) -> None:
 
 
 class Visit:
-    """What a request has in its frames, such as its environ."""
+    """An object in a request's frames, such as its environ."""
 
 
 def failed_visit(
     flights: Flights[str], key: str = "a", backoff_s: float = 100
 ) -> tuple[weakref.ref[Visit], int]:
-    """A request that gets an error; and how many frames its traceback had."""
+    """Make a request that fails; return its object and the length of the traceback."""
     visit = Visit()
 
     def fails() -> str:
@@ -287,16 +287,16 @@ def test_the_traceback_of_a_remembered_error_does_not_grow(
 
 
 def test_a_remembered_error_keeps_no_requests(flights: Flights[str]) -> None:
-    """Whoever got it is forgotten when the next one does."""
+    """The error's frames refer to no earlier request."""
     visits = [failed_visit(flights)[0] for _ in range(10)]
     gc.collect()
     assert [visit() for visit in visits[:-1]] == [None] * 9
 
 
-def test_an_error_that_ran_out_is_forgotten_with_the_next_flight(
+def test_an_expired_error_is_forgotten_with_the_next_flight(
     flights: Flights[str], clock: Clock
 ) -> None:
-    """Its frames hold all the data of its render; a success ends them as well."""
+    """A later success frees the error's frames and their data."""
     visit, _ = failed_visit(flights, "a", backoff_s=1)
     clock.now = 0.5
     fly(flights, lambda: "well", key="b")
@@ -307,23 +307,25 @@ def test_an_error_that_ran_out_is_forgotten_with_the_next_flight(
     assert visit() is None
 
 
-def test_a_picture_within_a_picture_does_not_end_the_outer_one() -> None:
-    """A render that contains another one is still nested after it."""
-    with enter(RenderStage.FIGURE):
-        with enter(RenderStage.FLIGHT):
+def test_a_picture_within_a_picture_does_not_end_the_outer_one(
+    flights: Flights[str],
+) -> None:
+    """``leading()`` is re-entrant: later nested requests wait for no other caller."""
+    with flights.leading():
+        with flights.leading():
             pass
         assert is_in_figure()
     assert not is_nested()
 
 
 def test_a_figure_inside_a_figure_does_not_wait(flights: Flights[str]) -> None:
-    """A render that asks for a picture makes it, also one that is under way."""
+    """A nested request renders, even if the picture is already being rendered."""
     outer = fly(flights, lambda: fly(flights, lambda: "inner")[0])
     assert outer == ("inner", False)
 
 
 def test_a_fork_forgets_the_flights_of_the_parent(flights: Flights[str]) -> None:
-    """Their leaders do not live in the child."""
+    """Their leaders do not exist in the child."""
     held = Held()
     with ThreadPoolExecutor(1) as pool:
         leader = pool.submit(fly, flights, held)
@@ -338,7 +340,7 @@ def test_a_fork_forgets_the_flights_of_the_parent(flights: Flights[str]) -> None
 
 @contextmanager
 def no_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The machine has no thread left to give."""
+    """Make every start of a thread fail."""
 
     def refuse(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -352,7 +354,7 @@ def no_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_a_job_runs_once_and_its_thread_ends() -> None:
-    """Equal names are one job while it waits or runs; then there is no thread."""
+    """Jobs of one name run once; afterwards there is no thread."""
     background, held = Background(), Held()
     assert background.submit("a", held)
     held.began.wait(10)
@@ -385,8 +387,8 @@ def test_a_job_that_fails_is_logged_and_the_next_runs(
     assert "Cannot renew a." in caplog.text
 
 
-def test_stopping_drops_what_waits_and_finishes_what_runs() -> None:
-    """The end of the process waits for one render, not for a thousand."""
+def test_stopping_drops_waiting_jobs_and_finishes_the_running_one() -> None:
+    """A process that exits waits for one render, not for a thousand."""
     background, held = Background(), Held()
     background.submit("a", held)
     held.began.wait(10)
@@ -399,10 +401,10 @@ def test_stopping_drops_what_waits_and_finishes_what_runs() -> None:
     assert not background.submit("c", held)
 
 
-def test_a_job_without_a_thread_is_refused_and_may_come_again(
+def test_a_job_without_a_thread_is_rejected_and_accepted_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It neither waits for a thread that never began nor is an error."""
+    """It neither waits for a thread that did not start nor raises."""
     background, done = Background(), threading.Event()
     with no_threads(monkeypatch):
         assert not background.submit("a", done.set)
@@ -417,7 +419,7 @@ def test_a_job_without_a_thread_is_refused_and_may_come_again(
 def test_a_breaker_closes_by_itself(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It looks in the background until an operation works."""
+    """The breaker probes in the background until an operation works."""
     monkeypatch.setattr("flask_mplstream.cache.backend_breaker.RETRY_S", 0.01)
     looks: list[int] = []
     back = threading.Event()
@@ -442,17 +444,17 @@ def test_a_breaker_closes_by_itself(
 
 
 def test_a_breaker_can_be_stopped() -> None:
-    """No thread is left, and it is closed."""
+    """Stopping ends its thread and closes it."""
     breaker = Breaker(lambda: 1 / 0)
     breaker.trip()
     breaker.stop()
     assert not breaker.is_open
 
 
-def test_a_breaker_that_cannot_look_stays_closed(
+def test_a_breaker_that_cannot_probe_stays_closed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Nobody would find out that the backend is back: it is asked each time."""
+    """Without a thread to probe the backend, each request tries it."""
     breaker = Breaker(lambda: 1 / 0)
     with no_threads(monkeypatch):
         breaker.trip()

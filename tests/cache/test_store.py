@@ -33,7 +33,7 @@ def entry(body: bytes = b"picture", stored_at: float = 1000.5) -> Entry:
 
 
 def entry_for(store: Store, body: bytes = b"picture") -> Entry:
-    """An entry that is valid in *store* now."""
+    """Return an entry that is valid in *store* now."""
     image = RenderedImage(body, FORMATS["png"], 640, 480)
     return Entry.of(image, 1000.5, generation=store.generation(NAMES))
 
@@ -58,7 +58,7 @@ MEMCACHED = pytest.param("memcached", marks=[pytest.mark.slow, LEFT_OPEN])
 
 @pytest.fixture(params=["embedded", "simple", "filesystem", REDIS, MEMCACHED])
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
-    """A backend as Flask-Caching makes it."""
+    """Return a backend that Flask-Caching makes."""
     config: dict[str, Any] = {
         "embedded": {"CACHE_TYPE": "flask_mplstream.cache.memory.MemoryCache"},
         "simple": {"CACHE_TYPE": "SimpleCache"},
@@ -83,8 +83,8 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("size", [1, 43_000, 20_000_000], ids=["1B", "43kB", "20MB"])
-def test_what_was_stored_comes_back(backend: Any, size: int) -> None:
-    """Bytes, size, ETag and time of storing survive."""
+def test_a_stored_entry_is_read_back(backend: Any, size: int) -> None:
+    """Bytes, size, ETag and time of storing are equal."""
     store = Store(backend)
     stored = entry_for(store, os.urandom(size))
     assert get(store) is None
@@ -98,8 +98,8 @@ def test_what_was_stored_comes_back(backend: Any, size: int) -> None:
 
 
 @pytest.mark.slow  # It waits for a second.
-def test_an_entry_goes_after_its_timeout(backend: Any) -> None:
-    """By the backend's own clock, which counts whole seconds."""
+def test_an_entry_is_dropped_after_its_timeout(backend: Any) -> None:
+    """The backend's clock counts whole seconds."""
     store = Store(backend)
     store.write(KEY, entry_for(store), 1)
     assert get(store) is not None
@@ -109,8 +109,8 @@ def test_an_entry_goes_after_its_timeout(backend: Any) -> None:
         time.sleep(0.05)
 
 
-def test_a_null_cache_keeps_nothing_and_fails_nothing() -> None:
-    """Caching switched off is off, the fast layer as well."""
+def test_a_null_cache_stores_nothing_and_raises_nothing() -> None:
+    """With caching off, the fast layer is off too."""
     app = Flask(__name__)
     config = {"CACHE_TYPE": "NullCache", "CACHE_NO_NULL_WARNING": True}
     cache = Cache(app, config=config)
@@ -121,7 +121,7 @@ def test_a_null_cache_keeps_nothing_and_fails_nothing() -> None:
 
 
 class ClusterCache(SimpleCache):
-    """Takes one key at a time, as a cluster may have each on another server."""
+    """A backend that takes one key at a time, like a cluster of servers."""
 
     def get_many(self, *keys: str) -> list[Any]:
         if len(keys) > 1:
@@ -129,8 +129,8 @@ class ClusterCache(SimpleCache):
         return super().get_many(*keys)
 
 
-def test_a_cluster_is_asked_key_by_key() -> None:
-    """What it refuses for several keys it gives for each, and it is not down."""
+def test_a_cluster_is_read_key_by_key() -> None:
+    """A cluster that rejects several keys at once is not down."""
     store, stored = Store(ClusterCache()), entry()
     assert store.write(KEY, stored, 60)
     assert same(get(store), stored)
@@ -138,8 +138,8 @@ def test_a_cluster_is_asked_key_by_key() -> None:
     assert not store.counts
 
 
-def test_the_newest_entry_stands(backend: Any) -> None:
-    """Storing again replaces."""
+def test_the_newest_entry_replaces_the_older(backend: Any) -> None:
+    """Storing under the same key replaces the entry."""
     store = Store(backend)
     store.write(KEY, entry_for(store, b"old"), 60)
     store.write(KEY, entry_for(store, b"new"), 60)
@@ -149,7 +149,7 @@ def test_the_newest_entry_stands(backend: Any) -> None:
 
 
 def test_threads_never_see_half_an_entry(backend: Any) -> None:
-    """Whoever reads while others write gets a whole entry."""
+    """A read during writes gives a whole entry."""
     store = Store(backend)
     entries = [entry_for(store, bytes([n]) * 100_000) for n in range(4)]
 
@@ -163,7 +163,7 @@ def test_threads_never_see_half_an_entry(backend: Any) -> None:
 
 
 def test_a_foreign_value_is_a_miss(backend: Any) -> None:
-    """What somebody else stored under our key is not ours."""
+    """Another program's value under our key is no entry."""
     for foreign in ("text", 5, b"bytes", MAGIC, b""):
         backend.set(f"mplstream:{KEY}", foreign, timeout=60)
         store = Store(backend)
@@ -173,7 +173,7 @@ def test_a_foreign_value_is_a_miss(backend: Any) -> None:
 
 
 def test_an_entry_under_another_key_is_foreign() -> None:
-    """The bytes are bound to their key: no picture is served for another."""
+    """The bytes are bound to their key, so no picture is sent for another."""
     stored = entry().to_bytes(KEY)
     assert same(Entry.from_bytes(KEY, stored), entry())
     assert Entry.from_bytes("4567", stored) is None
@@ -181,7 +181,7 @@ def test_an_entry_under_another_key_is_foreign() -> None:
 
 @given(st.data())
 def test_a_damaged_entry_is_a_miss(data: st.DataObject) -> None:
-    """One flipped bit anywhere, or a cut anywhere, and it is no entry."""
+    """An entry with a flipped bit or a missing end is no entry."""
     stored = entry().to_bytes(KEY)
     bit = data.draw(st.integers(0, len(stored) * 8 - 1))
     flipped = bytearray(stored)
@@ -193,18 +193,18 @@ def test_a_damaged_entry_is_a_miss(data: st.DataObject) -> None:
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_miss(value: bytes) -> None:
-    """No value from a store raises."""
+    """No stored value raises an error."""
     assert Entry.from_bytes(KEY, value) is None
     assert Entry.from_bytes(KEY, MAGIC + value) is None
 
 
 def test_equal_bytes_have_equal_etags() -> None:
-    """The ETag is strong: from the bytes and nothing else."""
+    """The ETag is strong: it depends on the bytes only."""
     assert entry(b"a", 1).etag == entry(b"a", 2).etag != entry(b"b", 1).etag
 
 
 def test_a_clock_set_back_makes_no_negative_age() -> None:
-    """An entry from the future is new, not younger than new."""
+    """An entry from the future has age 0."""
     assert entry(stored_at=100).age_s(50) == 0
     assert entry(stored_at=100).age_s(150) == 50
 
@@ -226,12 +226,12 @@ def timer() -> Timer:
 
 @pytest.fixture
 def memory(timer: Timer) -> MemoryCache:
-    """Room for two values of 100 bytes."""
+    """Return a cache with room for two values of 100 bytes."""
     return MemoryCache(2 * (OVERHEAD_BYTES + 101), timer=timer)
 
 
 def test_memory_is_bounded_in_bytes(memory: MemoryCache) -> None:
-    """The value used least recently goes first."""
+    """The least recently used value is evicted first."""
     for key in "ab":
         assert memory.set(key, b"x" * 100)
     memory.get("a")
@@ -240,8 +240,8 @@ def test_memory_is_bounded_in_bytes(memory: MemoryCache) -> None:
     assert memory.size_bytes <= memory.max_bytes
 
 
-def test_a_value_larger_than_the_store_is_not_kept(memory: MemoryCache) -> None:
-    """It is refused, drops no other, and leaves no older value of its key."""
+def test_a_value_larger_than_the_store_is_rejected(memory: MemoryCache) -> None:
+    """Other values stay; an older value under its key is dropped."""
     memory.set("a", b"small")
     memory.set("b", b"small")
     assert memory.set("b", b"x" * 10_000) is False
@@ -249,7 +249,7 @@ def test_a_value_larger_than_the_store_is_not_kept(memory: MemoryCache) -> None:
 
 
 def test_a_value_expires(memory: MemoryCache, timer: Timer) -> None:
-    """After its timeout it is gone, for every method; 0 means never."""
+    """After its timeout it is missing for every method; 0 means never."""
     memory.set("a", b"1", timeout=10)
     memory.set("b", b"1", timeout=0)
     timer.now = 9.9
@@ -261,7 +261,7 @@ def test_a_value_expires(memory: MemoryCache, timer: Timer) -> None:
     assert memory.get("b") == b"1"
 
 
-def test_add_keeps_what_is_there(memory: MemoryCache, timer: Timer) -> None:
+def test_add_keeps_the_present_value(memory: MemoryCache, timer: Timer) -> None:
     """``add`` stores only under a free key; an expired one is free."""
     assert memory.add("a", b"1", timeout=10)
     assert not memory.add("a", b"2", timeout=10)
@@ -271,7 +271,7 @@ def test_add_keeps_what_is_there(memory: MemoryCache, timer: Timer) -> None:
 
 
 def test_memory_that_is_too_small_for_an_invalidation_drops_all() -> None:
-    """Rather too much is rendered again than an old picture sent."""
+    """Rendering too much is better than sending an old picture."""
     store = Store(MemoryCache(OVERHEAD_BYTES + 50))
     assert store.write(KEY, entry(b"old"), 60)
     assert get(store) is not None
@@ -280,7 +280,7 @@ def test_memory_that_is_too_small_for_an_invalidation_drops_all() -> None:
 
 
 def test_deleting_and_clearing(memory: MemoryCache) -> None:
-    """``delete`` says whether there was something."""
+    """``delete`` returns whether there was a value."""
     memory.set("a", b"1")
     assert memory.delete("a")
     assert not memory.delete("a")
@@ -289,8 +289,8 @@ def test_deleting_and_clearing(memory: MemoryCache) -> None:
     assert memory.size_bytes == 0
 
 
-def test_a_changeable_value_is_copied(memory: MemoryCache) -> None:
-    """The app's own values change neither when stored nor when read."""
+def test_a_mutable_value_is_copied(memory: MemoryCache) -> None:
+    """Later changes to the app's own values do not reach the cache."""
     value = {"a": [1]}
     memory.set("a", value)
     value["a"].append(2)
@@ -299,7 +299,7 @@ def test_a_changeable_value_is_copied(memory: MemoryCache) -> None:
 
 
 def test_the_embedded_store_serves_the_apps_own_caching() -> None:
-    """It is a Flask-Caching backend like any other."""
+    """The embedded store is a Flask-Caching backend like any other."""
     app = Flask(__name__)
     cache = Cache(
         app, config={"CACHE_TYPE": "flask_mplstream.cache.memory.MemoryCache"}
@@ -318,7 +318,7 @@ def test_the_embedded_store_serves_the_apps_own_caching() -> None:
 
 
 def test_the_embedded_store_works_after_a_fork(memory: MemoryCache) -> None:
-    """A lock held in the parent does not hang the child."""
+    """A lock held in the parent does not block the child."""
     memory.set("a", b"1")
     with memory._lock:
         pid = os.fork()
@@ -327,7 +327,7 @@ def test_the_embedded_store_works_after_a_fork(memory: MemoryCache) -> None:
     assert os.waitpid(pid, 0)[1] == 0
 
 
-def test_text_and_timings_are_kept_with_the_picture() -> None:
+def test_text_and_timings_are_stored_with_the_picture() -> None:
     """Another process reads them with the bytes."""
     image = RenderedImage(
         b"x", FORMATS["png"], 1, 2, (("build", 0.25), ("draw", 0.5)), alt="A ✓ walk"

@@ -34,7 +34,7 @@ MEMCACHED = pytest.param(
 
 @dataclass
 class Data:
-    """What the figure function draws, and whether it can."""
+    """The figure function's data; it can make a render fail."""
 
     version: int = 1
     is_broken: bool = False
@@ -50,7 +50,7 @@ def data() -> Data:
 
 @pytest.fixture
 def plots(data: Data) -> FigureBlueprint:
-    """A figure for each user at ``/plots/data``; its width is the version."""
+    """Return a blueprint with a figure for each user; its width is the version."""
     plots = FigureBlueprint("plots", __name__, url_prefix="/plots")
 
     @plots.figure_route(
@@ -75,7 +75,7 @@ def plots(data: Data) -> FigureBlueprint:
 
 @pytest.fixture(params=["embedded", "simple", "filesystem", REDIS, MEMCACHED])
 def config(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
-    """The settings of a cache, empty at first."""
+    """Return the settings of an empty cache."""
     if request.param == "redis":
         return redis_config(request.getfixturevalue("redis_port"))
     if request.param == "memcached":
@@ -124,10 +124,10 @@ def backend_of(app: Flask) -> Any:
 Serve = Callable[..., FlaskClient]
 
 
-def test_a_render_that_fails_after_the_data_changed_is_answered_with_the_last_picture(
+def test_a_render_that_fails_after_new_data_sends_the_last_picture(
     serve: Serve, config: dict[str, Any], data: Data
 ) -> None:
-    """Marked as stale, with its own ETag, in every store and past the fast layer."""
+    """It is marked as stale, with its own ETag, in every store."""
     client = serve(**config, MPLSTREAM_FAST_BYTES=0)
     client.get("/plots/data")
     data.version = 2
@@ -143,9 +143,7 @@ def test_a_render_that_fails_after_the_data_changed_is_answered_with_the_last_pi
     assert client.get("/plots/data").data != good.data
 
 
-def test_the_last_picture_is_not_kept_under_the_current_url(
-    serve: Serve, data: Data
-) -> None:
+def test_the_last_picture_is_not_immutable(serve: Serve, data: Data) -> None:
     """A URL with the current version is immutable, and the fallback is not."""
     client = serve()
     client.get("/plots/data")
@@ -168,7 +166,7 @@ def test_the_last_picture_is_not_kept_under_the_current_url(
 def test_the_last_picture_is_used_within_stale_if_error(
     serve: Serve, data: Data, clock: Clock, age_s: int, status: int
 ) -> None:
-    """By its age, as every other stale picture."""
+    """Its age decides, as for any stale picture."""
     client = serve()
     client.get("/plots/data")
     data.version, data.is_broken = 2, True
@@ -179,7 +177,7 @@ def test_the_last_picture_is_used_within_stale_if_error(
 def test_without_stale_if_error_no_older_picture_is_sent(
     data: Data, plots: FigureBlueprint
 ) -> None:
-    """However young it is: its data is old."""
+    """Its data is old, however young the picture is."""
     blueprint = FigureBlueprint("strict", __name__)
 
     @blueprint.figure_route(
@@ -198,10 +196,10 @@ def test_without_stale_if_error_no_older_picture_is_sent(
     assert client.get("/strict").status_code == 500
 
 
-def test_nobody_gets_the_last_picture_of_another_user(
+def test_no_user_gets_the_last_picture_of_another(
     serve: Serve, config: dict[str, Any], data: Data
 ) -> None:
-    """The way to the newest picture has the injected values in it."""
+    """The key of the newest picture covers the injected values."""
     client = serve(**config)
     assert client.get("/plots/data", headers={"X-User": "ann"}).status_code == 200
     data.version, data.is_broken = 2, True
@@ -215,7 +213,7 @@ def test_nobody_gets_the_last_picture_of_another_user(
 def test_an_invalidated_picture_is_not_the_last_good_one(
     serve: Serve, config: dict[str, Any], data: Data, plots: FigureBlueprint
 ) -> None:
-    """It is as if it had never been."""
+    """An invalidation also drops it as a fallback."""
     client = serve(**config)
     client.get("/plots/data")
     with client.application.app_context():
@@ -227,7 +225,7 @@ def test_an_invalidated_picture_is_not_the_last_good_one(
 def test_a_version_may_go_back(
     serve: Serve, config: dict[str, Any], data: Data
 ) -> None:
-    """What is fresh is still a hit, and the newest render is the last good one."""
+    """A fresh picture is still a hit, and the newest render is the fallback."""
     client = serve(**config)
     bodies = []
     for data.version in (1, 2, 1):
@@ -247,10 +245,10 @@ def test_a_version_may_go_back(
         pytest.param(5, id="number"),
     ],
 )
-def test_a_damaged_way_to_the_last_picture_leads_nowhere(
+def test_a_damaged_pointer_to_the_last_picture_is_ignored(
     serve: Serve, data: Data, text: object
 ) -> None:
-    """An error, and no picture of something else."""
+    """The response is the error, not another picture."""
     client = serve()
     client.get("/plots/data")
     (series,) = (
@@ -263,8 +261,8 @@ def test_a_damaged_way_to_the_last_picture_leads_nowhere(
     assert client.get("/plots/data").status_code == 500
 
 
-def test_the_way_to_a_picture_is_bound_to_its_series() -> None:
-    """Copied to another series, such as another user's, it is none."""
+def test_the_pointer_to_a_picture_is_bound_to_its_series() -> None:
+    """A pointer copied to another series, such as another user's, is ignored."""
     text = Newest("0123", 1.5).to_text("ann")
     assert Newest.from_text("ann", text) == Newest("0123", 1.5)
     assert Newest.from_text("bob", text) is None
@@ -274,7 +272,7 @@ def test_the_way_to_a_picture_is_bound_to_its_series() -> None:
 
 
 def lifetimes_s(client: FlaskClient) -> list[int]:
-    """Seconds that each picture stays in Redis, in order."""
+    """Return the seconds that each picture stays in Redis, in order."""
     backend = backend_of(client.application)
     server = backend._write_client
     prefix = f"{backend._get_prefix()}{PREFIX}"
@@ -287,7 +285,7 @@ def lifetimes_s(client: FlaskClient) -> list[int]:
 def test_superseded_pictures_leave_redis(
     serve: Serve, redis_port: int, data: Data, clock: Clock
 ) -> None:
-    """Within ``max_age`` and ``stale_while_revalidate``; one stays for errors."""
+    """The older ones leave when they may not be sent; one stays for errors."""
     client = serve(**redis_config(redis_port))
     for data.version in range(20):
         assert client.get("/plots/data").status_code == 200
@@ -301,7 +299,7 @@ def test_superseded_pictures_leave_redis(
 def test_a_picture_that_is_superseded_late_leaves_at_once(
     serve: Serve, config: dict[str, Any], data: Data, clock: Clock
 ) -> None:
-    """The rest of its life may be none."""
+    """The rest of its lifetime may be 0."""
     client = serve(**config)
     client.get("/plots/data")
     backend = backend_of(client.application)
@@ -322,7 +320,7 @@ def test_a_picture_that_is_superseded_late_leaves_at_once(
 def test_a_render_that_ends_late_supersedes_no_newer_data(
     serve: Serve, config: dict[str, Any], data: Data, clock: Clock
 ) -> None:
-    """It began before the newer one, which stays for as long, and for errors."""
+    """It began before the newer one, which keeps its lifetime."""
     client = serve(**config, MPLSTREAM_FAST_BYTES=0)
     app = client.application
     newer: list[bytes] = []
@@ -347,7 +345,7 @@ def test_a_render_that_ends_late_supersedes_no_newer_data(
 def test_two_processes_that_race_leave_one_long_lived_picture(
     serve: Serve, redis_port: int, data: Data
 ) -> None:
-    """Each new picture shortens exactly the life of the one before it."""
+    """Each new picture shortens only the lifetime of the previous one."""
     apps = [serve(**redis_config(redis_port)).application for _ in range(2)]
     lock, wave = threading.Lock(), threading.Barrier(4)
 
