@@ -1,4 +1,4 @@
-"""Caches that cannot be made, and those that Flask-Caching makes badly."""
+"""Caches with invalid settings, and the safe settings of this package's caches."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ UNKNOWN = [
 
 
 @pytest.mark.parametrize(("name", "hint"), UNKNOWN)
-def test_an_unknown_cache_type_is_refused_at_registration(
+def test_an_unknown_cache_type_is_rejected_at_registration(
     serve: Serve, name: object, hint: str
 ) -> None:
     """The message names the setting, its value and the nearest one."""
@@ -58,7 +58,7 @@ def test_an_unknown_cache_type_is_refused_at_registration(
     assert repr(name) in str(raised.value)
 
 
-def test_an_unknown_cache_type_that_is_set_later_blames_no_figure(
+def test_an_unknown_cache_type_that_is_set_later_is_rejected(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The first use raises, and the figure function does not run."""
@@ -86,7 +86,7 @@ def test_an_unknown_cache_type_that_is_set_later_blames_no_figure(
 def test_a_missing_package_is_named_with_its_extra(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, kind: str, extra: str
 ) -> None:
-    """When the blueprint is registered, and not by each picture."""
+    """Registering the blueprint raises, not each picture."""
     monkeypatch.setattr(cache_setup, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=rf"Install flask-mplstream\[{extra}\]"):
         serve(CACHE_TYPE=kind)
@@ -138,10 +138,10 @@ def test_a_missing_package_is_named_with_its_extra(
         ),
     ],
 )
-def test_settings_that_cannot_work_are_refused_at_first_use(
+def test_unusable_settings_are_rejected_at_first_use(
     serve: Serve, config: dict[str, Any], said: str
 ) -> None:
-    """With the setting's own message, and every time."""
+    """Every use raises, with the setting's own message."""
     client = serve(PROPAGATE_EXCEPTIONS=True, **config)
     for _ in range(2):
         with pytest.raises(ConfigError, match=said):
@@ -162,7 +162,7 @@ def test_settings_that_cannot_work_are_refused_at_first_use(
 def test_flask_caching_does_not_warn(
     serve: Serve, renders: Counter, kind: dict[str, Any], rendered: int
 ) -> None:
-    """Warnings are errors in this test, and would fail the picture."""
+    """Warnings are errors in this test and would fail the picture."""
     client = serve(CACHE_SERIALIZER=BytesSerializer, **kind)
     for _ in range(2):
         assert client.get("/plots/walk").status_code == 200
@@ -174,7 +174,7 @@ def test_flask_caching_does_not_warn(
 
 @pytest.fixture
 def serve(serve: Serve) -> Iterator[Serve]:
-    """As everywhere; the breaker's thread ends with the test."""
+    """Make an app, and end its breaker's thread."""
     clients: list[FlaskClient] = []
 
     def make(**config: Any) -> FlaskClient:
@@ -190,7 +190,7 @@ def serve(serve: Serve) -> Iterator[Serve]:
 def test_a_folder_that_cannot_be_made_is_a_cache_that_is_down(
     serve: Serve, tmp_path: Path, renders: Counter, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Pictures are sent, one line is logged, and it is used once it can be made."""
+    """Pictures are sent, one line is logged, and the folder is used later."""
     blocker = tmp_path / "file"
     blocker.touch()
     client = serve(CACHE_TYPE="FileSystemCache", CACHE_DIR=str(blocker / "cache"))
@@ -210,7 +210,7 @@ def test_a_folder_that_cannot_be_made_is_a_cache_that_is_down(
 def test_a_folder_that_is_not_writable_costs_renders_only(
     serve: Serve, caplog: pytest.LogCaptureFixture, mode: int
 ) -> None:
-    """Neither a wait for permission nor a traceback for each picture."""
+    """No picture waits for permission or logs a traceback."""
     if os.geteuid() != 0:
         pytest.skip("becoming another user needs root")
     with TemporaryDirectory() as parent:
@@ -238,7 +238,7 @@ THRESHOLD, MADE = 20, 15
 
 
 def packages_own(folder: Path) -> dict[str, Any]:
-    """Settings from which this package makes the cache."""
+    """Return settings from which this package makes the cache."""
     return {
         "CACHE_TYPE": "FileSystemCache",
         "CACHE_DIR": str(folder),
@@ -251,7 +251,7 @@ def packages_own(folder: Path) -> dict[str, Any]:
 def test_a_folder_keeps_its_number_of_files_over_many_starts(
     serve: Serve, tmp_path: Path, is_apps_own: bool
 ) -> None:
-    """Six processes one after the other, each with more pictures."""
+    """Six processes, one after the other, add pictures."""
     for start in range(6):
         config = packages_own(tmp_path)
         client = serve(**({} if is_apps_own else config))
@@ -263,8 +263,8 @@ def test_a_folder_keeps_its_number_of_files_over_many_starts(
     assert THRESHOLD / 2 < len(list(tmp_path.iterdir())) <= THRESHOLD + 2
 
 
-def test_the_packages_file_cache_reads_what_is_there(tmp_path: Path) -> None:
-    """It is a FileSystemCache, in a folder that others wrote."""
+def test_the_package_s_file_cache_reads_present_files(tmp_path: Path) -> None:
+    """It is a FileSystemCache in a folder that others wrote."""
     first, second = (FileCache(str(tmp_path)) for _ in range(2))
     assert first.set("a", b"1")
     assert second.get("a") == b"1"

@@ -1,4 +1,4 @@
-"""Leases: one leader among processes. And values in a store without pickle."""
+"""Leases: one leader among processes. The serializer without pickle."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ SERVERS = [
 
 @pytest.fixture(params=["filesystem", *SERVERS])
 def two(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[Leases]]:
-    """The leases of two processes that share a backend."""
+    """Return the leases of two processes that share a backend."""
     config: dict[str, Any]
     if request.param == "filesystem":
         config = {"CACHE_TYPE": "FileSystemCache", "CACHE_DIR": str(tmp_path / "c")}
@@ -65,7 +65,7 @@ def two(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[Leases]
 
 
 def test_one_leads_at_a_time(two: list[Leases]) -> None:
-    """The other is told at once, and leads when the first is done."""
+    """The other leads when the first lease is released."""
     first, second = two
     assert first.is_shared
     release = first.acquire("0123")
@@ -103,7 +103,7 @@ def test_a_file_lease_leaves_no_file(tmp_path: Path) -> None:
 def test_a_cache_in_the_folder_of_the_process_has_its_locks_beside_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """``CACHE_DIR = "."`` is a folder with a name, too."""
+    """``CACHE_DIR = "."`` has a name and a parent."""
     (tmp_path / "c").mkdir()
     monkeypatch.chdir(tmp_path / "c")
     release = choose_leases(
@@ -125,12 +125,12 @@ class Lonely:
         self.temporary.mkdir()
 
     def leases(self) -> FileLeases:
-        """Those of one process."""
+        """Return the leases of one process."""
         return FileLeases(self.beside)
 
     @property
     def folders(self) -> list[Path]:
-        """What was made for locks instead."""
+        """The folders that were made for locks instead."""
         return list(self.temporary.iterdir())
 
 
@@ -147,7 +147,7 @@ REFUSALS = [
 def lonely(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Lonely:
-    """The tests may run as root, who may do everything."""
+    """Refuse to make the folder, even for root."""
     made = Lonely(tmp_path)
     mkdir = Path.mkdir
 
@@ -161,8 +161,8 @@ def lonely(
     return made
 
 
-def test_locks_may_be_in_a_temporary_folder_of_the_users_own(lonely: Lonely) -> None:
-    """Nobody else can take one, and hold up our renders."""
+def test_locks_may_be_in_a_temporary_folder_of_the_user(lonely: Lonely) -> None:
+    """Other users cannot take a lock in it and delay renders."""
     release = lonely.leases().acquire("0123")
     assert release is not None
     (folder,) = lonely.folders
@@ -172,7 +172,7 @@ def test_locks_may_be_in_a_temporary_folder_of_the_users_own(lonely: Lonely) -> 
 
 
 def test_two_processes_find_the_same_temporary_folder(lonely: Lonely) -> None:
-    """One leads at a time, there as well."""
+    """One process leads at a time there as well."""
     first, second = lonely.leases(), lonely.leases()
     release = first.acquire("0123")
     assert release is not None
@@ -184,7 +184,7 @@ def test_two_processes_find_the_same_temporary_folder(lonely: Lonely) -> None:
 
 
 def test_two_caches_have_two_temporary_folders(lonely: Lonely) -> None:
-    """A picture of one app holds up none of another."""
+    """A picture of one app delays none of another."""
     release = lonely.leases().acquire("0123")
     assert release is not None
     lonely.beside = lonely.beside.with_name("d.locks")
@@ -196,16 +196,16 @@ def test_two_caches_have_two_temporary_folders(lonely: Lonely) -> None:
 
 
 def be(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
-    """Be somebody else, as far as *names* of :mod:`os` tell."""
+    """Set the user ids that *names* of :mod:`os` return to those of another user."""
     somebody_else = os.geteuid() + 1
     for name in names:
         monkeypatch.setattr(os, name, lambda: somebody_else)
 
 
-def test_a_temporary_folder_of_somebody_else_is_refused(
+def test_a_temporary_folder_of_another_user_is_rejected(
     lonely: Lonely, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who made it could stop our renders, or put links into it."""
+    """Its owner could stop renders or put links into it."""
     be(monkeypatch, "getuid", "geteuid")
     with pytest.raises(OSError, match=r"\[Errno"):
         lonely.leases().acquire("0123")
@@ -216,7 +216,7 @@ def test_a_temporary_folder_of_somebody_else_is_refused(
 def test_the_temporary_folder_is_the_effective_users(
     lonely: Lonely, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Files belong to who the process is now, not to who started it."""
+    """The effective user of the process owns its files."""
     be(monkeypatch, "getuid")
     release = lonely.leases().acquire("0123")
     assert release is not None
@@ -226,10 +226,10 @@ def test_the_temporary_folder_is_the_effective_users(
 # --- Renewing and giving back ----------------------------------------------
 
 
-def test_a_lease_that_cannot_be_renewed_is_still_given_back(
+def test_a_lease_that_cannot_be_renewed_is_still_released(
     redis_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where there is no thread to be had, it is a short one."""
+    """Without a thread to renew it, the lease is short."""
 
     def refuse(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -268,7 +268,7 @@ def test_a_lease_is_renewed_while_the_render_runs(
 def test_a_renewal_that_fails_is_tried_again_soon(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Before the lease runs out, and not only when the next one is due."""
+    """It is tried again before the lease expires."""
     monkeypatch.setattr(cross_process_lease, "RENEW_S", 0.01)
     monkeypatch.setattr(cross_process_lease, "RETRY_S", 0.01)
     tried, again = [], threading.Event()
@@ -303,7 +303,7 @@ def test_a_lease_that_was_lost_is_not_renewed(monkeypatch: pytest.MonkeyPatch) -
 def test_the_connection_of_a_renewal_is_closed(
     memcached_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With its thread, and not when the collector finds it."""
+    """Its thread closes it, not the garbage collector."""
     monkeypatch.setattr(cross_process_lease, "RENEW_S", 0.01)
     servers = [f"127.0.0.1:{memcached_port}"]
     config = {"CACHE_TYPE": "MemcachedCache", "CACHE_MEMCACHED_SERVERS": servers}
@@ -329,7 +329,7 @@ def test_the_connection_of_a_renewal_is_closed(
 def test_a_process_that_was_suspended_takes_its_lease_back_if_it_is_free(
     redis_port: int, is_taken: bool
 ) -> None:
-    """It never renews or gives back the lease of another one."""
+    """It never renews or releases the lease of another process."""
     backends = [
         backend_of({"CACHE_TYPE": "RedisCache", "CACHE_REDIS_PORT": redis_port})
         for _ in range(2)
@@ -356,10 +356,10 @@ def test_a_process_that_was_suspended_takes_its_lease_back_if_it_is_free(
         backend._write_client.close()
 
 
-def test_a_lease_of_memcached_is_renewed_while_it_is_its_own(
+def test_a_lease_in_memcached_is_renewed_by_its_holder_only(
     memcached_port: int,
 ) -> None:
-    """And never one that another process has by now."""
+    """A process never renews or deletes the lease of another."""
     servers = [f"127.0.0.1:{memcached_port}"]
     config = {"CACHE_TYPE": "MemcachedCache", "CACHE_MEMCACHED_SERVERS": servers}
     backend = backend_of(config)
@@ -378,7 +378,7 @@ def test_a_lease_of_memcached_is_renewed_while_it_is_its_own(
 
 
 def test_a_process_alone_always_leads() -> None:
-    """Its flights are enough, and there is nothing to give back."""
+    """A lone process needs no lease besides its flights."""
     leases = choose_leases(backend_of({"CACHE_TYPE": "SimpleCache"}))
     assert isinstance(leases, ProcessLeases)
     assert not leases.is_shared
@@ -386,8 +386,8 @@ def test_a_process_alone_always_leads() -> None:
     assert leases.acquire("a")
 
 
-def test_a_lease_that_cannot_be_given_back_is_no_error_of_the_render() -> None:
-    """It runs out by itself."""
+def test_an_error_at_the_release_is_not_the_render_s() -> None:
+    """The lease expires by itself."""
 
     def fails() -> None:
         raise ConnectionError
@@ -401,7 +401,7 @@ def test_a_lease_that_cannot_be_given_back_is_no_error_of_the_render() -> None:
 
 @given(st.one_of(st.binary(), st.text(), st.integers()))
 def test_plain_values_come_back(value: Any) -> None:
-    """In memory and through a file."""
+    """They are equal in memory and through a file."""
     serializer = BytesSerializer()
     assert serializer.loads(serializer.dumps(value)) == value
     file = BytesIO()
@@ -412,7 +412,7 @@ def test_plain_values_come_back(value: Any) -> None:
 
 @given(st.binary(max_size=100))
 def test_any_bytes_are_read_without_an_error(stored: bytes) -> None:
-    """What is not ours is nothing."""
+    """Foreign bytes give ``None`` or a plain value."""
     BytesSerializer().loads(stored)
 
 
@@ -422,20 +422,20 @@ class Bomb:
 
 
 def test_a_pickle_is_never_loaded() -> None:
-    """Not even one that has cachelib's mark before it."""
+    """Not even cachelib's marker before it helps."""
     bomb = pickle.dumps(Bomb())
     for stored in (bomb, b"!" + bomb, None, b""):
         assert BytesSerializer().loads(stored) is None
 
 
-def test_other_objects_are_refused() -> None:
-    """The error says what to do."""
+def test_other_objects_are_rejected() -> None:
+    """The error names the fix."""
     with pytest.raises(TypeError, match="a cache of their own"):
         BytesSerializer().dumps({"a": 1})
 
 
 def test_redis_gives_up_soon() -> None:
-    """No waiting for ever, no trying again for seconds."""
+    """The options set short timeouts and no retries."""
     options = redis_options()
     assert options["socket_timeout"] == options["socket_connect_timeout"] == 0.25
     assert options["retry"].get_retries() == 0

@@ -81,7 +81,7 @@ def seconds_of(client: FlaskClient, url: str, body: bytes) -> float:
 
 
 def usual_seconds_of(client: FlaskClient, url: str, body: bytes) -> float:
-    """The median of a few, for the sake of a busy machine."""
+    """Return the median of a few requests, because the machine may be busy."""
     return sorted(seconds_of(client, url, body) for _ in range(5))[2]
 
 
@@ -98,7 +98,7 @@ def disconnect(backend: Any) -> None:
 
 @pytest.fixture
 def serve(serve: Serve) -> Iterator[Serve]:
-    """As everywhere, and closed at the end: connections, and the breaker's thread."""
+    """Make an app, and close its connections and its breaker at the end."""
     clients: list[FlaskClient] = []
 
     def make(**config: Any) -> FlaskClient:
@@ -145,12 +145,12 @@ def pause(redis: Server) -> None:
 
 
 def wait(_: Server) -> None:
-    """Redis goes on by itself."""
+    """Let Redis resume by itself."""
 
 
 @pytest.fixture
 def redis() -> Iterator[RedisServer]:
-    """A Redis of this test alone, to be ill-treated."""
+    """Return a Redis for this test alone."""
     with RedisServer() as redis:
         yield redis
 
@@ -170,7 +170,7 @@ def test_redis_that_is_gone_costs_one_wait_and_no_request(
     fail: Callable[[Server], None],
     heal: Callable[[Server], None],
 ) -> None:
-    """The first request finds out, the others do not ask, and it comes back."""
+    """The first request notices, the others skip Redis, and it is used again later."""
     client = serve(
         CACHE_TYPE="RedisCache", CACHE_REDIS_PORT=redis.port, MPLSTREAM_FAST_BYTES=0
     )
@@ -196,7 +196,7 @@ def test_redis_may_go_under_load(
     fail: Callable[[Server], None],
     heal: Callable[[Server], None],
 ) -> None:
-    """In the middle of anything: reading, rendering, storing, holding the lease."""
+    """Redis may fail during reads, renders, writes and leases."""
     client = serve(
         CACHE_TYPE="RedisCache", CACHE_REDIS_PORT=redis.port, MPLSTREAM_FAST_BYTES=0
     )
@@ -265,7 +265,7 @@ def test_a_lease_that_a_resumed_redis_grants_expires(
 def test_redis_may_stop_during_a_render(
     plots: FigureBlueprint, serve: Serve, redis: RedisServer
 ) -> None:
-    """Storing and giving the lease back fail, each within its short timeout."""
+    """Storing and releasing the lease fail, each within a short timeout."""
 
     @plots.figure_route("/stops")
     def stops() -> Figure:
@@ -289,7 +289,7 @@ def test_redis_may_stop_during_a_render(
 def test_hits_of_the_fast_layer_outlive_redis(
     serve: Serve, redis: RedisServer, renders: Counter
 ) -> None:
-    """What this process has in its memory needs no server and no render."""
+    """A picture in this process's memory needs no server and no render."""
     client = serve(CACHE_TYPE="RedisCache", CACHE_REDIS_PORT=redis.port)
     body = client.get("/plots/walk").data
     redis.kill()
@@ -302,7 +302,7 @@ def test_hits_of_the_fast_layer_outlive_redis(
 def test_a_redis_that_is_full_is_still_read(
     serve: Serve, renders: Counter, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What it has is a hit; what it refuses is sent, counted, and logged once."""
+    """Stored pictures are hits; rejected ones are sent, counted and logged once."""
     with RedisServer("--maxmemory-policy", "noeviction") as redis:
         client = serve(
             CACHE_TYPE="RedisCache", CACHE_REDIS_PORT=redis.port, MPLSTREAM_FAST_BYTES=0
@@ -350,7 +350,7 @@ def test_a_redis_that_refuses_to_write_is_not_down(
     how: dict[str, str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """It is read, no lease is missed, few lines are logged, and none flaps."""
+    """Reads continue, leases are free, and the log has few lines."""
     client = serve(
         CACHE_TYPE="RedisCache", CACHE_REDIS_PORT=redis.port, MPLSTREAM_FAST_BYTES=0
     )
@@ -367,10 +367,10 @@ def test_a_redis_that_refuses_to_write_is_not_down(
 @pytest.mark.keeps_threads  # The library's own, where it counts in memory.
 @pytest.mark.usefixtures("walk")
 @pytest.mark.parametrize("how", REFUSALS)
-def test_a_budget_is_kept_here_while_redis_takes_no_count(
+def test_a_budget_is_counted_locally_while_redis_rejects_writes(
     serve: Serve, redis: RedisServer, how: dict[str, str]
 ) -> None:
-    """A refusal does not switch it off, nor the cache."""
+    """A rejected write switches off neither the budget nor the cache."""
     client = serve(
         CACHE_TYPE="RedisCache",
         CACHE_REDIS_PORT=redis.port,
@@ -389,10 +389,10 @@ def test_a_budget_is_kept_here_while_redis_takes_no_count(
 
 
 @pytest.mark.usefixtures("walk")
-def test_a_redis_that_wants_a_password_is_down(
+def test_a_redis_that_requires_a_password_is_down(
     serve: Serve, redis: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It answers nothing else; the one line in the log says so."""
+    """It answers no command; one line in the log says so."""
     with Redis(port=redis.port) as server:
         server.config_set("requirepass", "secret")
         with caplog.at_level(logging.WARNING, "flask_mplstream"):
@@ -409,7 +409,7 @@ def test_a_redis_that_wants_a_password_is_down(
 def test_a_backend_that_comes_and_goes_is_logged_once(
     serve: Serve, walk: None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Such as a Redis whose connections end all the time."""
+    """A Redis may drop its connections again and again."""
     breaker = store_of(serve()).breaker
     with caplog.at_level(logging.WARNING, "flask_mplstream"):
         for _ in range(3):
@@ -428,7 +428,7 @@ def test_a_backend_that_comes_and_goes_is_logged_once(
 
 
 def tokens_in(client: FlaskClient) -> list[str]:
-    """The keys of the tokens in Redis, as the backend names them."""
+    """Return the keys of the tokens in Redis, as the backend names them."""
     backend = backend_of(client)
     prefix = backend._get_prefix()
     found = backend._write_client.keys(f"{prefix}mplstream:generation:*")
@@ -445,7 +445,7 @@ def test_a_lost_token_is_a_miss(
     fast_bytes: int,
     lost: int,
 ) -> None:
-    """Whichever Redis dropped, an invalidated picture does not come back."""
+    """Whichever token Redis dropped, an invalidated picture stays invalid."""
 
     @plots.figure_route("/tagged", tags=["sales"])
     def tagged(n: int = 1) -> Figure:
@@ -477,7 +477,7 @@ def test_a_lost_token_is_a_miss(
 def test_random_eviction_brings_no_old_picture_back(
     plots: FigureBlueprint, serve: Serve
 ) -> None:
-    """A Redis that drops any key, with many more pictures than it has room for."""
+    """A Redis without room may evict any key."""
     data = {"now": 0}
 
     @plots.figure_route("/data")
@@ -508,7 +508,7 @@ def test_random_eviction_brings_no_old_picture_back(
 
 
 class Bomb:
-    """Its pickle makes a file where it is loaded."""
+    """A value with a pickle that makes a file when it is loaded."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -519,10 +519,10 @@ class Bomb:
 
 @pytest.mark.usefixtures("walk")
 @pytest.mark.parametrize("kind", ["redis", "filesystem"])
-def test_a_pickled_bomb_does_not_go_off(
+def test_a_pickle_in_the_store_is_not_loaded(
     serve: Serve, request: pytest.FixtureRequest, tmp_path: Path, kind: str
 ) -> None:
-    """Who can write to the store cannot run code here; the picture replaces it."""
+    """A writer to the store cannot run code here; the picture replaces the value."""
     exploded, folder = tmp_path / "exploded", tmp_path / "cache"
     bomb = pickle.dumps(Bomb(exploded))
     config: dict[str, Any] = {"MPLSTREAM_FAST_BYTES": 0}
@@ -558,7 +558,7 @@ NAMES = ("figure walk",)
 
 @pytest.fixture
 def stored(tmp_path: Path) -> Iterator[tuple[Store, Entry, Path]]:
-    """A store of files with one entry, which nothing else is beside."""
+    """A store with one entry in an otherwise empty folder."""
     app = Flask(__name__)
     cache = Cache(
         app,
@@ -593,7 +593,7 @@ def test_a_flipped_bit_is_never_served(
     stored: tuple[Store, Entry, Path],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Any random bits of a file: the entry or a miss, and no exception."""
+    """A file with any flipped bit is the entry or a miss."""
     caplog.set_level(logging.CRITICAL)
     flips = 10_000 if request.config.getoption("--sweep") else 1000
     store, entry, path = stored
@@ -620,7 +620,7 @@ def test_a_flipped_bit_is_never_served(
 def test_a_process_that_is_killed_while_it_writes_tears_nothing(
     request: pytest.FixtureRequest, stored: tuple[Store, Entry, Path]
 ) -> None:
-    """After each kill the old entry or a new one, whole; what is left is swept."""
+    """Each kill leaves a whole entry; unfinished files are removed."""
     kills = 100 if request.config.getoption("--sweep") else 20
     store, entry, path = stored
     folder, generator = path.parent, random.Random(3)
@@ -643,7 +643,7 @@ def test_a_process_that_is_killed_while_it_writes_tears_nothing(
 def test_a_file_that_is_cut_is_never_served(
     stored: tuple[Store, Entry, Path], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """At every length; one that goes on is not served either."""
+    """A file that is too short or too long is a miss."""
     caplog.set_level(logging.CRITICAL)
     store, _, path = stored
     whole = path.read_bytes()
@@ -669,7 +669,7 @@ def file_client(serve: Serve, walk: None, tmp_path: Path) -> FlaskClient:
 def test_damaged_files_are_replaced(
     file_client: FlaskClient, tmp_path: Path, renders: Counter, seed: int
 ) -> None:
-    """Whatever the folder holds: a render, and a hit after it."""
+    """Damaged files cause one render, and a hit after it."""
     body, generator = file_client.get("/plots/walk").data, random.Random(seed)
     for path in (tmp_path / "cache").iterdir():
         path.write_bytes(b"\0\0\0\0" + generator.randbytes(generator.randrange(100)))
@@ -686,7 +686,7 @@ UNREADABLE = b"\x82\x05."
 def test_a_value_that_cannot_be_read_is_one_miss(
     plots: FigureBlueprint, serve: Serve, tmp_path: Path
 ) -> None:
-    """In a cache of the app's own, which raises: others stay hits, it is replaced."""
+    """In the app's own cache, which raises, other values stay hits."""
     with pytest.raises(ValueError, match="unregistered extension"):
         pickle.loads(UNREADABLE)
     client = serve(MPLSTREAM_FAST_BYTES=0)
@@ -724,7 +724,7 @@ def test_a_damaged_count_of_files_does_not_end_caching(
 def test_a_folder_that_is_deleted_is_made_again(
     file_client: FlaskClient, tmp_path: Path
 ) -> None:
-    """Somebody cleans up while the app runs: the next picture is kept again."""
+    """If the folder is deleted while the app runs, the next picture is stored."""
     body = file_client.get("/plots/walk").data
     for folder in tmp_path.iterdir():
         shutil.rmtree(folder)
@@ -735,7 +735,7 @@ def test_a_folder_that_is_deleted_is_made_again(
 
 @contextmanager
 def small_disk(folder: Path) -> Iterator[bool]:
-    """A file system of 300 KiB at *folder*; whether this user may have one."""
+    """Mount a file system of 300 KiB at *folder*; yield whether this user may."""
     folder.mkdir()
     program = shutil.which("mount") or "mount"
     command = [program, "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)]
@@ -793,7 +793,7 @@ def break_disk(folder: Path, fault: int | None) -> None:
 
 @pytest.mark.usefixtures("walk")
 @pytest.mark.parametrize("fault", [errno.ENOSPC, errno.EROFS], ids=["full", "ro"])
-def test_a_disk_that_takes_nothing_costs_renders_only(
+def test_a_full_disk_costs_renders_only(
     serve: Serve,
     tmp_path: Path,
     disk: Callable[[int | None], None],
@@ -801,7 +801,7 @@ def test_a_disk_that_takes_nothing_costs_renders_only(
     renders: Counter,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """What is on it is still a hit; nothing is left on it; it recovers."""
+    """Stored pictures stay hits, no unfinished file stays, and it recovers."""
     folder = tmp_path / "disk" / "cache"
     client = serve(
         CACHE_TYPE="FileSystemCache", CACHE_DIR=str(folder), MPLSTREAM_FAST_BYTES=0
@@ -829,7 +829,7 @@ def test_a_disk_that_takes_nothing_costs_renders_only(
 
 @pytest.fixture
 def memcached() -> Iterator[MemcachedServer]:
-    """A Memcached of this test alone."""
+    """Return a Memcached for this test alone."""
     with MemcachedServer() as memcached:
         yield memcached
 
@@ -851,7 +851,7 @@ def test_a_picture_over_memcacheds_limit_is_sent(
     fast_bytes: int,
     rendered: int,
 ) -> None:
-    """It is counted, logged once, and kept in the fast layer, if there is one."""
+    """It is counted, logged once and kept in a fast layer."""
     config = memcached_config(memcached.port)
     client = serve(MPLSTREAM_FAST_BYTES=fast_bytes, **config)
     with caplog.at_level(logging.WARNING, "flask_mplstream"):
@@ -867,7 +867,7 @@ def test_a_picture_over_memcacheds_limit_is_sent(
 def test_memcached_that_is_killed_costs_renders_only(
     serve: Serve, memcached: MemcachedServer
 ) -> None:
-    """Nobody waits for a lease that no server can give."""
+    """No request waits for a lease that no server can give."""
     client = serve(MPLSTREAM_FAST_BYTES=0, **memcached_config(memcached.port))
     body = client.get("/plots/walk").data
     assert is_hit(client, "/plots/walk")
@@ -883,7 +883,7 @@ def test_memcached_that_is_stopped_costs_one_wait_and_no_request(
     memcached: MemcachedServer,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """In whichever thread; the log says that it is down, and it comes back."""
+    """This holds in every thread; the log reports it, and it is used again."""
     client = serve(MPLSTREAM_FAST_BYTES=0, **memcached_config(memcached.port))
     body, breaker = client.get("/plots/walk").data, store_of(client).breaker
     assert is_hit(client, "/plots/walk")
@@ -916,7 +916,7 @@ def test_a_lost_token_of_memcached_is_a_miss(
     memcached: MemcachedServer,
     renders: Counter,
 ) -> None:
-    """Its parts for small and for large values are full at different times."""
+    """Its slabs for small and for large values fill up at different times."""
     client = serve(MPLSTREAM_FAST_BYTES=0, **memcached_config(memcached.port))
     backend, added = backend_of(client), []
     add = backend.add
@@ -951,14 +951,14 @@ class HeldClock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> HeldClock:
-    """The time of day, which somebody can set."""
+    """Replace the time of day by one that the test sets."""
     held = HeldClock(1_800_000_000.0)
     monkeypatch.setattr(state_module, "clock", held)
     return held
 
 
 def hold_timer(client: FlaskClient) -> HeldClock:
-    """Time as it passes for what this process keeps: no clock of day."""
+    """Replace the monotonic clock of what this process keeps."""
     timer, store = HeldClock(1000.0), store_of(client)
     holders: list[Any] = [store, store.backend, store._fast]
     for holder in holders:
@@ -968,7 +968,7 @@ def hold_timer(client: FlaskClient) -> HeldClock:
 
 
 def expire_pictures(folder: Path) -> None:
-    """As cachelib would, by a clock that is not in hand."""
+    """Expire pictures as cachelib would, by the test's clock."""
     for path in folder.iterdir():
         if MAGIC in path.read_bytes():
             path.unlink()
@@ -1004,7 +1004,7 @@ def test_the_clock_may_be_set(
     kind: str | None,
     jump_s: float,
 ) -> None:
-    """Pictures, with lifetimes that can be; one of unknown age is rendered again."""
+    """A picture of unknown age is rendered again."""
     config = {"CACHE_TYPE": kind, "CACHE_DIR": str(tmp_path)} if kind else {}
     client = serve(**config)
     assert max_age_of(client) == 60
@@ -1021,7 +1021,7 @@ def test_the_clock_may_be_set(
 def test_clocks_of_two_machines_may_differ_a_little(
     serve: Serve, clock: HeldClock, renders: Counter
 ) -> None:
-    """A picture from a few seconds ahead is new."""
+    """A picture from a few seconds ahead is fresh."""
     client = serve()
     max_age_of(client)
     clock.now -= 4
@@ -1038,7 +1038,7 @@ def test_a_clock_set_back_revives_nothing(
     renders: Counter,
     kind: str | None,
 ) -> None:
-    """What this process keeps goes after ``max_age`` and stale windows of real time."""
+    """Copies in memory expire by the monotonic clock."""
     config = {"CACHE_TYPE": kind, "CACHE_DIR": str(tmp_path)} if kind else {}
     client = serve(**config)
     timer = hold_timer(client)
@@ -1054,10 +1054,10 @@ def test_a_clock_set_back_revives_nothing(
 
 
 @pytest.mark.usefixtures("walk")
-def test_a_copy_of_anothers_picture_is_not_kept_for_ever(
+def test_a_copy_of_another_process_s_picture_expires(
     serve: Serve, clock: HeldClock, tmp_path: Path, renders: Counter
 ) -> None:
-    """What another process rendered goes as well, by time as it passes."""
+    """A copy of another process's picture expires by the monotonic clock too."""
     config = {"CACHE_TYPE": "FileSystemCache", "CACHE_DIR": str(tmp_path)}
     serve(**config).get("/plots/walk")
     client = serve(**config)
@@ -1073,7 +1073,7 @@ def test_a_copy_of_anothers_picture_is_not_kept_for_ever(
 def test_a_clock_set_back_does_not_keep_an_error(
     plots: FigureBlueprint, serve: Serve, clock: HeldClock
 ) -> None:
-    """``error_backoff`` is a second, and not until the clock is there again."""
+    """``error_backoff`` ends after a second, even if the clock is set back."""
     calls = []
 
     @plots.figure_route("/shaky")
@@ -1093,14 +1093,14 @@ def test_a_clock_set_back_does_not_keep_an_error(
 # --- Threads that cannot be had --------------------------------------------
 
 
-def test_a_stale_picture_is_sent_where_nothing_can_renew_it(
+def test_a_stale_picture_is_sent_without_a_thread_to_renew_it(
     plots: FigureBlueprint,
     serve: Serve,
     clock: HeldClock,
     renders: Counter,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The next request renews it, once there are threads again."""
+    """The next request renews it once a thread can start."""
 
     @plots.figure_route("/data", max_age=60, stale_while_revalidate=600)
     def data() -> Figure:
@@ -1240,10 +1240,10 @@ def test_a_leader_that_is_killed_holds_nobody_up(
 # --- A figure function that raises ----------------------------------------
 
 
-def test_an_error_for_one_caller_is_nobody_elses(
+def test_an_error_for_one_caller_is_not_shared(
     plots: FigureBlueprint, serve: Serve
 ) -> None:
-    """Others who ask at the same time, for the same URL, get their pictures."""
+    """Other callers of the same URL get their pictures."""
 
     @plots.figure_route("/mine", inject={"user": lambda: session["user"]})
     def mine(user: str) -> Figure:
@@ -1272,7 +1272,7 @@ def test_an_error_for_one_caller_is_nobody_elses(
 def test_an_error_once_is_hidden_by_the_last_good_picture(
     plots: FigureBlueprint, serve: Serve, clock: HeldClock
 ) -> None:
-    """Whose render fails gets the old picture; after the backoff, a new one."""
+    """If a render fails, the old picture is sent; after the backoff, a new one."""
     widths: list[int] = [1, 0, 2]
 
     @plots.figure_route("/data", max_age=60)

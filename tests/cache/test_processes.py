@@ -38,7 +38,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.sweep]
 
 
 def figures() -> Flask:
-    """The app that the workers run; ``FLASK_…`` in the environment sets it up."""
+    """Return the app of the workers; ``FLASK_…`` in the environment configures it."""
     app = Flask(__name__)
     app.config.from_prefixed_env()
     clock = Path(app.config["CLOCK"])
@@ -71,7 +71,7 @@ def figures() -> Flask:
 
 
 class Answer(NamedTuple):
-    """What a worker said."""
+    """A worker's response."""
 
     status: int
     body: bytes
@@ -87,7 +87,7 @@ class Answer(NamedTuple):
 
 
 def ask(connection: HTTPConnection, path: str, method: str = "GET") -> Answer:
-    """One request; the connection stays with its worker."""
+    """Send one request; the connection stays with its worker."""
     connection.request(method, path)
     response = connection.getresponse()
     return Answer(
@@ -109,7 +109,7 @@ class Workers:
 
     @property
     def renders(self) -> int:
-        """Renders of all workers so far."""
+        """The renders of all workers so far."""
         return self.renders_file.stat().st_size
 
     @contextmanager
@@ -125,7 +125,7 @@ class Workers:
             return ask(connection, path)
 
     def ask_at_once(self, paths: list[str]) -> list[Answer]:
-        """Each path on a connection of its own, all at the same moment."""
+        """Request each path on a separate connection, all at the same moment."""
         start = Barrier(len(paths))
 
         def one(path: str) -> Answer:
@@ -138,7 +138,7 @@ class Workers:
 
     @contextmanager
     def connected_to_each(self) -> Iterator[list[HTTPConnection]]:
-        """A connection to each worker."""
+        """Connect to each worker."""
         with ExitStack() as stack:
             found: dict[int, HTTPConnection] = {}
             deadline = time.monotonic() + PATIENCE_S
@@ -156,7 +156,7 @@ class Workers:
 
 @contextmanager
 def gunicorn(folder: Path, *options: str, **environment: str) -> Iterator[Workers]:
-    """gunicorn with all its workers up."""
+    """Start gunicorn and wait for all its workers."""
     counted, clock = folder / "renders", folder / "clock"
     counted.touch()
     clock.touch()
@@ -170,7 +170,7 @@ def gunicorn(folder: Path, *options: str, **environment: str) -> Iterator[Worker
 
 
 def cache(kind: str, request: pytest.FixtureRequest, folder: Path) -> dict[str, str]:
-    """The environment that sets a cache of *kind* up."""
+    """Return the environment that configures a cache of *kind*."""
     if kind == "RedisCache":
         place = {"FLASK_CACHE_REDIS_PORT": str(request.getfixturevalue("redis_port"))}
         # One server for all tests: what they store must not meet.
@@ -194,7 +194,7 @@ def cache(kind: str, request: pytest.FixtureRequest, folder: Path) -> dict[str, 
 def workers(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Workers]:
-    """gunicorn, with and without ``--preload``, on what its workers share."""
+    """Start gunicorn, with and without ``--preload``, with a shared cache."""
     kind, options = request.param
     folder = tmp_path_factory.mktemp("workers")
     with gunicorn(folder, *options, **cache(kind, request, folder)) as running:
@@ -202,7 +202,7 @@ def workers(
 
 
 def test_a_crowd_of_one_key_makes_one_render(workers: Workers) -> None:
-    """40 requests, two workers, one cold key: one render, and all get it."""
+    """40 requests to two workers with a cold key cause one render."""
     before = workers.renders
     answers = workers.ask_at_once(["/walk.png?n=100"] * 40)
     assert {answer.status for answer in answers} == {200}
@@ -212,7 +212,7 @@ def test_a_crowd_of_one_key_makes_one_render(workers: Workers) -> None:
 
 
 def test_each_key_is_rendered_once(workers: Workers) -> None:
-    """Eight keys, five requests each: eight renders, each key's own."""
+    """Eight keys with five requests each cause eight renders."""
     before = workers.renders
     answers = workers.ask_at_once([f"/walk.png?n={n}" for n in list(range(8)) * 5])
     assert {answer.status for answer in answers} == {200}
@@ -223,7 +223,7 @@ def test_each_key_is_rendered_once(workers: Workers) -> None:
 
 
 def test_an_invalidation_reaches_every_worker(workers: Workers) -> None:
-    """What one worker invalidates, another renders again in bounded time."""
+    """Another worker renders again in bounded time."""
     path = "/walk.png?n=200"
     with workers.connected_to_each() as (here, there):
         old = ask(here, path).body
@@ -240,7 +240,7 @@ def test_an_invalidation_reaches_every_worker(workers: Workers) -> None:
 
 
 def test_a_stale_picture_is_sent_and_rendered_once(workers: Workers) -> None:
-    """Past ``max_age`` all get the old one at once, and one process renews it."""
+    """After ``max_age``, all get the old picture and one process renews it."""
     path = "/walk.png?n=300"
     old = workers.ask(path).body
     before = workers.renders
@@ -276,7 +276,7 @@ def children_of(pid: int) -> list[int]:
 def test_a_graceful_stop_ends_every_process(
     options: tuple[str, ...], request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    """SIGTERM in the middle of renders: answered, renewed, and nobody stays."""
+    """SIGTERM during renders: requests are answered and no process stays."""
     place = cache("FileSystemCache", request, tmp_path)
     with gunicorn(tmp_path, *options, **place) as workers:
         workers.ask("/walk.png?n=1")

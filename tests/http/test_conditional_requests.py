@@ -40,7 +40,7 @@ def verdict(outcome: Outcome) -> Verdict:
 
 
 def answer(*, etag: str = '"now"', **conditions: Any) -> Verdict:
-    """What a picture of 100 bytes that was made at ``MADE`` answers."""
+    """Return the outcome for a picture of 100 bytes from ``MADE``."""
     asked = Conditions(**conditions)
     return verdict(evaluate(asked, etag=etag, last_modified=MADE, length=LENGTH))
 
@@ -191,13 +191,13 @@ IF_RANGE: Table = [
 
 @pytest.mark.parametrize(("conditions", "expected"), WERKZEUG)
 def test_where_werkzeug_departs(conditions: Any, expected: Verdict) -> None:
-    """Each request that Werkzeug 3.1.9 answers wrongly is answered by the RFC."""
+    """Requests that Werkzeug 3.1.9 answers wrongly are answered by the RFC."""
     assert answer(**conditions) == expected
 
 
 @pytest.mark.parametrize(("conditions", "expected"), ORDER)
 def test_order(conditions: Any, expected: Verdict) -> None:
-    """Preconditions are asked in the order of section 13.2.2, Range comes last."""
+    """Preconditions are evaluated in the order of section 13.2.2, Range last."""
     assert answer(**conditions) == expected
 
 
@@ -209,7 +209,7 @@ def test_if_match(conditions: Any, expected: Verdict) -> None:
 
 @pytest.mark.parametrize(("conditions", "expected"), IF_UNMODIFIED_SINCE)
 def test_if_unmodified_since(conditions: Any, expected: Verdict) -> None:
-    """If-Unmodified-Since is 412 where the picture is newer (13.1.4)."""
+    """If-Unmodified-Since is 412 if the picture is newer (13.1.4)."""
     assert answer(**conditions) == expected
 
 
@@ -221,7 +221,7 @@ def test_if_none_match(conditions: Any, expected: Verdict) -> None:
 
 @pytest.mark.parametrize(("conditions", "expected"), IF_MODIFIED_SINCE)
 def test_if_modified_since(conditions: Any, expected: Verdict) -> None:
-    """If-Modified-Since is 304 where the picture is not newer (13.1.3)."""
+    """If-Modified-Since is 304 if the picture is not newer (13.1.3)."""
     assert answer(**conditions) == expected
 
 
@@ -259,7 +259,7 @@ NO_DATES = [
 
 @pytest.mark.parametrize("text", NO_DATES)
 def test_invalid_dates_are_ignored(text: str) -> None:
-    """What is none of the three formats of section 5.6.7 MUST be ignored (13.1.3)."""
+    """A date in none of the formats of section 5.6.7 MUST be ignored (13.1.3)."""
     assert answer(if_modified_since=text) == WHOLE
     assert answer(if_unmodified_since=text) == WHOLE
     assert answer(range="bytes=0-9", if_range=text) == WHOLE
@@ -286,7 +286,7 @@ COMPRESSED = [
 
 @pytest.mark.parametrize("tag", COMPRESSED)
 def test_the_tag_of_a_compressed_copy_revalidates_it(tag: str) -> None:
-    """The suffix that a server added counts in neither If-Match nor If-Range."""
+    """A suffix from a server counts in neither If-Match nor If-Range."""
     assert answer(if_none_match=tag) == UNCHANGED
     assert answer(if_match=tag) == FAILED
     assert answer(range="bytes=0-9", if_range=tag) == WHOLE
@@ -307,7 +307,7 @@ def test_errors_ignore_preconditions(
     serve: Callable[..., FlaskClient],
     headers: dict[str, str],
 ) -> None:
-    """Row 2: an error stays an error, whatever the request's conditions (13.2.1)."""
+    """An error stays an error, whatever the conditions (13.2.1)."""
 
     @plots.figure_route("/broken")
     def broken(x: int = 1) -> Figure:
@@ -336,7 +336,7 @@ def test_an_error_of_a_versioned_route_ignores_preconditions(
     status: int,
     field: str,
 ) -> None:
-    """``*`` does not say that there is a picture, though its tag is known (13.2.1)."""
+    """``*`` does not match a known tag without a picture (13.2.1)."""
 
     @plots.figure_route("/of", version=lambda: 1, error_backoff=0)
     def of(n: int = 1) -> Any:
@@ -388,7 +388,7 @@ ANY = st.sampled_from(["*"])
 
 
 def tag_lists(etag: str) -> st.SearchStrategy[str]:
-    """``*``, or a list that likely has the current tag, its twin, and garbage."""
+    """Draw ``*`` or a list that likely has the current tag, its twin and garbage."""
     opaque = etag.removeprefix("W/")
     lists = st.builds(str.join, GAPS, MEMBERS).map(
         lambda text: text.replace("{}", opaque)
@@ -409,7 +409,7 @@ DATES = st.sampled_from(
 
 
 def dates(last_modified: datetime) -> st.SearchStrategy[str]:
-    """A date near *last_modified* in one of the three formats, seldom garbage."""
+    """Draw a date near *last_modified* in one of the three formats, seldom garbage."""
 
     def write(choice: tuple[int, Callable[[datetime], str], tuple[str, str]]) -> str:
         seconds, write, spoil = choice
@@ -426,7 +426,7 @@ SPECS = st.sampled_from(["{}-{}"] * 8 + ["{}-", "-{}", "{}-{},{}-", "{}", "{}--{
 
 
 def ranges(length: int) -> st.SearchStrategy[str]:
-    """Mostly one byte range that begins or ends around *length*."""
+    """Draw mostly one byte range that begins or ends around *length*."""
     near = [length - 1, length, length + 1]
     number = st.sampled_from(["", "0", "1", "00", *map(str, near), "9" * 18, "9" * 19])
     return st.builds(
@@ -441,7 +441,7 @@ Request = tuple[Conditions, dict[str, Any]]
 
 @st.composite
 def requests(draw: st.DrawFn) -> Request:
-    """A likely request: preconditions, a range, or both."""
+    """Draw a likely request: preconditions, a range, or both."""
     etag, made, length = draw(ETAGS), draw(MOMENTS), draw(LENGTHS)
     values = {
         "if_match": tag_lists(etag),
@@ -462,14 +462,14 @@ def requests(draw: st.DrawFn) -> Request:
 @settings(max_examples=10 * settings().max_examples)
 @given(requests())
 def test_two_implementations_agree(request_: Request) -> None:
-    """``evaluate`` decides as the table of the oracle, for any likely request."""
+    """``evaluate`` agrees with the oracle's table for any likely request."""
     conditions, picture = request_
     assert verdict(evaluate(conditions, **picture)) == judge(conditions, **picture)
 
 
 @given(requests())
 def test_a_part_is_inside_the_picture(request_: Request) -> None:
-    """A 206 has at least one byte and none behind the end."""
+    """A 206 has at least one byte and none after the end."""
     conditions, picture = request_
     outcome = evaluate(conditions, **picture)
     if outcome.status == 206:

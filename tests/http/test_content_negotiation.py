@@ -1,4 +1,4 @@
-"""Which format an ``Accept`` header gets (RFC 9110, section 12.5.1)."""
+"""The format that an ``Accept`` header gets (RFC 9110, section 12.5.1)."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ MALFORMED = [
 def test_no_preference(
     accept: str | None, offered: list[str], expected: str | None
 ) -> None:
-    """Who states no preference gets the first format."""
+    """A request without a preference gets the first format."""
     assert chosen(accept, offered) == expected
 
 
@@ -143,19 +143,19 @@ def test_rules(accept: str, offered: list[str], expected: str | None) -> None:
 
 @pytest.mark.parametrize(("accept", "offered", "expected"), VECTORS)
 def test_vectors(accept: str, offered: list[str], expected: str | None) -> None:
-    """SVG and PDF are chosen by name, or by a wildcard where they come first."""
+    """SVG and PDF are chosen by name, or by a wildcard if they come first."""
     assert chosen(accept, offered) == expected
 
 
 @pytest.mark.parametrize(("accept", "offered", "expected"), SPELLINGS)
 def test_spellings(accept: str, offered: list[str], expected: str | None) -> None:
-    """Case, white space and parameters do not change what is meant."""
+    """Case, white space and parameters do not change the result."""
     assert chosen(accept, offered) == expected
 
 
 @pytest.mark.parametrize(("accept", "offered", "expected"), MALFORMED)
 def test_malformed(accept: str, offered: list[str], expected: str | None) -> None:
-    """A member that cannot be understood does not spoil the others."""
+    """A malformed member does not affect the others."""
     assert chosen(accept, offered) == expected
 
 
@@ -168,7 +168,7 @@ def test_malformed(accept: str, offered: list[str], expected: str | None) -> Non
     ],
 )
 def test_long_headers_accept_anything(length: int, expected: str) -> None:
-    """A header over 8 KiB is not read; it counts as no header."""
+    """A header over 8 KiB counts as no header."""
     assert chosen("image/webp".ljust(length, ","), ALL) == expected
 
 
@@ -186,7 +186,7 @@ SPACE = st.text(" \t", max_size=2)
 
 
 def quality(format: ImageFormat, preferences: Preferences) -> int:
-    """What the most specific range says, in thousandths."""
+    """Return the quality by the most specific range, in thousandths."""
     family = format.mimetype.partition("/")[0]
     given = (preferences.get(r) for r in (format.mimetype, f"{family}/*", "*/*"))
     return next((quality for quality in given if quality is not None), 0)
@@ -200,10 +200,10 @@ def spelled(preferences: Preferences, space: str = "") -> str:
 
 
 @given(PREFERENCES, OFFERS)
-def test_never_what_was_refused(
+def test_a_refused_format_is_never_chosen(
     preferences: Preferences, offered: list[ImageFormat]
 ) -> None:
-    """The result is on offer, and its quality is not zero."""
+    """The result is offered, and its quality is not zero."""
     found = negotiate(spelled(preferences), offered)
     # To an address bar a format that it does not name is not refused.
     unnamed = {"*/*": 1} if preferences.get("text/html") else {}
@@ -213,10 +213,10 @@ def test_never_what_was_refused(
 
 
 @given(PREFERENCES, OFFERS)
-def test_nothing_better_is_on_offer(
+def test_no_better_format_is_offered(
     preferences: Preferences, offered: list[ImageFormat]
 ) -> None:
-    """No format of pixels has a higher quality, or the same and comes first."""
+    """No pixel format has a higher quality, or the same and comes first."""
     assume(not preferences.get("text/html"))
     found = negotiate(spelled(preferences), offered)
     ranks = {f: (quality(f, preferences), -offered.index(f)) for f in offered}
@@ -249,5 +249,5 @@ def test_order_of_ranges_changes_nothing(
 
 @given(st.text() | st.text('image/*png;q=01.,"\\ \t'), OFFERS)
 def test_any_text(accept: str, offered: list[ImageFormat]) -> None:
-    """No text raises, and the result is on offer or ``None``."""
+    """No text raises, and the result is offered or ``None``."""
     assert negotiate(accept, offered) in [None, *offered]

@@ -1,4 +1,4 @@
-"""Header values, query strings and problems, each judged by a parser of its own."""
+"""Header values, query strings and problems, each checked by another parser."""
 
 from __future__ import annotations
 
@@ -79,12 +79,12 @@ EXTENDED = re.compile(r"UTF-8''((?:[A-Za-z0-9!#$&+.^_`|~-]|%[0-9A-F]{2})+)")
 
 
 def parameters(header: str) -> dict[str, str]:
-    """The parameters of a header as they stand; ours need no quotes."""
+    """Return the parameters of a header as written; ours need no quotes."""
     return dict(part.split("=", 1) for part in header.split("; ")[1:])
 
 
 def saved_as(header: str) -> str:
-    """The name that a browser saves under: ``filename*`` before ``filename``."""
+    """Return the name that a browser saves: ``filename*`` before ``filename``."""
     found = parameters(header)
     if "filename*" not in found:
         return found["filename"]
@@ -95,18 +95,18 @@ def saved_as(header: str) -> str:
 
 @pytest.mark.parametrize(("words", "stem"), STEMS)
 def test_file_stem(words: str, stem: str) -> None:
-    """A file name is made of letters, digits, ``.``, ``_`` and ``-`` alone."""
+    """A file name consists of letters, digits, ``.``, ``_`` and ``-``."""
     assert make_file_stem(words) == stem
 
 
 def test_file_stem_of_words() -> None:
-    """Several words are joined by dashes, empty ones are left out."""
+    """Words are joined by dashes; empty ones are left out."""
     assert make_file_stem("walk", "", "seed", "3") == "walk-seed-3"
 
 
 @given(st.lists(st.text()))
 def test_file_stem_of_any_words(words: list[str]) -> None:
-    """From any words at all: 1-80 safe characters, never hidden."""
+    """Any words give 1-80 safe characters and no hidden file."""
     assert re.fullmatch(r"[^\W_][\w.-]{0,79}", make_file_stem(*words))
 
 
@@ -127,14 +127,14 @@ def test_disposition_of_a_plain_name(disposition: str) -> None:
     ],
 )
 def test_disposition_of_a_foreign_name(stem: str, plain: str, extended: str) -> None:
-    """``filename*`` has the name in UTF-8, ``filename`` what ASCII can say of it."""
+    """``filename*`` is the name in UTF-8, ``filename`` an ASCII version."""
     header = format_content_disposition("inline", stem, PNG)
     assert parameters(header) == {"filename": plain, "filename*": extended}
 
 
 @pytest.mark.parametrize(("words", "stem"), STEMS)
 def test_disposition_arrives(words: str, stem: str) -> None:
-    """Whatever stands in the URL: the header is ASCII, and the name is read back."""
+    """The header is ASCII, and the name is read back."""
     header = format_content_disposition("inline", make_file_stem(words), PNG)
     assert header.isascii()
     assert header.isprintable()
@@ -143,7 +143,7 @@ def test_disposition_arrives(words: str, stem: str) -> None:
 
 @given(st.text(), st.sampled_from([*FORMATS.values()]))
 def test_disposition_of_any_words(words: str, format: Any) -> None:
-    """No words break the header or leave the folder that the file is saved in."""
+    """No words break the header or leave the folder of the file."""
     stem = make_file_stem(words)
     header = format_content_disposition("attachment", stem, format)
     assert header.isascii()
@@ -203,7 +203,7 @@ def test_server_timing() -> None:
     ],
 )
 def test_cache_control(max_age: int, is_private: bool, age: int, expected: str) -> None:
-    """The client may keep a picture for what is left of its freshness, and no more."""
+    """The client keeps a picture for the rest of its freshness."""
     assert (
         Policy(max_age, is_private, "same-origin").format_cache_control(age) == expected
     )
@@ -219,7 +219,7 @@ def test_cache_control(max_age: int, is_private: bool, age: int, expected: str) 
     ],
 )
 def test_vary(is_negotiated: bool, is_private: bool, expected: str | None) -> None:
-    """``Vary`` lists what the picture depends on, and is absent otherwise (12.5.5)."""
+    """``Vary`` lists the selecting headers, and is absent otherwise (12.5.5)."""
     policy = Policy(60, is_private, "same-origin")
     headers = dict(
         make_validator_headers('"a"', policy, Presentation("x", is_negotiated))
@@ -282,7 +282,7 @@ def test_longest_query() -> None:
     ],
 )
 def test_query_too_long(query: str) -> None:
-    """One more is an error of the client, told without repeating the query."""
+    """A longer query is a client error, which does not repeat the query."""
     with pytest.raises(ArgumentsError, match="too long") as caught:
         parse_query(query)
     assert [fault.value for fault in caught.value.faults] == [None]
@@ -290,7 +290,7 @@ def test_query_too_long(query: str) -> None:
 
 @given(st.text() | st.text("a%&=+;\x00\xff8CF"))
 def test_parse_any_query(query: str) -> None:
-    """Whatever a server hands over, it is texts that UTF-8 can hold."""
+    """Any query gives texts that UTF-8 can encode."""
     for pair in parse_query(query):
         assert all(isinstance(text.encode(), bytes) for text in pair)
 
@@ -315,13 +315,13 @@ def test_problem_body() -> None:
 
 @given(st.text(st.characters()), st.text(st.characters()))
 def test_problem_body_of_any_text(detail: str, instance: str) -> None:
-    """Hostile text in a URL ends in valid JSON, never in an exception."""
+    """Hostile text in a URL gives valid JSON, never an exception."""
     body = Problem(make_not_acceptable([PNG]).status, detail, {}).body(instance)
     assert json.loads(body)["status"] == 406
 
 
 def test_problem_body_with_a_lone_surrogate() -> None:
-    """Text that UTF-8 cannot hold does not break the answer."""
+    """Text that UTF-8 cannot encode does not break the response."""
     body = Problem(make_not_acceptable([PNG]).status, "a\ud800", {}).body("/\udcff")
     assert json.loads(body)["detail"] == "a?"
 
@@ -338,14 +338,14 @@ def test_problem_body_with_a_lone_surrogate() -> None:
     ],
 )
 def test_problem_of(error: MplStreamError, status: int | None) -> None:
-    """What the client did is a problem of the client; the app's own is none."""
+    """Errors of the client have a problem; errors of the app have none."""
     problem = find_problem(error)
     assert (problem and problem.status) == status
     assert problem is None or problem.detail == str(error)
 
 
 def test_problem_of_arguments() -> None:
-    """Each fault is a member of ``errors``, with the nearest name where known."""
+    """Each fault is a member of ``errors``, with the nearest name if known."""
     near = ArgumentFault("sede", None, "Unknown.", "seed", nearest="seed")
     problem = find_problem(ArgumentsError([FAULT, near]))
     assert problem is not None
@@ -360,7 +360,7 @@ def test_problem_of_arguments() -> None:
 
 
 def test_not_acceptable() -> None:
-    """A 406 lists what there is, in the order of the route (15.5.7)."""
+    """A 406 lists the offered types, in the order of the route (15.5.7)."""
     problem = make_not_acceptable([FORMATS["svg"], PNG])
     assert problem.status == 406
     assert problem.members == {"available": ["image/svg+xml", "image/png"]}
@@ -374,14 +374,14 @@ def test_not_acceptable() -> None:
     ],
 )
 def test_refusals_are_problems(problem: Problem, status: int, told: str) -> None:
-    """Row 13: a 412 and a 416 are small problems that say what there is."""
+    """A 412 and a 416 are small problems that name the current state."""
     body = json.loads(problem.body("/a"))
     assert body["status"] == status
     assert told in body["detail"]
 
 
 def test_problem_headers() -> None:
-    """Nobody keeps a problem, guesses its type or runs what is in it."""
+    """A problem is not stored, sniffed or run."""
     headers = dict(make_problem_headers(fault(), "application/problem+json"))
     assert headers["Cache-Control"] == "no-store"
     assert headers["X-Content-Type-Options"] == "nosniff"

@@ -1,4 +1,4 @@
-"""Serving: which picture comes, how often it is rendered, under which headers."""
+"""Serving: the picture, the number of renders, and the headers."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def walk(plots: FigureBlueprint, renders: Counter) -> None:
 
 
 def cache_status(response: Any) -> tuple[Any, dict[str, Any]]:
-    """The one member of ``Cache-Status``: the cache's name and its parameters."""
+    """Return the one member of ``Cache-Status``: the name and the parameters."""
     parsed: Any = http_sf.parse(
         response.headers["Cache-Status"].encode(), tltype="list"
     )
@@ -66,7 +66,7 @@ pytestmark = pytest.mark.usefixtures("walk")
 def test_one_picture_is_rendered_once(
     serve: Serve, renders: Counter, second: str
 ) -> None:
-    """Every URL that means the same picture is one key."""
+    """All URLs of a picture have one key."""
     client = serve()
     first = client.get("/plots/walk?n=3")
     again = client.get(f"/plots/walk{second}")
@@ -95,7 +95,7 @@ def test_another_picture_is_rendered_again(
 
 
 def test_shapes_have_no_scale(serve: Serve, renders: Counter) -> None:
-    """SVG is sharp at any size: every scale is the one picture."""
+    """SVG is sharp at any size: every scale is the same picture."""
     client = serve()
     assert (
         client.get("/plots/walk.svg").data
@@ -113,7 +113,7 @@ def test_scale_multiplies_the_pixels(serve: Serve) -> None:
 
 
 def test_a_picture_has_all_its_headers(serve: Serve) -> None:
-    """A 200 can be kept, revalidated, saved and embedded safely."""
+    """A 200 can be stored, revalidated, saved and embedded safely."""
     response = serve().get("/plots/walk?n=3")
     headers = dict(response.headers)
     etag = headers.pop("ETag")
@@ -135,15 +135,15 @@ def test_a_picture_has_all_its_headers(serve: Serve) -> None:
 
 
 def test_a_named_format_does_not_vary(serve: Serve) -> None:
-    """With an extension ``Accept`` selects nothing."""
+    """With an extension, ``Accept`` selects nothing."""
     client = serve()
     response = client.get("/plots/walk.png", headers={"Accept": "text/html"})
     assert response.status_code == 200
     assert "Vary" not in response.headers
 
 
-def test_a_304_has_only_what_it_must(serve: Serve, renders: Counter) -> None:
-    """The headers of RFC 9110 section 15.4.5 and how it was come by; no body."""
+def test_a_304_has_the_required_headers_only(serve: Serve, renders: Counter) -> None:
+    """A 304 has the headers of RFC 9110 section 15.4.5 and a cache status; no body."""
     client = serve()
     first = client.get("/plots/walk")
     again = client.get("/plots/walk", headers={"If-None-Match": first.headers["ETag"]})
@@ -157,7 +157,7 @@ def test_a_304_has_only_what_it_must(serve: Serve, renders: Counter) -> None:
 
 
 def test_head_is_get_without_the_body(serve: Serve) -> None:
-    """HEAD has GET's headers, those of the render aside."""
+    """HEAD has GET's headers, except those of the render."""
     client = serve()
     client.get("/plots/walk")
     get, head = client.get("/plots/walk"), client.head("/plots/walk")
@@ -166,7 +166,7 @@ def test_head_is_get_without_the_body(serve: Serve) -> None:
 
 
 def test_a_range_is_a_part_of_the_stored_bytes(serve: Serve) -> None:
-    """A 206 has the asked bytes, and says which."""
+    """A 206 has the requested bytes and their range."""
     client = serve()
     whole = client.get("/plots/walk")
     part = client.get("/plots/walk", headers={"Range": "bytes=10-19"})
@@ -187,7 +187,7 @@ def test_a_failed_precondition_carries_no_picture(serve: Serve) -> None:
 
 
 def test_other_methods_are_not_allowed(serve: Serve) -> None:
-    """405 with ``Allow``; OPTIONS tells the same."""
+    """A 405 has ``Allow``, and OPTIONS has the same."""
     client = serve()
     refused = client.post("/plots/walk")
     assert refused.status_code == 405
@@ -196,7 +196,7 @@ def test_other_methods_are_not_allowed(serve: Serve) -> None:
 
 
 def test_a_download_has_a_good_file_name(serve: Serve) -> None:
-    """The name says which picture it is, and has the extension of its format."""
+    """The name identifies the picture and has its format's extension."""
     response = serve().get("/plots/walk.svg?n=3&seed=5&_download=1")
     assert (
         response.headers["Content-Disposition"]
@@ -216,10 +216,10 @@ def test_a_download_has_a_good_file_name(serve: Serve) -> None:
         pytest.param("pdf", None, id="pdf-viewers-need-none"),
     ],
 )
-def test_a_picture_opened_directly_can_do_nothing(
+def test_a_picture_opened_directly_runs_nothing(
     serve: Serve, extension: str, policy: str | None
 ) -> None:
-    """The policy lets nothing run, and keeps an SVG's colours."""
+    """The policy runs no script and keeps an SVG's colors."""
     response = serve().get(f"/plots/walk.{extension}")
     assert response.headers.get("Content-Security-Policy") == policy
     assert response.headers["X-Content-Type-Options"] == "nosniff"
@@ -239,10 +239,10 @@ def test_max_age_counts_down(serve: Serve, clock: Clock, renders: Counter) -> No
     assert len(renders) == 2
 
 
-def test_an_age_of_0_keeps_nothing(
+def test_an_age_of_0_stores_nothing(
     plots: FigureBlueprint, serve: Serve, renders: Counter
 ) -> None:
-    """``max_age=0`` renders each time, and the browser asks each time."""
+    """``max_age=0`` renders for each request, and browsers revalidate."""
 
     @plots.figure_route("/now", max_age=0)
     def now() -> Figure:
@@ -258,7 +258,7 @@ def test_an_age_of_0_keeps_nothing(
 
 
 def test_a_bad_argument_is_a_problem(serve: Serve, renders: Counter) -> None:
-    """400 as RFC 9457 has it, naming argument, value, what is accepted, the nearest."""
+    """A 400 names argument, value, accepted values and the nearest name."""
     response = serve().get("/plots/walk?n=b&sed=1")
     assert response.status_code == 400
     assert response.mimetype == "application/problem+json"
@@ -278,7 +278,7 @@ def test_a_bad_argument_is_a_problem(serve: Serve, renders: Counter) -> None:
 
 
 def test_a_page_gets_its_problem_as_a_picture(serve: Serve) -> None:
-    """An ``<img>`` shows what is wrong, with the same status."""
+    """An ``<img>`` shows the error, with the same status."""
     response = serve().get("/plots/walk?n=b", headers={"Sec-Fetch-Dest": "image"})
     assert response.status_code == 400
     assert response.mimetype == "image/png"
@@ -289,15 +289,15 @@ def test_a_page_gets_its_problem_as_a_picture(serve: Serve) -> None:
 
 
 def test_unknown_arguments_can_be_ignored(serve: Serve, renders: Counter) -> None:
-    """With ``MPLSTREAM_UNKNOWN_ARGS = "ignore"`` they make no second picture."""
+    """With ``MPLSTREAM_UNKNOWN_ARGS = "ignore"`` they add no picture."""
     client = serve(MPLSTREAM_UNKNOWN_ARGS="ignore")
     assert client.get("/plots/walk?utm_source=x&_zz=1").status_code == 200
     assert client.get("/plots/walk?utm_source=y").status_code == 200
     assert len(renders) == 1
 
 
-def test_what_nobody_accepts_is_406(serve: Serve, renders: Counter) -> None:
-    """The problem lists what there is, and varies by ``Accept`` as well."""
+def test_no_acceptable_format_is_406(serve: Serve, renders: Counter) -> None:
+    """The problem lists the offered types, and varies by ``Accept`` too."""
     response = serve().get("/plots/walk", headers={"Accept": "text/plain"})
     assert response.status_code == 406
     assert response.headers["Vary"] == "Accept"
@@ -315,7 +315,7 @@ def test_what_nobody_accepts_is_406(serve: Serve, renders: Counter) -> None:
 def test_a_long_query_is_served_and_not_remembered(
     serve: Serve, renders: Counter, length: int, remembered: int
 ) -> None:
-    """What is kept for each URL is bounded, whatever strangers ask for."""
+    """The memory per URL is bounded, whatever clients request."""
     client = serve(MPLSTREAM_UNKNOWN_ARGS="ignore")
     query = "n=3&utm=".ljust(length, "x")
     for _ in range(2):
@@ -326,7 +326,7 @@ def test_a_long_query_is_served_and_not_remembered(
 
 
 def test_a_request_with_bad_bytes_is_answered(serve: Serve) -> None:
-    """A query string that is no UTF-8 is a 400, not an exception."""
+    """A query string that is not UTF-8 is a 400, not an exception."""
     client = serve()
     hostile = {"QUERY_STRING": "n=\xff&%ff=%00"}
     response = client.get("/plots/walk", environ_overrides=hostile)
@@ -358,7 +358,7 @@ def answers() -> Response:
 def test_an_error_is_never_stored(
     plots: FigureBlueprint, serve: Serve, function: Callable[[], Figure], status: int
 ) -> None:
-    """It goes Flask's way, the next request tries again, and nobody keeps it."""
+    """Flask handles it, the next request renders again, and no cache stores it."""
     calls = []
 
     @plots.figure_route("/bad", error_backoff=0)
@@ -375,13 +375,13 @@ def test_an_error_is_never_stored(
 
 
 @pytest.mark.parametrize("passes", [False, True], ids=["stream", "file"])
-def test_a_streamed_response_reaches_all_who_wait(
+def test_a_streamed_response_reaches_all_followers(
     plots: FigureBlueprint,
     serve: Serve,
     monkeypatch: pytest.MonkeyPatch,
     passes: bool,
 ) -> None:
-    """A stream gives once, so it is read before anybody gets it."""
+    """A stream can be read once, so it is read before it is shared."""
     waiting = Semaphore(0)
 
     class Watched(Future[Any]):
@@ -424,7 +424,7 @@ def test_an_exception_reaches_the_apps_own_handlers(
 def test_a_figure_function_sees_the_app_and_never_the_request(
     plots: FigureBlueprint, serve: Serve
 ) -> None:
-    """What is not in the key cannot be read: no picture reaches the wrong person."""
+    """No value outside the key can be read, so no picture reaches another user."""
     seen: dict[str, object] = {}
     readers: dict[str, Callable[[], object]] = {
         "request": lambda: request.args,
@@ -489,8 +489,10 @@ def test_load_runs_outside_the_gate(
     assert client.get("/plots/loaded?n=1&data=3").status_code == 400
 
 
-def test_a_loader_takes_what_it_names(plots: FigureBlueprint, serve: Serve) -> None:
-    """It need not name every argument, and its time is told."""
+def test_a_loader_takes_the_arguments_it_names(
+    plots: FigureBlueprint, serve: Serve
+) -> None:
+    """It need not name every argument, and its time is reported."""
 
     @plots.figure_route("/some", load=lambda n: n, version=lambda: 3)
     def some(data: int, n: int = 2, seed: int = 0) -> Figure:
@@ -504,7 +506,7 @@ def test_a_loader_takes_what_it_names(plots: FigureBlueprint, serve: Serve) -> N
 def test_the_version_is_part_of_the_key(
     plots: FigureBlueprint, serve: Serve, renders: Counter
 ) -> None:
-    """New data is a new picture, and the old one is there when it comes back."""
+    """New data is a new picture; the old one is a hit when it returns."""
     version = {"of": 1}
 
     @plots.figure_route("/data", version=lambda n: (version["of"], n))
@@ -519,10 +521,10 @@ def test_the_version_is_part_of_the_key(
     assert renders.calls == [1, 2]
 
 
-def test_a_version_that_names_a_memory_address_is_refused(
+def test_a_version_that_names_a_memory_address_is_rejected(
     plots: FigureBlueprint, serve: Serve
 ) -> None:
-    """Its text differs from process to process, so it can be part of no key."""
+    """Its text differs between processes, so it cannot be part of a key."""
 
     @plots.figure_route("/data", version=lambda: object())
     def data() -> Figure:
@@ -536,7 +538,7 @@ def test_a_version_that_names_a_memory_address_is_refused(
 def private_client(
     plots: FigureBlueprint, serve: Serve, renders: Counter
 ) -> FlaskClient:
-    """A figure of whoever is logged in."""
+    """Return a client with a figure of the user who is logged in."""
 
     @plots.figure_route("/mine", inject={"user": lambda: session["user"]})
     def mine(user: str, n: int = 1) -> Figure:
@@ -556,7 +558,7 @@ def private_client(
 def test_an_injected_value_is_part_of_the_key(
     private_client: FlaskClient, renders: Counter
 ) -> None:
-    """Each person gets their own picture, from one render each."""
+    """Each user gets a separate picture, from one render each."""
     bodies: dict[str, bytes] = {}
     for user in ("al", "barbara", "al"):
         private_client.get(f"/login/{user}")
@@ -569,7 +571,7 @@ def test_an_injected_value_is_part_of_the_key(
 def test_an_injected_value_makes_the_response_private(
     private_client: FlaskClient,
 ) -> None:
-    """No shared cache keeps it, and another login in this browser asks again."""
+    """No shared cache stores it, and another login revalidates it."""
     private_client.get("/login/al")
     response = private_client.get("/plots/mine")
     assert response.headers["Cache-Control"] == "private, no-cache"
@@ -579,7 +581,7 @@ def test_an_injected_value_makes_the_response_private(
 
 
 def test_private_marks_the_response(plots: FigureBlueprint, serve: Serve) -> None:
-    """``private=True`` alone keeps shared caches away."""
+    """``private=True`` alone excludes shared caches."""
     plots.figure_route("/mine", private=True)(lambda_figure)
     response = serve().get("/plots/lambda_figure")
     assert response.status_code == 404
@@ -592,7 +594,7 @@ def lambda_figure() -> Figure:
 
 
 def test_a_picture_with_a_cookie_is_private(serve: Serve) -> None:
-    """A cookie set after everything else still keeps shared caches away."""
+    """A cookie that is set last still excludes shared caches."""
     client = serve()
     touched = [True, False]
 
@@ -613,7 +615,7 @@ def test_a_picture_with_a_cookie_is_private(serve: Serve) -> None:
 def test_decorators_run_on_hits_as_well(
     plots: FigureBlueprint, serve: Serve, renders: Counter
 ) -> None:
-    """``decorators`` wrap the whole view, so nobody gets past the login to a hit."""
+    """``decorators`` wrap the whole view, so a hit needs the login too."""
 
     def login_required(view: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(view)
@@ -636,7 +638,7 @@ def test_decorators_run_on_hits_as_well(
 
 
 class BrokenCache:
-    """A backend whose server is gone."""
+    """A backend with a server that is gone."""
 
     def get_many(self, *keys: str) -> Any:
         raise ConnectionError("gone")
@@ -653,7 +655,7 @@ def test_a_failing_cache_costs_a_render_and_no_request(
     fast_bytes: int,
     rendered: int,
 ) -> None:
-    """It is logged once, and the picture is served, from the fast layer if any."""
+    """It is logged once, and the picture is sent, from a fast layer if any."""
     client = serve(MPLSTREAM_FAST_BYTES=fast_bytes)
     client.application.extensions["cache"] = {"broken": BrokenCache()}
     with caplog.at_level(logging.WARNING, "flask_mplstream"):
@@ -665,8 +667,8 @@ def test_a_failing_cache_costs_a_render_and_no_request(
     client.application.extensions["mplstream"].pictures(None).store.breaker.stop()
 
 
-def test_a_null_cache_stores_nothing_and_says_so(serve: Serve) -> None:
-    """No ``stored`` where the next request renders again."""
+def test_a_null_cache_does_not_report_stored(serve: Serve) -> None:
+    """``Cache-Status`` has no ``stored`` if the next request renders again."""
     client = serve(CACHE_TYPE="NullCache", CACHE_NO_NULL_WARNING=True)
     assert cache_status(client.get("/plots/walk"))[1] == {"fwd": "uri-miss"}
 
@@ -697,7 +699,7 @@ def test_a_cache_is_made_from_the_apps_settings(serve: Serve) -> None:
 
 
 def test_several_caches_need_a_choice() -> None:
-    """Which cache is for figures is asked, not guessed."""
+    """The error requires a choice of the cache for figures."""
 
     def app_with(plots: FigureBlueprint) -> Flask:
         app = Flask(__name__)
@@ -724,7 +726,7 @@ def test_several_caches_need_a_choice() -> None:
 
 
 def test_two_limits_are_two_problems(plots: FigureBlueprint, serve: Serve) -> None:
-    """What the app makes too large is its own error, which names the limit."""
+    """A picture that the app makes too large is an error that names the limit."""
 
     @plots.figure_route("/wide", max_pixels=1000)
     def wide() -> Figure:
@@ -741,7 +743,7 @@ def test_two_limits_are_two_problems(plots: FigureBlueprint, serve: Serve) -> No
     assert issubclass(ImageTooLargeError, ValueError)
 
 
-def test_an_app_may_have_a_response_class_of_its_own(serve: Serve) -> None:
+def test_an_app_may_have_another_response_class(serve: Serve) -> None:
     """Pictures are responses of that class as well."""
 
     class Mine(Response):
@@ -753,7 +755,7 @@ def test_an_app_may_have_a_response_class_of_its_own(serve: Serve) -> None:
 
 
 def test_a_hook_may_change_the_body(serve: Serve) -> None:
-    """What an ``after_request`` hook writes, such as gzip, is what is sent."""
+    """The body from an ``after_request`` hook, such as gzip, is sent."""
     client = serve()
 
     @client.application.after_request
@@ -768,13 +770,13 @@ def test_a_hook_may_change_the_body(serve: Serve) -> None:
 
 
 def test_not_found_is_werkzeugs(serve: Serve) -> None:
-    """An extension that is not offered is simply not there."""
+    """An extension that is not offered is Werkzeug's 404."""
     client = serve()
     assert client.get("/plots/walk.gif").status_code == NotFound.code
 
 
-def test_ready_headers_are_what_werkzeug_would_make() -> None:
-    """The short cut gives the same headers, and a list of its own."""
+def test_ready_headers_equal_those_of_werkzeug() -> None:
+    """The shortcut gives the same headers, in a separate list."""
     items = [("ETag", '"a"'), ("Vary", "Accept"), ("Vary", "Cookie")]
     ready, plain = ReadyHeaders(items), Headers(items)
     assert list(ready) == list(plain)
@@ -788,15 +790,15 @@ def test_ready_headers_are_what_werkzeug_would_make() -> None:
 
 
 @pytest.mark.parametrize("status", [200, 206, 304])
-def test_a_ready_response_is_what_flask_would_make(status: int) -> None:
-    """The short cut leaves nothing out."""
+def test_a_ready_response_equals_that_of_flask(status: int) -> None:
+    """The shortcut leaves no attribute out."""
     headers = ReadyHeaders([("ETag", '"a"'), ("Content-Type", "image/png")])
     ready = PictureResponse.ready((b"picture",), status, headers)
     assert vars(ready) == vars(PictureResponse((b"picture",), status, headers))
 
 
 def test_a_response_class_of_the_app_makes_its_response(plots: FigureBlueprint) -> None:
-    """Its ``__init__`` runs for each."""
+    """Its ``__init__`` runs for each response."""
 
     class OwnResponse(Response):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -811,7 +813,7 @@ def test_a_response_class_of_the_app_makes_its_response(plots: FigureBlueprint) 
 
 
 def test_callbacks_run_when_the_response_is_closed(serve: Serve) -> None:
-    """``call_on_close`` of a hook is kept."""
+    """``call_on_close`` of a hook is called."""
     client = serve()
     closed: list[bool] = []
 
@@ -824,10 +826,10 @@ def test_callbacks_run_when_the_response_is_closed(serve: Serve) -> None:
     assert closed == [True]
 
 
-def test_a_hit_tells_the_developer_what_the_render_took(
+def test_a_hit_has_the_times_of_its_render_in_debug_mode(
     plots: FigureBlueprint, serve: Serve
 ) -> None:
-    """In debug mode, under names of their own: this answer did not take it."""
+    """They have separate names, because this response did not take them."""
 
     @plots.figure_route("/small")
     def small() -> Figure:

@@ -1,4 +1,4 @@
-"""Widths and texts: the variants of a picture that are not scales."""
+"""Widths and texts: the variants of a picture besides scales."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def walk(width: float = 6.4, dpi: float = 100) -> Figure:
 @pytest.mark.parametrize("width_px", WIDTHS_PX[:-2])
 @pytest.mark.parametrize(("inches", "dpi"), [(6.4, 100), (5, 128), (3.37, 72.27)])
 def test_a_width_is_met_to_the_pixel(width_px: int, inches: float, dpi: float) -> None:
-    """Whatever the figure's own size; its proportions stay."""
+    """This holds for any size of the figure; its proportions stay."""
     figure = Figure(figsize=(inches, inches / 2), dpi=dpi)
     shape = pixels(drawn(figure, Variant(FORMATS["png"], width_px=width_px))).shape
     assert shape[1] == width_px
@@ -57,7 +57,7 @@ def test_a_width_is_met_to_the_pixel(width_px: int, inches: float, dpi: float) -
 
 
 def beside(layout: Any, dpi: float) -> Figure:
-    """A figure with a legend beside its axes, which a tight box takes in."""
+    """Return a figure with a legend beside its axes, inside a tight box."""
     figure = Figure(figsize=(4, 3), dpi=dpi, layout=layout)
     axes = figure.subplots()
     axes.plot([1, 3, 2], label="a long label")
@@ -79,7 +79,7 @@ def beside(layout: Any, dpi: float) -> Figure:
 def test_a_width_with_a_tight_box_is_met_to_the_pixel(
     layout: Any, dpi: float, savefig: dict[str, Any], width_px: int
 ) -> None:
-    """Though only a draw tells how large the box is, and texts grow unevenly."""
+    """Only a draw gives the size of the box, and texts grow unevenly."""
     look = Look(None, {"bbox_inches": "tight", **savefig})
     variant = Variant(FORMATS["png"], width_px=width_px)
     shown = pixels(drawn(beside(layout, dpi), variant, look))
@@ -89,7 +89,7 @@ def test_a_width_with_a_tight_box_is_met_to_the_pixel(
 
 
 def test_the_same_width_is_the_same_picture() -> None:
-    """At the figure's own width it is what scale 1 gives."""
+    """At the figure's own width, the picture equals scale 1."""
     one = drawn(walk(), Variant(FORMATS["png"]))
     other = drawn(walk(), Variant(FORMATS["png"], width_px=640))
     assert np.array_equal(pixels(one), pixels(other))
@@ -99,26 +99,26 @@ def test_the_same_width_is_the_same_picture() -> None:
     ("asked", "step"), [(1, 120), (120, 120), (121, 160), (3840, 3840), (9999, 3840)]
 )
 def test_widths_go_up_to_the_next_step(asked: int, step: int) -> None:
-    """A larger picture is sharp, a smaller one is not."""
+    """A larger picture stays sharp."""
     assert snap_width(asked) == step
 
 
 @pytest.mark.parametrize("name", ["svg", "pdf", "csv", "json", "txt"])
-def test_what_has_no_pixels_has_one_size(name: str) -> None:
-    """One variant, and so one entry in the cache."""
+def test_a_format_without_pixels_has_one_size(name: str) -> None:
+    """All sizes are one variant, and one entry in the cache."""
     plain = Variant(FORMATS[name])
     assert Variant(FORMATS[name], 2.0) == plain
     assert Variant(FORMATS[name], 1.0, 640) == plain
 
 
 def test_text_has_no_theme() -> None:
-    """Words are not dark."""
+    """Both themes have the same text."""
     assert Variant(FORMATS["txt"], theme=Theme.DARK) == Variant(FORMATS["txt"])
     assert Variant(FORMATS["svg"], theme=Theme.DARK) != Variant(FORMATS["svg"])
 
 
 def test_a_picture_has_a_scale_or_a_width() -> None:
-    """Both cannot be kept."""
+    """A request for both is an error."""
     with pytest.raises(ConfigError, match="either"):
         Variant(FORMATS["png"], 2.0, 640)
 
@@ -127,8 +127,8 @@ def test_a_picture_has_a_scale_or_a_width() -> None:
     ("layout", "has_layout"),
     [("constrained", True), ("tight", True), (None, False)],
 )
-def test_the_layout_has_a_time_of_its_own(layout: Any, has_layout: bool) -> None:
-    """Where there is one; it is not counted as drawing."""
+def test_the_layout_is_timed_separately(layout: Any, has_layout: bool) -> None:
+    """A layout engine's time is not counted as drawing."""
     figure = Figure(layout=layout)
     figure.subplots().plot([1, 2])
     steps = dict(render(figure).timings_s)
@@ -142,7 +142,7 @@ def test_the_layout_has_a_time_of_its_own(layout: Any, has_layout: bool) -> None
 def test_a_slow_layout_is_not_counted_as_drawing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What it takes is told once, also where a figure's layout renders another."""
+    """Its time counts once, even if a layout renders another figure."""
     execute = ConstrainedLayoutEngine.execute
 
     def slow(self: ConstrainedLayoutEngine, fig: Figure) -> None:
@@ -156,7 +156,7 @@ def test_a_slow_layout_is_not_counted_as_drawing(
 
 
 def test_two_figures_may_share_a_layout_engine() -> None:
-    """One drawn while the other is: the engine is as it was afterwards."""
+    """After overlapping draws, the engine is unchanged."""
     outer, inner = walk(), Figure()
     inner.subplots()
     engine = outer.get_layout_engine()
@@ -189,10 +189,10 @@ def test_two_figures_may_share_a_layout_engine() -> None:
         ),
     ],
 )
-def test_every_format_tells_the_size_of_the_png(
+def test_every_format_has_the_size_of_the_png(
     figure: Figure, look: Look, name: str
 ) -> None:
-    """So that a page keeps the right room, whatever it shows."""
+    """A page reserves the right space for every format."""
     if not figure.axes:
         figure.subplots().set_xlabel("x")
     png, other = (
@@ -213,7 +213,7 @@ def test_every_format_tells_the_size_of_the_png(
 
 
 def test_a_figure_of_no_size_is_no_error() -> None:
-    """A page that keeps room for it does not divide by zero."""
+    """A page that reserves space for it does not divide by zero."""
     image = render(Figure(figsize=(0.001, 0.001)), "txt")
     assert (image.width_px, image.height_px) == (1, 1)
 
@@ -233,8 +233,8 @@ def client(plots: FigureBlueprint, serve: Serve, renders: Counter) -> FlaskClien
     return serve()
 
 
-def test_every_route_tells_what_it_shows(client: FlaskClient) -> None:
-    """As text, listed among the formats or not; negotiation never gives it."""
+def test_every_route_has_an_alternative_text(client: FlaskClient) -> None:
+    """The text needs no entry in the formats; negotiation never selects it."""
     answer = client.get("/plots/walk.txt")
     assert answer.content_type == "text/plain; charset=utf-8"
     assert answer.text.startswith("A walk.")
@@ -243,8 +243,8 @@ def test_every_route_tells_what_it_shows(client: FlaskClient) -> None:
     assert client.get("/plots/walk", headers=accept).status_code == 406
 
 
-def test_data_is_there_where_it_is_listed(client: FlaskClient) -> None:
-    """Asked for by extension or by name, and never through a wildcard."""
+def test_data_formats_are_offered_if_listed(client: FlaskClient) -> None:
+    """They are selected by extension or by name, never by a wildcard."""
     answer = client.get("/plots/walk.csv")
     assert answer.content_type == "text/csv; charset=utf-8"
     assert client.get("/plots/walk", headers={"Accept": "text/csv"}).data == answer.data
@@ -252,8 +252,8 @@ def test_data_is_there_where_it_is_listed(client: FlaskClient) -> None:
     assert client.get("/plots/walk.json").status_code == 404
 
 
-def test_an_svg_says_what_it_shows(client: FlaskClient) -> None:
-    """``<title>`` and ``<desc>`` come first, and its text is escaped."""
+def test_an_svg_has_its_title_and_description(client: FlaskClient) -> None:
+    """``<title>`` and ``<desc>`` come first, with escaped text."""
     root = ElementTree.fromstring(client.get("/plots/told.svg").data)
     assert root.get("role") == "img"
     assert [child.tag for child in root][:2] == [f"{SVG}title", f"{SVG}desc"]
@@ -261,15 +261,15 @@ def test_an_svg_says_what_it_shows(client: FlaskClient) -> None:
 
 
 def test_the_title_is_the_first_sentence() -> None:
-    """The description is all of it."""
+    """The description is the whole text."""
     svg = add_title(b"<svg a='1'>\n</svg>", "A walk. It goes up.")
     root = ElementTree.fromstring(svg)
     assert [child.text for child in root] == ["A walk", "A walk. It goes up."]
     assert root.get("a") == "1"
 
 
-def test_a_title_of_the_figure_s_own_stays() -> None:
-    """From its metadata; the description comes behind it, and no second title."""
+def test_a_title_in_the_metadata_stays() -> None:
+    """The description follows it, and there is no second title."""
     look = Look(None, {"metadata": {"Title": "Mine & yours"}})
     root = ElementTree.fromstring(drawn(walk(), Variant(FORMATS["svg"]), look))
     texts = [child.text for child in root if child.tag in (f"{SVG}title", f"{SVG}desc")]
@@ -278,25 +278,25 @@ def test_a_title_of_the_figure_s_own_stays() -> None:
 
 
 def test_text_that_xml_cannot_hold_is_replaced() -> None:
-    """Whatever is in it, the SVG is well-formed; without text it is as it was."""
+    """The SVG is well-formed with any text, and unchanged without text."""
     ElementTree.fromstring(add_title(b"<svg >\n</svg>", "A\x00\x1b\ud800\ufffe]]><b>."))
     assert add_title(b"<svg >", "") == b"<svg >"
 
 
-def test_the_text_is_kept_with_every_entry(
+def test_the_text_is_stored_with_every_entry(
     client: FlaskClient, renders: Counter
 ) -> None:
-    """Built once for the text, drawn once for the picture."""
+    """The text needs one build, the picture one draw."""
     for _ in range(2):
         client.get("/plots/walk.txt")
         client.get("/plots/walk.png")
     assert renders.calls == [3, 3]
 
 
-def test_a_figure_without_words_is_a_picture_all_the_same(
+def test_a_figure_without_words_is_still_a_picture(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What cannot be described keeps its name, and the log says why."""
+    """A figure that cannot be described has its name; the log says why."""
 
     def fail(*_: object) -> str:
         raise ValueError("no words")
