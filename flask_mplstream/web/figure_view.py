@@ -48,7 +48,7 @@ from ..http.problem_details import (
 )
 from ..http.query_string import make_sibling_url
 from ..http.words import make_words_headers
-from ..signals import figure_served, tell
+from ..signals import figure_served, send_signal
 from .error_handlers import call_error_handler, report_app_error
 from .error_responses import make_error_body
 from .extension_converter import Respelled

@@ -307,12 +307,10 @@ def test_an_expired_error_is_forgotten_with_the_next_flight(
     assert visit() is None
 
 
-def test_a_picture_within_a_picture_does_not_end_the_outer_one(
-    flights: Flights[str],
-) -> None:
-    """``leading()`` is re-entrant: later nested requests wait for no other caller."""
-    with flights.leading():
-        with flights.leading():
+def test_a_picture_within_a_picture_does_not_end_the_outer_one() -> None:
+    """A render that contains another one is still nested after it."""
+    with enter(RenderStage.FIGURE):
+        with enter(RenderStage.FLIGHT):
             pass
         assert is_in_figure()
     assert not is_nested()
