@@ -41,7 +41,7 @@ def is_outage(error: BaseException | None) -> bool:
     return not names.isdisjoint(_OUTAGES)
 
 
-def describe(error: BaseException | None) -> str:
+def describe_error(error: BaseException | None) -> str:
     """Return *error* as one line of printable text."""
     return f"{type(error).__name__}: {str(error)!r}"
 
@@ -96,8 +96,8 @@ class Breaker:
             return False
         self._logged_at = now
         logger.warning(
-            "The cache is down; going on without. Outage %d of this process: %s",
-            *(self.trips, describe(error)),
+            "The cache is down; continuing without it. Outage %d of this process: %s",
+            *(self.trips, describe_error(error)),
         )
         return True
 
@@ -105,7 +105,7 @@ class Breaker:
         while not self._stopped.wait(RETRY_S):
             if self._answers():
                 if is_logged:
-                    logger.warning("The cache is back.")
+                    logger.warning("The cache answers again.")
                 break
         with self._lock:
             self._thread = None

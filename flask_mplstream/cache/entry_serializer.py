@@ -36,8 +36,8 @@ class BytesSerializer(BaseSerializer):
         if isinstance(value, str):
             return _TEXT + value.encode()
         raise TypeError(
-            f"BytesSerializer stores bytes, str and int, not {type(value)!r}. Give "
-            f"other values a cache of their own."
+            f"BytesSerializer stores bytes, str and int, not {type(value)!r}. "
+            f"Store other values in a separate cache."
         )
 
     def loads(self, bvalue: bytes | None) -> Any:

@@ -42,7 +42,7 @@ class FileCache(FileSystemCache):
         try:
             os.makedirs(self._path, exist_ok=True)
         except OSError as error:
-            message = f"Cannot make the folder of CACHE_DIR: {error}"
+            message = f"Cannot create the folder of CACHE_DIR: {error}"
             raise ConnectionError(message) from error
         if not is_writable(self._path):
             return False  # cachelib would log a traceback each time.

@@ -1,4 +1,4 @@
-"""Repairs of a FileSystemCache that refused a value.
+"""Repairs of a FileSystemCache that rejected a value.
 
 Cache layer. cachelib creates its folder only at the start, relies on a file count that
 may be damaged, and leaves an unfinished file after each failed write, so that a full

@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from ..errors import CacheDownError
-from .backend_breaker import Breaker, describe, is_outage
+from .backend_breaker import Breaker, describe_error, is_outage
 from .backend_detection import (
     Backend,
     cut_lifetime,
@@ -209,7 +209,7 @@ class Store:
             if is_outage(error):
                 self.breaker.trip()
             else:
-                logger.info("The cache refused a value: %s", describe(error))
+                logger.info("The cache rejected a value: %s", describe_error(error))
             return None
         return result
 
@@ -298,7 +298,7 @@ class Store:
                 return [self._get_many(key)[0] for key in keys]
             else:
                 message = "Cannot read %s from the cache: %s."
-                self.count("damaged", message, keys[0], describe(error))
+                self.count("damaged", message, keys[0], describe_error(error))
             return [None] * len(keys)
         return values
 
@@ -337,8 +337,8 @@ class Store:
         if not (is_kept or was_down or self.breaker.is_open):
             self.count(
                 "refused",
-                "The cache did not keep a picture of %d bytes. Is it full, not "
-                "writable, or is that over its limit for one value?",
+                "The cache did not store a picture of %d bytes. Check whether it is "
+                "full or read-only, or limits the size of a value.",
                 len(entry.image.body),
             )
         return is_kept
@@ -419,9 +419,9 @@ class Store:
             self.backend.clear()  # Too small for a token: drop everything.
         elif not self.keeps_nothing:
             raise CacheDownError(
-                f"The cache did not take the invalidation of {name}, so that old "
-                f"pictures are still sent. Is its server up, its folder writable? "
-                f"Invalidate again when it is."
+                f"The cache rejected the invalidation of {name!r}, so old pictures are "
+                f"still sent. Check that its server runs or that its folder is "
+                f"writable, and invalidate again."
             )
 
 

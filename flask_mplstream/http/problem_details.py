@@ -115,7 +115,7 @@ def make_precondition_failed(etag: str) -> Problem:
     """Return a 412: the current *etag* fails a precondition (section 15.5.13)."""
     return Problem(
         HTTPStatus.PRECONDITION_FAILED,
-        f"The picture is another one than asked for: its ETag is {etag}.",
+        f"The picture does not meet the request's precondition. Its ETag is {etag}.",
     )
 
 

@@ -24,7 +24,7 @@ def parse_query(query_string: str) -> list[tuple[str, str]]:
         arguments.
     """
     if len(query_string) > MAX_QUERY_LENGTH:
-        raise _make_length_error(f"at most {MAX_QUERY_LENGTH} characters in all")
+        raise _make_length_error(f"at most {MAX_QUERY_LENGTH} characters in total")
     text = query_string.encode("latin-1", "replace").decode("utf-8", "replace")
     try:
         return parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_ARGUMENTS)
@@ -56,7 +56,7 @@ def explain_unknown(fault: ArgumentFault) -> ArgumentFault:
     found = found.suggest_reserved(WRITABLE_WORDS)
     if found.nearest:
         return found
-    hint = "Leave it out, or have the app set MPLSTREAM_UNKNOWN_ARGS = 'ignore'."
+    hint = "Remove it, or set MPLSTREAM_UNKNOWN_ARGS = 'ignore' in the app."
     return replace(found, hint=hint)
 
 

@@ -164,7 +164,7 @@ class FigureRoute:
             ArgumentFault(
                 name,
                 cut(str(given[name])),
-                "The rule of the URL gives another value.",
+                "The URL's rule fixes another value.",
                 str(fixed),
             )
             for name, fixed in self.rule_defaults.items()
@@ -201,7 +201,7 @@ class FigureRoute:
         unknown = [cut(str(name)) for name in given if name not in self._inject]
         if unknown:
             guess = nearest(unknown[0], list(self._inject))
-            reason = "The figure injects no such name."
+            reason = "The figure's inject has no such name."
             fault = ArgumentFault("_inject", unknown[0], reason, declared, guess)
             raise ArgumentsError([fault])
         return given

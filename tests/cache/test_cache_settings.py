@@ -199,7 +199,7 @@ def test_a_folder_that_cannot_be_made_is_a_cache_that_is_down(
             assert client.get(f"/plots/walk?n={n}").status_code == 200
     assert renders.calls == [1, 2], "the process keeps no picture in its memory"
     (record,) = caplog.records
-    assert "Cannot make the folder of CACHE_DIR" in record.message
+    assert "Cannot create the folder of CACHE_DIR" in record.message
     breaker = client.application.extensions["mplstream"].pictures(None).store.breaker
     assert breaker.is_open
     blocker.unlink()
@@ -229,7 +229,7 @@ def test_a_folder_that_is_not_writable_costs_renders_only(
         finally:
             os.seteuid(0)
     (record,) = caplog.records
-    assert record.message.startswith("The cache did not keep a picture")
+    assert record.message.startswith("The cache did not store a picture")
 
 
 # --- The number of files -----------------------------------------------------

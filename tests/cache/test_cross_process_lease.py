@@ -430,7 +430,7 @@ def test_a_pickle_is_never_loaded() -> None:
 
 def test_other_objects_are_rejected() -> None:
     """The error names the fix."""
-    with pytest.raises(TypeError, match="a cache of their own"):
+    with pytest.raises(TypeError, match="in a separate cache"):
         BytesSerializer().dumps({"a": 1})
 
 

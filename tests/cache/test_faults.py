@@ -320,7 +320,9 @@ def test_a_redis_that_is_full_is_still_read(
             assert is_hit(client, "/plots/walk?n=1")
         assert store.counts["refused"] == 3
         messages = [record.message for record in caplog.records]
-        assert [text[:33] for text in messages] == ["The cache did not keep a picture "]
+        assert [text[:34] for text in messages] == [
+            "The cache did not store a picture "
+        ]
         assert renders.calls == [1, 2, 3, 2]
         server.config_set("maxmemory", "0")
         client.get("/plots/walk?n=2")
@@ -816,7 +818,7 @@ def test_a_full_disk_costs_renders_only(
             assert "stored" not in response.headers["Cache-Status"]
         assert is_hit(client, "/plots/walk?n=1")
     assert store_of(client).counts["refused"] == 3
-    assert caplog.text.count("The cache did not keep a picture") == 1
+    assert caplog.text.count("The cache did not store a picture") == 1
     disk(None)
     assert set(folder.iterdir()) == files, "unfinished files are left"
     client.get("/plots/walk?n=2")
@@ -860,7 +862,7 @@ def test_a_picture_over_memcacheds_limit_is_sent(
     assert len(bodies.pop()) > 2**20
     assert len(renders) == store_of(client).counts["refused"] == rendered
     messages = [record.message for record in caplog.records]
-    assert [text[:33] for text in messages] == ["The cache did not keep a picture "]
+    assert [text[:33] for text in messages] == ["The cache did not store a picture"]
 
 
 @pytest.mark.usefixtures("walk")

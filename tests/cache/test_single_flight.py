@@ -438,7 +438,7 @@ def test_a_breaker_closes_by_itself(
     assert not breaker.is_open
     assert len(looks) == 3
     assert caplog.text.count("The cache is down") == 1
-    assert caplog.text.count("The cache is back") == 1
+    assert caplog.text.count("The cache answers again") == 1
 
 
 def test_a_breaker_can_be_stopped() -> None:

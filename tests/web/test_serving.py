@@ -663,7 +663,7 @@ def test_a_failing_cache_costs_a_render_and_no_request(
             response = client.get("/plots/walk")
             assert response.status_code == 200
     assert len(renders) == rendered
-    assert caplog.text.count("The cache is down; going on without.") == 1
+    assert caplog.text.count("The cache is down; continuing without it.") == 1
     client.application.extensions["mplstream"].pictures(None).store.breaker.stop()
 
 
