@@ -17,7 +17,7 @@ from uuid import UUID
 from flask import Flask, Request
 
 from ..errors import ArgumentFault, ArgumentsError, SignatureError
-from ..formats import ALT_FORMAT, ImageFormat, Theme, Variant, image_format
+from ..formats import ALT_FORMAT, ImageFormat, Theme, Variant, find_format
 from ..http.content_negotiation import negotiate
 from ..http.headers import Presentation, make_file_stem
 from ..http.query_string import explain_unknown, parse_query
@@ -129,7 +129,7 @@ class RequestReader:
     ) -> PictureRequest | None:
         route = self._route
         if format_name:
-            format = image_format(format_name)
+            format = find_format(format_name)
         elif chosen := negotiate(accept, route.options.formats):
             format = chosen
         else:
@@ -179,7 +179,7 @@ def choose_variant(
     """
     formats = route.options.formats
     name = options.get("_format")
-    format = formats[0] if name is None else image_format(name)
+    format = formats[0] if name is None else find_format(name)
     if format not in (*formats, ALT_FORMAT):
         accepted = ", ".join(format.name for format in formats)
         reason = f"{route.endpoint} is not offered in this format."
