@@ -19,6 +19,7 @@ from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
 from hashlib import blake2b
+from itertools import chain
 from operator import attrgetter
 from pathlib import PosixPath, PurePath, PurePosixPath, PureWindowsPath, WindowsPath
 from pickle import PicklingError
@@ -214,15 +215,9 @@ def _read_leaf(kind: type) -> Callable[[Any], list[str]]:
     return lambda value: [_LEAVES[kind](value)]
 
 
-def _read_items(value: dict[Any, Any]) -> Iterator[object]:
+def _read_pairs(kind: type[dict[Any, Any]]) -> Callable[[Any], Iterable[object]]:
     # In order, because a figure may depend on it.
-    for pair in dict.items(value):
-        yield from pair
-
-
-def _read_ordered(value: OrderedDict[Any, Any]) -> Iterator[object]:
-    for pair in OrderedDict.items(value):
-        yield from pair
+    return lambda value: chain.from_iterable(kind.items(value))
 
 
 def _read_default(value: defaultdict[Any, Any]) -> Iterator[object]:
@@ -232,7 +227,7 @@ def _read_default(value: defaultdict[Any, Any]) -> Iterator[object]:
     ):
         raise _NotWholeError("a defaultdict whose default_factory is a function")
     yield None if factory is None else _name_class(factory)
-    yield from _read_items(value)
+    yield from chain.from_iterable(dict.items(value))
 
 
 def _read_numpy(value: np.generic) -> list[object]:
@@ -281,8 +276,8 @@ _READ: dict[type, Callable[[Any], Iterable[object]]] = {
     tuple: tuple.__iter__,
     set: set.__iter__,
     frozenset: frozenset.__iter__,
-    dict: _read_items,
-    OrderedDict: _read_ordered,
+    dict: _read_pairs(dict),
+    OrderedDict: _read_pairs(OrderedDict),
     defaultdict: _read_default,
     # As in pickle: with fold, without the name of the local time zone.
     date: lambda value: date.__reduce__(value)[1],

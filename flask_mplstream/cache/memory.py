@@ -100,13 +100,16 @@ class MemoryCache(BaseCache):
     def get(self, key: str) -> Any:
         """Return the value under *key*, or ``None``."""
         with self._lock:
-            item = self._items.get(key)
-            if item is None:
-                return None
-            if item.expires_at <= self._timer():
-                del self._items[key]
-                return None
-        return _load_value(item) if item.is_pickled else item.value
+            item = self._find(key)
+        return item and _load_value(item)
+
+    def _find(self, key: str) -> _Item | None:
+        """Return the unexpired item under *key*; the caller holds the lock."""
+        item = self._items.get(key)
+        if item is not None and item.expires_at <= self._timer():
+            del self._items[key]
+            return None
+        return item
 
     def set(self, key: str, value: Any, timeout: Any = None) -> bool:
         """Store *value* for *timeout* seconds; return ``False`` if it is too large."""
@@ -118,20 +121,15 @@ class MemoryCache(BaseCache):
         """Store *value* like :meth:`set`; return ``False`` if *key* exists."""
         item = self._make_item(key, value, timeout)
         with self._lock:
-            found = self._items.get(key)
-            if found is not None and found.expires_at > self._timer():
-                return False
-            return self._keep(key, item)
+            return self._find(key) is None and self._keep(key, item)
 
     def exchange(self, key: str, value: Any, timeout: Any = None) -> Any:
         """Store *value* like :meth:`set`; return the previous value or ``None``."""
         item = self._make_item(key, value, timeout)
         with self._lock:
-            older = self._items.get(key)
+            older = self._find(key)
             self._keep(key, item)
-        if older is None or older.expires_at <= self._timer():
-            return None
-        return _load_value(older)
+        return older and _load_value(older)
 
     def _make_item(self, key: str, value: Any, timeout: Any) -> _Item:
         seconds = self._normalize_timeout(timeout)
@@ -162,8 +160,7 @@ class MemoryCache(BaseCache):
     def has(self, key: str) -> bool:
         """Return whether *key* exists."""
         with self._lock:
-            item = self._items.get(key)
-            return item is not None and item.expires_at > self._timer()
+            return self._find(key) is not None
 
     def clear(self) -> bool:
         """Drop everything."""
