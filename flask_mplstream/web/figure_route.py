@@ -118,21 +118,14 @@ class FigureRoute:
         #: Arguments that a rule fixes (``url_defaults``), with their values.
         self.rule_defaults = rule.fixed
         self._app = app
-        self._lifetime = Lifetime(
-            options.max_age, options.stale_while_revalidate, options.stale_if_error
-        )
-        self._source = self.recipe.source
+        self._lifetime = _make_lifetime(options)
         self._version = options.version and self._with_its_own(options.version)
         self._inject = {
             name: app.ensure_sync(call) for name, call in options.inject.items()
         }
         self._declared = _digest_declaration(self.recipe, options)
-        depends_on_user = (options.is_private, options.signed, options.decorators)
-        self._has_owner = any(depends_on_user)
-        #: Blueprints with a ``before_request`` that makes the route private; empty
-        #: if the option ``private`` is set.
-        parents = accumulate(self.blueprint.split("."), "{}.{}".format)
-        self._guarding = list(parents) if options.private is None else []
+        self._has_owner = any((options.is_private, options.signed, options.decorators))
+        self._guarding = _list_guards(self.blueprint, options)
         # The app's identity if it has no SECRET_KEY.
         self._unknown_owner = token_hex()
         self._tags = tuple(map(tag_name, options.tags))
@@ -402,7 +395,7 @@ class FigureRoute:
             raise
 
     def _injection(self, name: str) -> str:
-        return f"inject[{name!r}] of {self._source}"
+        return f"inject[{name!r}] of {self.recipe.source}"
 
     def _version_text(
         self, arguments: Arguments, injected: Mapping[str, object]
@@ -411,7 +404,7 @@ class FigureRoute:
         version = self._version(**arguments.copy(), **_copy_values(injected))
         if version is None:  # Unknown, such as for an empty table: no immutable URL.
             return ""
-        text = fingerprint(version, f"version of {self._source}")
+        text = fingerprint(version, f"version of {self.recipe.source}")
         return digest(self._identity, self._owner(), text)[:16]
 
     def _render(
@@ -458,6 +451,21 @@ def _make_recipe(
         Limits(options.max_pixels, options.max_bytes),
         Meaning(summarize(function), options.alt),
     )
+
+
+def _make_lifetime(options: RouteOptions) -> Lifetime:
+    stale_s = options.stale_while_revalidate, options.stale_if_error
+    return Lifetime(options.max_age, *stale_s)
+
+
+def _list_guards(blueprint: str, options: RouteOptions) -> list[str]:
+    """Return the blueprints with a ``before_request`` that makes a route private.
+
+    None does if the option ``private`` is set.
+    """
+    if options.private is not None:
+        return []
+    return list(accumulate(blueprint.split("."), "{}.{}".format))
 
 
 def _digest_declaration(recipe: Recipe, options: RouteOptions) -> str:
