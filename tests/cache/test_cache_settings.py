@@ -126,7 +126,10 @@ def test_a_missing_package_is_named_with_its_extra(
         ),
         pytest.param({"CACHE_TYPE": "FileSystemCache"}, "CACHE_DIR", id="folder"),
         pytest.param(
-            {"CACHE_TYPE": "SASLMemcachedCache"}, "CACHE_MEMCACHED_USERNAME", id="user"
+            {"CACHE_TYPE": "SASLMemcachedCache"},
+            "CACHE_MEMCACHED_USERNAME",
+            marks=pytest.mark.slow,
+            id="user",
         ),
         pytest.param(
             {
@@ -134,6 +137,7 @@ def test_a_missing_package_is_named_with_its_extra(
                 "CACHE_MEMCACHED_SERVERS": "localhost:11211",
             },
             "must be a list",
+            marks=pytest.mark.slow,
             id="servers",
         ),
     ],

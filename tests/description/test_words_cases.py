@@ -705,6 +705,7 @@ def test_a_title_is_not_lost_for_an_odd_artist(caplog: Any) -> None:
     assert "Cannot describe 'The shop.'." in caplog.text
 
 
+@pytest.mark.slow  # Fast runs have no cartopy.
 def test_points_on_a_map_are_counted() -> None:
     """Their places are degrees, and the limits of the axes are meters."""
     from cartopy import crs
@@ -724,6 +725,7 @@ def test_a_polygon_is_no_histogram() -> None:
     assert words(drawn_by("fill", [0, 0, 1, 1], [0, 2, 2, 0])) == "Chart."
 
 
+@pytest.mark.slow  # Fast runs have no cartopy.
 def test_a_map_has_one_mesh() -> None:
     """Cells that go around the globe are no second one, and no place is in meters."""
     from cartopy import crs

@@ -521,7 +521,11 @@ DOCUMENT = DOCS.joinpath("executors.md")
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param("processes", marks=pytest.mark.slow), "threads", "security"],
+    [
+        "threads",
+        pytest.param("processes", marks=pytest.mark.slow),
+        pytest.param("security", marks=pytest.mark.slow),
+    ],
 )
 def test_the_executors_of_the_documentation_render(on: Serve, name: str) -> None:
     """``test_dask.py`` tests the cluster's."""
