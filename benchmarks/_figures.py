@@ -55,8 +55,8 @@ def bars() -> Figure:
     figure = Figure()
     ax = figure.subplots()
     heights = np.random.default_rng(3).integers(10, 90, size=12)
-    drawn = ax.bar([f"month {n}" for n in range(1, 13)], heights, color="tab:green")
-    ax.bar_label(drawn)
+    bars = ax.bar([f"month {n}" for n in range(1, 13)], heights, color="tab:green")
+    ax.bar_label(bars)
     ax.tick_params(axis="x", rotation=45)
     return figure
 
@@ -74,8 +74,8 @@ def image() -> Figure:
     """Draw a 200 x 200 image with a colorbar."""
     figure = Figure()
     ax = figure.subplots()
-    shown = ax.imshow(_hills(200), cmap="terrain", origin="lower")
-    figure.colorbar(shown, ax=ax, label="height")
+    image = ax.imshow(_build_hills(200), cmap="terrain", origin="lower")
+    figure.colorbar(image, ax=ax, label="height")
     return figure
 
 
@@ -108,7 +108,7 @@ def grid_constrained() -> Figure:
     """Draw four kinds of axes with the constrained layout."""
     figure = Figure(figsize=(8, 6), layout="constrained")
     axs = figure.subplots(2, 2)
-    filled = axs[0, 0].contourf(_hills(80), levels=12)
+    filled = axs[0, 0].contourf(_build_hills(80), levels=12)
     figure.colorbar(filled, ax=axs[0, 0])
     axs[0, 1].plot(np.random.default_rng(6).random(40), "o-")
     axs[1, 0].barh(list("abcdef"), range(6))
@@ -132,9 +132,9 @@ def images_compressed() -> Figure:
     figure = Figure(figsize=(8, 3), layout="compressed")
     axs = figure.subplots(1, 3, sharey=True)
     for ax, cmap in zip(axs, ("viridis", "magma", "gray"), strict=True):
-        shown = ax.imshow(_hills(60), cmap=cmap)
+        image = ax.imshow(_build_hills(60), cmap=cmap)
         ax.set_title(cmap)
-    figure.colorbar(shown, ax=axs)
+    figure.colorbar(image, ax=axs)
     return figure
 
 
@@ -147,7 +147,7 @@ def polar_transparent() -> Figure:
     return figure
 
 
-def _hills(side: int) -> np.ndarray[Any, Any]:
+def _build_hills(side: int) -> np.ndarray[Any, Any]:
     x, y = np.meshgrid(np.linspace(-3, 3, side), np.linspace(-3, 3, side))
     return np.asarray((1 - x / 2 + x**5 + y**3) * np.exp(-(x**2) - y**2))
 

@@ -37,7 +37,7 @@ class Result:
         return "reached" if self.value <= self.target else "not reached"
 
 
-def interleaved(
+def time_in_turns(
     contenders: Mapping[str, Callable[[], object]], rounds: int, *, calls: int = 1
 ) -> dict[str, list[float]]:
     """Return the processor seconds of one call of each contender in each round.
@@ -64,7 +64,7 @@ def median_ratio(times: Times, ours: str, theirs: str) -> float:
     return statistics.median(our / their for our, their in pairs)
 
 
-def show(title: str, results: Sequence[Result]) -> None:
+def print_table(title: str, results: Sequence[Result]) -> None:
     """Print *results* as a table with targets and verdicts."""
     print(f"\n{title}")
     width = max(len(result.name) for result in results)
@@ -74,15 +74,15 @@ def show(title: str, results: Sequence[Result]) -> None:
         print(f"  {result.name:<{width}}  {value:>10}  {target:>9}  {result.verdict}")
 
 
-def parser(description: str | None) -> argparse.ArgumentParser:
+def create_parser(description: str | None) -> argparse.ArgumentParser:
     """Return a parser with the program's docstring as its help."""
     return argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
 
 
-def rounds_from_command_line(description: str | None, default: int) -> int:
-    """Return the ``--rounds`` of a program without other options."""
-    options = parser(description)
+def read_rounds(description: str | None, default: int) -> int:
+    """Return ``--rounds`` from the command line of a program without other options."""
+    options = create_parser(description)
     options.add_argument("--rounds", type=int, default=default)
     return int(options.parse_args().rounds)

@@ -26,7 +26,7 @@ from flask_mplstream.web import app_state as state_module
 MAX_AGE_S = 3600
 
 
-def _app() -> Flask:
+def _create_app() -> Flask:
     app = Flask(__name__)
     app.config.from_prefixed_env()
     render(scatter)
@@ -45,9 +45,9 @@ def _draw(app: Flask, key: str) -> Figure:
     return figure
 
 
-def figures() -> Flask:
+def create_figure_app() -> Flask:
     """Create an app with the figure route on the cache that the package makes."""
-    app = _app()
+    app = _create_app()
     plots = FigureBlueprint("plots", __name__)
 
     def query() -> None:
@@ -61,9 +61,9 @@ def figures() -> Flask:
     return app
 
 
-def cached() -> Flask:
+def create_cached_app() -> Flask:
     """Create an app with the same query and drawing behind ``@cache.cached``."""
-    app = _app()
+    app = _create_app()
     cache = Cache(app)
 
     @app.get("/picture")
@@ -76,9 +76,9 @@ def cached() -> Flask:
     return app
 
 
-def expiring() -> Flask:
+def create_expiring_app() -> Flask:
     """Create an app with ``stale_while_revalidate`` and a clock that can be moved."""
-    app = _app()
+    app = _create_app()
     plots = FigureBlueprint("plots", __name__)
     ahead_s = [0]
     vars(state_module)["clock"] = lambda: time.time() + ahead_s[0]

@@ -33,7 +33,7 @@ import numpy as np
 from flask import Flask
 from matplotlib.figure import Figure
 
-from benchmarks._pairs import Result, Times, median_ratio, parser, show
+from benchmarks._pairs import Result, Times, create_parser, median_ratio, print_table
 from flask_mplstream import FigureBlueprint
 from flask_mplstream.formats import FORMATS, Variant
 from flask_mplstream.web.app_state import AppState
@@ -70,7 +70,7 @@ def heavy(n: int = 0) -> Figure:
     return figure
 
 
-def two_processes() -> Executor:
+def create_two_processes() -> Executor:
     """Return the standard library's pool, set up as in docs/executors.md."""
     context = get_context("forkserver")
     context.set_forkserver_preload(["flask_mplstream.workers.ipc"])
@@ -78,7 +78,7 @@ def two_processes() -> Executor:
 
 
 @contextmanager
-def app_on(**config: Any) -> Iterator[Flask]:
+def run_app(**config: Any) -> Iterator[Flask]:
     """Yield the app with *config*, and stop it afterwards."""
     app = Flask(__name__)
     app.config.from_mapping(config)
@@ -90,7 +90,7 @@ def app_on(**config: Any) -> Iterator[Flask]:
 
 
 @contextmanager
-def contenders() -> Iterator[dict[str, Flask]]:
+def run_contenders() -> Iterator[dict[str, Flask]]:
     """Yield the four apps after all their processes have rendered."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -100,22 +100,22 @@ def contenders() -> Iterator[dict[str, Flask]]:
         settings: dict[str, dict[str, Any]] = {
             INLINE: {},
             "MPLSTREAM_WORKERS=2": {"MPLSTREAM_WORKERS": 2},
-            "ProcessPoolExecutor": {"MPLSTREAM_EXECUTOR": two_processes},
+            "ProcessPoolExecutor": {"MPLSTREAM_EXECUTOR": create_two_processes},
             "Dask, 2 workers": {"MPLSTREAM_EXECUTOR": dask["executor"]},
         }
         apps = {
-            name: stack.enter_context(app_on(**config))
+            name: stack.enter_context(run_app(**config))
             for name, config in settings.items()
         }
         for app in apps.values():
             AppState.of(app).renders().start()
         dask["clients"][0].wait_for_workers(2)
         for app in apps.values():
-            storm(app, "small", 0)
+            request_storm(app, "small", 0)
         yield apps
 
 
-def ask(app: Flask, url: str) -> int:
+def request(app: Flask, url: str) -> int:
     """Return the length of the picture at *url* after a render."""
     answer = app.test_client().get(url)
     if answer.status_code != 200:
@@ -123,19 +123,19 @@ def ask(app: Flask, url: str) -> int:
     return len(answer.data)
 
 
-def ask_for(figure: str, app: Flask, n: int) -> int:
+def request_picture(figure: str, app: Flask, n: int) -> int:
     """Request picture *n* of *figure*."""
-    return ask(app, f"/{figure}?n={n}")
+    return request(app, f"/{figure}?n={n}")
 
 
-def storm(app: Flask, figure: str, first: int) -> None:
+def request_storm(app: Flask, figure: str, first: int) -> None:
     """Request all pictures with all clients, and wait for the last one."""
     urls = [f"/{figure}?n={first + number}" for number in range(PICTURES)]
     with ThreadPoolExecutor(CLIENTS) as threads:
-        list(threads.map(lambda url: ask(app, url), urls))
+        list(threads.map(lambda url: request(app, url), urls))
 
 
-def in_turns(
+def time_by_clock(
     apps: Mapping[str, Flask], rounds: int, call: Callable[[Flask, int], object]
 ) -> Times:
     """Return the wall-clock seconds of *call* with each app in each round."""
@@ -150,7 +150,7 @@ def in_turns(
     return times
 
 
-def bytes_of(function: Callable[..., Figure]) -> tuple[int, int, int]:
+def measure_bytes(function: Callable[..., Figure]) -> tuple[int, int, int]:
     """Return the bytes of a job, of its result and of the picture."""
     app = Flask(__name__)
     app.register_blueprint(plots)
@@ -160,7 +160,7 @@ def bytes_of(function: Callable[..., Figure]) -> tuple[int, int, int]:
     return len(payload), len(result), len(ipc.unpack(result).body)
 
 
-def report(title: str, times: Times, scale: float, unit: str) -> None:
+def print_report(title: str, times: Times, scale: float, unit: str) -> None:
     """Print the medians, the best rounds, and the ratios to the web process."""
     results = []
     for name in times:
@@ -169,36 +169,38 @@ def report(title: str, times: Times, scale: float, unit: str) -> None:
         if name != INLINE:
             ratio = median_ratio(times, name, INLINE)
             results.append(Result("  to the web process", ratio))
-    show(title, results)
+    print_table(title, results)
 
 
 def main() -> None:
     """Measure and print."""
-    options = parser(__doc__)
+    options = create_parser(__doc__)
     options.add_argument("--rounds", type=int, default=25, help="of single requests")
     options.add_argument("--storms", type=int, default=5, help="of all pictures")
     chosen = options.parse_args()
     for function in (small, heavy):
-        payload, result, body = bytes_of(function)
+        payload, result, body = measure_bytes(function)
         print(
             f"{function.__name__}: {payload} bytes there, {result} back, of which "
             f"{body} are the picture"
         )
-    with contenders() as apps:
+    with run_contenders() as apps:
         for figure in ("small", "heavy"):
-            report(
+            print_report(
                 f"A {figure} picture, one at a time, {chosen.rounds} rounds",
-                in_turns(
+                time_by_clock(
                     apps,
                     chosen.rounds,
-                    partial(ask_for, figure),
+                    partial(request_picture, figure),
                 ),
                 1e3,
                 "ms",
             )
-        report(
+        print_report(
             f"{PICTURES} heavy pictures, {CLIENTS} clients, {chosen.storms} rounds",
-            in_turns(apps, chosen.storms, lambda app, n: storm(app, "heavy", n * 100)),
+            time_by_clock(
+                apps, chosen.storms, lambda app, n: request_storm(app, "heavy", n * 100)
+            ),
             1,
             "s",
         )

@@ -31,7 +31,7 @@ from pathlib import Path
 from statistics import median, quantiles
 from threading import Event
 
-from benchmarks._pairs import Result, parser, show
+from benchmarks._pairs import Result, create_parser, print_table
 from benchmarks.storm import Server, gunicorn
 from tests.support.servers import RedisServer
 
@@ -39,11 +39,11 @@ KEYS, CLIENTS = 50, 8
 HITS_S, AFTER_S, LONGEST_S = 2.0, 1.0, 60.0
 
 
-def client(
+def send_requests(
     number: int, port: int, rate: float, stopped: Event
 ) -> list[tuple[float, bool]]:
     """Send requests on schedule until *stopped*; return seconds and success of each."""
-    got: list[tuple[float, bool]] = []
+    outcomes: list[tuple[float, bool]] = []
     with closing(HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
         began, turn = time.perf_counter() + number / rate, 0
         while not stopped.is_set():
@@ -53,30 +53,32 @@ def client(
             connection.request("GET", f"/picture?key={key}")
             response = connection.getresponse()
             is_right = response.status == 200 and response.read() > b""
-            got.append((time.perf_counter() - due, is_right))
+            outcomes.append((time.perf_counter() - due, is_right))
             turn += 1
-    return got
+    return outcomes
 
 
-def under_load(
+def measure_requests(
     target: Server, rate: float, meanwhile: Callable[[], object]
 ) -> tuple[list[float], int]:
     """Return the seconds of requests during *meanwhile*, and the number of failures."""
     stopped = Event()
     with ThreadPoolExecutor(CLIENTS) as pool:
-        running = [
-            pool.submit(client, number, target.port, rate, stopped)
+        clients = [
+            pool.submit(send_requests, number, target.port, rate, stopped)
             for number in range(CLIENTS)
         ]
         try:
             meanwhile()
         finally:
             stopped.set()
-        got = [one for future in running for one in future.result()]
-    return [seconds for seconds, _ in got], sum(not is_right for _, is_right in got)
+        outcomes = [one for future in clients for one in future.result()]
+    return [seconds for seconds, _ in outcomes], sum(
+        not is_right for _, is_right in outcomes
+    )
 
 
-def expire(target: Server) -> None:
+def wait_for_renewal(target: Server) -> None:
     """Move the clock, and wait until every key has been rendered again."""
     wanted, began = target.renders() + KEYS, time.perf_counter()
     with closing(HTTPConnection("127.0.0.1", target.port, timeout=60)) as connection:
@@ -91,13 +93,15 @@ def expire(target: Server) -> None:
 def run(title: str, target: Server, rounds: int, rate: float) -> None:
     """Measure one backend and print the results."""
     for key in range(KEYS):
-        target.ask(str(key))
+        target.request(str(key))
     renders: Counter[int] = Counter()
     slowest, limits, failed, stale_s = [], [], 0, []
     for _ in range(rounds):
-        hits, wrong = under_load(target, rate, partial(time.sleep, HITS_S))
+        hits, wrong = measure_requests(target, rate, partial(time.sleep, HITS_S))
         before = target.renders()
-        seconds, more_wrong = under_load(target, rate, partial(expire, target))
+        seconds, more_wrong = measure_requests(
+            target, rate, partial(wait_for_renewal, target)
+        )
         renders[target.renders() - before] += 1
         slowest.append(max(seconds))
         limits.append(5 * median(hits) + 0.05)
@@ -109,7 +113,7 @@ def run(title: str, target: Server, rounds: int, rate: float) -> None:
             f"{max(seconds) * 1e3:.0f} ms of {len(seconds)}"
         )
     percent = quantiles(stale_s, n=100)
-    show(
+    print_table(
         f"{title}, {KEYS} keys expire at once, {rate:g} requests a second, "
         f"{rounds} rounds",
         [
@@ -125,7 +129,7 @@ def run(title: str, target: Server, rounds: int, rate: float) -> None:
 
 def main() -> None:
     """Measure and print."""
-    options = parser(__doc__)
+    options = create_parser(__doc__)
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--rate", type=float, default=200, help="requests a second")
     chosen = options.parse_args()
@@ -149,7 +153,7 @@ def main() -> None:
                 "FLASK_CACHE_KEY_PREFIX": f"{freeze}:",
                 "FLASK_CACHE_DIR": str(folder / freeze),
             }
-            with gunicorn("expiring", folder, own, workers=1) as target:
+            with gunicorn("create_expiring_app", folder, own, workers=1) as target:
                 run(title, target, chosen.rounds, chosen.rate)
 
 

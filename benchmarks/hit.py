@@ -26,10 +26,10 @@ from werkzeug.test import EnvironBuilder
 from benchmarks._figures import scatter
 from benchmarks._pairs import (
     Result,
-    interleaved,
     median_ratio,
-    rounds_from_command_line,
-    show,
+    print_table,
+    read_rounds,
+    time_in_turns,
 )
 from flask_mplstream import FigureBlueprint
 
@@ -50,14 +50,14 @@ class Answer(NamedTuple):
     body: bytes
 
 
-def ask(app: Flask, environ: dict[str, Any]) -> Answer:
+def call_app(app: Flask, environ: dict[str, Any]) -> Answer:
     """Make one WSGI call; read and close its body."""
-    said: list[tuple[str, list[tuple[str, str]]]] = []
+    started: list[tuple[str, list[tuple[str, str]]]] = []
 
     def start_response(
         status: str, headers: list[tuple[str, str]], _: object = None
     ) -> Callable[[bytes], object]:
-        said.append((status, headers))
+        started.append((status, headers))
         return bytes  # Never used.
 
     returned: Iterable[bytes] = app.wsgi_app(environ.copy(), start_response)
@@ -65,23 +65,23 @@ def ask(app: Flask, environ: dict[str, Any]) -> Answer:
     close = getattr(returned, "close", None)
     if close is not None:
         close()
-    [(status, headers)] = said
+    [(status, headers)] = started
     return Answer(int(status[:3]), dict(headers), body)
 
 
-def environ_of(**headers: str) -> dict[str, Any]:
+def create_environ(**headers: str) -> dict[str, Any]:
     """Return the WSGI environment of a browser's request for the picture."""
     sent = [("Accept", ACCEPT)]
     sent += [(name.replace("_", "-"), value) for name, value in headers.items()]
     return EnvironBuilder(path=URL, headers=sent).get_environ()
 
 
-def figure_app() -> Flask:
+def create_figure_app() -> Flask:
     """Create an app with the figure route and the embedded store."""
     plots = FigureBlueprint("plots", __name__, url_prefix="/plots")
 
     @plots.figure_route("/scatter", max_age=FRESH_S)
-    def drawn(n: int = 20) -> object:
+    def picture(n: int = 20) -> object:
         return scatter()
 
     app = Flask("figures")
@@ -89,54 +89,57 @@ def figure_app() -> Flask:
     return app
 
 
-def bare_app(answer: View) -> Flask:
-    """Create an app with *answer* as its view."""
+def create_bare_app(view: View) -> Flask:
+    """Create an app with *view* as its view."""
     app = Flask("bare")
-    app.add_url_rule("/plots/scatter", "scatter", answer)
+    app.add_url_rule("/plots/scatter", "scatter", view)
     return app
 
 
-def cached_app(answer: View) -> Flask:
-    """Create an app with *answer* behind Flask-Caching."""
+def create_cached_app(view: View) -> Flask:
+    """Create an app with *view* behind Flask-Caching."""
     app = Flask("cached")
     settings = {"CACHE_TYPE": "SimpleCache", "CACHE_DEFAULT_TIMEOUT": FRESH_S}
     cache = Cache(app, config=settings)
-    view: Any = cache.cached(query_string=True)(answer)
-    app.add_url_rule("/plots/scatter", "scatter", view)
+    cached: Any = cache.cached(query_string=True)(view)
+    app.add_url_rule("/plots/scatter", "scatter", cached)
     return app
 
 
 def main() -> None:
     """Measure and print."""
-    rounds = rounds_from_command_line(__doc__, 60)
-    ours, plain = figure_app(), environ_of()
-    first = ask(ours, plain)
-    validate = environ_of(If_None_Match=first.headers["ETag"])
+    rounds = read_rounds(__doc__, 60)
+    ours, plain = create_figure_app(), create_environ()
+    first = call_app(ours, plain)
+    validate = create_environ(If_None_Match=first.headers["ETag"])
 
     def response() -> Response:
         return Response(first.body, mimetype="image/png")
 
     calls = {
-        "bare": (bare_app(response), plain, 200),
-        "bare, return body": (bare_app(lambda: first.body), plain, 200),
+        "bare": (create_bare_app(response), plain, 200),
+        "bare, return body": (create_bare_app(lambda: first.body), plain, 200),
         "hit 200": (ours, plain, 200),
         "hit 304": (ours, validate, 304),
-        "cached": (cached_app(response), plain, 200),
+        "cached": (create_cached_app(response), plain, 200),
     }
     for name, (app, environ, status) in calls.items():
-        ask(app, environ)  # @cached renders at the first call
-        said = ask(app, environ)
+        call_app(app, environ)  # @cached renders at the first call
+        answer = call_app(app, environ)
         right_body = first.body if status == 200 else b""
-        if (said.status, said.body) != (status, right_body):
-            raise SystemExit(f"{name}: {said.status} with {len(said.body)} bytes")
-        if app is ours and "hit" not in said.headers["Cache-Status"]:
-            raise SystemExit(f"{name} was no hit: {said.headers}")
-    times = interleaved(
-        {name: partial(ask, app, environ) for name, (app, environ, _) in calls.items()},
+        if (answer.status, answer.body) != (status, right_body):
+            raise SystemExit(f"{name}: {answer.status} with {len(answer.body)} bytes")
+        if app is ours and "hit" not in answer.headers["Cache-Status"]:
+            raise SystemExit(f"{name} was no hit: {answer.headers}")
+    times = time_in_turns(
+        {
+            name: partial(call_app, app, environ)
+            for name, (app, environ, _) in calls.items()
+        },
         rounds,
         calls=CALLS,
     )
-    show(
+    print_table(
         f"Microseconds for a request, {len(first.body):,} bytes, {rounds} rounds",
         [Result(n, statistics.median(t) * 1e6, form=".1f") for n, t in times.items()],
     )
@@ -147,7 +150,7 @@ def main() -> None:
         ("hit 200", "bare, return body", None),
         ("hit 304", "bare, return body", None),
     ]
-    show(
+    print_table(
         "Ratio of times",
         [
             Result(f"{a} / {b}", median_ratio(times, a, b), target)

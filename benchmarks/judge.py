@@ -22,7 +22,7 @@ from redbot.resource import HttpResource
 from redbot.resource.fetch import RedFetcher, RedHttpClient
 
 from benchmarks._figures import scatter
-from benchmarks._pairs import Result, parser, show
+from benchmarks._pairs import Result, create_parser, print_table
 from flask_mplstream import FigureBlueprint
 from tests.support.servers import serve_in_threads
 
@@ -48,7 +48,7 @@ class Note(NamedTuple):
         return self.level in ("BAD", "WARN")
 
 
-def notes(url: str, headers: Sequence[tuple[str, str]] = ()) -> list[Note]:
+def fetch_notes(url: str, headers: Sequence[tuple[str, str]] = ()) -> list[Note]:
     """Return all notes of REDbot's on *url*, worst first.
 
     REDbot's follow-up requests are judged as well. A note on those alone begins with
@@ -70,10 +70,10 @@ def notes(url: str, headers: Sequence[tuple[str, str]] = ()) -> list[Note]:
         thor.run()
     if not resource.check_done or not resource.response.complete:
         raise RuntimeError(f"REDbot cannot judge {url}: {resource.fetch_error}")
-    found = dict.fromkeys(_flat(resource.response.notes))
+    found = dict.fromkeys(_flatten(resource.response.notes))
     for check in resource.subreqs.values():
         if check.response.complete:
-            for note in _flat(check.response.notes):
+            for note in _flatten(check.response.notes):
                 if note not in found:
                     summary = f"{check.check_name}: {note.summary}"
                     found[Note(note.level, summary)] = None
@@ -81,18 +81,18 @@ def notes(url: str, headers: Sequence[tuple[str, str]] = ()) -> list[Note]:
     return sorted(found, key=lambda note: order.index(note.level))
 
 
-def _flat(remarks: Sequence[Any]) -> Iterator[Note]:
+def _flatten(remarks: Sequence[Any]) -> Iterator[Note]:
     for remark in remarks:
         yield Note(remark.level.name, str(remark.summary))
-        yield from _flat(remark.subnotes)
+        yield from _flatten(remark.subnotes)
 
 
-def app() -> Flask:
+def create_app() -> Flask:
     """Create an app with one figure."""
     plots = FigureBlueprint("plots", __name__, url_prefix="/plots")
 
     @plots.figure_route("/scatter")
-    def drawn(n: int = 50) -> object:
+    def picture(n: int = 50) -> object:
         return scatter()
 
     app = Flask("judged")
@@ -102,15 +102,15 @@ def app() -> Flask:
 
 def main() -> None:
     """Run REDbot and print its notes."""
-    options = parser(__doc__)
+    options = create_parser(__doc__)
     options.add_argument("--verbose", action="store_true", help="GOOD and INFO too")
     options.add_argument("--rounds", type=int, default=1)
     chosen = options.parse_args()
-    with serve_in_threads(app(), keeps_connections=True) as url:
+    with serve_in_threads(create_app(), keeps_connections=True) as url:
         plot = f"{url}/plots/scatter"
         with urllib.request.urlopen(f"{plot}.png") as response:
             etag = response.headers["ETag"]
-        asked: list[tuple[str, str, list[tuple[str, str]]]] = [
+        requests: list[tuple[str, str, list[tuple[str, str]]]] = [
             ("PNG", f"{plot}.png", []),
             ("PNG, negotiated", plot, [("Accept", "image/png,image/*;q=0.8")]),
             ("SVG", f"{plot}.svg", []),
@@ -120,8 +120,8 @@ def main() -> None:
         ]
         for _ in range(chosen.rounds):
             results = []
-            for name, target, headers in asked:
-                found = notes(target, headers)
+            for name, target, headers in requests:
+                found = fetch_notes(target, headers)
                 print(f"\n{name}: {len(found)} notes")
                 for note in found:
                     if chosen.verbose or note.is_fault:
@@ -132,7 +132,7 @@ def main() -> None:
                     if note.is_fault and note.summary != MEANT.get(name)
                 ]
                 results.append(Result(f"BAD and WARN, {name}", len(faults), 0, "d"))
-            show("REDbot", results)
+            print_table("REDbot", results)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from statistics import median
 
-from benchmarks._pairs import Result, parser, show
+from benchmarks._pairs import Result, create_parser, print_table
 from tests.support.servers import Gunicorn
 
 THREADS = 40
@@ -42,7 +42,7 @@ class Answer:
     seconds: float
 
 
-def ask(port: int, path: str) -> Answer:
+def request(port: int, path: str) -> Answer:
     """Send one request on a new connection."""
     began = time.perf_counter()
     with closing(HTTPConnection("127.0.0.1", port, timeout=120)) as connection:
@@ -77,19 +77,19 @@ class Watch:
 
 
 @contextmanager
-def watching(port: int, pid: int) -> Iterator[Watch]:
+def watch_process(port: int, pid: int) -> Iterator[Watch]:
     """Send hits and read the memory until the block ends."""
     watch, stop = Watch(), threading.Event()
 
-    def look() -> None:
+    def read_memory() -> None:
         while not stop.wait(EVERY_S):
             watch.most_bytes = max(watch.most_bytes, resident_bytes(pid))
 
     def hit() -> None:
         while not stop.wait(EVERY_S):
-            watch.hits.append(ask(port, "/large.png"))
+            watch.hits.append(request(port, "/large.png"))
 
-    threads = [threading.Thread(target=target) for target in (look, hit)]
+    threads = [threading.Thread(target=target) for target in (read_memory, hit)]
     for thread in threads:
         thread.start()
     try:
@@ -100,12 +100,12 @@ def watching(port: int, pid: int) -> Iterator[Watch]:
             thread.join()
 
 
-def slowest_ms(watch: Watch) -> float:
+def find_slowest_ms(watch: Watch) -> float:
     """Return the milliseconds of the slowest hit."""
     return max(hit.seconds for hit in watch.hits) * 1e3
 
 
-def settled_bytes(pid: int) -> int:
+def wait_for_settled_bytes(pid: int) -> int:
     """Return the resident memory after all renders have ended."""
     while True:
         before = resident_bytes(pid)
@@ -116,7 +116,7 @@ def settled_bytes(pid: int) -> int:
 
 def main() -> None:
     """Measure and print."""
-    options = parser(__doc__)
+    options = create_parser(__doc__)
     options.add_argument("--requests", type=int, default=30)
     options.add_argument("--timeout", type=float, default=10.0, help="seconds")
     chosen = options.parse_args()
@@ -125,26 +125,28 @@ def main() -> None:
     environment = {"FLASK_MPLSTREAM_TIMEOUT": str(chosen.timeout)}
     with Gunicorn(app, *more, environment=environment) as running:
         port = running.port
-        ask(port, "/large.png")
+        request(port, "/large.png")
         before = resident_bytes(running.pid)
-        with watching(port, running.pid) as calm:
+        with watch_process(port, running.pid) as calm:
             time.sleep(CALM_S)
-        with watching(port, running.pid) as watch:
+        with watch_process(port, running.pid) as watch:
             paths = [f"/large.avif?_width=3840&n={n}" for n in range(chosen.requests)]
             with ThreadPoolExecutor(chosen.requests) as pool:
-                answers = list(pool.map(lambda path: ask(port, path), paths))
-        after = settled_bytes(running.pid)
-    print(f"hits alone: slowest {slowest_ms(calm):.0f} ms")
-    report(answers, watch, (watch.most_bytes - before, after - before), chosen.timeout)
+                answers = list(pool.map(lambda path: request(port, path), paths))
+        after = wait_for_settled_bytes(running.pid)
+    print(f"hits alone: slowest {find_slowest_ms(calm):.0f} ms")
+    print_report(
+        answers, watch, (watch.most_bytes - before, after - before), chosen.timeout
+    )
 
 
-def report(
+def print_report(
     answers: list[Answer], watch: Watch, grown: tuple[int, int], timeout_s: float
 ) -> None:
     """Print the measurements."""
     slowest_s = max(answer.seconds for answer in answers)
     refused = [answer for answer in answers if answer.status != 200]
-    show(
+    print_table(
         f"{len(answers)} requests for AVIFs of 3840 x 2880 pixels",
         [
             Result("memory grows by, MB", grown[0] / 2**20, 500, ".0f"),
@@ -156,7 +158,7 @@ def report(
                 0,
                 "d",
             ),
-            Result("slowest hit, ms", slowest_ms(watch), 100, ".0f"),
+            Result("slowest hit, ms", find_slowest_ms(watch), 100, ".0f"),
             Result(
                 "hit, median, ms",
                 median(hit.seconds for hit in watch.hits) * 1e3,

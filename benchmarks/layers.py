@@ -27,12 +27,12 @@ from flask import Flask, Response
 from benchmarks._figures import scatter
 from benchmarks._pairs import (
     Result,
-    interleaved,
     median_ratio,
-    rounds_from_command_line,
-    show,
+    print_table,
+    read_rounds,
+    time_in_turns,
 )
-from benchmarks.hit import ask, bare_app, environ_of
+from benchmarks.hit import call_app, create_bare_app, create_environ
 from flask_mplstream import FigureBlueprint
 from tests.support.servers import RedisServer
 
@@ -40,9 +40,9 @@ CALLS = 200
 FRESH_S = 24 * 3600
 
 
-def app_of(
+def create_app(
     config: dict[str, Any],
-    drawn: list[int],
+    renders: list[int],
     *,
     version: Callable[[], object] | None = None,
 ) -> Flask:
@@ -52,7 +52,7 @@ def app_of(
 
     @plots.figure_route("/scatter", **more)
     def picture(n: int = 20) -> object:
-        drawn.append(n)
+        renders.append(n)
         return scatter()
 
     app = Flask("figures")
@@ -61,9 +61,9 @@ def app_of(
     return app
 
 
-def emptied(config: dict[str, Any], drawn: list[int]) -> tuple[Flask, str]:
+def create_emptied_app(config: dict[str, Any], renders: list[int]) -> tuple[Flask, str]:
     """Return an app with a picture that was rendered and then lost, and its ETag."""
-    app = app_of(config, drawn, version=lambda: 1)
+    app = create_app(config, renders, version=lambda: 1)
     store = app.extensions["mplstream"].pictures(None).store
     write, keys = store.write, list[str]()
 
@@ -72,27 +72,29 @@ def emptied(config: dict[str, Any], drawn: list[int]) -> tuple[Flask, str]:
         return write(key, *rest)
 
     store.write = note
-    etag = ask(app, environ_of()).headers["ETag"]
+    etag = call_app(app, create_environ()).headers["ETag"]
     for key in keys:  # The freshness token too.
         store.cut_lifetime(key, 0)
     # A new app has an empty fast layer, like a new process.
-    return app_of(config, drawn, version=lambda: 1), etag
+    return create_app(config, renders, version=lambda: 1), etag
 
 
-def cold_304(config: dict[str, Any], drawn: list[int]) -> tuple[Flask, Any, bool]:
+def prepare_cold_304(
+    config: dict[str, Any], renders: list[int]
+) -> tuple[Flask, Any, bool]:
     """Return an app with an empty store, a conditional request, and its success."""
-    app, etag = emptied(config, drawn)
-    drawn.clear()
-    said = ask(app, environ_of(If_None_Match=etag))
-    is_right = said.status == 304 and not drawn
+    app, etag = create_emptied_app(config, renders)
+    renders.clear()
+    answer = call_app(app, create_environ(If_None_Match=etag))
+    is_right = answer.status == 304 and not renders
     if not is_right:
         # Measure with a tag that the app does match.
         etag = "*"
-        app, _ = emptied(config, drawn)
-    return app, environ_of(If_None_Match=etag), is_right
+        app, _ = create_emptied_app(config, renders)
+    return app, create_environ(If_None_Match=etag), is_right
 
 
-def by_the_clock_s(call: Callable[[], object]) -> float:
+def measure_wall_s(call: Callable[[], object]) -> float:
     """Return the wall-clock seconds of one call."""
     started = time.perf_counter()
     for _ in range(CALLS):
@@ -102,39 +104,45 @@ def by_the_clock_s(call: Callable[[], object]) -> float:
 
 def main() -> None:
     """Measure and print."""
-    rounds = rounds_from_command_line(__doc__, 60)
-    plain = environ_of()
-    drawn: list[int] = []
+    rounds = read_rounds(__doc__, 60)
+    plain = create_environ()
+    renders: list[int] = []
     with RedisServer() as redis:
         on_redis = {"CACHE_TYPE": "RedisCache", "CACHE_REDIS_PORT": redis.port}
         cold = {
-            "304, embedded": cold_304({}, drawn),
-            "304, redis": cold_304({**on_redis, "CACHE_KEY_PREFIX": "c:"}, drawn),
+            "304, embedded": prepare_cold_304({}, renders),
+            "304, redis": prepare_cold_304(
+                {**on_redis, "CACHE_KEY_PREFIX": "c:"}, renders
+            ),
         }
-        fast = app_of(on_redis, drawn)
-        slow = app_of({**on_redis, "MPLSTREAM_FAST_BYTES": 0}, drawn)
-        first = ask(fast, plain)
+        fast = create_app(on_redis, renders)
+        slow = create_app({**on_redis, "MPLSTREAM_FAST_BYTES": 0}, renders)
+        first = call_app(fast, plain)
 
         def response() -> Response:
             return Response(first.body, mimetype="image/png")
 
         calls: dict[str, tuple[Flask, Any, int]] = {
-            "bare": (bare_app(response), plain, 200),
+            "bare": (create_bare_app(response), plain, 200),
             "fast": (fast, plain, 200),
             "redis": (slow, plain, 200),
             **{name: (app, environ, 304) for name, (app, environ, _) in cold.items()},
         }
-        drawn.clear()
+        renders.clear()
         for name, (app, environ, status) in calls.items():
-            ask(app, environ)
-            said = ask(app, environ)
+            call_app(app, environ)
+            answer = call_app(app, environ)
             right_body = first.body if status == 200 else b""
-            if (said.status, said.body) != (status, right_body):
-                raise SystemExit(f"{name}: {said.status} with {len(said.body)} bytes")
-        timed = {name: partial(ask, app, env) for name, (app, env, _) in calls.items()}
-        times = interleaved(timed, rounds, calls=CALLS)
-        clock_s = {name: by_the_clock_s(timed[name]) for name in ("bare", "redis")}
-    show(
+            if (answer.status, answer.body) != (status, right_body):
+                raise SystemExit(
+                    f"{name}: {answer.status} with {len(answer.body)} bytes"
+                )
+        timed = {
+            name: partial(call_app, app, env) for name, (app, env, _) in calls.items()
+        }
+        times = time_in_turns(timed, rounds, calls=CALLS)
+        clock_s = {name: measure_wall_s(timed[name]) for name in ("bare", "redis")}
+    print_table(
         f"Microseconds for a request, {len(first.body):,} bytes, {rounds} rounds",
         [
             *(
@@ -144,7 +152,7 @@ def main() -> None:
             Result("redis, by the clock", clock_s["redis"] * 1e6, form=".1f"),
         ],
     )
-    show(
+    print_table(
         "Ratio of times, and renders",
         [
             Result("fast / bare", median_ratio(times, "fast", "bare"), 1.25),
@@ -155,7 +163,7 @@ def main() -> None:
                 Result(f"{name}: rendered for its own ETag", not right, 0, "d")
                 for name, (_, _, right) in cold.items()
             ),
-            Result("renders while measured", len(drawn), 0, "d"),
+            Result("renders while measured", len(renders), 0, "d"),
         ],
     )
 

@@ -18,14 +18,14 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from benchmarks._pairs import Result, parser, show
+from benchmarks._pairs import Result, create_parser, print_table
 from flask_mplstream import render
 
 WARM = 500
 MB = 2**20
 
 
-def with_figure(seed: int) -> Figure:
+def plot_with_figure(seed: int) -> Figure:
     """Plot 200 points on a new ``Figure``."""
     figure = Figure(figsize=(3, 2))
     ax = figure.subplots()
@@ -34,7 +34,7 @@ def with_figure(seed: int) -> Figure:
     return figure
 
 
-def with_pyplot(seed: int) -> object:
+def plot_with_pyplot(seed: int) -> object:
     """Draw a histogram with pyplot, and leave another figure open."""
     import matplotlib.pyplot as plt
 
@@ -44,13 +44,13 @@ def with_pyplot(seed: int) -> object:
     return figure
 
 
-def resident_bytes() -> int:
+def read_resident_bytes() -> int:
     """Return the resident memory of this process."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def open_files() -> int:
+def count_open_files() -> int:
     """Return the number of file descriptors of this process."""
     return len(os.listdir("/proc/self/fd"))
 
@@ -62,22 +62,22 @@ def run(count: int) -> list[Result]:
     warm = min(WARM, count // 2)
     for number in range(count):
         if number == warm:
-            memory, files = resident_bytes(), open_files()
+            memory, files = read_resident_bytes(), count_open_files()
             print(f"after {number:,}: {memory / MB:.1f} MB")
-        function = with_pyplot if number % 2 else with_figure
+        function = plot_with_pyplot if number % 2 else plot_with_figure
         render(partial(function, number), ("png", "svg", "jpg", "png")[number % 4])
-    end = resident_bytes()
+    end = read_resident_bytes()
     print(f"after {count:,}: {end / MB:.1f} MB")
     return [
         Result("MB more", (end - memory) / MB, 16, ".1f"),
         Result("open pyplot figures", len(plt.get_fignums()), 0, "d"),
-        Result("more file descriptors", open_files() - files, 0, "d"),
+        Result("more file descriptors", count_open_files() - files, 0, "d"),
     ]
 
 
 def main() -> None:
     """Run and print."""
-    options = parser(__doc__)
+    options = create_parser(__doc__)
     options.add_argument("--count", type=int, default=5000, help="renders in a round")
     options.add_argument("--rounds", type=int, default=1)
     chosen = options.parse_args()
@@ -86,7 +86,7 @@ def main() -> None:
         started = time.perf_counter()
         results = run(chosen.count)
         seconds = time.perf_counter() - started
-        show(f"{chosen.count:,} renders in {seconds:.0f} s", results)
+        print_table(f"{chosen.count:,} renders in {seconds:.0f} s", results)
 
 
 if __name__ == "__main__":

@@ -24,27 +24,27 @@ from PIL import Image
 from benchmarks._figures import SAMPLES, Sample
 from benchmarks._pairs import (
     Result,
-    interleaved,
     median_ratio,
-    rounds_from_command_line,
-    show,
+    print_table,
+    read_rounds,
+    time_in_turns,
 )
 from flask_mplstream import render
 
 
-def theirs(sample: Sample) -> bytes:
+def render_theirs(sample: Sample) -> bytes:
     """Render with the article's code."""
     buffer = BytesIO()
     sample.build().savefig(buffer, format="png", **sample.savefig)
     return buffer.getvalue()
 
 
-def ours(sample: Sample) -> bytes:
+def render_ours(sample: Sample) -> bytes:
     """Render with the package."""
     return render(sample.build, "png", savefig=sample.savefig).body
 
 
-def pixels(body: bytes) -> np.ndarray[Any, Any]:
+def read_pixels(body: bytes) -> np.ndarray[Any, Any]:
     """Return the picture as RGBA, shape ``(height, width, 4)``."""
     with Image.open(BytesIO(body)) as image:
         return np.array(image.convert("RGBA"))
@@ -55,8 +55,8 @@ def compare(sample: Sample) -> tuple[float, bool]:
 
     :raises SystemExit: the pixels differ.
     """
-    our_body, their_body = ours(sample), theirs(sample)
-    drawn, right = pixels(our_body), pixels(their_body)
+    our_body, their_body = render_ours(sample), render_theirs(sample)
+    drawn, right = read_pixels(our_body), read_pixels(their_body)
     if not np.array_equal(drawn, right):
         raise SystemExit(
             f"{sample.name}: PIXELS DIFFER, {drawn.shape} ours, {right.shape} savefig's"
@@ -66,14 +66,18 @@ def compare(sample: Sample) -> tuple[float, bool]:
 
 def main() -> None:
     """Measure and print."""
-    rounds = rounds_from_command_line(__doc__, 15)
+    rounds = read_rounds(__doc__, 15)
     time_ratios: list[float] = []
     opaque_ratios: list[float] = []
     print(f"{'figure':<20}{'savefig ms':>11}{'ours ms':>9}{'time':>8}{'size':>8}")
     for sample in SAMPLES:
         size_ratio, is_opaque = compare(sample)
-        times = interleaved(
-            {"ours": partial(ours, sample), "theirs": partial(theirs, sample)}, rounds
+        times = time_in_turns(
+            {
+                "ours": partial(render_ours, sample),
+                "theirs": partial(render_theirs, sample),
+            },
+            rounds,
         )
         ratio = median_ratio(times, "ours", "theirs")
         time_ratios.append(ratio)
@@ -84,7 +88,7 @@ def main() -> None:
             f"{sample.name:<20}{their_ms:>11.1f}{our_ms:>9.1f}{ratio:>8.3f}"
             f"{size_ratio:>8.3f}{note}"
         )
-    show(
+    print_table(
         f"All {len(SAMPLES)} figures, pixels equal, {rounds} rounds",
         [
             Result("time, geometric mean", geometric_mean(time_ratios), 0.9),

@@ -22,10 +22,10 @@ from matplotlib.figure import Figure
 
 from benchmarks._pairs import (
     Result,
-    interleaved,
     median_ratio,
-    rounds_from_command_line,
-    show,
+    print_table,
+    read_rounds,
+    time_in_turns,
 )
 from example_app import create_app
 from flask_mplstream import FigureBlueprint
@@ -49,7 +49,7 @@ BY_HAND = """
   decoding="async"></picture>{% endfor %}"""
 
 
-def page_app() -> Flask:
+def create_page_app() -> Flask:
     """Create an app with a figure of two themes."""
     plots = FigureBlueprint("plots", __name__, dark_style=True, max_age=24 * 3600)
 
@@ -67,13 +67,13 @@ def page_app() -> Flask:
 
 def main() -> None:
     """Measure and print."""
-    rounds = rounds_from_command_line(__doc__, 40)
-    app = page_app()
+    rounds = read_rounds(__doc__, 40)
+    app = create_page_app()
     pages = {"figure": OURS, "by hand": BY_HAND, "img": LEAST}
     with app.test_request_context():
         contenders = {n: partial(render_template_string, p) for n, p in pages.items()}
-        times = interleaved(contenders, rounds, calls=3)
-    show(
+        times = time_in_turns(contenders, rounds, calls=3)
+    print_table(
         f"A page of {COUNT} figures, times within a round",
         [
             Result(
@@ -90,7 +90,7 @@ def main() -> None:
             format: len(client.get(f"/plots/{name}.{format}?_scale=2").data) / 1000
             for format in ("png", "webp", "avif")
         }
-        show(
+        print_table(
             f"{name} at two pixels per pixel, kB",
             [Result(format, kb, form=".1f") for format, kb in sizes.items()],
         )

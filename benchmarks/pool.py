@@ -34,7 +34,7 @@ from flask import Flask, Response
 from matplotlib.figure import Figure
 
 from benchmarks._figures import grid_constrained
-from benchmarks._pairs import Result, rounds_from_command_line, show
+from benchmarks._pairs import Result, print_table, read_rounds
 from flask_mplstream import FigureBlueprint, start_workers
 from flask_mplstream.web.app_state import AppState
 
@@ -72,7 +72,7 @@ def clock() -> Response:
     return Response(f"{os.getpid()} {time.process_time()}")
 
 
-def make_app(workers: int, **config: Any) -> Flask:
+def create_app(workers: int, **config: Any) -> Flask:
     """Create the app; with 0 *workers* it renders in this process."""
     app = Flask(__name__)
     app.config.from_mapping({"MPLSTREAM_WORKERS": workers, **config})
@@ -82,49 +82,49 @@ def make_app(workers: int, **config: Any) -> Flask:
 
 
 @contextmanager
-def contenders() -> Iterator[dict[str, Flask]]:
+def run_contenders() -> Iterator[dict[str, Flask]]:
     """Yield both forms of the app after each has rendered."""
-    apps = {"workers": make_app(WORKERS), "inline": make_app(0)}
+    apps = {"workers": create_app(WORKERS), "inline": create_app(0)}
     start_workers(apps["workers"])
     try:
         for app in apps.values():
-            seconds_for_all(app, ["/heavy"] * CLIENTS)
+            measure_wall_s(app, ["/heavy"] * CLIENTS)
         yield apps
     finally:
         AppState.of(apps["workers"]).stop()
 
 
-def ask(app: Flask, path: str) -> None:
+def request_picture(app: Flask, path: str) -> None:
     """Request a new picture."""
     answer = app.test_client().get(f"{path}?n={next(_numbers)}")
     if answer.status_code != 200:
         raise RuntimeError(f"{path}: {answer.status}")
 
 
-def seconds_for_all(app: Flask, paths: Iterable[str]) -> float:
+def measure_wall_s(app: Flask, paths: Iterable[str]) -> float:
     """Return the seconds for all *paths*, requested by several threads."""
     began = time.perf_counter()
     with ThreadPoolExecutor(CLIENTS) as pool:
-        list(pool.map(lambda path: ask(app, path), paths))
+        list(pool.map(lambda path: request_picture(app, path), paths))
     return time.perf_counter() - began
 
 
-def in_turns(apps: dict[str, Flask], number: int) -> list[tuple[str, Flask]]:
+def order_contenders(apps: dict[str, Flask], number: int) -> list[tuple[str, Flask]]:
     """Return the contenders, in reverse order in every other round."""
     return list(apps.items())[:: 1 if number % 2 else -1]
 
 
-def processor_seconds(app: Flask) -> dict[int, float]:
+def read_processor_seconds(app: Flask) -> dict[int, float]:
     """Return the processor time so far of this process and of the workers of *app*."""
     with ThreadPoolExecutor(CLIENTS) as pool:
-        asked = pool.map(lambda _: app.test_client().get("/clock").text, range(20))
-        told = dict(map(str.split, asked))
-    times = {int(pid): float(seconds) for pid, seconds in told.items()}
+        answers = pool.map(lambda _: app.test_client().get("/clock").text, range(20))
+        texts = dict(map(str.split, answers))
+    times = {int(pid): float(seconds) for pid, seconds in texts.items()}
     return times | {os.getpid(): time.process_time()}
 
 
 @dataclass(frozen=True, slots=True)
-class Took:
+class Work:
     """The time of many figures."""
 
     wall_s: float
@@ -132,20 +132,20 @@ class Took:
     free_s: float
 
     @classmethod
-    def of(cls, app: Flask) -> Took:
+    def of(cls, app: Flask) -> Work:
         """Request many heavy figures of *app* and measure."""
-        before = processor_seconds(app)
-        wall_s = seconds_for_all(app, ["/heavy"] * HEAVY)
-        worked = [s - before[pid] for pid, s in processor_seconds(app).items()]
+        before = read_processor_seconds(app)
+        wall_s = measure_wall_s(app, ["/heavy"] * HEAVY)
+        worked = [s - before[pid] for pid, s in read_processor_seconds(app).items()]
         return cls(wall_s, max(*worked, sum(worked) / 2))
 
 
-def throughput(apps: dict[str, Flask], rounds: int) -> list[Result]:
+def measure_throughput(apps: dict[str, Flask], rounds: int) -> list[Result]:
     """Compare the times of many heavy figures in two workers and in this process."""
     walls, frees = [], []
     for number in range(rounds):
-        took = {name: Took.of(app) for name, app in in_turns(apps, number)}
-        ours, theirs = took["workers"], took["inline"]
+        works = {name: Work.of(app) for name, app in order_contenders(apps, number)}
+        ours, theirs = works["workers"], works["inline"]
         walls.append(ours.wall_s / theirs.wall_s)
         frees.append(ours.free_s / theirs.free_s)
         print(f"  wall {ours.wall_s:.2f} and inline {theirs.wall_s:.2f} s", end=", ")
@@ -159,13 +159,13 @@ def throughput(apps: dict[str, Flask], rounds: int) -> list[Result]:
     ]
 
 
-def latency(apps: dict[str, Flask], rounds: int) -> list[Result]:
+def measure_latency(apps: dict[str, Flask], rounds: int) -> list[Result]:
     """Measure the additional time of small figures in a worker, one after another."""
     times: dict[str, list[float]] = {name: [] for name in apps}
     for number in range(rounds * SMALL):
-        for name, app in in_turns(apps, number):
+        for name, app in order_contenders(apps, number):
             began = time.perf_counter()
-            ask(app, "/small")
+            request_picture(app, "/small")
             times[name].append((time.perf_counter() - began) * 1000)
     pairs = zip(times["workers"], times["inline"], strict=True)
     extra = statistics.median(ours - theirs for ours, theirs in pairs)
@@ -175,27 +175,27 @@ def latency(apps: dict[str, Flask], rounds: int) -> list[Result]:
     ]
 
 
-def first_picture(workers: int, preload: bool, pause_s: float) -> float:
+def measure_first_picture(workers: int, preload: bool, pause_s: float) -> float:
     """Return the seconds of the first picture in this new process."""
-    app = make_app(workers, MPLSTREAM_PRELOAD=preload)
+    app = create_app(workers, MPLSTREAM_PRELOAD=preload)
     try:
         app.test_client().get("/page")
         time.sleep(pause_s)
         began = time.perf_counter()
-        ask(app, "/small")
+        request_picture(app, "/small")
         return time.perf_counter() - began
     finally:
         AppState.of(app).stop()
 
 
-def in_new_process(*arguments: object) -> float:
-    """Return the result of :func:`first_picture` in a new process."""
+def measure_in_new_process(*arguments: object) -> float:
+    """Return the result of :func:`measure_first_picture` in a new process."""
     command = [sys.executable, "-m", "benchmarks.pool", json.dumps(arguments)]
     ended = subprocess.run(command, check=True, capture_output=True, timeout=120)
     return float(ended.stdout)
 
 
-def cold_start(rounds: int) -> list[Result]:
+def measure_cold_start(rounds: int) -> list[Result]:
     """Measure the first picture of new processes."""
     cases = {"inline": (0, False), "workers": (2, False), "preloaded": (2, True)}
     times: dict[str, list[float]] = {}
@@ -203,7 +203,9 @@ def cold_start(rounds: int) -> list[Result]:
         for pause_s in PAUSES_S:
             for name, case in cases.items():
                 title = f"{name}, {pause_s:g} s after a page"
-                times.setdefault(title, []).append(in_new_process(*case, pause_s))
+                times.setdefault(title, []).append(
+                    measure_in_new_process(*case, pause_s)
+                )
     return [
         Result(title, statistics.median(t), form=".2f") for title, t in times.items()
     ]
@@ -212,13 +214,16 @@ def cold_start(rounds: int) -> list[Result]:
 def main() -> None:
     """Run and print."""
     if len(sys.argv) == 2 and sys.argv[1].startswith("["):
-        print(first_picture(*json.loads(sys.argv[1])))
+        print(measure_first_picture(*json.loads(sys.argv[1])))
         return
-    rounds = rounds_from_command_line(__doc__, 7)
-    with contenders() as apps:
-        show(f"{HEAVY} heavy figures, {CLIENTS} clients", throughput(apps, rounds))
-        show(f"{rounds * SMALL} small figures", latency(apps, rounds))
-    show("seconds for the first picture", cold_start(rounds))
+    rounds = read_rounds(__doc__, 7)
+    with run_contenders() as apps:
+        print_table(
+            f"{HEAVY} heavy figures, {CLIENTS} clients",
+            measure_throughput(apps, rounds),
+        )
+        print_table(f"{rounds * SMALL} small figures", measure_latency(apps, rounds))
+    print_table("seconds for the first picture", measure_cold_start(rounds))
 
 
 if __name__ == "__main__":

@@ -28,8 +28,14 @@ from pathlib import Path
 
 from flask import Flask, Response
 
-from benchmarks._pairs import Result, parser, show
-from benchmarks.memory import MB, open_files, resident_bytes, with_figure, with_pyplot
+from benchmarks._pairs import Result, create_parser, print_table
+from benchmarks.memory import (
+    MB,
+    count_open_files,
+    plot_with_figure,
+    plot_with_pyplot,
+    read_resident_bytes,
+)
 from flask_mplstream import FigureBlueprint
 from flask_mplstream.web.app_state import AppState
 
@@ -37,17 +43,17 @@ WARM, WORKERS, CLIENTS = 500, 2, 4
 INLINE = 2000
 
 plots = FigureBlueprint("plots", __name__, max_age=0, formats=["png", "svg", "jpg"])
-plots.figure_route("/figure", timeout=60.0)(with_figure)
-plots.figure_route("/pyplot", timeout=60.0)(with_pyplot)
+plots.figure_route("/figure", timeout=60.0)(plot_with_figure)
+plots.figure_route("/pyplot", timeout=60.0)(plot_with_pyplot)
 
 
 @plots.figure_route("/worker")
 def worker() -> Response:
     """Return the resident memory of the rendering process."""
-    return Response(f"{os.getpid()} {resident_bytes()}")
+    return Response(f"{os.getpid()} {read_resident_bytes()}")
 
 
-def make_app(workers: int) -> Flask:
+def create_app(workers: int) -> Flask:
     """Create the app; with 0 *workers* it renders in this process."""
     app = Flask(__name__)
     app.config["MPLSTREAM_WORKERS"] = workers
@@ -55,7 +61,7 @@ def make_app(workers: int) -> Flask:
     return app
 
 
-def unshared_bytes() -> int:
+def read_unshared_bytes() -> int:
     """Return the memory that this process does not share (USS)."""
     text = Path("/proc/self/smaps_rollup").read_text()
     return 1024 * sum(map(int, re.findall(r"^Private_\w+: +(\d+) kB", text, re.M)))
@@ -75,33 +81,38 @@ def render(app: Flask, numbers: range) -> None:
         list(pool.map(ask, numbers))
 
 
-def worker_sizes(app: Flask) -> dict[str, int]:
+def read_worker_sizes(app: Flask) -> dict[str, int]:
     """Return the resident memory of each worker that answers, by process number."""
     with ThreadPoolExecutor(CLIENTS) as pool:
-        asked = pool.map(lambda _: app.test_client().get("/worker").text, range(40))
-        return {pid: int(size) for pid, size in map(str.split, asked)}
+        answers = pool.map(lambda _: app.test_client().get("/worker").text, range(40))
+        return {pid: int(size) for pid, size in map(str.split, answers)}
 
 
-def state() -> tuple[int, int, int, int]:
+def read_state() -> tuple[int, int, int, int]:
     """Return RSS, USS, threads and file descriptors of this process."""
     gc.collect()
-    return resident_bytes(), unshared_bytes(), threading.active_count(), open_files()
+    return (
+        read_resident_bytes(),
+        read_unshared_bytes(),
+        threading.active_count(),
+        count_open_files(),
+    )
 
 
-def in_workers(count: int) -> list[Result]:
+def measure_workers(count: int) -> list[Result]:
     """Pass *count* pictures to workers; return the growth after the first 500."""
-    app = make_app(WORKERS)
+    app = create_app(WORKERS)
     warm = min(WARM, count // 2)
     try:
         render(app, range(warm))
-        before, first = state(), worker_sizes(app)
+        before, first = read_state(), read_worker_sizes(app)
         for start in range(warm, count, 1000):
             render(app, range(start, min(start + 1000, count)))
-            rss, uss, *_ = state()
+            rss, uss, *_ = read_state()
             print(f"  to {start + 1000:,}: RSS {rss / MB:.1f}, USS {uss / MB:.1f} MB")
-        # Workers that are being replaced keep their threads for a moment.
+        # A worker that is being replaced keeps its threads for a moment.
         time.sleep(2)
-        after, last = state(), worker_sizes(app)
+        after, last = read_state(), read_worker_sizes(app)
     finally:
         AppState.of(app).stop()
     rss, uss, threads, files = (b - a for a, b in zip(before, after, strict=True))
@@ -116,18 +127,18 @@ def in_workers(count: int) -> list[Result]:
     ]
 
 
-def grown_without_collector() -> float:
+def measure_growth_without_collector() -> float:
     """Return the growth in bytes over 2,000 renders here without a collector."""
     gc.disable()
-    app = make_app(0)
+    app = create_app(0)
     render(app, range(CLIENTS))
-    before = resident_bytes()
+    before = read_resident_bytes()
     render(app, range(INLINE))
-    return resident_bytes() - before
+    return read_resident_bytes() - before
 
 
-def inline() -> list[Result]:
-    """Run :func:`grown_without_collector` in a new process."""
+def measure_inline() -> list[Result]:
+    """Run :func:`measure_growth_without_collector` in a new process."""
     command = [sys.executable, "-m", "benchmarks.pool_memory", "--inline"]
     ended = subprocess.run(command, check=True, capture_output=True, timeout=3600)
     return [Result("MB more, gc off", json.loads(ended.stdout) / MB, 50, ".1f")]
@@ -135,20 +146,24 @@ def inline() -> list[Result]:
 
 def main() -> None:
     """Run and print."""
-    options = parser(__doc__)
-    options.add_argument("--count", type=int, default=10_000, help="in a round")
-    options.add_argument("--rounds", type=int, default=1)
-    options.add_argument("--inline", action="store_true", help="only that, as bytes")
-    chosen = options.parse_args()
-    if chosen.inline:
-        print(grown_without_collector())
+    arguments = create_parser(__doc__)
+    arguments.add_argument("--count", type=int, default=10_000, help="in a round")
+    arguments.add_argument("--rounds", type=int, default=1)
+    arguments.add_argument(
+        "--inline",
+        action="store_true",
+        help="print only the growth in the web process, in bytes",
+    )
+    options = arguments.parse_args()
+    if options.inline:
+        print(measure_growth_without_collector())
         return
-    for _ in range(chosen.rounds):
+    for _ in range(options.rounds):
         began = time.perf_counter()
-        results = in_workers(chosen.count)
+        results = measure_workers(options.count)
         seconds = time.perf_counter() - began
-        show(f"{chosen.count:,} renders in workers, {seconds:.0f} s", results)
-        show(f"{INLINE:,} renders in the web process", inline())
+        print_table(f"{options.count:,} renders in workers, {seconds:.0f} s", results)
+        print_table(f"{INLINE:,} renders in the web process", measure_inline())
 
 
 if __name__ == "__main__":

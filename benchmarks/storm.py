@@ -26,7 +26,7 @@ from pathlib import Path
 from statistics import median, quantiles
 from threading import Barrier
 
-from benchmarks._pairs import Result, parser, show
+from benchmarks._pairs import Result, create_parser, print_table
 from tests.support.servers import Gunicorn, RedisServer
 
 REQUESTS = 200
@@ -59,7 +59,7 @@ class Server:
         """Return the number of renders so far."""
         return self.counted.stat().st_size if self.counted.exists() else 0
 
-    def ask(self, key: str, start: Barrier | None = None) -> Answer:
+    def request(self, key: str, start: Barrier | None = None) -> Answer:
         """Send one request on a new connection, once all threads are at *start*."""
         with closing(HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
             if start is not None:
@@ -73,7 +73,7 @@ class Server:
     def storm(self, key: str, pool: ThreadPoolExecutor) -> list[Answer]:
         """Send all requests at once."""
         start = Barrier(REQUESTS)
-        return list(pool.map(lambda _: self.ask(key, start), range(REQUESTS)))
+        return list(pool.map(lambda _: self.request(key, start), range(REQUESTS)))
 
 
 @contextmanager
@@ -90,7 +90,7 @@ def gunicorn(
         yield Server(running.port, counted)
 
 
-def took_s(answers: list[Answer]) -> float:
+def measure_wall_s(answers: list[Answer]) -> float:
     """Return the seconds from the first request to the last response."""
     started = min(answer.sent_at for answer in answers)
     return max(answer.had_at for answer in answers) - started
@@ -109,7 +109,7 @@ class Side:
 
     def add(self, answers: list[Answer], renders: int) -> None:
         """Add the responses of one storm."""
-        self.walls_s.append(took_s(answers))
+        self.walls_s.append(measure_wall_s(answers))
         self.seconds += [answer.seconds for answer in answers]
         self.renders[renders] += 1
         self.unequal += len({answer.body for answer in answers}) > 1
@@ -122,7 +122,7 @@ def wait_for_workers(target: Server, pool: ThreadPoolExecutor) -> None:
         target.storm(f"warm{number}", pool)
 
 
-def run(
+def run_contenders(
     servers: Mapping[str, Server], rounds: int
 ) -> tuple[dict[str, Side], dict[str, list[float]]]:
     """Run both contenders in turns.
@@ -136,16 +136,16 @@ def run(
         for target in servers.values():
             wait_for_workers(target, pool)
         for number in range(rounds):
-            beside["lone"].append(ours.ask(f"lone{number}").seconds)
+            beside["lone"].append(ours.request(f"lone{number}").seconds)
             for name in list(servers)[:: 1 if number % 2 else -1]:
                 before = servers[name].renders()
                 answers = servers[name].storm(f"cold{number}", pool)
                 sides[name].add(answers, servers[name].renders() - before)
-            beside["hits"].append(took_s(ours.storm(f"cold{number}", pool)))
+            beside["hits"].append(measure_wall_s(ours.storm(f"cold{number}", pool)))
     return sides, beside
 
 
-def report(
+def print_report(
     title: str, sides: Mapping[str, Side], beside: Mapping[str, list[float]]
 ) -> None:
     """Print the measurements of one backend."""
@@ -153,7 +153,7 @@ def report(
     over_s = [
         wall - 1.5 * lone for wall, lone in zip(side.walls_s, lone_s, strict=True)
     ]
-    show(
+    print_table(
         title,
         [
             Result("most renders in a round", max(side.renders), 1, "d"),
@@ -180,7 +180,7 @@ def report(
 
 def main() -> None:
     """Measure and print."""
-    options = parser(__doc__)
+    options = create_parser(__doc__)
     options.add_argument("--rounds", type=int, default=20)
     options.add_argument("--query-ms", type=int, default=100, help="the data's time")
     chosen = options.parse_args()
@@ -199,11 +199,13 @@ def main() -> None:
         for title, cache in backends.items():
             cache["FLASK_QUERY_S"] = str(chosen.query_ms / 1e3)
             with (
-                gunicorn("figures", folder, cache) as ours,
-                gunicorn("cached", folder, cache) as theirs,
+                gunicorn("create_figure_app", folder, cache) as ours,
+                gunicorn("create_cached_app", folder, cache) as theirs,
             ):
-                sides, beside = run({OURS: ours, THEIRS: theirs}, chosen.rounds)
-            report(
+                sides, beside = run_contenders(
+                    {OURS: ours, THEIRS: theirs}, chosen.rounds
+                )
+            print_report(
                 f"{title}, {REQUESTS} requests for one cold key, "
                 f"{chosen.rounds} rounds",
                 sides,

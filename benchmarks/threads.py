@@ -20,7 +20,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from benchmarks._pairs import Result, parser, show
+from benchmarks._pairs import Result, create_parser, print_table
 from flask_mplstream import render
 
 THREADS = 8
@@ -102,7 +102,7 @@ def run(count: int) -> tuple[Counter[str], list[str]]:
 
 def main() -> None:
     """Run and print."""
-    options = parser(__doc__)
+    options = create_parser(__doc__)
     options.add_argument("--count", type=int, default=2000, help="pictures in a round")
     options.add_argument("--rounds", type=int, default=1)
     chosen = options.parse_args()
@@ -114,7 +114,7 @@ def main() -> None:
             print(f"{number} x {message}")
         for name in changed:
             print(f"rcParams[{name!r}] has changed")
-        show(
+        print_table(
             f"{chosen.count:,} pictures from {THREADS} threads in "
             f"{time.perf_counter() - started:.0f} s",
             [

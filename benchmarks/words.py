@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from benchmarks._pairs import Result, rounds_from_command_line, show
+from benchmarks._pairs import Result, print_table, read_rounds
 from flask_mplstream.description.data_export import data_csv
 from flask_mplstream.description.generated_alt import describe
 from flask_mplstream.rendering.figure_lock import gate
@@ -62,7 +62,7 @@ LARGE: dict[str, Callable[[Any], object]] = {
 }
 
 
-def best_ms(draw: Callable[[Any], object], write: Any, rounds: int) -> float:
+def measure_best_ms(draw: Callable[[Any], object], write: Any, rounds: int) -> float:
     """Return the milliseconds of the fastest of several rounds."""
     figure = Figure()
     with gate():
@@ -78,16 +78,16 @@ def best_ms(draw: Callable[[Any], object], write: Any, rounds: int) -> float:
 
 def main() -> None:
     """Measure and print."""
-    rounds = rounds_from_command_line(__doc__, 20)
+    rounds = read_rounds(__doc__, 20)
     results = []
     for figures, most in ((ORDINARY, ORDINARY_MS), (LARGE, LARGE_MS)):
         for name, draw in figures.items():
-            spent = best_ms(draw, describe, rounds)
+            spent = measure_best_ms(draw, describe, rounds)
             label = name if figures is ORDINARY else f"{name}, {MANY:,} points"
             results.append(Result(f"words: {label}", spent, most))
-    csv = best_ms(LARGE["line"], lambda figure: data_csv(figure, 10**8), 3)
+    csv = measure_best_ms(LARGE["line"], lambda figure: data_csv(figure, 10**8), 3)
     results.append(Result(f"CSV: line, {MANY:,} points", csv))
-    show("Milliseconds", results)
+    print_table("Milliseconds", results)
 
 
 if __name__ == "__main__":

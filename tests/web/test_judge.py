@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from benchmarks.judge import BAD_REQUEST, UNSAFE_INLINE, app, notes
+from benchmarks.judge import BAD_REQUEST, UNSAFE_INLINE, create_app, fetch_notes
 from tests.support.servers import serve_in_threads
 
 # REDbot and its dependencies warn of Python's own deprecations.
@@ -20,7 +20,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def plot() -> Iterator[str]:
-    with serve_in_threads(app(), keeps_connections=True) as url:
+    with serve_in_threads(create_app(), keeps_connections=True) as url:
         yield f"{url}/plots/scatter"
 
 
@@ -38,7 +38,7 @@ def test_no_response_has_a_bad_note(
     plot: str, path: str, headers: dict[str, str], meant: set[str]
 ) -> None:
     """No note, also of follow-up requests, has the level BAD or WARN."""
-    found = notes(f"{plot}{path}", list(headers.items()))
+    found = fetch_notes(f"{plot}{path}", list(headers.items()))
     assert len(found) > 3
     assert {note.summary for note in found if note.is_fault} == meant
 
@@ -47,5 +47,5 @@ def test_a_304_has_no_bad_note(plot: str) -> None:
     """Revalidation gets no such note either."""
     with urllib.request.urlopen(f"{plot}.png") as response:
         etag = response.headers["ETag"]
-    found = notes(f"{plot}.png", [("If-None-Match", etag)])
+    found = fetch_notes(f"{plot}.png", [("If-None-Match", etag)])
     assert not [note for note in found if note.is_fault]
