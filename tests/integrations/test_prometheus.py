@@ -1,4 +1,4 @@
-"""Metrics: what Prometheus reads is what happened, in all processes, and bounded."""
+"""Metrics: correct counts over all processes, and a bounded number of series."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 def samples_in(text: str) -> Samples:
-    """Each value by its name and labels."""
+    """Return each value by its name and labels."""
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(text)
@@ -50,24 +50,24 @@ def samples_in(text: str) -> Samples:
 
 
 class Metrics(NamedTuple):
-    """What an app tells."""
+    """The metrics of an app."""
 
     client: FlaskClient
 
     def value(self, name: str, **labels: str) -> float | None:
-        """The value of the series *name*, nothing where there is none."""
+        """Return the value of the series *name*, or 0 if it is missing."""
         text = self.client.get("/metrics").text
         return samples_in(text).get((f"mplstream_{name}", frozenset(labels.items())))
 
     def requests(self, status: int, cache: str, figure: str = "plots.walk") -> float:
-        """Answers with that status and word."""
+        """Return the number of responses with this status and cache word."""
         labels = {"figure": figure, "status": str(status), "cache": cache}
         return self.value("requests_total", **labels) or 0.0
 
 
 @pytest.fixture
 def metrics(plots: FigureBlueprint, serve: Serve) -> Metrics:
-    """An app that exports, with a figure that fails where it is told to."""
+    """An app that exports metrics, with a figure that can fail."""
 
     @plots.figure_route("/walk", max_age=60, stale_if_error=600, error_backoff=0)
     def walk(n: int = 0, fails: str = "") -> Figure:
@@ -81,7 +81,7 @@ def metrics(plots: FigureBlueprint, serve: Serve) -> Metrics:
 
 
 def test_answers_are_counted_by_status_and_cache(metrics: Metrics) -> None:
-    """A miss, two hits, a 304 and a 400."""
+    """A miss, two hits, a 304 and a 400 are counted separately."""
     first = metrics.client.get("/plots/walk")
     for _ in range(2):
         metrics.client.get("/plots/walk")
@@ -95,7 +95,7 @@ def test_answers_are_counted_by_status_and_cache(metrics: Metrics) -> None:
 
 
 def test_bytes_are_those_that_were_sent(metrics: Metrics) -> None:
-    """A picture twice; nothing for a 304 and for a HEAD."""
+    """A picture's bytes count twice; a 304 and a HEAD count nothing."""
     first = metrics.client.get("/plots/walk")
     metrics.client.get("/plots/walk")
     metrics.client.head("/plots/walk")
@@ -107,7 +107,7 @@ def test_bytes_are_those_that_were_sent(metrics: Metrics) -> None:
 def test_a_failure_and_an_older_picture_are_counted(
     plots: FigureBlueprint, clock: Clock, metrics: Metrics, tmp_path: Path
 ) -> None:
-    """500 where there is no picture, ``stale-if-error`` where there is one."""
+    """A failure counts as 500 without a picture, else as ``stale-if-error``."""
     switch = tmp_path / "fails"
     url = f"/plots/walk?fails={switch}"
     metrics.client.get(url)
@@ -122,7 +122,7 @@ def test_a_failure_and_an_older_picture_are_counted(
 
 
 def test_renders_are_timed(metrics: Metrics) -> None:
-    """From 5 ms to a minute, once each; a hit is no render."""
+    """Each render counts once, in buckets from 5 ms to a minute; hits do not count."""
     for url in ("/plots/walk", "/plots/walk", "/plots/walk?n=1"):
         metrics.client.get(url)
     walk = {"figure": "plots.walk"}
@@ -142,7 +142,7 @@ def test_renders_are_timed(metrics: Metrics) -> None:
 def test_pending_renders_and_collapsed_requests_are_counted(
     plots: FigureBlueprint, serve: Serve
 ) -> None:
-    """One runs and one waits for its turn; who waits for a picture is no render."""
+    """A running and a waiting render count as pending; a follower does not."""
     began, go_on = threading.Event(), threading.Event()
 
     @plots.figure_route("/slow")
@@ -177,14 +177,14 @@ def test_pending_renders_and_collapsed_requests_are_counted(
 
 
 def waits_for_another(app: Flask) -> bool:
-    """Whether a request waits for the render of another."""
+    """Return whether a request waits for another one's render."""
     pictures = app.extensions["mplstream"].pictures(None)
     return bool(pictures._flights._followers)
 
 
 @pytest.mark.slow
 def test_killed_workers_are_counted_by_reason(tmp_path: Path) -> None:
-    """One for its time; two died of one render."""
+    """One worker timed out, and one render killed two."""
     app = Flask(__name__)
     app.config.from_mapping(MPLSTREAM_WORKERS=1, MPLSTREAM_TIMEOUT=60)
     app.register_blueprint(worker_plots)
@@ -201,8 +201,8 @@ def test_killed_workers_are_counted_by_reason(tmp_path: Path) -> None:
     assert metrics.value("render_seconds_count", figure="plots.one_colour") == 1
 
 
-def test_a_stranger_makes_no_series(metrics: Metrics) -> None:
-    """Labels are endpoints and words of ours, whatever a URL says."""
+def test_a_client_cannot_create_series(metrics: Metrics) -> None:
+    """Labels are endpoints and fixed words, for any URL."""
     metrics.client.get("/plots/walk?n=1")
     metrics.client.get("/plots/walk?bad=1")
     before = len(samples_in(metrics.client.get("/metrics").text))
@@ -214,7 +214,7 @@ def test_a_stranger_makes_no_series(metrics: Metrics) -> None:
 
 
 def test_the_metrics_are_not_kept(metrics: Metrics) -> None:
-    """Text for Prometheus, in the form that it asks for."""
+    """The response is not cached and has the requested text format."""
     plain = metrics.client.get("/metrics")
     assert plain.headers["Cache-Control"] == "no-store"
     assert plain.mimetype == "text/plain"
@@ -240,13 +240,13 @@ def test_two_apps_count_for_themselves(plots: FigureBlueprint, serve: Serve) -> 
 
 
 def test_a_second_call_is_refused(metrics: Metrics) -> None:
-    """Else all would be counted twice."""
+    """A second call would count everything twice."""
     with pytest.raises(ConfigError, match="already called for the app"):
         export_metrics(metrics.client.application, path="/other")
 
 
 def test_a_registry_of_two_apps_is_refused() -> None:
-    """And the second app has no route that tells the counts of the first."""
+    """The second app gets no route with the counts of the first."""
     registry, other = CollectorRegistry(), Flask("other")
     export_metrics(Flask("one"), registry=registry)
     with pytest.raises(ConfigError, match="separate registry"):
@@ -255,7 +255,7 @@ def test_a_registry_of_two_apps_is_refused() -> None:
 
 
 def test_a_registry_may_be_the_app_s_own() -> None:
-    """Beside what else it counts, and with no route where none is wanted."""
+    """A registry may have other metrics, and ``path=None`` adds no route."""
     app, registry = Flask(__name__), CollectorRegistry()
     Counter("visits", "Visits.", registry=registry).inc()
     assert export_metrics(app, registry=registry, path=None) is registry
@@ -265,8 +265,8 @@ def test_a_registry_may_be_the_app_s_own() -> None:
     assert other.test_client().get("/inner/metrics").status_code == 200
 
 
-def test_an_app_that_is_gone_listens_no_more() -> None:
-    """The signals keep neither it nor its metrics."""
+def test_a_deleted_app_receives_no_signals() -> None:
+    """Signals keep no reference to the app or its metrics."""
     others = set(figure_served.receivers)
     app = Flask(__name__)
     export_metrics(app)
@@ -280,7 +280,7 @@ def test_an_app_that_is_gone_listens_no_more() -> None:
 
 @pytest.mark.slow
 def test_without_the_extra_it_is_named() -> None:
-    """The error says what to install; the rest of the package works without."""
+    """The error names the extra; the rest of the package works without it."""
     program = (
         "import sys; sys.modules['prometheus_client'] = None\n"
         "import flask_mplstream\n"
@@ -294,7 +294,7 @@ def test_without_the_extra_it_is_named() -> None:
 
 
 def figures() -> Flask:
-    """The app that two processes of a server run."""
+    """The app of two server processes."""
     app = Flask(__name__)
     plots = FigureBlueprint("plots", __name__)
 
@@ -324,7 +324,7 @@ def child_exit(server, worker):
 
 
 class Served(NamedTuple):
-    """What one of the processes said."""
+    """The response of one process."""
 
     process: int
     text: str
@@ -338,7 +338,7 @@ def ask(connection: HTTPConnection, path: str) -> Served:
 
 
 def connect_to_both(port: int, stack: ExitStack) -> dict[int, HTTPConnection]:
-    """A connection to each of two processes, which stays with it."""
+    """Return one lasting connection to each of two processes."""
     found: dict[int, HTTPConnection] = {}
     deadline = time.monotonic() + PATIENCE_S
     while len(found) < 2:
@@ -351,7 +351,7 @@ def connect_to_both(port: int, stack: ExitStack) -> dict[int, HTTPConnection]:
 
 @pytest.fixture
 def gunicorn_port(tmp_path: Path) -> Iterator[int]:
-    """A gunicorn with two processes that count together."""
+    """A gunicorn with two processes and shared counts."""
     counts, hooks = tmp_path / "counts", tmp_path / "hooks.py"
     counts.mkdir()
     hooks.write_text(HOOK)
@@ -376,7 +376,7 @@ PENDING = ("mplstream_renders_pending", frozenset({WALK}))
 
 @pytest.mark.slow
 def test_two_processes_count_together(gunicorn_port: int, tmp_path: Path) -> None:
-    """Either tells the sum; what a killed one had pending is gone with it."""
+    """Each process reports the sum; a killed one's pending renders are removed."""
     with ExitStack() as stack:
         both = connect_to_both(gunicorn_port, stack)
         (killed, here), (_, there) = both.items()

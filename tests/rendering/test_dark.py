@@ -1,4 +1,4 @@
-"""Dark and light from one function: styles, contrast, what stays as it is."""
+"""Dark and light pictures of one function: styles, contrast, unchanged parts."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def luminance(color: Any) -> float:
 
 
 def busy_figure() -> Figure:
-    """Text in every place that a style colours, and every colour of the cycle."""
+    """Return a figure with text in every place and every color of the cycle."""
     figure = Figure(figsize=(6, 4))
     figure.suptitle("Title of all")
     left, right = figure.subplots(1, 2)
@@ -87,7 +87,7 @@ def mark_slow(names: Iterable[str]) -> list[Any]:
 
 @pytest.mark.parametrize("base", [None, *mark_slow(mpl_style.available)])
 def test_text_can_be_read_on_every_style(base: str | None) -> None:
-    """4.5 to 1 for each text and 3 to 1 for each line, whatever lies beneath."""
+    """Each text has a contrast of 4.5 and each line one of 3, on any background."""
     seen: list[tuple[str, float]] = []
     lines: list[float] = []
 
@@ -110,7 +110,7 @@ def test_text_can_be_read_on_every_style(base: str | None) -> None:
 
 
 def test_text_is_drawn_as_light_as_it_says() -> None:
-    """In the picture itself: its lightest pixels on its commonest one."""
+    """The picture's lightest pixels have that contrast to its most common one."""
 
     def build() -> Figure:
         figure = Figure(figsize=(3, 1))
@@ -127,7 +127,7 @@ SLACK = 0.97
 
 
 def figure_functions_of(app: Flask) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """The figure functions of *app* that can be called with nothing."""
+    """Return the figure functions of *app* that need no arguments."""
     with app.app_context():
         for endpoint, route in AppState.of(app).routes.items():
             needed = [p for p in route.parameters if p.is_required]
@@ -153,7 +153,7 @@ def figures_of_the_docs() -> Iterator[tuple[str, Callable[[], Any]]]:
 
 
 def faint_parts(build: Callable[[], Any]) -> list[str]:
-    """The texts and lines of *build* that a reader of a dark page may not see."""
+    """Return the texts and lines of *build* that are invisible on a dark page."""
     made: list[Figure] = []
     params: list[Any] = []
 
@@ -170,7 +170,7 @@ def faint_parts(build: Callable[[], Any]) -> list[str]:
 
 
 def drawn(figure: Figure) -> Any:
-    """The pixels of *figure* enlarged, channels 0 to 1, top row last."""
+    """Return the pixels of *figure*, enlarged, channels 0 to 1, top row last."""
     figure.set_dpi(150)
     canvas: Any = FigureCanvasAgg(figure)  # Its methods have no types.
     canvas.draw()
@@ -189,7 +189,7 @@ def is_shown(text: Text) -> bool:
 
 
 def faint_texts(figure: Figure) -> Iterator[str]:
-    """The texts whose pixels do not stand out from those that they are drawn on."""
+    """Return the texts whose pixels lack contrast to those behind them."""
     with_text = drawn(figure)
     texts = texts_of(figure)
     boxes = [text.get_window_extent() for text in texts]
@@ -211,7 +211,7 @@ def faint_texts(figure: Figure) -> Iterator[str]:
 
 
 def faint_lines(figure: Figure) -> Iterator[str]:
-    """The lines and points whose color does not stand out from their axes."""
+    """Return the lines and points whose color lacks contrast to their axes."""
     for axes in figure.axes:
         ground = axes.get_facecolor() if axes.axison else figure.get_facecolor()
         for artist in [*axes.lines, *axes.collections]:
@@ -222,7 +222,7 @@ def faint_lines(figure: Figure) -> Iterator[str]:
 
 
 def colors_of(artist: Any) -> Iterator[list[Any]]:
-    """For each of its lines or points, the colors by which it can be seen."""
+    """Return the visible colors of each line or point."""
     if isinstance(artist, Line2D) and artist.get_linestyle() != "None":
         yield [to_rgba(artist.get_color())]
     elif isinstance(artist, Line2D):
@@ -238,13 +238,13 @@ def colors_of(artist: Any) -> Iterator[list[Any]]:
 @pytest.mark.filterwarnings("ignore:vert")
 @pytest.mark.parametrize("name", mark_slow(dark_figures.FIGURES))
 def test_colors_for_white_paper_are_readable_on_a_dark_page(name: str) -> None:
-    """Text has 4.5 in its pixels and lines 3, whatever the function named."""
+    """Text has a contrast of 4.5 and lines one of 3, with any named colors."""
     assert not faint_parts(dark_figures.FIGURES[name])
 
 
 @pytest.mark.slow
 def test_the_figures_of_docs_and_example_app_are_readable_on_a_dark_page() -> None:
-    """As they are written there."""
+    """The figures are used unchanged."""
     measured = []
     for name, build in [*figures_of_the_docs(), *figure_functions_of(create_app())]:
         try:
@@ -256,7 +256,7 @@ def test_the_figures_of_docs_and_example_app_are_readable_on_a_dark_page() -> No
 
 
 def test_the_dark_colormap_is_visible_over_its_whole_range() -> None:
-    """No value of the default colormap disappears in the page."""
+    """Every color of the default colormap has contrast to the page."""
     colors = mpl.colormaps[DARK_STYLE["image.cmap"]](np.linspace(0, 1, 256))
     assert min(contrast(color[:3], PAGE) for color in colors) >= 3
     lightness = [luminance(color[:3]) for color in colors]
@@ -286,7 +286,7 @@ def client(plots: FigureBlueprint, serve: Serve, renders: Counter) -> FlaskClien
 
 
 def corner(client: FlaskClient, url: str) -> tuple[int, ...]:
-    """The colour of the picture's first pixel, RGBA."""
+    """Return the color of the picture's first pixel, RGBA."""
     answer = client.get(url)
     assert answer.status_code == 200, answer.text
     return tuple(int(channel) for channel in pixels(answer.data)[0, 0])
@@ -314,7 +314,7 @@ def as_bytes(color: str) -> tuple[int, ...]:
 def test_the_background_is_the_theme_s(
     client: FlaskClient, url: str, color: tuple[int, ...]
 ) -> None:
-    """A light facecolor gives way on a dark page, transparency does not."""
+    """A dark page replaces a light facecolor and keeps transparency."""
     found = corner(client, url)
     assert found[3] == color[3]
     if color[3]:
@@ -322,7 +322,7 @@ def test_the_background_is_the_theme_s(
 
 
 def test_two_entries_of_one_function(client: FlaskClient, renders: Counter) -> None:
-    """Each theme is rendered once, under an ETag of its own."""
+    """Each theme is rendered once and has a separate ETag."""
     urls = ["/plots/walk", "/plots/walk?_theme=dark"]
     tags = [[client.get(url).headers["ETag"] for url in urls] for _ in range(2)]
     assert tags[0] == tags[1]
@@ -331,7 +331,7 @@ def test_two_entries_of_one_function(client: FlaskClient, renders: Counter) -> N
 
 
 def test_data_and_text_have_no_theme(client: FlaskClient, renders: Counter) -> None:
-    """The alternative text of the dark picture is that of the light one."""
+    """The dark and the light picture have the same alternative text."""
     tags = {
         client.get(f"/plots/walk.txt{q}").headers["ETag"] for q in ("", "?_theme=dark")
     }
@@ -340,19 +340,19 @@ def test_data_and_text_have_no_theme(client: FlaskClient, renders: Counter) -> N
 
 @pytest.mark.parametrize("suffix", ["svg", "pdf", "webp", "jpg", "avif"])
 def test_every_format_has_a_theme(client: FlaskClient, suffix: str) -> None:
-    """Also what is drawn as shapes."""
+    """SVG and PDF have a theme too."""
     bodies = {client.get(f"/plots/walk.{suffix}{q}").data for q in ("", "?_theme=dark")}
     assert len(bodies) == 2
 
 
 def test_the_name_of_a_dark_download_says_so(client: FlaskClient) -> None:
-    """Beside the light one in the same folder."""
+    """The two downloads can be in one folder."""
     answer = client.get("/plots/walk.png?_theme=dark&_download=1")
     assert "walk-dark.png" in answer.headers["Content-Disposition"]
 
 
-def test_a_dark_style_that_cannot_be_is_refused(plots: FigureBlueprint) -> None:
-    """When the app starts, as for ``style``."""
+def test_an_invalid_dark_style_is_refused(plots: FigureBlueprint) -> None:
+    """The error occurs when the app starts, as for ``style``."""
     blueprint = FigureBlueprint("bad", __name__, dark_style="no such style")
     blueprint.figure_route("/a", endpoint="a")(busy_figure)
     with pytest.raises(ConfigError, match="no such style"):
@@ -360,6 +360,6 @@ def test_a_dark_style_that_cannot_be_is_refused(plots: FigureBlueprint) -> None:
 
 
 def test_rcparams_are_left_as_found(client: FlaskClient) -> None:
-    """The next light picture is light."""
+    """The next light picture is unaffected."""
     client.get("/plots/walk?_theme=dark")
     assert mpl.rcParams["text.color"] == "black"

@@ -47,7 +47,7 @@ print("served")
 
 @pytest.mark.slow
 def test_django_serves_the_seeds_scatter() -> None:
-    """The view of the 2014 article, in a process of its own, without Flask's app."""
+    """The view of the 2014 article works in a separate process without a Flask app."""
     result = subprocess.run(
         [sys.executable, "-c", DJANGO],
         capture_output=True,
@@ -68,7 +68,7 @@ def wsgi_app(
 
 
 def test_any_wsgi_app_can_serve_a_picture() -> None:
-    """``body`` and ``mimetype`` are all it takes."""
+    """It needs only ``body`` and ``mimetype``."""
     response = Client(wsgi_app).get("/")
     assert response.mimetype == "image/svg+xml"
     assert b"<svg" in response.data

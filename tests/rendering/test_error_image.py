@@ -1,4 +1,4 @@
-"""Pictures of errors: for readers, in the size and the theme of the page's picture."""
+"""Error pictures for readers, in the size and theme of the page's picture."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def page_of(body: bytes) -> list[int]:
 def test_an_error_has_the_requested_size(
     client: FlaskClient, query: str, size: tuple[int, int]
 ) -> None:
-    """Each part of the query that can be read counts, whatever is wrong with others."""
+    """Every valid part of the query applies, even if others are invalid."""
     answer = client.get(f"/plots/wide?{query}", headers=IMAGE)
     assert (answer.status_code, answer.mimetype) == (400, "image/png")
     assert size_of(answer.data) == size
@@ -79,7 +79,7 @@ def test_an_error_has_the_requested_size(
 def test_an_error_has_the_size_that_the_route_had_last(
     client: FlaskClient, query: str
 ) -> None:
-    """The page does not jump: the proportions are known from the last render."""
+    """The page does not jump, as the proportions come from the last render."""
     assert client.get("/plots/wide").status_code == 200
     assert client.get(f"/plots/wide{query}").status_code == 200
     small = client.get("/plots/wide?n=x&_width=400", headers=IMAGE)
@@ -98,7 +98,7 @@ def test_an_error_has_the_size_that_the_route_had_last(
 def test_an_error_has_the_requested_theme(
     client: FlaskClient, query: str, page: list[int]
 ) -> None:
-    """A dark page gets no white block."""
+    """A dark page shows no white block."""
     assert page_of(client.get(f"/plots/wide{query}", headers=IMAGE).data) == page
 
 
@@ -112,10 +112,10 @@ def test_an_error_has_the_requested_theme(
     ],
 )
 @pytest.mark.parametrize("is_debug", [False, True], ids=["in-production", "in-debug"])
-def test_an_error_speaks_to_readers(
+def test_an_error_picture_is_for_readers(
     client: FlaskClient, query: str, status: int, is_debug: bool
 ) -> None:
-    """By its status alone; the details are drawn in debug mode."""
+    """The text depends on the status; details are drawn in debug mode only."""
     client.application.debug = is_debug
     answer = client.get(f"/plots/wide?{query}", headers=IMAGE)
     assert answer.status_code == status
@@ -124,7 +124,7 @@ def test_an_error_speaks_to_readers(
 
 
 def test_every_status_has_words_for_readers() -> None:
-    """Full sentences without the words of operators."""
+    """The texts are full sentences without operators' terms."""
     for message in MESSAGES.values():
         words = f"{message.headline} {message.advice}"
         assert message.headline.endswith(".")
@@ -135,7 +135,7 @@ def test_every_status_has_words_for_readers() -> None:
 
 
 def test_a_flood_of_bad_urls_draws_one_picture(client: FlaskClient) -> None:
-    """What differs between them is not in the picture."""
+    """The differences between the URLs are not in the picture."""
     for number in range(50):
         query = f"nonsense{number}=x&n=x{number}"
         assert client.get(f"/plots/wide?{query}", headers=IMAGE).status_code == 400
@@ -143,7 +143,7 @@ def test_a_flood_of_bad_urls_draws_one_picture(client: FlaskClient) -> None:
 
 
 def test_pictures_of_errors_are_bounded() -> None:
-    """In number, in size, and in the text that is laid out."""
+    """Their number, size and text are limited."""
     draw_message.cache_clear()
     for number in range(MAX_KEPT + 5):
         draw_message(Message("", details=str(number)), (20, 20))
@@ -163,7 +163,7 @@ SIZES = [
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 @pytest.mark.parametrize("details", ["", "secret/" * 40, "word " * 300])
 def test_no_text_is_cut_off(size: tuple[int, int], details: str) -> None:
-    """At every size there is a margin without ink, left, right, above and below."""
+    """Every size has an empty margin on all sides."""
     message = Message("This picture is not ready yet.", "Try again.", "Wait", details)
     picture = pixels(draw_message(message, size))[..., 0]
     assert picture.shape == (size[1], size[0])
@@ -178,7 +178,7 @@ def test_no_text_is_cut_off(size: tuple[int, int], details: str) -> None:
 @pytest.mark.parametrize("size", SIZES[3:], ids=lambda size: f"{size[0]}x{size[1]}")
 @pytest.mark.parametrize("scale", [1.0, 2.0])
 def test_the_text_is_readable_on_a_phone(size: tuple[int, int], scale: float) -> None:
-    """Shown in 390 pixels, capital letters are at least 6 of them high."""
+    """At 390 pixels wide, capital letters are at least 6 pixels high."""
     width, height = round(size[0] * scale), round(size[1] * scale)
     picture = pixels(draw_message(MESSAGE, (width, height), scale=scale))
     inked = (picture[3:-3, 3:-3, 0] < 200).any(axis=1)
@@ -189,7 +189,7 @@ def test_the_text_is_readable_on_a_phone(size: tuple[int, int], scale: float) ->
 
 
 def test_a_dense_screen_gets_the_same_text_sharper() -> None:
-    """At twice the scale the words cover the same share of the picture."""
+    """At twice the scale, the text covers the same share of the picture."""
 
     def share(**look: Any) -> float:
         return float((pixels(draw_message(MESSAGE, **look))[..., 0] < 128).mean())

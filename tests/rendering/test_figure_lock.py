@@ -1,4 +1,4 @@
-"""The gate: one figure at a time, whatever the threads and forks do."""
+"""The gate: one figure at a time, with any threads and forks."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def draw(job: tuple[Callable[[int], Figure], int, str]) -> bytes:
 
 
 def test_threads_draw_what_one_thread_draws() -> None:
-    """Eight threads, every kind of race that Matplotlib has: equal bytes."""
+    """Eight threads give the same bytes, despite Matplotlib's known races."""
     before = dict(mpl.rcParams)
     alone = list(map(draw, JOBS))
     with ThreadPoolExecutor(8) as pool:
@@ -74,7 +74,7 @@ def test_threads_draw_what_one_thread_draws() -> None:
 
 
 def test_a_figure_function_may_render_another_figure() -> None:
-    """The gate is re-entrant, and what the inner one changed is put back."""
+    """The gate is re-entrant and restores settings of the inner figure."""
 
     def outer() -> Figure:
         mpl.rcParams["lines.linewidth"] = 7
@@ -86,7 +86,7 @@ def test_a_figure_function_may_render_another_figure() -> None:
 
 
 def test_a_failure_does_not_keep_the_gate() -> None:
-    """After an exception another thread can enter."""
+    """Another thread can take the gate after an exception."""
 
     def fails() -> Figure:
         raise LookupError
@@ -99,7 +99,7 @@ def test_a_failure_does_not_keep_the_gate() -> None:
 
 @pytest.mark.parametrize("is_enabled", [True, False])
 def test_the_cycle_collector_waits_until_the_figure_is_gone(is_enabled: bool) -> None:
-    """And is as it was found afterwards, also where the function raises."""
+    """Its former state is restored, even if the function raises."""
     seen: list[bool] = []
 
     def fails() -> Figure:
@@ -119,7 +119,7 @@ def test_the_cycle_collector_waits_until_the_figure_is_gone(is_enabled: bool) ->
 
 
 def test_encoding_happens_outside_the_gate(monkeypatch: pytest.MonkeyPatch) -> None:
-    """While one picture is encoded the next is drawn."""
+    """The next picture is drawn while one is encoded."""
     drawn_meanwhile: list[bytes] = []
 
     def draw_meanwhile(*args: Any, **kwargs: Any) -> bytes:
@@ -141,7 +141,7 @@ def _render_in_child(queue: multiprocessing.Queue[bytes]) -> None:
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 def test_a_fork_while_the_gate_is_held_does_not_hang() -> None:
-    """The child gets a gate of its own: the holder does not live there."""
+    """The child gets a new gate, as the holder is not in it."""
     held, done = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -166,7 +166,7 @@ def test_a_fork_while_the_gate_is_held_does_not_hang() -> None:
 
 
 class _Waiting(Artist):
-    """It is drawn for as long as a test wants."""
+    """The draw lasts until the test ends it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -179,7 +179,7 @@ class _Waiting(Artist):
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 def test_a_fork_in_the_middle_of_a_draw_draws() -> None:
-    """Matplotlib has a lock for all figures, which the thread that drew held."""
+    """The child renews Matplotlib's lock, which the parent's thread held."""
     figure, artist = Figure(figsize=(1, 1)), _Waiting()
     figure.add_artist(artist)
     drawer = threading.Thread(target=render, args=(figure,))
@@ -194,7 +194,7 @@ def test_a_fork_in_the_middle_of_a_draw_draws() -> None:
 
 
 def methods() -> tuple[object, ...]:
-    """Those of Matplotlib's that are guarded while somebody draws."""
+    """Return Matplotlib's methods that are guarded during a draw."""
     return TexManager.__dict__["make_dvi"], GraphicsContextBase.set_url
 
 
@@ -208,7 +208,7 @@ HELD_STATE = [
 
 
 def holds_in_a_fork(is_so: Callable[[], bool]) -> bool:
-    """What *is_so* says in a child that is forked here."""
+    """Return the result of *is_so* in a forked child."""
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
     child = context.Process(target=lambda: sender.send(is_so()))
@@ -223,10 +223,10 @@ def holds_in_a_fork(is_so: Callable[[], bool]) -> bool:
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 @pytest.mark.parametrize("state", HELD_STATE)
-def test_a_fork_while_another_thread_draws_has_nothing_of_it(
+def test_a_fork_during_another_thread_s_draw_restores_its_state(
     state: Callable[[], object],
 ) -> None:
-    """Nobody in the child would put back what the render found."""
+    """The child restores the state from before the parent's render."""
     drawing, done = threading.Event(), threading.Event()
 
     def draw_for_long() -> None:
@@ -251,8 +251,10 @@ def test_a_fork_while_another_thread_draws_has_nothing_of_it(
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 @pytest.mark.parametrize("state", HELD_STATE)
-def test_a_fork_by_who_draws_keeps_its_state(state: Callable[[], object]) -> None:
-    """A figure function that forks goes on drawing in both."""
+def test_a_fork_by_the_drawing_thread_keeps_its_state(
+    state: Callable[[], object],
+) -> None:
+    """A figure function that forks continues in both processes."""
     before = state()
     with gate("dark_background"):
         plt.figure(3)

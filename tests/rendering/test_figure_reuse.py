@@ -1,4 +1,4 @@
-"""A figure of an earlier call: its lines are in no other picture."""
+"""Reused figures: their lines must not appear in another picture."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def axes_of(figure: Figure) -> Axes:
 
 @pytest.fixture
 def shared() -> Axes:
-    """What a module would make when it is imported."""
+    """A figure made at a module's import."""
     return axes_of(Figure(figsize=(2, 1)))
 
 
 @pytest.fixture
 def pyplot_axes() -> Iterator[Axes]:
-    """The same, made with pyplot."""
+    """A pyplot figure made at a module's import."""
     figure, axes = plt.subplots(figsize=(2, 1))
     yield axes
     plt.close(figure)
@@ -79,7 +79,7 @@ def untouched(axes: Axes, n: int) -> Any:
 def test_a_figure_is_the_picture_of_one_call(
     plots: FigureBlueprint, serve: Serve, shared: Axes, draw: Callable[..., Any]
 ) -> None:
-    """The second call that returns it, in whatever object, is an error with the fix."""
+    """A second call that returns it, in any object, is an error with the fix."""
 
     @plots.figure_route("/shared", error_backoff=0)
     def user_s(n: int = 1) -> Any:
@@ -99,7 +99,7 @@ def test_a_figure_is_the_picture_of_one_call(
 def test_a_pyplot_figure_is_one_too(
     plots: FigureBlueprint, serve: Serve, pyplot_axes: Axes
 ) -> None:
-    """Also where each call makes another Axes in it."""
+    """The error also occurs if each call adds new Axes."""
 
     @plots.figure_route("/shared", error_backoff=0)
     def user_s(n: int = 1) -> Any:
@@ -112,10 +112,10 @@ def test_a_pyplot_figure_is_one_too(
     assert client.get("/plots/shared?n=2").status_code == 500
 
 
-def test_a_call_that_failed_leaves_its_lines_to_nobody(
+def test_a_figure_of_a_failed_call_is_refused(
     plots: FigureBlueprint, serve: Serve, shared: Axes
 ) -> None:
-    """It drew, and raised; what the next call returns has those lines."""
+    """The next call is refused, as its figure has the failed call's lines."""
 
     @plots.figure_route("/first", error_backoff=0)
     def first() -> Any:
@@ -131,10 +131,10 @@ def test_a_call_that_failed_leaves_its_lines_to_nobody(
     assert client.get("/plots/second").status_code == 500
 
 
-def test_figures_of_lru_cache_are_of_one_call(
+def test_a_figure_from_lru_cache_is_for_one_call(
     plots: FigureBlueprint, serve: Serve
 ) -> None:
-    """It returns the same object again."""
+    """``lru_cache`` returns the same object again, which is refused."""
 
     @plots.figure_route("/kept", error_backoff=0)
     def kept(n: int = 1) -> Any:
@@ -148,7 +148,7 @@ def test_figures_of_lru_cache_are_of_one_call(
 def test_a_copy_of_a_template_is_a_new_figure(
     plots: FigureBlueprint, serve: Serve, shared: Axes
 ) -> None:
-    """Unpickled or copied in each call, as often as wanted."""
+    """A call may unpickle or copy a template any number of times."""
     template: Any = shared.get_figure()
     pickled = pickle.dumps(template)
 
@@ -164,10 +164,10 @@ def test_a_copy_of_a_template_is_a_new_figure(
     assert statuses == [200] * 4
 
 
-def test_figures_inside_a_figure_are_their_own(
+def test_figures_inside_a_figure_are_separate(
     plots: FigureBlueprint, serve: Serve
 ) -> None:
-    """A figure function calls another one, and asks for the picture of a third."""
+    """A figure function may call another one and request the picture of a third."""
 
     @plots.figure_route("/inner")
     def inner(n: int = 1) -> Any:
@@ -194,13 +194,13 @@ def pickled_copy(axes: Axes) -> Any:
 
 
 @pytest.mark.parametrize("pass_on", [deep_copy, pickled_copy])
-def test_what_an_earlier_call_drew_is_in_no_copy(
+def test_a_copy_with_lines_of_an_earlier_call_is_refused(
     plots: FigureBlueprint,
     serve: Serve,
     shared: Axes,
     pass_on: Callable[[Axes], Any],
 ) -> None:
-    """A template that a call draws on, and copies afterwards, has that call's lines."""
+    """A template is refused if a call draws on it before copying it."""
 
     @plots.figure_route("/passed", error_backoff=0)
     def passed(n: int = 1) -> Any:
@@ -216,7 +216,7 @@ def test_what_an_earlier_call_drew_is_in_no_copy(
 def test_a_figure_of_another_thread_is_new(
     plots: FigureBlueprint, serve: Serve
 ) -> None:
-    """A load makes one while another figure function runs."""
+    """A figure that ``load`` makes during another figure function is accepted."""
     made: list[Figure] = []
 
     def load() -> Figure:
@@ -243,7 +243,7 @@ def test_a_figure_of_another_thread_is_new(
 def test_calls_at_once_share_no_figure(
     plots: FigureBlueprint, serve: Serve, shared: Axes
 ) -> None:
-    """One of eight gets it."""
+    """Only one of eight calls gets it."""
 
     @plots.figure_route("/shared")
     def user_s(n: int = 1) -> Any:
@@ -261,15 +261,15 @@ def test_calls_at_once_share_no_figure(
 
 
 def test_render_draws_a_caller_s_own_figure_again(shared: Axes) -> None:
-    """Nobody else gets it; its function may return it again as well."""
+    """``render()`` accepts the same figure again, directly or from a function."""
     shared.plot([0, 1])
     assert render(shared).body == render(lambda: shared).body == render(shared).body
 
 
-def test_nothing_of_the_watch_is_left(
+def test_the_watch_is_removed_after_a_render(
     plots: FigureBlueprint, serve: Serve, shared: Axes
 ) -> None:
-    """Matplotlib's class is as it was imported."""
+    """Matplotlib's class is unchanged after a render."""
 
     @plots.figure_route("/fails")
     def fails() -> Any:

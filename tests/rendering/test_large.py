@@ -1,4 +1,4 @@
-"""Large pictures: what may be asked for, and how much memory all of them take."""
+"""Large pictures: the accepted sizes and the limit on memory."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ Serve = Callable[..., FlaskClient]
 
 @pytest.fixture
 def room(monkeypatch: pytest.MonkeyPatch) -> PixelRoom:
-    """Room for one AVIF of 640 x 480 pixels, and for a small one beside it."""
+    """Room for one AVIF of 640 x 480 pixels and a small one."""
     made = PixelRoom(640 * 480 * 38 * 3 // 2)
     monkeypatch.setattr(pixel_memory, "pixel_room", made)
     return made
 
 
 class Encoder:
-    """Encode after a wait, and count how many do so at once."""
+    """Encode after a wait, and count the concurrent encoders."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now, self.most, self.calls = 0, 0, 0
@@ -84,7 +84,7 @@ def client(plots: FigureBlueprint, serve: Serve) -> FlaskClient:
 def test_large_pictures_are_encoded_one_after_the_other(
     client: FlaskClient, room: PixelRoom, encoder: Encoder
 ) -> None:
-    """All are answered, a small one meanwhile; what they held is given back."""
+    """All succeed, a small one in the meantime, and the memory is given back."""
     ask = client.application.test_client().get
     encoder.go.set()
     with ThreadPoolExecutor(9) as threads:
@@ -98,7 +98,7 @@ def test_large_pictures_are_encoded_one_after_the_other(
 def test_a_small_picture_does_not_wait_for_the_memory_of_large_ones(
     client: FlaskClient, room: PixelRoom, encoder: Encoder
 ) -> None:
-    """One is encoded and one waits, outside the gate."""
+    """One large picture is encoded and one waits outside the gate."""
     ask = client.application.test_client().get
     with ThreadPoolExecutor(3) as threads:
         first = threads.submit(ask, "/plots/large.avif?n=1")
@@ -112,10 +112,10 @@ def test_a_small_picture_does_not_wait_for_the_memory_of_large_ones(
     assert encoder.calls == 3
 
 
-def test_a_figure_that_is_larger_than_usual_waits_for_more(
+def test_a_figure_of_unusual_size_waits_for_more_memory(
     room: PixelRoom, encoder: Encoder
 ) -> None:
-    """Its size is known once it is built; two of them are still one too many."""
+    """Its size is known after the build, and two such figures exceed the room."""
 
     def draw() -> None:
         render_variant(
@@ -137,8 +137,8 @@ def test_a_figure_that_is_larger_than_usual_waits_for_more(
     assert room._held_bytes == 0
 
 
-def test_a_picture_over_all_there_is_is_made_alone(room: PixelRoom) -> None:
-    """It must not wait for what can never be."""
+def test_a_picture_over_the_whole_room_is_rendered_alone(room: PixelRoom) -> None:
+    """It does not wait for room that can never be free."""
     held = Room(Variant(FORMATS["avif"], 4), Deadline(0.1))
     held.wait()
     assert held.take()
@@ -153,7 +153,7 @@ def test_a_picture_over_all_there_is_is_made_alone(room: PixelRoom) -> None:
 
 
 def test_a_picture_in_a_picture_does_not_wait_for_its_memory(room: PixelRoom) -> None:
-    """Else it would wait for the one that waits for it."""
+    """Waiting would be a deadlock with the outer picture."""
     outer = Room(Variant(FORMATS["avif"], 4), Deadline(0.01))
     outer.wait()
     assert outer.take()
@@ -167,7 +167,7 @@ def test_a_picture_in_a_picture_does_not_wait_for_its_memory(room: PixelRoom) ->
 
 
 def test_a_failed_render_holds_no_memory(room: PixelRoom) -> None:
-    """Whatever it raises."""
+    """Memory is given back after any exception."""
 
     def fail() -> Figure:
         raise LookupError
@@ -179,8 +179,8 @@ def test_a_failed_render_holds_no_memory(room: PixelRoom) -> None:
     assert room._held_bytes == 0
 
 
-def test_an_avif_has_equal_bytes_whatever_the_processors() -> None:
-    """Its encoder's bytes depend on its threads, so there is one."""
+def test_an_avif_has_equal_bytes_with_any_number_of_processors() -> None:
+    """The encoder uses one thread, as its bytes depend on the number."""
     from flask_mplstream.rendering.encode import DEFAULTS
 
     assert DEFAULTS["avif"]["max_threads"] == 1
@@ -211,7 +211,7 @@ def bounded(plots: FigureBlueprint, serve: Serve) -> FlaskClient:
 def test_a_size_that_is_not_offered_is_a_400(
     bounded: FlaskClient, query: str, name: str, accepted: str, suffix: str
 ) -> None:
-    """It names what is."""
+    """The error names the offered sizes."""
     answer = bounded.get(f"/plots/bounded{suffix}?{query}")
     assert answer.status_code == 400
     (fault,) = answer.get_json()["errors"]
@@ -224,12 +224,12 @@ def test_a_size_that_is_not_offered_is_a_400(
 def test_the_largest_size_is_served(
     bounded: FlaskClient, query: str, width: int
 ) -> None:
-    """The limit itself is within."""
+    """A size equal to the limit is accepted."""
     assert pixels(bounded.get(f"/plots/bounded.png?{query}").data).shape[1] == width
 
 
 def test_figure_url_refuses_what_a_request_would(bounded: FlaskClient) -> None:
-    """A template learns of it when it is written."""
+    """A template fails when it is rendered, not in the browser."""
     with bounded.application.test_request_context():
         with pytest.raises(ArgumentsError, match="1 to 640"):
             figure_url("plots.bounded", _width=800)
@@ -248,7 +248,7 @@ def test_figure_url_refuses_what_a_request_would(bounded: FlaskClient) -> None:
     ],
 )
 def test_a_page_offers_only_what_is_served(bounded: FlaskClient, call: str) -> None:
-    """Every URL in the markup is a picture."""
+    """Every URL in the markup gives a picture."""
     with bounded.application.test_request_context():
         markup = render_template_string(f"{{{{ {call} }}}}")
     urls = {word for word in markup.replace('"', " ").split() if "/plots/" in word}
@@ -257,8 +257,8 @@ def test_a_page_offers_only_what_is_served(bounded: FlaskClient, call: str) -> N
         assert bounded.get(url.replace("&amp;", "&")).status_code == 200, url
 
 
-def test_the_openapi_document_says_what_is_offered(bounded: FlaskClient) -> None:
-    """For this route alone; others refer to what all have."""
+def test_the_openapi_document_names_the_offered_sizes(bounded: FlaskClient) -> None:
+    """Only this route has its own sizes; others refer to the common ones."""
     paths = make_openapi_document(bounded.application)["paths"]
     parameters = {
         p["name"]: p["schema"]
@@ -272,7 +272,7 @@ def test_the_openapi_document_says_what_is_offered(bounded: FlaskClient) -> None
 def test_the_gallery_offers_only_what_is_served(
     plots: FigureBlueprint, serve: Serve
 ) -> None:
-    """Its own pictures are within the limits."""
+    """The gallery's own pictures are within the limits."""
 
     @plots.figure_route("/bounded", max_width=240, max_scale=1)
     def bounded() -> Figure:
@@ -296,17 +296,17 @@ def test_the_gallery_offers_only_what_is_served(
         pytest.param("max_scale", 5, "1, 1.5, 2, 3, 4", id="too-large"),
     ],
 )
-def test_a_limit_that_is_no_step_is_refused(
+def test_a_limit_between_steps_is_refused(
     plots: FigureBlueprint, option: str, value: Any, accepted: str
 ) -> None:
-    """When the route is declared, with the steps."""
+    """The error occurs at declaration and lists the steps."""
     with pytest.raises(ConfigError, match=accepted) as caught:
         plots.figure_route("/wrong", endpoint="wrong", **{option: value})(Figure)
     assert option in str(caught.value)
 
 
 def test_the_limits_hold_for_a_whole_app(plots: FigureBlueprint, serve: Serve) -> None:
-    """As a setting."""
+    """The limits are also settings of the app."""
     plots.figure_route("/plain", endpoint="plain")(lambda: Figure(figsize=(1, 1)))
     client = serve(MPLSTREAM_MAX_WIDTH=320)
     assert client.get("/plots/plain.png?_width=320").status_code == 200

@@ -1,4 +1,4 @@
-"""What an app sets for all of its figures holds wherever they are drawn."""
+"""The app's settings for all figures apply in every process that draws."""
 
 from __future__ import annotations
 
@@ -53,26 +53,26 @@ def chart() -> Figure:
 
 @plots.figure_route("/styled", max_age=0, style="dark_background")
 def styled() -> Figure:
-    """A style of its own on top."""
+    """A figure with a separate style."""
     return chart()
 
 
 @plots.figure_route("/inner")
 def inner() -> Figure:
-    """What another figure asks for."""
+    """A figure that another figure requests."""
     return chart()
 
 
 @plots.figure_route("/outer", max_age=0, style="dark_background")
 def outer() -> Response:
-    """Show another figure from within one that has its own settings."""
+    """Show another figure inside one with separate settings."""
     mpl.rcParams["font.size"] = 30
     return Response(figure_data_uri("plots.inner"))
 
 
 @pytest.fixture(autouse=True)
 def matplotlib_as_found() -> Iterator[Callable[[], None]]:
-    """Return what restores Matplotlib; it is restored after the test anyway."""
+    """Return a function that restores Matplotlib; it is also called after the test."""
     params, colors = mpl.rcParams.copy(), copy_colors()
 
     def restore() -> None:
@@ -115,10 +115,10 @@ def bodies(app: Flask, *names: str) -> list[bytes]:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:findfont")
-def test_a_worker_draws_with_what_the_app_has_set(
+def test_a_worker_draws_with_the_app_s_settings(
     matplotlib_as_found: Callable[[], None],
 ) -> None:
-    """The same bytes, and others than without; what was set before is gone."""
+    """The bytes are those of the web process, and earlier settings are reset."""
     inline, workers = create_app(), create_app(MPLSTREAM_WORKERS=1)
     plain = bodies(inline, *NAMES)
     try:
@@ -141,10 +141,10 @@ def spawned() -> Executor:
 @pytest.mark.parametrize(
     "make", [spawned, lambda: ThreadPoolExecutor(1)], ids=["spawn", "thread"]
 )
-def test_an_executor_draws_with_what_the_app_has_set(
+def test_an_executor_draws_with_the_app_s_settings(
     make: Callable[[], Executor],
 ) -> None:
-    """In a process that has imported nothing of the app, and in a thread of its own."""
+    """The bytes are equal in a process without the app's imports, and in a thread."""
     seaborn.set_theme()
     with make() as executor:
         app = create_app(MPLSTREAM_EXECUTOR=executor)
@@ -152,10 +152,10 @@ def test_an_executor_draws_with_what_the_app_has_set(
 
 
 @pytest.mark.slow
-def test_a_spawned_worker_draws_with_what_the_app_has_set(
+def test_a_spawned_worker_draws_with_the_app_s_settings(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """As where the web process was forked from one that has workers."""
+    """The bytes are also equal if the web process was forked from one with workers."""
     module = "flask_mplstream.workers.process_pool.start_context"
     monkeypatch.setattr(module, lambda: get_context("spawn"))
     set_rc()
@@ -169,7 +169,7 @@ def test_a_spawned_worker_draws_with_what_the_app_has_set(
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_figure_in_a_figure_has_the_settings_of_the_app(workers: int) -> None:
-    """Not those of the one that asks for it, which are not part of its key."""
+    """The outer figure's settings are not in its key, so they do not apply."""
     set_rc()
     [alone] = bodies(create_app(), "inner.png")
     app = create_app(MPLSTREAM_WORKERS=workers, MPLSTREAM_APP=FACTORY)
@@ -194,8 +194,8 @@ def test_a_figure_leaves_the_named_colors_as_it_found_them() -> None:
     assert render(chart).body == plain
 
 
-def test_what_is_drawn_meanwhile_is_not_the_apps() -> None:
-    """A render that begins takes the settings that the app has, not a style's."""
+def test_a_style_during_a_render_is_not_the_app_s() -> None:
+    """A render that begins during another one uses the app's settings."""
     set_rc()
     before = read_app_globals()
     with gate("dark_background"):
@@ -204,8 +204,8 @@ def test_what_is_drawn_meanwhile_is_not_the_apps() -> None:
     assert before.params["font.size"] == 17
 
 
-def test_nothing_is_sent_for_a_matplotlib_as_it_comes() -> None:
-    """Windows and key bindings are no matter of pictures."""
+def test_nothing_is_sent_for_an_unchanged_matplotlib() -> None:
+    """Settings for windows and key bindings are not sent."""
     with mpl.rc_context({"interactive": True, "keymap.save": ["x"]}):
         plain = read_app_globals()
     assert (dict(plain.params), dict(plain.colors)) == ({}, {})
@@ -229,8 +229,8 @@ print(app.extensions["mplstream"].routes["plots.chart"]._identity)
 
 
 @pytest.mark.slow
-def test_what_the_app_has_set_is_part_of_the_key() -> None:
-    """The same text in each process, and another one after a change."""
+def test_the_app_s_settings_are_part_of_the_key() -> None:
+    """The text is equal in each process and differs after a change."""
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", PROGRAM, *arguments],
@@ -245,7 +245,7 @@ def test_what_the_app_has_set_is_part_of_the_key() -> None:
 
 
 def test_settings_after_the_registration_count() -> None:
-    """They are read at the first use, as apps set them in any order."""
+    """Settings are read at the first use, as apps set them in any order."""
     first = create_app()
     set_rc()
     second = create_app()
@@ -257,7 +257,7 @@ def test_settings_after_the_registration_count() -> None:
 
 
 def test_changes_are_what_differs() -> None:
-    """Arrays have no single answer to whether they differ: they are sent."""
+    """Arrays are always sent, as comparing them gives no single answer."""
     params = {"font.size": 10.0, "x": np.array([1, 2])}
     given = Globals.of(params, {"b": (0, 0, 1)})
     assert list(given.params) == ["x"]

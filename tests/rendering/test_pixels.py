@@ -1,4 +1,4 @@
-"""What comes out: Matplotlib's own pixels, repeatable bytes, within limits."""
+"""Rendered images: Matplotlib's pixels, repeatable bytes, limits."""
 
 from __future__ import annotations
 
@@ -114,18 +114,18 @@ def digests_in_process(hash_seed: str) -> list[str]:
 
 @pytest.mark.parametrize("name", REPEATED)
 def test_bytes_repeat_in_every_process(name: str) -> None:
-    """Equal figures give equal bytes, so equal ETags, whatever the hash seed."""
+    """Equal figures give equal bytes, and so equal ETags, with any hash seed."""
     at = REPEATED.index(name)
     digests = {digests_in_process(seed)[at] for seed in ("1", "2")}
     assert digests == {sha256(render(lines, name).body).hexdigest()}
 
 
-def test_a_png_does_not_name_its_maker() -> None:
+def test_a_png_has_no_software_chunk() -> None:
     """The Software chunk would change the bytes with each Matplotlib."""
     assert Image.open(BytesIO(render(lines).body)).info.keys() == {"dpi"}
 
 
-def test_metadata_goes_where_it_is_understood() -> None:
+def test_each_format_gets_the_metadata_that_it_supports() -> None:
     """One route's metadata suits all its formats."""
     savefig = {"metadata": {"Title": "Sales", "Author": "me", "Nonsense": None}}
     png = Image.open(BytesIO(render(lines, savefig=savefig).body))
@@ -137,7 +137,7 @@ def test_metadata_goes_where_it_is_understood() -> None:
 
 @pytest.mark.parametrize("name", ["svg", "pdf", "png"])
 def test_every_format_has_the_size_of_its_png(name: str) -> None:
-    """``width`` and ``height`` of an ``<img>`` hold whatever the format."""
+    """``width`` and ``height`` of an ``<img>`` are the same in every format."""
     for savefig in ({}, {"bbox_inches": "tight"}):
         png = render(lines, savefig=savefig)
         image = render(lines, name, savefig=savefig)
@@ -146,7 +146,7 @@ def test_every_format_has_the_size_of_its_png(name: str) -> None:
 
 
 def test_a_style_reaches_the_function_and_the_drawing() -> None:
-    """A name, a dict or a list of both, and it is gone afterwards."""
+    """A name, a dict or a list of both applies to one render only."""
     dark = pixels(render(lines, style="dark_background").body)
     assert tuple(dark[0, 0]) == (0, 0, 0, 255)
     mixed: list[Any] = ["dark_background", {"figure.facecolor": "#010203"}]
@@ -172,7 +172,7 @@ def test_a_style_reaches_the_function_and_the_drawing() -> None:
 def test_too_many_pixels_are_refused_before_they_are_made(
     build: Callable[[], Figure], options: dict[str, Any], name: str
 ) -> None:
-    """The limit is checked before memory is taken."""
+    """The limit is checked before memory is allocated."""
     with pytest.raises(ImageTooLargeError, match="pixels"):
         render(build, name, **options)
 
@@ -187,26 +187,26 @@ def far_away() -> Figure:
 
 @pytest.mark.parametrize("name", ["svg", "pdf"])
 def test_a_giant_document_is_refused(name: str) -> None:
-    """What is rasterised inside an SVG takes memory as a PNG does."""
+    """Rasterized artists in an SVG take as much memory as a PNG."""
     with pytest.raises(ImageTooLargeError, match="pixels"):
         render(lambda: Figure(figsize=(400, 400)), name)
 
 
 @pytest.mark.parametrize("name", ["png", "webp", "avif", "jpg", "svg", "pdf"])
 def test_too_many_bytes_are_refused(name: str) -> None:
-    """The writer is stopped at the limit."""
+    """The writer stops at the limit."""
     with pytest.raises(ImageTooLargeError, match="max_bytes"):
         render(lines, name, max_bytes=500)
 
 
 def test_an_unknown_format_is_named() -> None:
-    """The error lists the formats there are."""
+    """The error lists the known formats."""
     with pytest.raises(ConfigError, match=r"'pmg' is not an image format.*'png'"):
         render(lines, "pmg")
 
 
 def test_a_data_uri_is_the_whole_picture() -> None:
-    """For e-mail, where no server can be asked."""
+    """The URI has all bytes, for e-mail."""
     image = render(lines)
     head, _, data = image.data_uri().partition(",")
     assert head == "data:image/png;base64"
@@ -217,7 +217,7 @@ def test_a_data_uri_is_the_whole_picture() -> None:
 
 @pytest.mark.parametrize("style", ["default", ["default", {"lines.linewidth": 3}]])
 def test_a_style_does_not_make_ids_random(style: Any) -> None:
-    """Matplotlib's own default has no salt for them; equal figures are equal bytes."""
+    """Equal figures give equal bytes, also in Matplotlib's style without a salt."""
 
     def build() -> Figure:
         figure = Figure()

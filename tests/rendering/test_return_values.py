@@ -1,4 +1,4 @@
-"""What a figure function may return, and what is closed afterwards."""
+"""Return values of figure functions, and the figures that are closed."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def subfigure() -> Any:
     ],
 )
 def test_everything_that_is_one_figure_is_accepted(build: Callable[[], Any]) -> None:
-    """It becomes a picture, and pyplot is left without a figure."""
+    """It becomes a picture, and pyplot has no open figure afterwards."""
     with warnings.catch_warnings():
         # pandas and plotnine warn of each other's deprecations.
         warnings.simplefilter("ignore")
@@ -102,7 +102,7 @@ def test_everything_that_is_one_figure_is_accepted(build: Callable[[], Any]) -> 
     ],
 )
 def test_everything_else_is_named(returned: object, message: str) -> None:
-    """The error says which function, what it returned and what is accepted."""
+    """The error names the function, the returned object and the accepted types."""
 
     def plot_sales() -> object:
         return returned
@@ -113,7 +113,7 @@ def test_everything_else_is_named(returned: object, message: str) -> None:
 
 
 def test_a_figure_function_that_raises_leaves_nothing_open() -> None:
-    """Figures that it opened are closed, rcParams are as they were."""
+    """Its figures are closed and rcParams are restored."""
     before = dict(mpl.rcParams)
 
     def fails() -> Figure:
@@ -128,7 +128,7 @@ def test_a_figure_function_that_raises_leaves_nothing_open() -> None:
 
 
 def test_a_figure_of_the_app_stays_open() -> None:
-    """Only what opened during the function is closed."""
+    """Only figures opened by the function are closed."""
     mine = plt.figure("mine")
     try:
         render(lambda: plt.subplots())
@@ -138,7 +138,7 @@ def test_a_figure_of_the_app_stays_open() -> None:
 
 
 def test_a_figure_can_be_rendered_again() -> None:
-    """A figure that lives in a module gives the same bytes each time."""
+    """A figure of a module gives the same bytes each time."""
     kept = Figure(figsize=(3, 2), layout="constrained")
     kept.subplots().set_title("kept")
     canvas, engine = kept.canvas, kept.get_layout_engine()

@@ -1,4 +1,4 @@
-"""A stranger's text in a figure: it is shown, and does nothing else."""
+"""Untrusted text in a figure is shown and does nothing else."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def figures(plots: FigureBlueprint) -> None:
 def test_bad_mathtext_from_the_url_is_a_400(
     serve: Serve, title: str, name: str
 ) -> None:
-    """It names the argument and what is accepted, in every format."""
+    """The error names the argument and the accepted text, in every format."""
     answer = serve().get(f"/plots/titled.{name}", query_string={"title": title})
     assert answer.status_code == 400
     assert answer.json is not None
@@ -85,8 +85,8 @@ def test_bad_mathtext_from_the_url_is_a_400(
     assert r"\$ for a dollar sign" in fault["accepted"]
 
 
-def test_one_of_several_texts_is_to_blame(serve: Serve) -> None:
-    """An item of a list, or a piece of a longer text."""
+def test_the_error_names_one_of_several_texts(serve: Serve) -> None:
+    """The error names an item of a list or a piece of a longer text."""
     client = serve()
     query = {"title": "a", "labels": ["b", r"$\nix$", "c"]}
     told = client.get("/plots/titled", query_string=query).json
@@ -97,12 +97,12 @@ def test_one_of_several_texts_is_to_blame(serve: Serve) -> None:
 
 
 def test_mathtext_of_the_developer_s_own_is_a_500(serve: Serve) -> None:
-    """The client's innocent text is not blamed for it."""
+    """The error does not name the client's valid text."""
     assert serve().get("/plots/fixed?title=a").status_code == 500
 
 
 def test_good_mathtext_is_drawn(serve: Serve) -> None:
-    """And an escaped dollar sign, and a single one."""
+    """An escaped or single dollar sign is accepted too."""
     for title in (r"$\frac{1}{x^2}$", r"5 \$ and 6 \$", "5 $ only"):
         answer = serve().get("/plots/titled", query_string={"title": title})
         assert answer.status_code == 200, title
@@ -121,7 +121,7 @@ def broken() -> Figure:
 
 
 def test_broken_mathtext_changes_no_other_picture() -> None:
-    """Matplotlib's parser remembers half an operator, also across figures."""
+    """The parser's state after an error does not reach the next figure."""
     parser: Any = mathtext.MathTextParser
     parser._parse_cached.cache_clear()
     before = render(equation).body
@@ -154,14 +154,14 @@ def latex_measured() -> Figure:
 @pytest.mark.parametrize("name", ["png", "svg", "pdf"])
 @pytest.mark.parametrize("build", [latex, latex_by_rc, latex_measured])
 def test_latex_is_refused(build: Callable[[], Figure], name: str) -> None:
-    """It reads files; nothing of it is started, not even to measure."""
+    """LaTeX is never started, not even to measure text."""
     with pytest.raises(TexError, match="without usetex"):
         render(build, name)
     assert not mpl.rcParams["text.usetex"]
 
 
-def test_latex_in_the_server_s_own_settings_is_left_out() -> None:
-    """A matplotlibrc with ``text.usetex`` stops no picture."""
+def test_latex_in_the_server_s_settings_is_ignored() -> None:
+    """A matplotlibrc with ``text.usetex`` has no effect."""
 
     def plain() -> Figure:
         figure = Figure(figsize=(2, 1))
@@ -173,14 +173,14 @@ def test_latex_in_the_server_s_own_settings_is_left_out() -> None:
 
 
 def test_a_style_with_latex_is_refused_at_start(plots: FigureBlueprint) -> None:
-    """Each of its pictures would be an error."""
+    """The error occurs at the start, as every picture would fail."""
     plots.figure_route("/latex", style={"text.usetex": True})(equation)
     with pytest.raises(ConfigError, match="usetex"):
         Flask(__name__).register_blueprint(plots)
 
 
 def test_the_guards_are_gone_afterwards() -> None:
-    """What else draws in this process has Matplotlib as it is."""
+    """Other code in the process uses Matplotlib unchanged."""
     make_dvi, set_url = TexManager.__dict__["make_dvi"], GraphicsContextBase.set_url
     with gate(), gate():
         assert TexManager.__dict__["make_dvi"] is not make_dvi
@@ -212,7 +212,7 @@ def test_the_guards_are_gone_afterwards() -> None:
     ],
 )
 def test_which_links_are_safe(url: str, is_safe: bool) -> None:
-    """Judged as a browser reads them."""
+    """Links are parsed as a browser parses them."""
     assert (clean_link(url) is not None) is is_safe
 
 
@@ -231,8 +231,8 @@ def linked(*urls: str) -> Figure:
     ("name", "pattern"),
     [("svg", rb'<a xlink:href="([^"]*)"'), ("pdf", rb"/URI \((.*?)\)")],
 )
-def test_a_link_that_would_run_something_is_left_out(name: str, pattern: bytes) -> None:
-    """The artist is drawn, without it; other links stay."""
+def test_a_link_that_runs_code_is_dropped(name: str, pattern: bytes) -> None:
+    """The artist is drawn without the link; other links remain."""
     bad = render(lambda: linked("javascript:alert(1)", "https://example.org/"), name)
     assert b"javascript" not in bad.body
     good = render(lambda: linked("https://example.org/a", "/b"), name)
@@ -242,7 +242,7 @@ def test_a_link_that_would_run_something_is_left_out(name: str, pattern: bytes) 
 def test_no_file_is_written_beside_an_svg(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where the figure function wants its images in files."""
+    """The figure function cannot enable image files."""
     monkeypatch.chdir(tmp_path)
 
     def figure() -> Figure:
@@ -257,7 +257,7 @@ def test_no_file_is_written_beside_an_svg(
 
 @pytest.mark.parametrize("fonttype", ["none", "path"])
 def test_a_text_that_xml_cannot_hold_is_replaced(fonttype: str) -> None:
-    """The SVG is well-formed, whatever the text, the gid and the metadata."""
+    """The SVG is well-formed with any text, gid and metadata."""
     odd = "a\x00\x08\x0b\x1b\x1f\ufffe\uffffz --> ]]> <script>alert(1)</script> & é"
 
     def figure() -> Figure:
@@ -275,7 +275,7 @@ def test_a_text_that_xml_cannot_hold_is_replaced(fonttype: str) -> None:
 def test_control_characters_do_not_reach_the_log(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Matplotlib warns of a missing glyph with the glyph itself."""
+    """The log line has no control characters, although Matplotlib's warning does."""
     title = "a\x1b[31m\x07 \N{CUNEIFORM SIGN A}"
     answer = serve().get("/plots/titled", query_string={"title": title})
     assert answer.status_code == 200
@@ -288,7 +288,7 @@ def test_control_characters_do_not_reach_the_log(
 def test_missing_glyphs_and_fonts_are_one_line_of_the_log(
     serve: Serve, plots: FigureBlueprint, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
-    """It names the figure and some of them, however many there are."""
+    """The line names the figure and a limited number of glyphs."""
 
     @plots.figure_route("/odd")
     def odd(title: str = "", family: str = "no\nsuch font") -> Figure:
@@ -311,7 +311,7 @@ def test_missing_glyphs_and_fonts_are_one_line_of_the_log(
 
 
 def test_other_threads_keep_their_log(caplog: pytest.LogCaptureFixture) -> None:
-    """Only what a render itself says is gathered."""
+    """Only the render's own warnings are gathered."""
     fonts = logging.getLogger("matplotlib.font_manager")
     with gate(name="a test"):
         thread = threading.Thread(target=fonts.warning, args=("from elsewhere",))
@@ -443,8 +443,8 @@ GRID = np.arange(25.0).reshape(5, 5)
         pytest.param(lambda: drawn_by("plot", SOME, marker=(10**8, 1, 0)), id="star"),
     ],
 )
-def test_a_number_makes_no_million_things(make: Callable[[], Figure]) -> None:
-    """It is an error before the time or the memory is taken."""
+def test_a_number_cannot_create_a_million_parts(make: Callable[[], Figure]) -> None:
+    """The error occurs before time or memory is spent."""
     with pytest.raises(ImageTooLargeError, match="can be drawn"):
         render(make)
 
@@ -482,7 +482,7 @@ def test_ordinary_numbers_change_nothing(make: Callable[[], Figure]) -> None:
 
 
 def test_a_locator_may_allow_more() -> None:
-    """``MAXTICKS`` of a locator is the figure function's to set."""
+    """A figure function may set a locator's ``MAXTICKS``."""
     locator = ticker.MultipleLocator(1)
     locator.MAXTICKS = 2_000
     with gate():
@@ -494,7 +494,7 @@ def test_a_locator_may_allow_more() -> None:
 def test_too_many_ticks_of_a_url_are_a_400(
     serve: Serve, plots: FigureBlueprint
 ) -> None:
-    """The process has not been held; the next picture is drawn."""
+    """The process is not blocked; the next picture is drawn."""
     plots.figure_route("/ticks")(many_ticks)
     client = serve()
     answer = client.get("/plots/ticks?n=1000000000000")
@@ -503,8 +503,8 @@ def test_too_many_ticks_of_a_url_are_a_400(
     assert client.get("/plots/ticks?n=10").status_code == 200
 
 
-def test_no_guard_of_a_number_is_left() -> None:
-    """Matplotlib is as it was imported, also after an error."""
+def test_no_guard_remains_after_a_render() -> None:
+    """Matplotlib is unchanged after an error."""
     before = [vars(owner)[name] for owner, name, _ in figure_guards._GUARDS]
     with pytest.raises(ImageTooLargeError):
         render(lambda: many_ticks(10**6))
