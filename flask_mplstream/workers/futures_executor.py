@@ -109,7 +109,7 @@ def _run_on(executor: Executor, payload: bytes, deadline: Deadline) -> bytes:
     try:
         return future.result(deadline.lock_timeout_s)
     except TimeoutError:
-        # An executor cannot kill a render that has begun: it goes on.
+        # An executor cannot kill a render that has begun.
         future.cancel()
         raise SlowRenderError(
             f"The picture was not ready after {deadline.timeout_s:g} seconds."

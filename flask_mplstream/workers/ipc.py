@@ -167,22 +167,6 @@ def load_app(name: str) -> Flask:
         return _make_app(name)
 
 
-def preload_app(name: str | None) -> None:
-    """Create the app called *name*, if any, as the first task of a worker.
-
-    Other errors are ignored here; the first render reports them.
-
-    :raises ConfigError: if there is no such app.
-    """
-    try:
-        if name is not None:
-            run_without_request(None, lambda: load_app(name))
-    except ConfigError as error:
-        raise ConfigError(str(error)) from None
-    except (Exception, SystemExit):
-        return
-
-
 @cache
 def _make_app(name: str) -> Flask:
     """Return the app, or the factory's app, named ``module:name``."""

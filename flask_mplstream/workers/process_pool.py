@@ -73,10 +73,20 @@ class Startup:
     modules: tuple[str, ...]
 
     def __call__(self) -> None:
-        """Prepare this worker; its first render reports the errors of the imports."""
-        settle()
-        run_without_request(None, self._import)
-        limit_memory(self.memory_bytes)
+        """Prepare this worker, as its first task.
+
+        Other errors of the imports are ignored; the first render reports them.
+
+        :raises ConfigError: if ``MPLSTREAM_APP`` is wrong.
+        """
+        try:
+            run_without_request(None, self._import)
+        except ConfigError as error:
+            raise ConfigError(str(error)) from None  # A cause may not be picklable.
+        except (Exception, SystemExit):
+            return
+        finally:
+            limit_memory(self.memory_bytes)
 
     def _import(self) -> None:
         # A worker that ended here, by sys.exit() in a module, could not report it.
@@ -84,8 +94,7 @@ class Startup:
             with suppress(Exception, SystemExit):
                 import_module(module)
         if self.app_name is not None:
-            with suppress(Exception, SystemExit):
-                ipc.load_app(self.app_name)
+            ipc.load_app(self.app_name)
 
 
 class StartClock:
@@ -248,8 +257,8 @@ class _Worker:
     def _new_process(self) -> _Process:
         began = time.monotonic()
         context = KeptContext(start_context())
-        pool = ProcessPool(1, initializer=self._startup, context=context)
-        ready = pool.schedule(ipc.preload_app, [self._startup.app_name])
+        pool = ProcessPool(1, initializer=settle, context=context)
+        ready = pool.schedule(self._startup)
         context.watch()
         return _Process(pool, context, ready, began)
 

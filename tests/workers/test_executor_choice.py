@@ -387,7 +387,7 @@ def test_a_page_is_served_if_workers_cannot_start(
         assert [client.get("/nothing").status_code for _ in range(3)] == [404] * 3
         wait_until(lambda: "no more processes" in caplog.text)
         assert client.get("/grey").status_code == 500
-        assert "A worker process cannot be started" in caplog.text
+        assert "Cannot start a worker process" in caplog.text
     assert level(client.get("/grey?level=2").data) == 2
 
 
