@@ -6,9 +6,8 @@ clipped at the limits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from matplotlib.cbook import STEP_LOOKUP_MAP
@@ -30,7 +29,7 @@ class Polyline:
     is_whole: bool
 
 
-def limits(dimension: Dimension) -> Span:
+def widen_view(dimension: Dimension) -> Span:
     """Return the limits of *dimension*, widened for rounding errors."""
     view = dimension.view
     slack = _SLACK * (view.high - view.low) if np.isfinite(view.high) else 0.0
@@ -41,18 +40,11 @@ def inside(values: Values, dimension: Dimension | None) -> Values:
     """Return a mask of *values* that are finite and within *dimension*."""
     if dimension is None:
         return np.isfinite(values)
-    seen = limits(dimension)
+    seen = widen_view(dimension)
     is_inside = (values >= seen.low) & (values <= seen.high)
     if dimension.scale == "log" and seen.low <= 0:
         is_inside &= values > 0
     return is_inside & np.isfinite(values)
-
-
-def find_points_inside(points: Mapping[str, Values], dimensions: Any) -> Values:
-    """Return a mask of visible *points*, which are arrays by direction."""
-    masks = [inside(values, dimensions.get(name)) for name, values in points.items()]
-    is_inside: Values = np.logical_and.reduce(masks)
-    return is_inside
 
 
 def clip(values: Values, dimension: Dimension) -> Values:
@@ -60,9 +52,8 @@ def clip(values: Values, dimension: Dimension) -> Values:
     return np.clip(values, dimension.view.low, dimension.view.high)
 
 
-def overlaps(starts: Values, ends: Values, dimension: Dimension) -> Values:
-    """Return a mask of intervals that overlap the limits."""
-    view = dimension.view
+def overlaps(starts: Values, ends: Values, view: Span) -> Values:
+    """Return a mask of intervals that overlap *view* in more than a point."""
     low, high = np.minimum(starts, ends), np.maximum(starts, ends)
     return (high > view.low) & (low < view.high)
 
@@ -87,7 +78,7 @@ def clip_line(x: Values, y: Values, dimensions: Sequence[Dimension]) -> Polyline
 
 def _is_all_inside(values: Values, dimension: Dimension) -> bool:
     """Return whether all *values* are visible numbers, without copying them."""
-    seen = limits(dimension)
+    seen = widen_view(dimension)
     if not len(values) or (dimension.scale == "log" and seen.low <= 0):
         return False
     return bool(values.min() >= seen.low and values.max() <= seen.high)
@@ -99,13 +90,13 @@ def _clip_segments(
     """Clip each segment in screen space with the Liang-Barsky algorithm."""
     near = np.flatnonzero(~is_gap & ~_are_beside(points, dimensions))
     pairs = [np.array([values[near], values[near + 1]]) for values in points]
-    screen = [_on_screen(v, d) for v, d in zip(pairs, dimensions, strict=True)]
-    boxes = [_on_screen(np.array([d.view.low, d.view.high]), d) for d in dimensions]
-    enter, leave = _crossings(screen, boxes)
+    screen = [_transform(v, d) for v, d in zip(pairs, dimensions, strict=True)]
+    boxes = [_transform(np.array([d.view.low, d.view.high]), d) for d in dimensions]
+    enter, leave = _find_crossings(screen, boxes)
     is_seen = enter < leave
     enter, leave = enter[is_seen], leave[is_seen]
     cut = [
-        _cut(own[:, is_seen], drawn[:, is_seen], (enter, leave), dimension)
+        _interpolate(own[:, is_seen], drawn[:, is_seen], (enter, leave), dimension)
         for own, drawn, dimension in zip(pairs, screen, dimensions, strict=True)
     ]
     is_joined = (leave[:-1] == 1) & (enter[1:] == 0) & (np.diff(near[is_seen]) == 1)
@@ -123,21 +114,20 @@ def _are_beside(points: Sequence[Values], dimensions: Sequence[Dimension]) -> Va
     return is_beside
 
 
-def _cut(
+def _interpolate(
     own: Values, drawn: Values, shares: tuple[Values, Values], dimension: Dimension
 ) -> Values:
     """Return both ends of the visible parts; unclipped ends stay exact."""
     steps = drawn[1] - drawn[0]
-    ends = _off_screen(
-        np.array([drawn[0] + share * steps for share in shares]), dimension
-    )
+    drawn_ends = np.array([drawn[0] + share * steps for share in shares])
+    ends = _transform(drawn_ends, dimension, back=True)
     for edge in (dimension.view.low, dimension.view.high):
         ends = np.where(np.isclose(ends, edge, rtol=1e-12, atol=0), edge, ends)
     is_point = np.array([shares[0] == 0, shares[1] == 1])
     return np.where(is_point, own, ends).T.ravel()
 
 
-def _crossings(
+def _find_crossings(
     screen: Sequence[Values], boxes: Sequence[Values]
 ) -> tuple[Values, Values]:
     """Return the fractions of each segment at which it enters and leaves the box."""
@@ -155,25 +145,14 @@ def _crossings(
     return enter, leave
 
 
-def _on_screen(values: Values, dimension: Dimension) -> Values:
-    return _transform(values, dimension, lambda transform: transform)
-
-
-def _off_screen(values: Values, dimension: Dimension) -> Values:
-    return _transform(values, dimension, lambda transform: transform.inverted())
-
-
-def _transform(
-    values: Values, dimension: Dimension, choose: Callable[[Any], Any]
-) -> Values:
+def _transform(values: Values, dimension: Dimension, *, back: bool = False) -> Values:
+    """Return *values* as numbers that are linear on the screen, or *back*."""
     if dimension.scale == "linear" or dimension.transform is None:
         return np.asarray(values, float)
-    transform = choose(dimension.transform)
+    transform = dimension.transform.inverted() if back else dimension.transform
     with np.errstate(all="ignore"):
         # Matplotlib would take the rows of an array for points.
-        return np.asarray(transform.transform(values.ravel()), float).reshape(
-            values.shape
-        )
+        return np.reshape(transform.transform(values.ravel()), values.shape)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -224,13 +203,14 @@ def _see_points(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
     columns = {name: series.values(name) for name in dimensions}
     points = {name: found for name, found in columns.items() if found is not None}
     if not points:
-        return Seen(None, _color_values(series, None))
-    mask = find_points_inside(points, dimensions)
+        return Seen(None, _read_color_values(series, None))
+    masks = [inside(values, dimensions[name]) for name, values in points.items()]
+    mask = np.logical_and.reduce(masks)
     values = {name: found[mask] for name, found in points.items()}
-    return Seen(mask, values | _color_values(series, mask), bool(not mask.all()))
+    return Seen(mask, values | _read_color_values(series, mask), bool(not mask.all()))
 
 
-def _color_values(series: Series, mask: Values | None) -> dict[str, Values]:
+def _read_color_values(series: Series, mask: Values | None) -> dict[str, Values]:
     """Return the values shown as colors, clipped to the color scale."""
     values = series.values("value")
     if values is None and series.kind == "contour":
@@ -245,30 +225,29 @@ def _color_values(series: Series, mask: Values | None) -> dict[str, Values]:
 
 
 def _see_bars(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
-    across, along = series.across, series.along
-    places, heights = series.numbers(across), series.numbers(along)
-    bases = series.values(f"{along}_base")
+    side, along = dimensions[series.across], dimensions[series.along]
+    places, heights = series.numbers(series.across), series.numbers(series.along)
+    bases = series.values(f"{series.along}_base")
+    starts = series.values(f"{series.across}_from")
+    ends = series.values(f"{series.across}_to")
     low = np.zeros(len(heights)) if bases is None else bases
-    starts, ends = series.values(f"{across}_from"), series.values(f"{across}_to")
-    if starts is None or ends is None:
-        is_beside = inside(places, dimensions[across])
-        extents = places
-    else:
-        is_beside = overlaps(starts, ends, dimensions[across])
-        extents = np.concatenate([starts[is_beside], ends[is_beside]])
     with np.errstate(invalid="ignore"):
         tops = low + heights
-        is_level = inside(tops, dimensions[along]) | overlaps(
-            low, tops, dimensions[along]
-        )
-        is_whole = inside(tops, dimensions[along]) | (heights == 0)
-    mask = is_beside & is_level & np.isfinite(heights)
+        is_top_seen = inside(tops, along)
+        is_level = is_top_seen | overlaps(low, tops, along.view)
+        is_whole = is_top_seen | (heights == 0)
+    is_known = np.isfinite(heights)
     if starts is None or ends is None:
+        mask = inside(places, side) & is_level & is_known
         extents = places[mask]
-    is_cut = bool((np.isfinite(heights) & ~(mask & is_whole)).any())
+    else:
+        is_beside = overlaps(starts, ends, side.view)
+        mask = is_beside & is_level & is_known
+        extents = np.concatenate([starts[is_beside], ends[is_beside]])
+    is_cut = bool((is_known & ~(mask & is_whole)).any())
     values = {
-        across: clip(extents, dimensions[across]),
-        along: heights[mask & is_whole],
+        series.across: clip(extents, side),
+        series.along: heights[mask & is_whole],
     }
     return Seen(mask, values, is_cut)
 
@@ -305,21 +284,17 @@ def _see_grid(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
     mask = up[:, None] & across if is_grid else up & across
     is_cut = bool(not (across.all() and up.all()))
     seen = {"x": x[across], "y": y[up]}
-    return Seen(mask, seen | _color_values(series, mask), is_cut)
+    return Seen(mask, seen | _read_color_values(series, mask), is_cut)
 
 
 def _see_intervals(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
     if "x_from" not in series.columns:
         return Seen(None, {})
-    ends = {n: (series.numbers(f"{n}_from"), series.numbers(f"{n}_to")) for n in "xy"}
-    masks = []
-    for name, (start, end) in ends.items():
-        view = limits(dimensions[name])
-        low, high = np.minimum(start, end), np.maximum(start, end)
-        masks.append((high >= view.low) & (low <= view.high))
+    values, masks = {}, []
+    for name in "xy":
+        ends = np.array([series.numbers(f"{name}_from"), series.numbers(f"{name}_to")])
+        view = widen_view(dimensions[name])
+        masks.append((ends.max(axis=0) >= view.low) & (ends.min(axis=0) <= view.high))
+        values[name] = clip(ends.ravel(), dimensions[name])
     mask = masks[0] & masks[1]
-    values = {
-        name: clip(np.concatenate(pair), dimensions[name])
-        for name, pair in ends.items()
-    }
     return Seen(mask, values, not bool(mask.all()))
