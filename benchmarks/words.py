@@ -19,7 +19,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from benchmarks._pairs import Result, print_table, read_rounds
-from flask_mplstream.description.data_export import data_csv
+from flask_mplstream.description.data_export import write_csv
 from flask_mplstream.description.generated_alt import describe
 from flask_mplstream.rendering.figure_lock import gate
 
@@ -85,7 +85,7 @@ def main() -> None:
             spent = measure_best_ms(draw, describe, rounds)
             label = name if figures is ORDINARY else f"{name}, {MANY:,} points"
             results.append(Result(f"words: {label}", spent, most))
-    csv = measure_best_ms(LARGE["line"], lambda figure: data_csv(figure, 10**8), 3)
+    csv = measure_best_ms(LARGE["line"], lambda figure: write_csv(figure, 10**8), 3)
     results.append(Result(f"CSV: line, {MANY:,} points", csv))
     print_table("Milliseconds", results)
 

@@ -26,7 +26,7 @@ from matplotlib.quiver import Barbs, Quiver
 from matplotlib.transforms import AffineDeltaTransform, Transform
 
 from .axis_values import Span, Values, find_simplest, to_integers
-from .plain_text import plain
+from .plain_text import to_plain
 from .series import get_other
 
 #: Faces of a cuboid.
@@ -38,7 +38,7 @@ _ENDS = ("x_from", "y_from", "x_to", "y_to")
 def read_label(artist: Any) -> str:
     """Return the label of *artist*, or nothing if Matplotlib made it (``_child0``)."""
     label = str(artist.get_label() or "")
-    return "" if label.startswith("_") else plain(label)
+    return "" if label.startswith("_") else to_plain(label)
 
 
 def list_parts(container: Any) -> list[Artist]:
@@ -172,7 +172,7 @@ def read_coordinates(line: Any) -> list[Values]:
     drawn = (line.get_xdata(orig=False), line.get_ydata(orig=False))
     given = (line.get_xdata(), line.get_ydata())
     return [
-        g if _is_whole(g) and g.shape == d.shape else _index(d)
+        g if _is_whole(g) and g.shape == d.shape else _to_index(d)
         for g, d in zip(given, drawn, strict=True)
     ]
 
@@ -185,7 +185,7 @@ def read_times(line: Any) -> dict[str, Values]:
     if hasattr(line, "get_data_3d"):
         return {}
     given = {"x": line.get_xdata(), "y": line.get_ydata()}
-    times = {name: _times(values) for name, values in given.items()}
+    times = {name: _read_times(values) for name, values in given.items()}
     return {
         name: values
         for name, values in times.items()
@@ -193,7 +193,7 @@ def read_times(line: Any) -> dict[str, Values]:
     }
 
 
-def _times(given: Any) -> Values | None:
+def _read_times(given: Any) -> Values | None:
     kind = getattr(getattr(given, "dtype", None), "kind", "")
     if kind in {"M", "m"}:
         values = np.asarray(given)
@@ -208,7 +208,7 @@ def _is_whole(values: Any) -> bool:
     return type(values) is np.ndarray and values.dtype.kind in "iu"
 
 
-def _index(values: Any) -> Values:
+def _to_index(values: Any) -> Values:
     """Return *values* as integers if they count from 0, as for a plot without x."""
     if type(values) is not np.ndarray or values.dtype.kind != "f" or not len(values):
         return np.asarray(values) if not np.ma.isMA(values) else values
@@ -330,4 +330,4 @@ def read_color_span(artist: Any) -> Span | None:
 def read_color_label(artist: Any) -> str:
     """Return the label of the color bar of *artist*."""
     axes = getattr(getattr(artist, "colorbar", None), "ax", None)
-    return plain(axes.get_ylabel() or axes.get_xlabel()) if axes else ""
+    return to_plain(axes.get_ylabel() or axes.get_xlabel()) if axes else ""

@@ -60,7 +60,7 @@ from .bars import (
 )
 from .box_plots import Boxes, find_boxes, find_violins, read_boxes
 from .legend_names import LegendNames, read_color
-from .plain_text import plain
+from .plain_text import to_plain
 from .series import Column, Guide, Series, get_column_order, get_other
 
 #: Kinds with a name for each item, from the tick beside it, or from a near category.
@@ -569,7 +569,7 @@ class AxesReader:
 def _read_table(table: Any) -> Series:
     """Return the cells of a Matplotlib table as a series."""
     cells = {
-        place: plain(cell.get_text().get_text())
+        place: to_plain(cell.get_text().get_text())
         for place, cell in table.get_celld().items()
     }
     rows = sorted({row for row, _ in cells})

@@ -19,7 +19,7 @@ from matplotlib.dates import DateConverter, get_epoch
 from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter
 from numpy.typing import NDArray
 
-from .plain_text import plain
+from .plain_text import to_plain
 from .tick_texts import Formatter, make_formatter
 
 Values: TypeAlias = NDArray[Any]
@@ -89,31 +89,31 @@ class Dimension:
 
 def read_dimension(axis: Axis, label: str) -> Dimension:
     """Return the dimension of *axis*, named *label*."""
-    converter, units = _converter(axis)
+    converter, units = _find_converter(axis)
     formatter: Any = axis.get_major_formatter()
     is_category = isinstance(converter, StrCategoryConverter)
-    dates = _dates(axis) if _is_of_dates(converter) else None
+    dates = _make_dates(axis) if _is_of_dates(converter) else None
     zone = units if isinstance(units, tzinfo) else None
     if dates is not None and (noted := _get_noted_times(axis)) is not None:
         zone = noted.zone
     return Dimension(
         label=label,
         scale=axis.get_scale(),
-        view=_view(axis),
+        view=_read_view(axis),
         is_inverted=bool(axis.get_inverted()),
         dates=dates,
-        periods=_periods(axis),
+        periods=_make_periods(axis),
         data_zone=zone,
-        shown_zone=_zone_of_ticks(formatter) or zone,
-        unit_s=_unit_of_durations(formatter),
-        names=_categories(units) if is_category else None,
+        shown_zone=_find_tick_zone(formatter) or zone,
+        unit_s=_find_unit_s(formatter),
+        names=_read_categories(units) if is_category else None,
         formatter=None if dates or is_category else make_formatter(formatter),
         ticks=lambda: read_tick_names(axis),
         transform=axis.get_transform(),
     )
 
 
-def _converter(axis: Axis) -> tuple[object, Any]:
+def _find_converter(axis: Axis) -> tuple[object, Any]:
     """Return the converter and the units of *axis* or of an axis shared with it.
 
     Among shared axes, only those that received dates or names have them.
@@ -134,27 +134,27 @@ def _is_of_dates(converter: object) -> bool:
     return is_own or isinstance(converter, DateConverter)
 
 
-def _zone_of_ticks(formatter: Any) -> tzinfo | None:
+def _find_tick_zone(formatter: Any) -> tzinfo | None:
     zone = getattr(formatter, "tz", None)  # Of a DateFormatter.
     return zone if isinstance(zone, tzinfo) and str(zone) != "UTC" else None
 
 
-def _unit_of_durations(formatter: Any) -> float | None:
+def _find_unit_s(formatter: Any) -> float | None:
     """Return the seconds per unit of an axis of pandas' timedeltas."""
     if type(formatter).__name__ != "TimeSeries_TimedeltaFormatter":
         return None
     return _SECONDS[getattr(formatter, "unit", "ns")]  # pandas 2 has nanoseconds.
 
 
-def _view(axis: Axis) -> Span:
+def _read_view(axis: Axis) -> Span:
     if axis.axes.name == "polar" and axis is axis.axes.xaxis:
         return Span(-np.inf, np.inf)  # Angles continue after a turn.
     return Span.of(axis.get_view_interval())
 
 
-def _categories(units: Any) -> dict[float, str]:
+def _read_categories(units: Any) -> dict[float, str]:
     mapping = getattr(units, "_mapping", {})  # UnitData has no public access.
-    return {number: plain(name) for name, number in mapping.items()}
+    return {number: to_plain(name) for name, number in mapping.items()}
 
 
 def _get_noted_times(axis: Axis) -> Any:
@@ -163,36 +163,36 @@ def _get_noted_times(axis: Axis) -> Any:
     return noted if axis is axis.axes.xaxis else None
 
 
-def _dates(axis: Axis) -> Callable[[Values], Values]:
+def _make_dates(axis: Axis) -> Callable[[Values], Values]:
     # For a regular time series, pandas counts periods on the axis instead of days.
     frequency = getattr(axis, "freq", None)
     if frequency is None:
         return decode_days
     if (noted := _get_noted_times(axis)) is not None:
         return lambda numbers: noted.moments(
-            numbers, _dates_of_periods(numbers, frequency)
+            numbers, _decode_periods(numbers, frequency)
         )
-    return lambda numbers: _dates_of_periods(numbers, frequency)
+    return lambda numbers: _decode_periods(numbers, frequency)
 
 
-def _periods(axis: Axis) -> Callable[[Values], list[str]] | None:
+def _make_periods(axis: Axis) -> Callable[[Values], list[str]] | None:
     """Return a function that names pandas' periods, if they are longer than a day."""
     frequency = getattr(axis, "freq", None)
-    if frequency is None or _alias(frequency) == "B":
+    if frequency is None or _get_alias(frequency) == "B":
         return None
     from pandas import Period  # pandas has set the frequency.
 
     first = Period(ordinal=0, freq=frequency)
     if not (first.end_time - first.start_time).days:
         return None
-    return lambda numbers: [_period(number, frequency) for number in numbers]
+    return lambda numbers: [_name_period(number, frequency) for number in numbers]
 
 
-def _alias(frequency: Any) -> str:
+def _get_alias(frequency: Any) -> str:
     return str(getattr(frequency, "freqstr", frequency))
 
 
-def _period(number: float, frequency: Any) -> str:
+def _name_period(number: float, frequency: Any) -> str:
     from pandas import Period
 
     try:
@@ -214,14 +214,14 @@ def decode_days(numbers: Values) -> Values:
     return np.where(is_date, dates, np.datetime64("NaT", "us"))
 
 
-def _dates_of_periods(numbers: Values, frequency: Any) -> Values:
+def _decode_periods(numbers: Values, frequency: Any) -> Values:
     from pandas import PeriodIndex  # pandas has set the frequency.
 
     counts = np.asarray(numbers, float)
     is_date = np.isfinite(counts)
     ordinals = np.where(is_date, counts, 0).round().astype("int64")
     try:
-        if _alias(frequency) == "B":  # Business days since 1970-01-01.
+        if _get_alias(frequency) == "B":  # Business days since 1970-01-01.
             days = np.busday_offset("1970-01-01", ordinals, roll="forward")
             dates = days.astype("datetime64[us]")
         else:
@@ -267,14 +267,14 @@ def read_tick_names(axis: Axis) -> dict[float, str]:
     ticks = {}
     locator: Any = axis.get_major_locator()
     for number, place in enumerate(locator.locs.tolist()):
-        if label := _label_of_tick(formatter, place, number):
+        if label := _read_tick_label(formatter, place, number):
             ticks[place] = label
     return {} if _are_their_places(ticks) else ticks
 
 
-def _label_of_tick(formatter: Any, place: float, number: int) -> str:
+def _read_tick_label(formatter: Any, place: float, number: int) -> str:
     try:
-        return plain(formatter(place, number))
+        return to_plain(formatter(place, number))
     except Exception:  # From a function of the app.
         return ""
 

@@ -61,7 +61,9 @@ class Bars:
     @property
     def middles(self) -> Values:
         """The places given to ``bar``, as integers if all are whole."""
-        half = np.array([_breadth(bar, self) for bar in self.container.patches]) / 2
+        half = (
+            np.array([_read_breadth(bar, self) for bar in self.container.patches]) / 2
+        )
         estimates = self.starts + half
         return to_integers(
             find_simplest(estimates, lambda found: found - half == self.starts)
@@ -120,7 +122,7 @@ class Bars:
         )
 
 
-def _breadth(bar: Any, bars: Bars) -> float:
+def _read_breadth(bar: Any, bars: Bars) -> float:
     return float(bar.get_height() if bars.is_horizontal else bar.get_width())
 
 

@@ -36,7 +36,7 @@ def widen_view(dimension: Dimension) -> Span:
     return Span(view.low - slack, view.high + slack)
 
 
-def inside(values: Values, dimension: Dimension | None) -> Values:
+def find_inside(values: Values, dimension: Dimension | None) -> Values:
     """Return a mask of *values* that are finite and within *dimension*."""
     if dimension is None:
         return np.isfinite(values)
@@ -52,7 +52,7 @@ def clip(values: Values, dimension: Dimension) -> Values:
     return np.clip(values, dimension.view.low, dimension.view.high)
 
 
-def overlaps(starts: Values, ends: Values, view: Span) -> Values:
+def find_overlaps(starts: Values, ends: Values, view: Span) -> Values:
     """Return a mask of intervals that overlap *view* in more than a point."""
     low, high = np.minimum(starts, ends), np.maximum(starts, ends)
     return (high > view.low) & (low < view.high)
@@ -69,7 +69,7 @@ def clip_line(x: Values, y: Values, dimensions: Sequence[Dimension]) -> Polyline
     for values, dimension in zip((x, y), dimensions, strict=True):
         if dimension.scale == "log":
             is_drawn &= values > 0
-    is_inside = is_drawn & inside(x, dimensions[0]) & inside(y, dimensions[1])
+    is_inside = is_drawn & find_inside(x, dimensions[0]) & find_inside(y, dimensions[1])
     if (is_inside == is_drawn).all():
         return Polyline(x[is_inside], y[is_inside], True)
     is_gap = np.diff(np.flatnonzero(is_drawn)) > 1
@@ -204,7 +204,7 @@ def _see_points(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
     points = {name: found for name, found in columns.items() if found is not None}
     if not points:
         return Seen(None, _read_color_values(series, None))
-    masks = [inside(values, dimensions[name]) for name, values in points.items()]
+    masks = [find_inside(values, dimensions[name]) for name, values in points.items()]
     mask = np.logical_and.reduce(masks)
     values = {name: found[mask] for name, found in points.items()}
     return Seen(mask, values | _read_color_values(series, mask), bool(not mask.all()))
@@ -233,15 +233,15 @@ def _see_bars(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
     low = np.zeros(len(heights)) if bases is None else bases
     with np.errstate(invalid="ignore"):
         tops = low + heights
-        is_top_seen = inside(tops, along)
-        is_level = is_top_seen | overlaps(low, tops, along.view)
+        is_top_seen = find_inside(tops, along)
+        is_level = is_top_seen | find_overlaps(low, tops, along.view)
         is_whole = is_top_seen | (heights == 0)
     is_known = np.isfinite(heights)
     if starts is None or ends is None:
-        mask = inside(places, side) & is_level & is_known
+        mask = find_inside(places, side) & is_level & is_known
         extents = places[mask]
     else:
-        is_beside = overlaps(starts, ends, side.view)
+        is_beside = find_overlaps(starts, ends, side.view)
         mask = is_beside & is_level & is_known
         extents = np.concatenate([starts[is_beside], ends[is_beside]])
     is_cut = bool((is_known & ~(mask & is_whole)).any())
@@ -256,7 +256,7 @@ def _see_ranges(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
     """Return the visible part of items with a place and an extent across it."""
     across, along = series.across, series.along
     places = series.numbers(across)
-    mask = inside(places, dimensions[across])
+    mask = find_inside(places, dimensions[across])
     found = [
         np.asarray(column.values, float)[mask]
         for name, column in series.columns.items()
@@ -264,7 +264,7 @@ def _see_ranges(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
     ]
     extents = np.concatenate(found) if found else np.array([])
     extents = extents[np.isfinite(extents)]
-    is_inside = inside(extents, dimensions[along])
+    is_inside = find_inside(extents, dimensions[along])
     is_cut = bool((np.isfinite(places) & ~mask).any() or not is_inside.all())
     values = {across: places[mask], along: clip(extents, dimensions[along])}
     return Seen(mask, values, is_cut)
@@ -279,7 +279,7 @@ def _is_baseline(series: Series, name: str) -> bool:
 
 def _see_grid(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
     x, y, values = series.numbers("x"), series.numbers("y"), series.values("value")
-    across, up = inside(x, dimensions["x"]), inside(y, dimensions["y"])
+    across, up = find_inside(x, dimensions["x"]), find_inside(y, dimensions["y"])
     is_grid = values is not None and values.ndim == 2 and x.ndim == 1
     mask = up[:, None] & across if is_grid else up & across
     is_cut = bool(not (across.all() and up.all()))

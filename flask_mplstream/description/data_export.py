@@ -30,7 +30,7 @@ _CHUNK = 4096
 _FORMULA = ("=", "+", "-", "@")
 
 
-def data_csv(figure: Figure, max_bytes: int, returned: object = None) -> bytes:
+def write_csv(figure: Figure, max_bytes: int, returned: object = None) -> bytes:
     """Return the data of *figure* as one CSV table in UTF-8, with a header.
 
     Series in the same axes with equal places share the column of places. Shorter
@@ -41,14 +41,14 @@ def data_csv(figure: Figure, max_bytes: int, returned: object = None) -> bytes:
     :raises ImageTooLargeError: as soon as the table would exceed *max_bytes*.
     """
     buffer = LimitedBuffer(max_bytes, subject="The data have")
-    table = _table(read(figure, returned))
+    table = _make_table(read(figure, returned))
     writer = csv.writer(codecs.getwriter("utf-8")(buffer, "replace"))
-    writer.writerow(_text(heading) for heading in table)
-    writer.writerows(zip_longest(*map(_csv_cells, table.values())))
+    writer.writerow(_escape(heading) for heading in table)
+    writer.writerows(zip_longest(*map(_list_cells, table.values())))
     return buffer.getvalue()
 
 
-def data_json(figure: Figure, max_bytes: int, returned: object = None) -> bytes:
+def write_json(figure: Figure, max_bytes: int, returned: object = None) -> bytes:
     """Return the data of *figure* as JSON: ``title``, ``axes`` and their ``series``.
 
     A missing number is ``null``. The ``value`` of an image is a list of rows.
@@ -57,27 +57,27 @@ def data_json(figure: Figure, max_bytes: int, returned: object = None) -> bytes:
     :raises ImageTooLargeError: as soon as the document would exceed *max_bytes*.
     """
     buffer = LimitedBuffer(max_bytes, subject="The data have")
-    tree = _tree(read(figure, returned))
-    _write_json(tree, codecs.getwriter("utf-8")(buffer, "replace").write)
+    tree = _make_tree(read(figure, returned))
+    _write_value(tree, codecs.getwriter("utf-8")(buffer, "replace").write)
     return buffer.getvalue()
 
 
-def _table(content: Content) -> dict[str, Column]:
+def _make_table(content: Content) -> dict[str, Column]:
     table: dict[str, Column] = {}
     used: Counter[str] = Counter()
     shown = [axes for axes in content.axes if axes.series]
     for axes in shown:
         title = f"{axes.title}: " if axes.title and len(shown) > 1 else ""
-        for own, column in _columns(axes):
+        for own, column in _list_columns(axes):
             heading = unique = f"{title}{own}"
             while unique in table:
                 used[heading] += 1
                 unique = f"{heading} ({used[heading] + 1})"
             table[unique] = column
-    return table or _empty_table(content)
+    return table or _make_empty_table(content)
 
 
-def _empty_table(content: Content) -> dict[str, Column]:
+def _make_empty_table(content: Content) -> dict[str, Column]:
     """Return the header of a figure without data: the labels of its first axes."""
     labels = {"x": "", "y": ""}
     if content.axes:
@@ -85,20 +85,20 @@ def _empty_table(content: Content) -> dict[str, Column]:
     return {label or name: Column(np.array([])) for name, label in labels.items()}
 
 
-def _columns(axes: AxesContent) -> Iterator[tuple[str, Column]]:
+def _list_columns(axes: AxesContent) -> Iterator[tuple[str, Column]]:
     """Yield headings and columns of one axes, with equal places only once."""
     known: set[object] = set()
     for series in axes.series:
-        for name, column in _flat(series.columns).items():
+        for name, column in _flatten(series.columns).items():
             if name.partition("_")[0] == series.across:
-                identity = (name, *_identity(column))
+                identity = (name, *_identify(column))
                 if identity in known:
                     continue
                 known.add(identity)
-            yield _heading(series, name), column
+            yield _make_heading(series, name), column
 
 
-def _flat(columns: Mapping[str, Column]) -> Mapping[str, Column]:
+def _flatten(columns: Mapping[str, Column]) -> Mapping[str, Column]:
     """Flatten the *columns* of a grid, row after row."""
     if "value" not in columns or columns["value"].values.ndim == 1:
         return columns
@@ -117,7 +117,7 @@ def _spread(values: Values, name: str, shape: tuple[int, ...]) -> Values:
     return np.broadcast_to(values, shape).ravel()
 
 
-def _identity(column: Column) -> tuple[object, ...]:
+def _identify(column: Column) -> tuple[object, ...]:
     values = column.values if column.exact is None else column.exact
     if values.dtype == object:
         return tuple(values)
@@ -126,7 +126,7 @@ def _identity(column: Column) -> tuple[object, ...]:
     return values.dtype.kind, blake2b(np.ascontiguousarray(values).tobytes()).digest()
 
 
-def _heading(series: Series, name: str) -> str:
+def _make_heading(series: Series, name: str) -> str:
     direction, _, part = name.partition("_")
     dimension = series.columns[name].dimension
     if dimension is None:
@@ -137,20 +137,20 @@ def _heading(series: Series, name: str) -> str:
     return f"{base} {part.replace('_', ' ')}".strip()
 
 
-def _csv_cells(column: Column) -> Iterator[Any]:
-    for cells in _chunks(column):
+def _list_cells(column: Column) -> Iterator[Any]:
+    for cells in _split(column):
         if column.is_named:
-            cells = [_text(c) if isinstance(c, str) else c for c in cells]
+            cells = [_escape(c) if isinstance(c, str) else c for c in cells]
         yield from cells
 
 
-def _text(cell: str) -> str:
+def _escape(cell: str) -> str:
     """Escape *cell* if a spreadsheet would evaluate it as a formula."""
     seen = "".join(c for c in normalize("NFKC", cell) if category(c) != "Cf")
     return f"'{cell}" if seen.lstrip().startswith(_FORMULA) else cell.lstrip("\ufeff")
 
 
-def _tree(content: Content) -> dict[str, Any]:
+def _make_tree(content: Content) -> dict[str, Any]:
     return {
         "title": content.title,
         "axes": [
@@ -171,7 +171,7 @@ def _tree(content: Content) -> dict[str, Any]:
     }
 
 
-def _write_json(value: Any, write: Callable[[str], object]) -> None:
+def _write_value(value: Any, write: Callable[[str], object]) -> None:
     """Write *value* as JSON in pieces, including the values of columns."""
     if isinstance(value, dict):
         pieces = ((f"{json.dumps(key)}: ", inner) for key, inner in value.items())
@@ -183,7 +183,7 @@ def _write_json(value: Any, write: Callable[[str], object]) -> None:
         _write_list("[]", (("", row) for row in rows), write)
     elif isinstance(value, Column):
         write("[")
-        for number, cells in enumerate(_chunks(value)):
+        for number, cells in enumerate(_split(value)):
             inside = json.dumps(cells, ensure_ascii=False, allow_nan=False)[1:-1]
             write(f", {inside}" if number else inside)
         write("]")
@@ -197,19 +197,19 @@ def _write_list(
     write(brackets[0])
     for number, (key, value) in enumerate(pieces):
         write(f", {key}" if number else key)
-        _write_json(value, write)
+        _write_value(value, write)
     write(brackets[1])
 
 
-def _chunks(column: Column) -> Iterator[list[Any]]:
+def _split(column: Column) -> Iterator[list[Any]]:
     """Yield chunks of the values as Python objects, ``None`` for missing ones."""
     values = column.values if column.exact is None else column.exact
-    cells = _converter(values, column.dimension)
+    cells = _make_converter(values, column.dimension)
     for start in range(0, len(values), _CHUNK):
         yield cells(values[start : start + _CHUNK])
 
 
-def _converter(
+def _make_converter(
     values: Values, dimension: Dimension | None
 ) -> Callable[[Values], list[Any]]:
     """Return a function that converts chunks of *values* to cells."""
@@ -217,26 +217,26 @@ def _converter(
     if values.dtype == object:
         return list
     if values.dtype.kind == "M":
-        return _iso_dates(lambda part: part, values, is_zoned)
+        return _make_date_converter(lambda part: part, values, is_zoned)
     if values.dtype.kind == "m":
-        return _iso_durations
+        return _format_durations
     if dimension is None:
-        return _numbers
+        return _list_numbers
     if dimension.periods is not None:
         periods = dimension.periods
         return lambda part: [text or None for text in periods(part)]
     if dimension.dates is not None:
-        return _iso_dates(dimension.dates, values, is_zoned)
+        return _make_date_converter(dimension.dates, values, is_zoned)
     if dimension.unit_s is not None:
         unit_ns = round(dimension.unit_s * 1e9)
-        return lambda part: _iso_durations(_durations(part, unit_ns))
+        return lambda part: _format_durations(_to_durations(part, unit_ns))
     names = dimension.names or {}
     if names and set(np.unique(values[np.isfinite(values)]).tolist()) <= set(names):
-        return lambda part: [names.get(place) for place in _numbers(part)]
-    return _numbers
+        return lambda part: [names.get(place) for place in _list_numbers(part)]
+    return _list_numbers
 
 
-def _numbers(values: Values) -> list[Any]:
+def _list_numbers(values: Values) -> list[Any]:
     is_number = np.isfinite(values)
     if not is_number.all():
         values = values.astype(object)
@@ -245,7 +245,7 @@ def _numbers(values: Values) -> list[Any]:
     return cells
 
 
-def _iso_dates(
+def _make_date_converter(
     dates: Callable[[Values], Values], values: Values, is_zoned: bool
 ) -> Callable[[Values], list[Any]]:
     """Return a converter to ISO 8601, at the finest precision in *values*."""
@@ -264,24 +264,24 @@ def _iso_dates(
     return iso
 
 
-def _durations(values: Values, unit_ns: int) -> Values:
+def _to_durations(values: Values, unit_ns: int) -> Values:
     is_known = np.isfinite(values)
     counts = np.where(is_known, values, 0).round().astype("int64") * unit_ns
     return np.where(is_known, counts.astype("m8[ns]"), np.timedelta64("NaT", "ns"))
 
 
-def _iso_durations(values: Values) -> list[Any]:
+def _format_durations(values: Values) -> list[Any]:
     """Return durations in ISO 8601, such as ``P0DT1H30M0S`` for 90 minutes."""
     counts = values.astype("m8[ns]")
     return [
-        None if is_missing else _iso_duration(int(count))
+        None if is_missing else _format_duration(int(count))
         for count, is_missing in zip(
             counts.astype("int64"), np.isnat(counts), strict=True
         )
     ]
 
 
-def _iso_duration(nanoseconds: int) -> str:
+def _format_duration(nanoseconds: int) -> str:
     whole, rest = divmod(abs(nanoseconds), 10**9)
     minutes, second = divmod(whole, 60)
     hours, minute = divmod(minutes, 60)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from .figure_content import read
-from .plain_text import plain
+from .plain_text import to_plain
 from .sentences import Chart, end_sentence
 from .series import Content
 from .value_texts import join_words, shorten
@@ -37,10 +37,10 @@ def describe(figure: Figure, name: str = "", returned: object = None) -> str:
         several charts; an empty text if the figure has no content.
     """
     content = read(figure, returned)
-    charts = _charts(content)
-    titles, sentences = _sentences(content, charts, plain(name))
+    charts = _list_charts(content)
+    titles, sentences = _list_sentences(content, charts, to_plain(name))
     most = MOST_CHARACTERS if len(charts) < 2 else MOST_FOR_SEVERAL
-    return _within(
+    return _fit(
         most, [end_sentence(_cut(t, _MOST_IN_TITLE)) for t in titles], sentences
     )
 
@@ -48,17 +48,17 @@ def describe(figure: Figure, name: str = "", returned: object = None) -> str:
 def read_titles(figure: Figure) -> str:
     """Return only the titles of *figure* and its axes, if it cannot be read."""
     titles = (figure.get_suptitle(), *(axes.get_title() for axes in figure.axes))
-    shown = dict.fromkeys(filter(None, map(plain, titles)))
+    shown = dict.fromkeys(filter(None, map(to_plain, titles)))
     return " ".join(end_sentence(_cut(title, _MOST_IN_TITLE)) for title in shown)
 
 
-def _charts(content: Content) -> list[Chart]:
+def _list_charts(content: Content) -> list[Chart]:
     bases = dict.fromkeys(axes.base for axes in content.axes)
     charts = (Chart([a for a in content.axes if a.base == base]) for base in bases)
     return [c for c in charts if not all(axes.is_silent for axes in c.layers)]
 
 
-def _sentences(
+def _list_sentences(
     content: Content, charts: Sequence[Chart], name: str
 ) -> tuple[list[str], list[list[str]]]:
     """Return the titles and the sentences about each chart."""
@@ -94,7 +94,7 @@ def _begin(number: int, chart: Chart, first: str, are_named: bool) -> str:
     return f"{_ORDINALS[number]}, {title}{lower}"
 
 
-def _within(most: int, titles: Sequence[str], charts: Sequence[Sequence[str]]) -> str:
+def _fit(most: int, titles: Sequence[str], charts: Sequence[Sequence[str]]) -> str:
     """Return all titles, and as many whole sentences as fit into *most* characters.
 
     The first sentences of all charts take precedence over any second one.

@@ -21,7 +21,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from .artists import is_empty
-from .plain_text import plain
+from .plain_text import to_plain
 
 Color = tuple[float, ...]
 #: Digits to which seaborn's colors of an artist and of its handle agree.
@@ -75,9 +75,9 @@ class LegendNames:
         """Read the legends of *axes* and of its figure."""
         root: Any = axes.get_figure(root=True)
         legends = [*filter(None, (axes.get_legend(), *root.legends))]
-        entries = [entry for legend in legends for entry in _entries(legend)]
+        entries = [entry for legend in legends for entry in _read_entries(legend)]
         is_of_seaborn = bool(entries) and _is_of_seaborn(axes, entries, returned)
-        return cls(entries, _by_color(entries) if is_of_seaborn else {})
+        return cls(entries, _map_colors(entries) if is_of_seaborn else {})
 
     def find_name(self, artist: Any) -> str:
         """Return the name of *artist* in a legend, or an empty text."""
@@ -105,15 +105,15 @@ class LegendNames:
         return [entry.name for entry in copies]
 
 
-def _entries(legend: Any) -> Iterator[_Entry]:
+def _read_entries(legend: Any) -> Iterator[_Entry]:
     handles = zip(legend.legend_handles, legend.get_texts(), strict=False)
     for handle, text in handles:
         label = str(handle.get_label() or "")
         is_patch = isinstance(handle, Patch)
-        yield _Entry(plain(text.get_text()), label, read_color(handle), is_patch)
+        yield _Entry(to_plain(text.get_text()), label, read_color(handle), is_patch)
 
 
-def _by_color(entries: Iterable[_Entry]) -> dict[Color, str]:
+def _map_colors(entries: Iterable[_Entry]) -> dict[Color, str]:
     names: dict[Color, set[str]] = {}
     for entry in entries:
         if entry.color:

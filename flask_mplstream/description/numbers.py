@@ -31,7 +31,7 @@ def format_number(value: float, digits: int = 3, step: float = math.inf) -> str:
         return f"{int(value):{comma}}".replace("-", "−")
     magnitude = math.floor(math.log10(abs(value)))
     if not -5 < magnitude < 15:
-        return _power(value, digits)
+        return _format_power(value, digits)
     needed = math.ceil(-math.log10(step)) if 0 < step < math.inf else 0
     decimals = max(digits - 1 - magnitude, needed, 0)
     if float(f"{value:.{_MOST_IN_FULL}g}") == value:
@@ -42,7 +42,7 @@ def format_number(value: float, digits: int = 3, step: float = math.inf) -> str:
     return text.replace("-", "−")
 
 
-def _power(value: float, digits: int) -> str:
+def _format_power(value: float, digits: int) -> str:
     mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
     mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
     return f"{mantissa}e{int(exponent)}".replace("-", "−")

@@ -46,16 +46,16 @@ _SPACE = re.compile(r"\\(?:[,;:! ]|q?quad\b)")
 _COMMAND = re.compile(r"\\([A-Za-z]+)(?: (?=[\w\\]))?")
 
 
-def plain(text: object) -> str:
+def to_plain(text: object) -> str:
     """Return *text* on one line, with mathtext in words and no control characters."""
     read = str(text)[:_MOST_CHARACTERS]
     if "$" in read:
-        read = _MATH.sub(lambda found: _without_markup(found[1]), read)
+        read = _MATH.sub(lambda found: _replace_markup(found[1]), read)
         read = read.replace(r"\$", "$")
-    return " ".join(_printable(read).split())
+    return " ".join(_keep_printable(read).split())
 
 
-def _printable(text: str) -> str:
+def _keep_printable(text: str) -> str:
     if text.isprintable():
         return text
     # No controls, lone surrogates or unassigned code points.
@@ -66,26 +66,26 @@ def _printable(text: str) -> str:
     )
 
 
-def _without_markup(math: str) -> str:
-    math = _COMMAND.sub(_command, _SPACE.sub(" ", math))
+def _replace_markup(math: str) -> str:
+    math = _COMMAND.sub(_replace_command, _SPACE.sub(" ", math))
     for _ in range(_MOST_NESTED):
-        simpler = _without_innermost(math)
+        simpler = _replace_innermost(math)
         if simpler == math:
             break
         math = simpler
     return re.sub(r"[{}]|\\(?=[%&#_|])", "", math)
 
 
-def _command(found: re.Match[str]) -> str:
+def _replace_command(found: re.Match[str]) -> str:
     name = found[1]
     if name in {"frac", "dfrac", "tfrac", "sqrt"}:
         return f"\\{name}"
     if _LOOKS.fullmatch(name):
         return ""
-    return _SYMBOLS.get(name) or _greek(name) or f" {name} "
+    return _SYMBOLS.get(name) or _find_greek(name) or f" {name} "
 
 
-def _greek(name: str) -> str:
+def _find_greek(name: str) -> str:
     size = "SMALL" if name.islower() else "CAPITAL"
     try:
         # Unicode spells it without the b.
@@ -95,7 +95,7 @@ def _greek(name: str) -> str:
         return ""
 
 
-def _without_innermost(math: str) -> str:
+def _replace_innermost(math: str) -> str:
     math = _FRACTION.sub(lambda m: f"{_group(m[1])}/{_group(m[2])}", math)
     math = _ROOT.sub(lambda m: f"√{_group(m[1])}", math)
     math = _LIMITS.sub(lambda m: f"{m[1]} from {m[2] or m[3]} to {m[4] or m[5]} ", math)

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from .axis_values import Dimension, Values
-from .bounding_boxes import Seen, inside, see
+from .bounding_boxes import Seen, find_inside, see
 from .chart_types import CHART_TYPES, ChartType
 from .series import AxesContent, Series
 from .trends import Trend, find_trend
@@ -82,7 +82,7 @@ class Plotted:
             return None
         is_seen = self.seen.mask
         if is_seen is None:
-            is_seen = inside(places, self.axes.dimensions[direction])
+            is_seen = find_inside(places, self.axes.dimensions[direction])
         rows = zip(places.tolist(), column.names, is_seen, strict=True)
         return [(place, name) for place, name, is_shown in rows if is_shown]
 

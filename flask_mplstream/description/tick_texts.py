@@ -15,7 +15,7 @@ from typing import Any
 from matplotlib import ticker
 
 from .numbers import format_apart, format_number
-from .plain_text import plain
+from .plain_text import to_plain
 
 #: Formatters that add no unit.
 _PLAIN = (
@@ -67,21 +67,21 @@ def make_formatter(formatter: Any) -> Formatter | None:
 def _write(formatter: Any, values: Sequence[float]) -> list[str] | None:
     """Return the texts of *values*; ``None`` if they would be ambiguous."""
     try:
-        texts = [plain(formatter(value)) for value in values]
+        texts = [to_plain(formatter(value)) for value in values]
     except Exception:  # From a function of the app.
         return None
     parts = [_Text.of(text) for text in texts]
     known = [part for part in parts if part is not None]
     alike = {(part.before, part.after) for part in known}
     if len(known) == len(texts) and len(alike) == 1:
-        factor = _factor(known, values)
+        factor = _find_factor(known, values)
         if factor is not None:
-            return _around(known, texts, [value * factor for value in values])
+            return _add_unit(known, texts, [value * factor for value in values])
     is_apart = len(set(texts)) == len(set(values))
     return texts if is_apart and all(texts) else None
 
 
-def _factor(parts: Sequence[_Text], values: Sequence[float]) -> float | None:
+def _find_factor(parts: Sequence[_Text], values: Sequence[float]) -> float | None:
     """Return the factor from *values* to the numbers in their texts, if known."""
     pairs = list(zip(parts, values, strict=True))
     for factor in _FACTORS:
@@ -90,7 +90,7 @@ def _factor(parts: Sequence[_Text], values: Sequence[float]) -> float | None:
     return None
 
 
-def _around(
+def _add_unit(
     parts: Sequence[_Text], texts: Sequence[str], values: Sequence[float]
 ) -> list[str]:
     """Return *texts* if they are exact, or else *values* with the same unit."""

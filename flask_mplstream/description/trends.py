@@ -63,12 +63,12 @@ def find_trend(x: Values, y: Values) -> Trend | None:
         y[high] > max(start, end) + visible,
         y[low] < min(start, end) - visible,
     )
-    direction = _direction(y)
+    direction = _find_direction(y)
     if direction and not (is_peak or is_valley):
         return Trend(direction, start, end)
-    if is_peak and not is_valley and _turns(y, high, "rises", "falls"):
+    if is_peak and not is_valley and _is_turn(y, high, "rises", "falls"):
         return Trend("rises", start, end, peak)
-    if is_valley and not is_peak and _turns(y, low, "falls", "rises"):
+    if is_valley and not is_peak and _is_turn(y, low, "falls", "rises"):
         return Trend("falls", start, end, valley)
     if direction:
         return Trend(
@@ -81,21 +81,21 @@ def find_trend(x: Values, y: Values) -> Trend | None:
     return None
 
 
-def _turns(y: Values, turn: int, first: str, then: str) -> bool:
-    return _side(y[: turn + 1]) == first and _side(y[turn:]) == then
+def _is_turn(y: Values, turn: int, first: str, then: str) -> bool:
+    return _find_side(y[: turn + 1]) == first and _find_side(y[turn:]) == then
 
 
-def _side(values: Values) -> str:
+def _find_side(values: Values) -> str:
     """Return the direction on one side of a turn."""
     if len(values) >= _FEWEST:
-        return _direction(values)
+        return _find_direction(values)
     steps = np.diff(values)
     if len(steps) and (steps > 0).all():
         return "rises"
     return "falls" if len(steps) and (steps < 0).all() else ""
 
 
-def _direction(values: Values) -> str:
+def _find_direction(values: Values) -> str:
     if len(values) > _MOST:
         values = values[np.linspace(0, len(values) - 1, _MOST).astype(int)]
     ranks = np.unique(values, return_inverse=True)[1]

@@ -38,11 +38,11 @@ def say(dimension: Dimension | None, values: Sequence[float]) -> list[str] | Non
     if dimension is None:
         return format_apart(values)
     if dimension.periods is not None:
-        texts = [_period(text) for text in dimension.periods(np.array(values))]
+        texts = [_say_period(text) for text in dimension.periods(np.array(values))]
     elif dimension.dates is not None:
         return _say_dates(dimension, values)
     elif dimension.unit_s is not None:
-        return [_duration(value * dimension.unit_s) for value in values]
+        return [_say_duration(value * dimension.unit_s) for value in values]
     elif names := (dimension.names or dimension.tick_names):
         texts = [names.get(value, "") for value in values]
     elif dimension.formatter is not None:
@@ -79,7 +79,7 @@ def say_place(dimension: Dimension | None, value: float) -> str:
     if texts is None:
         return ""
     if dimension is not None and dimension.dates is not None and not dimension.periods:
-        (text,) = _say_dates(dimension, [value], _extent(dimension)) or [""]
+        (text,) = _say_dates(dimension, [value], _measure_days(dimension)) or [""]
         if not text:
             return ""
         word = "at" if ":" in text else "on" if text[:1].isdigit() else "in"
@@ -96,24 +96,26 @@ def say_zone(dimension: Dimension) -> str:
     return str(name or zone.tzname(datetime(2000, 1, 1, tzinfo=UTC)) or "")
 
 
-def moments(dimension: Dimension, values: Sequence[float]) -> list[datetime] | None:
+def read_moments(
+    dimension: Dimension, values: Sequence[float]
+) -> list[datetime] | None:
     """Return *values* as dates in the zone of the axis, if all are dates."""
     dates = (
         dimension.dates(np.array(values, float)) if dimension.dates else np.array([])
     )
     if not len(dates) or np.isnat(dates).any():
         return None
-    return [_in_zone(date, dimension.shown_zone) for date in dates.tolist()]
+    return [_move_to_zone(date, dimension.shown_zone) for date in dates.tolist()]
 
 
-def _in_zone(date: datetime, zone: tzinfo | None) -> datetime:
+def _move_to_zone(date: datetime, zone: tzinfo | None) -> datetime:
     return date if zone is None else date.replace(tzinfo=UTC).astimezone(zone)
 
 
-def _extent(dimension: Dimension) -> float:
+def _measure_days(dimension: Dimension) -> float:
     """Return the days between the limits of *dimension*."""
     view = [dimension.view.low, dimension.view.high]
-    found = moments(dimension, view)
+    found = read_moments(dimension, view)
     return 0.0 if found is None else (found[1] - found[0]).total_seconds() / 86400
 
 
@@ -121,48 +123,52 @@ def _say_dates(
     dimension: Dimension, values: Sequence[float], days: float | None = None
 ) -> list[str] | None:
     """Return dates as precise as their span requires, and distinct if they differ."""
-    found = moments(dimension, values)
+    found = read_moments(dimension, values)
     if found is None:
         return None
     if days is None:
         days = (max(found) - min(found)).total_seconds() / 86400
     count = len(set(found))
-    for write in _finer_and_finer(days, found):
+    for write in _list_writers(days, found):
         texts = [write(moment) for moment in found]
         if len(set(texts)) == count:
             return texts
-    return [_time(moment, "microseconds") for moment in found]
+    return [_say_time(moment, "microseconds") for moment in found]
 
 
-def _finer_and_finer(
+def _list_writers(
     days: float, found: Sequence[datetime]
 ) -> list[Callable[[datetime], str]]:
     writers: list[Callable[[datetime], str]] = []
     if days >= _DAYS_IN_MONTHS:
-        writers.append(_month)
+        writers.append(_say_month)
     are_days = all(m.time() == datetime.min.time() for m in found)
     if are_days or days >= _DAYS_IN_DAYS:
-        writers.append(_day)
+        writers.append(_say_day)
     if any(m.microsecond for m in found):
-        writers.append(lambda m: _time(m, "milliseconds"))
+        writers.append(lambda m: _say_time(m, "milliseconds"))
     elif any(m.second for m in found):
-        writers.append(lambda m: _time(m, "seconds"))
-    return [*writers, lambda m: _time(m, "minutes"), lambda m: _time(m, "seconds")]
+        writers.append(lambda m: _say_time(m, "seconds"))
+    return [
+        *writers,
+        lambda m: _say_time(m, "minutes"),
+        lambda m: _say_time(m, "seconds"),
+    ]
 
 
-def _month(moment: datetime) -> str:
+def _say_month(moment: datetime) -> str:
     return f"{_MONTHS[moment.month - 1]} {moment.year}"
 
 
-def _day(moment: datetime) -> str:
-    return f"{moment.day} {_month(moment)}"
+def _say_day(moment: datetime) -> str:
+    return f"{moment.day} {_say_month(moment)}"
 
 
-def _time(moment: datetime, precision: str) -> str:
-    return f"{moment.time().isoformat(precision)} on {_day(moment)}"
+def _say_time(moment: datetime, precision: str) -> str:
+    return f"{moment.time().isoformat(precision)} on {_say_day(moment)}"
 
 
-def _period(text: str) -> str:
+def _say_period(text: str) -> str:
     """Return ``January 2024`` for ``2024-01``; also name weeks."""
     if "/" in text:
         return f"the week of {text.partition('/')[0]}"
@@ -171,7 +177,7 @@ def _period(text: str) -> str:
     return text
 
 
-def _duration(seconds: float) -> str:
+def _say_duration(seconds: float) -> str:
     """Return a duration such as ``2 days`` or ``1 day 02:30:00``."""
     sign = "−" if seconds < 0 else ""
     whole, rest = divmod(round(abs(seconds), 6), 1)
@@ -188,7 +194,7 @@ def _duration(seconds: float) -> str:
 
 def say_length(days: Sequence[float]) -> list[str]:
     """Return durations given in *days*, the unit of a date axis."""
-    return [_duration(value * 86400) for value in days]
+    return [_say_duration(value * 86400) for value in days]
 
 
 def join_words(words: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from ..description.data_export import data_csv, data_json
+from ..description.data_export import write_csv, write_json
 from ..description.generated_alt import describe, read_titles
 from ..errors import ImageTooLargeError
 from ..formats import Variant, find_format
@@ -50,8 +50,8 @@ MATPLOTLIB_VERSION = mpl.__version__
 
 #: The functions that read a figure's data, by format.
 _DATA: Mapping[str, Callable[[Figure, int, object], bytes]] = {
-    "csv": data_csv,
-    "json": data_json,
+    "csv": write_csv,
+    "json": write_json,
 }
 
 

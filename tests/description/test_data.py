@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from flask_mplstream import ImageTooLargeError
-from flask_mplstream.description.data_export import data_csv, data_json
+from flask_mplstream.description.data_export import write_csv, write_json
 from flask_mplstream.rendering.figure_lock import gate, use_agg
 from tests.apps.shown_figures import FIGURES, drawn_by, with_axes
 from tests.support.processes import now_s
@@ -36,7 +36,7 @@ def inside_the_gate() -> Iterator[None]:
 
 
 def table(figure: Figure) -> list[list[str]]:
-    text = data_csv(figure, MOST_BYTES).decode()
+    text = write_csv(figure, MOST_BYTES).decode()
     return list(csv.reader(StringIO(text, newline=""), strict=True))
 
 
@@ -44,7 +44,7 @@ def tree(figure: Figure) -> dict[str, Any]:
     def refuse(name: str) -> None:
         raise AssertionError(f"{name} is not JSON")
 
-    text = data_json(figure, MOST_BYTES).decode()
+    text = write_json(figure, MOST_BYTES).decode()
     read: dict[str, Any] = json.loads(text, parse_constant=refuse)
     return read
 
@@ -92,7 +92,7 @@ def test_json_has_axes_and_their_series() -> None:
 
 def test_lines_end_as_rfc_4180_wants() -> None:
     """With CR and LF, the last one as well."""
-    written = data_csv(drawn_by("plot", [1, 2])(), MOST_BYTES)
+    written = write_csv(drawn_by("plot", [1, 2])(), MOST_BYTES)
     assert written == b"x,y\r\n0,1\r\n1,2\r\n"
 
 
@@ -235,7 +235,7 @@ def test_no_table_begins_with_a_byte_order_mark() -> None:
         axes.plot([1, 2])
         axes.set_xlabel("\ufeffTime")
 
-    assert data_csv(with_axes(draw)(), MOST_BYTES).startswith(b"Time,")
+    assert write_csv(with_axes(draw)(), MOST_BYTES).startswith(b"Time,")
 
 
 @given(st.lists(st.floats(allow_infinity=False), min_size=1, max_size=20))
@@ -262,7 +262,7 @@ def test_every_figure_has_data(name: str) -> None:
     assert tree(figure).keys() == {"title", "axes"}
 
 
-@pytest.mark.parametrize("write", [data_csv, data_json])
+@pytest.mark.parametrize("write", [write_csv, write_json])
 def test_no_more_than_the_limit_is_held(
     write: Callable[[Figure, int], bytes],
 ) -> None:
@@ -278,7 +278,7 @@ def test_no_more_than_the_limit_is_held(
     assert held < 40_000_000  # Not the 100 MB of a million Python numbers.
 
 
-@pytest.mark.parametrize("write", [data_csv, data_json])
+@pytest.mark.parametrize("write", [write_csv, write_json])
 def test_what_is_as_long_as_the_limit_is_written(
     write: Callable[[Figure, int], bytes],
 ) -> None:
@@ -302,7 +302,7 @@ def many_lines(axes: Any) -> None:
         pytest.param(with_axes(many_lines), id="lines"),
     ],
 )
-@pytest.mark.parametrize("write", [data_csv, data_json])
+@pytest.mark.parametrize("write", [write_csv, write_json])
 def test_much_data_is_written_in_seconds(
     write: Callable[[Figure, int], bytes], build: Callable[[], Figure]
 ) -> None:

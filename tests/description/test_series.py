@@ -14,7 +14,7 @@ from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
 from flask_mplstream.description.axis_values import Span
 from flask_mplstream.description.figure_content import read
-from flask_mplstream.description.plain_text import plain
+from flask_mplstream.description.plain_text import to_plain
 from flask_mplstream.description.series import AxesContent, Series
 from flask_mplstream.rendering.figure_lock import gate, use_agg
 from tests.apps.shown_figures import FIGURES, drawn_by, with_axes
@@ -355,13 +355,13 @@ def test_reading_copies_no_values_of_a_line() -> None:
 )
 def test_a_text_is_read_as_it_looks(text: str, expected: str) -> None:
     """Mathtext in words, on one line, without control characters."""
-    assert plain(text) == expected
+    assert to_plain(text) == expected
 
 
 def test_a_huge_text_is_read_in_part() -> None:
     """Nested braces included."""
-    assert len(plain("a" * 5000)) == 1000
-    assert len(plain("$" + "{" * 100_000 + "}" * 100_000 + "$")) <= 1000
+    assert len(to_plain("a" * 5000)) == 1000
+    assert len(to_plain("$" + "{" * 100_000 + "}" * 100_000 + "$")) <= 1000
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from flask_mplstream.description.data_export import data_csv
+from flask_mplstream.description.data_export import write_csv
 from flask_mplstream.description.generated_alt import describe
 from flask_mplstream.rendering.figure_lock import gate, use_agg
 
@@ -110,7 +110,7 @@ def words_of(axes: Axes) -> str:
 
 
 def table_of(axes: Axes) -> pd.DataFrame:
-    text = data_csv(figure_of(axes), 50_000_000)
+    text = write_csv(figure_of(axes), 50_000_000)
     return pd.read_csv(io.BytesIO(text))
 
 
