@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 from matplotlib.container import BarContainer
@@ -61,9 +60,9 @@ class Bars:
     @property
     def middles(self) -> Values:
         """The places given to ``bar``, as integers if all are whole."""
-        half = (
-            np.array([_read_breadth(bar, self) for bar in self.container.patches]) / 2
-        )
+        name = "get_height" if self.is_horizontal else "get_width"
+        breadths = [float(getattr(bar, name)()) for bar in self.container.patches]
+        half = np.array(breadths) / 2
         estimates = self.starts + half
         return to_integers(
             find_simplest(estimates, lambda found: found - half == self.starts)
@@ -120,10 +119,6 @@ class Bars:
         return not any(
             (*bar.sticky_edges.x, *bar.sticky_edges.y) for bar in self.container.patches
         )
-
-
-def _read_breadth(bar: Any, bars: Bars) -> float:
-    return float(bar.get_height() if bars.is_horizontal else bar.get_width())
 
 
 def _are_counts(bars: Bars) -> bool:

@@ -43,11 +43,7 @@ def read_color(artist: Any) -> Color | None:
         faces = np.asarray(artist.get_facecolor())
         is_single = len(faces) and (faces == faces[0]).all()
         color = tuple(faces[0]) if is_single else None
-    rgba = (
-        (0, 0, 0, 0)
-        if color is None or (isinstance(color, str) and color == "none")
-        else to_rgba(color)
-    )
+    rgba = to_rgba("none" if color is None else color)
     return tuple(round(float(c), _DIGITS) for c in rgba[:3]) if rgba[3] else None
 
 
@@ -85,24 +81,22 @@ class LegendNames:
             return ""
         label, color = str(artist.get_label() or ""), read_color(artist)
         if label.startswith("_child"):
-            names = {
-                e.name for e in self.entries if (e.label, e.color) == (label, color)
-            }
+            same = [e for e in self.entries if (e.label, e.color) == (label, color)]
+            names = {entry.name for entry in same}
             if len(names) == 1:
                 return names.pop()
         return self.colors.get(color, "") if color else ""
 
     def name_handles(self, patches: Sequence[Any]) -> list[str]:
         """Return the names of *patches*, if they are exactly the legend's handles."""
-        copies = [
-            e for e in self.entries if e.is_patch and e.label in {"", "_nolegend_"}
-        ]
+        unnamed = {"", "_nolegend_"}
+        are_copies = all(e.is_patch and e.label in unnamed for e in self.entries)
         colors = [read_color(patch) for patch in patches]
-        is_same = [entry.color for entry in copies] == colors
+        is_same = [entry.color for entry in self.entries] == colors
         is_clear = len(set(colors)) == len(colors) and None not in colors
-        if not is_same or not is_clear or len(copies) != len(self.entries):
+        if not (are_copies and is_same and is_clear):
             return []
-        return [entry.name for entry in copies]
+        return [entry.name for entry in self.entries]
 
 
 def _read_entries(legend: Any) -> Iterator[_Entry]:

@@ -58,8 +58,7 @@ class _Text:
 
 def make_formatter(formatter: Any) -> Formatter | None:
     """Return a function that formats numbers; ``None`` for plain numbers."""
-    is_default = type(formatter) is ticker.ScalarFormatter
-    if is_default or isinstance(formatter, _PLAIN):
+    if type(formatter) is ticker.ScalarFormatter or isinstance(formatter, _PLAIN):
         return None
     return lambda values: _write(formatter, values)
 
@@ -102,9 +101,6 @@ def _add_unit(
         return [text.replace("-", "−", 1) if v < 0 else text for text, v in rows]
     before, after = parts[0].before, parts[0].after
     written = format_apart(values) if len(values) > 1 else [format_number(values[0])]
-    return [
-        f"−{before}{text[1:]}{after}"
-        if text.startswith("−")
-        else f"{before}{text}{after}"
-        for text in written
-    ]
+    signs = ["−" if text.startswith("−") else "" for text in written]
+    signed = zip(signs, written, strict=True)
+    return [f"{sign}{before}{text.removeprefix('−')}{after}" for sign, text in signed]

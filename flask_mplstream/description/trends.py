@@ -59,10 +59,8 @@ def find_trend(x: Values, y: Values) -> Trend | None:
     visible = VISIBLE * (float(y[high]) - float(y[low]))
     peak = Turn(float(x[high]), float(y[high]))
     valley = Turn(float(x[low]), float(y[low]))
-    is_peak, is_valley = (
-        y[high] > max(start, end) + visible,
-        y[low] < min(start, end) - visible,
-    )
+    is_peak = y[high] > max(start, end) + visible
+    is_valley = y[low] < min(start, end) - visible
     direction = _find_direction(y)
     if direction and not (is_peak or is_valley):
         return Trend(direction, start, end)
@@ -71,13 +69,8 @@ def find_trend(x: Values, y: Values) -> Trend | None:
     if is_valley and not is_peak and _is_turn(y, low, "falls", "rises"):
         return Trend("falls", start, end, valley)
     if direction:
-        return Trend(
-            direction,
-            start,
-            end,
-            highest=peak if is_peak else None,
-            lowest=valley if is_valley else None,
-        )
+        extremes = peak if is_peak else None, valley if is_valley else None
+        return Trend(direction, start, end, None, *extremes)
     return None
 
 

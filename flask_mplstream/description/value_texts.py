@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,8 @@ def say_place(dimension: Dimension | None, value: float) -> str:
     if texts is None:
         return ""
     if dimension is not None and dimension.dates is not None and not dimension.periods:
-        (text,) = _say_dates(dimension, [value], _measure_days(dimension)) or [""]
+        view = (dimension.view.low, dimension.view.high)
+        (text,) = _say_dates(dimension, [value], view) or [""]
         if not text:
             return ""
         word = "at" if ":" in text else "on" if text[:1].isdigit() else "in"
@@ -96,38 +98,31 @@ def say_zone(dimension: Dimension) -> str:
     return str(name or zone.tzname(datetime(2000, 1, 1, tzinfo=UTC)) or "")
 
 
-def read_moments(
+def _read_moments(
     dimension: Dimension, values: Sequence[float]
 ) -> list[datetime] | None:
     """Return *values* as dates in the zone of the axis, if all are dates."""
-    dates = (
-        dimension.dates(np.array(values, float)) if dimension.dates else np.array([])
-    )
+    numbers, zone = np.array(values, float), dimension.shown_zone
+    dates = dimension.dates(numbers) if dimension.dates else np.array([])
     if not len(dates) or np.isnat(dates).any():
         return None
-    return [_move_to_zone(date, dimension.shown_zone) for date in dates.tolist()]
-
-
-def _move_to_zone(date: datetime, zone: tzinfo | None) -> datetime:
-    return date if zone is None else date.replace(tzinfo=UTC).astimezone(zone)
-
-
-def _measure_days(dimension: Dimension) -> float:
-    """Return the days between the limits of *dimension*."""
-    view = [dimension.view.low, dimension.view.high]
-    found = read_moments(dimension, view)
-    return 0.0 if found is None else (found[1] - found[0]).total_seconds() / 86400
+    if zone is None:
+        return list(dates.tolist())
+    return [date.replace(tzinfo=UTC).astimezone(zone) for date in dates.tolist()]
 
 
 def _say_dates(
-    dimension: Dimension, values: Sequence[float], days: float | None = None
+    dimension: Dimension, values: Sequence[float], beside: Sequence[float] = ()
 ) -> list[str] | None:
-    """Return dates as precise as their span requires, and distinct if they differ."""
-    found = read_moments(dimension, values)
+    """Return dates as precise as their span requires, and distinct if they differ.
+
+    :param beside: numbers whose span counts instead of that of *values*.
+    """
+    found = _read_moments(dimension, values)
     if found is None:
         return None
-    if days is None:
-        days = (max(found) - min(found)).total_seconds() / 86400
+    ends = _read_moments(dimension, beside or values) or [found[0]]
+    days = (max(ends) - min(ends)).total_seconds() / 86400
     count = len(set(found))
     for write in _list_writers(days, found):
         texts = [write(moment) for moment in found]
@@ -149,11 +144,8 @@ def _list_writers(
         writers.append(lambda m: _say_time(m, "milliseconds"))
     elif any(m.second for m in found):
         writers.append(lambda m: _say_time(m, "seconds"))
-    return [
-        *writers,
-        lambda m: _say_time(m, "minutes"),
-        lambda m: _say_time(m, "seconds"),
-    ]
+    finest = ("minutes", "seconds")
+    return [*writers, *(partial(_say_time, precision=name) for name in finest)]
 
 
 def _say_month(moment: datetime) -> str:

@@ -1,4 +1,4 @@
-"""The data of a figure as CSV and JSON: complete, exact, harmless, bounded."""
+"""Tests for the data of a figure as CSV and JSON."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MOST_BYTES = 50_000_000
 
 @pytest.fixture(autouse=True)
 def inside_the_gate() -> Iterator[None]:
-    """As in a render; what pandas and others warn of is not ours."""
+    """Hold the figure lock, and ignore warnings of other libraries."""
     with gate(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -57,7 +57,7 @@ def two_lines(axes: Any) -> None:
 
 
 def test_series_at_the_same_places_share_a_column() -> None:
-    """Headings are labels and unique; shorter columns end with empty cells."""
+    """Headings are unique labels, and shorter columns end with empty cells."""
     assert table(with_axes(two_lines)()) == [
         ["Time (s)", "a", "b", "Time (s) (2)", "b (2)"],
         ["1", "0.1", "4", "1", "7"],
@@ -67,7 +67,7 @@ def test_series_at_the_same_places_share_a_column() -> None:
 
 
 def test_json_has_axes_and_their_series() -> None:
-    """With titles, labels and scales; what is no number is null."""
+    """JSON has titles, labels and scales, and null for missing numbers."""
     assert tree(with_axes(two_lines)()) == {
         "title": "",
         "axes": [
@@ -90,14 +90,14 @@ def test_json_has_axes_and_their_series() -> None:
     }
 
 
-def test_lines_end_as_rfc_4180_wants() -> None:
-    """With CR and LF, the last one as well."""
+def test_ends_lines_as_in_rfc_4180() -> None:
+    """Every line ends with CR and LF, including the last."""
     written = write_csv(drawn_by("plot", [1, 2])(), MOST_BYTES)
     assert written == b"x,y\r\n0,1\r\n1,2\r\n"
 
 
 def test_an_image_is_a_tidy_table() -> None:
-    """One row for each pixel; masked ones have an empty cell, and null in JSON."""
+    """An image has one row per pixel; masked pixels are empty, and null in JSON."""
     image = drawn_by("imshow", np.ma.masked_equal([[1, 2], [3, 4]], 3))
     assert table(image()) == [
         ["x", "y", "value"],
@@ -110,8 +110,8 @@ def test_an_image_is_a_tidy_table() -> None:
     assert series["value"] == [[1.0, 2.0], [None, 4.0]]
 
 
-def test_axes_with_titles_have_those_in_their_headings() -> None:
-    """Where there are several."""
+def test_headings_include_the_titles_of_several_axes() -> None:
+    """Headings begin with the title if several axes have data."""
     assert table(FIGURES["seaborn-grid"]())[0] == [
         *("c = u: a", "c = u: b", "c = v: a", "c = v: b")
     ]
@@ -150,16 +150,16 @@ def test_axes_with_titles_have_those_in_their_headings() -> None:
         pytest.param("pandas-bars", list("uvuvu"), id="ticks"),
     ],
 )
-def test_names_and_dates_are_written_as_such(name: str, expected: list[str]) -> None:
-    """And not as the numbers that Matplotlib has for them."""
+def test_writes_names_and_dates(name: str, expected: list[str]) -> None:
+    """Names and dates replace Matplotlib's numbers."""
     series = tree(FIGURES[name]())["axes"][0]["series"][0]
     assert expected in (series["x"], series["y"])
     rows = table(FIGURES[name]())
     assert expected in [list(column)[1:] for column in zip(*rows, strict=True)]
 
 
-def test_a_place_between_names_stays_a_number() -> None:
-    """Bins on an axis of names are ten, and not two names ten times."""
+def test_keeps_a_place_between_names_as_a_number() -> None:
+    """Bins on an axis of names keep their numeric edges."""
     rows = table(drawn_by("hist", ["a", "b", "a"], bins=2)())
     assert rows == [
         ["x", "x from", "x to", "y"],
@@ -168,16 +168,16 @@ def test_a_place_between_names_stays_a_number() -> None:
     ]
 
 
-def test_what_hexbin_counted_is_written() -> None:
-    """Each hexagon with its place and its count."""
+def test_writes_the_counts_of_hexagons() -> None:
+    """Each hexagon has its place and its count."""
     build = drawn_by("hexbin", [1, 2, 2], [1, 2, 2], gridsize=2, mincnt=1)
     heading, *rows = table(build())
     assert heading == ["x", "y", "value"]
     np.testing.assert_allclose(np.array(rows, float), [[1, 1, 1], [2, 2, 2]])
 
 
-def test_wedges_have_their_names_from_a_legend() -> None:
-    """Where they have none of their own."""
+def test_names_unlabeled_wedges_by_the_legend() -> None:
+    """Wedges without labels have the names in the legend."""
 
     def draw(axes: Any) -> None:
         axes.pie([1, 3])
@@ -187,7 +187,7 @@ def test_wedges_have_their_names_from_a_legend() -> None:
 
 
 def test_dates_with_a_zone_are_in_utc() -> None:
-    """And say so."""
+    """Dates with a zone end with Z."""
     import pandas as pd
 
     dates = pd.date_range("2020-01-01 12:00", periods=2, tz="Europe/Berlin")
@@ -195,8 +195,8 @@ def test_dates_with_a_zone_are_in_utc() -> None:
     assert series["x"] == ["2020-01-01T11:00:00Z", "2020-01-02T11:00:00Z"]
 
 
-def test_what_is_no_date_is_empty() -> None:
-    """On an axis of dates: before the year 1, after 9999, or no number."""
+def test_writes_no_value_for_an_impossible_date() -> None:
+    """Dates before year 1, after 9999 or NaN are missing values."""
 
     def draw(axes: Any) -> None:
         axes.xaxis_date()
@@ -216,8 +216,8 @@ def test_what_is_no_date_is_empty() -> None:
         pytest.param("\u200b \u200b=1+1", id="no-width"),
     ],
 )
-def test_no_text_is_a_formula(text: str) -> None:
-    """Neither a heading nor a name; numbers stay what they are."""
+def test_escapes_formulas(text: str) -> None:
+    """Headings and names are escaped, and numbers are unchanged."""
 
     def draw(axes: Any) -> None:
         axes.bar([text, "b"], [-1, 2], label=text)
@@ -228,8 +228,8 @@ def test_no_text_is_a_formula(text: str) -> None:
     ]
 
 
-def test_no_table_begins_with_a_byte_order_mark() -> None:
-    """Who reads it would lose it, and a formula behind it would be one."""
+def test_removes_a_byte_order_mark() -> None:
+    """A reader that drops the mark would reveal a formula behind it."""
 
     def draw(axes: Any) -> None:
         axes.plot([1, 2])
@@ -239,8 +239,8 @@ def test_no_table_begins_with_a_byte_order_mark() -> None:
 
 
 @given(st.lists(st.floats(allow_infinity=False), min_size=1, max_size=20))
-def test_numbers_come_back_exactly(values: list[float]) -> None:
-    """From both formats, bit for bit."""
+def test_writes_numbers_exactly(values: list[float]) -> None:
+    """CSV and JSON return every number bit for bit."""
     figure = drawn_by("plot", values)()
     (series,) = tree(figure)["axes"][0]["series"]
     cells = [row[1] for row in table(figure)[1:]]
@@ -252,7 +252,7 @@ def test_numbers_come_back_exactly(values: list[float]) -> None:
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_figure_has_data(name: str) -> None:
-    """A rectangle of cells with headings that differ, and valid JSON."""
+    """Every figure gives a rectangular table with unique headings, and valid JSON."""
     figure = FIGURES[name]()
     rows = table(figure)
     assert len({len(row) for row in rows}) <= 1
@@ -263,10 +263,10 @@ def test_every_figure_has_data(name: str) -> None:
 
 
 @pytest.mark.parametrize("write", [write_csv, write_json])
-def test_no_more_than_the_limit_is_held(
+def test_stops_at_the_limit(
     write: Callable[[Figure, int], bytes],
 ) -> None:
-    """A million points are refused at the thousandth byte, in words."""
+    """A million points are rejected at the thousandth byte."""
     figure = drawn_by("plot", np.arange(1e6), np.arange(1e6))()
     tracemalloc.start()
     try:
@@ -279,10 +279,10 @@ def test_no_more_than_the_limit_is_held(
 
 
 @pytest.mark.parametrize("write", [write_csv, write_json])
-def test_what_is_as_long_as_the_limit_is_written(
+def test_accepts_data_of_exactly_the_limit(
     write: Callable[[Figure, int], bytes],
 ) -> None:
-    """The limit is the most, not the first too many."""
+    """Data as long as the limit are accepted."""
     figure = drawn_by("plot", [1, 2])()
     written = write(figure, MOST_BYTES)
     assert write(figure, len(written)) == written
@@ -303,10 +303,10 @@ def many_lines(axes: Any) -> None:
     ],
 )
 @pytest.mark.parametrize("write", [write_csv, write_json])
-def test_much_data_is_written_in_seconds(
+def test_writes_much_data_in_seconds(
     write: Callable[[Figure, int], bytes], build: Callable[[], Figure]
 ) -> None:
-    """It takes as long as there is more of it, and no longer."""
+    """The time is proportional to the amount of data."""
     figure = build()
     started = now_s()
     write(figure, MOST_BYTES)

@@ -1,4 +1,4 @@
-"""A figure in words: what is said, how much, and at which price."""
+"""Tests for the words about a figure and their length."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ use_agg()
 
 @pytest.fixture(autouse=True)
 def inside_the_gate() -> Iterator[None]:
-    """As in a render; what pandas and others warn of is not ours."""
+    """Hold the figure lock, and ignore warnings of other libraries."""
     with gate(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
-def test_a_line_chart_is_told() -> None:
-    """Its title, labels, ranges, lines, and what those do."""
+def test_describes_a_line_chart() -> None:
+    """The text has the title, labels, ranges, lines and their trends."""
     assert describe(FIGURES["example-prices"]()) == (
         "Share prices, adjusted for splits and dividends. Line chart of US dollars "
         "over Date, from January 1990 to June 2022, with 3 lines: Apple, IBM and "
@@ -100,8 +100,8 @@ def test_a_line_chart_is_told() -> None:
         ),
     ],
 )
-def test_each_kind_is_told_in_its_own_words(name: str, expected: str) -> None:
-    """Full sentences, with few names and values."""
+def test_describes_each_kind(name: str, expected: str) -> None:
+    """The text has full sentences, with few names and values."""
     assert describe(FIGURES[name]()) == expected
 
 
@@ -148,15 +148,13 @@ DAYS = [datetime(2024, 1, day) for day in range(1, 6)]
         ),
     ],
 )
-def test_places_are_those_of_the_things(
-    build: Callable[[], Figure], expected: str
-) -> None:
-    """And not of their edges, or rounded to other ones."""
+def test_says_the_places_of_items(build: Callable[[], Figure], expected: str) -> None:
+    """Places are those of the items, neither rounded nor those of edges."""
     assert describe(build()) == expected
 
 
 def drawn(draw: Callable[[Any], object], **settings: Any) -> str:
-    """What is told of axes on which *draw* drew, with *settings*."""
+    """Return the words about axes on which *draw* drew, with *settings*."""
 
     def both(axes: Any) -> None:
         draw(axes)
@@ -165,22 +163,22 @@ def drawn(draw: Callable[[Any], object], **settings: Any) -> str:
     return describe(with_axes(both)())
 
 
-def test_a_label_is_left_out_only_where_it_was_just_said() -> None:
-    """And not where a word, or another label, ends with it."""
-    told = drawn(lambda a: a.imshow([[1, 2]]), xlabel="age", ylabel="Average")
-    assert told.startswith("Heat map over age and Average with 2 values.")
-    told = drawn(lambda a: a.plot([3, 4]), xlabel="age", ylabel="Average")
-    assert told.startswith("Line chart of Average over age, from 0 to 1,")
+def test_omits_only_a_repeated_label() -> None:
+    """A label that only ends like another one is kept."""
+    text = drawn(lambda a: a.imshow([[1, 2]]), xlabel="age", ylabel="Average")
+    assert text.startswith("Heat map over age and Average with 2 values.")
+    text = drawn(lambda a: a.plot([3, 4]), xlabel="age", ylabel="Average")
+    assert text.startswith("Line chart of Average over age, from 0 to 1,")
 
 
-def test_nothing_read_has_no_range() -> None:
-    """Limits of an axes without a number are not data."""
-    told = drawn(lambda a: a.plot([np.nan] * 3, [np.nan] * 3), xlabel="Year")
-    assert told == "Line chart over Year with 1 line."
+def test_omits_the_range_of_missing_values() -> None:
+    """The limits of axes without a number are not data."""
+    text = drawn(lambda a: a.plot([np.nan] * 3, [np.nan] * 3), xlabel="Year")
+    assert text == "Line chart over Year with 1 line."
 
 
-def test_ranges_are_of_what_is_seen() -> None:
-    """Not of what is beyond the limits, invisible, or has no place on a scale."""
+def test_says_visible_ranges() -> None:
+    """Ranges exclude values beyond the limits, invisible or off the scale."""
     assert drawn(lambda a: a.plot(range(100)), xlim=(20, 30)) == (
         "Line chart, x from 20 to 30, with 1 line. The range of y is 20 to 30. It "
         "rises from 20 to 30."
@@ -188,12 +186,12 @@ def test_ranges_are_of_what_is_seen() -> None:
     assert drawn(lambda a: a.plot([0, 5, 10]), yscale="log").endswith(
         "The range of y is 5 to 10 on a logarithmic scale. It rises from 5 to 10."
     )
-    told = drawn(lambda a: (a.plot([1, 2]), a.plot([1, 99], visible=False)))
-    assert "The range of y is 1 to 2." in told
+    text = drawn(lambda a: (a.plot([1, 2]), a.plot([1, 99], visible=False)))
+    assert "The range of y is 1 to 2." in text
 
 
-def test_of_many_points_those_in_sight_have_a_range() -> None:
-    """All are looked at; zeros have no logarithm."""
+def test_says_the_visible_range_of_many_points() -> None:
+    """All points count; zeros have no logarithm."""
     assert drawn(lambda a: a.plot(range(10_000)), xlim=(20, 30)) == (
         "Line chart, x from 20 to 30, with 1 line. The range of y is 20 to 30. It "
         "rises from 20 to 30."
@@ -204,7 +202,7 @@ def test_of_many_points_those_in_sight_have_a_range() -> None:
 
 
 def test_a_trend_ends_at_the_limits() -> None:
-    """The line is seen up to them, and not at points alone."""
+    """The trend follows the visible line up to the limits."""
     assert drawn(lambda a: a.plot([0, 100]), ylim=(20.5, 30)).endswith(
         "The range of y is 20.5 to 30. It rises from 20.5 to 30."
     )
@@ -218,20 +216,20 @@ def test_clips_a_line_on_a_nonlinear_scale(scale: str) -> None:
     assert "It rises from 5 to 100." in text
 
 
-def test_a_bar_out_of_sight_is_not_the_highest() -> None:
-    """Nor is another one, which may be cut."""
-    told = drawn(lambda a: a.hist([1, 2, 2, 3], bins=4), xlim=(1, 1.4))
-    assert told == "Histogram, x from 1 to 1.4, with 1 bin."
+def test_an_invisible_bar_is_not_the_highest() -> None:
+    """No bar is the highest if another one is cut."""
+    text = drawn(lambda a: a.hist([1, 2, 2, 3], bins=4), xlim=(1, 1.4))
+    assert text == "Histogram, x from 1 to 1.4, with 1 bin."
 
 
-def test_angles_go_on_after_a_turn() -> None:
-    """A spiral is seen as a whole."""
+def test_angles_continue_after_a_turn() -> None:
+    """A spiral is visible as a whole."""
     build = with_axes(lambda a: a.plot([0, 20], [1, 2]), projection="polar")
     assert "from 0° to 1146°" in describe(build())
 
 
 def test_the_peak_of_many_points_is_exact() -> None:
-    """Also if it is one point beside a thousand others."""
+    """The peak is exact even if it is one point among thousands."""
     values = np.zeros(3000)
     values[5] = 50
     assert drawn(lambda a: a.plot(values)).endswith("The highest is 50 at 5.")
@@ -248,21 +246,21 @@ def test_the_peak_of_many_points_is_exact() -> None:
 def test_colors_have_values_within_their_scale(
     values: Any, options: dict[str, Any], expected: str
 ) -> None:
-    """Beyond its limits, a color tells no more."""
-    told = describe(drawn_by("imshow", values, **options)())
-    assert f"The range of the values is {expected}." in told
+    """Values beyond the limits of the color scale are clipped."""
+    text = describe(drawn_by("imshow", values, **options)())
+    assert f"The range of the values is {expected}." in text
 
 
-def test_a_figure_without_a_title_is_called_by_its_name() -> None:
-    """Which is all there is to say of an empty one."""
+def test_names_a_figure_without_a_title() -> None:
+    """The name is the whole text of an empty figure."""
     assert describe(Figure(), "A random walk.") == "A random walk."
-    told = describe(drawn_by("plot", [1, 2])(), "A walk")
-    assert told.startswith("A walk. Line chart")
+    text = describe(drawn_by("plot", [1, 2])(), "A walk")
+    assert text.startswith("A walk. Line chart")
     assert not describe(FIGURES["example-scatter"](), "A walk").startswith("A walk")
 
 
-def test_where_there_is_no_chart_the_text_is_told() -> None:
-    """Such as the reason why there is none."""
+def test_says_the_text_of_a_figure_without_charts() -> None:
+    """A text explains why there is no chart."""
     assert describe(FIGURES["example-no-prices"](), "Prices") == (
         "Prices. Choose a company to see its prices."
     )
@@ -306,27 +304,25 @@ def x_and_y(values: Any, **settings: Any) -> Callable[[], Figure]:
         pytest.param([1], None, id="one-point"),
     ],
 )
-def test_a_trend_is_told_where_it_is_plain(
-    values: list[float], expected: str | None
-) -> None:
-    """And nothing where it is not."""
+def test_says_a_clear_trend(values: list[float], expected: str | None) -> None:
+    """An unclear trend is omitted."""
     figure = x_and_y(values)()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        told = describe(figure)
-    assert told.endswith(expected or ("is 1." if len(values) == 1 else ".")), told
-    assert expected is not None or ". it " not in told
+        text = describe(figure)
+    assert text.endswith(expected or ("is 1." if len(values) == 1 else ".")), text
+    assert expected is not None or ". it " not in text
 
 
-def test_a_trend_is_read_as_x_grows() -> None:
-    """An inverted axis is named, and there is no trend if x goes back and forth."""
-    told = describe(x_and_y([1, 2, 3], xlim=(2, 0))())
-    assert "The x-axis is reversed. it rises from 1 to 3." in told
+def test_reads_a_trend_as_x_increases() -> None:
+    """A reversed axis is named; a line that doubles back has no trend."""
+    text = describe(x_and_y([1, 2, 3], xlim=(2, 0))())
+    assert "The x-axis is reversed. it rises from 1 to 3." in text
     assert "rises" not in describe(drawn_by("plot", [1, 3, 2], [1, 2, 3])())
 
 
-def test_a_trend_is_of_what_is_seen() -> None:
-    """Points beyond the limits are not."""
+def test_reads_a_trend_from_visible_points() -> None:
+    """Points beyond the limits have no effect on the trend."""
     assert "it rises from 1 to 3" in describe(x_and_y([9, 1, 2, 3], xlim=(1, 3))())
 
 
@@ -340,8 +336,8 @@ def test_a_trend_is_of_what_is_seen() -> None:
         ),
     ],
 )
-def test_dates_are_as_exact_as_their_range_is_long(days: float, expected: str) -> None:
-    """In words, and the same in every locale."""
+def test_rounds_dates_by_their_range(days: float, expected: str) -> None:
+    """Dates are in words, equal in every locale."""
     start = datetime(2020, 1, 1, 12)
     figure = drawn_by("plot", [start, start + timedelta(days)], [1, 2])()
     assert expected in describe(figure)
@@ -362,54 +358,54 @@ def test_dates_are_as_exact_as_their_range_is_long(days: float, expected: str) -
         pytest.param(-2024.5, "−2024.5", id="long-ago"),
     ],
 )
-def test_a_number_has_the_digits_it_needs(value: float, expected: str) -> None:
-    """Three, all of a whole number, and all if they are few."""
+def test_formats_a_number(value: float, expected: str) -> None:
+    """A number has three digits, or more if it is whole or short."""
     assert format_number(value) == expected
 
 
-def test_two_numbers_are_told_apart() -> None:
-    """With more digits, where they need those."""
+def test_distinguishes_close_numbers() -> None:
+    """Close numbers have as many digits as necessary."""
     assert format_apart([100.01, 100.09]) == ["100.01", "100.09"]
     assert format_apart([0.12345678, 0.1234568]) == ["0.12345678", "0.1234568"]
     assert format_apart([0.1, 0.1]) == ["0.1", "0.1"]
     assert format_apart([1e9 + 1, 1e9 + 4]) == ["1,000,000,001", "1,000,000,004"]
 
 
-def test_a_rounding_error_is_zero() -> None:
-    """Beside numbers of another size, unless the scale is logarithmic."""
+def test_formats_a_rounding_error_as_zero() -> None:
+    """Noise beside larger numbers is 0, unless the scale is logarithmic."""
     assert format_apart([-2.91e-11, 0.3]) == ["0", "0.3"]
     assert format_apart([1e-12, 1.0], is_log=True) == ["1e−12", "1"]
 
 
-def test_a_list_has_one_and() -> None:
-    """As people write it."""
+def test_joins_words() -> None:
+    """The last two words are joined by *and*, the others by commas."""
     assert join_words(["a"]) == "a"
     assert join_words(["a", "b", "c"]) == "a, b and c"
     assert join_words([]) == ""
 
 
-def test_a_long_title_ends_at_a_word() -> None:
-    """With an ellipsis, and leaves room for the chart."""
-    told = describe(x_and_y([1, 2], title="longer " * 150)())
-    assert len(told) <= MOST_CHARACTERS
-    assert "longer… Line chart" in told
+def test_cuts_a_long_title_at_a_word() -> None:
+    """The cut title ends with an ellipsis and leaves room for the chart."""
+    text = describe(x_and_y([1, 2], title="longer " * 150)())
+    assert len(text) <= MOST_CHARACTERS
+    assert "longer… Line chart" in text
     assert "w… Line chart" in describe(x_and_y([1, 2], title="w" * 999)())
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_every_figure_is_told_in_clean_text(name: str) -> None:
-    """No mathtext, no control characters, no doubled spaces, not too long."""
-    told = describe(FIGURES[name](), "name")
-    assert told
-    assert len(told) <= MOST_FOR_SEVERAL
-    assert told.isprintable()
-    assert not re.search(r"[$\\{}]|\s\s|\s[.,;:]|nan|inf\b|None", told), told
-    assert told.endswith((".", "…", "name"))
+def test_describes_every_figure_in_clean_text(name: str) -> None:
+    """The text has no mathtext, control characters or double spaces."""
+    text = describe(FIGURES[name](), "name")
+    assert text
+    assert len(text) <= MOST_FOR_SEVERAL
+    assert text.isprintable()
+    assert not re.search(r"[$\\{}]|\s\s|\s[.,;:]|nan|inf\b|None", text), text
+    assert text.endswith((".", "…", "name"))
 
 
 @pytest.mark.parametrize("name", sorted(FIGURES.keys() - {"huge-text"}))
 def test_a_draw_changes_no_description(name: str) -> None:
-    """It may be asked for before or after."""
+    """The description is equal before and after a draw."""
     figure = FIGURES[name]()
     before = describe(figure)
     figure.draw_without_rendering()
@@ -447,24 +443,26 @@ def classic_limits() -> Figure:
         pytest.param(classic_limits, id="limits-at-ticks"),
     ],
 )
-def test_describing_changes_no_pixel(build: Callable[[], Figure]) -> None:
-    """Neither of a draw that comes later nor of one after an earlier one."""
+def test_a_description_changes_no_pixel(build: Callable[[], Figure]) -> None:
+    """Pixels are equal with a description before the draw or between two draws."""
 
-    def described() -> Figure:
+    def build_described() -> Figure:
         figure = build()
         describe(figure)
         return figure
 
     style = {"axes.autolimit_mode": "round_numbers"} if build is classic_limits else {}
     expected = pixels(render(build, style=style).body)
-    np.testing.assert_array_equal(pixels(render(described, style=style).body), expected)
+    np.testing.assert_array_equal(
+        pixels(render(build_described, style=style).body), expected
+    )
 
-    figure, untold = build(), build()
+    figure, undescribed = build(), build()
     render(figure)
     describe(figure)
-    render(untold)
+    render(undescribed)
     np.testing.assert_array_equal(
-        pixels(render(figure).body), pixels(render(untold).body)
+        pixels(render(figure).body), pixels(render(undescribed).body)
     )
 
 
@@ -476,10 +474,10 @@ def test_describing_changes_no_pixel(build: Callable[[], Figure]) -> None:
     values=st.lists(st.floats(width=64) | st.integers(-(2**60), 2**60), max_size=9),
     method=st.sampled_from(["plot", "scatter", "bar", "stem", "fill_between"]),
 )
-def test_no_figure_is_too_odd_to_be_told(
+def test_describes_unusual_figures(
     title: str, values: list[float], method: str
 ) -> None:
-    """Whatever its texts and numbers are."""
+    """Any texts and numbers give one line of text within the limit."""
     figure = Figure()
     axes = figure.subplots()
     try:
@@ -487,6 +485,6 @@ def test_no_figure_is_too_odd_to_be_told(
     except (ValueError, OverflowError, TypeError):
         return  # Matplotlib cannot draw it.
     axes.set_title(title)
-    told = describe(figure)
-    assert len(told) <= MOST_CHARACTERS
-    assert not set(told) & set(string.whitespace) - {" "}
+    text = describe(figure)
+    assert len(text) <= MOST_CHARACTERS
+    assert not set(text) & set(string.whitespace) - {" "}

@@ -1,4 +1,4 @@
-"""What is read back from a figure: series, their values, what those mean."""
+"""Tests for the series read from a figure and the meaning of their values."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ use_agg()
 
 @pytest.fixture(autouse=True)
 def inside_the_gate() -> Iterator[None]:
-    """As in a render; what pandas and others warn of is not ours."""
+    """Hold the figure lock, and ignore warnings of other libraries."""
     with gate(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -112,7 +112,7 @@ def kinds(axes: AxesContent) -> list[str]:
 def test_a_series_has_its_kind_and_values(
     name: str, kind: str, expected: dict[str, list[float]]
 ) -> None:
-    """What was drawn is what is read, each kind as one series."""
+    """Each call gives one series with the drawn values."""
     series = only(FIGURES[name])
     assert series.kind == kind
     assert series.columns.keys() == expected.keys()
@@ -125,7 +125,7 @@ def test_a_series_has_its_kind_and_values(
 
 
 def test_a_histogram_has_the_edges_of_its_bins() -> None:
-    """Bars that touch are one, unless they have names."""
+    """Bars that touch are bins, unless they have names."""
     series = only(FIGURES["hist"])
     assert series.kind == "histogram"
     np.testing.assert_allclose(series.columns["x_from"].values, [1, 5 / 3, 7 / 3])
@@ -134,8 +134,8 @@ def test_a_histogram_has_the_edges_of_its_bins() -> None:
     assert only(drawn_by("bar", ["a", "b"], [1, 2], width=1)).kind == "bar"
 
 
-def test_bars_in_groups_have_the_names_of_their_ticks() -> None:
-    """Also where they stand beside the tick, as pandas draws them."""
+def test_names_grouped_bars_by_their_ticks() -> None:
+    """Bars beside a tick have its name, as pandas draws them."""
     axes = axes_of("pandas-bars")
     assert [series.label for series in axes.series] == ["a", "b"]
     for series in axes.series:
@@ -151,10 +151,10 @@ def test_bars_in_groups_have_the_names_of_their_ticks() -> None:
         pytest.param("seaborn-box", "y_median", [3, 3], id="seaborn"),
     ],
 )
-def test_a_box_plot_is_read_from_its_lines(
+def test_reads_a_box_plot_from_its_lines(
     name: str, column: str, medians: list[float]
 ) -> None:
-    """Whiskers, caps and medians are no lines of their own."""
+    """Whiskers, caps and medians are not separate lines."""
     boxes, *others = axes_of(name).series
     assert boxes.kind == "box"
     assert boxes.columns[column].values.tolist() == medians
@@ -170,42 +170,42 @@ def test_a_box_plot_is_read_from_its_lines(
     ],
 )
 def test_wide_bars_are_no_histogram(places: Any, options: dict[str, Any]) -> None:
-    """They touch, but stand in the middle of their places, or all around."""
+    """Bars that touch at the middle of round places, or on a circle, remain bars."""
     width = options.pop("width", 1)
     build = with_axes(lambda a: a.bar(places, places, width=width), **options)
     assert only(build).kind == "bar"
 
 
-def test_bars_that_lie_stand_side_by_side_in_y() -> None:
-    """Also where they have no names."""
+def test_reads_horizontal_bars() -> None:
+    """Horizontal bars without names are side by side in y."""
     assert only(drawn_by("barh", [1, 2], [5, 6])).across == "y"
 
 
-def test_what_only_decorates_is_no_shape() -> None:
-    """Rectangles of seaborn's for a legend, and shadows of wedges."""
+def test_ignores_decoration() -> None:
+    """Legend handles of seaborn and shadows of wedges are not series."""
     assert kinds(axes_of("seaborn-hues")) == ["bar", "bar"]
     assert only(drawn_by("pie", [1, 3], shadow=True)).kind == "pie"
 
 
-def test_hexagons_are_at_their_places() -> None:
-    """With a colour scale from the least to the greatest count."""
+def test_reads_the_color_scale_of_hexagons() -> None:
+    """The color scale goes from the least to the greatest count."""
     series = only(FIGURES["hexbin"])
     assert series.kind == "hexbin"
     assert series.colors == Span(0, 1)
 
 
-def test_guides_are_no_series() -> None:
+def test_reference_lines_are_no_series() -> None:
     """Lines and spans that mark a place are not data."""
     assert kinds(axes_of("guides")) == ["line"]
 
 
 def test_error_bars_of_seaborn_are_no_lines() -> None:
-    """They are lines of two points on bars."""
+    """Lines of two points on bars are error bars."""
     assert kinds(axes_of("seaborn-bar")) == ["bar"]
 
 
-def test_an_image_has_the_centres_of_its_pixels() -> None:
-    """From its extent, the first row at the top; masked values are nan."""
+def test_reads_the_centers_of_pixels() -> None:
+    """Places come from the extent, first row on top; masked values are NaN."""
     image = read(FIGURES["colourful"]()).axes[1].series[0]
     assert values(image)["x"] == [1, 3]
     assert values(image)["y"] == [17.5, 12.5]
@@ -214,8 +214,8 @@ def test_an_image_has_the_centres_of_its_pixels() -> None:
     )
 
 
-def test_a_mesh_has_the_centres_of_its_cells() -> None:
-    """And what its colours stand for, from the colorbar, which is no axes."""
+def test_reads_the_centers_of_cells() -> None:
+    """The color bar names the values and is not a separate axes."""
     mesh, _, picture, smooth, contour, skewed = read(FIGURES["colourful"]()).axes
     assert mesh.series[0].value_label == "T (K)"
     assert values(mesh.series[0]) == {
@@ -229,8 +229,8 @@ def test_a_mesh_has_the_centres_of_its_cells() -> None:
     assert kinds(contour) == ["contour"]
 
 
-def test_a_scatter_has_colours_and_sizes_where_they_vary() -> None:
-    """Sizes that are all the same say nothing."""
+def test_reads_varying_colors_and_sizes() -> None:
+    """Equal sizes are omitted."""
     one = drawn_by("scatter", [1, 2], [3, 4], c=[5, 6], s=[7, 8])
     assert values(only(one)) == {
         "x": [1, 2],
@@ -243,8 +243,8 @@ def test_a_scatter_has_colours_and_sizes_where_they_vary() -> None:
 
 
 @pytest.mark.parametrize("is_drawn", [False, True], ids=["before-draw", "after-draw"])
-def test_three_dimensions_are_read_as_they_were_given(is_drawn: bool) -> None:
-    """Not as they are projected, which a draw does in place."""
+def test_reads_three_dimensions(is_drawn: bool) -> None:
+    """Values are those given, although a draw projects them in place."""
     figure = FIGURES["3d"]()
     if is_drawn:
         figure.draw_without_rendering()
@@ -261,30 +261,30 @@ def test_three_dimensions_are_read_as_they_were_given(is_drawn: bool) -> None:
     assert [(s.kind, s.count) for s in surfaces] == [("surface", 1), (bars, 1)]
 
 
-def test_a_wireframe_is_its_lines() -> None:
-    """Which Matplotlib projects, and so has, only in a draw."""
+def test_counts_the_lines_of_a_wireframe() -> None:
+    """Matplotlib projects the lines only in a draw."""
     assert only(FIGURES["wireframe"]).count == 4
 
 
-def test_twins_and_insets_are_axes_of_their_own() -> None:
-    """Each has its series."""
+def test_reads_twins_and_insets() -> None:
+    """Twins and insets are separate axes with their series."""
     labels = [axes.series[0].label for axes in read(FIGURES["twins"]()).axes]
     assert labels == ["rain", "", "sun"]
 
 
-def test_labels_that_begin_with_an_underscore_are_none() -> None:
-    """Matplotlib names so what is to have no name."""
+def test_ignores_labels_with_an_underscore() -> None:
+    """A label with a leading underscore is empty, as in Matplotlib's legends."""
     assert only(drawn_by("plot", [1, 2], label="_mine")).label == ""
 
 
-def test_lines_of_seaborn_have_the_names_of_its_legend() -> None:
-    """seaborn labels the legend and not the lines."""
+def test_names_seaborn_lines_by_the_legend() -> None:
+    """seaborn labels the legend instead of the lines."""
     labels = [s.label for s in axes_of("seaborn-line").series if s.kind == "line"]
     assert labels == ["u", "v"]
 
 
-def test_a_color_names_nothing() -> None:
-    """A line that has only the color of a named one has no name."""
+def test_a_color_is_no_name() -> None:
+    """A line with the color of a named line has no name."""
 
     def draw(axes: Any) -> None:
         axes.plot([1, 2], "C0", label="mine")
@@ -297,7 +297,7 @@ def test_a_color_names_nothing() -> None:
 
 @pytest.mark.parametrize("method", ["plot", "scatter", "bar"])
 def test_a_legend_names_its_handles(method: str) -> None:
-    """Also if the names are only passed to the legend."""
+    """Handles have the names that only the legend received."""
 
     def draw(axes: Any) -> None:
         getattr(axes, method)([1, 2], [1, 2])
@@ -308,8 +308,8 @@ def test_a_legend_names_its_handles(method: str) -> None:
     assert [series.label for series in axes.series] == ["one", "two"]
 
 
-def test_shared_labels_are_those_of_every_axes() -> None:
-    """Of a figure, of a part of it, and of a plot of plotnine's."""
+def test_every_axes_has_shared_labels() -> None:
+    """Labels of a figure, a subfigure and a plotnine plot apply to their axes."""
     left, right = read(FIGURES["subfigures"]()).axes
     assert (left.title, right.dimensions["x"].label) == ("Left", "Time")
     content = read(FIGURES["ggplot-line"]())
@@ -318,7 +318,7 @@ def test_shared_labels_are_those_of_every_axes() -> None:
 
 
 def test_an_axis_has_its_limits_and_direction() -> None:
-    """The lower limit first, also if the axis is inverted."""
+    """The lower limit is first, even if the axis is inverted."""
 
     def zoomed(axes: Any) -> None:
         axes.plot([0, 10])
@@ -328,8 +328,8 @@ def test_an_axis_has_its_limits_and_direction() -> None:
     assert (y.view, y.is_inverted) == (Span(2, 8), True)
 
 
-def test_reading_copies_no_values_of_a_line() -> None:
-    """Millions of points are held once."""
+def test_copies_no_values_of_a_line() -> None:
+    """The series shares the memory of the line."""
     figure = drawn_by("plot", np.arange(1000.0) + 1, np.arange(1000.0) + 1)()
     line: Line2D = figure.axes[0].lines[0]
     (axes,) = read(figure).axes
@@ -353,20 +353,20 @@ def test_reading_copies_no_values_of_a_line() -> None:
         pytest.param("", "", id="nothing"),
     ],
 )
-def test_a_text_is_read_as_it_looks(text: str, expected: str) -> None:
-    """Mathtext in words, on one line, without control characters."""
+def test_replaces_mathtext(text: str, expected: str) -> None:
+    """The text is on one line, with mathtext in words and no control characters."""
     assert to_plain(text) == expected
 
 
-def test_a_huge_text_is_read_in_part() -> None:
-    """Nested braces included."""
+def test_cuts_a_huge_text() -> None:
+    """Only the first 1,000 characters are read, including nested braces."""
     assert len(to_plain("a" * 5000)) == 1000
     assert len(to_plain("$" + "{" * 100_000 + "}" * 100_000 + "$")) <= 1000
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_every_figure_can_be_read(name: str) -> None:
-    """Before and after a draw, with the same result."""
+def test_reads_every_figure(name: str) -> None:
+    """Every figure gives the same kinds before and after a draw."""
     figure = FIGURES[name]()
     before = read(figure)
     if name not in {"huge-text"}:  # Drawing that takes minutes.

@@ -1,4 +1,4 @@
-"""Small figures of which the words or the data can go wrong, and what is true."""
+"""Small figures with error-prone words or data, and the truth about them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TOKYO = ZoneInfo("Asia/Tokyo")
 
 @pytest.fixture(autouse=True)
 def no_warnings_of_others() -> Iterator[None]:
-    """What pandas, seaborn and plotnine warn of is not ours."""
+    """Ignore warnings of pandas, seaborn and plotnine."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -499,8 +499,8 @@ ENERGY = pd.DataFrame({"gas": [1, 2, 3], "oil": [4, 5, 6]}, index=[2000, 2001, 2
         ),
     ],
 )
-def test_words(build: Build, expected: str) -> None:
-    """What is said is true, and what is not certain is not said."""
+def test_describes_a_figure(build: Build, expected: str) -> None:
+    """The words are true and omit uncertain facts."""
     assert words(build) == expected
 
 
@@ -668,16 +668,16 @@ def test_words(build: Build, expected: str) -> None:
         ),
     ],
 )
-def test_data(build: Build, expected: dict[str, list[str]]) -> None:
-    """All of the data, in their own units and types."""
+def test_exports_a_figure(build: Build, expected: dict[str, list[str]]) -> None:
+    """The data are complete, in their units and types."""
     table = columns(build)
     assert {name: table.get(name) for name in expected} == expected
     headings = " ".join(table)
     assert not re.search("zone|ok|bad|recession", headings)
 
 
-def test_plots_side_by_side() -> None:
-    """A composition of plotnine's has the values of each of its plots."""
+def test_describes_a_composition() -> None:
+    """A composition of plotnine has the values of each plot."""
     left: Any = plotnine_of(DAYS, "geom_line", x="t", y="v")
     right: Any = plotnine_of(SIDES, "geom_col", x="side", y="n")
 
@@ -691,8 +691,8 @@ def test_plots_side_by_side() -> None:
     )
 
 
-def test_a_title_is_not_lost_for_an_odd_artist(caplog: Any) -> None:
-    """The log names the reason why there are no other words."""
+def test_keeps_the_title_if_an_artist_fails(caplog: Any) -> None:
+    """The log has the reason for the missing words."""
 
     def draw(axes: Any) -> None:
         axes.set_title("Sales")
@@ -706,8 +706,8 @@ def test_a_title_is_not_lost_for_an_odd_artist(caplog: Any) -> None:
 
 
 @pytest.mark.slow  # Fast runs have no cartopy.
-def test_points_on_a_map_are_counted() -> None:
-    """Their places are degrees, and the limits of the axes are meters."""
+def test_counts_points_on_a_map() -> None:
+    """Places are degrees, although the limits of the axes are in meters."""
     from cartopy import crs
 
     def draw() -> object:
@@ -720,14 +720,14 @@ def test_points_on_a_map_are_counted() -> None:
 
 
 def test_a_polygon_is_no_histogram() -> None:
-    """Also if it goes up and along like the outline of one bin."""
+    """A polygon like the outline of one bin is a shape."""
     assert words(drawn_by("fill", [0, 1, 1], [0, 0, 1])) == "Chart."
     assert words(drawn_by("fill", [0, 0, 1, 1], [0, 2, 2, 0])) == "Chart."
 
 
 @pytest.mark.slow  # Fast runs have no cartopy.
 def test_a_map_has_one_mesh() -> None:
-    """Cells that go around the globe are no second one, and no place is in meters."""
+    """Cells that wrap around the globe count once, without places in meters."""
     from cartopy import crs
 
     def draw() -> object:

@@ -50,7 +50,7 @@ def test_lists_the_columns_of_each_kind() -> None:
 
 
 @pytest.mark.parametrize("kind", CHART_TYPES)
-def test_a_kind_has_what_its_words_need(kind: str) -> None:
+def test_a_counted_kind_has_a_plural(kind: str) -> None:
     """A kind with a counted fact has a plural for its items."""
     chart = CHART_TYPES[kind]
     assert len(set(chart.facts)) == len(chart.facts)

@@ -1,7 +1,7 @@
 """Whatever is drawn, the words about it are true and its data come back equal.
 
-Charts are made from known data. Their words are read with patterns of this file alone,
-and every number, name, date and direction is compared with the data.
+Charts are made from known data. Patterns in this file read their words, and every
+number, name, date and direction is compared with the data.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ use_agg()
 
 pytestmark = [pytest.mark.slow, pytest.mark.sweep]
 
-#: An example draws a chart and reads it.
+#: Fewer examples, as each draws a chart and reads it.
 costly = settings(max_examples=settings().max_examples // 5)
 
 NUMBER = r"−?\d[\d,]*(?:\.\d+)?(?:e−?\d+)?"
@@ -39,14 +39,14 @@ MONTHS = (
     *("September", "October", "November", "December"),
 )
 DAY = rf"\d{{1,2}} (?:{'|'.join(MONTHS)}) \d{{4}}"
-#: Share of the range by which a line may go beyond its ends without a word.
+#: Share of the range by which a line may exceed its ends without a mention.
 UNSEEN = 0.025
 ZONES = [None, "UTC", "Europe/Berlin", "America/New_York", "Asia/Tokyo"]
 
 
 @pytest.fixture(autouse=True)
 def inside_the_gate() -> Iterator[None]:
-    """As in a render; what pandas and others warn of is not ours."""
+    """Hold the figure lock, and ignore warnings of other libraries."""
     with gate(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -57,9 +57,9 @@ def value(text: str) -> float:
 
 
 def is_rounded(text: str, exact: float, span: float = 0.0) -> bool:
-    """Whether *text* is *exact*, but for a rounding that nobody would notice.
+    """Return whether *text* is *exact*, except for an invisible rounding.
 
-    :param span: the range in which it must be exact enough; 0 if there is none, as on a
+    :param span: the range for which it must be exact enough; 0 for none, as on a
         logarithmic scale.
     """
     noise = 1e-9 * max(abs(exact), span)
@@ -69,7 +69,7 @@ def is_rounded(text: str, exact: float, span: float = 0.0) -> bool:
 
 
 def moment(text: str) -> tuple[datetime, timedelta]:
-    """Return a date in words, and how exact it is."""
+    """Return a date from its words, and its precision."""
     time, _, day = text.rpartition(" on ") if " on " in text else ("", "", text)
     *number, month, year = day.split()
     date = datetime(int(year), MONTHS.index(month) + 1, int(number[0] if number else 1))
@@ -81,14 +81,14 @@ def moment(text: str) -> tuple[datetime, timedelta]:
 
 
 def dates_of(text: str) -> tuple[str, str]:
-    """Return the first and the last date in words; a day may be there once."""
+    """Return the words of the first and the last date, each with its day."""
     found = only(r"^Line chart, x from (.+?) to (.+?)(?: \(.+?\))?, with", text)
     first, last = found.groups()
     return (first if " " in first else f"{first} on {last.partition(' on ')[2]}"), last
 
 
 def is_moment(text: str, wall_clock: datetime) -> bool:
-    """Whether a date is right; with a time of day, to the second."""
+    """Return whether a date is right; with a time of day, to the second."""
     said, exact = moment(text)
     if ":" in text:
         return said == wall_clock
@@ -136,7 +136,7 @@ def check_range(text: str, name: str, values: Any, is_log: bool = False) -> None
 
 
 def check_line(text: str, x: Any, y: Any, place: Any) -> None:
-    """Compare what is said of one line with its data.
+    """Compare the words about one line with its data.
 
     :param place: a function that compares the words for a place with an element of x.
     """
@@ -169,14 +169,14 @@ def check_line(text: str, x: Any, y: Any, place: Any) -> None:
         exact = y.max() if word == "peak" else y.min()
         assert is_rounded(extreme, exact, span), text
         said.append(value(extreme))
-    # Nothing goes visibly beyond what is said.
+    # No value visibly exceeds those in the words.
     assert y.max() <= max(said) + UNSEEN * span + 0.01 * abs(span), text
     assert y.min() >= min(said) - UNSEEN * span - 0.01 * abs(span), text
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A line that is known."""
+    """A line with known values."""
 
     y: np.ndarray[Any, Any]
 
@@ -238,7 +238,7 @@ def curves(draw: st.DrawFn) -> Curve:
 def test_a_line_over_numbers(
     curve: Curve, first: float, step: float, flips: str, has_span: bool
 ) -> None:
-    """Its ranges, its trend and its name are those of the data, however it is drawn."""
+    """The ranges, trend and name match the data."""
     x, y = first + step * np.arange(len(curve.y)), curve.y
     axes = new_axes()
     axes.plot(x, y, "C0")
@@ -275,7 +275,7 @@ def test_a_line_over_numbers(
 @costly
 @given(curve=curves(), low=st.floats(0.05, 0.45), high=st.floats(0.55, 0.95))
 def test_a_line_within_limits(curve: Curve, low: float, high: float) -> None:
-    """Nothing beyond the limits is said, and all of it is exported."""
+    """The words end at the limits, and the export has all points."""
     y = curve.y
     axes = new_axes()
     axes.plot(y)
@@ -302,7 +302,7 @@ def test_a_line_within_limits(curve: Curve, low: float, high: float) -> None:
 def test_a_line_over_dates(
     curve: Curve, start: str, unit: str, zone: str | None
 ) -> None:
-    """Dates are those of the wall clock in the zone of the axis, across its changes."""
+    """Dates are wall-clock times in the axis's zone, across clock changes."""
     y = curve.y[:5000]
     moments = np.datetime64(start, "s") + np.arange(len(y)).astype(f"m8[{unit}]")
     index = pd.DatetimeIndex(moments)
@@ -338,19 +338,19 @@ HEIGHTS = st.one_of(
 
 
 def check_items(text: str, names: Sequence[str], values: Any) -> None:
-    """Compare the single values with the data, and one with another."""
+    """Compare the single values with the data and with each other."""
     said = [only(rf"\b{name} ({NUMBER})(?:,|\.| and|$)", text)[1] for name in names]
     span = float(np.ptp(values))
     for one, exact in zip(said, values, strict=True):
         assert is_rounded(one, exact, span), text
-    # A float has 15 digits that are certain.
+    # A float has 15 certain digits.
     assert len(set(said)) == len({float(f"{value:.15g}") for value in values}), text
 
 
 @costly
 @given(heights=HEIGHTS, is_horizontal=st.booleans())
 def test_bars_with_names(heights: list[float], is_horizontal: bool) -> None:
-    """Each value if they are few, else the range and the highest."""
+    """Few bars have each value; more have the range and the highest."""
     names = NAMES[: len(heights)]
     axes = new_axes()
     (axes.barh if is_horizontal else axes.bar)(names, heights)
@@ -381,7 +381,7 @@ def test_bars_with_names(heights: list[float], is_horizontal: bool) -> None:
     is_stacked=st.booleans(),
 )
 def test_bars_in_groups(first: list[int], seed: int, is_stacked: bool) -> None:
-    """Side by side they have a range, and above each other totals."""
+    """Bars side by side have a range, and stacked bars have totals."""
     lower = np.array(first)
     upper = np.random.default_rng(seed).integers(1, 500, len(first))
     axes, places = new_axes(), np.arange(len(first))
@@ -415,7 +415,7 @@ def test_bars_in_groups(first: list[int], seed: int, is_stacked: bool) -> None:
 def test_bars_that_touch_on_a_date_axis(
     first: str, unit: str, heights: list[int]
 ) -> None:
-    """They are bars at their times, and no bins between them."""
+    """Touching bars on a date axis are bars at their times, not bins."""
     times = np.datetime64(first, "s") + np.arange(len(heights)).astype(f"m8[{unit}]")
     axes = new_axes()
     axes.bar(times, heights, width=1 / 24 if unit == "h" else 1)
@@ -433,7 +433,7 @@ def test_bars_that_touch_on_a_date_axis(
     hours=st.lists(st.integers(1, 300), min_size=6, max_size=6),
 )
 def test_tasks_on_a_date_axis(days: list[int], hours: list[int]) -> None:
-    """They have a start and a length of time, and nothing is in 1970."""
+    """Tasks have a start and a duration, and no date is in 1970."""
     names = NAMES[: len(days)]
     starts = np.datetime64("2024-01-01", "s") + np.array(days).astype("m8[D]")
     lengths = np.array(hours[: len(days)]).astype("m8[h]").astype("m8[s]")
@@ -456,8 +456,8 @@ def test_tasks_on_a_date_axis(days: list[int], hours: list[int]) -> None:
     offset=st.sampled_from([0.0, 1e9]),
     is_log=st.booleans(),
 )
-def test_points(count: int, seed: int, offset: float, is_log: bool) -> None:
-    """Points are counted in sight, and their ranges are those of the data."""
+def test_scattered_points(count: int, seed: int, offset: float, is_log: bool) -> None:
+    """Only visible points are counted, with their ranges."""
     rng = np.random.default_rng(seed)
     x, y = rng.integers(0, 100, count), rng.lognormal(size=count) + offset
     axes = new_axes()
@@ -487,9 +487,9 @@ def test_points(count: int, seed: int, offset: float, is_log: bool) -> None:
 def test_histograms(
     sizes: list[int], seed: int, bins: int, kind: str, is_stacked: bool
 ) -> None:
-    """Bins are counted, with their edges and their highest, however they are drawn."""
+    """Bins have their count, edges and highest value in every style."""
     if kind == "step" and is_stacked:
-        sizes = sizes[:1]  # Of lines above each other, the lower ends are not known.
+        sizes = sizes[:1]  # The outlines of stacked bins lack their lower ends.
     rng = np.random.default_rng(seed)
     samples: list[Any] = [rng.normal(size=size) for size in sizes]
     edges: Any = bins
@@ -527,10 +527,10 @@ def test_histograms(
     is_named=st.booleans(),
     orientation=st.sampled_from(["vertical", "horizontal"]),
 )
-def test_boxes(
+def test_box_plots(
     seed: int, count: int, has_caps: bool, is_named: bool, orientation: Any
 ) -> None:
-    """Medians have their names, with and without caps."""
+    """Medians have names, with and without caps."""
     rng = np.random.default_rng(seed)
     samples = [rng.normal(size=40) * 10 for _ in range(count)]
     names = NAMES[:count] if is_named else None
@@ -555,7 +555,7 @@ def test_boxes(
 @costly
 @given(shares=st.lists(st.integers(1, 1000), min_size=2, max_size=6))
 def test_pies(shares: list[int]) -> None:
-    """Shares are percents, within what one digit can say."""
+    """Shares are percentages with one digit."""
     names = NAMES[: len(shares)]
     axes = new_axes()
     axes.pie(shares, labels=names, autopct="%d%%")
@@ -579,7 +579,7 @@ def test_pies(shares: list[int]) -> None:
 def test_heat_maps(
     seed: int, size: tuple[int, int], offset: float, method: str
 ) -> None:
-    """All values are counted, and their range is that of the data."""
+    """All values are counted, with their range."""
     values = np.random.default_rng(seed).normal(size=size) + offset
     axes = new_axes()
     getattr(axes, method)(values)
@@ -597,7 +597,7 @@ def test_heat_maps(
     count=st.integers(2, 60),
 )
 def test_a_series_of_pandas_with_a_zone(start: str, zone: str, count: int) -> None:
-    """pandas draws the wall clock; the data have the moments, each once."""
+    """pandas draws the wall clock, and the data have each moment once."""
     from flask_mplstream import render
 
     index = pd.date_range(start, periods=count, freq="h", tz=zone)
