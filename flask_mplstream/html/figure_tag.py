@@ -56,9 +56,8 @@ def figure(endpoint: str, /, **values: Any) -> Markup:
     :param values: as for :func:`figure_url`, and
 
         * HTML attributes of the ``<img>``: ``class_``, ``data_id``,
-          ``loading="eager"``, ``fetchpriority="high"``. A name with a trailing ``_``
-          is always an attribute or a keyword below, never an argument of the figure
-          function;
+          ``loading="eager"``. Parameters of the figure function take precedence; a
+          name with an added ``_`` is the attribute or the keyword below;
         * ``sizes="(max-width: 40rem) 100vw, 40rem"``: candidates by width instead of
           density; ``widths=[320, 640]`` selects their widths in pixels, snapped like
           ``_width``;

@@ -81,7 +81,7 @@ class Control:
         """Whether the control has several fields."""
         return self.kind in (Kind.CHECKBOXES, Kind.LIST, Kind.RADIOS)
 
-    def pairs(self, texts: Sequence[str]) -> Iterator[tuple[str, str]]:
+    def list_pairs(self, texts: Sequence[str]) -> Iterator[tuple[str, str]]:
         """Convert the submitted *texts* to arguments of the figure's URL.
 
         A form sends nothing for an unchecked box, and an empty text for a blank
@@ -90,17 +90,17 @@ class Control:
         if self.kind is Kind.CHECKBOX:
             yield self.name, texts[-1] if texts else "false"
         elif self.kind in (Kind.CHECKBOXES, Kind.LIST):
-            yield from self._several([text for text in texts if text])
+            yield from self._list_several([text for text in texts if text])
         else:
-            yield from self._one(texts)
+            yield from self._list_one(texts)
 
-    def _several(self, texts: Sequence[str]) -> Iterator[tuple[str, str]]:
+    def _list_several(self, texts: Sequence[str]) -> Iterator[tuple[str, str]]:
         for text in texts:
             yield self.name, text
         if not texts and self.default != ():
             yield self.name, ""  # An empty list.
 
-    def _one(self, texts: Sequence[str]) -> Iterator[tuple[str, str]]:
+    def _list_one(self, texts: Sequence[str]) -> Iterator[tuple[str, str]]:
         for text in texts:
             if text or self._is_sent_blank:
                 yield self.name, text
@@ -115,18 +115,18 @@ class Control:
         return self.takes_empty_text and not self.is_required
 
 
-def control_of(parameter: Parameter) -> Control:
+def make_control(parameter: Parameter) -> Control:
     """Return the control for *parameter*."""
     schema = parameter.schema
-    shape = _shape(parameter.name, _core(schema))
+    shape = _make_shape(parameter.name, _unwrap(schema))
     if parameter.is_nullable and shape.kind in (Kind.CHECKBOX, Kind.RADIOS):
         choices = shape.choices or ("true", "false")
         shape = replace(shape, kind=Kind.SELECT, choices=choices)
-    if shape.kind is Kind.DATETIME and _wants_a_zone(parameter):
+    if shape.kind is Kind.DATETIME and _requires_zone(parameter):
         shape = replace(shape, kind=Kind.TEXT)
     default = None
     if not parameter.is_required:
-        default = shown_texts(parameter, parameter.default)
+        default = list_texts(parameter, parameter.default)
     return replace(
         shape,
         accepted=parameter.accepted,
@@ -136,7 +136,7 @@ def control_of(parameter: Parameter) -> Control:
     )
 
 
-def shown_texts(parameter: Parameter, value: Any) -> tuple[str, ...]:
+def list_texts(parameter: Parameter, value: Any) -> tuple[str, ...]:
     """Convert *value* to the texts in the fields of its control."""
     texts = parameter.to_texts(value)
     if isinstance(texts, str):
@@ -147,13 +147,13 @@ def shown_texts(parameter: Parameter, value: Any) -> tuple[str, ...]:
 _Schema = Mapping[str, Any]
 
 
-def _core(schema: _Schema) -> _Schema:
+def _unwrap(schema: _Schema) -> _Schema:
     """Unwrap an optional type."""
     given = [o for o in schema.get("anyOf", ()) if o.get("type") != "null"]
-    return _core(given[0]) if len(given) == 1 else schema
+    return _unwrap(given[0]) if len(given) == 1 else schema
 
 
-def _shape(name: str, schema: _Schema) -> Control:
+def _make_shape(name: str, schema: _Schema) -> Control:
     if "enum" in schema or "const" in schema:
         choices = [_spell(v) for v in schema.get("enum", [schema.get("const")])]
         kind = Kind.RADIOS if 1 < len(choices) <= MOST_RADIOS else Kind.SELECT
@@ -162,17 +162,17 @@ def _shape(name: str, schema: _Schema) -> Control:
         case "boolean":
             return Control(name, Kind.CHECKBOX)
         case "integer" | "number":
-            return _number(name, schema)
+            return _make_number(name, schema)
         case "array":
-            return _list(name, schema)
+            return _make_list(name, schema)
         case _:
-            return _text(name, schema)
+            return _make_text(name, schema)
 
 
 _KIND_OF_FORMAT = {"date": Kind.DATE, "date-time": Kind.DATETIME, "time": Kind.TIME}
 
 
-def _text(name: str, schema: _Schema) -> Control:
+def _make_text(name: str, schema: _Schema) -> Control:
     format = schema.get("format")
     if format in _KIND_OF_FORMAT:
         # Include seconds: by default, browsers offer only hours and minutes.
@@ -188,9 +188,9 @@ def _text(name: str, schema: _Schema) -> Control:
     )
 
 
-def _number(name: str, schema: _Schema) -> Control:
+def _make_number(name: str, schema: _Schema) -> Control:
     is_whole = schema["type"] == "integer"
-    low, high = (_bound(schema, end, is_whole) for end in ("Minimum", "Maximum"))
+    low, high = (_read_bound(schema, end, is_whole) for end in ("Minimum", "Maximum"))
     step = schema.get("multipleOf", 1 if is_whole else None)
     given = {"min": low, "max": high, "step": "any" if step is None else step}
     attributes = {k: str(v) for k, v in given.items() if v is not None}
@@ -205,7 +205,7 @@ def _number(name: str, schema: _Schema) -> Control:
     return Control(name, Kind.NUMBER, attributes=attributes)
 
 
-def _bound(schema: _Schema, end: str, is_whole: bool) -> Any:
+def _read_bound(schema: _Schema, end: str, is_whole: bool) -> Any:
     """Return the least or greatest value; integer bounds become inclusive."""
     excluded = schema.get(f"exclusive{end}")
     if excluded is not None and is_whole:
@@ -220,10 +220,10 @@ def _spell(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _list(name: str, schema: _Schema) -> Control:
+def _make_list(name: str, schema: _Schema) -> Control:
     places = schema.get("prefixItems")
     items = places or [schema.get("items") or {}]
-    shapes = [_shape(name, _core(item)) for item in items]
+    shapes = [_make_shape(name, _unwrap(item)) for item in items]
     if shapes[0].choices and not places:
         return replace(shapes[0], kind=Kind.CHECKBOXES)
     first = shapes[0] if all(shape == shapes[0] for shape in shapes) else None
@@ -242,7 +242,7 @@ def _list(name: str, schema: _Schema) -> Control:
 _FIELDS = (Kind.DATE, Kind.DATETIME, Kind.NUMBER, Kind.SLIDER, Kind.TEXT, Kind.TIME)
 
 
-def _wants_a_zone(parameter: Parameter) -> bool:
+def _requires_zone(parameter: Parameter) -> bool:
     """Return whether *parameter* rejects a browser's dates, which have no time zone."""
     try:
         parameter.from_texts(["2024-01-01T00:00:00"])

@@ -16,7 +16,7 @@ from ..errors import ArgumentFault, ArgumentsError
 from ..http.query_string import parse_query
 from ..parameters.canonical import Arguments
 from ..parameters.function_signature import Parameters
-from .form_controls import Control, Kind, control_of, shown_texts
+from .form_controls import Control, Kind, list_texts, make_control
 
 #: Hidden field that marks a submitted form.
 FORM = "_form"
@@ -90,7 +90,7 @@ class Field:
         blank = ("",) * max(wanted - len(self.texts), 0)
         return (*self.texts, *blank)
 
-    def input_type(self, text: str) -> str:
+    def choose_input_type(self, text: str) -> str:
         """Return an ``<input>`` type that can show *text*."""
         control = self.control
         kind = control.item if control.kind is Kind.LIST else control.kind
@@ -129,14 +129,14 @@ def read_form(
     :param ignore_unknown: whether to ignore unknown names, as the figure's URL does;
         default ``False``.
     """
-    controls = [control_of(p) for p in parameters if p.name not in fixed]
+    controls = [make_control(p) for p in parameters if p.name not in fixed]
     try:
         pairs = parse_query(query_string)
     except ArgumentsError as error:
         return Form(_fill(controls, [], []), None, error.faults)
     was_sent = any(name == FORM for name, _ in pairs)
     if was_sent:
-        pairs = _pairs_of(controls, [pair for pair in pairs if pair[0] != FORM])
+        pairs = _convert_form(controls, [pair for pair in pairs if pair[0] != FORM])
     try:
         arguments = parameters.parse(pairs, fixed, ignore_unknown=ignore_unknown)
     except ArgumentsError as error:
@@ -146,7 +146,7 @@ def read_form(
         names = [control.name for control in controls]
         others = tuple(fault for fault in faults if fault.name not in names)
         return Form(fields, None, others, was_sent)
-    values = {p.name: shown_texts(p, arguments.values[p.name]) for p in parameters}
+    values = {p.name: list_texts(p, arguments.values[p.name]) for p in parameters}
     fields = tuple(Field(control, values[control.name]) for control in controls)
     return Form(fields, arguments, (), was_sent)
 
@@ -154,12 +154,12 @@ def read_form(
 _Pairs = Sequence[tuple[str, str]]
 
 
-def _pairs_of(controls: Sequence[Control], sent: _Pairs) -> list[tuple[str, str]]:
+def _convert_form(controls: Sequence[Control], sent: _Pairs) -> list[tuple[str, str]]:
     """Convert a submitted form to the arguments of the figure's URL."""
     pairs: list[tuple[str, str]] = []
     for control in controls:
         texts = [text.replace("\r\n", "\n") for n, text in sent if n == control.name]
-        pairs += control.pairs(texts)
+        pairs += control.list_pairs(texts)
     names = [control.name for control in controls]
     return pairs + [pair for pair in sent if pair[0] not in names]
 

@@ -148,19 +148,13 @@ def plain_attributes(attributes: Mapping[str, Any]) -> dict[str, str]:
         to an empty text, except that ``aria-*`` and ``draggable`` get the words
         ``true`` and ``false``. ``Markup`` is unescaped.
     """
-    return {
-        name: _read_text(name, value)
-        for name, value in attributes.items()
-        if value is not None and (value is not False or _has_words(name))
-    }
-
-
-def _read_text(name: str, value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower() if _has_words(name) else ""
-    return value.unescape() if isinstance(value, Markup) else str(value)
-
-
-def _has_words(name: str) -> bool:
-    """Return whether the values of *name* are ``true`` and ``false``."""
-    return name.startswith("aria-") or name == "draggable"
+    plain = {}
+    for name, value in attributes.items():
+        if isinstance(value, bool) and (name == "draggable" or name[:5] == "aria-"):
+            plain[name] = str(value).lower()
+        elif value is True:
+            plain[name] = ""
+        elif value is not None and value is not False:
+            is_markup = isinstance(value, Markup)
+            plain[name] = value.unescape() if is_markup else str(value)
+    return plain

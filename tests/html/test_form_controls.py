@@ -12,7 +12,7 @@ import pytest
 from pydantic import AwareDatetime
 from pydantic import Field as Limits
 
-from flask_mplstream.html.form_controls import Control, Kind, control_of
+from flask_mplstream.html.form_controls import Control, Kind, make_control
 from flask_mplstream.html.parameter_form import Field, Form, read_form
 from flask_mplstream.parameters.function_signature import Parameters
 from flask_mplstream.parameters.value_parsing import Parameter
@@ -28,7 +28,7 @@ class Colour(Enum):
 
 
 def control(annotation: Any, *default: Any) -> Control:
-    return control_of(Parameter("x", annotation, *default))
+    return make_control(Parameter("x", annotation, *default))
 
 
 Few = Literal["north", "south"]
@@ -325,4 +325,4 @@ def test_fixed_values_of_the_rule_have_no_field() -> None:
 )
 def test_an_input_can_show_its_text(annotation: Any, text: str, type: str) -> None:
     """Browsers show nothing if the text does not match the input's type."""
-    assert Field(control(annotation), (text,)).input_type(text) == type
+    assert Field(control(annotation), (text,)).choose_input_type(text) == type
