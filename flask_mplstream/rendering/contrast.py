@@ -173,12 +173,12 @@ def _find_parts(
     """Yield *artist* and its visible descendants; fit their backgrounds to the page."""
     if not artist.get_visible():
         return
-    inside = _fit_background(artist, ground)
+    background = _find_background(artist)
+    inside = ground if background is None else _fit_patch(background, ground)
     yield _Part(artist, inside if isinstance(artist, Text) else ground, is_loose)
     if isinstance(artist, Axes):
         yield from _find_parts_of_axes(artist, ground, inside)
         return
-    background = _find_background(artist)
     children = (
         [artist.get_text()] if isinstance(artist, Cell) else artist.get_children()
     )
@@ -229,12 +229,6 @@ def _find_background(artist: Artist) -> Patch | None:
 def _has_frame(axes: Axes) -> bool:
     # 3-D axes set ``axison`` to False and use another flag.
     return bool(getattr(axes, "_axis3don", axes.axison))
-
-
-def _fit_background(artist: Artist, ground: Rgb) -> Rgb:
-    """Make the background of *artist* fit the page; return the resulting color."""
-    patch = _find_background(artist)
-    return ground if patch is None else _fit_patch(patch, ground)
 
 
 def _fit_patch(patch: Patch, ground: Rgb) -> Rgb:
@@ -408,7 +402,9 @@ class _Areas:
     def __init__(self, artists: Iterable[Artist]) -> None:
         self._by_axes: dict[object, list[Artist]] = {}
         for artist in artists:
-            if isinstance(artist, AxesImage | Collection) or _is_area(artist):
+            is_filled = isinstance(artist, Patch) and artist.get_fill()
+            is_area = is_filled and not isinstance(artist, Spine)
+            if is_area or isinstance(artist, AxesImage | Collection):
                 self._by_axes.setdefault(artist.axes, []).append(artist)
         for shapes in self._by_axes.values():
             shapes.sort(key=Artist.get_zorder)
@@ -426,14 +422,6 @@ class _Areas:
             if shape.get_zorder() <= text.get_zorder():
                 ground = _composite(_find_color_at(shape, event), ground)
         return ground
-
-
-def _is_area(artist: Artist) -> bool:
-    return (
-        isinstance(artist, Patch)
-        and artist.get_fill()
-        and not isinstance(artist, Spine)
-    )
 
 
 def _find_color_at(shape: Artist, event: MouseEvent) -> Any:

@@ -166,7 +166,7 @@ def _fit_width(
     wanted = width_px + _HAIR_PX
     natural, _ = measure_natural_size(figure, options, max_pixels=max_pixels)
     scale = wanted / natural
-    if not _is_tight(options):
+    if _get_option(options, "bbox_inches", "savefig.bbox") != "tight":
         return scale, None
     tried: dict[float, tuple[float, float]] = {}
     for _ in range(_MAX_TRIES):
@@ -181,11 +181,6 @@ def _fit_width(
     # Prefer a wider margin to truncated text.
     best = min(tried, key=lambda scale: (tried[scale][0] < 0, abs(tried[scale][0])))
     return best, tried[best][1]
-
-
-def _is_tight(options: Mapping[str, Any]) -> bool:
-    bbox = _get_option(options, "bbox_inches", "savefig.bbox")
-    return isinstance(bbox, str) and bbox == "tight"
 
 
 @dataclass(slots=True)

@@ -55,7 +55,7 @@ class Metrics(NamedTuple):
     client: FlaskClient
 
     def value(self, name: str, **labels: str) -> float | None:
-        """Return the value of the series *name*, or 0 if it is missing."""
+        """Return the value of the series *name*, or ``None`` if it is missing."""
         text = self.client.get("/metrics").text
         return samples_in(text).get((f"mplstream_{name}", frozenset(labels.items())))
 
