@@ -139,7 +139,9 @@ class Pictures:
         :raises OverloadedError: if too many requests wait.
         :raises RenderTimeoutError: if the picture is not ready in time.
         """
-        found, now = self._find(wanted, wanted.key), self._clock()
+        kept_s = wanted.lifetime.stored_s
+        found = self.store.read(wanted.key, wanted.names, timeout_s=kept_s)
+        now = self._clock()
         entry = found.entry
         freshness = self._assess(wanted, entry, now)
         if entry is not None and freshness is Freshness.FRESH:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -33,13 +33,14 @@ class RecentHeaders:
     def __init__(self) -> None:
         self._made: dict[Hashable, tuple[int, Headers]] = {}
 
-    def get(self, key: Hashable, age_s: int, make: Callable[[], Headers]) -> Headers:
-        """Return the headers for *key* at *age_s*, from *make* if there are none."""
-        made_at_s, headers = self._made.get(key, (-1, []))
-        if made_at_s != age_s:
-            headers = make()
-            self._made[key] = age_s, headers
-        return headers
+    def find(self, key: Hashable, age_s: int) -> Headers | None:
+        """Return the headers for *key* at *age_s*, if they were kept."""
+        made = self._made.get(key)
+        return made[1] if made is not None and made[0] == age_s else None
+
+    def keep(self, key: Hashable, age_s: int, headers: Headers) -> None:
+        """Keep *headers* in place of those at another age."""
+        self._made[key] = age_s, headers
 
 
 class Presentation(NamedTuple):

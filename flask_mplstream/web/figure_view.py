@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -270,8 +270,12 @@ class FigureView:
         """Return the headers of a picture; those of a hit are reused for a second."""
         if served.status.fwd is not None or shown.ends_in_s is not None:
             return self._make_headers(served, shown, status)
-        make = partial(self._make_headers, served, shown, status)
-        return served.entry.headers.get((shown, status), served.age_s, make)
+        recent, key = served.entry.headers, (shown, status)
+        headers = recent.find(key, served.age_s)
+        if headers is None:
+            headers = self._make_headers(served, shown, status)
+            recent.keep(key, served.age_s, headers)
+        return headers
 
     def _make_headers(self, served: Served, shown: Shown, status: int) -> Headers:
         image, presentation = served.entry.image, shown.presentation
