@@ -42,31 +42,31 @@ def create_app(test_config: Mapping[str, Any] | None = None) -> Flask:
     """
     app = Flask(__name__)
     app.config.from_prefixed_env()
-    app.config.from_mapping(_redis_config(os.environ.get("REDIS_URL", "")))
+    app.config.from_mapping(_configure_redis(os.environ.get("REDIS_URL", "")))
     app.config.from_mapping(test_config)
     app.register_blueprint(figures.plots)
-    traffic.count(app)
+    traffic.start_counting(app)
     if app.config.get("METRICS"):
         from flask_mplstream.integrations.prometheus import export_metrics  # An extra.
 
         export_metrics(app)
     app.add_url_rule("/", view_func=index)
-    app.after_request(_secure)
+    app.after_request(_set_policy)
     return app
 
 
-def _redis_config(url: str) -> dict[str, str]:
+def _configure_redis(url: str) -> dict[str, str]:
     if not url:
         return {}
     if find_spec("redis") is None:
         raise RuntimeError(
-            "REDIS_URL is set, but the package redis is not installed. Install it "
+            "REDIS_URL is set, but redis is not installed. Install it "
             'with: pip install "flask-mplstream[redis]"'
         )
     return {"CACHE_TYPE": "RedisCache", "CACHE_REDIS_URL": url}
 
 
-def _secure(response: Response) -> Response:
+def _set_policy(response: Response) -> Response:
     if response.mimetype == "text/html":
         # The gallery sets its own policy.
         response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
@@ -75,7 +75,7 @@ def _secure(response: Response) -> Response:
 
 def index() -> tuple[str, int]:
     """Show all figures; the query has the arguments of each."""
-    cards = {function.__name__: _card(function) for function in figures.ALL}
+    cards = {function.__name__: _create_card(function) for function in figures.ALL}
     page = render_template(
         "index.html", cards=cards, next_seed=secrets.randbelow(1_000_000), data=data
     )
@@ -95,8 +95,8 @@ class Card:
     error: str = ""
 
 
-def _card(function: Callable[..., object]) -> Card:
-    """Return a figure function's card, with the arguments in the page's query."""
+def _create_card(function: Callable[..., object]) -> Card:
+    """Create a figure function's card with the arguments in the page's query."""
     endpoint = f"{figures.plots.name}.{function.__name__}"
     error = ""
     try:

@@ -42,17 +42,17 @@ class Prices:
 
 
 @cache
-def stocks() -> Mapping[Ticker, Prices]:
+def read_stocks() -> Mapping[Ticker, Prices]:
     """Return monthly prices from 1990 to 2022, from Yahoo Finance.
 
     A company has no prices before it went public, and some rows have none at all.
     """
-    lines = _path("Stocks.csv").read_text().splitlines()
+    lines = _find_path("Stocks.csv").read_text().splitlines()
     rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
-    return {ticker: _prices(rows, ticker) for ticker in TICKERS}
+    return {ticker: _parse_prices(rows, ticker) for ticker in TICKERS}
 
 
-def _prices(rows: list[dict[str, str]], ticker: Ticker) -> Prices:
+def _parse_prices(rows: list[dict[str, str]], ticker: Ticker) -> Prices:
     known = [row for row in rows if row[ticker]]
     return Prices(
         np.array([row["Date"] for row in known], "datetime64[D]"),
@@ -71,9 +71,9 @@ class Terrain:
 
 
 @cache
-def terrain() -> Terrain:
+def read_terrain() -> Terrain:
     """Return the land around the Jacksboro fault in Tennessee."""
-    with np.load(_path("jacksboro_fault_dem.npz")) as dem:
+    with np.load(_find_path("jacksboro_fault_dem.npz")) as dem:
         latitude = radians((dem["ymin"] + dem["ymax"]) / 2)
         return Terrain(
             dem["elevation"],
@@ -82,6 +82,6 @@ def terrain() -> Terrain:
         )
 
 
-def _path(name: str) -> Path:
+def _find_path(name: str) -> Path:
     path: Any = get_sample_data(name, asfileobj=False)
     return Path(path)

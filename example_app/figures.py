@@ -55,7 +55,7 @@ plots = FigureBlueprint(
 
 @plots.figure_route("/scatter", savefig={"facecolor": (0.95, 0.95, 0.95)})
 def scatter(seed: Annotated[int, Field(ge=0, le=999_999)] = 0) -> Figure:
-    """Fifty translucent circles of random places, sizes and colours."""
+    """Fifty translucent circles of random places, sizes and colors."""
     random = np.random.default_rng(seed).random
     n = 50
     x, y, colors = random(n), random(n), random(n)
@@ -63,7 +63,7 @@ def scatter(seed: Annotated[int, Field(ge=0, le=999_999)] = 0) -> Figure:
     fig = Figure(layout="constrained")
     ax = fig.subplots()
     ax.scatter(x, y, s=area, c=colors, alpha=0.5)
-    ax.margins(0.07, 0.12)  # no circle is cut
+    ax.margins(0.07, 0.12)  # keep every circle whole
     ax.set(title=f"{n} random circles, seed {seed}", xlabel="x", ylabel="y")
     return fig
 
@@ -79,14 +79,14 @@ def prices(
     fig = Figure(layout="constrained")
     ax = fig.subplots()
     for number, ticker in enumerate(data.TICKERS):
-        series = data.stocks()[ticker]
+        series = data.read_stocks()[ticker]
         shown = np.ones(len(series.dates), bool)
         if start:
             shown &= series.dates >= np.datetime64(start)
         if end:
             shown &= series.dates <= np.datetime64(end)
         if ticker in tickers and shown.any():
-            # Each company keeps its color, whichever others are shown.
+            # A company's color does not depend on the selection.
             ax.plot(
                 series.dates[shown],
                 series.dollars[shown],
@@ -96,7 +96,7 @@ def prices(
             )
     if not ax.lines:
         ax.set_axis_off()
-        reason = _why_empty(tickers, start, end)
+        reason = _explain_empty(tickers, start, end)
         fig.text(0.5, 0.5, reason, ha="center", va="center", linespacing=1.6)
         return fig
     ax.set(
@@ -112,7 +112,9 @@ def prices(
     return fig
 
 
-def _why_empty(tickers: frozenset[Ticker], start: date | None, end: date | None) -> str:
+def _explain_empty(
+    tickers: frozenset[Ticker], start: date | None, end: date | None
+) -> str:
     if not tickers:
         return "Choose a company to see its prices."
     if start and end and start > end:
@@ -122,8 +124,8 @@ def _why_empty(tickers: frozenset[Ticker], start: date | None, end: date | None)
 
 @plots.figure_route(
     "/relief",
-    load=data.terrain,
-    alt="A shaded relief map, about 30 by 32 kilometres: ridges in the south-west, a "
+    load=data.read_terrain,
+    alt="A shaded relief map, about 30 by 32 kilometers: ridges in the south-west, a "
     "straight fault line and lowland in the north-east.",
 )
 def relief(
@@ -133,7 +135,7 @@ def relief(
 ) -> Figure:
     """A shaded relief of the hills around the Jacksboro fault in Tennessee."""
     rows, columns = terrain.elevation_m.shape
-    # There is no sea: use the colormap without its blues.
+    # The land has no sea, so leave out the colormap's blues.
     colors = ListedColormap(colormaps["gist_earth"](np.linspace(0.28, 1, 256)))
     shaded = LightSource(azimuth, altdeg=45).shade(
         terrain.elevation_m,
@@ -180,9 +182,9 @@ def identity(n: Annotated[int, Field(ge=1, le=50)] = 5) -> Figure:
     return fig
 
 
-@plots.figure_route("/answers", max_age=1, inject={"sent": traffic.sent})
+@plots.figure_route("/answers", max_age=1, inject={"sent": traffic.count_sent})
 def answers(sent: Mapping[str, int]) -> Figure:
-    """Pictures that this server has sent, by where they came from."""
+    """Pictures that this server has sent, by origin."""
     fig = Figure(figsize=(5, 2), layout="constrained")
     ax = fig.subplots()
     bars = ax.barh(list(sent), list(sent.values()))
@@ -191,7 +193,7 @@ def answers(sent: Mapping[str, int]) -> Figure:
     ax.locator_params("x", integer=True)
     ax.invert_yaxis()
     ax.grid(False)
-    ax.set(title="Answers of this server", xlabel="Pictures")
+    ax.set(title="Sent by this server", xlabel="Pictures")
     return fig
 
 

@@ -1,10 +1,10 @@
-// Changes the pictures in place. Without it the forms reload the page instead.
+// Change pictures in place. Without this script, the forms reload the page.
 "use strict";
 
 const DEBOUNCE_MS = 200;
 
-/** Return the page's address with the values of `form` and those of other figures. */
-function addressOf(form) {
+/** Return the page's URL with the values of `form` and of the other figures. */
+function createAddress(form) {
   const address = new URL(location);
   for (const { name } of form.elements) address.searchParams.delete(name);
   for (const [name, text] of new FormData(form)) {
@@ -16,8 +16,8 @@ function addressOf(form) {
   return address;
 }
 
-/** The card as the server makes it for `address`, its picture loaded and decoded. */
-async function cardAt(address, id, signal) {
+/** Fetch the card at `address`, and load and decode its picture. */
+async function fetchCard(address, id, signal) {
   const response = await fetch(address, { signal });
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
   const card = document.adoptNode(page.getElementById(id));
@@ -36,14 +36,14 @@ function setUp(form) {
 
   async function show() {
     clearTimeout(timer);
-    running.abort(); // an older answer comes too late
+    running.abort(); // an older response is obsolete
     running = new AbortController();
     const { signal } = running;
-    const address = addressOf(form);
+    const address = createAddress(form);
     const frame = card.querySelector(".picture");
     frame.setAttribute("aria-busy", "true");
     try {
-      const next = await cardAt(address, card.id, signal);
+      const next = await fetchCard(address, card.id, signal);
       message.textContent = next.querySelector(".message").textContent;
       if (message.textContent) return;
       frame.replaceChildren(...next.querySelector(".picture").childNodes);

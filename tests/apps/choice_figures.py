@@ -15,19 +15,19 @@ plots = FigureBlueprint("plots", __name__, formats=["png"])
 
 @plots.figure_route("/grey")
 def grey(level: int = 0) -> Figure:
-    """One color, so that a picture shows what it was made of."""
+    """One color, which shows the argument."""
     return Figure(figsize=(0.2, 0.2), facecolor=str(level / 255))
 
 
 @plots.figure_route("/pid", max_age=0)
 def pid() -> Response:
-    """Return the process that renders."""
+    """Return the number of the rendering process."""
     return Response(str(os.getpid()))
 
 
 @plots.figure_route("/stale", max_age=1, stale_while_revalidate=60)
 def stale(n: int = 0) -> Figure:
-    """A picture that is renewed in a thread, when a request brings it back."""
+    """A picture that a thread renews after a request for the stale one."""
     return grey(n)
 
 
@@ -60,7 +60,7 @@ tasks.conf.update(
 
 @tasks.task
 def draw(level: int) -> tuple[str, bool]:
-    """Draw in a Celery task, as for an e-mail."""
+    """Draw in a Celery task, such as for an e-mail."""
     with create_app().app_context():
         uri = figure_data_uri("plots.grey", level=level)
         return uri, bool(current_app.config["MPLSTREAM_WORKERS"])

@@ -17,18 +17,18 @@ from pydantic import Field
 from flask_mplstream import FigureBlueprint
 
 if "MPLSTREAM_TEST_MARKER" in os.environ:
-    # A shell makes its background processes ignore Ctrl-C.
+    # A shell's background processes ignore Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 plots = FigureBlueprint("plots", __name__, url_prefix="/plots")
 
-#: The drawn figures: the figure function's name and its arguments.
+#: For each drawn figure, the function's name and its arguments.
 drawn: list[tuple[object, ...]] = []
 
 
-def small(*drawn_of: object) -> Figure:
+def small(*call: object) -> Figure:
     """Draw 100 x 50 pixels and count the call."""
-    drawn.append(drawn_of)
+    drawn.append(call)
     figure = Figure(figsize=(1, 0.5), dpi=100)
     figure.add_subplot().plot([1, 2])
     return figure
@@ -82,7 +82,7 @@ def stuck() -> Figure:
 
 
 def create_app(**config: Any) -> Flask:
-    """Create the app with *config*, and forget the drawn figures."""
+    """Create the app with *config*, and clear the list of drawn figures."""
     drawn.clear()
     app = Flask(__name__)
     app.config.from_mapping(
@@ -99,7 +99,7 @@ def invoke(app: Flask, *arguments: object) -> Result:
 
 
 def shell(*arguments: object) -> list[str]:
-    """Return the words of a command that runs ``flask figures …`` in a new process."""
+    """Return a command that runs ``flask figures …`` in a new process."""
     flask = [
         sys.executable,
         "-m",

@@ -39,7 +39,7 @@ def create_app() -> Flask:
 
     @app.before_request
     def record_request() -> None:
-        record("asked", request.full_path)
+        record("request", request.full_path)
 
     @app.after_request
     def name_process(response: Response) -> Response:
@@ -65,17 +65,17 @@ def record(what: str, *more: object) -> None:
     os.close(file)
 
 
-def coloured(n: int) -> Figure:
-    """Draw one color, which is *n*, so that a picture shows its argument."""
+def draw_color(n: int) -> Figure:
+    """Draw the color *n*, so that a picture shows its argument."""
     return Figure(figsize=(0.2, 0.2), facecolor=f"#{n:06x}")
 
 
-def hold_everything() -> None:
+def hold_interpreter_lock() -> None:
     """Sleep in native code that keeps the interpreter's lock."""
     ctypes.PyDLL(None).sleep(100)
 
 
-def breed() -> int:
+def start_child() -> int:
     """Start a process that outlives any test, and return its number."""
     return subprocess.Popen(["sleep", "1000"]).pid
 
@@ -88,61 +88,61 @@ def pid() -> Response:
 @plots.figure_route("/quick", timeout=60)
 def quick(n: int = 0) -> Figure:
     record("quick", n)
-    return coloured(n)
+    return draw_color(n)
 
 
 @plots.figure_route("/first")
 def first(n: int = 0) -> Figure:
-    """A picture of a first page, with the default timeout."""
-    return coloured(n)
+    """A picture with the default timeout."""
+    return draw_color(n)
 
 
 @plots.figure_route("/slow", timeout=60)
 def slow(n: int = 0, seconds: float = 0.3) -> Figure:
     record("slow", n)
     time.sleep(seconds)
-    return coloured(n)
+    return draw_color(n)
 
 
 @plots.figure_route("/busy", timeout=60)
 def busy(n: int = 0, seconds: float = 0.05) -> Figure:
-    """It computes for so many seconds of processor time."""
+    """A picture that takes *seconds* of processor time."""
     until = time.process_time() + seconds
     while time.process_time() < until:
         pass
-    return coloured(n)
+    return draw_color(n)
 
 
 @plots.figure_route("/patient", timeout=4)
 def patient(n: int = 0) -> Figure:
-    """A quarter of its timeout."""
+    """A picture that takes a quarter of its timeout."""
     record("patient", n)
     time.sleep(1)
-    return coloured(n)
+    return draw_color(n)
 
 
 @plots.figure_route("/hang", timeout=ENDLESS_S)
 def hang(n: int = 0) -> Figure:
-    """Native code and a process of its own."""
-    record("hang", breed())
-    hold_everything()
-    return coloured(n)
+    """A child process, and native code that keeps the interpreter's lock."""
+    record("hang", start_child())
+    hold_interpreter_lock()
+    return draw_color(n)
 
 
 @plots.figure_route("/wait", timeout=60)
 def wait(native: bool = False, n: int = 0) -> Figure:
-    """As ``hang``, but nobody ends it for a minute."""
-    record("wait", breed())
+    """A render like ``hang`` with a timeout of a minute."""
+    record("wait", start_child())
     if native:
-        hold_everything()
+        hold_interpreter_lock()
     time.sleep(100)
-    return coloured(n)
+    return draw_color(n)
 
 
 @plots.figure_route("/die")
 def die() -> Figure:
     os.kill(os.getpid(), signal.SIGKILL)
-    return coloured(0)
+    return draw_color(0)
 
 
 @plots.figure_route("/bomb/points", timeout=ENDLESS_S)

@@ -16,7 +16,7 @@ shown = FigureBlueprint("shown", __name__, url_prefix="/shown", gallery=True)
 
 
 class Colour(Enum):
-    """Enough of them for a list to choose from."""
+    """Enough colors for a drop-down list."""
 
     RED = "red"
     GREEN = "green"
@@ -24,7 +24,7 @@ class Colour(Enum):
     GREY = "grey"
 
 
-def _even(n: int) -> int:
+def _require_even(n: int) -> int:
     if n % 2:
         raise ValueError("it is odd")
     return n
@@ -34,7 +34,7 @@ def _even(n: int) -> int:
 def every_kind(
     n: Annotated[int, Field(ge=10, le=500, description="How many points.")] = 200,
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.5,
-    even: Annotated[int, AfterValidator(_even)] = 0,
+    even: Annotated[int, AfterValidator(_require_even)] = 0,
     least: Annotated[int, Field(ge=0)] | None = None,
     title: Annotated[str, Field(max_length=400)] = "A title",
     colour: Colour = Colour.RED,
@@ -61,7 +61,7 @@ def every_kind(
 
 @shown.figure_route("/sales/<int:year>")
 def sales(year: int, region: Literal["north", "south"] = "north") -> Figure:
-    """What was sold in a year."""
+    """Units sold in a year."""
     fig = Figure(figsize=(4, 3))
     fig.subplots().set_title(f"{region} in {year}")
     return fig
@@ -69,13 +69,13 @@ def sales(year: int, region: Literal["north", "south"] = "north") -> Figure:
 
 @shown.figure_route("/broken")
 def broken(n: int) -> Figure:
-    """Nothing but an error."""
+    """A figure function that fails."""
     raise RuntimeError(f"nothing for {n}")
 
 
 @shown.figure_route("/file", formats=["pdf"])
 def file() -> Figure:
-    """A picture that no page shows."""
+    """A picture in a format that no page shows."""
     return Figure(figsize=(1, 1))
 
 

@@ -15,7 +15,7 @@ plots = FigureBlueprint("plots", __name__, formats=["png"], timeout=30)
 
 @plots.figure_route("/slow")
 def slow(n: int = 0, folder: str = "") -> Figure:
-    """A picture that takes until *folder*, if one is named, has a file ``go``."""
+    """A picture that waits for the file ``go`` in *folder*, if it is given."""
     if folder:
         Path(folder, "begun").touch()
         while not Path(folder, "go").exists():

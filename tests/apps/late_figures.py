@@ -1,8 +1,8 @@
-"""A module that a setting names and the web process has not imported."""
+"""A module in a setting that the web process has not imported."""
 
 from __future__ import annotations
 
 
 def takes_arguments(level: int) -> int:
-    """Return *level*; this is not a factory of an app."""
+    """Return *level*; this is no application factory."""
     return level

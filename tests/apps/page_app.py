@@ -24,42 +24,42 @@ POLICY = (
 )
 
 
-def color_in(path: str) -> str:
-    """Return the data of the figures: a color in a file."""
+def read_color(path: str) -> str:
+    """Return the color in a file, which is the figures' data."""
     return Path(path).read_text().strip()
 
 
-@plots.figure_route("/live", version=color_in, signed=True)
+@plots.figure_route("/live", version=read_color, signed=True)
 def live(path: str) -> Figure:
-    """What is in the file now."""
-    return Figure(figsize=(2, 1), facecolor=color_in(path))
+    """The color in the file."""
+    return Figure(figsize=(2, 1), facecolor=read_color(path))
 
 
 @plots.figure_route("/plain", max_age=0, stale_if_error=0)
 def plain(path: str) -> Figure:
-    """The same, without a version."""
-    return Figure(figsize=(2, 1), facecolor=color_in(path))
+    """The color in the file, without a version."""
+    return Figure(figsize=(2, 1), facecolor=read_color(path))
 
 
 @plots.figure_route("/night", formats=["png", "webp"], dark_style=True)
 def night() -> Figure:
-    """A figure of two themes."""
+    """A figure with two themes."""
     return Figure(figsize=(2, 1))
 
 
 @plots.figure_route("/busy", formats=["png", "webp"], error_backoff=0)
 def busy(path: str, n: int = 0) -> Figure:
-    """Blue, once no error is left in the folder: each call takes one away."""
+    """Blue, after each error in the folder was raised once."""
     for error in sorted(Path(path).glob(f"{n}-*")):
         error.unlink()
-        raise OverloadedError("Come again.") if "503" in error.name else ValueError
+        raise OverloadedError("Try again later.") if "503" in error.name else ValueError
     return Figure(figsize=(2, 1), facecolor="blue")
 
 
-@plots.figure_route("/sized", version=color_in, dark_style=True)
+@plots.figure_route("/sized", version=read_color, dark_style=True)
 def sized(path: str) -> Figure:
-    """A figure whose title and size are in the file: ``Rain 3 2``."""
-    title, width, height = color_in(path).split()
+    """A figure with title and size from the file, such as ``Rain 3 2``."""
+    title, width, height = read_color(path).split()
     drawn = Figure(figsize=(int(width), int(height)))
     drawn.suptitle(f"{title}: 100% “wet” °")
     return drawn
@@ -69,7 +69,7 @@ def sized(path: str) -> Figure:
 def secret(path: str, color: str) -> Figure:
     """A figure of one person."""
     drawn = Figure(figsize=(2, 1), facecolor=color)
-    drawn.suptitle(color_in(path))
+    drawn.suptitle(read_color(path))
     return drawn
 
 

@@ -225,6 +225,6 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "example-scatter": figures.scatter,
     "example-prices": figures.prices,
     "example-no-prices": lambda: figures.prices(tickers=frozenset()),
-    "example-relief": lambda: figures.relief(data.terrain()),
+    "example-relief": lambda: figures.relief(data.read_terrain()),
     "example-identity": figures.identity,
 }

@@ -26,7 +26,7 @@ plots = FigureBlueprint("plots", __name__, url_prefix="/plots", formats=["png", 
 def create_app(**config: Any) -> Flask:
     """Create the app for ``MPLSTREAM_APP``."""
     app = Flask(__name__)
-    # Processes start slowly on a machine with other work.
+    # Processes start slowly on a busy machine.
     app.config.from_mapping(MPLSTREAM_TIMEOUT=60)
     app.config.from_mapping(SECRET_KEY="not secret", GREETING="hello")
     app.config.from_mapping(config)
@@ -40,13 +40,13 @@ def create_worker_app(**config: Any) -> Flask:
 
 
 def slow_app() -> Flask:
-    """Create an app more slowly than a picture may take."""
+    """Create the app after a pause that exceeds a picture's timeout."""
     time.sleep(3)
     return create_worker_app()
 
 
 def failing_app() -> Flask:
-    """Fail as an app with a missing part does."""
+    """Fail like an app without its database."""
     raise OSError("no database")
 
 
@@ -62,15 +62,15 @@ def create_served_app() -> Flask:
     return create_app(MPLSTREAM_EXECUTOR=one_process)
 
 
-def note(renders: str) -> None:
-    """Append this process's number to the file *renders*, as a whole line."""
+def record_render(renders: str) -> None:
+    """Append this process's number to the file *renders*, in one write."""
     if renders:
         file = os.open(renders, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
         os.write(file, b"%d\n" % os.getpid())
         os.close(file)
 
 
-def wait_for(file: str) -> None:
+def wait_for_file(file: str) -> None:
     """Wait until *file* exists; return at once if it is empty."""
     while file and not os.path.exists(file):
         time.sleep(0.01)
@@ -83,7 +83,7 @@ def grey(level: int) -> Figure:
 
 @plots.figure_route("/grey")
 def one_colour(level: int = 0, renders: str = "") -> Figure:
-    note(renders)
+    record_render(renders)
     return grey(level)
 
 
@@ -91,24 +91,24 @@ def one_colour(level: int = 0, renders: str = "") -> Figure:
 def slow(
     seconds: float = 0.3, level: int = 0, renders: str = "", until: str = ""
 ) -> Figure:
-    """A picture that takes *seconds*, or as long as there is no file *until*."""
-    note(renders)
-    wait_for(until)
+    """A picture that takes *seconds*, or until the file *until* exists."""
+    record_render(renders)
+    wait_for_file(until)
     time.sleep(0 if until else seconds)
     return grey(level)
 
 
 @plots.figure_route("/brief", timeout=1)
 def brief(level: int = 0, renders: str = "", until: str = "") -> Figure:
-    note(renders)
-    wait_for(until)
+    record_render(renders)
+    wait_for_file(until)
     return grey(level)
 
 
 @plots.figure_route("/meets")
 def meets(renders: str, level: int = 0) -> Figure:
-    """A picture that is drawn while another one is."""
-    note(renders)
+    """A picture that waits until another render has started."""
+    record_render(renders)
     while Path(renders).read_text().count("\n") < 2:
         time.sleep(0.01)
     return grey(level)
@@ -116,7 +116,7 @@ def meets(renders: str, level: int = 0) -> Figure:
 
 @plots.figure_route("/walk")
 def walk(n: int = 50) -> Figure:
-    """Lines and text, whose pixels a difference in anything would change."""
+    """Lines and text, whose pixels differ if any setting does."""
     figure = Figure(figsize=(3, 2))
     ax = figure.subplots()
     ax.plot([(step * 7919) % 101 for step in range(n)])
@@ -141,7 +141,7 @@ def load_level(level: int) -> tuple[int, int]:
 
 @plots.figure_route("/loaded", load=load_level)
 def of_data(data: tuple[int, int], level: int = 0) -> Figure:
-    """The data was fetched by the process that draws it."""
+    """A picture whose data its process has loaded."""
     assert data == (level, os.getpid())
     return grey(level)
 
@@ -158,7 +158,7 @@ def pid() -> Response:
 
 @plots.figure_route("/hang", timeout=1)
 def hang(pids: str) -> Figure:
-    """Native code that keeps the interpreter's lock, and a process of its own."""
+    """A child process, and native code that keeps the interpreter's lock."""
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"])
     Path(pids).write_text(f"{os.getpid()} {child.pid}")
     ctypes.PyDLL(None).sleep(100)
@@ -167,7 +167,7 @@ def hang(pids: str) -> Figure:
 
 @plots.figure_route("/hang-apart", timeout=1)
 def hang_apart(pids: str) -> Figure:
-    """Start a process in a separate session, and hang."""
+    """A figure function that starts a process in a separate session and hangs."""
     child = subprocess.Popen(["sleep", "20"], start_new_session=True)
     Path(pids).write_text(str(child.pid))
     time.sleep(100)
@@ -179,7 +179,7 @@ plots.figure_route("/hang-long", timeout=4, endpoint="hang_long")(hang)
 
 @plots.figure_route("/late", timeout=4)
 def late() -> Figure:
-    """Longer than what a worker that starts for three seconds leaves of the time."""
+    """A picture that exceeds its timeout if its worker starts for three seconds."""
     time.sleep(1.2)
     return grey(1)
 
@@ -191,7 +191,7 @@ def hasty() -> Figure:
 
 def kill_this_process(renders: str) -> None:
     """Record this process in *renders* and kill it."""
-    note(renders)
+    record_render(renders)
     os.kill(os.getpid(), 9)
 
 
@@ -205,15 +205,15 @@ def dies(renders: str) -> Figure:
 def dies_once(renders: str) -> Figure:
     if not os.path.exists(renders):
         kill_this_process(renders)
-    note(renders)
+    record_render(renders)
     return grey(5)
 
 
 @plots.figure_route("/dies-late", timeout=3)
 def dies_late(renders: str) -> Figure:
-    """Uses up most of its time and dies; its second render takes long as well."""
+    """A picture that dies near its timeout; its second render also takes long."""
     is_first = not os.path.exists(renders)
-    note(renders)
+    record_render(renders)
     time.sleep(2.7 if is_first else 4)
     if is_first:
         os.kill(os.getpid(), 9)
@@ -247,7 +247,7 @@ class ChartError(Exception):
 
 
 class OddError(Exception):
-    """An error that cannot be pickled, as its arguments are not those of its class."""
+    """An error that cannot be unpickled, as its class takes other arguments."""
 
     def __init__(self, one: int, two: int) -> None:
         super().__init__(f"{one} and {two}")
@@ -255,7 +255,7 @@ class OddError(Exception):
 
 @plots.figure_route("/fails")
 def fails(kind: str = "own", renders: str = "") -> Figure | Response | None:
-    note(renders)
+    record_render(renders)
     match kind:
         case "own":
             raise ChartError("no such chart")
@@ -266,7 +266,7 @@ def fails(kind: str = "own", renders: str = "") -> Figure | Response | None:
         case "timeout":
             raise TimeoutError("the database")
         case "broken":
-            raise BrokenExecutor("one of its own")
+            raise BrokenExecutor("no such chart server")
         case "abort":
             abort(404)
         case "aborted-response":
@@ -285,31 +285,31 @@ def titled(title: str = "", fixed: bool = False) -> Figure:
 
 @plots.figure_route("/nested", timeout=20)
 def nested(seconds: float = 0, level: int = 9) -> Response:
-    """A picture with another one in it."""
+    """A picture that contains another one."""
     time.sleep(seconds)
     return Response(figure_data_uri("plots.one_colour", level=level)[:15])
 
 
-def embedded(seconds: float, level: int) -> str:
+def load_embedded(seconds: float, level: int) -> str:
     """Wait, and return the start of another picture's data URI."""
     time.sleep(seconds)
     return figure_data_uri("plots.one_colour", level=level)[:15]
 
 
-@plots.figure_route("/nested-load", load=embedded, timeout=20)
+@plots.figure_route("/nested-load", load=load_embedded, timeout=20)
 def of_an_embedded_one(uri: str, seconds: float = 0, level: int = 9) -> Response:
-    """The other one is a part of its data."""
+    """A picture with another one in its data."""
     return Response(uri)
 
 
 @dataclass(frozen=True)
 class Person:
-    """A value that can be sent to another process, as its class can be imported."""
+    """A value that can be pickled, as its class can be imported."""
 
     level: int
 
 
-def _local_person() -> object:
+def _create_local_person() -> object:
     @dataclass(frozen=True)
     class LocalPerson:
         level: int = 1
@@ -322,19 +322,19 @@ def injected(person: Any) -> Figure:
     return grey(person.level)
 
 
-@plots.figure_route("/unpicklable", inject={"person": _local_person})
+@plots.figure_route("/unpicklable", inject={"person": _create_local_person})
 def of_a_local_class(person: Any) -> Figure:
     return grey(person.level)
 
 
-def _local_kind() -> type[Enum]:
+def _create_local_kind() -> type[Enum]:
     class Kind(Enum):
         ONE = "one"
 
     return Kind
 
 
-Kind: Any = _local_kind()
+Kind: Any = _create_local_kind()
 
 
 @plots.figure_route("/kind")
@@ -342,7 +342,7 @@ def of_a_kind(kind: Kind = Kind.ONE) -> Figure:
     return grey(0)
 
 
-def wrapping(function: Any) -> Any:
+def hide_name(function: Any) -> Any:
     """Return a lambda that calls *function* and hides its name."""
     return lambda: function()
 
@@ -350,7 +350,7 @@ def wrapping(function: Any) -> Any:
 other = FigureBlueprint("other", __name__)
 
 
-@wrapping
+@hide_name
 @other.figure_route("/hidden")
 def hidden() -> Figure:
     return grey(0)

@@ -1,1 +1,1 @@
-"""Code that several tests share. It has no tests, and no test imports another test."""
+"""Code that tests share, as no test imports another test."""

@@ -1,7 +1,7 @@
 """Pages in a real Chromium: opening, scrolling, measuring.
 
-Nothing here asserts; the functions report, and the tests judge. Mark a test that uses
-them with ``keeps_threads``, as Playwright's driver has threads.
+The functions measure and make no assertions. Mark a test that uses them with
+``keeps_threads``, as Playwright's driver has threads.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from playwright.sync_api import (
 
 from tests.support.servers import need
 
-# As long as all other waits; the machine may be busy.
+# Playwright's default of 5 s is too short for a busy machine.
 expect.set_options(timeout=30_000)
 
 #: Prevent background requests to other servers.
@@ -41,14 +41,14 @@ def launch(chromium: BrowserType, *arguments: str) -> Browser:
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Run Chromium, with the driver that all others need as well."""
+    """Run Chromium and Playwright's driver, which further browsers share."""
     with sync_playwright() as playwright:
         browser = launch(playwright.chromium)
         yield browser
         browser.close()
 
 
-#: Collects layout shifts in the page, as the browser does not keep all of them.
+#: Collect layout shifts in the page, as the browser does not keep all of them.
 COLLECT_SHIFTS = """
 window.layoutShifts = [];
 window.layoutShiftObserver = new PerformanceObserver(
@@ -121,7 +121,7 @@ def look_through(page: Page) -> None:
 SHIFTS = """async () => {
     const frame = () => new Promise(requestAnimationFrame);
     await frame(); await frame();
-    // Those that the observer has not been told of yet.
+    // Add the shifts that the observer has not received yet.
     layoutShifts.push(...layoutShiftObserver.takeRecords());
     return layoutShifts.filter(shift => !shift.hadRecentInput)
         .map(shift => [shift.startTime / 1000, shift.value]);
@@ -158,14 +158,14 @@ def worst_window(shifts: Iterable[Shift]) -> float:
 
 
 def overflow(page: Page) -> int:
-    """Return by how many CSS pixels the page is wider than its window, at least 0."""
+    """Return the page's width beyond its window, in CSS pixels."""
     width_px: int = page.evaluate(
         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )
     return width_px
 
 
-# srcset's density divides an image's own naturalWidth.
+# The density in srcset divides naturalWidth, so measure a copy without it.
 DRAWN = """() => Promise.all([...document.images].map(async image => {
     const copy = new Image();
     copy.src = image.currentSrc;
@@ -194,7 +194,7 @@ class DrawnImage:
     @property
     def is_blurry(self) -> bool:
         """Whether the file has fewer pixels than the screen."""
-        # The edges of a box may be within a pixel.
+        # A box may start or end inside a pixel.
         return not self.is_vector and self.width_px < self.needed_px - 1
 
 

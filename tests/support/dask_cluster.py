@@ -24,15 +24,15 @@ class Cluster:
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
-        #: A folder with modules for the workers, besides this project's.
+        #: A folder with more modules for the workers.
         self.folder = folder
         self.scheduler: Server
         self._started: list[Server] = []
 
     def start_scheduler(self) -> None:
-        """Start the scheduler; its workers may come and go."""
-        # A task fails once two workers have died of it. The cluster ends by itself if
-        # this process is killed.
+        """Start the scheduler; workers may join and leave."""
+        # A task fails after two workers have died of it. The idle timeout ends the
+        # cluster if this process is killed.
         self.scheduler = self._start(
             *("dask_scheduler", "--host", "127.0.0.1", "--port", str(self.port)),
             *("--idle-timeout", "300s"),
@@ -67,10 +67,10 @@ class Cluster:
         """End all processes and their children."""
         for server in self._started:
             server.kill()
-        wait_until(lambda: not any(map(is_a_group, self._started)))
+        wait_until(lambda: not any(map(has_processes, self._started)))
 
 
-def is_a_group(server: Server) -> bool:
+def has_processes(server: Server) -> bool:
     """Return whether a process of *server*'s group is alive."""
     try:
         os.killpg(server.pid, 0)

@@ -9,7 +9,7 @@ from flask.sessions import SecureCookieSessionInterface, SessionMixin
 
 
 class Counter:
-    """Counts the renders of a figure function: the main thing to assert on."""
+    """A counter of a figure function's renders, for the main assertion."""
 
     def __init__(self) -> None:
         self.calls: list[Any] = []
@@ -24,7 +24,7 @@ class Counter:
 
 
 class Clock:
-    """A clock that only tests move, in seconds."""
+    """A clock in seconds that only tests advance."""
 
     now = 1_000_000.0
 
@@ -39,6 +39,6 @@ class SilentSessions(SecureCookieSessionInterface):
     def save_session(
         self, app: Flask, session: SessionMixin, response: Response
     ) -> None:
-        """Save a modified session only, so that no header is added otherwise."""
+        """Save a modified session only; other responses get no header."""
         if session.modified:
             super().save_session(app, session, response)

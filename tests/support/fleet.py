@@ -1,7 +1,7 @@
 """A gunicorn with its processes, found in /proc, and the records of its figures.
 
-A server gets a mark in its environment. All its descendants inherit the mark, whatever
-their parent is by then. Linux only.
+A mark in the server's environment identifies its descendants, as they inherit it even
+if their parent has ended. Linux only.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.support import processes
 from tests.support.pictures import pixels
 from tests.support.servers import Server, free_port
 
-#: The time limit of any render here, in seconds, without the start of a worker.
+#: The longest timeout of a render, in seconds, without the start of a worker.
 LONGEST_S = 5.0
 #: Seconds until the processes of a killed server are gone.
 GONE_S = 2.0
@@ -32,7 +32,7 @@ GONE_S = 2.0
 WHOLE_S = 1.0
 #: Seconds for everything without a separate limit.
 PATIENCE_S = 10.0
-#: The factor for all limits on a machine with other work.
+#: The factor of all limits on a busy machine.
 OVERLOAD = 5
 #: Workers of a pool, unless a test sets another number.
 POOL = 2
@@ -58,7 +58,7 @@ class Answer(NamedTuple):
 
     @property
     def colour(self) -> int:
-        """The argument that the picture was made from, encoded in its color."""
+        """The argument of the picture, encoded in its color."""
         assert self.status == 200, self.body
         red, green, blue = map(int, pixels(self.body)[0, 0, :3])
         return red << 16 | green << 8 | blue
@@ -89,7 +89,7 @@ def has_environment(folder: Path, text: bytes) -> bool:
 
 
 def in_time(seconds: float) -> float:
-    """Return the limit here for *seconds* on an idle machine."""
+    """Return the limit on this machine for *seconds* on an idle one."""
     load = os.getloadavg()[0] / (os.cpu_count() or 1)
     return seconds * max(OVERLOAD, load)
 
@@ -112,7 +112,7 @@ class Fleet:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables that the server must have."""
+        """The environment variables of the server."""
         name, _, value = self._mark.partition("=")
         return {name: value, "FLEET_RECORD": str(self._file)}
 
@@ -123,7 +123,7 @@ class Fleet:
         pids = {int(path.name) for path in folders if has_environment(path, mark)}
 
         def is_ours(found: Process) -> bool:
-            # An ended process has no environment any more, only a parent.
+            # An ended process has a parent but no environment.
             return found.pid in pids or (found.state == "Z" and found.parent in pids)
 
         return [found for found in map(process, folders) if found and is_ours(found)]
@@ -191,7 +191,7 @@ class Fleet:
             return list(pool.map(self.ask, paths))
 
     def kill_all(self) -> None:
-        """End the processes that the server left, after a test has failed."""
+        """Kill the remaining processes, after a test has failed."""
         for process in self.left():
             with suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)
@@ -201,7 +201,7 @@ class Fleet:
 def gunicorn(
     folder: Path, *options: str, factory: str = "create_app()", **settings: int
 ) -> Iterator[Fleet]:
-    """Run gunicorn with workers; after it has stopped, no process may be left."""
+    """Run gunicorn; fail if a process is left after it has stopped."""
     fleet = Fleet(folder)
     environment = {f"FLASK_{k}": json.dumps(value) for k, value in settings.items()}
     command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{fleet.port}"]
@@ -219,14 +219,14 @@ def gunicorn(
         fleet.kill_all()
 
 
-#: Options of a web process that renders several pictures at a time, and the factory of
-#: an app that has rendered before the fork.
+#: Options for several renders at a time in a web process, and the factory of an app
+#: that renders before the fork.
 THREADS = ("--worker-class", "gthread", "--threads", "4")
 RENDERED = "create_rendered_app()"
 
 
 def answers_of_all(fleet: Fleet, webs: int = 2) -> list[Answer]:
-    """Request pictures until every web process has rendered one; check them all."""
+    """Request pictures until every web process has rendered one; check each."""
     answers: list[Answer] = []
     for first in range(100, 1000, 4):
         paths = [f"/slow?seconds=0.1&n={n}" for n in range(first, first + 4)]
@@ -239,9 +239,9 @@ def answers_of_all(fleet: Fleet, webs: int = 2) -> list[Answer]:
 
 @contextmanager
 def hanging(fleet: Fleet, paths: Sequence[str]) -> Iterator[set[int]]:
-    """Render *paths*, which do not end, while the block runs.
+    """Render *paths*, which hang, during the block.
 
-    :return: the processes that their figures have started.
+    :return: the processes that the figures have started.
     """
 
     def ask(path: str) -> None:
@@ -258,7 +258,7 @@ def hanging(fleet: Fleet, paths: Sequence[str]) -> Iterator[set[int]]:
 
 @dataclass(frozen=True)
 class Numbers:
-    """Arguments that no test has used yet."""
+    """A source of unused arguments."""
 
     _next: Iterator[int]
 
@@ -268,7 +268,7 @@ class Numbers:
 
 
 def assert_whole(fleet: Fleet, numbers: Numbers) -> None:
-    """Check that the pool renders one picture for each worker at once, no more."""
+    """Check that each worker of the pool renders a picture, at the same time."""
     paths = [f"/slow?seconds=0.5&n={n}" for n in numbers.take(POOL)]
     answers = fleet.ask_all(paths)
     assert {answer.status for answer in answers} == {200}

@@ -1,7 +1,7 @@
 """Hostile requests from a seed, sent by bare WSGI, and checks of the responses.
 
-Queries are made from the figures' signatures, so many are accepted and most others
-nearly. Mere noise would never pass the first check.
+Queries are derived from the figures' signatures, so many are valid and most others
+almost. Random noise would never pass the first check.
 """
 
 from __future__ import annotations
@@ -120,12 +120,12 @@ BODY = bytes(range(100))
 
 @dataclass(frozen=True)
 class Asked:
-    """A request; its ``repr`` is enough to send it again."""
+    """A request, which its ``repr`` can repeat."""
 
     path: str
     query: str = ""
     method: str = "GET"
-    #: By name in a WSGI environment.
+    #: Values by their names in a WSGI environment.
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -140,7 +140,7 @@ class Answer:
     def header(self, name: str) -> str | None:
         """Return the value of a header that occurs at most once."""
         found = [value for key, value in self.headers if key.lower() == name]
-        assert len(found) < 2, f"{name} stands there twice: {found}"
+        assert len(found) < 2, f"{name} occurs twice: {found}"
         return found[0] if found else None
 
 
@@ -148,7 +148,7 @@ Wsgi = Callable[..., Any]
 
 
 def send(app: Wsgi, asked: Asked) -> Answer:
-    """Return the response of *app*, without the cost of a client."""
+    """Call *app* by WSGI, which is faster than a test client."""
     started: list[tuple[str, list[tuple[str, str]]]] = []
 
     def start_response(
@@ -202,7 +202,7 @@ def targets(app: Flask) -> list[Target]:
     for endpoint, route in AppState.of(app).routes.items():
         rules = [rule.rule for rule in app.url_map.iter_rules(endpoint)]
         (plain,) = (rule for rule in rules if "<" not in rule)
-        assert len(rules) == 2, f"{rules} are not a rule and its extensions"
+        assert len(rules) == 2, f"{rules} must be a rule and its extensions"
         names = [format.name for format in (*route.options.formats, ALT_FORMAT)]
         extensions = [f"{plain}.{name}" for name in names]
         found.append(Target(endpoint, (plain, *extensions), route.parameters))
@@ -210,7 +210,7 @@ def targets(app: Flask) -> list[Target]:
 
 
 def hostile_text(random: Random) -> str:
-    """Return a text that a figure might have to draw, surrogates included."""
+    """Return a text for a figure, which may have surrogates."""
     match random.randrange(4):
         case 0:
             return random.choice(TEXTS)[:256]
@@ -261,13 +261,13 @@ class Fuzz:
         return self._random.choice(("HEAD", "HEAD", "OPTIONS", "POST", "PUT", "TRACE"))
 
     def query(self, target: Target) -> str:
-        """Return a query string as a server passes it on: bytes as latin-1."""
+        """Return a query string in a server's form: bytes decoded as latin-1."""
         if self._is(0.03):
             return self._noise(self._random.choice((1, 9, 300, 9000)))
         query = "&".join(self._pairs(target))
         if self._is(0.25):
             for _ in range(self._random.randint(1, 3)):
-                query = self._mutated(query)[:LONGEST]
+                query = self._mutate(query)[:LONGEST]
         return query[:LONGEST]
 
     def _pairs(self, target: Target) -> list[str]:
@@ -284,13 +284,13 @@ class Fuzz:
         if self._is(0.2):
             name, text = self._random.choice(NAMES), self._random.choice(TEXTS)
             pairs.insert(self._random.randint(0, len(pairs)), (name, text))
-        spelled = [
-            f"{self._spelled(name)}={self._spelled(text)}" for name, text in pairs
+        pairs_in_url = [
+            f"{self._spell(name)}={self._spell(text)}" for name, text in pairs
         ]
-        if spelled and self._is(0.02):
-            again = self._random.choice(spelled)
-            spelled += [again] * self._random.choice((1, 150, 2500))
-        return spelled
+        if pairs_in_url and self._is(0.02):
+            again = self._random.choice(pairs_in_url)
+            pairs_in_url += [again] * self._random.choice((1, 150, 2500))
+        return pairs_in_url
 
     def _texts(self, parameter: Parameter) -> list[str]:
         definitions = parameter.schema.get("$defs", {})
@@ -303,7 +303,7 @@ class Fuzz:
         ] or [text, ""]
 
     def _text(self, schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
-        """Return a text for a value of *schema*, seldom the shortest one."""
+        """Return a text for a value of *schema*, in one of several spellings."""
         random = self._random
         if "$ref" in schema:
             schema = definitions[schema["$ref"].rpartition("/")[2]]
@@ -330,8 +330,8 @@ class Fuzz:
                 return random.choice(TEXTS)
         return ""
 
-    def _spelled(self, text: str) -> str:
-        """Return a spelling of *text* in a URL; not all of them are correct."""
+    def _spell(self, text: str) -> str:
+        """Return a spelling of *text* in a URL, which may be incorrect."""
         data = text.encode("utf-8", "surrogatepass")
         match self._random.randrange(12):
             case 0:
@@ -346,7 +346,7 @@ class Fuzz:
                 return quote_plus(data)
         return quote(data)
 
-    def _mutated(self, query: str) -> str:
+    def _mutate(self, query: str) -> str:
         random = self._random
         start, stop = sorted(random.choices(range(len(query) + 1), k=2))
         match random.randrange(7):
@@ -357,7 +357,7 @@ class Fuzz:
             case 2:
                 return query.replace("&", ";")
             case 3:
-                return query[:start] + _swapped(query[start:stop]) + query[stop:]
+                return query[:start] + _swap_case(query[start:stop]) + query[stop:]
             case 4:
                 return query[:start] + query[start:stop] * 300 + query[stop:]
         piece = random.choice(PIECES).decode("latin-1")
@@ -383,7 +383,7 @@ class Fuzz:
         return value.encode("utf-8", "surrogatepass").decode("latin-1")
 
 
-def _swapped(text: str) -> str:
+def _swap_case(text: str) -> str:
     # Swap the case in ASCII only: the result must be bytes, too.
     return text.encode("latin-1").swapcase().decode("latin-1")
 
@@ -410,12 +410,12 @@ _HEADER_LINES = re.compile(
 )
 #: Statuses of a figure's URL for GET or HEAD.
 PICTURES, PROBLEMS = {200, 206, 304}, {400, 403, 406, 412, 416}
-#: Flask's statuses in front of any view: for another method, for another URL.
+#: Flask's statuses without a view, for another method and for another URL.
 OTHER_METHODS, OTHER_URLS = {200, 405}, {200, 308, 404, 405}
 
 
 def complaint(asked: Asked, answer: Answer, *, is_figure: bool) -> str:
-    """Return the promise that *answer* breaks, or an empty string."""
+    """Return the fault of *answer*, or an empty string."""
     lines = "".join(f"{name}: {value}\n" for name, value in answer.headers)
     if not _HEADER_LINES.fullmatch(lines):
         return f"ill-formed headers {lines!r}"
@@ -424,43 +424,47 @@ def complaint(asked: Asked, answer: Answer, *, is_figure: bool) -> str:
     length = answer.header("content-length")
     if asked.method == "HEAD" or answer.status == 304:
         if answer.body:
-            return "a body that is not to be sent"
+            return "an unexpected body"
     elif length is not None and int(length) != len(answer.body):
         return f"a Content-Length of {length} for {len(answer.body)} bytes"
     if not is_figure or asked.method not in ("GET", "HEAD"):
         allowed = OTHER_METHODS if is_figure else OTHER_URLS
-        return "" if answer.status in allowed else "not a status of Flask's own"
+        return "" if answer.status in allowed else "a status that Flask never sends"
     if answer.status in PICTURES:
-        return _complaint_of_picture(answer)
+        return _check_picture(answer)
     if answer.status in PROBLEMS:
-        return _complaint_of_problem(asked, answer)
-    return "not a status of a figure's"
+        return _check_problem(asked, answer)
+    return "a status that a figure never has"
 
 
-def _complaint_of_picture(answer: Answer) -> str:
+def _check_picture(answer: Answer) -> str:
     if not answer.header("etag"):
         return "a picture without ETag"
     if answer.status != 304 and answer.header("x-content-type-options") != "nosniff":
-        return "a picture whose type may be guessed"
+        return "a picture without nosniff"
     return ""
 
 
-def _complaint_of_problem(asked: Asked, answer: Answer) -> str:
+def _check_problem(asked: Asked, answer: Answer) -> str:
     if answer.header("cache-control") != "no-store":
-        return "a problem that may be kept"
+        return "a problem without no-store"
     if answer.header("x-content-type-options") != "nosniff":
-        return "a problem whose type may be guessed"
+        return "a problem without nosniff"
     kind = answer.header("content-type")
     if asked.headers.get("HTTP_SEC_FETCH_DEST") == "image":
         is_picture = answer.body.startswith(b"\x89PNG") or asked.method == "HEAD"
-        return "" if kind == "image/png" and is_picture else "no picture of a problem"
+        return (
+            ""
+            if kind == "image/png" and is_picture
+            else "a problem without its picture"
+        )
     if kind != PROBLEM_TYPE:
         return f"a problem of type {kind}"
     if asked.method == "HEAD":
         return ""
     problem = json.loads(answer.body, parse_constant=_refuse)
     if problem["status"] != answer.status or not problem["detail"]:
-        return "a problem of another status, or without detail"
+        return "a problem with another status or without detail"
     return ""
 
 

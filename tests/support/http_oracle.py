@@ -1,8 +1,8 @@
 """A second implementation of conditional requests, from RFC 9110 alone.
 
 It shares no code with :mod:`flask_mplstream.http` and has a different structure: small
-parsers, and one ordered table of (condition, outcome) rows. The first row that holds
-decides. It is slow and plain on purpose.
+parsers, and one ordered table of (condition, outcome) rows. The first true condition
+determines the outcome. Simplicity matters more than speed.
 
 If the RFC leaves a choice, this module makes these: several ranges, invalid ranges,
 unknown units and numbers of more than 18 digits are ignored (section 14.2: a server MAY
@@ -276,7 +276,7 @@ class Case:
 
 Row = tuple[str, Callable[[Case], bool], Callable[[Case], Verdict]]
 
-#: The first row that holds decides.
+#: The first true condition determines the verdict.
 TABLE: tuple[Row, ...] = (
     ("13.1.1", lambda c: c.if_match_fails(), lambda _: Verdict(412)),
     ("13.1.4", lambda c: c.if_unmodified_since_fails(), lambda _: Verdict(412)),
@@ -294,6 +294,6 @@ TABLE: tuple[Row, ...] = (
 def judge(
     asked: Conditions, *, etag: str, last_modified: datetime, length: int
 ) -> Verdict:
-    """Return the verdict of RFC 9110 on a request that otherwise gets a 200."""
+    """Return RFC 9110's verdict on a request that is a 200 without conditions."""
     case = Case(asked, etag, last_modified, length)
     return next(outcome(case) for _, holds, outcome in TABLE if holds(case))

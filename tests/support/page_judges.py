@@ -19,7 +19,7 @@ from tests.support.paths import OUTPUT
 from tests.support.servers import free_port, lacking, need
 
 #: The judges, with exact versions.
-WANTED = Path(__file__).parent / "package.json"
+PACKAGES = Path(__file__).parent / "package.json"
 INSTALL_TIMEOUT_S = 300
 #: A round takes about ten seconds on two idle cores.
 LIGHTHOUSE_TIMEOUT_S = 300
@@ -37,11 +37,11 @@ def node_modules() -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     installed = folder / "installed.json"
     with FileLock(folder / "lock"):
-        if not installed.exists() or installed.read_text() != WANTED.read_text():
-            (folder / "package.json").write_text(WANTED.read_text())
+        if not installed.exists() or installed.read_text() != PACKAGES.read_text():
+            (folder / "package.json").write_text(PACKAGES.read_text())
             _install(npm, folder)
-            # Last, so that an interrupted install is repeated.
-            installed.write_text(WANTED.read_text())
+            # Written last, so that an interrupted install is repeated.
+            installed.write_text(PACKAGES.read_text())
     return folder / "node_modules"
 
 
@@ -56,7 +56,7 @@ def _install(npm: str, folder: Path) -> None:
         timeout=INSTALL_TIMEOUT_S,
     )
     if done.returncode:
-        lacking(f"npm could not install what {WANTED} names: {done.stderr}")
+        lacking(f"npm could not install the packages in {PACKAGES}: {done.stderr}")
 
 
 #: WCAG 2.2 at level AA, and axe-core's further recommendations.
@@ -67,7 +67,7 @@ RULES = [
 
 @dataclass(frozen=True)
 class Violation:
-    """A broken rule of axe-core's."""
+    """A violation of one of axe-core's rules."""
 
     rule: str
     #: ``minor``, ``moderate``, ``serious`` or ``critical``.
@@ -82,16 +82,16 @@ def violations(page: Page) -> list[Violation]:
     """Return axe-core's violations in the page's current state."""
     page.evaluate((node_modules() / "axe-core" / "axe.min.js").read_text())
     found = page.evaluate("tags => axe.run({runOnly: tags})", RULES)
-    return [_violation(broken) for broken in found["violations"]]
+    return [_read_violation(broken) for broken in found["violations"]]
 
 
-def _violation(broken: dict[str, Any]) -> Violation:
+def _read_violation(broken: dict[str, Any]) -> Violation:
     elements = tuple(node["html"] for node in broken["nodes"])
     return Violation(broken["id"], broken["impact"], broken["help"], elements)
 
 
 CATEGORIES = ("performance", "accessibility", "best-practices")
-#: A busy machine makes a page look slower than it is, never faster.
+#: Other load makes a page slower, never faster, so the best round counts.
 ROUNDS = 5
 
 
@@ -110,19 +110,19 @@ def lighthouse_scores(
 ) -> dict[str, Score]:
     """Return Lighthouse's scores of the page at *url*, by category.
 
-    Its network and its processor are simulated. Performance is the best of five rounds,
+    The network and the processor are simulated. Performance is the best of five rounds,
     or of fewer if one is perfect; the other categories are the same in each round.
 
-    :param browser: has the driver; Lighthouse gets a separate Chromium.
+    :param browser: its driver starts a separate Chromium for Lighthouse.
     """
     port = free_port()
-    # Lighthouse may be killed, so it must not own the browser.
+    # Lighthouse may be killed, so it does not start the browser.
     fresh = launch(browser.browser_type, f"--remote-debugging-port={port}")
     try:
-        scores = _judge(url, port, form_factor, CATEGORIES)
+        scores = _run_lighthouse(url, port, form_factor, CATEGORIES)
         for _ in range(ROUNDS - 1):
             if scores["performance"].points < 100:
-                again = _judge(url, port, form_factor, ["performance"])
+                again = _run_lighthouse(url, port, form_factor, ["performance"])
                 both = (scores["performance"], again["performance"])
                 scores["performance"] = max(both, key=attrgetter("points"))
     finally:
@@ -130,7 +130,7 @@ def lighthouse_scores(
     return scores
 
 
-def _judge(
+def _run_lighthouse(
     url: str, port: int, form_factor: str, categories: Sequence[str]
 ) -> dict[str, Score]:
     """Run Lighthouse once in the Chromium that listens on *port*."""
@@ -138,9 +138,9 @@ def _judge(
     options = [f"--port={port}", f"--only-categories={','.join(categories)}"]
     options += ["--output=json", "--output-path=stdout", "--quiet", "--locale=en"]
     options += ["--no-enable-error-reporting", "--disable-full-page-screenshot"]
-    options += ["--skip-audits=bf-cache"]  # Playwright disables that cache
+    options += ["--skip-audits=bf-cache"]  # Playwright disables that cache.
     if form_factor == "desktop":
-        options += ["--preset=desktop"]  # without a preset it simulates a phone
+        options += ["--preset=desktop"]  # The default is a phone.
     done = subprocess.run(
         [need("node"), str(script), url, *options],
         capture_output=True,
@@ -149,12 +149,12 @@ def _judge(
         timeout=LIGHTHOUSE_TIMEOUT_S,
     )
     if done.returncode:
-        raise RuntimeError(f"Lighthouse cannot judge {url}: {done.stderr}")
+        raise RuntimeError(f"Lighthouse failed for {url}: {done.stderr}")
     report = json.loads(done.stdout)
-    return {name: _score(report, name) for name in categories}
+    return {name: _read_score(report, name) for name in categories}
 
 
-def _score(report: dict[str, Any], name: str) -> Score:
+def _read_score(report: dict[str, Any], name: str) -> Score:
     category = report["categories"][name]
     audits = [report["audits"][reference["id"]] for reference in category["auditRefs"]]
     faults = tuple(

@@ -7,7 +7,7 @@ import flask_mplstream
 ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"
 PACKAGE = Path(flask_mplstream.__file__).parent
-#: The output of a run, for people to read and for the next run to reuse.
+#: The output of a run, which the next run may reuse.
 OUTPUT = ROOT / "test-output"
 #: The dotted name of each module, without the package's name.
 MODULES = sorted(

@@ -1,4 +1,4 @@
-"""Pixels of an image, and figures of many kinds."""
+"""Decoded pixels, and figures of several kinds."""
 
 from __future__ import annotations
 

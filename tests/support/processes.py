@@ -1,4 +1,4 @@
-"""Other processes: whether they run, and waiting for them."""
+"""Functions that check other processes and wait for them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def is_running(pid: int) -> bool:
 
 
 def now_s() -> float:
-    """Return a time in seconds that stops while other programs have the processors.
+    """Return a time in seconds that excludes this thread's waits for a processor.
 
-    Limits on it hold on a busy machine. The second field of the file is the number of
+    Limits of this time hold on a busy machine. The second field of the file counts the
     nanoseconds that this thread waited to run (Linux, ``sched-stats.rst``).
     """
     try:
@@ -35,7 +35,7 @@ def wait_until(
     """Check every *step_s* seconds until *is_so*; fail after *timeout_s* seconds."""
     deadline = now_s() + timeout_s
     while not is_so():
-        assert now_s() < deadline, f"still not so after {timeout_s} s"
+        assert now_s() < deadline, f"the condition is still false after {timeout_s} s"
         time.sleep(step_s)
 
 

@@ -1,4 +1,4 @@
-"""Servers for the tests, with one way to start them and one to stop them."""
+"""Servers for the tests, which start and stop in one way."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Server:
 
     :param command: the program and its arguments.
     :param port: the server has started when it listens here.
-    :param log: gets the output, which is discarded by default.
-    :param keeps_group: whether the test ends its children, instead of :meth:`stop`.
+    :param log: a file for the output, which is discarded by default.
+    :param keeps_group: whether the test ends the children instead of :meth:`stop`.
     :param environment: variables added to those of this process.
     """
 
@@ -85,7 +85,7 @@ class Server:
         self._kill_group()
 
     def kill(self) -> None:
-        """Kill the process, even if it is suspended."""
+        """Kill the process, which may be suspended."""
         self.process.kill()
         self.process.wait(10)
         self._kill_group()
@@ -93,7 +93,9 @@ class Server:
     def suspend(self) -> None:
         """Stop the process until :meth:`resume`; its connections stay open."""
         self.process.send_signal(signal.SIGSTOP)
-        os.waitpid(self.process.pid, os.WUNTRACED)  # Until all its threads stopped.
+        os.waitpid(
+            self.process.pid, os.WUNTRACED
+        )  # Wait until all its threads have stopped.
 
     def resume(self) -> None:
         """Continue the process after :meth:`suspend`."""
@@ -152,7 +154,7 @@ class MemcachedServer(Server):
 
 
 class Gunicorn(Server):
-    """A gunicorn on a free port; by default one process with threads.
+    """A gunicorn on a free port, by default one process with threads.
 
     :param app: in gunicorn's notation, such as ``example_app:create_app()``.
     """
@@ -218,12 +220,12 @@ def need(program: str) -> str:
     """Return the path of *program*, or call :func:`lacking`."""
     path = shutil.which(program)
     if path is None:
-        lacking(f"{program} is not installed: apt-get install it to run this test")
+        lacking(f"{program} is not installed. Install it with apt-get.")
     return path
 
 
 def lacking(message: str) -> NoReturn:
-    """Skip the test for something that the machine lacks; under ``CI=true`` fail it."""
+    """Skip the test with *message*; fail it under ``CI=true``."""
     if os.environ.get("CI") == "true":
         pytest.fail(message)
     pytest.skip(message)

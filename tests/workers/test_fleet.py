@@ -196,7 +196,7 @@ def test_a_hook_of_the_server_starts_workers(tmp_path: Path) -> None:
     with gunicorn(tmp_path, *options, MPLSTREAM_WORKERS=1) as fleet:
         [web] = fleet.webs()
         wait_until(lambda: len(fleet.workers(web)) == 1)
-        assert not fleet.records("asked")
+        assert not fleet.records("request")
         answer = fleet.ask("/pid")
         assert fleet.workers(answer.web) == {int(answer.body)}
 
@@ -377,10 +377,10 @@ def test_a_graceful_stop_under_load_answers_open_requests(
     options = ("--workers", "2", *options)
     with gunicorn(tmp_path, *options, MPLSTREAM_WORKERS=1) as fleet:
         answers_of_all(fleet)
-        before = len(fleet.records("asked"))
+        before = len(fleet.records("request"))
         with ThreadPoolExecutor(accepted) as pool:
             asked = {n: pool.submit(fleet.ask, f"/slow?n={n}") for n in range(accepted)}
-            wait_until(lambda: len(fleet.records("asked")) == before + accepted)
+            wait_until(lambda: len(fleet.records("request")) == before + accepted)
             began = time.monotonic()
             os.kill(fleet.master, signal.SIGTERM)
             assert {n: answer.result().colour for n, answer in asked.items()} == {

@@ -359,7 +359,7 @@ def test_a_second_render_has_the_rest_of_the_timeout(on: Serve, renders: Path) -
         pytest.param("own", "ChartError: no such chart", id="own-class"),
         pytest.param("odd", "RemoteError: OddError: 1 and 2", id="unpicklable"),
         pytest.param("timeout", "TimeoutError: the database", id="timeout"),
-        pytest.param("broken", "BrokenExecutor: one of its own", id="broken"),
+        pytest.param("broken", "BrokenExecutor: no such chart server", id="broken"),
         pytest.param("none", "FigureTypeError", id="no-figure"),
     ],
 )
