@@ -52,7 +52,7 @@ def test_the_log_suggests_workers_under_gevent(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with gevent_server(log) as port:
         assert [ask(port, "/slow") for _ in range(2)] == [200, 200]
-    assert log.read_text().count("set MPLSTREAM_WORKERS") == 1
+    assert log.read_text().count("Set MPLSTREAM_WORKERS") == 1
 
 
 @pytest.mark.slow
