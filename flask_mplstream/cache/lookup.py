@@ -24,7 +24,7 @@ from ..errors import OverloadedError, RenderTimeoutError
 from ..http.cache_status import CacheStatus
 from ..limits.deadline import Deadline
 from ..limits.overload_log import OverloadLog
-from ..render_stage import is_nested
+from ..limits.render_stage import is_nested
 from ..rendered_image import RenderedImage
 from .backend_breaker import describe_error, is_outage
 from .cross_process_lease import LEASE_S, Leases, choose_leases, release_at_end

@@ -27,7 +27,7 @@ from weakref import WeakSet
 from ..errors import BudgetError, OverloadedError, RemoteError, RenderTimeoutError
 from ..forks import call_in_child
 from ..limits.deadline import Deadline
-from ..render_stage import RenderStage, enter, is_nested
+from ..limits.render_stage import RenderStage, enter, is_nested
 from .error_copy import copy_error
 
 T = TypeVar("T")

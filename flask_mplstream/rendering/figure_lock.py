@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 from ..errors import ConfigError, OverloadedError, cut, suggest
 from ..forks import call_in_child, notice_fork
 from ..limits.deadline import Deadline
-from ..render_stage import RenderStage, enter
+from ..limits.render_stage import RenderStage, enter
 from .figure_guards import guard_figures, lift_guards
 from .figure_reuse import stop_watching
 from .glyph_warnings import gather_warnings, stop_gathering

@@ -21,8 +21,8 @@ from ..cache.store import Store
 from ..errors import ConfigError, UnknownFigureError, UnknownTagError, cut, suggest
 from ..forks import notice_fork
 from ..limits.client_budget import Budget
+from ..limits.render_stage import is_in_figure
 from ..parameters.callables import find_module_name
-from ..render_stage import is_in_figure
 from ..settings import Settings
 from ..workers.database_connections import watch_writes
 from ..workers.dispatch import Renders, check_extras

@@ -19,7 +19,7 @@ from ..formats import Variant
 from ..limits.admission import Admission
 from ..limits.client_budget import Budget
 from ..limits.deadline import Deadline
-from ..render_stage import is_in_figure
+from ..limits.render_stage import is_in_figure
 from ..rendered_image import RenderedImage
 from ..settings import Settings
 from ..signals import (

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from flask import Flask
 
-from ..render_stage import RenderStage, render_stage
+from ..limits.render_stage import RenderStage, render_stage
 
 T = TypeVar("T")
 

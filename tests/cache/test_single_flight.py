@@ -21,7 +21,12 @@ from flask_mplstream.cache.single_flight import MAX_ERRORS, Flights, Production
 from flask_mplstream.cache.stale_while_revalidate import Background
 from flask_mplstream.errors import RemoteError, RenderTimeoutError
 from flask_mplstream.limits.deadline import Deadline
-from flask_mplstream.render_stage import RenderStage, enter, is_in_figure, is_nested
+from flask_mplstream.limits.render_stage import (
+    RenderStage,
+    enter,
+    is_in_figure,
+    is_nested,
+)
 from tests.support.processes import wait_until
 
 
