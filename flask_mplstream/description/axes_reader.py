@@ -110,7 +110,7 @@ class AxesReader:
         label = read_label(artist)
         if isinstance(artist, AxLine):
             return Guide("line", "", (), label)
-        in_x, in_y = self._branches(artist)
+        in_x, in_y = self._find_branches(artist)
         if in_x == in_y:
             return None
         name = "x" if in_x else "y"
@@ -121,7 +121,7 @@ class AxesReader:
         is_straight = len(ends) == 2 and ends[0] == ends[1]
         return Guide("line", name, (float(ends[0]),), label) if is_straight else None
 
-    def _branches(self, artist: Artist) -> tuple[bool, bool]:
+    def _find_branches(self, artist: Artist) -> tuple[bool, bool]:
         # Matplotlib 3.10 has only the misspelled name.
         transform = artist.get_transform()
         in_x, in_y = transform.contains_branch_seperately(self.axes.transData)
@@ -136,7 +136,7 @@ class AxesReader:
         if isinstance(artist, Collection) and drawn.has_offsets(artist):
             transform = drawn.get_offset_transform_of(artist)
             return all(transform.contains_branch_seperately(self.axes.transData))
-        return all(self._branches(artist))
+        return all(self._find_branches(artist))
 
     def _make(
         self,

@@ -76,11 +76,6 @@ class Bars:
         )
 
     @property
-    def labels(self) -> list[str]:
-        """The labels of the single bars."""
-        return [read_label(bar) for bar in self.container.patches]
-
-    @property
     def is_seen(self) -> Values:
         """A mask of the bars with a place and a height."""
         ends = [self.starts, self.ends, self.heights, self.bases]

@@ -191,7 +191,7 @@ def see(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
 
 
 def _see_line(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
-    x, y = series.numbers("x"), series.numbers("y")
+    x, y = series.get_numbers("x"), series.get_numbers("y")
     step = STEP_LOOKUP_MAP.get(series.drawstyle)
     if series.drawstyle != "default" and step is not None:
         x, y = step(x, y)
@@ -200,7 +200,7 @@ def _see_line(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
 
 
 def _see_points(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
-    columns = {name: series.values(name) for name in dimensions}
+    columns = {name: series.find_numbers(name) for name in dimensions}
     points = {name: found for name, found in columns.items() if found is not None}
     if not points:
         return Seen(None, _read_color_values(series, None))
@@ -212,9 +212,9 @@ def _see_points(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
 
 def _read_color_values(series: Series, mask: Values | None) -> dict[str, Values]:
     """Return the values shown as colors, clipped to the color scale."""
-    values = series.values("value")
+    values = series.find_numbers("value")
     if values is None and series.kind == "contour":
-        values = series.values("level")
+        values = series.find_numbers("level")
     if values is None:
         return {}
     found = values if mask is None else values[mask]
@@ -226,10 +226,13 @@ def _read_color_values(series: Series, mask: Values | None) -> dict[str, Values]
 
 def _see_bars(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
     side, along = dimensions[series.across], dimensions[series.along]
-    places, heights = series.numbers(series.across), series.numbers(series.along)
-    bases = series.values(f"{series.along}_base")
-    starts = series.values(f"{series.across}_from")
-    ends = series.values(f"{series.across}_to")
+    places, heights = (
+        series.get_numbers(series.across),
+        series.get_numbers(series.along),
+    )
+    bases = series.find_numbers(f"{series.along}_base")
+    starts = series.find_numbers(f"{series.across}_from")
+    ends = series.find_numbers(f"{series.across}_to")
     low = np.zeros(len(heights)) if bases is None else bases
     with np.errstate(invalid="ignore"):
         tops = low + heights
@@ -255,7 +258,7 @@ def _see_bars(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
 def _see_ranges(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
     """Return the visible part of items with a place and an extent across it."""
     across, along = series.across, series.along
-    places = series.numbers(across)
+    places = series.get_numbers(across)
     mask = find_inside(places, dimensions[across])
     found = [
         np.asarray(column.values, float)[mask]
@@ -272,13 +275,17 @@ def _see_ranges(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
 
 def _is_baseline(series: Series, name: str) -> bool:
     """Return whether a column is the constant baseline of an area."""
-    values = series.numbers(name)
+    values = series.get_numbers(name)
     is_edge = series.kind == "area" and name.endswith(("_low", "_high"))
     return is_edge and len(values) > 0 and bool((values == values[0]).all())
 
 
 def _see_grid(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
-    x, y, values = series.numbers("x"), series.numbers("y"), series.values("value")
+    x, y, values = (
+        series.get_numbers("x"),
+        series.get_numbers("y"),
+        series.find_numbers("value"),
+    )
     across, up = find_inside(x, dimensions["x"]), find_inside(y, dimensions["y"])
     is_grid = values is not None and values.ndim == 2 and x.ndim == 1
     mask = up[:, None] & across if is_grid else up & across
@@ -292,7 +299,9 @@ def _see_intervals(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
         return Seen(None, {})
     values, masks = {}, []
     for name in "xy":
-        ends = np.array([series.numbers(f"{name}_from"), series.numbers(f"{name}_to")])
+        ends = np.array(
+            [series.get_numbers(f"{name}_from"), series.get_numbers(f"{name}_to")]
+        )
         view = widen_view(dimensions[name])
         masks.append((ends.max(axis=0) >= view.low) & (ends.min(axis=0) <= view.high))
         values[name] = clip(ends.ravel(), dimensions[name])

@@ -66,8 +66,8 @@ class Plotted:
         if self.series.kind == "line":
             line = self.seen.line
             return find_trend(line.x, line.y) if line and line.is_whole else None
-        x = self.series.values(self.series.across)
-        y = self.series.values(self.series.along)
+        x = self.series.find_numbers(self.series.across)
+        y = self.series.find_numbers(self.series.along)
         if x is None or y is None or self.seen.is_cut:
             return None
         is_known = np.isfinite(x) & np.isfinite(y)
@@ -77,7 +77,7 @@ class Plotted:
         """Return the visible places in *direction* with names, if all are named."""
         column, places = self.series.columns.get(direction), None
         if column is not None:
-            places = self.series.values(direction)
+            places = self.series.find_numbers(direction)
         if column is None or column.names is None or places is None or not len(places):
             return None
         is_seen = self.seen.mask

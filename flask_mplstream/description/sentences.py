@@ -351,7 +351,10 @@ class Chart:
         if series.kind in BARS | {"stem"}:
             if one.seen.is_cut or f"{series.along}_base" in series.columns:
                 return
-            places, values = series.values(series.across), series.values(series.along)
+            places, values = (
+                series.find_numbers(series.across),
+                series.find_numbers(series.along),
+            )
         elif line is not None and len(line.x) > 1 and one.axes.has_places:
             if one.trend is not None:
                 return  # It includes the peak.
@@ -392,7 +395,7 @@ def _find_range(direction: str, group: Sequence[Plotted]) -> tuple[float, float]
 
 def _has_coordinates(series: Series) -> bool:
     """Return whether cells have coordinates instead of row and column numbers."""
-    values = series.values("x")
+    values = series.find_numbers("x")
     is_counted = values is not None and np.array_equal(values, np.arange(len(values)))
     return series.columns["x"].names is None and not is_counted
 
@@ -404,7 +407,7 @@ def _list_items(one: Plotted) -> list[tuple[float, str, tuple[float, ...]]] | No
     if column is None or column.names is None or one.seen.is_cut:
         return None
     parts = _ITEM_PARTS.get(series.kind, ("",))
-    values = [series.numbers(f"{series.along}{part}") for part in parts]
+    values = [series.get_numbers(f"{series.along}{part}") for part in parts]
     table = zip(column.values.tolist(), column.names, *values, strict=True)
     return [(p, shorten(n), tuple(v)) for p, n, *v in table if np.isfinite(v).all()]
 
@@ -438,13 +441,13 @@ def _add_up(group: Sequence[Series]) -> Values | None:
     """Return the totals at each place; ``None`` if the series are not stacked."""
     first, *others = group
     across, along = first.across, first.along
-    places, total = first.numbers(across), first.numbers(along)
+    places, total = first.get_numbers(across), first.get_numbers(along)
     if f"{along}_base" in first.columns:
         return None
     for series in others:
-        if not np.array_equal(series.numbers(across), places):
+        if not np.array_equal(series.get_numbers(across), places):
             return None
-        bases, heights = series.values(f"{along}_base"), series.numbers(along)
+        bases, heights = series.find_numbers(f"{along}_base"), series.get_numbers(along)
         is_stacked = bases is not None and np.allclose(bases, total)
         if series.kind != "stacked_area" and not is_stacked:
             return None
@@ -506,7 +509,9 @@ def _say_bin(one: Plotted, number: int) -> str:
     """Return the edges of a bin as its place, such as ``from 2 to 3``."""
     if one.series.kind != "histogram":
         return ""
-    edges = [one.series.numbers(f"{one.series.across}_{end}") for end in ("from", "to")]
+    edges = [
+        one.series.get_numbers(f"{one.series.across}_{end}") for end in ("from", "to")
+    ]
     span = say_span(one.across, *(float(edge[number]) for edge in edges))
     return f"from {span}" if span else ""
 

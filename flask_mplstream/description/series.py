@@ -81,11 +81,11 @@ class Series:
             return "z"
         return get_other(self.across)
 
-    def numbers(self, name: str) -> Values:
+    def get_numbers(self, name: str) -> Values:
         """Return the numbers of a column that every series of this kind has."""
         return np.asarray(self.columns[name].values, float)
 
-    def values(self, name: str) -> Values | None:
+    def find_numbers(self, name: str) -> Values | None:
         """Return the numbers of a column as floats; ``None`` if it has no numbers."""
         column = self.columns.get(name)
         if column is None or column.values.dtype == object:
