@@ -61,7 +61,7 @@ def _find_fix(returned: object) -> str | None:
     if isinstance(returned, FunctionType | MethodType | BuiltinFunctionType):
         return f"Call it: return {returned.__name__}()."
     if isinstance(returned, bytes | str | BytesIO):
-        return "Return the figure itself. The package draws and encodes it."
+        return "Return the figure itself; the package draws and encodes it."
     if package in ("pandas", "polars", "xarray"):
         return "Return a figure or axes, such as data.plot() for pandas."
     if package in ("plotly", "altair", "bokeh", "PIL"):
