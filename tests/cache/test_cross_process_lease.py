@@ -114,7 +114,7 @@ def test_a_cache_in_the_folder_of_the_process_has_its_locks_beside_it(
     release()
 
 
-# --- A cache that nothing can be made beside -------------------------------
+# --- A cache without a place for locks -------------------------------------
 
 
 class Lonely:
@@ -130,7 +130,7 @@ class Lonely:
 
     @property
     def folders(self) -> list[Path]:
-        """The folders that were made for locks instead."""
+        """Return the folders that were made for locks instead."""
         return list(self.temporary.iterdir())
 
 
@@ -223,7 +223,7 @@ def test_the_temporary_folder_is_the_effective_users(
     release()
 
 
-# --- Renewing and giving back ----------------------------------------------
+# --- Renewal and release ---------------------------------------------------
 
 
 def test_a_lease_that_cannot_be_renewed_is_still_released(
@@ -322,7 +322,7 @@ def test_the_connection_of_a_renewal_is_closed(
     assert renewed.wait(10)
     release()
     backend._client.disconnect_all()
-    gc.collect()  # A socket that is open would be a warning, and an error.
+    gc.collect()  # An open socket would cause a warning, which is an error.
 
 
 @pytest.mark.parametrize("is_taken", [True, False], ids=["taken", "free"])
@@ -342,7 +342,7 @@ def test_a_process_that_was_suspended_takes_its_lease_back_if_it_is_free(
     assert cross_process_lease._renew(lock, token)
     release = first.acquire("abcd")
     assert release is not None
-    client.delete(name, "flask_cache_abcd:lease")  # As time does meanwhile.
+    client.delete(name, "flask_cache_abcd:lease")  # Simulate the end of the lease.
     others = [second.acquire(key) for key in ("5678", "abcd")] if is_taken else []
     assert cross_process_lease._renew(lock, token) is not is_taken
     with release_at_end(release):
@@ -378,7 +378,7 @@ def test_a_lease_in_memcached_is_renewed_by_its_holder_only(
 
 
 def test_a_process_alone_always_leads() -> None:
-    """A lone process needs no lease besides its flights."""
+    """Flights are enough for a single process."""
     leases = choose_leases(backend_of({"CACHE_TYPE": "SimpleCache"}))
     assert isinstance(leases, ProcessLeases)
     assert not leases.is_shared
@@ -422,7 +422,7 @@ class Bomb:
 
 
 def test_a_pickle_is_never_loaded() -> None:
-    """Not even cachelib's marker before it helps."""
+    """cachelib's marker before the pickle makes no difference."""
     bomb = pickle.dumps(Bomb())
     for stored in (bomb, b"!" + bomb, None, b""):
         assert BytesSerializer().loads(stored) is None

@@ -1,7 +1,7 @@
-"""Faults of the cache: whatever happens to it, the right picture is sent.
+"""Faults of the cache: the right picture is sent in spite of them.
 
-With real servers that are stopped, killed, full or robbed, real disks that are
-full or gone, real processes that are killed, and a clock that jumps.
+The tests stop, kill and fill real servers, fill and remove real disks, kill real
+processes, and set the clock.
 """
 
 from __future__ import annotations
@@ -48,15 +48,15 @@ from tests.support.servers import MemcachedServer, RedisServer, Server
 
 pytestmark = pytest.mark.slow
 
-#: The prefix that Flask-Caching gives to every key, and ours.
+#: Flask-Caching's prefix of every key, and this package's.
 REDIS_PREFIX = "flask_cache_mplstream:"
-#: Seconds that one operation on a dead backend may take, the render and a slow
-#: machine on top: far from the seconds that a client's own retries take.
+#: Limit in seconds for one operation on a dead backend and a render, on a slow machine.
+#: A client's own retries would take much longer.
 FIRST_S = 2.0
-#: Seconds in which a request is answered that did not ask the dead backend: less
-#: than one operation's timeout.
+#: Limit in seconds for a response without the dead backend, less than the timeout of
+#: one operation.
 KNOWN_S = 0.2
-#: Seconds after which a backend that is back is used again.
+#: Seconds until a recovered backend is used again.
 BACK_S = 5.0
 
 Serve = Callable[..., FlaskClient]
@@ -72,7 +72,7 @@ def backend_of(client: FlaskClient) -> Any:
 
 
 def seconds_of(client: FlaskClient, url: str, body: bytes) -> float:
-    """Ask for *url*, which must be answered with *body*; how long that took."""
+    """Return the seconds of a request for *url*, whose response must have *body*."""
     began = now_s()
     response = client.get(url)
     took_s = now_s() - began
@@ -114,7 +114,7 @@ def serve(serve: Serve) -> Iterator[Serve]:
 
 @pytest.fixture
 def walk(plots: FigureBlueprint, renders: Counter) -> None:
-    """A figure at ``/plots/walk`` that counts its renders."""
+    """Serve a figure at ``/plots/walk`` that counts its renders."""
 
     @plots.figure_route("/walk", max_age=60)
     def walk(n: int = 2) -> Figure:
@@ -124,7 +124,7 @@ def walk(plots: FigureBlueprint, renders: Counter) -> None:
 
 @pytest.fixture
 def noise(plots: FigureBlueprint, renders: Counter) -> None:
-    """A figure at ``/plots/noise`` of about 1.2 MB."""
+    """Serve a figure of about 1.2 MB at ``/plots/noise``."""
 
     @plots.figure_route("/noise")
     def noise() -> Figure:
@@ -145,12 +145,12 @@ def pause(redis: Server) -> None:
 
 
 def wait(_: Server) -> None:
-    """Let Redis resume by itself."""
+    """Resume Redis after a while."""
 
 
 @pytest.fixture
 def redis() -> Iterator[RedisServer]:
-    """Return a Redis for this test alone."""
+    """Run a Redis for this test only."""
     with RedisServer() as redis:
         yield redis
 
@@ -211,7 +211,7 @@ def test_redis_may_go_under_load(
         while not over.is_set():
             took_s = seconds_of(own, f"/plots/walk?n={n}", bodies[n])
             slowest_s = max(slowest_s, took_s)
-            with suppress(Exception):  # So that some are misses.
+            with suppress(Exception):  # Make some requests misses.
                 backend.delete(random.choice(names))
         return slowest_s
 
@@ -366,7 +366,7 @@ def test_a_redis_that_refuses_to_write_is_not_down(
     assert len(caplog.records) == 1
 
 
-@pytest.mark.keeps_threads  # The library's own, where it counts in memory.
+@pytest.mark.keeps_threads  # The library's fallback, which counts in memory.
 @pytest.mark.usefixtures("walk")
 @pytest.mark.parametrize("how", REFUSALS)
 def test_a_budget_is_counted_locally_while_redis_rejects_writes(
@@ -394,7 +394,7 @@ def test_a_budget_is_counted_locally_while_redis_rejects_writes(
 def test_a_redis_that_requires_a_password_is_down(
     serve: Serve, redis: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It answers no command; one line in the log says so."""
+    """Every command fails, and one line in the log reports it."""
     with Redis(port=redis.port) as server:
         server.config_set("requirepass", "secret")
         with caplog.at_level(logging.WARNING, "flask_mplstream"):
@@ -426,7 +426,7 @@ def test_a_backend_that_comes_and_goes_is_logged_once(
     assert record.message.endswith(r"ConnectionError: 'gone\nagain'")
 
 
-# --- Tokens that are lost ---------------------------------------------------
+# --- Lost tokens ---------------------------------------------------
 
 
 def tokens_in(client: FlaskClient) -> list[str]:
@@ -447,7 +447,7 @@ def test_a_lost_token_is_a_miss(
     fast_bytes: int,
     lost: int,
 ) -> None:
-    """Whichever token Redis dropped, an invalidated picture stays invalid."""
+    """An invalidated picture stays invalid after Redis drops any token."""
 
     @plots.figure_route("/tagged", tags=["sales"])
     def tagged(n: int = 1) -> Figure:
@@ -680,7 +680,7 @@ def test_damaged_files_are_replaced(
     assert len(renders) == 2
 
 
-#: Pickle of a class that nobody registered: one flipped bit makes it of bytes.
+#: The pickle of an unregistered class, which one flipped bit makes of bytes.
 UNREADABLE = b"\x82\x05."
 
 
@@ -698,7 +698,7 @@ def test_a_value_that_cannot_be_read_is_one_miss(
         config={"CACHE_TYPE": "FileSystemCache", "CACHE_DIR": folder},
     )
     with client.application.app_context():
-        plots.invalidate()  # From now on a token is asked for with each value.
+        plots.invalidate()  # From now on a token is read with each value.
     client.get("/plots/walk?n=1")
     (path,) = (path for path in tmp_path.iterdir() if MAGIC in path.read_bytes())
     client.get("/plots/walk?n=2")
@@ -758,9 +758,9 @@ def small_disk(folder: Path) -> Iterator[bool]:
 def disk(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[[int | None], None]]:
-    """Break the disk at ``tmp_path / "disk"`` with an error number, or mend it.
+    """Break the disk at ``tmp_path / "disk"`` with an error number, or repair it.
 
-    Really, where this user may mount one, and by errors put in.
+    The fault is real if this user may mount a disk, and simulated otherwise.
     """
     folder = tmp_path / "disk"
     if request.param == "disk":
@@ -878,7 +878,9 @@ def test_memcached_that_is_killed_costs_renders_only(
         assert seconds_of(client, "/plots/walk", body) < FIRST_S
 
 
-@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # Of ended threads.
+@pytest.mark.filterwarnings(
+    "ignore:unclosed:ResourceWarning"
+)  # They belong to ended threads.
 @pytest.mark.usefixtures("walk")
 def test_memcached_that_is_stopped_costs_one_wait_and_no_request(
     serve: Serve,
@@ -953,14 +955,14 @@ class HeldClock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> HeldClock:
-    """Replace the time of day by one that the test sets."""
+    """Replace the time of day with a clock that the test sets."""
     held = HeldClock(1_800_000_000.0)
     monkeypatch.setattr(state_module, "clock", held)
     return held
 
 
 def hold_timer(client: FlaskClient) -> HeldClock:
-    """Replace the monotonic clock of what this process keeps."""
+    """Replace the monotonic clock of this process's stores."""
     timer, store = HeldClock(1000.0), store_of(client)
     holders: list[Any] = [store, store.backend, store._fast]
     for holder in holders:
@@ -970,7 +972,7 @@ def hold_timer(client: FlaskClient) -> HeldClock:
 
 
 def expire_pictures(folder: Path) -> None:
-    """Expire pictures as cachelib would, by the test's clock."""
+    """Expire pictures as cachelib does, by the test's clock."""
     for path in folder.iterdir():
         if MAGIC in path.read_bytes():
             path.unlink()
@@ -1092,7 +1094,7 @@ def test_a_clock_set_back_does_not_keep_an_error(
     assert len(calls) == 2
 
 
-# --- Threads that cannot be had --------------------------------------------
+# --- Threads that cannot start ----------------------------------------------
 
 
 def test_a_stale_picture_is_sent_without_a_thread_to_renew_it(
@@ -1124,9 +1126,9 @@ def test_a_stale_picture_is_sent_without_a_thread_to_renew_it(
     assert len(renders) == 2
 
 
-# --- A leader that is killed ----------------------------------------------
+# --- A killed leader --------------------------------------------------------
 
-#: A process with the app: it says what it does, a line for each.
+#: A process with the app, which prints a line for each step.
 PROCESS = """
 import sys, time
 from flask import Flask
@@ -1173,7 +1175,7 @@ say(f"{response.status_code} {response.mimetype} {len(response.data)}")
 def process(script: Path, *arguments: object) -> Iterator[Callable[..., str]]:
     """Run *script*; yield a function that reads its next line.
 
-    The function first lets it go on, or kills it, if asked to.
+    The function can first resume or kill the script.
     """
     child = subprocess.Popen(
         [sys.executable, script, *map(str, arguments)],
@@ -1211,12 +1213,12 @@ def process(script: Path, *arguments: object) -> Iterator[Callable[..., str]]:
         pytest.param("MemcachedCache", 6.0, id="memcached-within-its-lease"),
     ],
 )
-def test_a_leader_that_is_killed_holds_nobody_up(
+def test_a_killed_leader_does_not_delay_followers(
     request: pytest.FixtureRequest, tmp_path: Path, kind: str, within_s: float
 ) -> None:
-    """SIGKILL in the middle of a render: another process, which waits, takes over.
+    """A waiting process takes over after SIGKILL of the leader during a render.
 
-    With the default ``timeout``, which a follower does not wait for.
+    The follower does not wait for the default ``timeout``.
     """
     script = tmp_path / "process.py"
     script.write_text(PROCESS)

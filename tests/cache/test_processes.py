@@ -27,11 +27,11 @@ from tests.support.servers import Gunicorn
 
 WORKERS, THREADS = 2, 4
 MAX_AGE_S = 60
-#: What a render takes, so that requests meet one that is under way.
+#: Seconds of a render, so that requests arrive during one.
 RENDER_S = 0.2
-#: On a machine with other work, for what has no time of its own.
+#: Limit in seconds for operations without a separate limit, on a busy machine.
 PATIENCE_S = 60.0
-#: Each starts a server of two processes, which import Matplotlib.
+#: Each test starts a server with two processes, which import Matplotlib.
 REST = pytest.mark.sweep(rest=True)
 
 pytestmark = [pytest.mark.slow, pytest.mark.sweep]
@@ -53,7 +53,7 @@ def figures() -> Flask:
             counted.write(b"x")
         time.sleep(RENDER_S)
         figure = Figure(figsize=(2, 1))
-        figure.text(0, 0.5, f"{n} {time.time_ns()}")  # No two renders are equal.
+        figure.text(0, 0.5, f"{n} {time.time_ns()}")  # Make every render different.
         return figure
 
     @app.post("/invalidate")
@@ -109,7 +109,7 @@ class Workers:
 
     @property
     def renders(self) -> int:
-        """The renders of all workers so far."""
+        """The number of renders of all workers so far."""
         return self.renders_file.stat().st_size
 
     @contextmanager
@@ -125,7 +125,7 @@ class Workers:
             return ask(connection, path)
 
     def ask_at_once(self, paths: list[str]) -> list[Answer]:
-        """Request each path on a separate connection, all at the same moment."""
+        """Request all paths at once, each on a separate connection."""
         start = Barrier(len(paths))
 
         def one(path: str) -> Answer:
@@ -173,7 +173,7 @@ def cache(kind: str, request: pytest.FixtureRequest, folder: Path) -> dict[str, 
     """Return the environment that configures a cache of *kind*."""
     if kind == "RedisCache":
         place = {"FLASK_CACHE_REDIS_PORT": str(request.getfixturevalue("redis_port"))}
-        # One server for all tests: what they store must not meet.
+        # All tests share a server, so each needs a separate prefix.
         place["FLASK_CACHE_KEY_PREFIX"] = f"{folder.name}:"
     else:
         place = {"FLASK_CACHE_DIR": str(folder / "cache")}
@@ -259,7 +259,7 @@ def test_a_stale_picture_is_sent_and_rendered_once(workers: Workers) -> None:
 
 
 def children_of(pid: int) -> list[int]:
-    """The processes that *pid* started."""
+    """Return the processes that *pid* started."""
     return [
         int(c) for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     ]
@@ -276,7 +276,7 @@ def children_of(pid: int) -> list[int]:
 def test_a_graceful_stop_ends_every_process(
     options: tuple[str, ...], request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    """SIGTERM during renders: requests are answered and no process stays."""
+    """After SIGTERM during renders, requests get responses and no process is left."""
     place = cache("FileSystemCache", request, tmp_path)
     with gunicorn(tmp_path, *options, **place) as workers:
         workers.ask("/walk.png?n=1")
@@ -287,7 +287,9 @@ def test_a_graceful_stop_ends_every_process(
             waiting = pool.submit(workers.ask, "/walk.png?n=2")
             while workers.renders < 2:
                 time.sleep(0.01)
-            workers.ask("/walk.png?n=1")  # And a stale one to renew.
+            workers.ask(
+                "/walk.png?n=1"
+            )  # This request makes a renewal of a stale picture.
             workers.process.send_signal(signal.SIGTERM)
             assert waiting.result(PATIENCE_S).status == 200
         assert workers.process.wait(PATIENCE_S) == 0

@@ -1,4 +1,4 @@
-"""Pictures of older data: they leave the store, and the last good one is found."""
+"""Pictures of older data are dropped, and the last good one is a fallback."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.doubles import Clock
 
 MAX_AGE_S, WHILE_S, ON_ERROR_S = 60, 30, 3600
 
-#: Its client leaves the sockets of ended threads to the collector.
+#: Redis's client leaves the sockets of ended threads to the garbage collector.
 REDIS = pytest.param("redis", marks=pytest.mark.slow)
 MEMCACHED = pytest.param(
     "memcached",
@@ -127,7 +127,7 @@ Serve = Callable[..., FlaskClient]
 def test_a_render_that_fails_after_new_data_sends_the_last_picture(
     serve: Serve, config: dict[str, Any], data: Data
 ) -> None:
-    """It is marked as stale, with its own ETag, in every store."""
+    """The picture is marked as stale and has its own ETag, in every store."""
     client = serve(**config, MPLSTREAM_FAST_BYTES=0)
     client.get("/plots/data")
     data.version = 2
@@ -166,7 +166,7 @@ def test_the_last_picture_is_not_immutable(serve: Serve, data: Data) -> None:
 def test_the_last_picture_is_used_within_stale_if_error(
     serve: Serve, data: Data, clock: Clock, age_s: int, status: int
 ) -> None:
-    """Its age decides, as for any stale picture."""
+    """The limit applies to its age, as for any stale picture."""
     client = serve()
     client.get("/plots/data")
     data.version, data.is_broken = 2, True
@@ -177,7 +177,7 @@ def test_the_last_picture_is_used_within_stale_if_error(
 def test_without_stale_if_error_no_older_picture_is_sent(
     data: Data, plots: FigureBlueprint
 ) -> None:
-    """Its data is old, however young the picture is."""
+    """The data is old, even if the picture is young."""
     blueprint = FigureBlueprint("strict", __name__)
 
     @blueprint.figure_route(
@@ -268,7 +268,7 @@ def test_the_pointer_to_a_picture_is_bound_to_its_series() -> None:
     assert Newest.from_text("bob", text) is None
 
 
-# --- What is superseded leaves ---------------------------------------------
+# --- Superseded pictures are dropped ---------------------------------------
 
 
 def lifetimes_s(client: FlaskClient) -> list[int]:
@@ -285,7 +285,7 @@ def lifetimes_s(client: FlaskClient) -> list[int]:
 def test_superseded_pictures_leave_redis(
     serve: Serve, redis_port: int, data: Data, clock: Clock
 ) -> None:
-    """The older ones leave when they may not be sent; one stays for errors."""
+    """Older pictures expire when they may not be sent; one is kept for errors."""
     client = serve(**redis_config(redis_port))
     for data.version in range(20):
         assert client.get("/plots/data").status_code == 200

@@ -1,4 +1,4 @@
-"""Whatever is drawn, the words about it are true and its data come back equal.
+"""The words about any chart are true, and its exported data equal the drawn data.
 
 Charts are made from known data. Patterns in this file read their words, and every
 number, name, date and direction is compared with the data.

@@ -1,4 +1,4 @@
-"""The gallery as a person meets it: a real server, a real Chromium."""
+"""The gallery on a real server in a real Chromium."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.apps.gallery_figures import create_app
 from tests.support.browsing import layout_shift, open_page, overflow
 from tests.support.servers import serve_in_threads
 
-# The browser's driver has threads for as long as it runs.
+# The browser's driver keeps threads while it runs.
 pytestmark = [pytest.mark.slow, pytest.mark.keeps_threads]
 
 PAGE = "/shown/_gallery/every_kind"
@@ -26,7 +26,7 @@ def site() -> Iterator[str]:
 
 @pytest.fixture
 def page(browser: Browser, site: str, complaints: list[str]) -> Iterator[Page]:
-    """A page on a desk; what its console says is a failure."""
+    """Open a page as wide as a desktop's; console errors fail the test."""
     with open_page(
         browser,
         complaints,
@@ -39,14 +39,14 @@ def page(browser: Browser, site: str, complaints: list[str]) -> Iterator[Page]:
 
 
 def open_figure(page: Page, path: str = PAGE) -> None:
-    """Open a figure's page and wait until its script has told all of it."""
+    """Open a figure's page and wait for its script to complete it."""
     page.goto(path)
     expect(page.locator("[data-fact=etag]")).not_to_have_text("\N{EN DASH}")
     expect(page.locator("#frame")).not_to_have_attribute("aria-busy", "true")
 
 
 def picture(page: Page) -> str:
-    """The URL of the picture in the frame, which another one does not share."""
+    """Return the URL of the picture in the frame, which is unique."""
     url: str = page.locator("#frame img").evaluate(
         "async image => (await image.decode(), image.currentSrc)"
     )
@@ -116,7 +116,7 @@ def test_quick_changes_are_one_request(page: Page) -> None:
     open_figure(page)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    page.clock.pause_at(3600)  # However long the keys take.
+    page.clock.pause_at(3600)  # The keys may take any time.
     page.get_by_label("title").press_sequentially("quick")
     page.clock.resume()
     page.wait_for_url("**title=*quick*")
@@ -147,12 +147,12 @@ def test_a_failed_figure_shows_its_error(
         page.goto("/shown/_gallery/broken?n=1")
         expect(page.get_by_role("alert")).to_contain_text("cannot be drawn")
         expect(page.locator("#frame img")).to_have_count(0)
-    # The browser itself notes each answer with 500.
+    # The browser logs each 500.
     assert all("500" in complaint for complaint in complaints)
 
 
 def test_an_expired_login_is_reported(page: Page) -> None:
-    """The login page arrives instead of the state."""
+    """The server sends a login page instead of the state."""
     open_figure(page)
     page.route("**/every_kind?_form=1*", lambda route: route.fulfill(body="Log in."))
     page.get_by_label("n", exact=True).fill("300")
@@ -241,7 +241,7 @@ def test_pictures_follow_the_stored_theme(page: Page) -> None:
 
 
 def test_print_is_light(page: Page) -> None:
-    """The pictures are light, too, whatever the chosen theme."""
+    """The pictures are light, too, with either theme."""
     page.goto("/shown/_gallery/")
     page.get_by_role("radio", name="Dark").check()
     expect(page.locator("body")).to_have_css("background-color", "rgb(15, 18, 22)")

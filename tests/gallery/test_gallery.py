@@ -27,12 +27,12 @@ PAGE = "/shown/_gallery/every_kind"
 
 @pytest.fixture(scope="module")
 def client() -> FlaskClient:
-    """One of an app with figures of every kind."""
+    """Return a client of an app with figures of every kind."""
     return create_app().test_client()
 
 
 def blueprint(name: str = "plots", **options: Any) -> FigureBlueprint:
-    """One with a figure ``walk``."""
+    """Return a client of an app with a figure ``walk``."""
     made = FigureBlueprint(name, __name__, url_prefix=f"/{name}", **options)
 
     @made.figure_route("/walk")
@@ -52,7 +52,7 @@ def serve(*blueprints: Blueprint, **config: Any) -> FlaskClient:
 
 
 def is_served(client: FlaskClient, url: str) -> bool:
-    with client.get(url) as response:  # It is a file, to be closed.
+    with client.get(url) as response:  # The response is a file, so close it.
         return response.status_code == 200
 
 
@@ -77,7 +77,7 @@ class Elements(HTMLParser):
         return attributes
 
 
-# Who sees it ------------------------------------------------------------------
+# Access -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_an_invalid_gallery_option_raises() -> None:
 
 
 def with_key(view: View) -> View:
-    """A door: the key opens it."""
+    """Return a decorator that requires the header ``Key``."""
 
     @wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> Any:
@@ -162,7 +162,7 @@ def test_a_figures_decorators_guard_its_page() -> None:
 
     @plots.figure_route("/secret", decorators=[with_key])
     def secret(salary: int = 0) -> Figure:
-        """What everybody earns."""
+        """The salaries of all employees."""
         return Figure(figsize=(1, 1))
 
     client = serve(plots)
@@ -291,7 +291,7 @@ def test_thumbnails_have_two_themes_and_several_widths(client: FlaskClient) -> N
     assert [image["loading"] for image in images] == ["eager"]
     assert "_width=320 320w" in (images[0]["srcset"] or "")
     for image in images:
-        assert image["alt"] == ""  # The link beside it says what it is.
+        assert image["alt"] == ""  # The link beside it names it.
 
 
 def test_a_card_names_required_arguments(client: FlaskClient) -> None:

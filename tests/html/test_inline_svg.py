@@ -698,7 +698,7 @@ def test_an_inline_figure_looks_as_in_an_image(
     assert np.abs(before - after).max() <= 8
 
 
-#: What ancestors in a page may have, and a picture would inherit.
+#: Properties of ancestors in a page that a picture would inherit.
 INHERITED = [
     *("fill: red", "stroke: red", "stroke-width: 5px", "stroke-linejoin: bevel"),
     *("direction: rtl", "font: italic bold 40px serif", "letter-spacing: 5px"),

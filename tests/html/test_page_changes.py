@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.support.browsing import open_page, pass_time
 
-# The browser's driver has threads for as long as it runs.
+# The browser's driver keeps threads while it runs.
 pytestmark = [pytest.mark.slow, pytest.mark.keeps_threads]
 
 
@@ -24,7 +24,7 @@ def data(tmp_path: Path) -> Path:
     return path
 
 
-# --- What follows a newer picture -----------------------------------------------------
+# --- Changes with a newer picture -----------------------------------------------------
 
 ALT = "document.querySelector('img').alt"
 SIDES = """() => ['width', 'height'].map(
@@ -116,7 +116,7 @@ IMAGE = re.compile(rb"/Subtype /Image.*?>>\s*stream\r?\n(.*?)\r?\nendstream", re
 
 
 def printed_images(page: Page) -> list[np.ndarray[Any, Any]]:
-    """The color channels of each image on the printed page."""
+    """Return the color channels of each image on the printed page."""
     found = IMAGE.findall(page.pdf())
     return [np.frombuffer(zlib.decompress(data), np.uint8) for data in found]
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, Request
 
 from tests.support.browsing import open_page, pass_time
 
-# The browser's driver has threads for as long as it runs.
+# The browser's driver keeps threads while it runs.
 pytestmark = [pytest.mark.slow, pytest.mark.keeps_threads]
 
 
@@ -21,7 +21,7 @@ def data(tmp_path: Path) -> Path:
     return path
 
 
-#: The colour in the middle of what the page shows now.
+#: Read the color in the middle of the shown picture.
 COLOR = """() => {
     const image = document.querySelector('img');
     const canvas = document.createElement('canvas');
@@ -90,7 +90,7 @@ def test_nothing_is_loaded_while_nothing_changes(
     assert all(request.headers.get("if-none-match") for request in asked)
     assert set(answers[1:]) <= {200, 304}
     assert 304 in answers
-    # The copy that the browser has is looked at, and comes from its cache.
+    # The page reads the browser's cached copy.
     gets = [request for request in seen if request.method == "GET"]
     assert len(gets) <= 1
 
@@ -129,7 +129,7 @@ def test_a_failing_server_keeps_the_picture(
         ):
             pass_time(page, 2)
         seen = watch(page)
-        pass_time(page, 6)  # Once a second, if it were not patient.
+        pass_time(page, 6)  # Without the backoff, it would check once a second.
         assert len(seen) <= 2
         near(RED, page)
         data.write_text("blue")
@@ -253,7 +253,7 @@ def test_a_page_of_refused_pictures_becomes_complete(
         assert page.evaluate("document.images.length") == 6
 
 
-def asked_again(page: Page, url: str, seconds: int) -> int:
+def count_requests(page: Page, url: str, seconds: int) -> int:
     """Count the requests for the picture in *seconds* of the page's clock."""
     page.goto(url)
     page.evaluate(DECODE)
@@ -268,7 +268,7 @@ def test_a_busy_server_gets_few_requests(
     """The script stops after a few tries at increasing intervals."""
     refuse(folder, *[503] * 40)
     with open_page(browser, [], has_clock=True) as page:
-        assert asked_again(page, f"{page_app}/busy?path={folder}", 200) == 6
+        assert count_requests(page, f"{page_app}/busy?path={folder}", 200) == 6
 
 
 def test_a_failed_picture_is_not_requested_again(
@@ -277,7 +277,7 @@ def test_a_failed_picture_is_not_requested_again(
     """An error of the figure function is permanent."""
     refuse(folder, *[500] * 40)
     with open_page(browser, [], has_clock=True) as page:
-        assert asked_again(page, f"{page_app}/busy?path={folder}", 60) == 0
+        assert count_requests(page, f"{page_app}/busy?path={folder}", 60) == 0
 
 
 def test_a_refused_picture_that_then_fails_is_not_requested_again(
@@ -286,7 +286,7 @@ def test_a_refused_picture_that_then_fails_is_not_requested_again(
     """One more request finds the error."""
     refuse(folder, 503, *[500] * 40)
     with open_page(browser, [], has_clock=True) as page:
-        assert asked_again(page, f"{page_app}/busy?path={folder}", 60) == 1
+        assert count_requests(page, f"{page_app}/busy?path={folder}", 60) == 1
 
 
 def test_a_hidden_tab_requests_no_refused_picture(

@@ -1,4 +1,4 @@
-"""Each page, as a person, axe-core and Lighthouse see it, from a real server."""
+"""The pages of a real server, checked in Chromium, by axe-core and Lighthouse."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from tests.support.servers import Gunicorn
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.sweep,
-    # The browser's driver has threads for as long as it runs.
+    # The browser's driver keeps threads while it runs.
     pytest.mark.keeps_threads,
 ]
 
-#: Every page that people see.
+#: Every page.
 PAGES = {
     "dashboard": "/",
     "gallery": "/plots/_gallery/",
@@ -36,7 +36,7 @@ PAGES = {
 }
 WIDTHS_PX = {"desktop": 1280, "phone": 360}
 FORM_FACTORS = {"desktop": 1, "mobile": 2}
-#: Each page, width and theme of which the suite looks at one combination, not all.
+#: The combinations of page, width and theme, of which a run without sweep checks one.
 LOOKS = [
     ("dashboard", "desktop", "light"),
     ("gallery", "phone", "light"),
@@ -47,7 +47,7 @@ JUDGED = [("dashboard", "desktop")]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Look at every combination under ``--sweep``."""
+    """Check every combination under ``--sweep``."""
     is_sweep = metafunc.config.getoption("--sweep")
     for fixture, part, whole in (
         ("visit", LOOKS, product(PAGES, WIDTHS_PX, ["light", "dark"])),
@@ -62,7 +62,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
-    # A busy machine refuses no picture.
+    # Renders on a busy machine are slow.
     environment = {"REDIS_URL": "", "FLASK_MPLSTREAM_TIMEOUT": "120"}
     with Gunicorn(
         "example_app:create_app()", "--threads", "8", environment=environment
@@ -72,7 +72,7 @@ def site() -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Visit:
-    """A page that was looked through from its top to its end."""
+    """A page after a scroll to its end."""
 
     page: Page
     complaints: list[str]
@@ -82,7 +82,7 @@ class Visit:
 def visit(
     request: pytest.FixtureRequest, browser: Browser, site: str
 ) -> Iterator[Visit]:
-    """The page by day or by night, on a fine screen of either size."""
+    """Visit the page with each theme and width, at a high density."""
     name, width, scheme = request.param
     complaints: list[str] = []
     with open_page(
@@ -100,28 +100,28 @@ def visit(
 
 
 def test_it_shows_pictures_without_a_complaint(visit: Visit) -> None:
-    """All that it loads is there and allowed, and the console is silent."""
+    """All resources exist and are allowed, and the console is empty."""
     assert images(visit.page)
     assert visit.complaints == []
 
 
 def test_nothing_is_wider_than_the_screen(visit: Visit) -> None:
-    """Nobody has to scroll sideways."""
+    """The page needs no horizontal scrolling."""
     assert overflow(visit.page) == 0
 
 
 def test_every_picture_is_sharp(visit: Visit) -> None:
-    """With a pixel of its own for each of the screen's."""
+    """Each image has at least as many pixels as it covers on the screen."""
     assert blurry_images(visit.page) == []
 
 
 def test_nothing_jumps_while_it_loads(visit: Visit) -> None:
-    """Room is kept for every picture: what somebody reads stays where it is."""
+    """The page reserves room for every picture, so its text does not move."""
     assert layout_shift(visit.page) == 0
 
 
 def test_axe_core_finds_no_violation(visit: Visit) -> None:
-    """Neither of WCAG 2.2 AA nor of axe-core's best practices."""
+    """axe-core checks WCAG 2.2 AA and its best practices."""
     assert violations(visit.page) == []
 
 
@@ -129,7 +129,7 @@ def test_axe_core_finds_no_violation(visit: Visit) -> None:
 def scores(
     request: pytest.FixtureRequest, browser: Browser, site: str
 ) -> dict[str, Score]:
-    """What Lighthouse says of the page, whose pictures are already rendered."""
+    """Return Lighthouse's scores of the page, after its pictures are rendered."""
     name, form_factor = request.param
     url = f"{site}{PAGES[name]}"
     with open_page(browser, [], device_scale_factor=FORM_FACTORS[form_factor]) as page:
@@ -140,5 +140,5 @@ def scores(
 
 @pytest.mark.parametrize("category", ["performance", "accessibility", "best-practices"])
 def test_lighthouse_gives_all_points(scores: dict[str, Score], category: str) -> None:
-    """100 of 100."""
+    """Each score is 100."""
     assert scores[category].points == 100, "\n".join(scores[category].faults)

@@ -1,4 +1,4 @@
-"""The markup of ``figure()`` besides the ``<img>``."""
+"""The markup that ``figure()`` adds to the ``<img>``."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_every_url_in_the_markup_is_served(app: Flask) -> None:
     urls = set()
     for tag, found in elements(markup):
         if tag == "script":
-            continue  # Of the package, not of the figure.
+            continue  # The package, not the figure, sets it.
         urls |= {found[name] for name in ("src", "href") if found.get(name)}
         urls |= {
             entry.split()[0]
@@ -334,7 +334,7 @@ def test_an_inline_figure_can_be_dark(app: Flask) -> None:
             figure("plots.shapes", inline=True, **theme)
             for theme in ({}, {"theme": "dark"}, {"_theme": "dark"})
         )
-    # The colour of the figure's patch, the first that is filled.
+    # The color of the figure's patch, the first fill.
     fills = [re.findall(r'<path[^>]* fill="([^"]+)"', svg)[0] for svg in (light, dark)]
     assert fills == ["#ffffff", "#1b1b1b"]
     assert 'fill="#1b1b1b"' in also_dark
@@ -356,12 +356,12 @@ def test_debug_mode_warns_of_a_picture_without_a_text(
             figure("plots.bare")
             assert "plots.bare has no alternative text" in caplog.text
             caplog.clear()
-            figure("plots.bare", alt="")  # Decoration, on purpose.
+            figure("plots.bare", alt="")  # The figure is decorative.
             assert not caplog.records
 
 
 def secret_figure(user: int = 0) -> Figure:
-    """What is known to few."""
+    """A private docstring."""
     figure = Figure(figsize=(2, 1))
     figure.suptitle(f"The secret of {user}")
     return figure
@@ -384,7 +384,7 @@ def test_a_page_hides_the_text_of_a_private_figure(
     app.register_blueprint(plots)
     with app.test_request_context():
         shown = attributes(figure("plots.secret"))
-        assert shown["alt"] == "What is known to few."
+        assert shown["alt"] == "A private docstring."
         assert shown["width"] == "200"
         assert attributes(figure("plots.secret", alt="Mine"))["alt"] == "Mine"
 

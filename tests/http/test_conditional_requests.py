@@ -1,4 +1,4 @@
-"""Preconditions and ranges: RFC 9110 decides, a second implementation checks."""
+"""Preconditions and ranges of RFC 9110, checked by a second implementation."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def row(id: str, expected: Verdict, **conditions: Any) -> Any:
     return pytest.param(conditions, expected, id=id)
 
 
-#: The rows of RELIABILITY.md 2.2 that are decided here, by their numbers.
+#: The rows of RELIABILITY.md 2.2 about this module, by their numbers.
 WERKZEUG: Table = [
     row("1-range+inm-match", UNCHANGED, range="bytes=0-9", if_none_match='"now"'),
     row("3-head+range", WHOLE, method="HEAD", range="bytes=0-9"),
@@ -190,8 +190,10 @@ IF_RANGE: Table = [
 
 
 @pytest.mark.parametrize(("conditions", "expected"), WERKZEUG)
-def test_where_werkzeug_departs(conditions: Any, expected: Verdict) -> None:
-    """Requests that Werkzeug 3.1.9 answers wrongly are answered by the RFC."""
+def test_requests_that_werkzeug_evaluates_wrongly(
+    conditions: Any, expected: Verdict
+) -> None:
+    """The outcome follows the RFC, unlike that of Werkzeug 3.1.9."""
     assert answer(**conditions) == expected
 
 
@@ -237,7 +239,7 @@ def test_if_range(conditions: Any, expected: Verdict) -> None:
     assert answer(**conditions) == expected
 
 
-#: All at a moment when the picture is unchanged, or that stands for no moment.
+#: Dates at which the picture is unchanged, or invalid dates.
 NO_DATES = [
     pytest.param("", id="empty"),
     pytest.param("0", id="zero"),
@@ -271,7 +273,7 @@ def test_two_digit_years_far_ahead_are_past() -> None:
     assert answer(if_unmodified_since=rfc850_date(ahead)) == FAILED
 
 
-#: What servers make of a strong tag when they compress the body.
+#: A strong tag after a server has compressed the body.
 COMPRESSED = [
     pytest.param('"now-gzip"', id="apache"),
     pytest.param('"now-br"', id="apache-brotli"),
@@ -307,7 +309,7 @@ def test_errors_ignore_preconditions(
     serve: Callable[..., FlaskClient],
     headers: dict[str, str],
 ) -> None:
-    """An error stays an error, whatever the conditions (13.2.1)."""
+    """No condition changes an error (13.2.1)."""
 
     @plots.figure_route("/broken")
     def broken(x: int = 1) -> Figure:
@@ -353,8 +355,8 @@ def test_an_error_of_a_versioned_route_ignores_preconditions(
 
 # --- The second opinion ------------------------------------------------------
 
-# Few draws make a request, so that thousands of them take seconds: choices that
-# belong together are drawn as one, from their product.
+# For speed, a request takes few draws: related choices are drawn as one, from their
+# product.
 
 ETAGS = st.sampled_from(['"now"', 'W/"now"', '"a,b"', '""', '"\xe9"'])
 MOMENTS = st.integers(788918400, 2208988800).map(
@@ -370,16 +372,16 @@ FIELDS = (
     "range",
     "if_range",
 )
-#: Which fields a request has: any of the 64 sets, and often only those of ranges.
+#: The fields of a request: any of the 64 sets, and often only those of ranges.
 SENT = st.sampled_from(
     [tuple(c) for n in range(7) for c in combinations(FIELDS, n)]
     + [("range",), ("range", "if_range")] * 30
 )
-#: A format that puts white space around a field, mostly none.
+#: White space around a field, mostly none.
 PADDED = st.sampled_from(["{}"] * 6 + [" {}", "{}\t", "\t {} "])
 ANYTHING = st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]))
 
-#: List members: the current tag weak or strong, others, and what is no tag.
+#: List members: the current tag weak or strong, other tags and garbage.
 GOOD = ["{}", "W/{}", '"old"', 'W/"old"', '"new"'] * 3
 BAD = ["now", '"now', 'now"', "w/{}", "W/now", "'now'", '"n ow"', "*", "", "W/", "{}x"]
 MEMBERS = st.lists(st.sampled_from(GOOD + BAD), max_size=4)
@@ -396,7 +398,7 @@ def tag_lists(etag: str) -> st.SearchStrategy[str]:
     return lists | lists | lists | lists | ANY | ANYTHING
 
 
-#: Seconds from Last-Modified, mostly none or one; a format; how it is spoiled.
+#: Seconds from Last-Modified, mostly none or one; a format; a corruption.
 DATES = st.sampled_from(
     [
         (seconds, write, spoil)
@@ -435,7 +437,7 @@ def ranges(length: int) -> st.SearchStrategy[str]:
     )
 
 
-#: The conditions, and what ``evaluate`` is told of the picture.
+#: The conditions, and the picture's facts that ``evaluate`` gets.
 Request = tuple[Conditions, dict[str, Any]]
 
 

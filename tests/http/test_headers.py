@@ -74,7 +74,7 @@ STEMS = [
 ]
 
 
-#: RFC 8187, section 3.2.1: what stands in ``filename*`` as it is, or escaped.
+#: RFC 8187, section 3.2.1: a character of ``filename*``, plain or escaped.
 EXTENDED = re.compile(r"UTF-8''((?:[A-Za-z0-9!#$&+.^_`|~-]|%[0-9A-F]{2})+)")
 
 

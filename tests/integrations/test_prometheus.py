@@ -67,7 +67,7 @@ class Metrics(NamedTuple):
 
 @pytest.fixture
 def metrics(plots: FigureBlueprint, serve: Serve) -> Metrics:
-    """An app that exports metrics, with a figure that can fail."""
+    """Serve an app that exports metrics, with a figure that can fail."""
 
     @plots.figure_route("/walk", max_age=60, stale_if_error=600, error_backoff=0)
     def walk(n: int = 0, fails: str = "") -> Figure:
@@ -294,7 +294,7 @@ def test_without_the_extra_it_is_named() -> None:
 
 
 def figures() -> Flask:
-    """The app of two server processes."""
+    """Create the app of two server processes."""
     app = Flask(__name__)
     plots = FigureBlueprint("plots", __name__)
 
@@ -314,7 +314,7 @@ def figures() -> Flask:
     return app
 
 
-#: What docs/metrics.md shows.
+#: The configuration in docs/metrics.md.
 HOOK = """
 from prometheus_client.multiprocess import mark_process_dead
 
@@ -338,7 +338,7 @@ def ask(connection: HTTPConnection, path: str) -> Served:
 
 
 def connect_to_both(port: int, stack: ExitStack) -> dict[int, HTTPConnection]:
-    """Return one lasting connection to each of two processes."""
+    """Return one persistent connection to each of two processes."""
     found: dict[int, HTTPConnection] = {}
     deadline = time.monotonic() + PATIENCE_S
     while len(found) < 2:
@@ -351,7 +351,7 @@ def connect_to_both(port: int, stack: ExitStack) -> dict[int, HTTPConnection]:
 
 @pytest.fixture
 def gunicorn_port(tmp_path: Path) -> Iterator[int]:
-    """A gunicorn with two processes and shared counts."""
+    """Run a gunicorn with two processes and shared counts."""
     counts, hooks = tmp_path / "counts", tmp_path / "hooks.py"
     counts.mkdir()
     hooks.write_text(HOOK)

@@ -39,7 +39,7 @@ def test_admission_refuses_one_render_too_many() -> None:
 
 @pytest.fixture
 def slow(plots: FigureBlueprint, renders: Counter) -> Iterator[threading.Event]:
-    """A figure function that lasts until the event is set."""
+    """Return a figure function that runs until the event is set."""
     done = threading.Event()
 
     @plots.figure_route("/slow", max_age=60, stale_if_error=100, timeout=5)
@@ -75,7 +75,7 @@ def test_a_full_queue_is_a_503_at_once(
     assert refused.headers["Retry-After"] == "1"
     assert refused.headers["Cache-Control"] == "no-store"
     assert refused.mimetype == "application/problem+json"
-    # That it was refused is no reason to refuse it again.
+    # The refusal is not remembered.
     assert client.get("/plots/slow?n=3").status_code == 200
     assert sorted(renders.calls) == [1, 2, 3]
 
@@ -160,7 +160,7 @@ def who() -> str:
 def costly(
     plots: FigureBlueprint, renders: Counter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A figure that costs a quarter of a second, however long it takes."""
+    """Serve a figure that costs a quarter of a second of the budget."""
     monkeypatch.setattr(Deadline, "worked_s", 0.25)
 
     @plots.figure_route("/costly", max_age=60, error_backoff=0)
@@ -176,11 +176,11 @@ def ask(client: FlaskClient, n: int, name: str = "a") -> TestResponse:
 
 
 def spend(client: FlaskClient, name: str = "a") -> list[int]:
-    """The statuses of five renders in a row; from the first, a budget of 0.7 s."""
+    """Return the statuses of five successive renders with a budget of 0.7 s."""
     return [ask(client, n, name).status_code for n in range(5)]
 
 
-@pytest.mark.keeps_threads  # limits clears its memory in a thread.
+@pytest.mark.keeps_threads  # The limits package clears its memory in a thread.
 @pytest.mark.usefixtures("costly")
 def test_a_client_without_budget_gets_a_429(serve: Serve) -> None:
     """Other clients, hits and followers are served."""
@@ -192,13 +192,13 @@ def test_a_client_without_budget_gets_a_429(serve: Serve) -> None:
     assert "0.7 seconds of rendering" in refused.text
     assert ask(client, 2).status_code == 200
     assert ask(client, 9, "b").status_code == 200
-    assert ask(client, 9).status_code == 200  # By now somebody else paid for it.
+    assert ask(client, 9).status_code == 200  # Another client has paid for it.
 
 
 @pytest.mark.keeps_threads
 @pytest.mark.usefixtures("costly")
 def test_a_failed_render_is_charged(serve: Serve) -> None:
-    """It takes time as well."""
+    """A failed render costs its time, too."""
     client = serve(MPLSTREAM_CLIENT_BUDGET=0.45, MPLSTREAM_CLIENT=who)
     assert [ask(client, n).status_code for n in (-1, -2, -3)] == [500, 500, 429]
 
@@ -298,7 +298,7 @@ def test_a_follower_does_not_share_the_leaders_budget(
     with ThreadPoolExecutor(3) as threads:
         spending = threads.submit(get, 0, "a")
         wait_until(lambda: len(flights._flights) == 1)
-        refused = threads.submit(get, 1, "a")  # Until the first one is paid for.
+        refused = threads.submit(get, 1, "a")  # Wait until the first one is paid for.
         wait_until(lambda: len(flights._flights) == 2)
         follower = threads.submit(get, 1, "b")
         wait_until(lambda: flights._followers == 1)
@@ -341,7 +341,7 @@ def test_processes_share_the_counts_in_redis(
 
 
 @pytest.mark.slow
-@pytest.mark.keeps_threads  # What looks for a server that is down.
+@pytest.mark.keeps_threads  # The thread that probes a stopped server.
 @pytest.mark.usefixtures("costly")
 def test_a_redis_that_is_down_refuses_no_client(
     serve: Serve,

@@ -112,7 +112,7 @@ def is_accepted(parameters: Parameters, value: Any) -> bool:
 
 
 @pytest.mark.parametrize(("annotation", "values"), KINDS)
-def test_the_schema_accepts_what_a_url_can_express(
+def test_the_schema_accepts_every_value_of_a_url(
     annotation: Any, values: st.SearchStrategy[Any]
 ) -> None:
     """The schema accepts a value of the JSON type exactly if a URL can express it.

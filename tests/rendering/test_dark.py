@@ -109,7 +109,7 @@ def test_text_can_be_read_on_every_style(base: str | None) -> None:
     assert min(lines) >= 3
 
 
-def test_text_is_drawn_as_light_as_it_says() -> None:
+def test_text_has_the_declared_lightness() -> None:
     """The picture's lightest pixels have that contrast to its most common one."""
 
     def build() -> Figure:
@@ -345,7 +345,7 @@ def test_every_format_has_a_theme(client: FlaskClient, suffix: str) -> None:
     assert len(bodies) == 2
 
 
-def test_the_name_of_a_dark_download_says_so(client: FlaskClient) -> None:
+def test_a_dark_downloads_file_name_has_the_theme(client: FlaskClient) -> None:
     """The two downloads can be in one folder."""
     answer = client.get("/plots/walk.png?_theme=dark&_download=1")
     assert "walk-dark.png" in answer.headers["Content-Disposition"]

@@ -198,7 +198,7 @@ def methods() -> tuple[object, ...]:
     return TexManager.__dict__["make_dvi"], GraphicsContextBase.set_url
 
 
-#: What is another one while the gate is held.
+#: The state that differs while the gate is held.
 HELD_STATE = [
     pytest.param(gc.isenabled, id="collector"),
     pytest.param(lambda: dict(mpl.rcParams), id="rcParams"),

@@ -186,7 +186,7 @@ def test_an_avif_has_equal_bytes_with_any_number_of_processors() -> None:
     assert DEFAULTS["avif"]["max_threads"] == 1
 
 
-# --- What is offered ------------------------------------------------------
+# --- Offered sizes --------------------------------------------------------
 
 
 @pytest.fixture
@@ -228,7 +228,7 @@ def test_the_largest_size_is_served(
     assert pixels(bounded.get(f"/plots/bounded.png?{query}").data).shape[1] == width
 
 
-def test_figure_url_refuses_what_a_request_would(bounded: FlaskClient) -> None:
+def test_figure_url_refuses_sizes_over_the_limits(bounded: FlaskClient) -> None:
     """A template fails when it is rendered, not in the browser."""
     with bounded.application.test_request_context():
         with pytest.raises(ArgumentsError, match="1 to 640"):
@@ -247,7 +247,7 @@ def test_figure_url_refuses_what_a_request_would(bounded: FlaskClient) -> None:
         "figure('plots.bounded', _width=400)",
     ],
 )
-def test_a_page_offers_only_what_is_served(bounded: FlaskClient, call: str) -> None:
+def test_a_page_offers_only_served_sizes(bounded: FlaskClient, call: str) -> None:
     """Every URL in the markup gives a picture."""
     with bounded.application.test_request_context():
         markup = render_template_string(f"{{{{ {call} }}}}")
@@ -269,7 +269,7 @@ def test_the_openapi_document_names_the_offered_sizes(bounded: FlaskClient) -> N
     assert parameters["_width"]["maximum"] == 640
 
 
-def test_the_gallery_offers_only_what_is_served(
+def test_the_gallery_offers_only_served_sizes(
     plots: FigureBlueprint, serve: Serve
 ) -> None:
     """The gallery's own pictures are within the limits."""

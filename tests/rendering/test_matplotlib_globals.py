@@ -181,7 +181,7 @@ def test_a_figure_in_a_figure_has_the_settings_of_the_app(workers: int) -> None:
 
 
 def test_a_figure_leaves_the_named_colors_as_it_found_them() -> None:
-    """``seaborn.set_theme()`` in a figure function changes what "b" means."""
+    """``seaborn.set_theme()`` in a figure function changes the color "b"."""
     before = copy_colors()
 
     def themed() -> Figure:
@@ -256,7 +256,7 @@ def test_settings_after_the_registration_count() -> None:
     assert keys[0] == keys[1]
 
 
-def test_changes_are_what_differs() -> None:
+def test_changes_are_the_differences() -> None:
     """Arrays are always sent, as comparing them gives no single answer."""
     params = {"font.size": 10.0, "x": np.array([1, 2])}
     given = Globals.of(params, {"b": (0, 0, 1)})

@@ -1,7 +1,7 @@
 """Hostile requests: clean responses, no kept memory, no broken picture.
 
-Renders are stubbed, because the tests are about everything around them; the
-last tests draw. A failure shows a request that can be sent again as it is.
+Most tests stub renders; the last ones draw. A failure shows a request that can be
+repeated.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ from tests.support.fuzzing import (
 pytestmark = [pytest.mark.slow, pytest.mark.sweep]
 
 SEED = 20240229
-#: Of the flood; every run of the suite makes a part of all that is counted here.
+#: Requests of the flood; a run without ``--sweep`` sends a part of them.
 REQUESTS, SHARE = 100_000, 0.04
 CACHE_BYTES = 2**20
 ETAG = f'"{blake2b(BODY, digest_size=16).hexdigest()}"'
@@ -74,7 +74,7 @@ def stub_renders(note: Note = lambda *_: None) -> Iterator[None]:
         self: FigureRoute, picture: Picture, *_: object, **__: object
     ) -> RenderedImage:
         note(self.endpoint, picture)
-        picture.arguments.copy()  # What a figure function would be given.
+        picture.arguments.copy()  # The arguments that a figure function would get.
         return RenderedImage(BODY, picture.variant.format, 10, 10, (("draw", 0.0),))
 
     with pytest.MonkeyPatch.context() as patch:
@@ -167,7 +167,7 @@ def flood(share: float) -> Flood:
     """Send the whole flood once to the example app with a small cache."""
     flood = Flood(round(REQUESTS * share), int(CACHE_BYTES * share))
     with pytest.MonkeyPatch.context() as patch:
-        # What is remembered must be full long before the end, as all of it is bounded.
+        # All bounded memories must be full long before the end.
         patch.setattr(
             request_reading,
             "REMEMBERED_URLS",
@@ -183,7 +183,7 @@ def flood(share: float) -> Flood:
             if number == flood.warm_up:
                 resident, blocks = resident_bytes(), sys.getallocatedblocks()
             asked = fuzz.asked()
-            # Werkzeug takes any number of slashes in front for one.
+            # Werkzeug merges leading slashes.
             is_figure = f"/{asked.path.lstrip('/')}" in paths
             wrong, answer = try_request(app, asked, is_figure=is_figure)
             if wrong:
@@ -225,7 +225,7 @@ def test_the_cache_stays_within_its_limit(flood: Flood) -> None:
 
 def test_memory_stays_flat(flood: Flood) -> None:
     """The requests leave less than 5 MB and few objects."""
-    # In the suite the blocks are also those of coverage's records.
+    # With coverage, its records also use blocks.
     if flood.requests == REQUESTS:
         assert flood.grown_blocks < (flood.requests - flood.warm_up) / 10
     if flood.grown_bytes is not None:
@@ -253,12 +253,12 @@ def test_each_picture_has_one_entry(unknown: str, share: float) -> None:
     renders: Counter[object] = Counter()
 
     def note(endpoint: str, picture: Picture) -> None:
-        # By the values that the function gets, and not by their canonical text.
+        # Count the function's values, not their canonical text.
         values = tuple(picture.arguments.values.items())
         renders[endpoint, values, picture.variant] += 1
 
     app = dashboard(MPLSTREAM_UNKNOWN_ARGS=unknown, MPLSTREAM_CACHE_BYTES=2**30)
-    # One of them counts what is sent, and so has another picture each time.
+    # One figure shows the number of sent pictures, so each is different.
     lasting = [target for target in targets(app) if target.endpoint != "plots.answers"]
     fuzz = Fuzz(SEED, lasting, ETAG)
     answers: Counter[int] = Counter()
@@ -286,7 +286,7 @@ def test_the_page_accepts_the_same_queries(share: float) -> None:
     fuzz = Fuzz(SEED, targets(app), ETAG)
     for _ in range(round(1000 * share)):
         asked = replace(fuzz.asked(), path="/", method="GET")
-        # Bytes that are no UTF-8 are Werkzeug's, in request.args.
+        # Werkzeug decodes invalid UTF-8 in request.args.
         asked = replace(asked, query=quote(asked.query, safe="%&=;+"))
         assert send(app, asked).status in (200, 400), asked
 
@@ -466,7 +466,7 @@ def a_color(text: str) -> str:
     return text
 
 
-#: Places of a text. In the figure itself it costs a tenth of what axes cost.
+#: Places of a text; the figure's own texts cost a tenth of those of axes.
 Place = Literal["figure", "title", "label", "legend", "annotation", "tick"]
 PLACES: tuple[Place, ...] = ("title", "label", "legend", "annotation", "tick")
 WIDTH_PX, HEIGHT_PX = 120, 80

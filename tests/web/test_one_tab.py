@@ -1,8 +1,7 @@
 """Two users, one after the other, in one tab of a real Chromium.
 
-Browsers show an image again from memory, without a request and whatever ``Vary``
-says, unless its headers have them ask. The pages are sent ``no-store``, as a careful
-app does.
+Browsers show an image again from memory without a request, even with ``Vary``, unless
+its headers require revalidation. The pages have ``no-store``, as in a careful app.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.slow, pytest.mark.keeps_threads]
 
 COLORS = {"alice": (230, 40, 40), "bob": (40, 230, 40)}
-#: In the color of the package's own picture, which every member may see.
+#: The color of the picture for all members.
 OURS = (40, 40, 230)
 
 
@@ -95,7 +94,7 @@ def site() -> Flask:
     @app.get("/page")
     def page() -> Response:
         if "user" not in session:
-            # What a browser that kept the URLs could still show.
+            # Request the URLs that the browser may have kept.
             shown = PAGE.partition("<img")[0]
             urls = ["mine.png", "mine", "dated.png", "dated.png?_v=1", "members.png"]
             shown += "".join(f'<img class="mine" src="/plots/{url}">' for url in urls)
@@ -129,7 +128,7 @@ SEEN = """async () => {
 
 
 def seen(page: Page) -> list[str]:
-    """Whose pictures the page shows, in its order: a user, ``ours`` or ``nothing``."""
+    """Return the pictures' owners in order: a user, ``ours`` or ``nothing``."""
     names = {**COLORS, "ours": OURS}
 
     def owner(color: list[int] | None) -> str:
@@ -158,7 +157,7 @@ def test_a_tab_never_shows_another_users_picture(browser: Browser, url: str) -> 
             page.reload()
             assert seen(page) == own[user]
         page.go_back()
-        page.go_back()  # The page that bob saw.
+        page.go_back()  # Bob's last page.
         assert seen(page) == own["alice"]
         page.goto(f"{url}/logout")
         page.goto(f"{url}/page")
@@ -184,11 +183,11 @@ def test_a_returning_user_loads_nothing_again(browser: Browser, url: str) -> Non
     kept = [name for name, sent_bytes in sent.items() if not sent_bytes]
     assert kept
     assert all("/plots/dated" in name and "_v=" in name for name in kept)
-    # The page itself, and the pictures that the browser kept.
+    # The page and the pictures that the browser has kept.
     assert statuses.count(200) == 1 + len(kept)
     assert statuses.count(304) == len(sent) - len(kept)
 
 
-#: The pictures' URLs, and bytes that came over the wire for each.
+#: The pictures' URLs, with the bytes transferred for each.
 SENT = """() => performance.getEntriesByType("resource").map(
     entry => [entry.name, entry.transferSize])"""

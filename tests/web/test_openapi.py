@@ -143,7 +143,7 @@ bounded = settings(max_examples=20)
 
 def judge(case: schemathesis.Case[Any]) -> None:
     """Send a request and validate the response by the document."""
-    if not {"_scale", "_width"} <= set(case.query or ()):  # Either, says the text.
+    if not {"_scale", "_width"} <= set(case.query or ()):  # The RFC allows both.
         case.call_and_validate()
 
 
@@ -246,7 +246,7 @@ def test_each_parameter_states_its_form_in_a_url() -> None:
     assert repeated["whole"]["allowEmptyValue"] is True
     assert "allowEmptyValue" not in repeated["some"]
     assert "allowEmptyValue" not in repeated["several"]
-    # What is named twice is in a set once, and no error.
+    # A repeated value is in the set once and is no error.
     assert "uniqueItems" not in repeated["names"]["schema"]
 
 

@@ -112,7 +112,7 @@ class Site:
         if self.preprocess:
             plots.url_value_preprocessor(self.preprocess)
         app.register_blueprint(parent)
-        # After the figures were registered, as an app may do it.
+        # An app may do so after the registration of figures.
         if self.on_app:
             app.before_request(self.on_app)
         if self.after:
@@ -226,7 +226,7 @@ def test_a_versioned_url_is_kept_only_if_it_identifies_the_user(
     client = site.client()
     url = read_path(client, **({"user": "me"} if site.preprocess else {}))
     if site.preprocess is add_user:
-        url = url.replace("user=me&", "")  # That comes from elsewhere.
+        url = url.replace("user=me&", "")  # It is set by another server.
     current["of"] = version
     answer = client.get(url, headers=headers)
     assert answer.status_code == 200
@@ -371,7 +371,7 @@ def test_remote_user_makes_a_picture_private() -> None:
     assert "private" not in unknown.headers["Cache-Control"]
 
 
-# --- What the options say --------------------------------------------------------
+# --- Options -----------------------------------------------------------------
 
 GUARD = {"decorators": [guard(check_nothing)]}
 
@@ -454,7 +454,7 @@ def test_a_decorator_that_reads_the_session_afterwards_counts() -> None:
         assert answer.headers["Cache-Control"] == PRIVATE
 
 
-# --- What comes after the view ---------------------------------------------------
+# --- After the view ----------------------------------------------------------
 
 
 def after_reading(response: Response) -> Response:
@@ -581,6 +581,6 @@ def test_a_cookie_is_seen_with_the_apps_request_class() -> None:
 
     app = Site(on_app=check).app()
     app.request_class = Mine
-    AppState(app)  # As a registration after that would do.
+    AppState(app)  # A later registration would have this effect.
     answer = app.test_client().get("/plots/walk")
     assert answer.headers["Cache-Control"] == PRIVATE

@@ -59,7 +59,7 @@ Serve = Callable[..., FlaskClient]
 T = TypeVar("T")
 U = TypeVar("U")
 
-#: Far apart, so that a lossy format still tells whose picture it is.
+#: Distant colors, which identify the user in a lossy format, too.
 COLORS = {
     "alice": (230, 40, 40),
     "bob": (40, 230, 40),
@@ -67,14 +67,14 @@ COLORS = {
     "dave": (230, 230, 40),
     "erin": (40, 230, 230),
 }
-#: Whose session cookie is sent again with every response.
+#: The users whose session cookie is sent again with every response.
 PERMANENT = ("bob", "erin")
 FORMATS = ("png", "webp", "avif", "jpg", "svg", "pdf")
 #: Seconds to wait for events without a time limit, on a busy machine.
 PATIENCE_S = 20.0
 
 
-# --- Whose picture, whose cookie -------------------------------------------
+# --- The owner of a picture and of a cookie --------------------------------
 
 
 def badge(user: str, n: int = 1) -> Figure:
@@ -98,7 +98,7 @@ def fails(status: int) -> Figure:
 
 @cache
 def find_owner(body: bytes) -> str:
-    """Return the user whose color each pixel of *body* has."""
+    """Return the user with the color of every pixel of *body*."""
     colors = _read_colors(body)
     for user, color in COLORS.items():
         if np.abs(colors - np.array(color)).max() < 30:
@@ -147,7 +147,7 @@ def has_cookie(response: TestResponse) -> bool:
     return "Set-Cookie" in response.headers
 
 
-#: With them, a shared cache may keep what needed a login (RFC 9111 section 3.5).
+#: They let a shared cache keep a response to a login (RFC 9111 section 3.5).
 FORBIDDEN = re.compile(r"\b(public|s-maxage|must-revalidate|proxy-revalidate)\b")
 
 
@@ -240,7 +240,7 @@ def make_site() -> Flask:
 
     @app.after_request
     def stamp(response: Response) -> Response:
-        # Two responses with one stamp: a cache in between has stored it.
+        # Two responses with one stamp show that a cache has stored it.
         response.headers["X-Stamp"] = uuid4().hex
         return response
 
@@ -281,11 +281,11 @@ class Ask:
 
 @dataclass
 class Known:
-    """Everything that was sent to any user, and that all may try."""
+    """Values from responses to any user, which all users may try."""
 
     etags: list[str] = field(default_factory=lambda: ['"unknown"'])
     versions: list[str] = field(default_factory=lambda: ["x"])
-    #: What a plain GET gives to whom, until the next invalidation.
+    #: The response to each user's plain GET, until the next invalidation.
     plain: dict[tuple[str | None, str, str], TestResponse] = field(default_factory=dict)
 
 
@@ -446,7 +446,7 @@ def test_two_users_on_one_url_are_two_renders(
     both = Barrier(2, timeout=PATIENCE_S)
 
     def load(user: str) -> str:
-        both.wait()  # Breaks unless two renders are under way together.
+        both.wait()  # The barrier breaks unless two renders run at once.
         return user
 
     @plots.figure_route("/mine", inject={"user": the_user}, load=load)
@@ -500,11 +500,11 @@ def test_two_tenants_with_one_number_share_no_picture(
 def test_a_list_is_drawn_as_it_was_for_the_key(
     plots: FigureBlueprint, serve: Serve
 ) -> None:
-    """The figure function gets a copy, however late it runs."""
+    """The figure function gets a copy, even if it runs late."""
     shared = ["alice"]
 
     def load(users: list[str]) -> None:
-        shared[0] = "bob"  # As another request may do.
+        shared[0] = "bob"  # Another request may do so.
 
     @plots.figure_route("/ours", inject={"users": lambda: shared}, load=load)
     def ours(data: None, users: list[str]) -> Figure:
@@ -526,7 +526,7 @@ def test_a_crowd_of_users_on_one_url(
         return the_user()
 
     def load(user: str) -> None:
-        time.sleep(0.05)  # So that the others come while it is under way.
+        time.sleep(0.05)  # The other requests arrive during this render.
 
     @plots.figure_route("/mine", inject={"user": user}, load=load)
     def mine(data: None, user: str) -> Figure:
@@ -541,7 +541,7 @@ def test_a_crowd_of_users_on_one_url(
     assert any("collapsed" in answer.headers["Cache-Status"] for answer in answers)
 
 
-# --- What one request leaves for the next ----------------------------------
+# --- State between requests ------------------------------------------------
 
 
 def test_a_hook_changes_one_response_only(plots: FigureBlueprint, serve: Serve) -> None:
@@ -572,7 +572,7 @@ def test_a_shared_error_has_no_cookie(plots: FigureBlueprint, serve: Serve) -> N
         abort(503, response=Response("busy", 503))
 
     app = add_logins(serve().application)
-    # As Flask's documentation has it, for errors as JSON.
+    # Flask's documentation shows this handler for errors as JSON.
     app.register_error_handler(HTTPException, lambda error: error.get_response())
     for user in PERMANENT:
         response = logged_in(app, user).get("/plots/busy")
@@ -610,7 +610,7 @@ def test_pyplot_starts_empty_for_each_user(
     app = add_logins(serve(PROPAGATE_EXCEPTIONS=False).application)
     try:
         if is_open:
-            plt.figure(7)  # By other code of the app, which forgot it.
+            plt.figure(7)  # Other code of the app left it open.
         for user in ("alice", "bob", "carol"):
             logged_in(app, user).get("/plots/mine.png")
         assert found == [["alice"], ["bob"], ["carol"]]
@@ -618,7 +618,7 @@ def test_pyplot_starts_empty_for_each_user(
         plt.close("all")
 
 
-# --- What a key tells apart ------------------------------------------------
+# --- Different keys --------------------------------------------------------
 
 
 class Masked(str):
@@ -810,12 +810,12 @@ class Shop:
 
     @property
     def color(self) -> str:
-        """The color of the shop's data."""
+        """Return the color of the shop's data."""
         return {"north": "#e62828", "south": "#28e628"}[self.name]
 
     @property
     def owner(self) -> str:
-        """The user with that color."""
+        """Return the user with that color."""
         return {"north": "alice", "south": "bob"}[self.name]
 
 
@@ -1027,7 +1027,7 @@ def test_a_hit_has_no_cookie_of_the_first_user() -> None:
     assert not nobody.cache_control.private
 
 
-# Flask-Login calls what later versions of Python deprecate.
+# Flask-Login calls functions that later versions of Python deprecate.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_remember_cookie_is_not_stored(plots: FigureBlueprint, serve: Serve) -> None:
     """Flask-Login sends it again with every picture."""
@@ -1055,7 +1055,9 @@ def test_a_remember_cookie_is_not_stored(plots: FigureBlueprint, serve: Serve) -
 
     for user in COLORS:
         client = logged_in(app, user)
-        client.delete_cookie("session")  # It is remembered, and begins again.
+        client.delete_cookie(
+            "session"
+        )  # The session is restored from the remember cookie.
         for path, owner in (("ours", "carol"), ("mine", user)):
             response = client.get(f"/plots/{path}.png")
             assert find_owner(response.data) == owner
@@ -1217,7 +1219,7 @@ def test_request_headers_leave_nothing_in_a_picture(
     assert not [stored for stored in kept if b"localhost" in stored]
 
 
-#: Headers that tell how and when, and not what.
+#: Headers about the transfer, not about the content.
 CHANGING = ("Cache-Status", "Server-Timing", "Last-Modified")
 
 
@@ -1230,7 +1232,7 @@ def test_a_problem_names_no_host(serve: Serve, plots: FigureBlueprint) -> None:
         assert EVIL not in response.text + str(response.headers)
 
 
-# --- What a figure function cannot read ------------------------------------
+# --- Figure functions cannot read the request ------------------------------
 
 request_user: ContextVar[str] = ContextVar("request_user", default="nobody")
 
@@ -1276,7 +1278,7 @@ class Spy:
         )
 
         def load() -> None:
-            time.sleep(0.05)  # Requests that come meanwhile wait for it.
+            time.sleep(0.05)  # Requests that arrive meanwhile wait for it.
             self.looks.append(read_request())
 
         @plots.figure_route("/walk", load=load)
@@ -1298,7 +1300,7 @@ class Spy:
             g.user.id = session.get("user")
             request_user.set("somebody")
             if "user" in session:
-                # The test is worth something only where it can be seen at all.
+                # Without this, the test could not fail.
                 assert not set(read_request().values()) & {*BLIND.values()}
 
         @self.app.get("/page")
@@ -1311,7 +1313,7 @@ class Spy:
         return client
 
 
-# What awaits it for Flask lets go of its thread when that is collected.
+# asgiref's executor ends its thread when it is garbage-collected.
 LATER = pytest.param("/later", marks=pytest.mark.keeps_threads)
 
 
@@ -1399,7 +1401,7 @@ class Answer:
 
     @property
     def stamp(self) -> str:
-        """Equal for all copies of one answer of the app."""
+        """A value that all copies of one response have in common."""
         return self.headers["X-Stamp"]
 
 
@@ -1421,7 +1423,7 @@ class Client:
             connection.close()
 
     def log_in(self, user: str) -> Client:
-        """The same, with the cookie of *user*."""
+        """Return this client with the cookie of *user*."""
         cookie = self.ask(f"/login/{user}").headers["Set-Cookie"]
         return Client(self.port, {"Cookie": cookie.partition(";")[0]})
 
@@ -1514,7 +1516,7 @@ def test_nginx_never_stores_a_private_picture(
         assert answer.status == 200
         assert find_owner(answer.body) == user
         assert answer.cache in ("MISS", "EXPIRED")
-        # Not by the body, which a public picture may have as well.
+        # Do not compare bodies, as a public picture may have the same.
         assert not stack.is_stored(answer.stamp.encode())
         stamps.append(answer.stamp)
         assert stack.nobody().ask(path).status == 401

@@ -1,4 +1,4 @@
-"""Widths and texts: the variants of a picture besides scales."""
+"""Widths and texts: a picture's variants other than scales."""
 
 from __future__ import annotations
 

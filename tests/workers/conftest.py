@@ -40,19 +40,19 @@ def on() -> Iterator[Serve]:
         given = app.config.get("MPLSTREAM_EXECUTOR")
         if isinstance(given, Executor):
             given.shutdown()
-    # An app does not wait for the end of an executor that it made.
+    # An app does not wait for the end of its executor.
     wait_until(lambda: set(threading.enumerate()) <= before)
     wait_until(lambda: not multiprocessing.active_children())
 
 
 @pytest.fixture
 def renders(tmp_path: Path) -> Path:
-    """A file with one line for each render, in any process."""
+    """Return a file that gets one line for each render, in any process."""
     return tmp_path / "renders"
 
 
 @pytest.fixture
 def until(tmp_path: Path) -> Iterator[Path]:
-    """A file that some figures wait for, until the end of the test."""
+    """Return a file that some figures wait for; create it at the end."""
     yield tmp_path / "until"
     (tmp_path / "until").touch()

@@ -1,7 +1,7 @@
 """Renders on a Dask cluster, whose scheduler and workers are killed.
 
-The executor is made by the code in docs/executors.md, with the address of a
-scheduler of our own.
+The code in docs/executors.md creates the executor, with the address of the tests'
+scheduler.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from tests.support.pictures import pixels
 from tests.support.processes import wait_until
 from tests.support.runners import read_pids
 
-# A client that has lost its scheduler closes and leaves its event loop running,
-# in a daemon thread with nothing to do.
+# A client that has lost its scheduler closes, but leaves an idle event loop in a
+# daemon thread.
 pytestmark = [pytest.mark.keeps_threads, pytest.mark.slow]
 
 
 @contextmanager
 def served_by(cluster: Cluster, workers: int = 2) -> Iterator[Flask]:
-    """An app as docs/executors.md sets it up, once *workers* are there."""
+    """Create the app of docs/executors.md, and wait for *workers*."""
     recipe = recipe_for(cluster)
     app = create_app(
         MPLSTREAM_EXECUTOR=recipe["executor"],
@@ -60,7 +60,7 @@ def served_by(cluster: Cluster, workers: int = 2) -> Iterator[Flask]:
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A scheduler and two workers, which come back when they die."""
+    """Run a scheduler and two workers, which restart when they die."""
     folder = tmp_path_factory.mktemp("cluster")
     with running(folder, "--nanny", "--nanny") as cluster:
         yield cluster
@@ -200,7 +200,7 @@ def test_hits_are_served_without_a_scheduler(
         cluster.start_worker("--no-nanny")
         assert level(ask(app, "slow", seconds=0, level=75)) == 75
 
-        # Where nothing was under way, nothing tells that the client has closed.
+        # Without a render in progress, nothing shows that the client has closed.
         cluster.scheduler.kill()
         wait_until(lambda: app.config["CLIENTS"][0].status == "closed")
         cluster.start_scheduler()
@@ -208,7 +208,7 @@ def test_hits_are_served_without_a_scheduler(
         assert level(ask(app, "slow", seconds=0, level=76)) == 76
 
 
-@pytest.mark.usefixtures("app")  # Its workers are there.
+@pytest.mark.usefixtures("app")  # Wait for the workers.
 def test_a_dask_executor_is_shut_down(cluster: Cluster) -> None:
     """Its ``shutdown`` has fewer arguments; the next render creates another."""
     recipe = recipe_for(cluster)
@@ -243,7 +243,7 @@ def test_the_documented_app_renders_on_the_cluster(
     try:
         app = myapp.create_app()
         assert pixels(ask(app, "walk").data).shape == (480, 640, 4)
-        del app.config["STEP"]  # The worker has an app of its own.
+        del app.config["STEP"]  # The worker has a separate app.
         assert ask(app, "walk", n=60).status_code == 200
     finally:
         AppState.of(app).stop()

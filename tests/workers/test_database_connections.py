@@ -26,7 +26,7 @@ from flask_mplstream.workers.database_connections import (
 )
 from tests.support.processes import wait_until
 
-#: As many as a server has, and twice what the default pool of 5 + 10 gives.
+#: Threads as in a server, twice the connections of the default pool of 5 + 10.
 THREADS = 32
 PICTURES = 20
 
@@ -52,7 +52,7 @@ def version_with_query() -> int:
 
 @pytest.fixture
 def plots() -> FigureBlueprint:
-    """Figures whose version, load and function all run a query."""
+    """Create figures whose version, load and function each run a query."""
     plots = FigureBlueprint("plots", __name__, formats=["png"], timeout=60)
 
     @plots.figure_route("/versioned", version=version_with_query)
@@ -82,10 +82,10 @@ def plots() -> FigureBlueprint:
 
 @pytest.fixture
 def app(tmp_path: Path, plots: FigureBlueprint) -> Iterator[Flask]:
-    """An app on a file, with Flask-SQLAlchemy's default pool."""
+    """Create an app on a database file, with Flask-SQLAlchemy's default pool."""
     app = Flask(__name__)
     app.config["SQLALCHEMY_DATABASE_URI"] = f"sqlite:///{tmp_path / 'users.db'}"
-    # As for a server: sooner than 30 s, so that the test fails sooner.
+    # Less than the default of 30 s, so that the test fails sooner.
     options = {"poolclass": QueuePool, "pool_timeout": 8}
     app.config.update(SECRET_KEY="not secret", SQLALCHEMY_ENGINE_OPTIONS=options)
     db.init_app(app)
@@ -341,7 +341,7 @@ def test_a_render_holds_no_connection_while_it_waits(
     def slow(users: int, n: int = 0) -> Figure:
         if not held:
             assert all(loaded.acquire(timeout=10) for _ in range(4))
-            # They have read; now they go to the gate.
+            # They have read the data and now wait for the gate.
             wait_until(lambda: checked_out(app) == 0)
             held.append(checked_out(app))
         return Figure(figsize=(0.5, 0.5))

@@ -37,13 +37,13 @@ from tests.support.servers import Server, free_port, need
 
 @pytest.fixture
 def make() -> Iterator[Callable[..., Flask]]:
-    """Return what makes an app of the figures here; all are closed at the end."""
+    """Return a function that creates an app; close all apps at the end."""
     apps: list[Flask] = []
 
     def make(before: Callable[[], Any] = lambda: None, **config: Any) -> Flask:
         app = Flask(__name__)
         app.before_request(before)
-        # A worker starts slowly on a machine with other work.
+        # A worker starts slowly on a busy machine.
         app.config.from_mapping(MPLSTREAM_WORKERS=1, MPLSTREAM_TIMEOUT=60)
         app.config.from_mapping(config)
         app.register_blueprint(plots)
@@ -85,12 +85,14 @@ def test_a_process_without_semaphores_draws_itself(
     caplog: pytest.LogCaptureFixture,
     error: Exception,
 ) -> None:
-    """AWS Lambda has no /dev/shm; the log says so once."""
+    """AWS Lambda has no /dev/shm; the log reports it once."""
 
     def fail(*args: object, **kwargs: object) -> NoReturn:
         raise error
 
-    importlib.import_module("multiprocessing.synchronize")  # It reads what SemLock has.
+    importlib.import_module(
+        "multiprocessing.synchronize"
+    )  # It reads the attribute of SemLock.
     monkeypatch.setattr("_multiprocessing.SemLock", fail)
     client = make().test_client()
     assert level(client.get("/grey?level=3").data) == 3
@@ -123,7 +125,7 @@ def test_a_process_without_an_interpreter_draws_itself(
 
 
 def draw_twice(pipe: Any) -> None:
-    """Draw in a process that may have no children, and report how that went."""
+    """Draw in a process that may have no children, and send the result."""
     handler = BufferingHandler(1000)
     logging.getLogger("flask_mplstream").addHandler(handler)
     app = Flask(__name__)
@@ -139,7 +141,7 @@ def draw_twice(pipe: Any) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_a_daemonic_process_draws_itself(method: str) -> None:
-    """``multiprocessing`` does not let it have children."""
+    """``multiprocessing`` allows it no children."""
     context: Any = multiprocessing.get_context(method)
     receiving, sending = context.Pipe(duplex=False)
     process = context.Process(target=draw_twice, args=[sending], daemon=True)
@@ -226,7 +228,7 @@ def pid_of(app: Flask) -> int:
 
 
 def threads_of_ours() -> list[str]:
-    """Names of the threads that this package or its pools run."""
+    """Return the names of the threads of this package and its pools."""
     names = [thread.name for thread in threading.enumerate()]
     return [n for n in names if "mplstream" in n or n.endswith("_loop)")]
 
@@ -324,7 +326,7 @@ def test_a_child_that_drops_an_app_keeps_its_parents_workers(
 def test_the_garbage_collector_may_stop_workers_in_any_thread(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The thread may hold the reaper's lock, which then does it."""
+    """The thread may hold the reaper's lock; the reaper then stops it."""
     told: list[int] = []
     reaper = Reaper()
     monkeypatch.setattr(reaper, "_tell", told.append)
@@ -354,7 +356,7 @@ def test_the_garbage_collector_may_stop_workers_in_any_thread(
 def test_workers_start_with_the_first_request(
     make: Callable[..., Flask], config: dict[str, Any], is_started: bool
 ) -> None:
-    """An earlier hook of the app may answer it."""
+    """An earlier hook of the app may return the response."""
     app = make(before=lambda: "to the login", **config)
     assert not AppState.of(app)._renders
     app.test_client().get("/")

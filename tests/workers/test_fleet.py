@@ -1,6 +1,6 @@
-"""Worker processes under real servers: each web process has some, and none outlives it.
+"""Worker processes under real servers: none outlives its web process.
 
-All processes are read from /proc, see :mod:`tests.support.fleet`.
+The processes are read from /proc, see :mod:`tests.support.fleet`.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc"),
 ]
 
-#: Each of these starts up to eight processes, which import Matplotlib.
+#: Each test starts up to eight processes, which import Matplotlib.
 REST = pytest.mark.sweep(rest=True)
 
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    """One web process with a pool of two."""
+    """Run one web process with a pool of two."""
     folder = tmp_path_factory.mktemp("plain")
     with gunicorn(folder, *THREADS, MPLSTREAM_WORKERS=POOL) as fleet:
         yield fleet
@@ -54,7 +54,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    """One web process with a pool of two, and a master that has one as well."""
+    """Run one web process with a pool of two, and a master with another pool."""
     options = (*THREADS, "--preload")
     with gunicorn(
         tmp_path_factory.mktemp("rendered"),
@@ -67,7 +67,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 
 @pytest.fixture(params=["plain", "rendered"])
 def either(request: pytest.FixtureRequest) -> Fleet:
-    """Both kinds of servers."""
+    """Run each kind of server."""
     fleet: Fleet = request.getfixturevalue(request.param)
     return fleet
 
@@ -104,7 +104,7 @@ SERVERS = [
 def test_each_web_process_has_separate_workers(
     tmp_path: Path, options: tuple[str, ...], factory: str
 ) -> None:
-    """It may be forked from one that has rendered."""
+    """The parent may have rendered before the fork."""
     options = ("--workers", "2", *options)
     with gunicorn(tmp_path, *options, factory=factory, MPLSTREAM_WORKERS=1) as fleet:
         answers = answers_of_all(fleet)
@@ -152,7 +152,7 @@ def test_workers_start_with_the_first_page(tmp_path: Path) -> None:
 
 @contextmanager
 def busy_machine(seconds: float) -> Iterator[None]:
-    """Have a process on each core that computes, for *seconds* at most."""
+    """Keep each core busy with a process, for *seconds* at most."""
     program = f"import time\nend = time.time() + {seconds}\nwhile time.time() < end: 1"
     busy = [
         subprocess.Popen([sys.executable, "-c", program])
@@ -169,7 +169,7 @@ def busy_machine(seconds: float) -> Iterator[None]:
 @REST
 def test_the_first_page_on_a_busy_machine_is_complete(tmp_path: Path) -> None:
     """Its pictures wait for the workers, and none is refused."""
-    # Another load of the machine than the test's own is no matter of the default.
+    # The default timeout allows for the test's load, not for further load.
     timeout_s = int(in_time(10))
     options = ("--workers", "2")
     with (
@@ -201,19 +201,19 @@ def test_a_hook_of_the_server_starts_workers(tmp_path: Path) -> None:
         assert fleet.workers(answer.web) == {int(answer.body)}
 
 
-# --- Nobody is left -------------------------------------------------------
+# --- No process is left ---------------------------------------------------
 
 
-#: One holds the interpreter's lock; both have started a process.
+#: One render holds the interpreter's lock; both have started a process.
 ENDLESS = ("/wait", "/wait?native=1")
-#: As those, but both hold it.
+#: Both renders hold the interpreter's lock and have started a process.
 NATIVE = ("/wait?native=1&n=1", "/wait?native=1&n=2")
 
 
 def test_no_worker_survives_a_killed_web_process(
     either: Fleet, numbers: Numbers
 ) -> None:
-    """SIGKILL while figures hang: the next web process has new workers."""
+    """After SIGKILL while figures hang, the next web process has new workers."""
     [web] = either.webs()
     with hanging(either, ENDLESS) as started:
         its_own = either.descendants(web)
@@ -235,7 +235,7 @@ def test_no_worker_survives_a_killed_web_process(
 def test_no_worker_survives_a_killed_server(
     tmp_path: Path, options: tuple[str, ...], factory: str
 ) -> None:
-    """SIGKILL of the master and all web processes while figures hang."""
+    """The master and all web processes get SIGKILL while figures hang."""
     options = ("--workers", "2", *THREADS, *options)
     with gunicorn(tmp_path, *options, factory=factory, MPLSTREAM_WORKERS=2) as fleet:
         with hanging(fleet, ENDLESS):
@@ -245,7 +245,7 @@ def test_no_worker_survives_a_killed_server(
 
 
 def test_no_worker_survives_killed_helpers(plain: Fleet, numbers: Numbers) -> None:
-    """SIGKILL of all but the fork server, and later of the web process."""
+    """All but the fork server get SIGKILL, and later the web process."""
     assert_whole(plain, numbers)
     [web] = plain.webs()
     helpers = [process for process in plain.left() if process.parent == web]
@@ -253,7 +253,9 @@ def test_no_worker_survives_killed_helpers(plain: Fleet, numbers: Numbers) -> No
         if "forkserver" not in helper.command:
             os.kill(helper.pid, signal.SIGKILL)
     os.kill(min(plain.workers(web)), signal.SIGKILL)
-    assert_whole(plain, numbers)  # One is new, and one is older than its helpers.
+    assert_whole(
+        plain, numbers
+    )  # One worker is new, and one is older than its helpers.
     with hanging(plain, NATIVE):
         its_own = plain.descendants(web)
         os.kill(web, signal.SIGKILL)
@@ -286,14 +288,14 @@ def test_no_worker_survives_a_replaced_web_process(tmp_path: Path) -> None:
             webs, old = fleet.webs(), [p for p in fleet.left() if p.parent == 1]
             if len(webs) != 1 or old or (seen - set(webs)) & fleet.alive():
                 return False
-            # Its worker may be starting just now.
+            # Its worker may just be starting.
             return fleet.alive() - {fleet.master} == fleet.descendants(webs[0])
 
         wait_until(is_alone)
 
 
 def test_no_worker_survives_a_slow_stop(tmp_path: Path) -> None:
-    """SIGTERM while figures hang: the server ends after its graceful timeout."""
+    """After SIGTERM while figures hang, the server ends after its graceful timeout."""
     options = ("--graceful-timeout", "1", *THREADS)
     with gunicorn(tmp_path, *options, MPLSTREAM_WORKERS=2) as fleet:
         with hanging(fleet, ENDLESS):

@@ -1,6 +1,6 @@
 """A pool of worker processes under kills, hangs, overload and bombs.
 
-One server for all, whose processes are read from /proc, see
+All tests share a server, whose processes are read from /proc, see
 :mod:`tests.support.fleet`.
 """
 
@@ -49,7 +49,7 @@ MB = 2**20
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    """One web process with many threads and a pool of two."""
+    """Run one web process with many threads and a pool of two."""
     with gunicorn(
         tmp_path_factory.mktemp("fleet"),
         *("--worker-class", "gthread", "--threads", "24"),
@@ -94,7 +94,7 @@ def test_a_killed_worker_costs_one_retry(fleet: Fleet, numbers: Numbers) -> None
 def test_a_killed_helper_costs_one_retry(
     fleet: Fleet, numbers: Numbers, name: str
 ) -> None:
-    """SIGKILL of the fork server or the reaper."""
+    """The fork server or the reaper gets SIGKILL."""
     [web], asked = fleet.webs(), numbers.take(POOL)
     helpers = [p.pid for p in fleet.left() if p.parent == web and name in p.command]
     before = len(fleet.records("slow"))
@@ -103,34 +103,34 @@ def test_a_killed_helper_costs_one_retry(
         wait_until(lambda: len(fleet.records("slow")) == before + POOL)
         os.kill(helpers[0], signal.SIGKILL)
         assert [answer.result().colour for answer in answers] == asked
-    for worker in fleet.workers(web):  # The next ones need the helper again.
+    for worker in fleet.workers(web):  # The next workers need the helper again.
         os.kill(worker, signal.SIGKILL)
     assert_whole(fleet, numbers)
 
 
 def holdings(pid: int) -> tuple[int, ...]:
-    """How many threads *pid* has, and how many open files."""
+    """Return the numbers of threads and open files of *pid*."""
     return tuple(len(os.listdir(f"/proc/{pid}/{kind}")) for kind in ("task", "fd"))
 
 
 class Killer:
-    """Kills workers of a fleet at random, but never two for one request."""
+    """A random killer of a fleet's workers, never of two for one request."""
 
     def __init__(self, fleet: Fleet, clients: int, seed: int) -> None:
         self._fleet = fleet
         self._random = random.Random(seed)
         [self._web] = fleet.webs()
-        #: Answers that each client has got.
+        #: Responses to each client.
         self.answers = [0] * clients
         self.kills = 0
 
     def kill(self, times: int, clients: list[Future[None]]) -> None:
-        """Kill *times*, each after some answers to each of *clients*."""
+        """Kill *times* workers, each after some responses to each of *clients*."""
         while self.kills < times:
             least = [n + self._random.randint(1, 6) for n in self.answers]
             while not all(map(ge, self.answers, least)):
                 if any(client.done() for client in clients):
-                    return  # It has failed, and says why.
+                    return  # It has failed; raise its error.
                 time.sleep(0.01)
             time.sleep(self._random.uniform(0, 0.02))
             workers = sorted(self._fleet.workers(self._web))
@@ -143,11 +143,10 @@ class Killer:
 def test_workers_killed_at_random_lose_no_request(
     fleet: Fleet, numbers: Numbers, is_sweep: bool
 ) -> None:
-    """30 kills in 500 renders or more for four clients: every picture is right.
+    """Every picture is right despite 30 kills in 500 renders for four clients.
 
-    A sixth of them where the search is not to be complete.
-
-    The web process keeps nothing of those that are dead, no thread and no pipe.
+    Without ``--sweep``, it is a sixth of them. The web process keeps no thread and no
+    pipe of a dead worker.
     """
     kills, renders = (30, 500) if is_sweep else (5, 84)
     killer = Killer(fleet, clients=4, seed=5)
@@ -203,7 +202,7 @@ def test_a_fatal_figure_kills_two_workers(fleet: Fleet, numbers: Numbers) -> Non
 
 
 def render_s(answers: Iterable[Answer]) -> float:
-    """Seconds in which workers rendered *answers*, as each of them says."""
+    """Return the seconds in which workers rendered *answers*, from their headers."""
     steps = [
         step
         for answer in answers
@@ -219,14 +218,14 @@ def render_s(answers: Iterable[Answer]) -> float:
 
 
 def processor_s(pid: int) -> float:
-    """Seconds that *pid* has computed so far."""
+    """Return the processor seconds of *pid* so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 @dataclass
 class Load:
-    """Phases of one kind: the answers, and what they took."""
+    """Phases of one kind: the responses and their costs."""
 
     fleet: Fleet
     numbers: Numbers
@@ -238,7 +237,7 @@ class Load:
 
     @contextmanager
     def phase(self) -> Iterator[None]:
-        """Count the time of the block."""
+        """Add the time of the block."""
         [web] = self.fleet.webs()
         began, web_began = time.monotonic(), processor_s(web)
         yield
@@ -246,13 +245,13 @@ class Load:
         self.web_s += processor_s(web) - web_began
 
     def ask(self) -> Answer:
-        """Ask for a new picture."""
+        """Request a new picture."""
         answer = self.fleet.ask(f"/busy?n={self.numbers.take(1)[0]}")
         self.answers.append(answer)
         return answer
 
     def fill(self) -> None:
-        """Ask for as many at a time as there is room for."""
+        """Request as many pictures at a time as the pool accepts."""
         until = time.monotonic() + self.phase_s
 
         def client(_: int) -> None:
@@ -263,7 +262,7 @@ class Load:
             list(pool.map(client, range(POOL + 2)))
 
     def overfill(self, per_second: float) -> None:
-        """Ask for *per_second*, and for an old one now and then."""
+        """Request *per_second* new pictures a second, and sometimes a stored one."""
         with self.phase(), ThreadPoolExecutor(20) as pool:
             began = time.monotonic()
             for number in range(int(per_second * self.phase_s)):
@@ -274,17 +273,17 @@ class Load:
 
     @property
     def pictures(self) -> int:
-        """New pictures that came."""
+        """The number of new pictures."""
         return sum(answer.status == 200 for answer in self.answers)
 
     @property
     def use(self) -> float:
-        """Part of the workers' time that went into pictures that were sent."""
+        """The share of the workers' time that was spent on sent pictures."""
         return render_s(self.answers) / (POOL * self.seconds)
 
     @property
     def web_cost_s(self) -> float:
-        """Processor time of the web process for an answer."""
+        """The web process's processor time for each response."""
         return self.web_s / len(self.answers + self.hits)
 
 
@@ -295,13 +294,13 @@ def test_an_overload_is_refused(
     is_sweep: bool,
     record_property: Callable[[str, object], None],
 ) -> None:
-    """Hits are served, and as much is rendered as without the overload.
+    """Hits are served, and the workers render as much as without the overload.
 
     Pictures per second depend on the machine's other load. This compares the workers'
     time and the web process's processor time, as a refusal is cheaper than a picture.
     """
     fleet.ask("/quick?n=0")
-    # The phases take turns: a noisy machine is noisy in all.
+    # The phases take turns, so that other load affects all of them.
     phase_s = 10 if is_sweep else 0.8
     full, over = Load(fleet, numbers, phase_s), Load(fleet, numbers, phase_s)
     for _ in range(3):

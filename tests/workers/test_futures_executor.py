@@ -160,7 +160,7 @@ def test_a_created_executor_that_was_shut_down_is_replaced(on: Serve) -> None:
 
 
 class Connection(Executor):
-    """An executor over a connection, which fails in ways of its own, as Dask's."""
+    """An executor over a connection, with its own errors, like Dask's."""
 
     def __init__(self) -> None:
         self.is_closed = False
@@ -180,8 +180,8 @@ class Connection(Executor):
             future.set_result(function(*args, **kwargs))
         return future
 
-    def shutdown(self, wait: bool = True) -> None:  # type: ignore[override]  # The case.
-        """As Dask's it knows no ``cancel_futures``, and fails where it is closed."""
+    def shutdown(self, wait: bool = True) -> None:  # type: ignore[override]  # Dask's signature.
+        """Fail if it is closed; like Dask's, it has no ``cancel_futures``."""
         self.shut_down += 1
         if self.is_closed:
             raise ConnectionError("The connection is closed.")
@@ -205,7 +205,7 @@ def test_an_executor_with_a_closed_connection_is_replaced(on: Serve) -> None:
 def test_a_lost_render_is_repeated_on_another_executor(
     on: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """If that executor loses it as well, the log says so."""
+    """If the next executor loses it as well, the log reports it."""
     made: list[Connection] = []
 
     def make() -> Executor:
@@ -322,7 +322,7 @@ def test_a_slow_render_on_an_executor_is_a_504(
     assert answer.status_code == 504
     assert answer.headers["Cache-Control"] == "no-store"
     assert client.get("/plots/grey").status_code == 200
-    # The only place of the executor is taken until the render ends by itself.
+    # The executor's only thread is busy until the render ends by itself.
     until.touch()
     assert read_level(client.get("/plots/slow?seconds=0&level=3")) == 3
 
@@ -472,7 +472,7 @@ def test_a_nested_figure_does_not_wait_for_its_own_request(
     """That request waits for the executor's only thread."""
     executor = Counted(1)
     app = on(executor, MPLSTREAM_APP="web:app").application
-    # As if it stood in a module: threads have the very app that serves.
+    # Simulate a module's attribute: threads use the app that serves.
     monkeypatch.setattr(ipc, "load_app", {"web:app": app}.__getitem__)
     with ThreadPoolExecutor(2) as threads:
         outer = threads.submit(app.test_client().get, f"/plots/{path}?seconds=0.5")

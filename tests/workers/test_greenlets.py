@@ -24,7 +24,7 @@ from tests.support.servers import Gunicorn
 
 @contextmanager
 def gevent_server(log: Path, **config: str) -> Iterator[int]:
-    """gunicorn with one gevent worker, whose output goes to *log*."""
+    """Run gunicorn with one gevent worker and its output in *log*."""
     environment = {f"FLASK_{key}": value for key, value in config.items()}
     with Gunicorn(
         "tests.apps.greenlet_app:create_app()",

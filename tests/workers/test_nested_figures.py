@@ -15,13 +15,13 @@ from matplotlib.figure import Figure
 from flask_mplstream import FigureBlueprint, figure_data_uri, figure_url, render
 
 Serve = Callable[..., FlaskClient]
-#: Seconds after which something waits that should not.
+#: Seconds after which a wait counts as a deadlock.
 TOO_LONG_S = 25.0
 
 
 @pytest.fixture(autouse=True)
 def figures(plots: FigureBlueprint) -> None:
-    """An inner figure, and three ways to ask for it while drawing."""
+    """Serve an inner figure, and three figures that request it during a render."""
 
     @plots.figure_route("/inner", timeout=30)
     def inner(wait: bool = False) -> Figure:
@@ -49,7 +49,7 @@ def figures(plots: FigureBlueprint) -> None:
 
 
 def together(app: Flask, *urls: str) -> list[tuple[int, float]]:
-    """Status and seconds of each, asked for a moment after the one before."""
+    """Return status and seconds of each request, started shortly after one another."""
     answers: dict[str, tuple[int, float]] = {}
 
     def ask(url: str) -> None:

@@ -41,13 +41,13 @@ FACTORY = "tests.apps.worker_figures:create_worker_app"
 
 @pytest.fixture
 def pool() -> Iterator[Serve]:
-    """A client of an app with workers, two if not message otherwise."""
+    """Return a client of an app with workers, two by default."""
     apps = []
 
     def make(**config: Any) -> FlaskClient:
         app = Flask(__name__)
         app.config.from_mapping(SECRET_KEY="not secret")
-        # A worker starts slowly on a machine with other work.
+        # A worker starts slowly on a busy machine.
         app.config.from_mapping(MPLSTREAM_WORKERS=2, MPLSTREAM_TIMEOUT=60)
         app.config.from_mapping(config)
         app.register_blueprint(plots)
@@ -87,7 +87,7 @@ def test_a_worker_returns_the_same_bytes(pool: Serve) -> None:
     ],
 )
 def test_registration_rejects_a_wrong_app_name(name: str, reason: str) -> None:
-    """It imports nothing to find out."""
+    """The check imports nothing."""
     message = register_invalid(plots, MPLSTREAM_WORKERS=1, MPLSTREAM_APP=name)
     assert f"MPLSTREAM_APP is {name!r}" in message
     assert reason in message
@@ -190,7 +190,7 @@ def test_a_render_that_hangs_in_native_code_is_a_504(
 def test_a_process_in_another_session_survives_the_worker(
     pool: Serve, tmp_path: Path
 ) -> None:
-    """The documentation says so."""
+    """The documentation states it."""
     client, pids = pool(MPLSTREAM_WORKERS=1), tmp_path / "pids"
     client.get("/plots/grey")
     answer = client.get("/plots/hang-apart", query_string={"pids": pids})
@@ -206,7 +206,7 @@ def test_a_process_in_another_session_survives_the_worker(
 
 @pytest.mark.slow
 def test_a_render_of_a_dead_worker_is_repeated(pool: Serve, tmp_path: Path) -> None:
-    """The next worker answers the request."""
+    """The next worker renders the picture."""
     client = pool(MPLSTREAM_WORKERS=1)
     answer = client.get("/plots/dies-once", query_string={"renders": tmp_path / "pids"})
     assert level(answer.data) == 5
@@ -264,7 +264,7 @@ def test_a_figure_that_kills_its_worker_fails_after_two_renders(
 def test_an_error_in_a_worker_is_one_line_in_the_log(
     pool: Serve, caplog: pytest.LogCaptureFixture, path: str, message: str
 ) -> None:
-    """The answer does not contain it."""
+    """The response does not contain it."""
     client = pool(MPLSTREAM_WORKERS=1, MPLSTREAM_WORKER_BYTES=2**29)
     answer = client.get(f"/plots/{path}")
     assert answer.status_code == 500
