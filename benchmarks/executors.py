@@ -38,7 +38,7 @@ from flask_mplstream import FigureBlueprint
 from flask_mplstream.formats import FORMATS, Variant
 from flask_mplstream.web.app_state import AppState
 from flask_mplstream.workers import ipc
-from tests.support.dask_cluster import recipe_for, running
+from tests.support.dask_cluster import load_recipe, run_cluster
 
 PICTURES, CLIENTS = 40, 4
 INLINE = "web process"
@@ -94,8 +94,8 @@ def run_contenders() -> Iterator[dict[str, Flask]]:
     """Yield the four apps after all their processes have rendered."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        cluster = stack.enter_context(running(folder, "--nanny", "--nanny"))
-        dask = recipe_for(cluster)
+        cluster = stack.enter_context(run_cluster(folder, "--nanny", "--nanny"))
+        dask = load_recipe(cluster)
         stack.callback(lambda: [client.close() for client in dask["clients"]])
         settings: dict[str, dict[str, Any]] = {
             INLINE: {},

@@ -188,9 +188,9 @@ def serve(plots: FigureBlueprint) -> Callable[..., FlaskClient]:
 def browser() -> Iterator[Browser]:
     """Run Chromium. Meanwhile, no test can run another asyncio loop."""
     # Playwright is not installed with the oldest dependencies.
-    from tests.support.browsing import chromium
+    from tests.support.browsing import run_chromium
 
-    with chromium() as browser:
+    with run_chromium() as browser:
         yield browser
 
 

@@ -11,15 +11,15 @@ from playwright.sync_api import Browser, Error, Page, Route
 
 from tests.support.browsing import (
     Shift,
-    blurry_images,
-    images,
-    layout_shift,
+    find_blurry_images,
+    find_worst_window,
+    list_images,
     look_through,
+    measure_layout_shift,
+    measure_overflow,
     open_page,
-    overflow,
-    worst_window,
 )
-from tests.support.page_judges import violations
+from tests.support.page_judges import find_violations
 
 # The browser's driver keeps threads while it runs.
 pytestmark = [pytest.mark.slow, pytest.mark.keeps_threads]
@@ -71,9 +71,9 @@ INSERT = """() => {
 def test_a_layout_shift_is_measured(show: Show) -> None:
     """A line that is inserted late pushes the text down."""
     page = show("<p>Text")
-    assert layout_shift(page) == 0
+    assert measure_layout_shift(page) == 0
     page.evaluate(INSERT)
-    assert layout_shift(page) > 0
+    assert measure_layout_shift(page) > 0
 
 
 def test_a_shift_after_a_click_does_not_count(show: Show) -> None:
@@ -84,7 +84,7 @@ def test_a_shift_after_a_click_does_not_count(show: Show) -> None:
     )
     page.get_by_role("button").click()
     page.get_by_text("Late").wait_for()
-    assert layout_shift(page) == 0
+    assert measure_layout_shift(page) == 0
 
 
 @pytest.mark.parametrize(
@@ -100,14 +100,14 @@ def test_the_worst_session_window_counts(
     shifts: list[tuple[float, float]], worst: float
 ) -> None:
     """Shifts are added up within a window, as web-vitals does it."""
-    assert worst_window(Shift(*shift) for shift in shifts) == worst
+    assert find_worst_window(Shift(*shift) for shift in shifts) == worst
 
 
 def test_overflow_is_measured(show: Show) -> None:
     """A 600-pixel image and a margin of 8 overflow a window of 500 by 108."""
     page = show("<img src=600>")
     look_through(page)
-    assert overflow(page) == 108
+    assert measure_overflow(page) == 108
 
 
 @pytest.mark.parametrize(
@@ -124,14 +124,14 @@ def test_blurry_images_are_found(show: Show, attributes: str, is_blurry: bool) -
     """The file's pixels count, whatever density ``srcset`` declares."""
     page = show(f"<img {attributes}>")
     look_through(page)
-    assert bool(blurry_images(page)) == is_blurry
+    assert bool(find_blurry_images(page)) == is_blurry
 
 
 def test_look_through_loads_lazy_images(show: Show) -> None:
     """The image is too far down for the browser to load it at once."""
     page = show(f"{'<p>Text' * 1000}<img loading=lazy src=100>")
     look_through(page)
-    assert [image.width_px for image in images(page)] == [100]
+    assert [image.width_px for image in list_images(page)] == [100]
 
 
 def test_a_broken_image_is_an_error(show: Show) -> None:
@@ -150,6 +150,6 @@ def test_a_policy_violation_is_a_complaint(show: Show, complaints: list[str]) ->
 def test_axe_core_names_the_rule_and_the_element(show: Show) -> None:
     """It runs although the page's policy allows no script."""
     page = show("<main><h1>Title</h1><img src=100></main>")
-    (violation,) = violations(page)
+    (violation,) = find_violations(page)
     assert (violation.rule, violation.impact) == ("image-alt", "critical")
     assert violation.elements == ('<img src="100">',)

@@ -11,7 +11,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from tests.support.paths import DOCS, ROOT
-from tests.support.servers import Server, free_port, lacking, need
+from tests.support.servers import Server, find_free_port, find_program, skip_or_fail
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +33,7 @@ exec unshare --user --map-user=65534 --map-group=65534 "$@"
 @pytest.fixture
 def port(tmp_path: Path) -> int:
     """Copy the page's files to *tmp_path* with a free port instead of 8000."""
-    port = free_port()
+    port = find_free_port()
     for name in ("myapp.py", "gunicorn.conf.py", "uwsgi.ini"):
         tmp_path.joinpath(name).write_text(FILES[name].replace("8000", str(port)))
     return port
@@ -83,13 +83,13 @@ def test_gevent(tmp_path: Path, port: int) -> None:
 
 def test_uwsgi(tmp_path: Path, port: int) -> None:
     """uWSGI serves a picture with the page's configuration."""
-    with serve(tmp_path, port, need("uwsgi"), "--ini", "uwsgi.ini"):
+    with serve(tmp_path, port, find_program("uwsgi"), "--ini", "uwsgi.ini"):
         assert "uri-miss" in fetch(port, "/plots/walk")["Cache-Status"]
 
 
 def test_nginx(tmp_path: Path, port: int) -> None:
     """nginx serves the app under a prefix, and caches public pictures only."""
-    front = free_port()
+    front = find_free_port()
     site = FILES["nginx.conf"].replace("8000", str(port))
     site = site.replace("listen 80;", f"listen 127.0.0.1:{front};")
     site = site.replace("/var/cache/nginx", str(tmp_path))
@@ -102,7 +102,13 @@ def test_nginx(tmp_path: Path, port: int) -> None:
         f"{user} daemon off; pid {tmp_path}/pid; error_log {tmp_path}/log;"
         f"events {{}} http {{ access_log off; {temporary}\n{site} }}"
     )
-    nginx = (need("nginx"), "-c", str(tmp_path / "nginx.conf"), "-p", str(tmp_path))
+    nginx = (
+        find_program("nginx"),
+        "-c",
+        str(tmp_path / "nginx.conf"),
+        "-p",
+        str(tmp_path),
+    )
     with (
         serve(tmp_path, port, *GUNICORN, "-w", "1", "myapp:create_app()"),
         Server(*nginx, port=front),
@@ -120,8 +126,8 @@ def test_nginx(tmp_path: Path, port: int) -> None:
 def test_a_container(tmp_path: Path, port: int) -> None:
     """The user ``nobody`` renders in workers on a read-only disk."""
     if os.geteuid() != 0:
-        lacking("This test mounts file systems in a namespace. Run it as root.")
-    inside = (need("unshare"), "--mount", "sh", "-c", READ_ONLY, "sh")
+        skip_or_fail("This test mounts file systems in a namespace. Run it as root.")
+    inside = (find_program("unshare"), "--mount", "sh", "-c", READ_ONLY, "sh")
     command = (*GUNICORN, "--worker-tmp-dir", "/dev/shm", "myapp:create_app()")
     with serve(tmp_path, port, *inside, *command, MPLSTREAM_WORKERS="1"):
         assert "uri-miss" in fetch(port, "/plots/walk")["Cache-Status"]

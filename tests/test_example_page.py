@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.support.browsing import open_page
-from tests.support.servers import Server, free_port
+from tests.support.servers import Server, find_free_port
 
 # The browser's driver keeps threads while it runs.
 pytestmark = [pytest.mark.slow, pytest.mark.keeps_threads]
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.keeps_threads]
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """Start the example app as the README does, on the embedded store."""
-    port = free_port()
+    port = find_free_port()
     flask = [sys.executable, "-m", "flask", "--app", "example_app"]
     # Renders on a busy machine are slow.
     environment = {"REDIS_URL": "", "FLASK_MPLSTREAM_TIMEOUT": "120"}

@@ -34,7 +34,7 @@ from flask_mplstream import (
 from flask_mplstream import signals as signals_module
 from flask_mplstream.web.app_state import AppState
 from tests.apps import worker_figures
-from tests.apps.worker_figures import end
+from tests.apps.worker_figures import stop_workers
 from tests.support.doubles import Clock
 
 Serve = Callable[..., FlaskClient]
@@ -359,7 +359,7 @@ def one_worker(**config: Any) -> FlaskClient:
 def pool() -> Iterator[FlaskClient]:
     client = one_worker()
     yield client
-    end(client.application)
+    stop_workers(client.application)
 
 
 @pytest.mark.slow
@@ -411,11 +411,11 @@ def test_a_worker_that_does_not_start_is_sent(
     """The worker is restarted, and the refused request is not a failure."""
     monkeypatch.setattr("flask_mplstream.workers.process_pool.LONGEST_START_S", 0.0)
     monkeypatch.setattr("flask_mplstream.workers.process_pool.FREE_START_S", 0.0)
-    client = one_worker(MPLSTREAM_APP="tests.apps.worker_figures:slow_app")
+    client = one_worker(MPLSTREAM_APP="tests.apps.worker_figures:create_slow_app")
     start_workers(client.application)
     with collect_signals(worker_killed) as killed:
         assert client.get("/plots/hasty").status_code == 503
-    end(client.application)
+    stop_workers(client.application)
     assert [sent["reason"] for sent in killed] == ["start"]
     assert failed == []
 

@@ -15,7 +15,7 @@ NUMBERS = np.arange(1.0, 7.0)
 FIGURES: dict[str, Callable[[], Any]] = {}
 
 
-def kind(build: Callable[[], Any]) -> Callable[[], Any]:
+def register(build: Callable[[], Any]) -> Callable[[], Any]:
     """Add *build* to the figures under its name."""
     FIGURES[build.__name__] = build
     return build
@@ -27,14 +27,14 @@ def new_axes(**options: Any) -> tuple[Figure, Any]:
     return figure, figure.subplots(**options)
 
 
-@kind
+@register
 def points_by_value() -> Figure:
     figure, axes = new_axes()
     figure.colorbar(axes.scatter(NUMBERS, NUMBERS, c=NUMBERS, s=80))
     return figure
 
 
-@kind
+@register
 def points_by_viridis() -> Figure:
     figure, axes = new_axes()
     points = axes.scatter(NUMBERS, NUMBERS, c=NUMBERS, s=80, cmap="viridis")
@@ -42,7 +42,7 @@ def points_by_viridis() -> Figure:
     return figure
 
 
-@kind
+@register
 def black_points() -> Figure:
     figure, axes = new_axes()
     axes.scatter(NUMBERS, NUMBERS, color="black")
@@ -51,7 +51,7 @@ def black_points() -> Figure:
     return figure
 
 
-@kind
+@register
 def black_lines() -> Figure:
     figure, axes = new_axes()
     axes.plot(NUMBERS, NUMBERS**2, "k-o", label="black")
@@ -69,7 +69,7 @@ def black_lines() -> Figure:
     return figure
 
 
-@kind
+@register
 def error_bars() -> Figure:
     figure, axes = new_axes()
     axes.bar(NUMBERS, NUMBERS, yerr=0.8, capsize=3, color="midnightblue")
@@ -77,7 +77,7 @@ def error_bars() -> Figure:
     return figure
 
 
-@kind
+@register
 def arrows() -> Figure:
     figure, axes = new_axes()
     axes.quiver(NUMBERS, NUMBERS, NUMBERS, -NUMBERS)
@@ -85,7 +85,7 @@ def arrows() -> Figure:
     return figure
 
 
-@kind
+@register
 def table() -> Figure:
     figure, axes = new_axes()
     axes.axis("off")
@@ -98,14 +98,14 @@ def table() -> Figure:
     return figure
 
 
-@kind
+@register
 def shares() -> Figure:
     figure, axes = new_axes()
     axes.pie([4, 3, 2, 1], labels=list("abcd"), autopct="%d%%")
     return figure
 
 
-@kind
+@register
 def bar_labels() -> Figure:
     figure, axes = new_axes()
     bars = axes.bar(list("abc"), [3, 5, 2], color=["gold", "navy", "0.5"])
@@ -114,7 +114,7 @@ def bar_labels() -> Figure:
     return figure
 
 
-@kind
+@register
 def boxed_text() -> Figure:
     figure, axes = new_axes()
     axes.plot(NUMBERS)
@@ -128,7 +128,7 @@ def boxed_text() -> Figure:
     return figure
 
 
-@kind
+@register
 def text_on_cells() -> Figure:
     figure, axes = new_axes()
     values = np.arange(9.0).reshape(3, 3)
@@ -138,7 +138,7 @@ def text_on_cells() -> Figure:
     return figure
 
 
-@kind
+@register
 def text_on_a_mesh() -> Figure:
     figure, axes = new_axes()
     values = np.arange(9.0).reshape(3, 3)
@@ -148,7 +148,7 @@ def text_on_a_mesh() -> Figure:
     return figure
 
 
-@kind
+@register
 def white_axes() -> Figure:
     figure, axes = new_axes()
     axes.set_facecolor("white")
@@ -158,7 +158,7 @@ def white_axes() -> Figure:
     return figure
 
 
-@kind
+@register
 def contour_lines() -> Figure:
     figure, axes = new_axes()
     values = np.add.outer(NUMBERS**2, NUMBERS)
@@ -167,7 +167,7 @@ def contour_lines() -> Figure:
     return figure
 
 
-@kind
+@register
 def filled_areas() -> Figure:
     figure, axes = new_axes()
     axes.fill_between(NUMBERS, NUMBERS, color="black", alpha=0.2)
@@ -176,7 +176,7 @@ def filled_areas() -> Figure:
     return figure
 
 
-@kind
+@register
 def boxes() -> Figure:
     figure, axes = new_axes()
     axes.boxplot([NUMBERS, NUMBERS * 2], patch_artist=True)
@@ -184,7 +184,7 @@ def boxes() -> Figure:
     return figure
 
 
-@kind
+@register
 def dates_and_events() -> Figure:
     figure, axes = new_axes()
     days = [date(2026, 1, 1) + timedelta(days=7 * n) for n in range(6)]
@@ -195,7 +195,7 @@ def dates_and_events() -> Figure:
     return figure
 
 
-@kind
+@register
 def inset() -> Figure:
     figure, axes = new_axes()
     axes.plot(NUMBERS)
@@ -205,7 +205,7 @@ def inset() -> Figure:
     return figure
 
 
-@kind
+@register
 def polar() -> Figure:
     figure, axes = new_axes(subplot_kw={"projection": "polar"})
     axes.plot(NUMBERS, NUMBERS, "k")
@@ -213,7 +213,7 @@ def polar() -> Figure:
     return figure
 
 
-@kind
+@register
 def solid() -> Figure:
     figure, axes = new_axes(subplot_kw={"projection": "3d"})
     axes.plot(NUMBERS, NUMBERS, NUMBERS, "k")
@@ -222,7 +222,7 @@ def solid() -> Figure:
     return figure
 
 
-@kind
+@register
 def subfigures() -> Figure:
     figure = Figure(figsize=(4, 3))
     left = figure.add_subfigure(figure.add_gridspec(1, 2)[0])
@@ -235,7 +235,7 @@ def subfigures() -> Figure:
     return figure
 
 
-@kind
+@register
 def a_style_in_the_function() -> Figure:
     import matplotlib.pyplot as plt
 
@@ -247,7 +247,7 @@ def a_style_in_the_function() -> Figure:
     return figure
 
 
-@kind
+@register
 def stream() -> Figure:
     figure, axes = new_axes()
     grid = np.linspace(-1, 1, 8)
@@ -270,7 +270,7 @@ def tips() -> Any:
     )
 
 
-@kind
+@register
 def seaborn_bars() -> Any:
     import seaborn as sns
 
@@ -278,7 +278,7 @@ def seaborn_bars() -> Any:
     return sns.barplot(tips(), x="day", y="bill", hue="sex", errorbar="sd", ax=axes)
 
 
-@kind
+@register
 def seaborn_boxes() -> Any:
     import seaborn as sns
 
@@ -286,7 +286,7 @@ def seaborn_boxes() -> Any:
     return sns.boxplot(tips(), x="day", y="bill", hue="sex", ax=axes)
 
 
-@kind
+@register
 def seaborn_heatmap() -> Any:
     import seaborn as sns
 
@@ -294,7 +294,7 @@ def seaborn_heatmap() -> Any:
     return sns.heatmap(np.arange(12).reshape(3, 4), annot=True, ax=axes)
 
 
-@kind
+@register
 def seaborn_grid() -> Any:
     import seaborn as sns
 
@@ -303,13 +303,13 @@ def seaborn_grid() -> Any:
         return sns.relplot(tips(), x="bill", y="tip", col="day", hue="sex", height=2)
 
 
-@kind
+@register
 def pandas_lines() -> Any:
     _, axes = new_axes()
     return tips()[["bill", "tip"]].plot(ax=axes, color=["black", "C1"], table=True)
 
 
-@kind
+@register
 def plotnine_facets() -> Any:
     import plotnine as p9
 
@@ -323,7 +323,7 @@ def plotnine_facets() -> Any:
     )
 
 
-@kind
+@register
 def plotnine_bars() -> Any:
     import plotnine as p9
 
@@ -333,7 +333,7 @@ def plotnine_bars() -> Any:
     return plot + p9.labs(title="Days")
 
 
-@kind
+@register
 def plotnine_text() -> Any:
     import plotnine as p9
 

@@ -18,7 +18,7 @@ FRAME = pd.DataFrame(
 )
 
 
-def drawn_by(method: str, *args: Any, **options: Any) -> Callable[[], Figure]:
+def draw_by_method(method: str, *args: Any, **options: Any) -> Callable[[], Figure]:
     """Return a function that makes a figure with one axes and calls *method* on it."""
 
     def build() -> Figure:
@@ -29,7 +29,7 @@ def drawn_by(method: str, *args: Any, **options: Any) -> Callable[[], Figure]:
     return build
 
 
-def with_axes(draw: Callable[[Any], object], **options: Any) -> Callable[[], Figure]:
+def draw_on_axes(draw: Callable[[Any], object], **options: Any) -> Callable[[], Figure]:
     """Return a function that makes a figure with one axes and passes it to *draw*."""
 
     def build() -> Figure:
@@ -40,7 +40,7 @@ def with_axes(draw: Callable[[Any], object], **options: Any) -> Callable[[], Fig
     return build
 
 
-def by_pyplot(draw: Callable[[], Any]) -> Callable[[], Figure]:
+def draw_by_pyplot(draw: Callable[[], Any]) -> Callable[[], Figure]:
     """Return a function that makes *draw*'s pyplot figure and closes it in pyplot."""
 
     def build() -> Figure:
@@ -52,10 +52,10 @@ def by_pyplot(draw: Callable[[], Any]) -> Callable[[], Figure]:
     return build
 
 
-def periods(frequency: str) -> Callable[[], Figure]:
+def draw_periods(frequency: str) -> Callable[[], Figure]:
     """Return a function that makes a pandas figure of three periods."""
     dates = pd.date_range("2024-01-01", periods=3, freq=frequency)
-    return by_pyplot(lambda: pd.Series(range(3), dates).plot())
+    return draw_by_pyplot(lambda: pd.Series(range(3), dates).plot())
 
 
 def seaborn(name: str, **options: Any) -> Callable[[], Figure]:
@@ -66,7 +66,7 @@ def seaborn(name: str, **options: Any) -> Callable[[], Figure]:
 
         return getattr(sns, name)(FRAME, **options)
 
-    return by_pyplot(draw)
+    return draw_by_pyplot(draw)
 
 
 def ggplot(geom: str, x: str, y: str) -> Callable[[], Figure]:
@@ -156,63 +156,67 @@ def huge_text(axes: Any) -> None:
 START = datetime(2020, 1, 1, 12)
 FIGURES: dict[str, Callable[[], Figure]] = {
     "nothing": Figure,
-    "empty-axes": with_axes(lambda axes: None),
-    "odd-lines": with_axes(odd_lines),
-    "guides": with_axes(guides),
-    "dates": drawn_by("plot", [START, START + timedelta(1)], [1, 2]),
-    "far-dates": with_axes(lambda a: (a.xaxis_date(), a.plot([-5e5, 2.7e6], [1, 2]))),
-    "categories": drawn_by("plot", ["a", "b", "a"], [1, 2, 3]),
-    "category-bars": drawn_by("barh", ["a", "b"], [1, 2], left=1),
-    "error-bars": drawn_by("errorbar", [1, 2], [3, 4], xerr=1, yerr=2, capsize=3),
-    "bare-error-bars": drawn_by("errorbar", [1, 2], [3, 4], yerr=2, fmt="none"),
-    "bars-with-errors": drawn_by("bar", [1, 3], [5, 6], yerr=0.5, capsize=2),
-    "hist": drawn_by("hist", [1, 2, 2, 3], bins=3),
-    "hist-across": drawn_by("hist", [1, 2, 2, 3], bins=3, orientation="horizontal"),
-    "hist-step": drawn_by("hist", [1, 2, 2, 3], histtype="step"),
-    "hist-2d": drawn_by("hist2d", [1, 2, 2, 3], [1, 2, 2, 3]),
-    "stairs": drawn_by("stairs", [1, 2, 1], [0, 1, 3, 4]),
-    "boxes": drawn_by("boxplot", [[1, 2, 3, 9], [2, 3, 4, 5]]),
-    "boxes-across": drawn_by("boxplot", [[1, 2, 3, 9]], orientation="horizontal"),
-    "violins": drawn_by("violinplot", [[1, 2, 3, 9], [2, 3, 4, 5]]),
-    "pie": drawn_by("pie", [1, 3], labels=["one", "three"]),
-    "stem": drawn_by("stem", [1, 2, 3]),
-    "hexbin": drawn_by("hexbin", [1, 2, 3], [1, 2, 3]),
-    "quiver": drawn_by("quiver", [1, 2], [1, 2], [1, 1], [1, 1]),
-    "barbs": drawn_by("barbs", [1, 2], [1, 2], [9, 9], [9, 9]),
-    "stream": drawn_by(
+    "empty-axes": draw_on_axes(lambda axes: None),
+    "odd-lines": draw_on_axes(odd_lines),
+    "guides": draw_on_axes(guides),
+    "dates": draw_by_method("plot", [START, START + timedelta(1)], [1, 2]),
+    "far-dates": draw_on_axes(
+        lambda a: (a.xaxis_date(), a.plot([-5e5, 2.7e6], [1, 2]))
+    ),
+    "categories": draw_by_method("plot", ["a", "b", "a"], [1, 2, 3]),
+    "category-bars": draw_by_method("barh", ["a", "b"], [1, 2], left=1),
+    "error-bars": draw_by_method("errorbar", [1, 2], [3, 4], xerr=1, yerr=2, capsize=3),
+    "bare-error-bars": draw_by_method("errorbar", [1, 2], [3, 4], yerr=2, fmt="none"),
+    "bars-with-errors": draw_by_method("bar", [1, 3], [5, 6], yerr=0.5, capsize=2),
+    "hist": draw_by_method("hist", [1, 2, 2, 3], bins=3),
+    "hist-across": draw_by_method(
+        "hist", [1, 2, 2, 3], bins=3, orientation="horizontal"
+    ),
+    "hist-step": draw_by_method("hist", [1, 2, 2, 3], histtype="step"),
+    "hist-2d": draw_by_method("hist2d", [1, 2, 2, 3], [1, 2, 2, 3]),
+    "stairs": draw_by_method("stairs", [1, 2, 1], [0, 1, 3, 4]),
+    "boxes": draw_by_method("boxplot", [[1, 2, 3, 9], [2, 3, 4, 5]]),
+    "boxes-across": draw_by_method("boxplot", [[1, 2, 3, 9]], orientation="horizontal"),
+    "violins": draw_by_method("violinplot", [[1, 2, 3, 9], [2, 3, 4, 5]]),
+    "pie": draw_by_method("pie", [1, 3], labels=["one", "three"]),
+    "stem": draw_by_method("stem", [1, 2, 3]),
+    "hexbin": draw_by_method("hexbin", [1, 2, 3], [1, 2, 3]),
+    "quiver": draw_by_method("quiver", [1, 2], [1, 2], [1, 1], [1, 1]),
+    "barbs": draw_by_method("barbs", [1, 2], [1, 2], [9, 9], [9, 9]),
+    "stream": draw_by_method(
         "streamplot", *np.meshgrid([0, 1, 2], [0, 1, 2]), *np.ones((2, 3, 3))
     ),
-    "triangles": drawn_by("tripcolor", [0, 1, 0], [0, 0, 1], [1, 2, 3]),
-    "events": drawn_by("eventplot", [1, 2, 3]),
-    "stack": drawn_by("stackplot", [1, 2, 3], [1, 2, 3], [3, 2, 1]),
-    "across": drawn_by("fill_betweenx", [1, 2, 3], [1, 2, 3]),
-    "spy": drawn_by("spy", np.eye(3)),
-    "masked": drawn_by("scatter", np.ma.masked_equal([1, 2, 3], 2), [1, 2, 3]),
-    "bool-image": drawn_by("imshow", np.eye(3, dtype=bool)),
-    "log": drawn_by("loglog", [1, 10, 100], [1, 10, 100]),
-    "polar": with_axes(lambda a: a.plot([0, 1, 2], [1, 2, 1]), projection="polar"),
-    "3d": with_axes(three_dimensions, projection="3d"),
-    "wireframe": with_axes(wireframe, projection="3d"),
-    "inverted": with_axes(lambda axes: (axes.plot([1, 2]), axes.invert_xaxis())),
-    "twins": with_axes(twins),
-    "huge-text": with_axes(huge_text),
+    "triangles": draw_by_method("tripcolor", [0, 1, 0], [0, 0, 1], [1, 2, 3]),
+    "events": draw_by_method("eventplot", [1, 2, 3]),
+    "stack": draw_by_method("stackplot", [1, 2, 3], [1, 2, 3], [3, 2, 1]),
+    "across": draw_by_method("fill_betweenx", [1, 2, 3], [1, 2, 3]),
+    "spy": draw_by_method("spy", np.eye(3)),
+    "masked": draw_by_method("scatter", np.ma.masked_equal([1, 2, 3], 2), [1, 2, 3]),
+    "bool-image": draw_by_method("imshow", np.eye(3, dtype=bool)),
+    "log": draw_by_method("loglog", [1, 10, 100], [1, 10, 100]),
+    "polar": draw_on_axes(lambda a: a.plot([0, 1, 2], [1, 2, 1]), projection="polar"),
+    "3d": draw_on_axes(three_dimensions, projection="3d"),
+    "wireframe": draw_on_axes(wireframe, projection="3d"),
+    "inverted": draw_on_axes(lambda axes: (axes.plot([1, 2]), axes.invert_xaxis())),
+    "twins": draw_on_axes(twins),
+    "huge-text": draw_on_axes(huge_text),
     "colourful": colourful,
     "subfigures": subfigures,
-    "pandas-hours": periods("h"),
-    "pandas-days": periods("D"),
-    "pandas-weeks": periods("W"),
-    "pandas-periods": periods("ME"),
-    "pandas-quarters": periods("QE"),
-    "pandas-years": periods("YE"),
-    "pandas-dates": by_pyplot(
+    "pandas-hours": draw_periods("h"),
+    "pandas-days": draw_periods("D"),
+    "pandas-weeks": draw_periods("W"),
+    "pandas-periods": draw_periods("ME"),
+    "pandas-quarters": draw_periods("QE"),
+    "pandas-years": draw_periods("YE"),
+    "pandas-dates": draw_by_pyplot(
         lambda: pd.Series(
             range(3), pd.DatetimeIndex(["2020-01-01", "2020-01-03", "2020-03-01"])
         ).plot()
     ),
-    "pandas-bars": by_pyplot(lambda: FRAME.plot.bar(x="c")),
-    "pandas-box": by_pyplot(lambda: FRAME[["a", "b"]].plot.box()),
-    "pandas-area": by_pyplot(lambda: FRAME[["a", "b"]].plot.area()),
-    "pandas-pie": by_pyplot(lambda: FRAME["a"].plot.pie()),
+    "pandas-bars": draw_by_pyplot(lambda: FRAME.plot.bar(x="c")),
+    "pandas-box": draw_by_pyplot(lambda: FRAME[["a", "b"]].plot.box()),
+    "pandas-area": draw_by_pyplot(lambda: FRAME[["a", "b"]].plot.area()),
+    "pandas-pie": draw_by_pyplot(lambda: FRAME["a"].plot.pie()),
     "seaborn-grid": seaborn("relplot", x="a", y="b", col="c"),
     "seaborn-line": seaborn("lineplot", x="b", y="a", hue="c"),
     "seaborn-bar": seaborn("barplot", x="c", y="a"),

@@ -39,18 +39,18 @@ def create_worker_app(**config: Any) -> Flask:
     return create_app(MPLSTREAM_WORKERS=1, **config)
 
 
-def slow_app() -> Flask:
+def create_slow_app() -> Flask:
     """Create the app after a pause that exceeds a picture's timeout."""
     time.sleep(3)
     return create_worker_app()
 
 
-def failing_app() -> Flask:
+def create_failing_app() -> Flask:
     """Fail like an app without its database."""
     raise OSError("no database")
 
 
-def one_process() -> Executor:
+def create_one_process() -> Executor:
     """Return an executor that imports only the modules of its jobs."""
     context = get_context("forkserver")
     context.set_forkserver_preload(["flask_mplstream.workers.ipc"])
@@ -59,7 +59,7 @@ def one_process() -> Executor:
 
 def create_served_app() -> Flask:
     """Create an app for a server: each of its workers renders in a separate process."""
-    return create_app(MPLSTREAM_EXECUTOR=one_process)
+    return create_app(MPLSTREAM_EXECUTOR=create_one_process)
 
 
 def record_render(renders: str) -> None:
@@ -361,7 +361,7 @@ def grey_of_nothing() -> Figure:
     return grey(0)
 
 
-def end(*apps: Flask) -> None:
+def stop_workers(*apps: Flask) -> None:
     """Stop the workers of *apps*."""
     for app in apps:
         plots.close(app)

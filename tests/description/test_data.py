@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from flask_mplstream import ImageTooLargeError
 from flask_mplstream.description.data_export import write_csv, write_json
 from flask_mplstream.rendering.figure_lock import gate, use_agg
-from tests.apps.shown_figures import FIGURES, drawn_by, with_axes
+from tests.apps.shown_figures import FIGURES, draw_by_method, draw_on_axes
 from tests.support.processes import now_s
 
 use_agg()
@@ -58,7 +58,7 @@ def two_lines(axes: Any) -> None:
 
 def test_series_at_the_same_places_share_a_column() -> None:
     """Headings are unique labels, and shorter columns end with empty cells."""
-    assert table(with_axes(two_lines)()) == [
+    assert table(draw_on_axes(two_lines)()) == [
         ["Time (s)", "a", "b", "Time (s) (2)", "b (2)"],
         ["1", "0.1", "4", "1", "7"],
         ["2", "", "5", "9", "8"],
@@ -68,7 +68,7 @@ def test_series_at_the_same_places_share_a_column() -> None:
 
 def test_json_has_axes_and_their_series() -> None:
     """JSON has titles, labels and scales, and null for missing numbers."""
-    assert tree(with_axes(two_lines)()) == {
+    assert tree(draw_on_axes(two_lines)()) == {
         "title": "",
         "axes": [
             {
@@ -92,13 +92,13 @@ def test_json_has_axes_and_their_series() -> None:
 
 def test_ends_lines_as_in_rfc_4180() -> None:
     """Every line ends with CR and LF, including the last."""
-    written = write_csv(drawn_by("plot", [1, 2])(), MOST_BYTES)
+    written = write_csv(draw_by_method("plot", [1, 2])(), MOST_BYTES)
     assert written == b"x,y\r\n0,1\r\n1,2\r\n"
 
 
 def test_an_image_is_a_tidy_table() -> None:
     """An image has one row per pixel; masked pixels are empty, and null in JSON."""
-    image = drawn_by("imshow", np.ma.masked_equal([[1, 2], [3, 4]], 3))
+    image = draw_by_method("imshow", np.ma.masked_equal([[1, 2], [3, 4]], 3))
     assert table(image()) == [
         ["x", "y", "value"],
         ["0", "0", "1.0"],
@@ -160,7 +160,7 @@ def test_writes_names_and_dates(name: str, expected: list[str]) -> None:
 
 def test_keeps_a_place_between_names_as_a_number() -> None:
     """Bins on an axis of names keep their numeric edges."""
-    rows = table(drawn_by("hist", ["a", "b", "a"], bins=2)())
+    rows = table(draw_by_method("hist", ["a", "b", "a"], bins=2)())
     assert rows == [
         ["x", "x from", "x to", "y"],
         ["0.25", "0.0", "0.5", "2.0"],
@@ -170,7 +170,7 @@ def test_keeps_a_place_between_names_as_a_number() -> None:
 
 def test_writes_the_counts_of_hexagons() -> None:
     """Each hexagon has its place and its count."""
-    build = drawn_by("hexbin", [1, 2, 2], [1, 2, 2], gridsize=2, mincnt=1)
+    build = draw_by_method("hexbin", [1, 2, 2], [1, 2, 2], gridsize=2, mincnt=1)
     heading, *rows = table(build())
     assert heading == ["x", "y", "value"]
     np.testing.assert_allclose(np.array(rows, float), [[1, 1, 1], [2, 2, 2]])
@@ -183,7 +183,7 @@ def test_names_unlabeled_wedges_by_the_legend() -> None:
         axes.pie([1, 3])
         axes.legend(axes.patches, ["one", "three"])
 
-    assert table(with_axes(draw)())[1:] == [["one", "0.25"], ["three", "0.75"]]
+    assert table(draw_on_axes(draw)())[1:] == [["one", "0.25"], ["three", "0.75"]]
 
 
 def test_dates_with_a_zone_are_in_utc() -> None:
@@ -191,7 +191,7 @@ def test_dates_with_a_zone_are_in_utc() -> None:
     import pandas as pd
 
     dates = pd.date_range("2020-01-01 12:00", periods=2, tz="Europe/Berlin")
-    (series,) = tree(drawn_by("plot", dates, [1, 2])())["axes"][0]["series"]
+    (series,) = tree(draw_by_method("plot", dates, [1, 2])())["axes"][0]["series"]
     assert series["x"] == ["2020-01-01T11:00:00Z", "2020-01-02T11:00:00Z"]
 
 
@@ -203,7 +203,7 @@ def test_writes_no_value_for_an_impossible_date() -> None:
         axes.plot([-1e6, 0, np.nan, 1e12], [1, 2, 3, 4])
         axes.set_xlim(0, 1)
 
-    (series,) = tree(with_axes(draw)())["axes"][0]["series"]
+    (series,) = tree(draw_on_axes(draw)())["axes"][0]["series"]
     assert series["x"] == [None, "1970-01-01", None, None]
 
 
@@ -222,7 +222,7 @@ def test_escapes_formulas(text: str) -> None:
     def draw(axes: Any) -> None:
         axes.bar([text, "b"], [-1, 2], label=text)
 
-    assert table(with_axes(draw)())[:2] == [
+    assert table(draw_on_axes(draw)())[:2] == [
         ["x", f"'{text.strip()}"],
         [f"'{text.strip()}", "-1"],
     ]
@@ -235,13 +235,13 @@ def test_removes_a_byte_order_mark() -> None:
         axes.plot([1, 2])
         axes.set_xlabel("\ufeffTime")
 
-    assert write_csv(with_axes(draw)(), MOST_BYTES).startswith(b"Time,")
+    assert write_csv(draw_on_axes(draw)(), MOST_BYTES).startswith(b"Time,")
 
 
 @given(st.lists(st.floats(allow_infinity=False), min_size=1, max_size=20))
 def test_writes_numbers_exactly(values: list[float]) -> None:
     """CSV and JSON return every number bit for bit."""
-    figure = drawn_by("plot", values)()
+    figure = draw_by_method("plot", values)()
     (series,) = tree(figure)["axes"][0]["series"]
     cells = [row[1] for row in table(figure)[1:]]
     np.testing.assert_array_equal(
@@ -267,7 +267,7 @@ def test_stops_at_the_limit(
     write: Callable[[Figure, int], bytes],
 ) -> None:
     """A million points are rejected at the thousandth byte."""
-    figure = drawn_by("plot", np.arange(1e6), np.arange(1e6))()
+    figure = draw_by_method("plot", np.arange(1e6), np.arange(1e6))()
     tracemalloc.start()
     try:
         with pytest.raises(ImageTooLargeError, match="The data have more than 1,000"):
@@ -283,7 +283,7 @@ def test_accepts_data_of_exactly_the_limit(
     write: Callable[[Figure, int], bytes],
 ) -> None:
     """Data as long as the limit are accepted."""
-    figure = drawn_by("plot", [1, 2])()
+    figure = draw_by_method("plot", [1, 2])()
     written = write(figure, MOST_BYTES)
     assert write(figure, len(written)) == written
 
@@ -297,9 +297,9 @@ def many_lines(axes: Any) -> None:
 @pytest.mark.parametrize(
     "build",
     [
-        pytest.param(drawn_by("plot", np.random.rand(10**6)), id="points"),
-        pytest.param(drawn_by("imshow", np.random.rand(700, 700)), id="pixels"),
-        pytest.param(with_axes(many_lines), id="lines"),
+        pytest.param(draw_by_method("plot", np.random.rand(10**6)), id="points"),
+        pytest.param(draw_by_method("imshow", np.random.rand(700, 700)), id="pixels"),
+        pytest.param(draw_on_axes(many_lines), id="lines"),
     ],
 )
 @pytest.mark.parametrize("write", [write_csv, write_json])

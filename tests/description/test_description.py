@@ -25,7 +25,7 @@ from flask_mplstream.description.generated_alt import (
 from flask_mplstream.description.numbers import format_apart, format_number
 from flask_mplstream.description.value_texts import join_words
 from flask_mplstream.rendering.figure_lock import gate, use_agg
-from tests.apps.shown_figures import FIGURES, drawn_by, with_axes
+from tests.apps.shown_figures import FIGURES, draw_by_method, draw_on_axes
 from tests.support.pictures import BUILDERS, pixels
 
 use_agg()
@@ -113,13 +113,13 @@ DAYS = [datetime(2024, 1, day) for day in range(1, 6)]
     ("build", "expected"),
     [
         pytest.param(
-            drawn_by("bar", YEARS, range(10)),
+            draw_by_method("bar", YEARS, range(10)),
             "Bar chart, x from 2015 to 2024, with 10 bars. The range of y is 0 to 9. "
             "The highest is 9 at 2024.",
             id="bars-of-years",
         ),
         pytest.param(
-            drawn_by("bar", DAYS, [1] * 5),
+            draw_by_method("bar", DAYS, [1] * 5),
             "Bar chart, x from 1 January 2024 to 5 January 2024, with 5 bars. y is 1.",
             id="bars-of-days",
         ),
@@ -142,7 +142,7 @@ DAYS = [datetime(2024, 1, day) for day in range(1, 6)]
             id="years",
         ),
         pytest.param(
-            drawn_by("hist", ["a", "b", "a"]),
+            draw_by_method("hist", ["a", "b", "a"]),
             "Histogram with 10 bins. The range of y is 0 to 2.",
             id="bins-of-names",
         ),
@@ -160,7 +160,7 @@ def drawn(draw: Callable[[Any], object], **settings: Any) -> str:
         draw(axes)
         axes.set(**settings)
 
-    return describe(with_axes(both)())
+    return describe(draw_on_axes(both)())
 
 
 def test_omits_only_a_repeated_label() -> None:
@@ -224,7 +224,7 @@ def test_an_invisible_bar_is_not_the_highest() -> None:
 
 def test_angles_continue_after_a_turn() -> None:
     """A spiral is visible as a whole."""
-    build = with_axes(lambda a: a.plot([0, 20], [1, 2]), projection="polar")
+    build = draw_on_axes(lambda a: a.plot([0, 20], [1, 2]), projection="polar")
     assert "from 0° to 1146°" in describe(build())
 
 
@@ -247,14 +247,14 @@ def test_colors_have_values_within_their_scale(
     values: Any, options: dict[str, Any], expected: str
 ) -> None:
     """Values beyond the limits of the color scale are clipped."""
-    text = describe(drawn_by("imshow", values, **options)())
+    text = describe(draw_by_method("imshow", values, **options)())
     assert f"The range of the values is {expected}." in text
 
 
 def test_names_a_figure_without_a_title() -> None:
     """The name is the whole text of an empty figure."""
     assert describe(Figure(), "A random walk.") == "A random walk."
-    text = describe(drawn_by("plot", [1, 2])(), "A walk")
+    text = describe(draw_by_method("plot", [1, 2])(), "A walk")
     assert text.startswith("A walk. Line chart")
     assert not describe(FIGURES["example-scatter"](), "A walk").startswith("A walk")
 
@@ -271,7 +271,7 @@ def x_and_y(values: Any, **settings: Any) -> Callable[[], Figure]:
         axes.plot(values, label="it")
         axes.set(**settings)
 
-    return with_axes(draw)
+    return draw_on_axes(draw)
 
 
 @pytest.mark.parametrize(
@@ -318,7 +318,7 @@ def test_reads_a_trend_as_x_increases() -> None:
     """A reversed axis is named; a line that doubles back has no trend."""
     text = describe(x_and_y([1, 2, 3], xlim=(2, 0))())
     assert "The x-axis is reversed. it rises from 1 to 3." in text
-    assert "rises" not in describe(drawn_by("plot", [1, 3, 2], [1, 2, 3])())
+    assert "rises" not in describe(draw_by_method("plot", [1, 3, 2], [1, 2, 3])())
 
 
 def test_reads_a_trend_from_visible_points() -> None:
@@ -339,7 +339,7 @@ def test_reads_a_trend_from_visible_points() -> None:
 def test_rounds_dates_by_their_range(days: float, expected: str) -> None:
     """Dates are in words, equal in every locale."""
     start = datetime(2020, 1, 1, 12)
-    figure = drawn_by("plot", [start, start + timedelta(days)], [1, 2])()
+    figure = draw_by_method("plot", [start, start + timedelta(days)], [1, 2])()
     assert expected in describe(figure)
 
 

@@ -17,7 +17,7 @@ from flask_mplstream.description.figure_content import read
 from flask_mplstream.description.plain_text import to_plain
 from flask_mplstream.description.series import AxesContent, Series
 from flask_mplstream.rendering.figure_lock import gate, use_agg
-from tests.apps.shown_figures import FIGURES, drawn_by, with_axes
+from tests.apps.shown_figures import FIGURES, draw_by_method, draw_on_axes
 
 use_agg()
 
@@ -131,7 +131,7 @@ def test_a_histogram_has_the_edges_of_its_bins() -> None:
     np.testing.assert_allclose(series.columns["x_from"].values, [1, 5 / 3, 7 / 3])
     np.testing.assert_allclose(series.columns["y"].values, [1, 2, 1])
     assert "y_from" in only(FIGURES["hist-across"]).columns
-    assert only(drawn_by("bar", ["a", "b"], [1, 2], width=1)).kind == "bar"
+    assert only(draw_by_method("bar", ["a", "b"], [1, 2], width=1)).kind == "bar"
 
 
 def test_names_grouped_bars_by_their_ticks() -> None:
@@ -172,19 +172,19 @@ def test_reads_a_box_plot_from_its_lines(
 def test_wide_bars_are_no_histogram(places: Any, options: dict[str, Any]) -> None:
     """Bars that touch at the middle of round places, or on a circle, remain bars."""
     width = options.pop("width", 1)
-    build = with_axes(lambda a: a.bar(places, places, width=width), **options)
+    build = draw_on_axes(lambda a: a.bar(places, places, width=width), **options)
     assert only(build).kind == "bar"
 
 
 def test_reads_horizontal_bars() -> None:
     """Horizontal bars without names are side by side in y."""
-    assert only(drawn_by("barh", [1, 2], [5, 6])).across == "y"
+    assert only(draw_by_method("barh", [1, 2], [5, 6])).across == "y"
 
 
 def test_ignores_decoration() -> None:
     """Legend handles of seaborn and shadows of wedges are not series."""
     assert kinds(axes_of("seaborn-hues")) == ["bar", "bar"]
-    assert only(drawn_by("pie", [1, 3], shadow=True)).kind == "pie"
+    assert only(draw_by_method("pie", [1, 3], shadow=True)).kind == "pie"
 
 
 def test_reads_the_color_scale_of_hexagons() -> None:
@@ -231,14 +231,14 @@ def test_reads_the_centers_of_cells() -> None:
 
 def test_reads_varying_colors_and_sizes() -> None:
     """Equal sizes are omitted."""
-    one = drawn_by("scatter", [1, 2], [3, 4], c=[5, 6], s=[7, 8])
+    one = draw_by_method("scatter", [1, 2], [3, 4], c=[5, 6], s=[7, 8])
     assert values(only(one)) == {
         "x": [1, 2],
         "y": [3, 4],
         "value": [5, 6],
         "size": [7, 8],
     }
-    same = drawn_by("scatter", [1, 2], [3, 4], s=[7, 7])
+    same = draw_by_method("scatter", [1, 2], [3, 4], s=[7, 7])
     assert values(only(same)) == {"x": [1, 2], "y": [3, 4]}
 
 
@@ -274,7 +274,7 @@ def test_reads_twins_and_insets() -> None:
 
 def test_ignores_labels_with_an_underscore() -> None:
     """A label with a leading underscore is empty, as in Matplotlib's legends."""
-    assert only(drawn_by("plot", [1, 2], label="_mine")).label == ""
+    assert only(draw_by_method("plot", [1, 2], label="_mine")).label == ""
 
 
 def test_names_seaborn_lines_by_the_legend() -> None:
@@ -291,7 +291,7 @@ def test_a_color_is_no_name() -> None:
         axes.plot([2, 3], "C0")
         axes.legend()
 
-    (axes,) = read(with_axes(draw)()).axes
+    (axes,) = read(draw_on_axes(draw)()).axes
     assert [series.label for series in axes.series] == ["mine", ""]
 
 
@@ -304,7 +304,7 @@ def test_a_legend_names_its_handles(method: str) -> None:
         getattr(axes, method)([4, 5], [2, 3])
         axes.legend(["one", "two"])
 
-    (axes,) = read(with_axes(draw)()).axes
+    (axes,) = read(draw_on_axes(draw)()).axes
     assert [series.label for series in axes.series] == ["one", "two"]
 
 
@@ -324,13 +324,13 @@ def test_an_axis_has_its_limits_and_direction() -> None:
         axes.plot([0, 10])
         axes.set_ylim(8, 2)
 
-    y = read(with_axes(zoomed)()).axes[0].dimensions["y"]
+    y = read(draw_on_axes(zoomed)()).axes[0].dimensions["y"]
     assert (y.view, y.is_inverted) == (Span(2, 8), True)
 
 
 def test_copies_no_values_of_a_line() -> None:
     """The series shares the memory of the line."""
-    figure = drawn_by("plot", np.arange(1000.0) + 1, np.arange(1000.0) + 1)()
+    figure = draw_by_method("plot", np.arange(1000.0) + 1, np.arange(1000.0) + 1)()
     line: Line2D = figure.axes[0].lines[0]
     (axes,) = read(figure).axes
     drawn = np.asarray(line.get_ydata(orig=False))

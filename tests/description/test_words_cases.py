@@ -22,7 +22,7 @@ from matplotlib.patches import Patch, Rectangle
 from flask_mplstream import render
 from flask_mplstream.rendering.figure_lock import gate, use_agg
 from flask_mplstream.rendering.pipeline import Meaning
-from tests.apps.shown_figures import drawn_by, with_axes
+from tests.apps.shown_figures import draw_by_method, draw_on_axes
 
 use_agg()
 
@@ -63,7 +63,7 @@ def several(*steps: Callable[[Any], object]) -> Build:
         for step in steps:
             step(axes)
 
-    return with_axes(draw)
+    return draw_on_axes(draw)
 
 
 def grouped(axes: Any) -> None:
@@ -146,19 +146,19 @@ ENERGY = pd.DataFrame({"gas": [1, 2, 3], "oil": [4, 5, 6]}, index=[2000, 2001, 2
     ("build", "expected"),
     [
         pytest.param(
-            drawn_by("bar", [f"c{i}" for i in range(12)], range(5, 17)),
+            draw_by_method("bar", [f"c{i}" for i in range(12)], range(5, 17)),
             "Bar chart, x from c0 to c11, with 12 bars. The range of y is 5 to 16. The "
             "highest is 16 at c11.",
             id="bars-begin-above-zero",
         ),
         pytest.param(
-            with_axes(grouped),
+            draw_on_axes(grouped),
             "Bar chart of Sales, x from A to C, with 6 bars in 2 groups: 2023 and "
             "2024. The range of Sales is 5 to 10.",
             id="grouped-bars-begin-above-zero",
         ),
         pytest.param(
-            drawn_by("bar", range(5000), np.arange(5000) % 7 + 3),
+            draw_by_method("bar", range(5000), np.arange(5000) % 7 + 3),
             "Bar chart, x from 0 to 4999, with 5,000 bars. The range of y is 3 to 9.",
             id="places-of-many-bars",
             marks=pytest.mark.slow,
@@ -177,7 +177,7 @@ ENERGY = pd.DataFrame({"gas": [1, 2, 3], "oil": [4, 5, 6]}, index=[2000, 2001, 2
             id="line-longer-than-its-axes",
         ),
         pytest.param(
-            drawn_by(
+            draw_by_method(
                 "plot",
                 [datetime(2024, 5, 1, h, tzinfo=TOKYO) for h in range(1, 9)],
                 range(8),
@@ -187,7 +187,7 @@ ENERGY = pd.DataFrame({"gas": [1, 2, 3], "oil": [4, 5, 6]}, index=[2000, 2001, 2
             id="hours-in-tokyo",
         ),
         pytest.param(
-            drawn_by(
+            draw_by_method(
                 "plot",
                 [datetime(2024, 5, d, tzinfo=TOKYO) for d in range(1, 9)],
                 range(8),
@@ -197,13 +197,13 @@ ENERGY = pd.DataFrame({"gas": [1, 2, 3], "oil": [4, 5, 6]}, index=[2000, 2001, 2
             id="days-in-tokyo",
         ),
         pytest.param(
-            drawn_by("plot", SECONDS, range(30)),
+            draw_by_method("plot", SECONDS, range(30)),
             "Line chart, x from 10:00:05 to 10:00:34 on 1 February 2024, with 1 line. "
             "The range of y is 0 to 29. It rises from 0 to 29.",
             id="half-a-minute",
         ),
         pytest.param(
-            drawn_by(
+            draw_by_method(
                 "bar", hours("2024-01-01T00", 6), [1, 2, 3, 4, 3, 2], width=1 / 24
             ),
             "Bar chart, x from 00:00 to 05:00 on 1 January 2024, with 6 bars. The "
@@ -223,41 +223,41 @@ ENERGY = pd.DataFrame({"gas": [1, 2, 3], "oil": [4, 5, 6]}, index=[2000, 2001, 2
             id="axis-runs-down",
         ),
         pytest.param(
-            drawn_by("plot", NEAR_END),
+            draw_by_method("plot", NEAR_END),
             "Line chart, x from 0 to 99, with 1 line. The range of y is 0 to 100. It "
             "rises from 0 to 100 at 94, then falls to 60.",
             id="peak-near-the-end",
         ),
         pytest.param(
-            drawn_by("plot", CRASH),
+            draw_by_method("plot", CRASH),
             "Line chart, x from 0 to 199, with 1 line. The range of y is 0 to 100. It "
             "rises from 0 to 100 at 198, then falls to 1.",
             id="crash-at-the-end",
         ),
         pytest.param(
-            drawn_by("plot", spiked()),
+            draw_by_method("plot", spiked()),
             "Line chart, x from 0 to 99,999, with 1 line. The range of y is 0 to 50. "
             "It rises from 0 to 50 at 50,007, then falls to 0.",
             id="peak-between-samples",
         ),
         pytest.param(
-            drawn_by("plot", [1e9 + 1, 1e9 + 2, 1e9 + 3, 1e9 + 4]),
+            draw_by_method("plot", [1e9 + 1, 1e9 + 2, 1e9 + 3, 1e9 + 4]),
             "Line chart, x from 0 to 3, with 1 line. The range of y is 1,000,000,001 "
             "to 1,000,000,004. It rises from 1,000,000,001 to 1,000,000,004.",
             id="small-steps-on-a-large-offset",
         ),
         pytest.param(
-            drawn_by("bar", ["a", "b", "c"], [1001.4, 1001.6, 1002.2]),
+            draw_by_method("bar", ["a", "b", "c"], [1001.4, 1001.6, 1002.2]),
             "Bar chart with 3 bars: a 1001.4, b 1001.6 and c 1002.2.",
             id="close-bars",
         ),
         pytest.param(
-            drawn_by("bar", ["a", "b"], [123_456, 123_789]),
+            draw_by_method("bar", ["a", "b"], [123_456, 123_789]),
             "Bar chart with 2 bars: a 123,456 and b 123,789.",
             id="two-large-bars",
         ),
         pytest.param(
-            drawn_by("bar", [2020.25, 2020.5, 2020.75], [1, 2, 3], width=0.2),
+            draw_by_method("bar", [2020.25, 2020.5, 2020.75], [1, 2, 3], width=0.2),
             "Bar chart, x from 2020.25 to 2020.75, with 3 bars. The range of y is 1 to "
             "3. The highest is 3 at 2020.75.",
             id="bars-at-quarters-of-a-year",
@@ -291,24 +291,26 @@ ENERGY = pd.DataFrame({"gas": [1, 2, 3], "oil": [4, 5, 6]}, index=[2000, 2001, 2
             id="line-over-named-ticks",
         ),
         pytest.param(
-            drawn_by("plot", ["Mon", "Tue", "Wed", "Thu"], [1, 4, 2, 3]),
+            draw_by_method("plot", ["Mon", "Tue", "Wed", "Thu"], [1, 4, 2, 3]),
             "Line chart, x from Mon to Thu, with 1 line. The range of y is 1 to 4. The "
             "highest is 4 at Tue.",
             id="line-over-categories",
         ),
         pytest.param(
-            drawn_by("hist", [np.arange(8) + 0.5, [2.5, 3.5, 3.5, 4.5]], bins=range(9)),
+            draw_by_method(
+                "hist", [np.arange(8) + 0.5, [2.5, 3.5, 3.5, 4.5]], bins=range(9)
+            ),
             "Histogram, x from 0 to 8, with 16 bins. The range of y is 0 to 2.",
             id="histogram-of-two-samples",
         ),
         pytest.param(
-            drawn_by("hist", [1, 2, 2, 2, 3], [0.5, 1.5, 2.5, 3.5], label="A"),
+            draw_by_method("hist", [1, 2, 2, 2, 3], [0.5, 1.5, 2.5, 3.5], label="A"),
             "Histogram, x from 0.5 to 3.5, with 3 bins for A. The range of y is 1 to "
             "3. The highest is 3 from 1.5 to 2.5.",
             id="histogram-with-a-name",
         ),
         pytest.param(
-            drawn_by(
+            draw_by_method(
                 "hist",
                 [1, 2, 2, 2, 3],
                 [0.5, 1.5, 2.5, 3.5],
@@ -320,17 +322,19 @@ ENERGY = pd.DataFrame({"gas": [1, 2, 3], "oil": [4, 5, 6]}, index=[2000, 2001, 2
             id="outlined-histogram",
         ),
         pytest.param(
-            drawn_by("boxplot", [[1, 2, 3, 4, 20], [2, 4, 6, 8, 10]], showcaps=False),
+            draw_by_method(
+                "boxplot", [[1, 2, 3, 4, 20], [2, 4, 6, 8, 10]], showcaps=False
+            ),
             "Box plot with 2 boxes and 1 outlier. The range of y is 1 to 20.",
             id="boxes-without-caps",
         ),
         pytest.param(
-            drawn_by("violinplot", [[1, 2, 3, 4, 5], [2, 4, 6, 8, 10]]),
+            draw_by_method("violinplot", [[1, 2, 3, 4, 5], [2, 4, 6, 8, 10]]),
             "Violin plot with 2 violins. The range of y is 1 to 10.",
             id="violins",
         ),
         pytest.param(
-            with_axes(two_scales),
+            draw_on_axes(two_scales),
             "Weather. Line chart of mm and °C over Month, from 0 to 11, with 2 lines: "
             "rain and temp. The range of mm is 0 to 22; that of °C is 19 to 30. rain "
             "rises from 0 to 22. temp falls from 30 to 19.",
@@ -487,12 +491,12 @@ ENERGY = pd.DataFrame({"gas": [1, 2, 3], "oil": [4, 5, 6]}, index=[2000, 2001, 2
             id="plotnine-boxes-on-their-side",
         ),
         pytest.param(
-            drawn_by("bar", ["Spring", "Summer", "Autumn"], [12, 30, 18]),
+            draw_by_method("bar", ["Spring", "Summer", "Autumn"], [12, 30, 18]),
             "Bar chart with 3 bars: Spring 12, Summer 30 and Autumn 18.",
             id="few-bars",
         ),
         pytest.param(
-            drawn_by("plot", [0, 5, 10, 15, 20, 15, 10, 6]),
+            draw_by_method("plot", [0, 5, 10, 15, 20, 15, 10, 6]),
             "Line chart, x from 0 to 7, with 1 line. The range of y is 0 to 20. It "
             "rises from 0 to 20 at 4, then falls to 6.",
             id="turn",
@@ -508,7 +512,7 @@ def test_describes_a_figure(build: Build, expected: str) -> None:
     ("build", "expected"),
     [
         pytest.param(
-            drawn_by(
+            draw_by_method(
                 "bar", hours("2024-01-01T00", 6), [1, 2, 3, 4, 3, 2], width=1 / 24
             ),
             {"x": [f"2024-01-01T{hour:02}:00:00" for hour in range(6)]},
@@ -546,7 +550,7 @@ def test_describes_a_figure(build: Build, expected: str) -> None:
             id="pandas-hours-when-clocks-go-back",
         ),
         pytest.param(
-            drawn_by(
+            draw_by_method(
                 "plot", [datetime(2024, 5, d, tzinfo=UTC) for d in (1, 2)], [1, 2]
             ),
             {"x": ["2024-05-01T00:00:00Z", "2024-05-02T00:00:00Z"]},
@@ -574,7 +578,7 @@ def test_describes_a_figure(build: Build, expected: str) -> None:
             id="colors-with-a-meaning",
         ),
         pytest.param(
-            drawn_by("bar", ["red", "blue"], [4, 5], label=["r", "b"]),
+            draw_by_method("bar", ["red", "blue"], [4, 5], label=["r", "b"]),
             {"x": ["red", "blue"], "y": ["4", "5"]},
             id="bars-with-a-label-each",
         ),
@@ -586,7 +590,9 @@ def test_describes_a_figure(build: Build, expected: str) -> None:
             id="line-over-named-ticks",
         ),
         pytest.param(
-            drawn_by("hist", [np.arange(8) + 0.5, [2.5, 3.5, 3.5, 4.5]], bins=range(9)),
+            draw_by_method(
+                "hist", [np.arange(8) + 0.5, [2.5, 3.5, 3.5, 4.5]], bins=range(9)
+            ),
             {
                 "x": [f"{i}.5" for i in range(8)],
                 "x from": [str(i) for i in range(8)],
@@ -597,12 +603,12 @@ def test_describes_a_figure(build: Build, expected: str) -> None:
             id="histogram-of-two-samples",
         ),
         pytest.param(
-            drawn_by("hist", [1, 2, 2, 3, 3, 3], bins=[0.5, 1.5, 2.5, 3.5]),
+            draw_by_method("hist", [1, 2, 2, 3, 3, 3], bins=[0.5, 1.5, 2.5, 3.5]),
             {"x from": ["0.5", "1.5", "2.5"], "y": ["1.0", "2.0", "3.0"]},
             id="histogram-of-whole-numbers",
         ),
         pytest.param(
-            drawn_by("errorbar", [1, 2, 3], [4, 5, 6], yerr=0.5, fmt="none"),
+            draw_by_method("errorbar", [1, 2, 3], [4, 5, 6], yerr=0.5, fmt="none"),
             {
                 "y": ["4.0", "5.0", "6.0"],
                 "y low": ["3.5", "4.5", "5.5"],
@@ -620,7 +626,7 @@ def test_describes_a_figure(build: Build, expected: str) -> None:
             id="pandas-areas",
         ),
         pytest.param(
-            drawn_by(
+            draw_by_method(
                 "bar", [tenth / 10 for tenth in range(50)], range(1, 51), width=0.07
             ),
             {
@@ -630,7 +636,7 @@ def test_describes_a_figure(build: Build, expected: str) -> None:
             id="places-of-bars-are-exact",
         ),
         pytest.param(
-            drawn_by("fill_between", [0, 1, 2, 3, 4], [1, 2, np.nan, 4, 5]),
+            draw_by_method("fill_between", [0, 1, 2, 3, 4], [1, 2, np.nan, 4, 5]),
             {"y high": ["1.0", "2.0", "", "4.0", "5.0"]},
             id="gap-in-an-area",
         ),
@@ -642,7 +648,7 @@ def test_describes_a_figure(build: Build, expected: str) -> None:
             id="nothing-but-a-header",
         ),
         pytest.param(
-            drawn_by("plot", [2010, 2011], [0.1, 0.1 + 0.2]),
+            draw_by_method("plot", [2010, 2011], [0.1, 0.1 + 0.2]),
             {"x": ["2010", "2011"], "y": ["0.1", "0.30000000000000004"]},
             id="integers-and-bits",
         ),
@@ -699,7 +705,7 @@ def test_keeps_the_title_if_an_artist_fails(caplog: Any) -> None:
         (line,) = axes.plot([1, 2])
         line.get_drawstyle = lambda: 1 / 0
 
-    figure = with_axes(draw)()
+    figure = draw_on_axes(draw)()
     with gate():
         assert Meaning("The shop.").describe(figure) == "Sales."
     assert "Cannot describe 'The shop.'." in caplog.text
@@ -721,8 +727,8 @@ def test_counts_points_on_a_map() -> None:
 
 def test_a_polygon_is_no_histogram() -> None:
     """A polygon like the outline of one bin is a shape."""
-    assert words(drawn_by("fill", [0, 1, 1], [0, 0, 1])) == "Chart."
-    assert words(drawn_by("fill", [0, 0, 1, 1], [0, 2, 2, 0])) == "Chart."
+    assert words(draw_by_method("fill", [0, 1, 1], [0, 0, 1])) == "Chart."
+    assert words(draw_by_method("fill", [0, 0, 1, 1], [0, 2, 2, 0])) == "Chart."
 
 
 @pytest.mark.slow  # Fast runs have no cartopy.

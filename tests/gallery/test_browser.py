@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.apps.gallery_figures import create_app
-from tests.support.browsing import layout_shift, open_page, overflow
+from tests.support.browsing import measure_layout_shift, measure_overflow, open_page
 from tests.support.servers import serve_in_threads
 
 # The browser's driver keeps threads while it runs.
@@ -300,8 +300,8 @@ def test_the_picture_stays_visible_on_a_phone(
         is_mobile=True,
     ) as page:
         open_figure(page, path)
-        assert overflow(page) == 0
-        assert layout_shift(page) == 0
+        assert measure_overflow(page) == 0
+        assert measure_layout_shift(page) == 0
         page.locator(".field input:visible").last.scroll_into_view_if_needed()
         expect(page.locator("#frame img")).to_be_in_viewport(ratio=0.9)
     assert complaints == []

@@ -169,10 +169,10 @@ def test_a_figures_decorators_guard_its_page() -> None:
     assert client.get("/plots/_gallery/secret").status_code == 401
     index = client.get("/plots/_gallery/").text
     assert "/plots/_gallery/secret" in index
-    assert "earns" not in index
+    assert "employees" not in index
     assert "salary" not in index
     assert "/plots/secret" not in index
-    found = client.get("/plots/_gallery/", query_string={"q": "earns"}).text
+    found = client.get("/plots/_gallery/", query_string={"q": "employees"}).text
     assert "0 of 2 figures" in found
 
 

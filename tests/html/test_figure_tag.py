@@ -22,7 +22,7 @@ from flask_mplstream import (
     figure_url,
 )
 from tests.support.doubles import Counter
-from tests.support.markup import attributes
+from tests.support.markup import read_attributes
 
 Serve = Callable[..., FlaskClient]
 
@@ -158,7 +158,7 @@ def test_a_leading_dot_means_this_blueprint(app: Flask) -> None:
 def test_a_figure_is_an_image_in_three_densities(app: Flask) -> None:
     """The tag has a text and a size, and loads lazily."""
     with app.test_request_context():
-        assert attributes(figure("plots.walk", n=500)) == {
+        assert read_attributes(figure("plots.walk", n=500)) == {
             "src": "/plots/walk.png?n=500",
             "srcset": "/plots/walk.png?n=500 1x, /plots/walk.png?n=500&_scale=2 2x, "
             "/plots/walk.png?n=500&_scale=3 3x",
@@ -183,7 +183,9 @@ def test_a_comma_does_not_end_an_entry_of_srcset(
 ) -> None:
     """A comma at the end of a URL is quoted; browsers would cut it off."""
     with app.test_request_context():
-        found = attributes(figure("plots.sales", year=1, title=title, _format="png"))
+        found = read_attributes(
+            figure("plots.sales", year=1, title=title, _format="png")
+        )
     assert found["srcset"] == (
         f"/plots/sales/1.png?{first} 1x, "
         f"/plots/sales/1.png?title={title}&_scale=2 2x, "
@@ -196,18 +198,18 @@ def test_shapes_need_no_srcset(app: Flask) -> None:
     """SVG scales without loss, and a given ``_scale`` is the only one."""
     with app.test_request_context():
         assert "srcset" not in figure("plots.sales", year=2024)
-        assert "srcset" not in attributes(figure("plots.walk", _scale=3))
+        assert "srcset" not in read_attributes(figure("plots.walk", _scale=3))
 
 
 def test_width_and_height_are_always_set(app: Flask, renders: Counter) -> None:
     """The figure is built once to read them."""
     with app.test_request_context():
-        known = attributes(figure("plots.walk"))
+        known = read_attributes(figure("plots.walk"))
         assert (known["width"], known["height"]) == ("200", "100")
-        dense = attributes(figure("plots.walk", _scale=2))
+        dense = read_attributes(figure("plots.walk", _scale=2))
         assert (dense["width"], dense["height"]) == ("200", "100")
         assert renders.calls == [200]
-        given = attributes(figure("plots.walk", width=50, height=None))
+        given = read_attributes(figure("plots.walk", width=50, height=None))
         assert given["width"] == "50"
         assert "height" not in given
 
@@ -228,7 +230,7 @@ def test_the_other_side_keeps_the_proportions(
 ) -> None:
     """A given width does not distort the picture."""
     with app.test_request_context():
-        shown = attributes(figure("plots.walk", **given))
+        shown = read_attributes(figure("plots.walk", **given))
     assert (shown.get("width"), shown.get("height")) == size
 
 
@@ -245,7 +247,7 @@ def test_a_failed_description_is_not_an_error(
 ) -> None:
     """The page omits the size if an injected value is unavailable."""
     with app.test_request_context():
-        shown = attributes(figure("plots.my_own_figure"))
+        shown = read_attributes(figure("plots.my_own_figure"))
     assert shown["alt"] == "my own figure"
     assert "width" not in shown
     assert "Cannot describe plots.my_own_figure" in caplog.text
@@ -270,7 +272,7 @@ def test_html_attributes_are_escaped(
 ) -> None:
     """Attributes are separated from arguments, and their values contain no markup."""
     with app.test_request_context():
-        found = attributes(figure("plots.walk", **given))
+        found = read_attributes(figure("plots.walk", **given))
     assert shown.items() <= found.items()
 
 
@@ -296,7 +298,7 @@ def test_a_name_that_resembles_an_attribute_raises(
 def test_a_parameter_takes_precedence_over_an_attribute(app: Flask) -> None:
     """``title`` is the parameter, and ``title_`` is the attribute."""
     with app.test_request_context():
-        found = attributes(figure("plots.sales", year=1, title="A", title_="B"))
+        found = read_attributes(figure("plots.sales", year=1, title="A", title_="B"))
     assert found["src"] == "/plots/sales/1?title=A"
     assert found["title"] == "B"
     assert found["alt"] == "The sales"
@@ -346,7 +348,7 @@ def test_an_inline_figure_is_an_svg_element(app: Flask, renders: Counter) -> Non
         markup = render_template_string(
             "{{ figure('plots.walk', n=5, inline=True, class_='wide') }}"
         )
-        found = attributes(markup[: markup.index(">") + 1], "svg")
+        found = read_attributes(markup[: markup.index(">") + 1], "svg")
         assert found["role"] == "img"
         assert found["aria-label"] == "A random walk."
         assert (found["width"], found["height"]) == ("200", "100")
@@ -380,7 +382,7 @@ def test_attributes_of_an_inline_figure(app: Flask) -> None:
         "id=None, width=50, data_a='<b>') }}"
     )
     with app.test_request_context():
-        found = attributes(
+        found = read_attributes(
             render_template_string(template).partition(">")[0] + ">", "svg"
         )
     assert found["aria-label"] == 'A "walk"'

@@ -10,14 +10,14 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.support.browsing import (
-    blurry_images,
-    images,
-    layout_shift,
+    find_blurry_images,
+    list_images,
     look_through,
+    measure_layout_shift,
+    measure_overflow,
     open_page,
-    overflow,
 )
-from tests.support.page_judges import Score, lighthouse_scores, violations
+from tests.support.page_judges import Score, find_violations, measure_lighthouse_scores
 from tests.support.paths import OUTPUT
 from tests.support.servers import Gunicorn
 
@@ -101,28 +101,28 @@ def visit(
 
 def test_it_shows_pictures_without_a_complaint(visit: Visit) -> None:
     """All resources exist and are allowed, and the console is empty."""
-    assert images(visit.page)
+    assert list_images(visit.page)
     assert visit.complaints == []
 
 
 def test_nothing_is_wider_than_the_screen(visit: Visit) -> None:
     """The page needs no horizontal scrolling."""
-    assert overflow(visit.page) == 0
+    assert measure_overflow(visit.page) == 0
 
 
 def test_every_picture_is_sharp(visit: Visit) -> None:
     """Each image has at least as many pixels as it covers on the screen."""
-    assert blurry_images(visit.page) == []
+    assert find_blurry_images(visit.page) == []
 
 
 def test_nothing_jumps_while_it_loads(visit: Visit) -> None:
     """The page reserves room for every picture, so its text does not move."""
-    assert layout_shift(visit.page) == 0
+    assert measure_layout_shift(visit.page) == 0
 
 
 def test_axe_core_finds_no_violation(visit: Visit) -> None:
     """axe-core checks WCAG 2.2 AA and its best practices."""
-    assert violations(visit.page) == []
+    assert find_violations(visit.page) == []
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +135,7 @@ def scores(
     with open_page(browser, [], device_scale_factor=FORM_FACTORS[form_factor]) as page:
         page.goto(url)
         look_through(page)
-    return lighthouse_scores(browser, url, form_factor=form_factor)
+    return measure_lighthouse_scores(browser, url, form_factor=form_factor)
 
 
 @pytest.mark.parametrize("category", ["performance", "accessibility", "best-practices"])

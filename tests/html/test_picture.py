@@ -23,7 +23,7 @@ from flask_mplstream import (
     figure_url,
 )
 from tests.support.doubles import Counter
-from tests.support.markup import attributes, elements
+from tests.support.markup import read_attributes, read_elements
 
 Serve = Callable[..., FlaskClient]
 
@@ -64,21 +64,26 @@ DARK = "screen and (prefers-color-scheme: dark)"
 
 
 def sources(markup: str) -> list[dict[str, str | None]]:
-    return [found for tag, found in elements(markup) if tag == "source"]
+    return [found for tag, found in read_elements(markup) if tag == "source"]
 
 
 def test_browsers_choose_among_formats(app: Flask) -> None:
     """AVIF and WebP come before the fallback PNG, each in three densities."""
     with app.test_request_context():
         shown = figure("plots.walk", n=5)
-    assert [tag for tag, _ in elements(shown)] == ["picture", "source", "source", "img"]
+    assert [tag for tag, _ in read_elements(shown)] == [
+        "picture",
+        "source",
+        "source",
+        "img",
+    ]
     avif, webp = sources(shown)
     assert (avif["type"], webp["type"]) == ("image/avif", "image/webp")
     assert avif["srcset"] == (
         "/plots/walk.avif?n=5 1x, /plots/walk.avif?n=5&_scale=2 2x, "
         "/plots/walk.avif?n=5&_scale=3 3x"
     )
-    assert attributes(shown)["src"] == "/plots/walk.png?n=5"
+    assert read_attributes(shown)["src"] == "/plots/walk.png?n=5"
 
 
 @pytest.mark.parametrize("values", [{}, {"theme": "dark"}, {"sizes": "100vw"}])
@@ -88,12 +93,12 @@ def test_urls_in_a_picture_name_their_format(
     """A cache that ignores ``Vary`` would send one browser's format to all."""
     with app.test_request_context():
         for endpoint in ("plots.walk", "plots.night"):
-            image = attributes(figure(endpoint, **values))
+            image = read_attributes(figure(endpoint, **values))
             urls = [u.split()[0] for u in (image["srcset"] or "").split(", ")]
             assert all(".png" in str(url) for url in [image["src"], *urls])
     # An image alone has the canonical URL, which the route's first format answers.
     with app.test_request_context():
-        assert attributes(figure("plots.large"))["src"] == "/plots/large"
+        assert read_attributes(figure("plots.large"))["src"] == "/plots/large"
 
 
 def test_a_given_format_is_the_only_one(app: Flask) -> None:
@@ -110,7 +115,7 @@ def test_every_url_in_the_markup_is_served(app: Flask) -> None:
         markup = figure("plots.walk", sizes="100vw", downloads=True)
         markup += figure("plots.night", _width=320) + figure("plots.shapes")
     urls = set()
-    for tag, found in elements(markup):
+    for tag, found in read_elements(markup):
         if tag == "script":
             continue  # The package, not the figure, sets it.
         urls |= {found[name] for name in ("src", "href") if found.get(name)}
@@ -132,7 +137,9 @@ def test_widths_by_sizes(app: Flask) -> None:
     expected = ", ".join(f"/plots/walk.avif?_width={w} {w}w" for w in widths)
     assert avif["srcset"] == expected
     assert (
-        avif["sizes"] == attributes(shown)["sizes"] == "(max-width: 40rem) 100vw, 40rem"
+        avif["sizes"]
+        == read_attributes(shown)["sizes"]
+        == "(max-width: 40rem) 100vw, 40rem"
     )
 
 
@@ -140,7 +147,7 @@ def test_given_widths_are_snapped(app: Flask) -> None:
     """Two pages whose widths differ by a pixel share their pictures."""
     with app.test_request_context():
         for widths in ([300, 650], [310, 655, 640.0 + 1]):
-            shown = attributes(figure("plots.walk", sizes="50vw", widths=widths))
+            shown = read_attributes(figure("plots.walk", sizes="50vw", widths=widths))
             assert shown["srcset"] == (
                 "/plots/walk.png?_width=320 320w, /plots/walk.png?_width=800 800w"
             )
@@ -149,7 +156,7 @@ def test_given_widths_are_snapped(app: Flask) -> None:
 def test_a_width_is_the_width_in_the_page(app: Flask) -> None:
     """The height keeps the proportions, and denser screens get more pixels."""
     with app.test_request_context():
-        shown = attributes(figure("plots.walk", _width=320))
+        shown = read_attributes(figure("plots.walk", _width=320))
     assert (shown["width"], shown["height"]) == ("320", "160")
     assert shown["srcset"] == (
         "/plots/walk.png?_width=320 1x, /plots/walk.png?_width=640 2x, "
@@ -160,8 +167,8 @@ def test_a_width_is_the_width_in_the_page(app: Flask) -> None:
 def test_pictures_over_the_limit_are_not_offered(app: Flask) -> None:
     """``max_pixels`` bounds densities and widths."""
     with app.test_request_context():
-        assert "srcset" not in attributes(figure("plots.large"))
-        shown = attributes(figure("plots.large", sizes="100vw"))
+        assert "srcset" not in read_attributes(figure("plots.large"))
+        shown = read_attributes(figure("plots.large", sizes="100vw"))
     assert shown["srcset"] is not None
     assert shown["srcset"].endswith("960w")
 
@@ -177,7 +184,7 @@ def test_dark_pages_get_dark_pictures(app: Flask) -> None:
         "/plots/night.png?_scale=3&_theme=dark 3x"
     )
     assert "media" not in webp
-    assert attributes(shown)["src"] == "/plots/night.png"
+    assert read_attributes(shown)["src"] == "/plots/night.png"
     assert "mplstream.js" in shown
 
 
@@ -219,7 +226,7 @@ def test_a_theme_can_be_chosen(
     """``theme`` selects one, and ``dark_style`` makes both the default."""
     with app.test_request_context():
         shown = figure(endpoint, **values)
-    assert attributes(shown)["src"] == src
+    assert read_attributes(shown)["src"] == src
     assert [source.get("media") for source in sources(shown)] == media
 
 
@@ -231,7 +238,7 @@ def test_a_caption_and_downloads_make_a_figure(app: Flask) -> None:
         )
     assert shown.startswith('<figure class="mplstream-figure"><picture>')
     assert shown.endswith("<figcaption>&lt;Stars&gt;</figcaption></figure>")
-    links = [found for tag, found in elements(shown) if tag == "a"]
+    links = [found for tag, found in read_elements(shown) if tag == "a"]
     assert links[0] == {
         "href": "/plots/night.png?_download=1",
         "download": None,
@@ -244,7 +251,7 @@ def test_all_formats_can_be_downloaded(app: Flask) -> None:
     """``downloads=True`` includes data formats."""
     with app.test_request_context():
         shown = figure("plots.walk", downloads=True)
-    hrefs = [found["href"] for tag, found in elements(shown) if tag == "a"]
+    hrefs = [found["href"] for tag, found in read_elements(shown) if tag == "a"]
     assert [str(href).split("?")[0].rpartition(".")[2] for href in hrefs] == [
         *("png", "avif", "webp", "svg", "csv")
     ]
@@ -254,11 +261,11 @@ def test_a_refreshed_picture_adds_its_script(app: Flask) -> None:
     """A page gets it once, and the URLs name their format."""
     with app.test_request_context():
         one, two = (figure("plots.walk", n=n, refresh=5) for n in (1, 2))
-    assert attributes(one)["data-mplstream-refresh"] == "5"
-    assert str(attributes(one)["src"]).startswith("/plots/walk.png?")
-    assert attributes(one, "script")["type"] == "module"
+    assert read_attributes(one)["data-mplstream-refresh"] == "5"
+    assert str(read_attributes(one)["src"]).startswith("/plots/walk.png?")
+    assert read_attributes(one, "script")["type"] == "module"
     assert "<script" not in two
-    src = str(attributes(one, "script")["src"])
+    src = str(read_attributes(one, "script")["src"])
     script = app.test_client().get(src)
     assert script.mimetype == "text/javascript"
     assert "immutable" in script.headers["Cache-Control"]
@@ -268,7 +275,7 @@ def test_a_refreshed_picture_adds_its_script(app: Flask) -> None:
 def test_the_script_can_be_in_the_head(app: Flask) -> None:
     """It accepts a nonce, and no figure adds it again."""
     with app.test_request_context():
-        script = attributes(figure_script(nonce="abc"), "script")
+        script = read_attributes(figure_script(nonce="abc"), "script")
         assert script["nonce"] == "abc"
         assert "<script" not in figure("plots.walk", refresh=5)
 
@@ -305,7 +312,7 @@ def test_a_parameter_takes_precedence_over_a_keyword(app: Flask) -> None:
     """The name with a trailing ``_`` is the keyword."""
     with app.test_request_context():
         shown = figure("plots.titled", caption="a", caption_="b", theme_="dark")
-    assert attributes(shown)["src"] == "/plots/caption.png?caption=a&_theme=dark"
+    assert read_attributes(shown)["src"] == "/plots/caption.png?caption=a&_theme=dark"
     assert "<figcaption>b</figcaption>" in shown
 
 
@@ -322,7 +329,7 @@ def test_an_inline_figure_has_one_name(
 ) -> None:
     """A decorative figure has none."""
     with app.test_request_context():
-        found = attributes(figure("plots.walk", inline=True, **values), "svg")
+        found = read_attributes(figure("plots.walk", inline=True, **values), "svg")
     names = ("role", "aria-label", "aria-hidden")
     assert {name: found[name] for name in names if name in found} == spoken
 
@@ -349,7 +356,7 @@ def test_debug_mode_warns_of_a_picture_without_a_text(
     app = Flask(__name__)
     app.register_blueprint(plots)
     with app.test_request_context():
-        assert attributes(figure("plots.bare"))["alt"] == "bare figure"
+        assert read_attributes(figure("plots.bare"))["alt"] == "bare figure"
         assert not caplog.records
         app.debug = True
         with caplog.at_level(logging.WARNING):
@@ -383,10 +390,10 @@ def test_a_page_hides_the_text_of_a_private_figure(
     app = Flask(__name__)
     app.register_blueprint(plots)
     with app.test_request_context():
-        shown = attributes(figure("plots.secret"))
+        shown = read_attributes(figure("plots.secret"))
         assert shown["alt"] == "A private docstring."
         assert shown["width"] == "200"
-        assert attributes(figure("plots.secret", alt="Mine"))["alt"] == "Mine"
+        assert read_attributes(figure("plots.secret", alt="Mine"))["alt"] == "Mine"
 
 
 def test_a_page_shows_the_text_of_a_public_figure(plots: FigureBlueprint) -> None:
@@ -415,13 +422,13 @@ def test_a_value_is_one_attribute(
     with app.test_request_context():
         markup = figure("plots.walk", inline=inline, **values)
     tag, name = ("svg", "aria-label") if inline else ("img", "alt")
-    assert attributes(markup, tag)[name] == shown
+    assert read_attributes(markup, tag)[name] == shown
 
 
 def test_booleans_are_words_in_aria_attributes(app: Flask) -> None:
     """Other attributes are present or absent."""
     with app.test_request_context():
-        shown = attributes(
+        shown = read_attributes(
             figure(
                 "plots.walk",
                 aria_hidden=True,
@@ -454,7 +461,7 @@ def test_data_may_be_the_first_format(plots: FigureBlueprint) -> None:
     app.register_blueprint(plots)
     with app.test_request_context():
         shown = figure("plots.data")
-    assert attributes(shown)["src"] == "/plots/data.png"
+    assert read_attributes(shown)["src"] == "/plots/data.png"
     assert len(sources(shown)) == 1
 
 
@@ -479,7 +486,7 @@ def test_every_offered_size_is_served(
     app = Flask(__name__)
     app.register_blueprint(plots)
     with app.test_request_context():
-        shown = attributes(figure("plots.large", **values))
+        shown = read_attributes(figure("plots.large", **values))
     client = app.test_client()
     entries = str(shown.get("srcset", shown["src"])).split(", ")
     assert {client.get(entry.split()[0]).status_code for entry in entries} == {200}

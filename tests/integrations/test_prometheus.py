@@ -27,8 +27,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from flask_mplstream import ConfigError, FigureBlueprint, figure_served
 from flask_mplstream.integrations.prometheus import export_metrics
-from tests.apps.worker_figures import end
 from tests.apps.worker_figures import plots as worker_plots
+from tests.apps.worker_figures import stop_workers
 from tests.support.doubles import Clock
 from tests.support.paths import ROOT
 from tests.support.processes import wait_until
@@ -193,7 +193,7 @@ def test_killed_workers_are_counted_by_reason(tmp_path: Path) -> None:
     metrics.client.get("/plots/grey")
     for path, name in (("hang", "pids"), ("dies", "renders")):
         metrics.client.get(f"/plots/{path}", query_string={name: tmp_path / path})
-    end(app)
+    stop_workers(app)
     assert metrics.value("workers_killed_total", reason="timeout") == 1
     assert metrics.value("workers_killed_total", reason="died") == 2
     assert metrics.requests(504, "none", "plots.hang") == 1

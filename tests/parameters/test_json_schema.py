@@ -23,7 +23,7 @@ from flask_mplstream import ArgumentsError, FigureBlueprint
 from flask_mplstream.parameters.function_signature import Parameters
 from flask_mplstream.parameters.json_schema import MAX_VALUE_LENGTH, MAX_VALUES
 from tests.support.doubles import Counter
-from tests.support.signatures import Color, Level, one
+from tests.support.signatures import Color, Level, make_function
 
 Serve = Callable[..., FlaskClient]
 
@@ -119,7 +119,7 @@ def test_the_schema_accepts_every_value_of_a_url(
 
     A form or client made from it makes every good URL, and no bad one.
     """
-    parameters = Parameters(one(annotation))
+    parameters = Parameters(make_function(annotation))
     judge = validator(parameters)
 
     @settings(max_examples=60)
@@ -132,7 +132,9 @@ def test_the_schema_accepts_every_value_of_a_url(
 
 def find_property(annotation: Any, *default: Any) -> dict[str, Any]:
     """Return the schema of a parameter, which must be valid itself."""
-    schema = Parameters(one(annotation, *default)).json_schema()["properties"]["x"]
+    schema = Parameters(make_function(annotation, *default)).json_schema()[
+        "properties"
+    ]["x"]
     Draft202012Validator.check_schema(schema)
     return dict(schema)
 
@@ -158,7 +160,7 @@ def test_a_default_is_json_that_its_schema_accepts(
     annotation: Any, default: Any, plain: Any
 ) -> None:
     """A default has the canonical form that a URL gives it."""
-    parameters = Parameters(one(annotation, default))
+    parameters = Parameters(make_function(annotation, default))
     schema = parameters.json_schema()["properties"]["x"]
     assert schema["default"] == plain
     Draft202012Validator(schema).validate(plain)

@@ -30,7 +30,7 @@ from flask_mplstream.parameters.function_signature import (
     Parameters,
 )
 from flask_mplstream.parameters.json_schema import MAX_VALUE_LENGTH
-from tests.support.signatures import Color, Level, one
+from tests.support.signatures import Color, Level, make_function
 
 
 def parse(function: Callable[..., Any], query: str = "", **path: Any) -> Arguments:
@@ -94,7 +94,7 @@ Finite = Annotated[float, Field(ge=-1.5, le=1.5)]
 )
 def test_text_becomes_a_typed_value(annotation: Any, query: str, value: Any) -> None:
     """A value from a URL has the type of the annotation."""
-    result = parse(one(annotation), query).values["x"]
+    result = parse(make_function(annotation), query).values["x"]
     assert result == value
     assert type(result) is type(value)
 
@@ -162,7 +162,7 @@ def test_a_bad_value_is_refused_by_name(
 ) -> None:
     """The error names the argument and describes the accepted values."""
     with pytest.raises(ArgumentsError) as caught:
-        parse(one(annotation), query)
+        parse(make_function(annotation), query)
     (fault,) = caught.value.faults
     assert (fault.name, fault.accepted) == ("x", accepted)
     assert fault.reason.endswith(".")
@@ -204,7 +204,7 @@ def test_unknown_names_can_be_ignored() -> None:
 def test_a_shown_value_is_cut() -> None:
     """A long value or unknown name is cut in the error."""
     with pytest.raises(ArgumentsError) as caught:
-        parse(one(int, 0), f"x={'y' * 200}&{'z' * 200}=1")
+        parse(make_function(int, 0), f"x={'y' * 200}&{'z' * 200}=1")
     for fault in caught.value.faults:
         assert len(fault.name) <= 60
         assert fault.value is not None
@@ -238,7 +238,7 @@ def test_equal_arguments_have_one_canonical_form(first: str, second: str) -> Non
 
 def test_the_order_of_a_list_matters() -> None:
     """``?a=1&a=2`` and ``?a=2&a=1`` are two pictures."""
-    figure = one(list[int])
+    figure = make_function(list[int])
     assert parse(figure, "x=1&x=2").canonical != parse(figure, "x=2&x=1").canonical
 
 
@@ -254,14 +254,14 @@ def test_the_query_omits_defaults_and_keeps_the_signatures_order() -> None:
 
 def test_a_default_is_canonical() -> None:
     """The default 2 of a float parameter is the 2.0 that a URL gives."""
-    figure = one(float, 2)
+    figure = make_function(float, 2)
     assert parse(figure).canonical == parse(figure, "x=2").canonical
     assert isinstance(parse(figure).values["x"], float)
 
 
 def test_arguments_are_copied_for_each_call() -> None:
     """A figure function that changes its list does not affect the next call."""
-    arguments = parse(one(list[int]), "x=1")
+    arguments = parse(make_function(list[int]), "x=1")
     arguments.copy()["x"].append(2)
     assert arguments.values["x"] == [1]
 
@@ -283,7 +283,7 @@ def test_arguments_are_copied_for_each_call() -> None:
 )
 def test_a_bound_value_survives_its_url(annotation: Any, value: Any) -> None:
     """Binding Python values and reading the resulting URL agree."""
-    parameters = Parameters(one(annotation))
+    parameters = Parameters(make_function(annotation))
     bound = parameters.bind({"x": value})
     texts = bound.query["x"]
     pairs = [("x", text) for text in ([texts] if isinstance(texts, str) else texts)]
@@ -306,13 +306,13 @@ def test_bind_refuses_a_value_that_no_url_can_express(
 ) -> None:
     """``figure_url`` never makes a URL with another meaning."""
     with pytest.raises(ArgumentsError):
-        Parameters(one(annotation)).bind({"x": value})
+        Parameters(make_function(annotation)).bind({"x": value})
 
 
 def test_bind_refuses_unknown_names() -> None:
     """A typing error in a template is an error, not a broken picture."""
     with pytest.raises(ArgumentsError, match="Did you mean 'x'"):
-        Parameters(one(int)).bind({"x": 1, "xx": 2})
+        Parameters(make_function(int)).bind({"x": 1, "xx": 2})
 
 
 def test_a_value_from_the_path_is_checked() -> None:
@@ -342,7 +342,7 @@ def test_text_has_the_same_meaning_in_path_and_query(
     annotation: Any, text: str
 ) -> None:
     """Most converters give text, which is parsed as in the query."""
-    figure = one(annotation)
+    figure = make_function(annotation)
     assert parse(figure, x=text) == parse(figure, f"x={text}")
 
 
@@ -473,7 +473,7 @@ def test_the_search_for_near_names_is_bounded(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(errors, "get_close_matches", look)
     with pytest.raises(ArgumentsError) as caught:
-        Parameters(one(int, 1)).parse(
+        Parameters(make_function(int, 1)).parse(
             [(f"yeer{i}{'r' * 5000}", "1") for i in range(199)]
         )
     assert len(caught.value.faults) == MAX_FAULTS

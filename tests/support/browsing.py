@@ -20,7 +20,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from tests.support.servers import need
+from tests.support.servers import find_program
 
 # Playwright's default of 5 s is too short for a busy machine.
 expect.set_options(timeout=30_000)
@@ -35,12 +35,12 @@ ARGUMENTS = [
 def launch(chromium: BrowserType, *arguments: str) -> Browser:
     """Start a separate headless Chromium; the caller closes it."""
     return chromium.launch(
-        executable_path=need("chromium"), args=[*ARGUMENTS, *arguments]
+        executable_path=find_program("chromium"), args=[*ARGUMENTS, *arguments]
     )
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
+def run_chromium() -> Iterator[Browser]:
     """Run Chromium and Playwright's driver, which further browsers share."""
     with sync_playwright() as playwright:
         browser = launch(playwright.chromium)
@@ -136,12 +136,12 @@ class Shift:
     value: float
 
 
-def layout_shift(page: Page) -> float:
+def measure_layout_shift(page: Page) -> float:
     """Return the page's Cumulative Layout Shift so far; 0 is none, 0.1 still good."""
-    return worst_window([Shift(*pair) for pair in page.evaluate(SHIFTS)])
+    return find_worst_window([Shift(*pair) for pair in page.evaluate(SHIFTS)])
 
 
-def worst_window(shifts: Iterable[Shift]) -> float:
+def find_worst_window(shifts: Iterable[Shift]) -> float:
     """Return the largest sum of a session window: https://web.dev/articles/cls.
 
     A window ends after a second without a shift, or after five seconds.
@@ -157,7 +157,7 @@ def worst_window(shifts: Iterable[Shift]) -> float:
     return worst
 
 
-def overflow(page: Page) -> int:
+def measure_overflow(page: Page) -> int:
     """Return the page's width beyond its window, in CSS pixels."""
     width_px: int = page.evaluate(
         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
@@ -198,11 +198,11 @@ class DrawnImage:
         return not self.is_vector and self.width_px < self.needed_px - 1
 
 
-def images(page: Page) -> list[DrawnImage]:
+def list_images(page: Page) -> list[DrawnImage]:
     """Return all images of the page in order; each must be loaded."""
     return [DrawnImage(**image) for image in page.evaluate(DRAWN)]
 
 
-def blurry_images(page: Page) -> list[DrawnImage]:
+def find_blurry_images(page: Page) -> list[DrawnImage]:
     """Return the images with fewer pixels than the screen shows."""
-    return [image for image in images(page) if image.is_blurry]
+    return [image for image in list_images(page) if image.is_blurry]

@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.support.paths import ROOT
 from tests.support.processes import wait_until
-from tests.support.servers import Server, free_port
+from tests.support.servers import Server, find_free_port
 
 DOCUMENT = ROOT.joinpath("docs", "executors.md").read_text("utf-8")
 #: The files of the document, by name.
@@ -23,7 +23,7 @@ class Cluster:
     """A scheduler and workers on this machine, in separate processes."""
 
     def __init__(self, folder: Path) -> None:
-        self.port = free_port()
+        self.port = find_free_port()
         #: A folder with more modules for the workers.
         self.folder = folder
         self.scheduler: Server
@@ -80,7 +80,7 @@ def has_processes(server: Server) -> bool:
 
 
 @contextmanager
-def running(folder: Path, *workers: str) -> Iterator[Cluster]:
+def run_cluster(folder: Path, *workers: str) -> Iterator[Cluster]:
     """Run a cluster with one worker for each of *workers*, which are options."""
     cluster = Cluster(folder)
     try:
@@ -92,14 +92,14 @@ def running(folder: Path, *workers: str) -> Iterator[Cluster]:
         cluster.stop()
 
 
-def for_cluster(code: str, cluster: Cluster) -> str:
+def adapt_to_cluster(code: str, cluster: Cluster) -> str:
     """Return *code* of the document with the address of *cluster*."""
     return code.replace('"dask.example", 8786', f'"127.0.0.1", {cluster.port}')
 
 
-def recipe_for(cluster: Cluster) -> dict[str, Any]:
+def load_recipe(cluster: Cluster) -> dict[str, Any]:
     """Return the names that the document defines, for the scheduler of *cluster*."""
-    code = for_cluster(FILES["myapp/cluster.py"], cluster)
+    code = adapt_to_cluster(FILES["myapp/cluster.py"], cluster)
     namespace: dict[str, Any] = {}
     exec(compile(code, "executors.md", "exec"), namespace)
     return namespace

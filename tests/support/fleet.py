@@ -22,7 +22,7 @@ from uuid import uuid4
 
 from tests.support import processes
 from tests.support.pictures import pixels
-from tests.support.servers import Server, free_port
+from tests.support.servers import Server, find_free_port
 
 #: The longest timeout of a render, in seconds, without the start of a worker.
 LONGEST_S = 5.0
@@ -72,7 +72,7 @@ class Record(NamedTuple):
     more: str
 
 
-def process(folder: Path) -> Process | None:
+def read_process(folder: Path) -> Process | None:
     """Return the process of a *folder* in /proc, or ``None`` if it is gone."""
     with suppress(OSError):
         state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
@@ -88,7 +88,7 @@ def has_environment(folder: Path, text: bytes) -> bool:
     return False
 
 
-def in_time(seconds: float) -> float:
+def scale_limit(seconds: float) -> float:
     """Return the limit on this machine for *seconds* on an idle one."""
     load = os.getloadavg()[0] / (os.cpu_count() or 1)
     return seconds * max(OVERLOAD, load)
@@ -97,14 +97,14 @@ def in_time(seconds: float) -> float:
 def wait_until(is_so: Callable[[], object], timeout_s: float = PATIENCE_S) -> None:
     """Wait until *is_so*; fail after *timeout_s* seconds of an idle machine."""
     # Each check reads all of /proc.
-    processes.wait_until(is_so, in_time(timeout_s), step_s=0.03)
+    processes.wait_until(is_so, scale_limit(timeout_s), step_s=0.03)
 
 
 class Fleet:
     """A server's processes, its port, and the records of its figures."""
 
     def __init__(self, folder: Path) -> None:
-        self.port = free_port()
+        self.port = find_free_port()
         self.master = 0
         self._mark = f"FLEET_MARK={uuid4().hex}"
         self._file = folder / f"record{self.port}"
@@ -126,7 +126,9 @@ class Fleet:
             # An ended process has a parent but no environment.
             return found.pid in pids or (found.state == "Z" and found.parent in pids)
 
-        return [found for found in map(process, folders) if found and is_ours(found)]
+        return [
+            found for found in map(read_process, folders) if found and is_ours(found)
+        ]
 
     def left(self) -> list[Process]:
         """Return the processes that have not ended."""
@@ -173,7 +175,7 @@ class Fleet:
 
     def ask(self, path: str) -> Answer:
         """Send one request on a new connection."""
-        timeout_s = in_time(2 * PATIENCE_S)
+        timeout_s = scale_limit(2 * PATIENCE_S)
         connection = HTTPConnection("127.0.0.1", self.port, timeout=timeout_s)
         began = time.monotonic()
         try:
@@ -225,7 +227,7 @@ THREADS = ("--worker-class", "gthread", "--threads", "4")
 RENDERED = "create_rendered_app()"
 
 
-def answers_of_all(fleet: Fleet, webs: int = 2) -> list[Answer]:
+def request_from_all(fleet: Fleet, webs: int = 2) -> list[Answer]:
     """Request pictures until every web process has rendered one; check each."""
     answers: list[Answer] = []
     for first in range(100, 1000, 4):
@@ -238,7 +240,7 @@ def answers_of_all(fleet: Fleet, webs: int = 2) -> list[Answer]:
 
 
 @contextmanager
-def hanging(fleet: Fleet, paths: Sequence[str]) -> Iterator[set[int]]:
+def render_hanging(fleet: Fleet, paths: Sequence[str]) -> Iterator[set[int]]:
     """Render *paths*, which hang, during the block.
 
     :return: the processes that the figures have started.

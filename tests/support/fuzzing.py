@@ -119,7 +119,7 @@ BODY = bytes(range(100))
 
 
 @dataclass(frozen=True)
-class Asked:
+class Request:
     """A request, which its ``repr`` can repeat."""
 
     path: str
@@ -147,7 +147,7 @@ class Answer:
 Wsgi = Callable[..., Any]
 
 
-def send(app: Wsgi, asked: Asked) -> Answer:
+def send(app: Wsgi, request: Request) -> Answer:
     """Call *app* by WSGI, which is faster than a test client."""
     started: list[tuple[str, list[tuple[str, str]]]] = []
 
@@ -159,10 +159,10 @@ def send(app: Wsgi, asked: Asked) -> Answer:
 
     blocks = app(
         {
-            "REQUEST_METHOD": asked.method,
+            "REQUEST_METHOD": request.method,
             "SCRIPT_NAME": "",
-            "PATH_INFO": asked.path,
-            "QUERY_STRING": asked.query,
+            "PATH_INFO": request.path,
+            "QUERY_STRING": request.query,
             "SERVER_NAME": "localhost",
             "SERVER_PORT": "80",
             "SERVER_PROTOCOL": "HTTP/1.1",
@@ -174,7 +174,7 @@ def send(app: Wsgi, asked: Asked) -> Answer:
             "wsgi.multithread": False,
             "wsgi.multiprocess": False,
             "wsgi.run_once": False,
-            **asked.headers,
+            **request.headers,
         },
         start_response,
     )
@@ -209,7 +209,7 @@ def targets(app: Flask) -> list[Target]:
     return found
 
 
-def hostile_text(random: Random) -> str:
+def make_hostile_text(random: Random) -> str:
     """Return a text for a figure, which may have surrogates."""
     match random.randrange(4):
         case 0:
@@ -238,10 +238,10 @@ class Fuzz:
     def _is(self, probability: float) -> bool:
         return self._random.random() < probability
 
-    def asked(self) -> Asked:
+    def next_request(self) -> Request:
         """Return the next request."""
         target = self._random.choice(self._targets)
-        return Asked(
+        return Request(
             self._path(target), self.query(target), self._method(), self._headers()
         )
 
@@ -414,7 +414,7 @@ PICTURES, PROBLEMS = {200, 206, 304}, {400, 403, 406, 412, 416}
 OTHER_METHODS, OTHER_URLS = {200, 405}, {200, 308, 404, 405}
 
 
-def complaint(asked: Asked, answer: Answer, *, is_figure: bool) -> str:
+def find_fault(request: Request, answer: Answer, *, is_figure: bool) -> str:
     """Return the fault of *answer*, or an empty string."""
     lines = "".join(f"{name}: {value}\n" for name, value in answer.headers)
     if not _HEADER_LINES.fullmatch(lines):
@@ -422,18 +422,18 @@ def complaint(asked: Asked, answer: Answer, *, is_figure: bool) -> str:
     if answer.status >= 500:
         return "a 5xx"
     length = answer.header("content-length")
-    if asked.method == "HEAD" or answer.status == 304:
+    if request.method == "HEAD" or answer.status == 304:
         if answer.body:
             return "an unexpected body"
     elif length is not None and int(length) != len(answer.body):
         return f"a Content-Length of {length} for {len(answer.body)} bytes"
-    if not is_figure or asked.method not in ("GET", "HEAD"):
+    if not is_figure or request.method not in ("GET", "HEAD"):
         allowed = OTHER_METHODS if is_figure else OTHER_URLS
         return "" if answer.status in allowed else "a status that Flask never sends"
     if answer.status in PICTURES:
         return _check_picture(answer)
     if answer.status in PROBLEMS:
-        return _check_problem(asked, answer)
+        return _check_problem(request, answer)
     return "a status that a figure never has"
 
 
@@ -445,14 +445,14 @@ def _check_picture(answer: Answer) -> str:
     return ""
 
 
-def _check_problem(asked: Asked, answer: Answer) -> str:
+def _check_problem(request: Request, answer: Answer) -> str:
     if answer.header("cache-control") != "no-store":
         return "a problem without no-store"
     if answer.header("x-content-type-options") != "nosniff":
         return "a problem without nosniff"
     kind = answer.header("content-type")
-    if asked.headers.get("HTTP_SEC_FETCH_DEST") == "image":
-        is_picture = answer.body.startswith(b"\x89PNG") or asked.method == "HEAD"
+    if request.headers.get("HTTP_SEC_FETCH_DEST") == "image":
+        is_picture = answer.body.startswith(b"\x89PNG") or request.method == "HEAD"
         return (
             ""
             if kind == "image/png" and is_picture
@@ -460,7 +460,7 @@ def _check_problem(asked: Asked, answer: Answer) -> str:
         )
     if kind != PROBLEM_TYPE:
         return f"a problem of type {kind}"
-    if asked.method == "HEAD":
+    if request.method == "HEAD":
         return ""
     problem = json.loads(answer.body, parse_constant=_refuse)
     if problem["status"] != answer.status or not problem["detail"]:

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 
-def elements(markup: str) -> list[tuple[str, dict[str, str | None]]]:
+def read_elements(markup: str) -> list[tuple[str, dict[str, str | None]]]:
     """Return each tag in *markup* and its attributes, in order."""
     found: list[tuple[str, dict[str, str | None]]] = []
 
@@ -19,7 +19,7 @@ def elements(markup: str) -> list[tuple[str, dict[str, str | None]]]:
     return found
 
 
-def attributes(markup: str, name: str = "img") -> dict[str, str | None]:
+def read_attributes(markup: str, name: str = "img") -> dict[str, str | None]:
     """Return the attributes of the only tag *name* in *markup*."""
-    (only,) = (found for tag, found in elements(markup) if tag == name)
+    (only,) = (found for tag, found in read_elements(markup) if tag == name)
     return only

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.support.browsing import launch
 from tests.support.paths import OUTPUT
-from tests.support.servers import free_port, lacking, need
+from tests.support.servers import find_free_port, find_program, skip_or_fail
 
 #: The judges, with exact versions.
 PACKAGES = Path(__file__).parent / "package.json"
@@ -26,13 +26,13 @@ LIGHTHOUSE_TIMEOUT_S = 300
 
 
 @cache
-def node_modules() -> Path:
+def install_judges() -> Path:
     """Return the judges' folder; install them at the first call.
 
     The folder is kept between runs. Without npm, or if npm has no network, a test
     fails under ``CI=true`` and is skipped otherwise.
     """
-    npm = need("npm")
+    npm = find_program("npm")
     folder = OUTPUT / "npm"
     folder.mkdir(parents=True, exist_ok=True)
     installed = folder / "installed.json"
@@ -56,7 +56,7 @@ def _install(npm: str, folder: Path) -> None:
         timeout=INSTALL_TIMEOUT_S,
     )
     if done.returncode:
-        lacking(f"npm could not install the packages in {PACKAGES}: {done.stderr}")
+        skip_or_fail(f"npm could not install the packages in {PACKAGES}: {done.stderr}")
 
 
 #: WCAG 2.2 at level AA, and axe-core's further recommendations.
@@ -78,9 +78,9 @@ class Violation:
     elements: tuple[str, ...]
 
 
-def violations(page: Page) -> list[Violation]:
+def find_violations(page: Page) -> list[Violation]:
     """Return axe-core's violations in the page's current state."""
-    page.evaluate((node_modules() / "axe-core" / "axe.min.js").read_text())
+    page.evaluate((install_judges() / "axe-core" / "axe.min.js").read_text())
     found = page.evaluate("tags => axe.run({runOnly: tags})", RULES)
     return [_read_violation(broken) for broken in found["violations"]]
 
@@ -105,7 +105,7 @@ class Score:
     faults: tuple[str, ...]
 
 
-def lighthouse_scores(
+def measure_lighthouse_scores(
     browser: Browser, url: str, *, form_factor: Literal["desktop", "mobile"]
 ) -> dict[str, Score]:
     """Return Lighthouse's scores of the page at *url*, by category.
@@ -115,7 +115,7 @@ def lighthouse_scores(
 
     :param browser: its driver starts a separate Chromium for Lighthouse.
     """
-    port = free_port()
+    port = find_free_port()
     # Lighthouse may be killed, so it does not start the browser.
     fresh = launch(browser.browser_type, f"--remote-debugging-port={port}")
     try:
@@ -134,7 +134,7 @@ def _run_lighthouse(
     url: str, port: int, form_factor: str, categories: Sequence[str]
 ) -> dict[str, Score]:
     """Run Lighthouse once in the Chromium that listens on *port*."""
-    script = node_modules() / "lighthouse" / "cli" / "index.js"
+    script = install_judges() / "lighthouse" / "cli" / "index.js"
     options = [f"--port={port}", f"--only-categories={','.join(categories)}"]
     options += ["--output=json", "--output-path=stdout", "--quiet", "--locale=en"]
     options += ["--no-enable-error-reporting", "--disable-full-page-screenshot"]
@@ -142,7 +142,7 @@ def _run_lighthouse(
     if form_factor == "desktop":
         options += ["--preset=desktop"]  # The default is a phone.
     done = subprocess.run(
-        [need("node"), str(script), url, *options],
+        [find_program("node"), str(script), url, *options],
         capture_output=True,
         text=True,
         check=False,

@@ -39,8 +39,8 @@ def wait_until(
         time.sleep(step_s)
 
 
-def gone(*numbers: int, timeout_s: float = 20) -> bool:
-    """Return whether these processes end within *timeout_s* seconds."""
+def wait_for_exit(*numbers: int, timeout_s: float = 20) -> bool:
+    """Wait until these processes end; return whether they did within *timeout_s*."""
     deadline = now_s() + timeout_s
     while any(map(is_running, numbers)) and now_s() < deadline:
         time.sleep(0.02)

@@ -130,9 +130,9 @@ class RedisServer(Server):
     """A real Redis, empty at each start, on a free port unless *port* is given."""
 
     def __init__(self, *options: str, port: int | None = None) -> None:
-        port = port or free_port()
+        port = port or find_free_port()
         super().__init__(
-            *(need("redis-server"), "--port", str(port), "--save", ""),
+            *(find_program("redis-server"), "--port", str(port), "--save", ""),
             *("--bind", "127.0.0.1", *options),
             port=port,
         )
@@ -143,10 +143,10 @@ class MemcachedServer(Server):
     """A real Memcached on a free port."""
 
     def __init__(self, *options: str) -> None:
-        port = free_port()
+        port = find_free_port()
         # Only root needs "-u", to name another user; others ignore it.
         super().__init__(
-            *(need("memcached"), "-l", "127.0.0.1", "-p", str(port), "-U", "0"),
+            *(find_program("memcached"), "-l", "127.0.0.1", "-p", str(port), "-U", "0"),
             *("-u", "nobody", *options),
             port=port,
         )
@@ -167,7 +167,7 @@ class Gunicorn(Server):
         log: Path | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        port = free_port()
+        port = find_free_port()
         super().__init__(
             *(sys.executable, "-m", "gunicorn", "--worker-class", worker_class),
             *("--bind", f"127.0.0.1:{port}", *options, app),
@@ -209,22 +209,22 @@ def serve_in_threads(
         server.server_close()
 
 
-def free_port() -> int:
+def find_free_port() -> int:
     """Return a port without a server."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def need(program: str) -> str:
-    """Return the path of *program*, or call :func:`lacking`."""
+def find_program(program: str) -> str:
+    """Return the path of *program*, or call :func:`skip_or_fail`."""
     path = shutil.which(program)
     if path is None:
-        lacking(f"{program} is not installed. Install it with apt-get.")
+        skip_or_fail(f"{program} is not installed. Install it with apt-get.")
     return path
 
 
-def lacking(message: str) -> NoReturn:
+def skip_or_fail(message: str) -> NoReturn:
     """Skip the test with *message*; fail it under ``CI=true``."""
     if os.environ.get("CI") == "true":
         pytest.fail(message)

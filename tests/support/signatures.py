@@ -18,7 +18,9 @@ class Level(Enum):
     HIGH = 2
 
 
-def one(annotation: Any, default: Any = inspect.Parameter.empty) -> Callable[..., Any]:
+def make_function(
+    annotation: Any, default: Any = inspect.Parameter.empty
+) -> Callable[..., Any]:
     """Return a function with one parameter ``x`` of the given type."""
 
     def figure(x: Any) -> None: ...

@@ -47,10 +47,10 @@ from flask_mplstream.web.figure_route import FigureRoute, Picture
 from tests.support.fuzzing import (
     BODY,
     Answer,
-    Asked,
     Fuzz,
-    complaint,
-    hostile_text,
+    Request,
+    find_fault,
+    make_hostile_text,
     send,
     targets,
 )
@@ -95,12 +95,12 @@ def backend_of(app: Flask) -> MemoryCache:
 
 
 def try_request(
-    app: Flask, asked: Asked, *, is_figure: bool
+    app: Flask, request: Request, *, is_figure: bool
 ) -> tuple[str, Answer | None]:
-    """Return a fault of the response to *asked*, if any, and the response."""
+    """Return a fault of the response to *request*, if any, and the response."""
     try:
-        answer = send(app, asked)
-        return complaint(asked, answer, is_figure=is_figure), answer
+        answer = send(app, request)
+        return find_fault(request, answer, is_figure=is_figure), answer
     except Exception as error:
         return f"raised {error!r}", None
 
@@ -144,13 +144,13 @@ class Flood:
         """The count above which a result is frequent."""
         return self.requests // 250
 
-    def note(self, asked: Asked, answer: Answer, *, is_figure: bool) -> None:
-        if not is_figure or asked.method not in ("GET", "HEAD"):
+    def note(self, request: Request, answer: Answer, *, is_figure: bool) -> None:
+        if not is_figure or request.method not in ("GET", "HEAD"):
             self.statuses[f"{answer.status} of Flask's"] += 1
             return
         self.statuses[str(answer.status)] += 1
         counts = self.problems if answer.status >= 400 else self.pictures
-        counts[asked.path] += 1
+        counts[request.path] += 1
 
     def count_render(self, *_: object) -> None:
         self.renders += 1
@@ -182,14 +182,16 @@ def flood(share: float) -> Flood:
         for number in range(flood.requests):
             if number == flood.warm_up:
                 resident, blocks = resident_bytes(), sys.getallocatedblocks()
-            asked = fuzz.asked()
+            request = fuzz.next_request()
             # Werkzeug merges leading slashes.
-            is_figure = f"/{asked.path.lstrip('/')}" in paths
-            wrong, answer = try_request(app, asked, is_figure=is_figure)
+            is_figure = f"/{request.path.lstrip('/')}" in paths
+            wrong, answer = try_request(app, request, is_figure=is_figure)
             if wrong:
-                flood.complaints.append(f"seed {SEED}, no. {number}: {wrong}\n{asked}")
+                flood.complaints.append(
+                    f"seed {SEED}, no. {number}: {wrong}\n{request}"
+                )
             if answer is not None:
-                flood.note(asked, answer, is_figure=is_figure)
+                flood.note(request, answer, is_figure=is_figure)
             size_bytes = backend.size_bytes
             flood.largest_cache_bytes = max(flood.largest_cache_bytes, size_bytes)
     flood.entries = len(backend._items)
@@ -240,8 +242,8 @@ def test_long_headers_are_not_kept() -> None:
         with stub_renders():
             for number in range(200):
                 headers = {"HTTP_ACCEPT": f"image/png;a={number:060000}"}
-                asked = Asked("/plots/scatter", headers=headers)
-                assert send(app, asked).status == 200
+                request = Request("/plots/scatter", headers=headers)
+                assert send(app, request).status == 200
         assert tracemalloc.get_traced_memory()[0] < 5_000_000
     finally:
         tracemalloc.stop()
@@ -264,7 +266,7 @@ def test_each_picture_has_one_entry(unknown: str, share: float) -> None:
     answers: Counter[int] = Counter()
     with stub_renders(note):
         for _ in range(round(50_000 * share)):
-            answers[send(app, replace(fuzz.asked(), method="GET")).status] += 1
+            answers[send(app, replace(fuzz.next_request(), method="GET")).status] += 1
     assert set(renders.values()) == {1}
     assert len(backend_of(app)._items) == len(renders)
     # A third of the accepted requests repeat a picture under another URL.
@@ -277,7 +279,7 @@ def test_the_responses_are_valid_wsgi(share: float) -> None:
     judged, fuzz = validator(app), Fuzz(SEED, targets(app), ETAG)
     with stub_renders():
         for _ in range(round(15_000 * share)):
-            send(judged, fuzz.asked())
+            send(judged, fuzz.next_request())
 
 
 def test_the_page_accepts_the_same_queries(share: float) -> None:
@@ -285,10 +287,10 @@ def test_the_page_accepts_the_same_queries(share: float) -> None:
     app = dashboard()
     fuzz = Fuzz(SEED, targets(app), ETAG)
     for _ in range(round(1000 * share)):
-        asked = replace(fuzz.asked(), path="/", method="GET")
+        request = replace(fuzz.next_request(), path="/", method="GET")
         # Werkzeug decodes invalid UTF-8 in request.args.
-        asked = replace(asked, query=quote(asked.query, safe="%&=;+"))
-        assert send(app, asked).status in (200, 400), asked
+        request = replace(request, query=quote(request.query, safe="%&=;+"))
+        assert send(app, request).status in (200, 400), request
 
 
 class Unit(Enum):
@@ -408,10 +410,10 @@ def test_any_query_and_header_is_answered(
     own_app: Flask, path: str, query: str, headers: dict[str, str], is_head: bool
 ) -> None:
     """The bytes and the kinds of the parameters do not matter."""
-    asked = Asked(path, query, "HEAD" if is_head else "GET", headers)
+    request = Request(path, query, "HEAD" if is_head else "GET", headers)
     with stub_renders():
-        wrong, _ = try_request(own_app, asked, is_figure=True)
-    assert not wrong, asked
+        wrong, _ = try_request(own_app, request, is_figure=True)
+    assert not wrong, request
 
 
 @given(
@@ -421,22 +423,22 @@ def test_any_query_and_header_is_answered(
 )
 def test_any_path_is_answered(own_app: Flask, name: bytes, year: str) -> None:
     """Values in the path are checked like values in the query."""
-    asked = Asked(f"/named/{name.decode('latin-1')}/{year}")
+    request = Request(f"/named/{name.decode('latin-1')}/{year}")
     is_figure = name != b"" and b"/" not in name
     with stub_renders():
-        wrong, answer = try_request(own_app, asked, is_figure=is_figure)
-    assert not wrong, asked
+        wrong, answer = try_request(own_app, request, is_figure=is_figure)
+    assert not wrong, request
     if is_figure:
         assert answer is not None
         is_short = len(name.decode("utf-8", "replace")) <= MAX_VALUE_LENGTH
-        assert answer.status == (200 if is_short else 400), asked
+        assert answer.status == (200 if is_short else 400), request
 
 
 @given(query=queries)
 def test_no_signature_is_guessed(own_app: Flask, query: str) -> None:
     """The response reveals neither a signed figure nor its arguments."""
     with stub_renders():
-        answer = send(own_app, Asked("/secret", query))
+        answer = send(own_app, Request("/secret", query))
     assert answer.status in (400, 403)
     assert b"text" not in answer.body
 
@@ -513,7 +515,7 @@ class Drawings:
 
     def query(self) -> dict[str, str]:
         random = self._random
-        query = {"text": hostile_text(random)}
+        query = {"text": make_hostile_text(random)}
         if random.random() < 0.15:
             query["place"] = random.choice(PLACES)
         for name, values in self._values().items():
@@ -587,8 +589,10 @@ def test_any_value_is_drawn_or_refused(extension: str, share: float) -> None:
     count = round(3000 * share)
     for _ in range(count):
         query = drawings.query()
-        asked = Asked(f"/drawn.{extension}", urlencode(query, errors="surrogatepass"))
-        wrong, answer = try_request(app, asked, is_figure=True)
+        request = Request(
+            f"/drawn.{extension}", urlencode(query, errors="surrogatepass")
+        )
+        wrong, answer = try_request(app, request, is_figure=True)
         if answer is not None:
             statuses[answer.status] += 1
             wrong = wrong or complaint_of_drawing(query, extension, answer)

@@ -19,7 +19,7 @@ from flask_mplstream import (
 )
 from tests.support.doubles import Counter
 from tests.support.messages import assert_short
-from tests.support.servers import free_port, serve_in_threads
+from tests.support.servers import find_free_port, serve_in_threads
 
 PAGE = """<!doctype html><link rel="icon" href="data:,">
 {{ figure('plots.walk', refresh=1, n=2) }}"""
@@ -276,9 +276,9 @@ def test_a_browser_shows_and_refreshes_the_picture_of_another_host(
     browser: Browser, complaints: list[str], kind: str
 ) -> None:
     """The policy blocks neither the picture, its script nor its replacement."""
-    from tests.support.browsing import images, launch, look_through, open_page
+    from tests.support.browsing import launch, list_images, look_through, open_page
 
-    port = free_port()
+    port = find_free_port()
     name = f"example.test:{port}"
     options = (
         {"route": {"subdomain": "plots", "max_age": 0}, **SUBDOMAINS}
@@ -292,7 +292,7 @@ def test_a_browser_shows_and_refreshes_the_picture_of_another_host(
         with serve_in_threads(app, port), open_page(placed, complaints) as page:
             page.goto(f"http://www.{name}/")
             look_through(page)
-            (first,) = images(page)
+            (first,) = list_images(page)
             assert first.url.startswith(f"http://plots.{name}/walk")
             page.wait_for_function(
                 "url => document.images[0].currentSrc !== url", arg=first.url

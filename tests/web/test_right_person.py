@@ -51,7 +51,7 @@ from flask_mplstream import ConfigError, FigureBlueprint, figure_url
 from flask_mplstream.web.app_state import AppState
 from tests.support.doubles import Clock, Counter, SilentSessions
 from tests.support.pictures import pixels
-from tests.support.servers import Server, free_port, need
+from tests.support.servers import Server, find_free_port, find_program
 
 pytestmark = pytest.mark.slow
 
@@ -1480,8 +1480,8 @@ def gunicorn(
 @contextmanager
 def serve_stack(folder: Path, **settings: str) -> Iterator[Stack]:
     """Serve the site with *settings* behind an nginx."""
-    program = need("nginx")
-    found = Stack(free_port(), free_port(), free_port(), folder)
+    program = find_program("nginx")
+    found = Stack(find_free_port(), find_free_port(), find_free_port(), folder)
     user = "user root;" if os.geteuid() == 0 else ""
     config = NGINX.format(user=user, **vars(found))
     folder.joinpath("nginx.conf").write_text(config)
@@ -1777,6 +1777,6 @@ def test_a_crowd_at_a_real_server(stack: Stack) -> None:
 
 def test_a_crowd_with_pictures_from_workers(tmp_path: Path) -> None:
     """A worker's picture reaches the request that caused it."""
-    port = free_port()
+    port = find_free_port()
     with gunicorn(port, tmp_path, processes=1, FLASK_MPLSTREAM_WORKERS="2"):
         assert_each_user_gets_their_picture(port, [*COLORS] * 4)

@@ -26,9 +26,9 @@ from tests.apps.worker_figures import create_app, plots
 from tests.support.dask_cluster import (
     FILES,
     Cluster,
-    for_cluster,
-    recipe_for,
-    running,
+    adapt_to_cluster,
+    load_recipe,
+    run_cluster,
 )
 from tests.support.pictures import pixels
 from tests.support.processes import wait_until
@@ -42,7 +42,7 @@ pytestmark = [pytest.mark.keeps_threads, pytest.mark.slow]
 @contextmanager
 def served_by(cluster: Cluster, workers: int = 2) -> Iterator[Flask]:
     """Create the app of docs/executors.md, and wait for *workers*."""
-    recipe = recipe_for(cluster)
+    recipe = load_recipe(cluster)
     app = create_app(
         MPLSTREAM_EXECUTOR=recipe["executor"],
         MPLSTREAM_APP="tests.apps.worker_figures:create_app",
@@ -62,7 +62,7 @@ def served_by(cluster: Cluster, workers: int = 2) -> Iterator[Flask]:
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Run a scheduler and two workers, which restart when they die."""
     folder = tmp_path_factory.mktemp("cluster")
-    with running(folder, "--nanny", "--nanny") as cluster:
+    with run_cluster(folder, "--nanny", "--nanny") as cluster:
         yield cluster
 
 
@@ -180,7 +180,7 @@ def test_hits_are_served_without_a_scheduler(
 ) -> None:
     """Renders fail before their deadline, including one in progress."""
     with (
-        running(tmp_path, "--no-nanny") as cluster,
+        run_cluster(tmp_path, "--no-nanny") as cluster,
         served_by(cluster, 1) as app,
         ThreadPoolExecutor(1) as threads,
     ):
@@ -211,7 +211,7 @@ def test_hits_are_served_without_a_scheduler(
 @pytest.mark.usefixtures("app")  # Wait for the workers.
 def test_a_dask_executor_is_shut_down(cluster: Cluster) -> None:
     """Its ``shutdown`` has fewer arguments; the next render creates another."""
-    recipe = recipe_for(cluster)
+    recipe = load_recipe(cluster)
     made: list[Executor] = []
 
     def make() -> Executor:
@@ -237,7 +237,7 @@ def test_the_documented_app_renders_on_the_cluster(
     for name, code in FILES.items():
         path = cluster.folder / name
         path.parent.mkdir(exist_ok=True)
-        path.write_text(for_cluster(code, cluster))
+        path.write_text(adapt_to_cluster(code, cluster))
     monkeypatch.syspath_prepend(cluster.folder)
     myapp = import_module("myapp")
     try:

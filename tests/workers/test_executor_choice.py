@@ -31,8 +31,8 @@ from flask_mplstream.workers.request_isolation import run_without_request
 from tests.apps.choice_figures import plots
 from tests.support.paths import ROOT
 from tests.support.pictures import pixels
-from tests.support.processes import gone, is_running, wait_until
-from tests.support.servers import Server, free_port, need
+from tests.support.processes import is_running, wait_for_exit, wait_until
+from tests.support.servers import Server, find_free_port, find_program
 
 
 @pytest.fixture
@@ -200,8 +200,8 @@ def ask(port: int, path: str) -> tuple[int, bytes]:
 @pytest.mark.slow
 def test_uwsgi_draws_itself(tmp_path: Path) -> None:
     """Its ``sys.executable`` is uwsgi; without threads, nothing hangs."""
-    port, log = free_port(), tmp_path / "log"
-    command = [need("uwsgi"), "--http-socket", f"127.0.0.1:{port}", "--master"]
+    port, log = find_free_port(), tmp_path / "log"
+    command = [find_program("uwsgi"), "--http-socket", f"127.0.0.1:{port}", "--master"]
     command += ["--die-on-term", "--workers", "1"]
     command += ["--module", "tests.apps.choice_figures:create_app()", "--need-app"]
     path = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
@@ -284,7 +284,7 @@ def test_garbage_collected_apps_leave_no_process() -> None:
         del app
     gc.collect()
     assert [ref() for ref in held] == [None] * 3
-    assert gone(*pids)
+    assert wait_for_exit(*pids)
     wait_until(lambda: threads_of_ours() == [])
     wait_until(lambda: multiprocessing.active_children() == [])
 
@@ -301,7 +301,7 @@ def test_a_garbage_collected_app_without_renders_leaves_no_process() -> None:
     del app
     gc.collect()
     assert held() is None
-    assert gone(*(child.pid for child in children if child.pid))
+    assert wait_for_exit(*(child.pid for child in children if child.pid))
     wait_until(lambda: threads_of_ours() == [])
     wait_until(lambda: multiprocessing.active_children() == [])
 

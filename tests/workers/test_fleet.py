@@ -26,11 +26,11 @@ from tests.support.fleet import (
     THREADS,
     Fleet,
     Numbers,
-    answers_of_all,
     assert_whole,
     gunicorn,
-    hanging,
-    in_time,
+    render_hanging,
+    request_from_all,
+    scale_limit,
     wait_until,
 )
 from tests.support.paths import ROOT
@@ -107,8 +107,8 @@ def test_each_web_process_has_separate_workers(
     """The parent may have rendered before the fork."""
     options = ("--workers", "2", *options)
     with gunicorn(tmp_path, *options, factory=factory, MPLSTREAM_WORKERS=1) as fleet:
-        answers = answers_of_all(fleet)
-        assert max(answer.seconds for answer in answers) < in_time(LONGEST_S)
+        answers = request_from_all(fleet)
+        assert max(answer.seconds for answer in answers) < scale_limit(LONGEST_S)
         one, other = (fleet.workers(web) for web in fleet.webs())
         assert len(one) == len(other) == 1
         assert one != other
@@ -136,7 +136,7 @@ def test_a_module_may_render_while_it_is_imported(
     with gunicorn(tmp_path, *THREADS, factory="app", MPLSTREAM_WORKERS=1) as fleet:
         answer = fleet.ask("/quick?n=2")
         assert answer.colour == 2
-        assert answer.seconds < in_time(LONGEST_S)
+        assert answer.seconds < scale_limit(LONGEST_S)
         [worker] = fleet.workers(answer.web)
         assert fleet.descendants(worker) == {worker}
 
@@ -145,7 +145,7 @@ def test_workers_start_with_the_first_page(tmp_path: Path) -> None:
     """They start before a picture is requested."""
     with gunicorn(tmp_path, *THREADS, MPLSTREAM_WORKERS=2) as fleet:
         page = fleet.ask("/page")
-        assert page.seconds < in_time(LONGEST_S)
+        assert page.seconds < scale_limit(LONGEST_S)
         wait_until(lambda: len(fleet.workers(page.web)) == 2)
         assert int(fleet.ask("/pid").body) in fleet.workers(page.web)
 
@@ -170,7 +170,7 @@ def busy_machine(seconds: float) -> Iterator[None]:
 def test_the_first_page_on_a_busy_machine_is_complete(tmp_path: Path) -> None:
     """Its pictures wait for the workers, and none is refused."""
     # The default timeout allows for the test's load, not for further load.
-    timeout_s = int(in_time(10))
+    timeout_s = int(scale_limit(10))
     options = ("--workers", "2")
     with (
         busy_machine(60),
@@ -215,7 +215,7 @@ def test_no_worker_survives_a_killed_web_process(
 ) -> None:
     """After SIGKILL while figures hang, the next web process has new workers."""
     [web] = either.webs()
-    with hanging(either, ENDLESS) as started:
+    with render_hanging(either, ENDLESS) as started:
         its_own = either.descendants(web)
         assert started < its_own
         os.kill(web, signal.SIGKILL)
@@ -238,7 +238,7 @@ def test_no_worker_survives_a_killed_server(
     """The master and all web processes get SIGKILL while figures hang."""
     options = ("--workers", "2", *THREADS, *options)
     with gunicorn(tmp_path, *options, factory=factory, MPLSTREAM_WORKERS=2) as fleet:
-        with hanging(fleet, ENDLESS):
+        with render_hanging(fleet, ENDLESS):
             for pid in (fleet.master, *fleet.webs()):
                 os.kill(pid, signal.SIGKILL)
         wait_until(lambda: not fleet.alive(), GONE_S)
@@ -256,7 +256,7 @@ def test_no_worker_survives_killed_helpers(plain: Fleet, numbers: Numbers) -> No
     assert_whole(
         plain, numbers
     )  # One worker is new, and one is older than its helpers.
-    with hanging(plain, NATIVE):
+    with render_hanging(plain, NATIVE):
         its_own = plain.descendants(web)
         os.kill(web, signal.SIGKILL)
         wait_until(lambda: not its_own & plain.alive(), GONE_S)
@@ -298,7 +298,7 @@ def test_no_worker_survives_a_slow_stop(tmp_path: Path) -> None:
     """After SIGTERM while figures hang, the server ends after its graceful timeout."""
     options = ("--graceful-timeout", "1", *THREADS)
     with gunicorn(tmp_path, *options, MPLSTREAM_WORKERS=2) as fleet:
-        with hanging(fleet, ENDLESS):
+        with render_hanging(fleet, ENDLESS):
             os.kill(fleet.master, signal.SIGTERM)
         wait_until(lambda: not fleet.alive(), 1 + GONE_S)
 
@@ -353,7 +353,7 @@ def test_no_worker_survives_a_script(tmp_path: Path, end: str, code: int) -> Non
             [sys.executable, script, end],
             env={**os.environ, **fleet.environment, **environment},
             capture_output=True,
-            timeout=in_time(2 * PATIENCE_S),
+            timeout=scale_limit(2 * PATIENCE_S),
             check=False,
         )
         assert ended.returncode == code, ended.stderr
@@ -378,7 +378,7 @@ def test_a_graceful_stop_under_load_answers_open_requests(
     """A web process ends after SIGTERM and its open requests."""
     options = ("--workers", "2", *options)
     with gunicorn(tmp_path, *options, MPLSTREAM_WORKERS=1) as fleet:
-        answers_of_all(fleet)
+        request_from_all(fleet)
         before = len(fleet.records("request"))
         with ThreadPoolExecutor(accepted) as pool:
             asked = {n: pool.submit(fleet.ask, f"/slow?n={n}") for n in range(accepted)}
@@ -389,4 +389,4 @@ def test_a_graceful_stop_under_load_answers_open_requests(
                 n: n for n in asked
             }
         wait_until(lambda: not fleet.alive(), PATIENCE_S)
-        assert time.monotonic() - began < in_time(PATIENCE_S)
+        assert time.monotonic() - began < scale_limit(PATIENCE_S)

@@ -25,10 +25,10 @@ from flask.testing import FlaskClient
 from flask_mplstream import ConfigError, FigureBlueprint, start_workers
 from flask_mplstream.web.app_state import AppState
 from flask_mplstream.workers import ipc
-from tests.apps.worker_figures import one_process
+from tests.apps.worker_figures import create_one_process
 from tests.support.paths import DOCS
 from tests.support.pictures import pixels
-from tests.support.processes import gone, wait_until
+from tests.support.processes import wait_for_exit, wait_until
 from tests.support.runners import (
     Counted,
     MakeExecutor,
@@ -51,7 +51,7 @@ def one_spawned_process() -> Executor:
 #: Threads are quick to start.
 KINDS = [
     pytest.param(one_thread, id="threads"),
-    pytest.param(one_process, marks=pytest.mark.slow, id="processes"),
+    pytest.param(create_one_process, marks=pytest.mark.slow, id="processes"),
 ]
 
 
@@ -63,8 +63,10 @@ KINDS = [
         pytest.param(
             one_spawned_process, True, marks=pytest.mark.slow, id="processes-spawned"
         ),
-        pytest.param(one_process, True, marks=pytest.mark.slow, id="processes"),
-        pytest.param(one_process, False, marks=pytest.mark.slow, id="processes-made"),
+        pytest.param(create_one_process, True, marks=pytest.mark.slow, id="processes"),
+        pytest.param(
+            create_one_process, False, marks=pytest.mark.slow, id="processes-made"
+        ),
     ],
 )
 def test_an_executor_draws_the_same_pixels(
@@ -87,7 +89,7 @@ def test_a_broken_executor_is_replaced(
     made: list[Executor] = []
 
     def make() -> Executor:
-        made.append(one_process())
+        made.append(create_one_process())
         return made[-1]
 
     client = on(make)
@@ -106,7 +108,7 @@ def test_a_figure_that_kills_its_process_fails_after_two_renders(
     on: Serve, renders: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The executor then renders other pictures."""
-    client = on(one_process)
+    client = on(create_one_process)
     answer = client.get("/plots/dies", query_string={"renders": renders})
     assert answer.status_code == 500
     assert len(read_pids(renders)) == 2
@@ -119,7 +121,7 @@ def test_a_broken_executor_of_the_app_is_an_error(
     on: Serve, renders: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The log has the cause, and cached pictures are still served."""
-    client = on(one_process())
+    client = on(create_one_process())
     assert read_level(client.get("/plots/grey?level=4")) == 4
     answer = client.get("/plots/dies-once", query_string={"renders": renders})
     assert answer.status_code == 500
@@ -344,7 +346,7 @@ def test_a_render_that_has_not_begun_in_time_is_canceled(
 @pytest.mark.slow
 def test_a_second_render_has_the_rest_of_the_timeout(on: Serve, renders: Path) -> None:
     """The timeout is for both renders together."""
-    client = on(one_process)
+    client = on(create_one_process)
     client.get("/plots/grey")
     began = time.monotonic()
     answer = client.get("/plots/dies-late", query_string={"renders": renders})
@@ -367,7 +369,7 @@ def test_an_error_of_the_figure_function_is_raised_here(
     on: Serve, caplog: pytest.LogCaptureFixture, renders: Path, kind: str, message: str
 ) -> None:
     """The log has one line, and the executor is not considered broken."""
-    client = on(one_process)
+    client = on(create_one_process)
     query = {"kind": kind, "renders": renders}
     assert client.get("/plots/fails", query_string=query).status_code == 500
     assert message in read_error_line(caplog)
@@ -377,7 +379,7 @@ def test_an_error_of_the_figure_function_is_raised_here(
 @pytest.mark.slow
 def test_an_error_handler_gets_the_class_and_the_line(on: Serve) -> None:
     """The cause has the traceback of the other process."""
-    app = on(one_process).application
+    app = on(create_one_process).application
     caught: list[Exception] = []
 
     @app.errorhandler(Exception)
@@ -394,7 +396,7 @@ def test_an_error_handler_gets_the_class_and_the_line(on: Serve) -> None:
 @pytest.mark.slow
 def test_an_injected_value_is_sent_to_the_process(on: Serve) -> None:
     """Its class is at the top level of a module."""
-    assert read_level(on(one_process).get("/plots/injected")) == 8
+    assert read_level(on(create_one_process).get("/plots/injected")) == 8
 
 
 @pytest.mark.parametrize("make", KINDS)
@@ -513,7 +515,7 @@ def test_each_forked_web_process_creates_an_executor(renders: Path) -> None:
             assert int(pixels(answer.read())[0, 0, 0]) == number
             connection.close()
     assert len(read_pids(renders)) == 12
-    assert gone(*read_pids(renders), timeout_s=20)
+    assert wait_for_exit(*read_pids(renders), timeout_s=20)
 
 
 DOCUMENT = DOCS.joinpath("executors.md")

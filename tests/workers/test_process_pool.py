@@ -29,10 +29,10 @@ from flask_mplstream.limits.deadline import Deadline
 from flask_mplstream.web.app_state import AppState
 from flask_mplstream.workers.process_group import KeptContext, limit_memory
 from flask_mplstream.workers.process_pool import FREE_START_S, Pool, StartClock, Startup
-from tests.apps.worker_figures import end, grey, other, plots
+from tests.apps.worker_figures import grey, other, plots, stop_workers
 from tests.support.paths import DOCS
 from tests.support.pictures import pixels
-from tests.support.processes import gone, wait_until
+from tests.support.processes import wait_for_exit, wait_until
 from tests.support.runners import register_invalid
 
 Serve = Callable[..., FlaskClient]
@@ -55,7 +55,7 @@ def pool() -> Iterator[Serve]:
         return app.test_client()
 
     yield make
-    end(*apps)
+    stop_workers(*apps)
 
 
 def level(body: bytes) -> int:
@@ -139,7 +139,7 @@ def test_the_error_of_a_factory_names_the_setting(
     pool: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The next render calls the factory again."""
-    client = pool(MPLSTREAM_APP="tests.apps.worker_figures:failing_app")
+    client = pool(MPLSTREAM_APP="tests.apps.worker_figures:create_failing_app")
     assert client.get("/plots/grey").status_code == 500
     assert "OSError: no database" in caplog.text
     assert "raised this error" in caplog.text
@@ -182,7 +182,7 @@ def test_a_render_that_hangs_in_native_code_is_a_504(
     assert time.monotonic() - began < 20
     assert answer.status_code == 504
     assert answer.headers["Cache-Control"] == "no-store"
-    assert gone(*map(int, pids.read_text().split()))
+    assert wait_for_exit(*map(int, pids.read_text().split()))
     assert level(client.get("/plots/grey?level=3").data) == 3
 
 
@@ -197,7 +197,7 @@ def test_a_process_in_another_session_survives_the_worker(
     assert answer.status_code == 504
     child = int(pids.read_text())
     try:
-        assert not gone(child, timeout_s=0.3)
+        assert not wait_for_exit(child, timeout_s=0.3)
     finally:
         os.kill(child, signal.SIGKILL)
     message = DOCS.joinpath("workers.md").read_text()
@@ -322,7 +322,7 @@ def test_a_starting_worker_is_not_killed_at_a_timeout(
 
     monkeypatch.setattr(KeptContext, "Process", started)
     client = pool(
-        MPLSTREAM_WORKERS=1, MPLSTREAM_APP="tests.apps.worker_figures:slow_app"
+        MPLSTREAM_WORKERS=1, MPLSTREAM_APP="tests.apps.worker_figures:create_slow_app"
     )
     for _ in range(3):
         answer = client.get("/plots/hasty")
@@ -339,7 +339,7 @@ def test_the_start_of_workers_does_not_count_against_timeouts(
 ) -> None:
     """Leaders, followers and queued requests wait longer than ``timeout``."""
     app = pool(
-        MPLSTREAM_APP="tests.apps.worker_figures:slow_app",
+        MPLSTREAM_APP="tests.apps.worker_figures:create_slow_app",
         MPLSTREAM_TIMEOUT=2,
         MPLSTREAM_CLIENT_BUDGET=budget,
     ).application
@@ -356,7 +356,7 @@ def test_a_long_start_of_workers_counts_against_timeouts(
     """The server limits requests as well."""
     monkeypatch.setattr("flask_mplstream.workers.process_pool.FREE_START_S", 0.1)
     client = pool(
-        MPLSTREAM_APP="tests.apps.worker_figures:slow_app", MPLSTREAM_TIMEOUT=0.5
+        MPLSTREAM_APP="tests.apps.worker_figures:create_slow_app", MPLSTREAM_TIMEOUT=0.5
     )
     assert client.get("/plots/grey").status_code == 503
 
@@ -407,7 +407,7 @@ def test_a_render_that_begins_late_is_not_killed(
     monkeypatch.setattr("flask_mplstream.workers.process_pool.FREE_START_S", 0)
     killed: list[str] = []
     client = pool(
-        MPLSTREAM_WORKERS=1, MPLSTREAM_APP="tests.apps.worker_figures:slow_app"
+        MPLSTREAM_WORKERS=1, MPLSTREAM_APP="tests.apps.worker_figures:create_slow_app"
     )
     with worker_killed.connected_to(lambda _, reason: killed.append(reason)):
         answers = [client.get("/plots/late")]
@@ -445,7 +445,7 @@ def test_a_stopped_pool_leaves_no_process() -> None:
         stopped.run(b"", Deadline(30, stopped.clock))
     started = set(multiprocessing.active_children()) - before
     stopped.stop()
-    assert gone(*(process.pid for process in started if process.pid))
+    assert wait_for_exit(*(process.pid for process in started if process.pid))
 
 
 @pytest.mark.slow
@@ -469,7 +469,7 @@ def test_a_request_without_a_free_worker_is_a_503(pool: Serve, tmp_path: Path) -
         assert slow.result().status_code == 200
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "1"
-    end(app)
+    stop_workers(app)
 
 
 def grey_by_name(level: int = 0) -> Figure:

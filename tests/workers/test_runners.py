@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from flask_mplstream import FigureBlueprint
 from flask_mplstream.web.app_state import AppState
-from tests.apps.worker_figures import grey, load_level, of_data, one_process
+from tests.apps.worker_figures import create_one_process, grey, load_level, of_data
 from tests.support.processes import wait_until
 from tests.support.runners import (
     one_thread,
@@ -29,7 +29,7 @@ Serve = Callable[..., FlaskClient]
 FACTORY = "tests.apps.worker_figures:create_app"
 
 PROCESSES = [
-    pytest.param(one_process, marks=pytest.mark.slow, id="processes"),
+    pytest.param(create_one_process, marks=pytest.mark.slow, id="processes"),
     pytest.param(1, marks=pytest.mark.slow, id="workers"),
 ]
 #: Threads are quick to start.
