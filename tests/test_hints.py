@@ -114,7 +114,7 @@ def test_the_suggested_setting_serves_the_picture(
     assert app.test_client().get(f"/plots/walk?{query}").status_code == 200
 
 
-def test_words_of_advertising_are_no_typing_errors(
+def test_tracking_parameters_are_not_taken_for_misspellings(
     plots: FigureBlueprint, serve: Serve
 ) -> None:
     """``utm_term`` is not taken for ``term``."""
@@ -312,7 +312,7 @@ def test_an_endpoint_names_one_registration(
             plots.invalidate("more.walk")
 
 
-def test_a_tag_may_be_one_text(plots: FigureBlueprint, client: FlaskClient) -> None:
+def test_tags_may_be_one_string(plots: FigureBlueprint, client: FlaskClient) -> None:
     """A text is one tag, not a list of its letters."""
     url = "/plots/walk.png"
     client.get(url)
@@ -381,7 +381,7 @@ def test_a_download_that_is_not_offered_is_refused(client: FlaskClient) -> None:
 @pytest.mark.parametrize(
     "options", [{"formats": ["gif"]}, {"savefig": {"dip": 90}}], ids=["formats", "dpi"]
 )
-def test_a_suggestion_is_the_end_of_a_message(
+def test_a_suggestion_ends_the_message(
     plots: FigureBlueprint, options: dict[str, Any]
 ) -> None:
     """The message ends with a single question mark."""
@@ -397,7 +397,7 @@ def test_a_suggestion_is_the_end_of_a_message(
         pytest.param({"xs": ["1", "2"]}, {"n": 1, "xs": [1, 2]}, id="lists"),
     ],
 )
-def test_a_dict_is_a_query(
+def test_figure_arguments_accepts_a_dict(
     client: FlaskClient, query: dict[str, Any], read: dict[str, Any]
 ) -> None:
     """``request.args.to_dict()`` is accepted."""

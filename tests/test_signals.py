@@ -164,7 +164,7 @@ def test_a_response_of_the_error_handler_is_sent(
     assert (served[0]["status"], served[0]["body_bytes"]) == (418, 5)
 
 
-def test_an_older_picture_has_another_word(
+def test_a_stale_picture_has_its_cache_status(
     plots: FigureBlueprint, serve: Serve, clock: Clock, served: Sent, failed: Sent
 ) -> None:
     """``stale`` was rendered again; ``stale-if-error`` could not be."""

@@ -191,7 +191,7 @@ def serve(serve: Serve) -> Iterator[Serve]:
             pictures.store.breaker.stop()
 
 
-def test_a_folder_that_cannot_be_made_is_a_cache_that_is_down(
+def test_an_unusable_cache_folder_counts_as_down(
     serve: Serve, tmp_path: Path, renders: Counter, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Pictures are sent, one line is logged, and the folder is used later."""
@@ -211,7 +211,7 @@ def test_a_folder_that_cannot_be_made_is_a_cache_that_is_down(
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o700], ids=["to-be-read", "not-at-all"])
-def test_a_folder_that_is_not_writable_costs_renders_only(
+def test_a_read_only_folder_costs_renders_only(
     serve: Serve, caplog: pytest.LogCaptureFixture, mode: int
 ) -> None:
     """No picture waits for permission or logs a traceback."""
@@ -267,7 +267,7 @@ def test_a_folder_keeps_its_number_of_files_over_many_starts(
     assert THRESHOLD / 2 < len(list(tmp_path.iterdir())) <= THRESHOLD + 2
 
 
-def test_the_package_s_file_cache_reads_present_files(tmp_path: Path) -> None:
+def test_the_packages_file_cache_reads_existing_files(tmp_path: Path) -> None:
     """It is a FileSystemCache in a folder that others wrote."""
     first, second = (FileCache(str(tmp_path)) for _ in range(2))
     assert first.set("a", b"1")

@@ -64,7 +64,7 @@ def two(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[Leases]
             backend._client.disconnect_all()
 
 
-def test_one_leads_at_a_time(two: list[Leases]) -> None:
+def test_one_process_leads_at_a_time(two: list[Leases]) -> None:
     """The other leads when the first lease is released."""
     first, second = two
     assert first.is_shared
@@ -326,7 +326,7 @@ def test_the_connection_of_a_renewal_is_closed(
 
 
 @pytest.mark.parametrize("is_taken", [True, False], ids=["taken", "free"])
-def test_a_process_that_was_suspended_takes_its_lease_back_if_it_is_free(
+def test_a_resumed_process_takes_a_free_lease_again(
     redis_port: int, is_taken: bool
 ) -> None:
     """It never renews or releases the lease of another process."""
@@ -377,7 +377,7 @@ def test_a_lease_in_memcached_is_renewed_by_its_holder_only(
     backend._client.disconnect_all()
 
 
-def test_a_process_alone_always_leads() -> None:
+def test_a_single_process_always_leads() -> None:
     """Flights are enough for a single process."""
     leases = choose_leases(backend_of({"CACHE_TYPE": "SimpleCache"}))
     assert isinstance(leases, ProcessLeases)
@@ -386,7 +386,7 @@ def test_a_process_alone_always_leads() -> None:
     assert leases.acquire("a")
 
 
-def test_an_error_at_the_release_is_not_the_render_s() -> None:
+def test_an_error_at_the_release_does_not_fail_the_render() -> None:
     """The lease expires by itself."""
 
     def fails() -> None:
@@ -400,7 +400,7 @@ def test_an_error_at_the_release_is_not_the_render_s() -> None:
 
 
 @given(st.one_of(st.binary(), st.text(), st.integers()))
-def test_plain_values_come_back(value: Any) -> None:
+def test_plain_values_are_read_back(value: Any) -> None:
     """They are equal in memory and through a file."""
     serializer = BytesSerializer()
     assert serializer.loads(serializer.dumps(value)) == value
@@ -434,7 +434,7 @@ def test_other_objects_are_rejected() -> None:
         BytesSerializer().dumps({"a": 1})
 
 
-def test_redis_gives_up_soon() -> None:
+def test_redis_times_out_soon() -> None:
     """The options set short timeouts and no retries."""
     options = redis_options()
     assert options["socket_timeout"] == options["socket_connect_timeout"] == 0.25

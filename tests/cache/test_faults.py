@@ -164,7 +164,7 @@ OUTAGES = [
 
 @pytest.mark.usefixtures("walk")
 @pytest.mark.parametrize(("fail", "heal"), OUTAGES)
-def test_redis_that_is_gone_costs_one_wait_and_no_request(
+def test_a_dead_redis_costs_one_wait_and_no_request(
     serve: Serve,
     redis: RedisServer,
     fail: Callable[[Server], None],
@@ -190,7 +190,7 @@ def test_redis_that_is_gone_costs_one_wait_and_no_request(
 
 @pytest.mark.usefixtures("walk")
 @pytest.mark.parametrize(("fail", "heal"), OUTAGES)
-def test_redis_may_go_under_load(
+def test_redis_may_fail_under_load(
     serve: Serve,
     redis: RedisServer,
     fail: Callable[[Server], None],
@@ -299,7 +299,7 @@ def test_hits_of_the_fast_layer_outlive_redis(
 
 
 @pytest.mark.usefixtures("walk")
-def test_a_redis_that_is_full_is_still_read(
+def test_a_full_redis_is_still_read(
     serve: Serve, renders: Counter, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Stored pictures are hits; rejected ones are sent, counted and logged once."""
@@ -408,7 +408,7 @@ def test_a_redis_that_requires_a_password_is_down(
     assert "AuthenticationError" in record.message
 
 
-def test_a_backend_that_comes_and_goes_is_logged_once(
+def test_an_unstable_backend_is_logged_once(
     serve: Serve, walk: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A Redis may drop its connections again and again."""
@@ -619,7 +619,7 @@ def test_a_flipped_bit_is_never_served(
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 @pytest.mark.sweep
-def test_a_process_that_is_killed_while_it_writes_tears_nothing(
+def test_a_process_killed_during_a_write_leaves_whole_entries(
     request: pytest.FixtureRequest, stored: tuple[Store, Entry, Path]
 ) -> None:
     """Each kill leaves a whole entry; unfinished files are removed."""
@@ -642,7 +642,7 @@ def test_a_process_that_is_killed_while_it_writes_tears_nothing(
     assert set(folder.iterdir()) == {path}
 
 
-def test_a_file_that_is_cut_is_never_served(
+def test_a_truncated_file_is_never_served(
     stored: tuple[Store, Entry, Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     """A file that is too short or too long is a miss."""
@@ -685,7 +685,7 @@ UNREADABLE = b"\x82\x05."
 
 
 @pytest.mark.usefixtures("walk")
-def test_a_value_that_cannot_be_read_is_one_miss(
+def test_an_unreadable_value_is_one_miss(
     plots: FigureBlueprint, serve: Serve, tmp_path: Path
 ) -> None:
     """In the app's own cache, which raises, other values stay hits."""
@@ -723,7 +723,7 @@ def test_a_damaged_count_of_files_does_not_end_caching(
     assert is_hit(file_client, "/plots/walk?n=2")
 
 
-def test_a_folder_that_is_deleted_is_made_again(
+def test_a_deleted_folder_is_created_again(
     file_client: FlaskClient, tmp_path: Path
 ) -> None:
     """If the folder is deleted while the app runs, the next picture is stored."""
@@ -866,7 +866,7 @@ def test_a_picture_over_memcacheds_limit_is_sent(
 
 
 @pytest.mark.usefixtures("walk")
-def test_memcached_that_is_killed_costs_renders_only(
+def test_a_killed_memcached_costs_renders_only(
     serve: Serve, memcached: MemcachedServer
 ) -> None:
     """No request waits for a lease that no server can give."""
@@ -882,7 +882,7 @@ def test_memcached_that_is_killed_costs_renders_only(
     "ignore:unclosed:ResourceWarning"
 )  # They belong to ended threads.
 @pytest.mark.usefixtures("walk")
-def test_memcached_that_is_stopped_costs_one_wait_and_no_request(
+def test_a_stopped_memcached_costs_one_wait_and_no_request(
     serve: Serve,
     memcached: MemcachedServer,
     caplog: pytest.LogCaptureFixture,
@@ -1035,7 +1035,7 @@ def test_clocks_of_two_machines_may_differ_a_little(
 
 @pytest.mark.usefixtures("walk")
 @pytest.mark.parametrize("kind", ["FileSystemCache", None])
-def test_a_clock_set_back_revives_nothing(
+def test_a_clock_set_back_restores_no_expired_picture(
     serve: Serve,
     clock: HeldClock,
     tmp_path: Path,
@@ -1058,7 +1058,7 @@ def test_a_clock_set_back_revives_nothing(
 
 
 @pytest.mark.usefixtures("walk")
-def test_a_copy_of_another_process_s_picture_expires(
+def test_a_copy_from_another_process_expires(
     serve: Serve, clock: HeldClock, tmp_path: Path, renders: Counter
 ) -> None:
     """A copy of another process's picture expires by the monotonic clock too."""
@@ -1273,7 +1273,7 @@ def test_an_error_for_one_caller_is_not_shared(
     assert answers == [500 if user == "mallory" else 200 for user in users]
 
 
-def test_an_error_once_is_hidden_by_the_last_good_picture(
+def test_the_last_good_picture_hides_a_single_error(
     plots: FigureBlueprint, serve: Serve, clock: HeldClock
 ) -> None:
     """If a render fails, the old picture is sent; after the backoff, a new one."""

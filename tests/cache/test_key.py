@@ -437,7 +437,7 @@ def test_a_class_defined_in_a_function_is_accepted() -> None:
     assert fingerprint(first, "test") != fingerprint(type(first)(2), "test")
 
 
-def test_an_attribute_of_an_enum_s_member_is_part_of_it() -> None:
+def test_an_attribute_of_an_enum_member_is_part_of_it() -> None:
     """Attributes set after the class was made count too."""
     before = fingerprint(Planet.EARTH, "test")
     assert before != fingerprint(Planet.MARS, "test")

@@ -261,7 +261,7 @@ def test_a_value_expires(memory: MemoryCache, timer: Timer) -> None:
     assert memory.get("b") == b"1"
 
 
-def test_add_keeps_the_present_value(memory: MemoryCache, timer: Timer) -> None:
+def test_add_keeps_the_existing_value(memory: MemoryCache, timer: Timer) -> None:
     """``add`` stores only under a free key; an expired one is free."""
     assert memory.add("a", b"1", timeout=10)
     assert not memory.add("a", b"2", timeout=10)

@@ -282,7 +282,7 @@ def lifetimes_s(client: FlaskClient) -> list[int]:
     return sorted(server.ttl(key) for key in keys)
 
 
-def test_superseded_pictures_leave_redis(
+def test_superseded_pictures_expire_in_redis(
     serve: Serve, redis_port: int, data: Data, clock: Clock
 ) -> None:
     """Older pictures expire when they may not be sent; one is kept for errors."""
@@ -296,7 +296,7 @@ def test_superseded_pictures_leave_redis(
     assert ON_ERROR_S < newest <= MAX_AGE_S + ON_ERROR_S
 
 
-def test_a_picture_that_is_superseded_late_leaves_at_once(
+def test_a_picture_superseded_late_is_dropped_at_once(
     serve: Serve, config: dict[str, Any], data: Data, clock: Clock
 ) -> None:
     """The rest of its lifetime may be 0."""

@@ -344,7 +344,7 @@ def test_targets_of_links_are_safe(written: str, kept: str) -> None:
         ),
     ],
 )
-def test_nothing_outside_is_loaded(written: str, kept: str) -> None:
+def test_no_external_resource_is_loaded(written: str, kept: str) -> None:
     """``use`` refers to the picture, and ``image`` contains its pixels."""
     assert inlined(written) == kept
 
@@ -364,7 +364,7 @@ def test_nothing_outside_is_loaded(written: str, kept: str) -> None:
         pytest.param("var(--x)", None, id="variable"),
     ],
 )
-def test_a_value_can_load_nothing(value: str, kept: str | None) -> None:
+def test_a_value_loads_no_resource(value: str, kept: str | None) -> None:
     """This covers attributes and styles, in any property."""
     for name in ("fill", "filter", "clip-path", "stroke-width"):
         expected = "<g/>" if kept is None else f'<g {name}="{kept}"/>'
@@ -382,7 +382,7 @@ def test_a_value_can_load_nothing(value: str, kept: str | None) -> None:
         pytest.param("scale(calc(1))", False, id="nested"),
     ],
 )
-def test_a_transform_only_transforms(value: str, stays: bool) -> None:
+def test_a_transform_has_no_other_functions(value: str, stays: bool) -> None:
     """Transforms and ``url(#…)`` are the only functions that stay."""
     expected = f'<g transform="{value}"/>' if stays else "<g/>"
     assert inlined(f'<g transform="{value}"/>') == expected

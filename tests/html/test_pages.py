@@ -99,7 +99,7 @@ def visit(
         yield Visit(page, complaints)
 
 
-def test_it_shows_pictures_without_a_complaint(visit: Visit) -> None:
+def test_a_page_loads_its_pictures_without_errors(visit: Visit) -> None:
     """All resources exist and are allowed, and the console is empty."""
     assert list_images(visit.page)
     assert visit.complaints == []
@@ -115,7 +115,7 @@ def test_every_picture_is_sharp(visit: Visit) -> None:
     assert find_blurry_images(visit.page) == []
 
 
-def test_nothing_jumps_while_it_loads(visit: Visit) -> None:
+def test_the_layout_is_stable_during_loading(visit: Visit) -> None:
     """The page reserves room for every picture, so its text does not move."""
     assert measure_layout_shift(visit.page) == 0
 

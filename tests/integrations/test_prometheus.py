@@ -94,7 +94,7 @@ def test_answers_are_counted_by_status_and_cache(metrics: Metrics) -> None:
     assert metrics.requests(400, "none") == 1
 
 
-def test_bytes_are_those_that_were_sent(metrics: Metrics) -> None:
+def test_sent_bytes_are_counted(metrics: Metrics) -> None:
     """A picture's bytes count twice; a 304 and a HEAD count nothing."""
     first = metrics.client.get("/plots/walk")
     metrics.client.get("/plots/walk")
@@ -254,7 +254,7 @@ def test_a_registry_of_two_apps_is_refused() -> None:
     assert other.test_client().get("/metrics").status_code == 404
 
 
-def test_a_registry_may_be_the_app_s_own() -> None:
+def test_the_app_may_pass_its_registry() -> None:
     """A registry may have other metrics, and ``path=None`` adds no route."""
     app, registry = Flask(__name__), CollectorRegistry()
     Counter("visits", "Visits.", registry=registry).inc()
@@ -279,7 +279,7 @@ def test_a_deleted_app_receives_no_signals() -> None:
 
 
 @pytest.mark.slow
-def test_without_the_extra_it_is_named() -> None:
+def test_the_missing_extra_is_named() -> None:
     """The error names the extra; the rest of the package works without it."""
     program = (
         "import sys; sys.modules['prometheus_client'] = None\n"

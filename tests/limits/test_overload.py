@@ -52,7 +52,7 @@ def slow(plots: FigureBlueprint, renders: Counter) -> Iterator[threading.Event]:
     done.set()
 
 
-def asked(
+def start_requests(
     threads: ThreadPoolExecutor, client: FlaskClient, *urls: str
 ) -> list[Future[TestResponse]]:
     app = client.application
@@ -66,7 +66,7 @@ def test_a_full_queue_is_a_503_at_once(
     client = serve(MPLSTREAM_MAX_PENDING=1)
     admission = AppState.of(client.application).renders()._admission
     with ThreadPoolExecutor(2) as threads:
-        answers = asked(threads, client, "/plots/slow?n=1", "/plots/slow?n=2")
+        answers = start_requests(threads, client, "/plots/slow?n=1", "/plots/slow?n=2")
         wait_until(lambda: admission._count == 2)
         refused = client.get("/plots/slow?n=3")
         slow.set()
@@ -85,7 +85,7 @@ def test_followers_are_not_pending_renders(serve: Serve, slow: threading.Event) 
     client = serve(MPLSTREAM_MAX_PENDING=0)
     flights = AppState.of(client.application).pictures(None)._flights
     with ThreadPoolExecutor(6) as threads:
-        answers = asked(threads, client, *["/plots/slow"] * 6)
+        answers = start_requests(threads, client, *["/plots/slow"] * 6)
         wait_until(lambda: flights._followers == 5)
         slow.set()
         assert {answer.result().status_code for answer in answers} == {200}
@@ -101,7 +101,7 @@ def test_a_full_queue_sends_an_older_picture(
     clock.now += 70
     slow.clear()
     with ThreadPoolExecutor(1) as threads:
-        answers = asked(threads, client, "/plots/slow?n=2")
+        answers = start_requests(threads, client, "/plots/slow?n=2")
         wait_until(
             lambda: AppState.of(client.application).renders()._admission._count == 1
         )
@@ -126,7 +126,7 @@ def test_a_request_waits_for_the_gate_until_its_timeout(
     client.get("/plots/quick?n=1")
     with ThreadPoolExecutor(1) as threads, gate():
         began = time.monotonic()
-        answer = asked(threads, client, "/plots/quick?n=2")[0].result()
+        answer = start_requests(threads, client, "/plots/quick?n=2")[0].result()
         assert 0.15 < time.monotonic() - began < 2
         assert client.get("/plots/quick?n=1").status_code == 200
     assert answer.status_code == 503
@@ -152,7 +152,7 @@ def test_a_nested_figure_is_not_a_pending_render(
     assert serve(MPLSTREAM_MAX_PENDING=0).get("/plots/outer").status_code == 200
 
 
-def who() -> str:
+def read_client() -> str:
     return request.headers.get("X-Client", "")
 
 
@@ -184,7 +184,7 @@ def spend(client: FlaskClient, name: str = "a") -> list[int]:
 @pytest.mark.usefixtures("costly")
 def test_a_client_without_budget_gets_a_429(serve: Serve) -> None:
     """Other clients, hits and followers are served."""
-    client = serve(MPLSTREAM_CLIENT_BUDGET=0.7, MPLSTREAM_CLIENT=who)
+    client = serve(MPLSTREAM_CLIENT_BUDGET=0.7, MPLSTREAM_CLIENT=read_client)
     assert spend(client) == [200, 200, 200, 429, 429]
     refused = ask(client, 9)
     assert 1 <= int(refused.headers["Retry-After"]) <= 60
@@ -199,7 +199,7 @@ def test_a_client_without_budget_gets_a_429(serve: Serve) -> None:
 @pytest.mark.usefixtures("costly")
 def test_a_failed_render_is_charged(serve: Serve) -> None:
     """A failed render costs its time, too."""
-    client = serve(MPLSTREAM_CLIENT_BUDGET=0.45, MPLSTREAM_CLIENT=who)
+    client = serve(MPLSTREAM_CLIENT_BUDGET=0.45, MPLSTREAM_CLIENT=read_client)
     assert [ask(client, n).status_code for n in (-1, -2, -3)] == [500, 500, 429]
 
 
@@ -215,10 +215,10 @@ def test_a_client_is_not_charged_for_waiting(
         renders(n)
         raise ValueError(n)
 
-    client = serve(MPLSTREAM_CLIENT_BUDGET=0.5, MPLSTREAM_CLIENT=who)
+    client = serve(MPLSTREAM_CLIENT_BUDGET=0.5, MPLSTREAM_CLIENT=read_client)
     with ThreadPoolExecutor(1) as threads:
         with gate():
-            waiting = asked(threads, client, "/plots/quick")
+            waiting = start_requests(threads, client, "/plots/quick")
             time.sleep(0.7)
         assert waiting[0].result().status_code == 500
     assert client.get("/plots/quick?n=1").status_code == 500
@@ -251,7 +251,8 @@ def test_simultaneous_renders_stay_within_the_budget(
     with ThreadPoolExecutor(40) as threads:
         urls = [f"/plots/slow?n={n}" for n in range(40)]
         statuses = [
-            answer.result().status_code for answer in asked(threads, client, *urls)
+            answer.result().status_code
+            for answer in start_requests(threads, client, *urls)
         ]
     assert statuses.count(200) == len(renders)
     assert statuses.count(429) == 40 - len(renders)
@@ -270,7 +271,9 @@ def test_a_page_of_quick_pictures_is_within_the_budget(
 
     client = serve(MPLSTREAM_CLIENT_BUDGET=60)
     with ThreadPoolExecutor(20) as threads:
-        answers = asked(threads, client, *[f"/plots/quick?n={n}" for n in range(20)])
+        answers = start_requests(
+            threads, client, *[f"/plots/quick?n={n}" for n in range(20)]
+        )
         assert {answer.result().status_code for answer in answers} == {200}
 
 
@@ -287,7 +290,7 @@ def test_a_follower_does_not_share_the_leaders_budget(
             assert go.wait(20)
         return Figure(figsize=(0.5, 0.5))
 
-    client = serve(MPLSTREAM_CLIENT_BUDGET=0.2, MPLSTREAM_CLIENT=who)
+    client = serve(MPLSTREAM_CLIENT_BUDGET=0.2, MPLSTREAM_CLIENT=read_client)
 
     def get(n: int, name: str) -> int:
         headers = {"X-Client": name}
@@ -332,7 +335,7 @@ def test_processes_share_the_counts_in_redis(
         "CACHE_REDIS_PORT": redis_port,
         "CACHE_KEY_PREFIX": "budget",
         "MPLSTREAM_CLIENT_BUDGET": 0.45,
-        "MPLSTREAM_CLIENT": who,
+        "MPLSTREAM_CLIENT": read_client,
     }
     assert [ask(serve(**config), n, "redis").status_code for n in range(4)] == [
         *(200, 200),
@@ -343,7 +346,7 @@ def test_processes_share_the_counts_in_redis(
 @pytest.mark.slow
 @pytest.mark.keeps_threads  # The thread that probes a stopped server.
 @pytest.mark.usefixtures("costly")
-def test_a_redis_that_is_down_refuses_no_client(
+def test_no_client_is_refused_while_redis_is_down(
     serve: Serve,
 ) -> None:
     """The budget protects the server and must not stop it."""
@@ -352,7 +355,7 @@ def test_a_redis_that_is_down_refuses_no_client(
             CACHE_TYPE="RedisCache",
             CACHE_REDIS_PORT=redis.port,
             MPLSTREAM_CLIENT_BUDGET=0.01,
-            MPLSTREAM_CLIENT=who,
+            MPLSTREAM_CLIENT=read_client,
         )
         assert [ask(client, n).status_code for n in range(2)] == [200, 429]
     assert [ask(client, n).status_code for n in range(10, 12)] == [200, 200]

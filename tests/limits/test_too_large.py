@@ -63,10 +63,10 @@ def test_a_picture_too_large_by_its_url_is_a_400(
     """It names each argument that is the cause, and no other."""
     answer = client.get(url)
     assert answer.status_code == 400
-    told = answer.get_json()
-    assert [fault["name"] for fault in told["errors"]] == names
-    assert "max_pixels" in told["detail"] or "max_bytes" in told["detail"]
-    for fault in told["errors"]:
+    problem = answer.get_json()
+    assert [fault["name"] for fault in problem["errors"]] == names
+    assert "max_pixels" in problem["detail"] or "max_bytes" in problem["detail"]
+    for fault in problem["errors"]:
         assert len(re.findall(r"\.(?= |$)", fault["reason"])) == 1, fault["reason"]
         assert len(re.findall(r"\.(?= |$)", fault["hint"])) == 1, fault["hint"]
 
@@ -87,10 +87,10 @@ def test_a_picture_too_large_by_its_app_is_a_500(
     """Only the log names the limit and the artist."""
     failed: list[Any] = []
 
-    def hear(sender: Any, **told: Any) -> None:
-        failed.append(told["exception"])
+    def record(sender: Any, **event: Any) -> None:
+        failed.append(event["exception"])
 
-    with figure_failed.connected_to(hear):
+    with figure_failed.connected_to(record):
         answer = client.get(url)
     assert answer.status_code == 500
     assert answer.get_json()["detail"] == "The picture cannot be drawn."

@@ -292,10 +292,10 @@ def test_the_schema_does_not_depend_on_the_request(client: FlaskClient) -> None:
 def test_decorators_wrap_the_schema_too(plots: FigureBlueprint, serve: Serve) -> None:
     """A figure that requires a login has a schema that requires it."""
 
-    def nobody(view: Callable[..., Any]) -> Callable[..., Any]:
+    def reject_all(view: Callable[..., Any]) -> Callable[..., Any]:
         return lambda **path: abort(401)
 
-    plots.figure_route("/mine", decorators=[nobody])(one_figure)
+    plots.figure_route("/mine", decorators=[reject_all])(one_figure)
     assert serve().get("/plots/mine.schema.json").status_code == 401
 
 

@@ -281,7 +281,7 @@ def test_arguments_are_copied_for_each_call() -> None:
         pytest.param(float, 0.1, id="float"),
     ],
 )
-def test_a_bound_value_survives_its_url(annotation: Any, value: Any) -> None:
+def test_a_bound_value_is_read_back_from_its_url(annotation: Any, value: Any) -> None:
     """Binding Python values and reading the resulting URL agree."""
     parameters = Parameters(make_function(annotation))
     bound = parameters.bind({"x": value})

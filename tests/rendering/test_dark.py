@@ -311,7 +311,7 @@ def as_bytes(color: str) -> tuple[int, ...]:
         pytest.param("/plots/clear?_theme=dark", (0, 0, 0, 0), id="transparent"),
     ],
 )
-def test_the_background_is_the_theme_s(
+def test_the_background_follows_the_theme(
     client: FlaskClient, url: str, color: tuple[int, ...]
 ) -> None:
     """A dark page replaces a light facecolor and keeps transparency."""
@@ -359,7 +359,7 @@ def test_an_invalid_dark_style_is_refused(plots: FigureBlueprint) -> None:
         Flask(__name__).register_blueprint(blueprint)
 
 
-def test_rcparams_are_left_as_found(client: FlaskClient) -> None:
+def test_rcparams_are_restored(client: FlaskClient) -> None:
     """The next light picture is unaffected."""
     client.get("/plots/walk?_theme=dark")
     assert mpl.rcParams["text.color"] == "black"

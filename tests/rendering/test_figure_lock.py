@@ -63,7 +63,7 @@ def draw(job: tuple[Callable[[int], Figure], int, str]) -> bytes:
     return render(lambda: build(n), name).body
 
 
-def test_threads_draw_what_one_thread_draws() -> None:
+def test_threads_draw_the_same_pictures_as_one_thread() -> None:
     """Eight threads give the same bytes, despite Matplotlib's known races."""
     before = dict(mpl.rcParams)
     alone = list(map(draw, JOBS))
@@ -223,7 +223,7 @@ def holds_in_a_fork(is_so: Callable[[], bool]) -> bool:
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 @pytest.mark.parametrize("state", HELD_STATE)
-def test_a_fork_during_another_thread_s_draw_restores_its_state(
+def test_a_fork_during_another_threads_draw_restores_its_state(
     state: Callable[[], object],
 ) -> None:
     """The child restores the state from before the parent's render."""

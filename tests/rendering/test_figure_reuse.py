@@ -96,7 +96,7 @@ def test_a_figure_is_the_picture_of_one_call(
             client.get(url)
 
 
-def test_a_pyplot_figure_is_one_too(
+def test_a_pyplot_figure_in_two_calls_is_an_error(
     plots: FigureBlueprint, serve: Serve, pyplot_axes: Axes
 ) -> None:
     """The error also occurs if each call adds new Axes."""
@@ -240,7 +240,7 @@ def test_a_figure_of_another_thread_is_new(
     assert client.get("/plots/loaded").status_code == 200
 
 
-def test_calls_at_once_share_no_figure(
+def test_simultaneous_calls_share_no_figure(
     plots: FigureBlueprint, serve: Serve, shared: Axes
 ) -> None:
     """Only one of eight calls gets it."""
@@ -260,7 +260,7 @@ def test_calls_at_once_share_no_figure(
     assert sorted(statuses) == [200] + [500] * 7
 
 
-def test_render_draws_a_caller_s_own_figure_again(shared: Axes) -> None:
+def test_render_accepts_a_callers_figure_again(shared: Axes) -> None:
     """``render()`` accepts the same figure again, directly or from a function."""
     shared.plot([0, 1])
     assert render(shared).body == render(lambda: shared).body == render(shared).body

@@ -115,7 +115,7 @@ def bodies(app: Flask, *names: str) -> list[bytes]:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:findfont")
-def test_a_worker_draws_with_the_app_s_settings(
+def test_a_worker_draws_with_the_apps_settings(
     matplotlib_as_found: Callable[[], None],
 ) -> None:
     """The bytes are those of the web process, and earlier settings are reset."""
@@ -141,7 +141,7 @@ def spawned() -> Executor:
 @pytest.mark.parametrize(
     "make", [spawned, lambda: ThreadPoolExecutor(1)], ids=["spawn", "thread"]
 )
-def test_an_executor_draws_with_the_app_s_settings(
+def test_an_executor_draws_with_the_apps_settings(
     make: Callable[[], Executor],
 ) -> None:
     """The bytes are equal in a process without the app's imports, and in a thread."""
@@ -152,7 +152,7 @@ def test_an_executor_draws_with_the_app_s_settings(
 
 
 @pytest.mark.slow
-def test_a_spawned_worker_draws_with_the_app_s_settings(
+def test_a_spawned_worker_draws_with_the_apps_settings(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The bytes are also equal if the web process was forked from one with workers."""
@@ -180,7 +180,7 @@ def test_a_figure_in_a_figure_has_the_settings_of_the_app(workers: int) -> None:
     assert base64.b64decode(uri.partition(b",")[2]) == alone
 
 
-def test_a_figure_leaves_the_named_colors_as_it_found_them() -> None:
+def test_a_render_restores_the_named_colors() -> None:
     """``seaborn.set_theme()`` in a figure function changes the color "b"."""
     before = copy_colors()
 
@@ -194,7 +194,7 @@ def test_a_figure_leaves_the_named_colors_as_it_found_them() -> None:
     assert render(chart).body == plain
 
 
-def test_a_style_during_a_render_is_not_the_app_s() -> None:
+def test_a_style_during_a_render_does_not_affect_the_app() -> None:
     """A render that begins during another one uses the app's settings."""
     set_rc()
     before = read_app_globals()
@@ -229,7 +229,7 @@ print(app.extensions["mplstream"].routes["plots.chart"]._identity)
 
 
 @pytest.mark.slow
-def test_the_app_s_settings_are_part_of_the_key() -> None:
+def test_the_apps_settings_are_part_of_the_key() -> None:
     """The text is equal in each process and differs after a change."""
     processes = [
         subprocess.Popen(

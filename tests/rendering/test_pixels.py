@@ -169,7 +169,7 @@ def test_a_style_reaches_the_function_and_the_drawing() -> None:
     ],
 )
 @pytest.mark.parametrize("name", ["png", "webp"])
-def test_too_many_pixels_are_refused_before_they_are_made(
+def test_too_many_pixels_are_refused_before_the_draw(
     build: Callable[[], Figure], options: dict[str, Any], name: str
 ) -> None:
     """The limit is checked before memory is allocated."""

@@ -94,7 +94,7 @@ def test_without_zlib_ng_the_pixels_are_equal(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize("options", [{"optimize": True}, {"compress_level": 0}])
-def test_options_of_pillow_are_obeyed(options: dict[str, Any]) -> None:
+def test_pillows_options_are_used(options: dict[str, Any]) -> None:
     """``pil_kwargs`` selects Pillow's encoder; the pixels stay equal."""
 
     def build() -> Figure:

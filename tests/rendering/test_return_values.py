@@ -79,7 +79,7 @@ def subfigure() -> Any:
         pytest.param(plotnine_plot, id="plotnine"),
     ],
 )
-def test_everything_that_is_one_figure_is_accepted(build: Callable[[], Any]) -> None:
+def test_objects_of_one_figure_are_accepted(build: Callable[[], Any]) -> None:
     """It becomes a picture, and pyplot has no open figure afterwards."""
     with warnings.catch_warnings():
         # pandas and plotnine warn of each other's deprecations.

@@ -89,14 +89,14 @@ def test_the_error_names_one_of_several_texts(serve: Serve) -> None:
     """The error names an item of a list or a piece of a longer text."""
     client = serve()
     query = {"title": "a", "labels": ["b", r"$\nix$", "c"]}
-    told = client.get("/plots/titled", query_string=query).json
-    assert told is not None
-    assert [fault["name"] for fault in told["errors"]] == ["labels"]
+    problem = client.get("/plots/titled", query_string=query).json
+    assert problem is not None
+    assert [fault["name"] for fault in problem["errors"]] == ["labels"]
     query = {"title": r"a\nix", "suffix": "x"}
     assert client.get("/plots/titled", query_string=query).status_code == 200
 
 
-def test_mathtext_of_the_developer_s_own_is_a_500(serve: Serve) -> None:
+def test_bad_mathtext_in_the_figure_function_is_a_500(serve: Serve) -> None:
     """The error does not name the client's valid text."""
     assert serve().get("/plots/fixed?title=a").status_code == 500
 
@@ -160,7 +160,7 @@ def test_latex_is_refused(build: Callable[[], Figure], name: str) -> None:
     assert not mpl.rcParams["text.usetex"]
 
 
-def test_latex_in_the_server_s_settings_is_ignored() -> None:
+def test_latex_in_the_servers_settings_is_ignored() -> None:
     """A matplotlibrc with ``text.usetex`` has no effect."""
 
     def plain() -> Figure:
@@ -279,9 +279,9 @@ def test_control_characters_do_not_reach_the_log(
     title = "a\x1b[31m\x07 \N{CUNEIFORM SIGN A}"
     answer = serve().get("/plots/titled", query_string={"title": title})
     assert answer.status_code == 200
-    (told,) = caplog.messages
-    assert "CUNEIFORM SIGN A" in told
-    assert told.isprintable()
+    (message,) = caplog.messages
+    assert "CUNEIFORM SIGN A" in message
+    assert message.isprintable()
 
 
 @pytest.mark.parametrize("name", ["png", "svg", "pdf"])
@@ -302,12 +302,12 @@ def test_missing_glyphs_and_fonts_are_one_line_of_the_log(
     title = "".join(map(chr, range(0x12000, 0x12000 + 250)))
     answer = serve().get(f"/plots/odd.{name}", query_string={"title": title})
     assert answer.status_code == 200
-    (told,) = caplog.messages
-    assert "odd: no glyph in DejaVu Sans for U+12000 CUNEIFORM SIGN A, " in told
-    assert "and 245 more" in told
-    assert "Font family" in told
-    assert told.isprintable()
-    assert len(told) <= 1000
+    (message,) = caplog.messages
+    assert "odd: no glyph in DejaVu Sans for U+12000 CUNEIFORM SIGN A, " in message
+    assert "and 245 more" in message
+    assert "Font family" in message
+    assert message.isprintable()
+    assert len(message) <= 1000
 
 
 def test_other_threads_keep_their_log(caplog: pytest.LogCaptureFixture) -> None:

@@ -104,16 +104,16 @@ def test_in_debug_mode_the_picture_has_the_error(
     assert "bad, line " in text
     (line,) = lines(caplog)
     assert line.exc_info
-    told = client.get("/plots/bad?name=x").json
-    assert told is not None
-    assert told["detail"] == text
+    problem = client.get("/plots/bad?name=x").json
+    assert problem is not None
+    assert problem["detail"] == text
 
 
 def test_in_debug_mode_the_picture_names_a_missing_return(serve: Serve) -> None:
     """The package's errors are shown too."""
-    told = serve(DEBUG=True).get("/plots/none").json
-    assert told is not None
-    assert "Did you forget to return the figure?" in told["detail"]
+    problem = serve(DEBUG=True).get("/plots/none").json
+    assert problem is not None
+    assert "Did you forget to return the figure?" in problem["detail"]
 
 
 def test_in_debug_mode_a_page_shows_the_debugger(serve: Serve) -> None:

@@ -406,7 +406,7 @@ paths = st.sampled_from(
 
 
 @given(path=paths, query=queries, headers=headers, is_head=st.booleans())
-def test_any_query_and_header_is_answered(
+def test_any_query_and_header_get_a_response(
     own_app: Flask, path: str, query: str, headers: dict[str, str], is_head: bool
 ) -> None:
     """The bytes and the kinds of the parameters do not matter."""
@@ -421,7 +421,7 @@ def test_any_query_and_header_is_answered(
     | st.text("a\xe9", min_size=250, max_size=260).map(str.encode),
     year=st.text("0123456789", min_size=1),
 )
-def test_any_path_is_answered(own_app: Flask, name: bytes, year: str) -> None:
+def test_any_path_gets_a_response(own_app: Flask, name: bytes, year: str) -> None:
     """Values in the path are checked like values in the query."""
     request = Request(f"/named/{name.decode('latin-1')}/{year}")
     is_figure = name != b"" and b"/" not in name

@@ -285,9 +285,9 @@ def test_a_figure_has_a_path_for_each_of_its_rules() -> None:
 def test_a_docstring_is_summary_and_description() -> None:
     """The first line is the summary, the rest the description."""
     paths = document(every_kind())["paths"]
-    told = paths["/plots/numbers"]["get"]
-    assert told["summary"] == "Numbers of all kinds."
-    assert told["description"] == "Whole and real ones."
+    operation = paths["/plots/numbers"]["get"]
+    assert operation["summary"] == "Numbers of all kinds."
+    assert operation["description"] == "Whole and real ones."
     assert not {"summary", "description"} & paths["/plots/texts"]["get"].keys()
 
 
@@ -360,8 +360,8 @@ def test_a_figure_with_a_separate_login_is_omitted() -> None:
     doors.figure_route("/closed", endpoint="closed", decorators=[refuse_all])(texts)
     app = Flask(__name__)
     app.register_blueprint(doors)
-    told = app.test_client().get("/_gallery/openapi.json").get_json()["paths"]
-    assert list(told) == ["/open", "/open.{_format}", "/open.schema.json"]
+    found = app.test_client().get("/_gallery/openapi.json").get_json()["paths"]
+    assert list(found) == ["/open", "/open.{_format}", "/open.schema.json"]
 
 
 def test_the_document_is_behind_the_blueprints_login() -> None:
@@ -390,15 +390,15 @@ def run(*arguments: str) -> tuple[int, str, str]:
 def test_the_command_writes_the_document(tmp_path: Path) -> None:
     """The target is standard output or a file."""
     path = tmp_path / "openapi.json"
-    code, told, _ = run("--blueprint", "plots")
+    code, output, _ = run("--blueprint", "plots")
     assert code == 0
-    assert json.loads(told) == document(every_kind(), "plots")
+    assert json.loads(output) == document(every_kind(), "plots")
     assert run("-o", str(path)) == (0, "", "")
     assert json.loads(path.read_text("utf-8")) == document(every_kind())
 
 
 def test_the_command_suggests_a_blueprint() -> None:
     """A misspelled name exits with 2 and writes no file."""
-    code, told, errors = run("--blueprint", "plot")
-    assert (code, told) == (2, "")
+    code, output, errors = run("--blueprint", "plot")
+    assert (code, output) == (2, "")
     assert "Did you mean 'plots'" in errors

@@ -535,23 +535,23 @@ def test_a_hook_that_adds_vary_cookie_makes_a_picture_private() -> None:
 def test_a_hook_cannot_make_a_private_picture_public(site: Site, said: str) -> None:
     """The app sets one ``Cache-Control`` on all responses."""
 
-    def say(response: Response) -> Response:
+    def set_cache_control(response: Response) -> Response:
         read_session()
         response.headers["Cache-Control"] = said
         return response
 
-    answer = replace(site, after=say).client().get("/plots/walk")
+    answer = replace(site, after=set_cache_control).client().get("/plots/walk")
     assert answer.headers["Cache-Control"] == PRIVATE
 
 
 def test_a_hook_may_forbid_storing() -> None:
     """A stricter ``Cache-Control`` is unchanged."""
 
-    def say(response: Response) -> Response:
+    def set_cache_control(response: Response) -> Response:
         response.headers["Cache-Control"] = "no-store"
         return response
 
-    site = Site(MINE, function=of_user, after=say)
+    site = Site(MINE, function=of_user, after=set_cache_control)
     assert site.client().get("/plots/walk").headers["Cache-Control"] == "no-store"
 
 

@@ -103,7 +103,7 @@ def find_owner(body: bytes) -> str:
     for user, color in COLORS.items():
         if np.abs(colors - np.array(color)).max() < 30:
             return user
-    raise AssertionError(f"nobody's picture: {body[:80]!r}")
+    raise AssertionError(f"a picture of no user: {body[:80]!r}")
 
 
 def _read_colors(body: bytes) -> np.ndarray[Any, Any]:
@@ -497,7 +497,7 @@ def test_two_tenants_with_one_number_share_no_picture(
             client.get(f"/plots/{path}.png", headers={"X-User": "alice"})
 
 
-def test_a_list_is_drawn_as_it_was_for_the_key(
+def test_a_render_gets_the_list_of_its_key(
     plots: FigureBlueprint, serve: Serve
 ) -> None:
     """The figure function gets a copy, even if it runs late."""
@@ -996,7 +996,7 @@ RANGE = {"Range": "bytes=0-9"}
         pytest.param("/plots/dated", "GET", {}, 200, id="versioned"),
     ],
 )
-def test_a_cookie_is_for_its_user_alone(
+def test_a_cookie_is_sent_to_its_user_only(
     set_cookie: Callable[[Flask], None],
     path: str,
     method: str,
@@ -1020,11 +1020,11 @@ def test_a_hit_has_no_cookie_of_the_first_user() -> None:
     app = make_site()
     first = logged_in(app, PERMANENT[0]).get("/plots/walk")
     assert "Set-Cookie" in first.headers
-    nobody = app.test_client().get("/plots/walk")
-    assert nobody.data == first.data
-    assert nobody.headers["Cache-Status"].startswith("flask-mplstream; hit")
-    assert "Set-Cookie" not in nobody.headers
-    assert not nobody.cache_control.private
+    visitor = app.test_client().get("/plots/walk")
+    assert visitor.data == first.data
+    assert visitor.headers["Cache-Status"].startswith("flask-mplstream; hit")
+    assert "Set-Cookie" not in visitor.headers
+    assert not visitor.cache_control.private
 
 
 # Flask-Login calls functions that later versions of Python deprecate.
@@ -1445,17 +1445,17 @@ class Stack:
     origin: int
     folder: Path
 
-    def nobody(self, *, careless: bool = False) -> Client:
+    def create_visitor(self, *, careless: bool = False) -> Client:
         return Client(self.careless if careless else self.port)
 
     def user(self, name: str, *, careless: bool = False) -> Client:
         known = Client(self.origin).log_in(name)
-        return Client(self.nobody(careless=careless).port, known.headers)
+        return Client(self.create_visitor(careless=careless).port, known.headers)
 
     def password(self, *, careless: bool = False) -> Client:
         encoded = b64encode(":".join(PASSWORD).encode()).decode()
         headers = {"Authorization": f"Basic {encoded}"}
-        return Client(self.nobody(careless=careless).port, headers)
+        return Client(self.create_visitor(careless=careless).port, headers)
 
     def is_stored(self, body: bytes) -> bool:
         """Return whether nginx has *body* in a file of its cache."""
@@ -1519,7 +1519,7 @@ def test_nginx_never_stores_a_private_picture(
         # Do not compare bodies, as a public picture may have the same.
         assert not stack.is_stored(answer.stamp.encode())
         stamps.append(answer.stamp)
-        assert stack.nobody().ask(path).status == 401
+        assert stack.create_visitor().ask(path).status == 401
     assert len({*stamps}) == len(stamps)
 
 
@@ -1529,7 +1529,7 @@ def test_nginx_serves_nothing_without_the_login(
     stack: Stack, path: str, careless: bool
 ) -> None:
     """A stored 200 would give access without a login."""
-    nobody = stack.nobody(careless=careless)
+    visitor = stack.create_visitor(careless=careless)
     known = (
         stack.password(careless=careless)
         if "vault" in path
@@ -1539,14 +1539,14 @@ def test_nginx_serves_nothing_without_the_login(
     for etag in etags:
         for headers in ({}, {"If_None_Match": etag}, {"Range": "bytes=0-"}):
             for method in ("GET", "HEAD"):
-                assert nobody.ask(path, method, **headers).status == 401
+                assert visitor.ask(path, method, **headers).status == 401
 
 
 def test_nginx_serves_nothing_without_the_password(stack: Stack) -> None:
     """nginx stores responses to ``Authorization`` unless they are private."""
-    known, nobody = stack.password(), stack.nobody()
+    known, visitor = stack.password(), stack.create_visitor()
     assert [known.ask("/plots/gated.png").status for _ in range(2)] == [200, 200]
-    assert nobody.ask("/plots/gated.png").status == 401
+    assert visitor.ask("/plots/gated.png").status == 401
 
 
 def test_nginx_serves_nothing_without_a_login_of_silent_sessions(
@@ -1558,17 +1558,17 @@ def test_nginx_serves_nothing_without_a_login_of_silent_sessions(
             known = found.user("alice", careless=careless)
             for path in ("/plots/members.png", "/plots/dated-members.png?_v=1"):
                 assert [known.ask(path).status for _ in range(3)] == [200] * 3
-                assert found.nobody(careless=careless).ask(path).status == 401
+                assert found.create_visitor(careless=careless).ask(path).status == 401
         known.ask("/plots/walk.png")
-        found.nobody(careless=True).ask_until("HIT", "/plots/walk.png")
+        found.create_visitor(careless=True).ask_until("HIT", "/plots/walk.png")
 
 
 def test_nginx_stores_a_public_picture(stack: Stack) -> None:
     """After the first request, all visitors get the same copy."""
     path = "/plots/walk.png?n=8"  # No user has a picture of this width.
-    first = stack.nobody().ask(path)
+    first = stack.create_visitor().ask(path)
     assert (first.status, first.cache) == (200, "MISS")
-    hit = stack.nobody().ask_until("HIT", path)
+    hit = stack.create_visitor().ask_until("HIT", path)
     assert (hit.body, hit.headers["ETag"]) == (first.body, first.headers["ETag"])
     again = stack.user("carol").ask(path)
     assert (again.cache, again.stamp, again.body) == ("HIT", hit.stamp, first.body)
@@ -1581,14 +1581,16 @@ def test_nginx_stores_each_format(stack: Stack) -> None:
     wanted = {"image/webp": "image/webp", "image/png": "image/png", "*/*": "image/png"}
     for state in ("MISS", "HIT", "HIT"):
         for accept, mimetype in wanted.items():
-            answer = stack.nobody().ask_until(state, "/plots/walk?n=2", Accept=accept)
+            answer = stack.create_visitor().ask_until(
+                state, "/plots/walk?n=2", Accept=accept
+            )
             assert answer.headers["Content-Type"] == mimetype
             assert find_owner(answer.body) == "alice"
 
 
 def test_nginx_answers_head_from_its_copy(stack: Stack) -> None:
     """HEAD has GET's headers, in any order of the two."""
-    path, nobody = "/plots/walk.png?n=3", stack.nobody()
+    path, nobody = "/plots/walk.png?n=3", stack.create_visitor()
     head = nobody.ask(path, "HEAD")
     get = nobody.ask_until("HIT", path)
     assert (head.status, head.body) == (200, b"")
@@ -1601,7 +1603,7 @@ def test_nginx_answers_head_from_its_copy(stack: Stack) -> None:
 
 def test_nginx_answers_ranges_and_conditions_from_its_copy(stack: Stack) -> None:
     """It sends parts of the stored bytes, and a 304 to a client with a copy."""
-    path, nobody = "/plots/walk.png?n=4", stack.nobody()
+    path, nobody = "/plots/walk.png?n=4", stack.create_visitor()
     part = nobody.ask(path, Range="bytes=0-9")
     whole = nobody.ask_until("HIT", path)
     assert (part.status, part.body) == (206, whole.body[:10])
@@ -1628,7 +1630,7 @@ def test_nginx_stores_no_error(
     stack: Stack, path: str, status: int, to: str, careless: bool
 ) -> None:
     """The next request reaches the app, which may be repaired."""
-    nobody, sent = stack.nobody(careless=careless), {"Sec_Fetch_Dest": to}
+    nobody, sent = stack.create_visitor(careless=careless), {"Sec_Fetch_Dest": to}
     sent |= {"Accept": "text/plain"} if status == 406 else {}
     answers = [nobody.ask(path, **sent) for _ in range(3)]
     assert {answer.status for answer in answers} == {status}
@@ -1638,7 +1640,7 @@ def test_nginx_stores_no_error(
 
 def test_nginx_revalidates_after_max_age(stack: Stack) -> None:
     """A 304 makes its copy fresh for another second."""
-    path, nobody = "/plots/brief.png", stack.nobody()
+    path, nobody = "/plots/brief.png", stack.create_visitor()
     first = nobody.ask(path)
     time.sleep(1.2)
     again = nobody.ask_until("REVALIDATED", path)
@@ -1649,7 +1651,7 @@ def test_nginx_revalidates_after_max_age(stack: Stack) -> None:
 
 def test_nginx_stores_no_cookie(stack: Stack) -> None:
     """A picture with ``Set-Cookie`` is not stored, one without it is."""
-    path, nobody = "/plots/walk.png?n=6", stack.nobody()
+    path, nobody = "/plots/walk.png?n=6", stack.create_visitor()
     for user in PERMANENT * 2:
         answer = stack.user(user).ask(path)
         assert read_user(make_site(), answer.headers["Set-Cookie"]) == user
@@ -1665,7 +1667,7 @@ def test_nginx_stores_no_cookie(stack: Stack) -> None:
 
 def test_nginx_stores_no_cookie_of_a_revalidation(stack: Stack) -> None:
     """A 304 with a user's cookie renews the copy only."""
-    path, nobody = "/plots/brief.png?n=2", stack.nobody()
+    path, nobody = "/plots/brief.png?n=2", stack.create_visitor()
     nobody.ask(path)
     time.sleep(1.2)
     (user,) = PERMANENT[:1]
@@ -1696,7 +1698,7 @@ class Interleavings:
         self._clients = {
             (name, careless): stack.user(name, careless=careless)
             if name
-            else stack.nobody(careless=careless)
+            else stack.create_visitor(careless=careless)
             for name in ("alice", "bob", None)
             for careless in (False, True)
         }

@@ -325,7 +325,7 @@ def test_a_long_query_is_served_and_not_remembered(
     assert view.__self__._reader._remember_url.cache_info().currsize == remembered
 
 
-def test_a_request_with_bad_bytes_is_answered(serve: Serve) -> None:
+def test_a_request_with_invalid_bytes_gets_a_response(serve: Serve) -> None:
     """A query string that is not UTF-8 is a 400, not an exception."""
     client = serve()
     hostile = {"QUERY_STRING": "n=\xff&%ff=%00"}
@@ -840,6 +840,6 @@ def test_a_hit_has_the_times_of_its_render_in_debug_mode(
     assert client.get("/plots/small.png").headers["Server-Timing"] == HIT_TIMING
     client.application.debug = True
     client.get("/plots/small.svg")
-    told = client.get("/plots/small.svg").headers["Server-Timing"].split(", ")
-    names = [step.partition(";")[0] for step in told]
+    steps = client.get("/plots/small.svg").headers["Server-Timing"].split(", ")
+    names = [step.partition(";")[0] for step in steps]
     assert names == ["cache", "was-wait", "was-build", "was-draw", "was-encode"]

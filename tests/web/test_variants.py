@@ -48,7 +48,9 @@ def walk(width: float = 6.4, dpi: float = 100) -> Figure:
 
 @pytest.mark.parametrize("width_px", WIDTHS_PX[:-2])
 @pytest.mark.parametrize(("inches", "dpi"), [(6.4, 100), (5, 128), (3.37, 72.27)])
-def test_a_width_is_met_to_the_pixel(width_px: int, inches: float, dpi: float) -> None:
+def test_a_width_is_exact_to_the_pixel(
+    width_px: int, inches: float, dpi: float
+) -> None:
     """This holds for any size of the figure; its proportions stay."""
     figure = Figure(figsize=(inches, inches / 2), dpi=dpi)
     shape = pixels(drawn(figure, Variant(FORMATS["png"], width_px=width_px))).shape
@@ -76,7 +78,7 @@ def beside(layout: Any, dpi: float) -> Figure:
     ],
 )
 @pytest.mark.parametrize("width_px", [160, 640])
-def test_a_width_with_a_tight_box_is_met_to_the_pixel(
+def test_a_width_with_a_tight_box_is_exact_to_the_pixel(
     layout: Any, dpi: float, savefig: dict[str, Any], width_px: int
 ) -> None:
     """Only a draw gives the size of the box, and texts grow unevenly."""
@@ -98,7 +100,7 @@ def test_the_same_width_is_the_same_picture() -> None:
 @pytest.mark.parametrize(
     ("asked", "step"), [(1, 120), (120, 120), (121, 160), (3840, 3840), (9999, 3840)]
 )
-def test_widths_go_up_to_the_next_step(asked: int, step: int) -> None:
+def test_widths_are_rounded_up_to_the_next_step(asked: int, step: int) -> None:
     """A larger picture stays sharp."""
     assert snap_width(asked) == step
 
@@ -212,7 +214,7 @@ def test_every_format_has_the_size_of_the_png(
     assert pixels(png.body).shape[1::-1] == (png.width_px, png.height_px)
 
 
-def test_a_figure_of_no_size_is_no_error() -> None:
+def test_a_figure_without_a_size_is_not_an_error() -> None:
     """A page that reserves space for it does not divide by zero."""
     image = render(Figure(figsize=(0.001, 0.001)), "txt")
     assert (image.width_px, image.height_px) == (1, 1)
