@@ -189,6 +189,9 @@ class CacheDownError(MplStreamError, RuntimeError):
 #: Maximum characters of a text from a request in a message.
 SHOWN_LENGTH = 60
 
+#: Characters of a line in the log.
+MAX_LOG_LINE = 1000
+
 
 def cut(text: str) -> str:
     """Shorten *text* to ``SHOWN_LENGTH`` characters."""

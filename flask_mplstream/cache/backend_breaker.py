@@ -41,7 +41,7 @@ def is_outage(error: BaseException | None) -> bool:
     return not names.isdisjoint(_OUTAGES)
 
 
-def describe_error(error: BaseException | None) -> str:
+def quote_error(error: BaseException | None) -> str:
     """Return *error* as one line of printable text."""
     return f"{type(error).__name__}: {str(error)!r}"
 
@@ -97,7 +97,7 @@ class Breaker:
         self._logged_at = now
         logger.warning(
             "The cache is down; continuing without it. Outage %d of this process: %s",
-            *(self.trips, describe_error(error)),
+            *(self.trips, quote_error(error)),
         )
         return True
 

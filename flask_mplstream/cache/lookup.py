@@ -26,7 +26,7 @@ from ..limits.deadline import Deadline
 from ..limits.overload_log import OverloadLog
 from ..limits.render_stage import is_nested
 from ..rendered_image import RenderedImage
-from .backend_breaker import describe_error, is_outage
+from .backend_breaker import is_outage, quote_error
 from .cross_process_lease import LEASE_S, Leases, choose_leases, release_at_end
 from .entry import Entry
 from .freshness import Freshness, Lifetime
@@ -355,7 +355,7 @@ class Pictures:
                 return self._leases.acquire(key)
             except Exception as error:
                 if isinstance(error, OSError) and not is_outage(error):
-                    reason = describe_error(error)
+                    reason = quote_error(error)
                     self.store.count("unlocked", "Cannot lock %s: %s.", key, reason)
                 else:
                     self.store.breaker.trip()

@@ -24,7 +24,13 @@ from types import FrameType
 from typing import Any, Generic, TypeVar
 from weakref import WeakSet
 
-from ..errors import BudgetError, OverloadedError, RemoteError, RenderTimeoutError
+from ..errors import (
+    MAX_LOG_LINE,
+    BudgetError,
+    OverloadedError,
+    RemoteError,
+    RenderTimeoutError,
+)
 from ..forks import call_in_child
 from ..limits.deadline import Deadline
 from ..limits.render_stage import RenderStage, enter, is_nested
@@ -45,8 +51,6 @@ GRACE_S = 0.4
 PATIENCE_S = 1.0
 #: Seconds that an exiting process waits for renders without callers.
 STOP_TIMEOUT_S = 5.0
-#: Maximum length of the log line about a failed render without callers.
-MAX_LOG_LINE = 1000
 
 _all_flights: WeakSet[Flights[Any]] = WeakSet()
 _threads: WeakSet[threading.Thread] = WeakSet()

@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from ..errors import CacheDownError
-from .backend_breaker import Breaker, describe_error, is_outage
+from .backend_breaker import Breaker, is_outage, quote_error
 from .backend_detection import (
     Backend,
     cut_lifetime,
@@ -209,7 +209,7 @@ class Store:
             if is_outage(error):
                 self.breaker.trip()
             else:
-                logger.info("The cache rejected a value: %s", describe_error(error))
+                logger.info("The cache rejected a value: %s", quote_error(error))
             return None
         return result
 
@@ -298,7 +298,7 @@ class Store:
                 return [self._get_many(key)[0] for key in keys]
             else:
                 message = "Cannot read %s from the cache: %s."
-                self.count("damaged", message, keys[0], describe_error(error))
+                self.count("damaged", message, keys[0], quote_error(error))
             return [None] * len(keys)
         return values
 

@@ -48,7 +48,7 @@ def read_color(artist: Any) -> Color | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class _Label:
     """One line of a legend."""
 
     name: str
@@ -62,7 +62,7 @@ class _Entry:
 class LegendNames:
     """The names of artists in the legends of one axes."""
 
-    entries: Sequence[_Entry] = ()
+    entries: Sequence[_Label] = ()
     #: Color -> name, if seaborn made the legend.
     colors: dict[Color, str] = field(default_factory=dict)
 
@@ -99,15 +99,15 @@ class LegendNames:
         return [entry.name for entry in self.entries]
 
 
-def _read_entries(legend: Any) -> Iterator[_Entry]:
+def _read_entries(legend: Any) -> Iterator[_Label]:
     handles = zip(legend.legend_handles, legend.get_texts(), strict=False)
     for handle, text in handles:
         label = str(handle.get_label() or "")
         is_patch = isinstance(handle, Patch)
-        yield _Entry(to_plain(text.get_text()), label, read_color(handle), is_patch)
+        yield _Label(to_plain(text.get_text()), label, read_color(handle), is_patch)
 
 
-def _map_colors(entries: Iterable[_Entry]) -> dict[Color, str]:
+def _map_colors(entries: Iterable[_Label]) -> dict[Color, str]:
     names: dict[Color, set[str]] = {}
     for entry in entries:
         if entry.color:
@@ -115,7 +115,7 @@ def _map_colors(entries: Iterable[_Entry]) -> dict[Color, str]:
     return {color: found.pop() for color, found in names.items() if len(found) == 1}
 
 
-def _is_of_seaborn(axes: Axes, entries: Sequence[_Entry], returned: object) -> bool:
+def _is_of_seaborn(axes: Axes, entries: Sequence[_Label], returned: object) -> bool:
     """Return whether seaborn made the entries of the legend."""
     if "seaborn" not in sys.modules:
         return False

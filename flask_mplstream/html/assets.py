@@ -23,6 +23,7 @@ from flask import (
 )
 
 from ..errors import UnknownFigureError
+from ..http.cache_control import YEAR_S
 from ..web.app_state import current_state
 from ..web.urls import build_nearby_url
 
@@ -32,7 +33,6 @@ ENDPOINT = "_static"
 #: URL variable for the host or subdomain of the page that loads a file. A script of
 #: the same origin needs no CORS and no host in a Content-Security-Policy.
 PAGE_PLACE = "_mplstream_place"
-_YEAR_S = 31_536_000
 
 
 def asset_url(filename: str, blueprint: str | None = None) -> str:
@@ -80,7 +80,7 @@ def send_asset(filename: str, **_prefix: object) -> Response:
         download_name=filename,
         # Each encoding is a representation with a separate ETag (RFC 9110, 8.8.3.3).
         etag=asset.version + ("-gzip" if is_zipped else ""),
-        max_age=_YEAR_S if is_named else 0,
+        max_age=YEAR_S if is_named else 0,
     )
     response.cache_control.immutable = is_named
     if is_zipped:

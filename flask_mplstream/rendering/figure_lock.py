@@ -48,7 +48,7 @@ _lock = threading.RLock()
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _GlobalState:
     """The global state when a thread took the gate."""
 
     thread: int
@@ -59,7 +59,7 @@ class _Found:
     figures: OrderedDict[int, Any]
 
     @classmethod
-    def now(cls) -> _Found:
+    def now(cls) -> _GlobalState:
         """Return the current state."""
         params = copy_params()
         params.pop("backend", None)  # A switch of the backend is intended: keep it.
@@ -78,23 +78,23 @@ class _Found:
 
 
 #: The app's state, while a thread holds the gate.
-_found: _Found | None = None
+_global_state: _GlobalState | None = None
 #: Number of times the gate was taken; ``read_app_globals()`` reads again if it changes.
 _taken = 0
 
 
 def _renew_lock() -> None:
     """Renew the gate after a fork, as another thread of the parent may have held it."""
-    global _lock, _found
+    global _lock, _global_state
     _lock = threading.RLock()
     figures: Any = Figure  # All figures share a private lock.
     if not figures._render_lock._is_owned():
         figures._render_lock = threading.RLock()
-    if _found is not None and _found.thread != threading.get_ident():
-        _found.restore()
+    if _global_state is not None and _global_state.thread != threading.get_ident():
+        _global_state.restore()
         for lift in (lift_guards, stop_gathering, stop_watching):
             lift()
-        _found = None
+        _global_state = None
 
 
 call_in_child(_renew_lock)
@@ -107,10 +107,10 @@ def read_app_globals() -> Globals:
     """
     if (given := get_carried()) is not None:
         return given
-    while (found := _found) is None:
+    while (found := _global_state) is None:
         taken = _taken
         params, colors = copy_params(), copy_colors()
-        if _found is None and taken == _taken:
+        if _global_state is None and taken == _taken:
             return Globals.of(params, colors)
     return Globals.of(found.params, found.colors)
 
@@ -192,12 +192,12 @@ def _restore_globals() -> Iterator[None]:
     Matplotlib's included: 80 ms in which no thread of the process runs
     (benchmarks/expiry.py).
     """
-    global _found, _taken
-    found = _Found.now()
-    is_outermost = _found is None
+    global _global_state, _taken
+    state = _GlobalState.now()
+    is_outermost = _global_state is None
     if is_outermost:
         _taken += 1
-        _found = found
+        _global_state = state
     gc.disable()
     if get_carried() is not None or not is_outermost:
         # A nested figure has its own key, so its pixels must not depend on rcParams
@@ -214,10 +214,10 @@ def _restore_globals() -> Iterator[None]:
         try:
             Gcf.destroy_all()
         finally:
-            found.restore()
+            state.restore()
             if is_outermost:
-                _found = None
-                if not found.is_collecting:
+                _global_state = None
+                if not state.is_collecting:
                     # The app has disabled the collector, but only the collector
                     # frees a figure. This one is in the youngest generation.
                     gc.collect(0)

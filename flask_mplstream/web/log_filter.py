@@ -12,12 +12,9 @@ from pathlib import PurePath
 
 from flask import current_app
 
-from ..errors import MplStreamError
+from ..errors import MAX_LOG_LINE, MplStreamError
 
 logger = logging.getLogger("flask_mplstream")
-
-#: Maximum length of a log line, in characters.
-MAX_LOG_LINE = 1000
 
 
 def join_lines(text: str) -> str:
