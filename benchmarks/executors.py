@@ -175,8 +175,10 @@ def print_report(title: str, times: Times, scale: float, unit: str) -> None:
 def main() -> None:
     """Measure and print."""
     options = create_parser(__doc__)
-    options.add_argument("--rounds", type=int, default=25, help="of single requests")
-    options.add_argument("--storms", type=int, default=5, help="of all pictures")
+    options.add_argument(
+        "--rounds", type=int, default=25, help="rounds of single requests"
+    )
+    options.add_argument("--storms", type=int, default=5, help="rounds of all pictures")
     chosen = options.parse_args()
     for function in (small, heavy):
         payload, result, body = measure_bytes(function)

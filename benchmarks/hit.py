@@ -130,7 +130,7 @@ def main() -> None:
         if (answer.status, answer.body) != (status, right_body):
             raise SystemExit(f"{name}: {answer.status} with {len(answer.body)} bytes")
         if app is ours and "hit" not in answer.headers["Cache-Status"]:
-            raise SystemExit(f"{name} was no hit: {answer.headers}")
+            raise SystemExit(f"{name} was not a hit: {answer.headers}")
     times = time_in_turns(
         {
             name: partial(call_app, app, environ)

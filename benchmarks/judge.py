@@ -69,7 +69,7 @@ def fetch_notes(url: str, headers: Sequence[tuple[str, str]] = ()) -> list[Note]
     if not resource.check_done:
         thor.run()
     if not resource.check_done or not resource.response.complete:
-        raise RuntimeError(f"REDbot cannot judge {url}: {resource.fetch_error}")
+        raise RuntimeError(f"REDbot failed to fetch {url}: {resource.fetch_error}")
     found = dict.fromkeys(_flatten(resource.response.notes))
     for check in resource.subreqs.values():
         if check.response.complete:
@@ -103,7 +103,9 @@ def create_app() -> Flask:
 def main() -> None:
     """Run REDbot and print its notes."""
     options = create_parser(__doc__)
-    options.add_argument("--verbose", action="store_true", help="GOOD and INFO too")
+    options.add_argument(
+        "--verbose", action="store_true", help="print GOOD and INFO, too"
+    )
     options.add_argument("--rounds", type=int, default=1)
     chosen = options.parse_args()
     with serve_in_threads(create_app(), keeps_connections=True) as url:

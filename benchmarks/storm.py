@@ -182,7 +182,9 @@ def main() -> None:
     """Measure and print."""
     options = create_parser(__doc__)
     options.add_argument("--rounds", type=int, default=20)
-    options.add_argument("--query-ms", type=int, default=100, help="the data's time")
+    options.add_argument(
+        "--query-ms", type=int, default=100, help="duration of the query"
+    )
     chosen = options.parse_args()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))

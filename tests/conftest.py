@@ -33,7 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--sweep",
         action="store_true",
-        help="make the searches of tests with the mark 'sweep' complete",
+        help="run the complete searches of tests marked 'sweep'",
     )
 
 

@@ -25,7 +25,7 @@ Serve = Callable[..., FlaskClient]
 
 @pytest.fixture(autouse=True)
 def walk(plots: FigureBlueprint, renders: Counter) -> None:
-    """A figure at ``/plots/walk`` that counts its renders."""
+    """Serve a figure at ``/plots/walk`` that counts its renders."""
 
     @plots.figure_route("/walk", max_age=60)
     def walk(n: int = 1) -> Figure:
@@ -201,7 +201,7 @@ def test_an_unusable_cache_folder_counts_as_down(
     with caplog.at_level(logging.WARNING):
         for n in (1, 2, 1):
             assert client.get(f"/plots/walk?n={n}").status_code == 200
-    assert renders.calls == [1, 2], "the process keeps no picture in its memory"
+    assert renders.calls == [1, 2], "the process has no pictures in memory"
     (record,) = caplog.records
     assert "Cannot create the folder of CACHE_DIR" in record.message
     breaker = client.application.extensions["mplstream"].pictures(None).store.breaker
@@ -216,7 +216,7 @@ def test_a_read_only_folder_costs_renders_only(
 ) -> None:
     """No picture waits for permission or logs a traceback."""
     if os.geteuid() != 0:
-        pytest.skip("becoming another user needs root")
+        pytest.skip("requires root to change the user")
     with TemporaryDirectory() as parent:
         folder = Path(parent, "cache")
         Path(parent).chmod(0o755)

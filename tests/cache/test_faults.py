@@ -549,7 +549,7 @@ def test_a_pickle_in_the_store_is_not_loaded(
     assert is_hit(client, "/plots/walk")
     assert not exploded.exists()
     pickle.loads(bomb)
-    assert exploded.exists(), "the bomb is none"
+    assert exploded.exists(), "the pickle has no effect"
 
 
 # --- FileSystemCache ------------------------------------------------------
@@ -560,7 +560,7 @@ NAMES = ("figure walk",)
 
 @pytest.fixture
 def stored(tmp_path: Path) -> Iterator[tuple[Store, Entry, Path]]:
-    """A store with one entry in an otherwise empty folder."""
+    """Return a store with one entry in an otherwise empty folder."""
     app = Flask(__name__)
     cache = Cache(
         app,
@@ -766,7 +766,7 @@ def disk(
     if request.param == "disk":
         with small_disk(folder) as is_mounted:
             if not is_mounted:
-                pytest.skip("mounting a disk needs root on Linux")
+                pytest.skip("requires root on Linux to mount a disk")
             yield lambda fault: break_disk(folder, fault)
     else:
         folder.mkdir()
@@ -820,7 +820,7 @@ def test_a_full_disk_costs_renders_only(
     assert store_of(client).counts["refused"] == 3
     assert caplog.text.count("The cache did not store a picture") == 1
     disk(None)
-    assert set(folder.iterdir()) == files, "unfinished files are left"
+    assert set(folder.iterdir()) == files, "unfinished files remain"
     client.get("/plots/walk?n=2")
     assert is_hit(client, "/plots/walk?n=2")
     assert renders.calls == [1, 2, 2, 2, 2]
@@ -985,7 +985,7 @@ def max_age_of(client: FlaskClient) -> int | None:
     assert max_age is not None
     assert 0 < max_age <= 60
     for name in ("Cache-Control", "Cache-Status"):
-        assert "=-" not in response.headers[name], "a time that cannot be"
+        assert "=-" not in response.headers[name], "the time is negative"
     return max_age
 
 
@@ -1193,7 +1193,7 @@ def process(script: Path, *arguments: object) -> Iterator[Callable[..., str]]:
         if is_killed:
             child.send_signal(signal.SIGKILL)
             child.wait(10)
-        assert select.select([output], [], [], 60)[0], f"{arguments} says nothing"
+        assert select.select([output], [], [], 60)[0], f"{arguments} printed nothing"
         return output.readline().decode().strip()
 
     try:

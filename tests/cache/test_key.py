@@ -273,12 +273,12 @@ class Plain:
 
 class Rude(type):
     def __repr__(cls) -> str:
-        raise AssertionError("the message shows a class by its own __repr__")
+        raise AssertionError("the message calls the class's __repr__")
 
 
 class Shy(metaclass=Rude):
     def __repr__(self) -> str:
-        raise AssertionError("the message shows a value by its own __repr__")
+        raise AssertionError("the message calls the value's __repr__")
 
     __str__ = __repr__
 

@@ -232,7 +232,7 @@ def test_an_invalidation_reaches_every_worker(workers: Workers) -> None:
         ask(here, "/invalidate", "POST")
         deadline = time.monotonic() + COHERENCE_S + PATIENCE_S
         while (new := ask(there, path).body) == old:
-            assert time.monotonic() < deadline, "the old picture is still sent"
+            assert time.monotonic() < deadline, "the response is still the old picture"
             time.sleep(0.02)
         assert workers.renders - before == 1
         assert ask(here, path).body == new
@@ -252,7 +252,7 @@ def test_a_stale_picture_is_sent_and_rendered_once(workers: Workers) -> None:
     with workers.connected_to_each() as connections:
         for connection in connections:
             while ask(connection, path).body == old:
-                assert time.monotonic() < deadline, "nobody renews it"
+                assert time.monotonic() < deadline, "no process renews the picture"
                 time.sleep(0.02)
         assert len({ask(connection, path).body for connection in connections}) == 1
     assert workers.renders - before == 1
@@ -265,7 +265,7 @@ def children_of(pid: int) -> list[int]:
     ]
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="Linux only")
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="requires Linux")
 @pytest.mark.parametrize(
     "options",
     [

@@ -280,7 +280,7 @@ def failed_visit(
         fly(flights, fails, key, backoff_s=backoff_s)
     except LookupError as error:
         return weakref.ref(visit), len(list(walk_tb(error.__traceback__)))
-    raise AssertionError("it did not fail")
+    raise AssertionError("the request did not fail")
 
 
 def test_the_traceback_of_a_remembered_error_does_not_grow(

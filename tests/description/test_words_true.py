@@ -116,7 +116,7 @@ def table_of(axes: Axes) -> pd.DataFrame:
 
 def only(pattern: str, text: str) -> re.Match[str]:
     found = list(re.finditer(pattern, text))
-    assert len(found) == 1, f"/{pattern}/ is {len(found)} times in {text!r}"
+    assert len(found) == 1, f"/{pattern}/ occurs {len(found)} times in {text!r}"
     return found[0]
 
 

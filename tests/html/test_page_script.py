@@ -123,7 +123,7 @@ def test_a_failing_server_keeps_the_picture(
     with open_page(browser, complaints, has_clock=True) as page:
         page.goto(f"{page_app}/plain?path={data}")
         page.evaluate(DECODE)
-        data.write_text("no colour")
+        data.write_text("no color")
         with page.expect_response(
             lambda r: r.request.method == "HEAD" and r.status == 500
         ):

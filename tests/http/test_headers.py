@@ -89,7 +89,7 @@ def saved_as(header: str) -> str:
     if "filename*" not in found:
         return found["filename"]
     extended = EXTENDED.fullmatch(found["filename*"])
-    assert extended, f"{found['filename*']!r} is no value of RFC 8187"
+    assert extended, f"{found['filename*']!r} is not valid by RFC 8187"
     return unquote(extended[1], errors="strict")
 
 

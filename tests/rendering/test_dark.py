@@ -45,7 +45,7 @@ PAGE = to_rgb(DARK_STYLE["figure.facecolor"])
 
 
 def contrast(one: Any, other: Any) -> float:
-    """The contrast ratio of two colours (WCAG 2.2, relative luminance)."""
+    """Return the contrast ratio of two colors (WCAG 2.2, relative luminance)."""
     darker, lighter = sorted(map(luminance, (one, other)))
     return (lighter + 0.05) / (darker + 0.05)
 
@@ -260,7 +260,7 @@ def test_the_dark_colormap_is_visible_over_its_whole_range() -> None:
     colors = mpl.colormaps[DARK_STYLE["image.cmap"]](np.linspace(0, 1, 256))
     assert min(contrast(color[:3], PAGE) for color in colors) >= 3
     lightness = [luminance(color[:3]) for color in colors]
-    assert lightness == sorted(lightness), "a greater value is lighter"
+    assert lightness == sorted(lightness), "a greater value must be lighter"
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def size_of(body: bytes) -> tuple[int, int]:
 
 
 def page_of(body: bytes) -> list[int]:
-    """The color of the page beside the text."""
+    """Return the color of the page beside the text."""
     return [int(v) for v in pixels(body)[3, 3, :3]]
 
 
@@ -170,7 +170,7 @@ def test_no_text_is_cut_off(size: tuple[int, int], details: str) -> None:
     if min(size) < 20:
         return
     inside = picture[2:-2, 2:-2]
-    assert inside.min() < 128, "there are no words"
+    assert inside.min() < 128, "the picture has no text"
     edges = (inside[0], inside[-1], inside[:, 0], inside[:, -1])
     assert all((edge == 255).all() for edge in edges)
 

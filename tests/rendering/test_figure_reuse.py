@@ -28,13 +28,13 @@ def axes_of(figure: Figure) -> Axes:
 
 @pytest.fixture
 def shared() -> Axes:
-    """A figure made at a module's import."""
+    """Return a figure made at a module's import."""
     return axes_of(Figure(figsize=(2, 1)))
 
 
 @pytest.fixture
 def pyplot_axes() -> Iterator[Axes]:
-    """A pyplot figure made at a module's import."""
+    """Return a pyplot figure made at a module's import."""
     figure, axes = plt.subplots(figsize=(2, 1))
     yield axes
     plt.close(figure)

@@ -191,7 +191,7 @@ def test_an_avif_has_equal_bytes_with_any_number_of_processors() -> None:
 
 @pytest.fixture
 def bounded(plots: FigureBlueprint, serve: Serve) -> FlaskClient:
-    """A route that offers at most 640 pixels and twice its size."""
+    """Serve a route that offers at most 640 pixels and twice its size."""
 
     @plots.figure_route("/bounded", max_width=640, max_scale=2)
     def bounded() -> Figure:

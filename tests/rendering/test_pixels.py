@@ -178,7 +178,7 @@ def test_too_many_pixels_are_refused_before_the_draw(
 
 
 def far_away() -> Figure:
-    """A figure whose tight bounding box is 900 inches wide."""
+    """Draw a figure with a tight bounding box of 900 inches."""
     figure = Figure()
     figure.text(0, 0, "left")
     figure.text(140, 0, "right")

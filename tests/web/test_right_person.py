@@ -1431,7 +1431,7 @@ class Client:
         """Return the first answer that nginx calls *cache*."""
         deadline = time.monotonic() + PATIENCE_S
         while (answer := self.ask(path, **headers)).cache != cache:
-            assert time.monotonic() < deadline, f"{answer.cache} and never {cache}"
+            assert time.monotonic() < deadline, f"{answer.cache} instead of {cache}"
             time.sleep(0.02)
         return answer
 

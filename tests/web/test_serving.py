@@ -31,7 +31,7 @@ Serve = Callable[..., FlaskClient]
 
 @pytest.fixture
 def walk(plots: FigureBlueprint, renders: Counter) -> None:
-    """A figure at ``/plots/walk`` that counts its renders."""
+    """Serve a figure at ``/plots/walk`` that counts its renders."""
 
     @plots.figure_route("/walk", max_age=60)
     def walk(n: int = 2, seed: int = 0) -> Figure:

@@ -37,7 +37,7 @@ from tests.support.paths import ROOT
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc"),
+    pytest.mark.skipif(sys.platform != "linux", reason="requires /proc"),
 ]
 
 #: Each test starts up to eight processes, which import Matplotlib.

@@ -39,7 +39,7 @@ from tests.support.fleet import (
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc"),
+    pytest.mark.skipif(sys.platform != "linux", reason="requires /proc"),
 ]
 
 #: Requests that may wait for a worker.
