@@ -101,6 +101,24 @@ def test_urls_in_a_picture_name_their_format(
         assert read_attributes(figure("plots.large"))["src"] == "/plots/large"
 
 
+def test_a_picture_of_two_themes_names_its_only_format(
+    plots: FigureBlueprint, serve: Serve
+) -> None:
+    """It is a ``<picture>``, too; its sources differ by theme."""
+
+    @plots.figure_route("/dusk", formats=["png", "svg"], dark_style=True)
+    def dusk() -> Figure:
+        """The evening."""
+        return Figure(figsize=(4, 2))
+
+    with serve().application.test_request_context():
+        shown = figure("plots.dusk")
+    assert [found["type"] for found in sources(shown)] == ["image/png"]
+    urls = re.findall(r"/plots/dusk[^ ,\"]*", shown)
+    assert len(urls) == 7
+    assert all(url.startswith("/plots/dusk.png") for url in urls)
+
+
 def test_a_given_format_is_the_only_one(app: Flask) -> None:
     """There are no sources."""
     with app.test_request_context():

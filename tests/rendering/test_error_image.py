@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from flask_mplstream import FigureBlueprint, OverloadedError, SlowRenderError
+from flask_mplstream.http.problem_details import STATUS_OF, fault
 from flask_mplstream.rendering.error_image import MAX_KEPT, Message, draw_message
 from flask_mplstream.web.error_responses import MESSAGES
 from tests.support.pictures import pixels
@@ -125,6 +126,8 @@ def test_an_error_picture_is_for_readers(
 
 def test_every_status_has_words_for_readers() -> None:
     """The texts are full sentences without operators' terms."""
+    statuses = {*STATUS_OF.values(), HTTPStatus.NOT_ACCEPTABLE, fault().status}
+    assert statuses <= MESSAGES.keys()
     for message in MESSAGES.values():
         words = f"{message.headline} {message.advice}"
         assert message.headline.endswith(".")

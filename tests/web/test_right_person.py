@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, wraps
 from http.client import HTTPConnection
 from pathlib import Path
@@ -172,6 +172,18 @@ def with_login(view: Callable[..., Any]) -> Callable[..., Any]:
     return guarded
 
 
+def with_proxy_user(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Require the header that a proxy with a login sets."""
+
+    @wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        if "X-Forwarded-User" not in request.headers:
+            abort(401)
+        return view(*args, **kwargs)
+
+    return guarded
+
+
 def with_password(view: Callable[..., Any]) -> Callable[..., Any]:
     """Require the password."""
 
@@ -224,6 +236,7 @@ def make_site() -> Flask:
     serve("walk", walk)
     serve("brief", walk, max_age=1)
     serve("members", walk, decorators=[with_login])
+    serve("staff", walk, decorators=[with_proxy_user])
     serve("gated", walk, decorators=[with_password])
     serve("vault", walk, decorators=[with_password], private=True)
     serve("dated-members", walk, decorators=[with_login], version=lambda: 1)
@@ -1552,7 +1565,7 @@ def test_nginx_serves_nothing_without_the_password(stack: Stack) -> None:
 def test_nginx_serves_nothing_without_a_login_of_silent_sessions(
     tmp_path: Path,
 ) -> None:
-    """Without ``Vary: Cookie``, only ``decorators`` show that a route is guarded."""
+    """The session interface adds no ``Vary: Cookie`` to the guarded pictures."""
     with serve_stack(tmp_path, FLASK_SILENT_SESSIONS="true") as found:
         for careless in (False, True):
             known = found.user("alice", careless=careless)
@@ -1561,6 +1574,17 @@ def test_nginx_serves_nothing_without_a_login_of_silent_sessions(
                 assert found.create_visitor(careless=careless).ask(path).status == 401
         known.ask("/plots/walk.png")
         found.create_visitor(careless=True).ask_until("HIT", "/plots/walk.png")
+
+
+@BOTH
+def test_nginx_serves_nothing_without_the_header_of_a_login(
+    stack: Stack, careless: bool
+) -> None:
+    """The guard reads no session, so only ``decorators`` show that there is one."""
+    visitor = stack.create_visitor(careless=careless)
+    known = replace(visitor, headers={"X-Forwarded-User": "alice"})
+    assert [known.ask("/plots/staff.png").status for _ in range(3)] == [200] * 3
+    assert visitor.ask("/plots/staff.png").status == 401
 
 
 def test_nginx_stores_a_public_picture(stack: Stack) -> None:
