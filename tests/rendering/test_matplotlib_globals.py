@@ -147,7 +147,8 @@ def test_an_executor_draws_with_the_apps_settings(
     """The bytes are equal in a process without the app's imports, and in a thread."""
     seaborn.set_theme()
     with make() as executor:
-        app = create_app(MPLSTREAM_EXECUTOR=executor)
+        # A spawned process imports everything first.
+        app = create_app(MPLSTREAM_EXECUTOR=executor, MPLSTREAM_TIMEOUT=60)
         assert bodies(app, *NAMES) == bodies(create_app(), *NAMES)
 
 
