@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -243,8 +244,11 @@ def test_colors_for_white_paper_are_readable_on_a_dark_page(name: str) -> None:
 
 
 @pytest.mark.slow
-def test_the_figures_of_docs_and_example_app_are_readable_on_a_dark_page() -> None:
+def test_the_figures_of_docs_and_example_app_are_readable_on_a_dark_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The figures are used unchanged."""
+    monkeypatch.chdir(tmp_path)  # An app of the docs stores pictures beside it.
     measured = []
     for name, build in [*figures_of_the_docs(), *figure_functions_of(create_app())]:
         try:
