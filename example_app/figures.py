@@ -80,11 +80,8 @@ def prices(
     ax = fig.subplots()
     for number, ticker in enumerate(data.TICKERS):
         series = data.read_stocks()[ticker]
-        shown = np.ones(len(series.dates), bool)
-        if start:
-            shown &= series.dates >= np.datetime64(start)
-        if end:
-            shown &= series.dates <= np.datetime64(end)
+        shown = series.dates >= np.datetime64(start or date.min)
+        shown &= series.dates <= np.datetime64(end or date.max)
         if ticker in tickers and shown.any():
             # A company's color does not depend on the selection.
             ax.plot(
