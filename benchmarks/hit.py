@@ -15,7 +15,7 @@ Targets: 200 <= 1.2 bare, 304 <= 1.25 bare (the bare 200), 200 <= 0.75 cached.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -40,6 +40,8 @@ FRESH_S = 24 * 3600
 
 
 View = Callable[[], Response | bytes]
+#: An app, a WSGI environment and the expected status, by name.
+Calls = Mapping[str, tuple[Flask, dict[str, Any], int]]
 
 
 class Answer(NamedTuple):
@@ -106,6 +108,23 @@ def create_cached_app(view: View) -> Flask:
     return app
 
 
+def check_answers(calls: Calls, body: bytes) -> None:
+    """Check the second response to each call, as ``@cached`` renders the first.
+
+    :raises SystemExit: a response has another status or body.
+    """
+    for name, (app, environ, status) in calls.items():
+        call_app(app, environ)
+        answer = call_app(app, environ)
+        if (answer.status, answer.body) != (status, body if status == 200 else b""):
+            raise SystemExit(f"{name}: {answer.status} with {len(answer.body)} bytes")
+
+
+def bind_calls(calls: Calls) -> dict[str, Callable[[], object]]:
+    """Return the calls as functions without parameters."""
+    return {name: partial(call_app, *call[:2]) for name, call in calls.items()}
+
+
 def main() -> None:
     """Measure and print."""
     rounds = read_rounds(__doc__, 60)
@@ -116,29 +135,19 @@ def main() -> None:
     def response() -> Response:
         return Response(first.body, mimetype="image/png")
 
-    calls = {
+    calls: Calls = {
         "bare": (create_bare_app(response), plain, 200),
         "bare, return body": (create_bare_app(lambda: first.body), plain, 200),
         "hit 200": (ours, plain, 200),
         "hit 304": (ours, validate, 304),
         "cached": (create_cached_app(response), plain, 200),
     }
-    for name, (app, environ, status) in calls.items():
-        call_app(app, environ)  # @cached renders at the first call
-        answer = call_app(app, environ)
-        right_body = first.body if status == 200 else b""
-        if (answer.status, answer.body) != (status, right_body):
-            raise SystemExit(f"{name}: {answer.status} with {len(answer.body)} bytes")
-        if app is ours and "hit" not in answer.headers["Cache-Status"]:
-            raise SystemExit(f"{name} was not a hit: {answer.headers}")
-    times = time_in_turns(
-        {
-            name: partial(call_app, app, environ)
-            for name, (app, environ, _) in calls.items()
-        },
-        rounds,
-        calls=CALLS,
-    )
+    check_answers(calls, first.body)
+    for environ in (plain, validate):
+        headers = call_app(ours, environ).headers
+        if "hit" not in headers["Cache-Status"]:
+            raise SystemExit(f"The response was not a hit: {headers}")
+    times = time_in_turns(bind_calls(calls), rounds, calls=CALLS)
     print_table(
         f"Microseconds for a request, {len(first.body):,} bytes, {rounds} rounds",
         [Result(n, statistics.median(t) * 1e6, form=".1f") for n, t in times.items()],

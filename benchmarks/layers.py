@@ -19,7 +19,6 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from flask import Flask, Response
@@ -32,7 +31,14 @@ from benchmarks._pairs import (
     read_rounds,
     time_in_turns,
 )
-from benchmarks.hit import call_app, create_bare_app, create_environ
+from benchmarks.hit import (
+    Calls,
+    bind_calls,
+    call_app,
+    check_answers,
+    create_bare_app,
+    create_environ,
+)
 from flask_mplstream import FigureBlueprint
 from tests.support.servers import RedisServer
 
@@ -122,24 +128,15 @@ def main() -> None:
         def response() -> Response:
             return Response(first.body, mimetype="image/png")
 
-        calls: dict[str, tuple[Flask, Any, int]] = {
+        calls: Calls = {
             "bare": (create_bare_app(response), plain, 200),
             "fast": (fast, plain, 200),
             "redis": (slow, plain, 200),
             **{name: (app, environ, 304) for name, (app, environ, _) in cold.items()},
         }
         renders.clear()
-        for name, (app, environ, status) in calls.items():
-            call_app(app, environ)
-            answer = call_app(app, environ)
-            right_body = first.body if status == 200 else b""
-            if (answer.status, answer.body) != (status, right_body):
-                raise SystemExit(
-                    f"{name}: {answer.status} with {len(answer.body)} bytes"
-                )
-        timed = {
-            name: partial(call_app, app, env) for name, (app, env, _) in calls.items()
-        }
+        check_answers(calls, first.body)
+        timed = bind_calls(calls)
         times = time_in_turns(timed, rounds, calls=CALLS)
         clock_s = {name: measure_wall_s(timed[name]) for name in ("bare", "redis")}
     print_table(
