@@ -99,6 +99,10 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker("slow")
 
 
+#: Files of more than half a minute.
+LONGEST = {"test_fleet.py", "test_pages.py", "test_packaging.py", "test_terminal.py"}
+
+
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:

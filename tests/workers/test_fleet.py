@@ -275,20 +275,6 @@ def test_no_worker_survives_a_reload(either: Fleet, numbers: Numbers) -> None:
     assert_whole(either, numbers)
 
 
-def test_no_process_of_a_hanging_figure_survives_a_reload(
-    plain: Fleet, numbers: Numbers
-) -> None:
-    """SIGHUP while figures hang: the processes that they started end with them."""
-    [web] = plain.webs()
-    with render_hanging(plain, ENDLESS) as started:
-        old = plain.descendants(web)
-        assert started < old
-        os.kill(plain.master, signal.SIGHUP)
-        wait_until(lambda: not old & plain.alive())
-    wait_until(lambda: len(plain.webs()) == 1)
-    assert_whole(plain, numbers)
-
-
 def test_no_worker_survives_a_replaced_web_process(tmp_path: Path) -> None:
     """``--max-requests`` ends each one with its workers."""
     options = (*THREADS, "--preload", "--max-requests", "1")
