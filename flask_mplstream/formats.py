@@ -135,7 +135,7 @@ def choose_page_formats(offered: Sequence[ImageFormat]) -> list[ImageFormat]:
 class Variant:
     """The requested options besides the figure function's arguments.
 
-    Options without effect on the format are reset, so equal pictures have equal
+    Options that do not affect the format are reset, so that equal pictures have equal
     variants.
 
     :raises ConfigError: if both a scale and a width are given.

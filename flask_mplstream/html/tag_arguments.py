@@ -96,7 +96,7 @@ class TagArguments:
 
     @property
     def has_both_themes(self) -> bool:
-        """Whether the page offers the picture in the other theme, too."""
+        """Whether the page also offers the picture in the other theme."""
         if "_theme" in self.options or self.keywords.theme == "light":
             return False
         has_dark = self.route.options.dark_style is not False

@@ -25,7 +25,7 @@ def call_error_handler(
 ) -> ResponseReturnValue | None:
     """Return the response of the app's error handler for *error*.
 
-    Call it in the ``except`` block of *error*.
+    Call it inside the ``except`` block that caught *error*.
 
     :return: ``None`` if the app has no handler for such errors.
     :raises Exception: *error* itself in a test, with ``PROPAGATE_EXCEPTIONS``, or

@@ -17,7 +17,7 @@ CONVERTER = "mplstream_extension"
 
 
 class Respelled(str):
-    """A format's name that the URL spells differently."""
+    """The name of a format whose spelling in the URL differs."""
 
     #: The extension in the URL.
     written: str

@@ -329,7 +329,7 @@ class FigureView:
     ) -> ResponseReturnValue:
         """Return the response for the app's own *error*.
 
-        Call it in the ``except`` block of *error*.
+        Call it inside the ``except`` block that caught *error*.
         """
         app = app_ctx.app
         after_this_request(_forbid_storing)

@@ -1,4 +1,4 @@
-"""Reading a request: from a URL and its ``Accept`` to a picture and its presentation.
+"""Read a URL and its ``Accept`` header into a picture and its presentation.
 
 Flask side. A request is read into one :class:`PictureRequest`. A URL that was read
 before is not parsed again.

@@ -1,4 +1,4 @@
-"""A pool of worker processes, each of which can be killed alone.
+"""A pool of worker processes, each of which can be killed individually.
 
 Flask side. Each worker is a pebble pool of one process: a half-written pipe or a lock
 that a killed process leaves is discarded with its pool and affects no other worker.
