@@ -6,6 +6,7 @@ the file with the written part (click 8.5).
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from secrets import token_hex
@@ -53,6 +54,8 @@ def write_output(output: str, body: bytes) -> None:
     except BrokenPipeError:
         raise  # Click exits without a message if the reader closes the pipe.
     except OSError as error:
+        # Python writes the rest of the buffer at exit, which would fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise click.ClickException(format_failure("stdout", error)) from error
 
 
