@@ -26,6 +26,7 @@ from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from flask_mplstream import ConfigError, FigureBlueprint, figure_served
+from flask_mplstream.cache import single_flight
 from flask_mplstream.integrations.prometheus import export_metrics
 from tests.apps.worker_figures import plots as worker_plots
 from tests.apps.worker_figures import stop_workers
@@ -183,8 +184,12 @@ def waits_for_another(app: Flask) -> bool:
 
 
 @pytest.mark.slow
-def test_killed_workers_are_counted_by_reason(tmp_path: Path) -> None:
+def test_killed_workers_are_counted_by_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One worker timed out, and one render killed two."""
+    # A busy machine may need longer to kill a worker, and the request would get 503.
+    monkeypatch.setattr(single_flight, "GRACE_S", 20)
     app = Flask(__name__)
     app.config.from_mapping(MPLSTREAM_WORKERS=1, MPLSTREAM_TIMEOUT=60)
     app.register_blueprint(worker_plots)
@@ -196,9 +201,7 @@ def test_killed_workers_are_counted_by_reason(tmp_path: Path) -> None:
     stop_workers(app)
     assert metrics.value("workers_killed_total", reason="timeout") == 1
     assert metrics.value("workers_killed_total", reason="died") == 2
-    # On a busy machine, the request leaves before its worker is killed: 503.
-    answers = [metrics.requests(status, "none", "plots.hang") for status in (503, 504)]
-    assert sum(answers) == 1
+    assert metrics.requests(504, "none", "plots.hang") == 1
     assert metrics.value("render_failures_total", figure="plots.hang") == 1
     assert metrics.value("render_seconds_count", figure="plots.one_colour") == 1
 

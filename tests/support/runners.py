@@ -13,6 +13,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from flask_mplstream import ConfigError, FigureBlueprint
+from tests.apps.worker_figures import create_one_process
 from tests.support.pictures import pixels
 
 #: Makes an executor.
@@ -21,6 +22,13 @@ MakeExecutor = Callable[[], Executor]
 
 def one_thread() -> Executor:
     return ThreadPoolExecutor(1, "render")
+
+
+#: An executor of threads, which is quick to start, and one of processes.
+EXECUTORS = [
+    pytest.param(one_thread, id="threads"),
+    pytest.param(create_one_process, marks=pytest.mark.slow, id="processes"),
+]
 
 
 class Counted(ThreadPoolExecutor):

@@ -30,6 +30,7 @@ from tests.support.paths import DOCS
 from tests.support.pictures import pixels
 from tests.support.processes import wait_for_exit, wait_until
 from tests.support.runners import (
+    EXECUTORS,
     Counted,
     MakeExecutor,
     one_thread,
@@ -46,13 +47,6 @@ FACTORY = "tests.apps.worker_figures:create_app"
 
 def one_spawned_process() -> Executor:
     return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
-
-
-#: Threads are quick to start.
-KINDS = [
-    pytest.param(one_thread, id="threads"),
-    pytest.param(create_one_process, marks=pytest.mark.slow, id="processes"),
-]
 
 
 @pytest.mark.parametrize(
@@ -313,7 +307,7 @@ def test_registration_rejects_an_executor_without_pending_renders(
     assert "MPLSTREAM_MAX_PENDING" in message
 
 
-@pytest.mark.parametrize("make", KINDS)
+@pytest.mark.parametrize("make", EXECUTORS)
 def test_a_slow_render_on_an_executor_is_a_504(
     on: Serve, make: MakeExecutor, until: Path
 ) -> None:
@@ -399,7 +393,7 @@ def test_an_injected_value_is_sent_to_the_process(on: Serve) -> None:
     assert read_level(on(create_one_process).get("/plots/injected")) == 8
 
 
-@pytest.mark.parametrize("make", KINDS)
+@pytest.mark.parametrize("make", EXECUTORS)
 def test_an_injected_value_that_cannot_be_pickled_is_an_error(
     on: Serve, make: MakeExecutor, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -458,7 +452,7 @@ def test_an_executor_is_created_with_the_first_render(on: Serve) -> None:
     assert len(made) == 1
 
 
-@pytest.mark.parametrize("make", KINDS)
+@pytest.mark.parametrize("make", EXECUTORS)
 def test_a_nested_figure_is_rendered_in_the_same_place(
     on: Serve, make: MakeExecutor
 ) -> None:

@@ -15,9 +15,10 @@ from matplotlib.figure import Figure
 
 from flask_mplstream import FigureBlueprint
 from flask_mplstream.web.app_state import AppState
-from tests.apps.worker_figures import create_one_process, grey, load_level, of_data
+from tests.apps.worker_figures import grey, load_level, of_data
 from tests.support.processes import wait_until
 from tests.support.runners import (
+    EXECUTORS,
     one_thread,
     read_error_line,
     read_level,
@@ -28,12 +29,8 @@ from tests.support.runners import (
 Serve = Callable[..., FlaskClient]
 FACTORY = "tests.apps.worker_figures:create_app"
 
-PROCESSES = [
-    pytest.param(create_one_process, marks=pytest.mark.slow, id="processes"),
-    pytest.param(1, marks=pytest.mark.slow, id="workers"),
-]
-#: Threads are quick to start.
-RUNNERS = [pytest.param(one_thread, id="threads"), *PROCESSES]
+RUNNERS = [*EXECUTORS, pytest.param(1, marks=pytest.mark.slow, id="workers")]
+PROCESSES = RUNNERS[1:]
 
 
 @pytest.mark.parametrize("runner", RUNNERS)
