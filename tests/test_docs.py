@@ -133,7 +133,8 @@ def test_a_list_has_each_name_type_and_default(
     text = DOCS.joinpath(page).read_text("utf-8")
     entries = re.findall(r"^### (\w+)\n\n(.*)\n\n((?:.+\n)+)", text, re.M)
     assert {name: line for name, line, _ in entries} == expected
-    assert all(re.search(r"^\*\*When:\*\* .", words, re.M) for *_, words in entries)
+    reason = re.compile(r"^\*\*Change it\*\* (if|to|in) .", re.M)
+    assert all(reason.search(words) for *_, words in entries)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
