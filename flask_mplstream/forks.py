@@ -5,10 +5,17 @@ Values layer: the standard library only.
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any, TypeVar
+from weakref import WeakSet
 
+T = TypeVar("T")
+#: The objects whose ``_lock`` a child replaces.
+_owners: WeakSet[Any] = WeakSet()
 _functions: list[Callable[[], object]] = []
 #: The process that needs no reset: the importing one, or a child after its reset.
 _pid = os.getpid()
@@ -18,6 +25,27 @@ _noticing = threading.Lock()
 def call_in_child(function: Callable[[], object]) -> None:
     """Call *function* in each child of this process after a fork."""
     _functions.append(function)
+
+
+def make_lock(owner: object) -> threading.Lock:
+    """Return a lock for ``owner._lock``, which is replaced in each forked child.
+
+    A thread of the parent may hold it at the fork, and no thread of the child would
+    release it.
+    """
+    _owners.add(owner)
+    return threading.Lock()
+
+
+def cached_property(method: Callable[[Any], T]) -> functools.cached_property[T]:
+    """Return the ``cached_property`` of *method* without the lock of Python 3.11.
+
+    All instances share that lock, which a fork could leave held. Two threads may both
+    compute a value.
+    """
+    made = functools.cached_property(method)
+    vars(made)["lock"] = nullcontext()
+    return made
 
 
 def notice_fork() -> None:
@@ -34,6 +62,8 @@ def notice_fork() -> None:
 
 def _call_all() -> None:
     global _pid
+    for owner in list(_owners):
+        owner._lock = threading.Lock()
     for function in _functions:
         function()
     _pid = os.getpid()  # Last, because other threads proceed once it is set.

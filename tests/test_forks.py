@@ -88,6 +88,80 @@ def test_a_fork_without_pythons_hooks_leaves_no_lock_held() -> None:
     assert done.stdout.strip() == "0 200", done.stderr
 
 
+#: Fork while a thread holds every lock of the package that is reachable.
+EVERY_LOCK = """
+import functools, gc, os, signal, threading, types
+
+import flask, flask_mplstream
+from flask_mplstream.workers import ipc
+from matplotlib.figure import Figure
+
+plots = flask_mplstream.FigureBlueprint("plots", "plots")
+
+@plots.figure_route("/draw")
+def draw(n: int = 0):
+    if n == 3:
+        raise flask_mplstream.OverloadedError("too much")
+    return Figure(figsize=(1, 1))
+
+app = flask.Flask("app")
+app.register_blueprint(plots)
+
+def status(n):
+    return app.test_client().get(f"/draw?n={n}").status_code
+
+assert [status(0), status(3)] == [200, 503]
+kinds = type(threading.Lock()), type(threading.RLock()), threading.Condition
+
+def name_module(thing):
+    if isinstance(thing, types.ModuleType):
+        return thing.__name__
+    is_property = isinstance(thing, functools.cached_property)
+    return (thing.func if is_property else type(thing)).__module__
+
+locks = [
+    value
+    for thing in gc.get_objects()
+    if str(name_module(thing)).startswith("flask_mplstream")
+    for value in list(getattr(thing, "__dict__", {}).values())
+    if isinstance(value, kinds)
+]
+assert len(locks) > 9, locks
+held, done = threading.Event(), threading.Event()
+
+def hold():
+    for lock in locks:
+        lock.acquire()
+    held.set()
+    done.wait(60)
+    for lock in locks:
+        lock.release()
+
+parent = threading.Thread(target=hold)
+parent.start()
+assert held.wait(30)
+child = os.fork()
+if child == 0:
+    signal.alarm(60)
+    served = [status(n) for n in (0, 2, 3)] == [200, 200, 503]
+    os._exit(not (served and ipc.load_app("__main__:app") is app))
+_, code = os.waitpid(child, 0)
+done.set()
+parent.join()
+print(code, status(4))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no forks")
+def test_a_child_serves_although_the_parent_held_every_lock() -> None:
+    """Each lock is renewed, or belongs to an object that each process makes."""
+    done = subprocess.run(
+        [sys.executable, "-c", EVERY_LOCK], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == "0 200", done.stderr
+
+
 def test_only_forks_registers_fork_handlers() -> None:
     """The check for Windows is in one place."""
     places = [

@@ -8,16 +8,14 @@ SimpleCache counts items, not bytes, and evicts the item that expires first.
 from __future__ import annotations
 
 import pickle
-import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
-from weakref import WeakSet
 
 from cachetools import LRUCache
 from flask_caching.backends.base import BaseCache
 
-from ..forks import call_in_child
+from ..forks import make_lock
 from .entry import CheckedEntry, Entry
 
 if TYPE_CHECKING:
@@ -26,18 +24,6 @@ if TYPE_CHECKING:
 DEFAULT_BYTES = 64 * 2**20
 #: Estimated bytes of an item besides its value and key: bookkeeping, ready headers.
 OVERHEAD_BYTES = 2048
-
-
-_instances: WeakSet[MemoryCache] = WeakSet()
-
-
-def _renew_locks() -> None:
-    """Replace the locks in a forked child: a thread of the parent may have held one."""
-    for instance in _instances:
-        instance._lock = threading.Lock()
-
-
-call_in_child(_renew_locks)
 
 
 class _Item(NamedTuple):
@@ -73,8 +59,7 @@ class MemoryCache(BaseCache):
         super().__init__(default_timeout, ignore_delete_many_errors)
         self._timer = timer
         self._items: LRUCache[str, _Item] = LRUCache(max_bytes, lambda i: i.size_bytes)
-        self._lock = threading.Lock()  # guards _items
-        _instances.add(self)
+        self._lock = make_lock(self)  # guards _items
 
     @classmethod
     def factory(

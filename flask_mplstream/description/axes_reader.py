@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from itertools import groupby
 from typing import Any
 
@@ -40,6 +39,7 @@ from matplotlib.patches import (
 )
 from matplotlib.quiver import Quiver
 
+from ..forks import cached_property
 from . import artists as drawn
 from .artists import Area, read_label
 from .axis_values import (

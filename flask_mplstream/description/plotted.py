@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
+from ..forks import cached_property
 from .axis_values import Dimension, Values
 from .bounding_boxes import Seen, find_inside, see
 from .chart_types import CHART_TYPES, ChartType

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import groupby
 
 import numpy as np
 
+from ..forks import cached_property
 from .axis_values import Values
 from .chart_types import BARS, CHART_TYPES, COLORED, GRIDS, MEASURED, Fact
 from .numbers import format_number

@@ -6,11 +6,11 @@ Values layer: no Flask. An overloaded server must not fill its disk as well.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 
 from ..errors import OverloadedError, RenderTimeoutError
+from ..forks import make_lock
 
 logger = logging.getLogger("flask_mplstream")
 
@@ -31,7 +31,7 @@ class OverloadLog:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._lock = threading.Lock()  # guards _logged_at and _unlogged
+        self._lock = make_lock(self)  # guards _logged_at and _unlogged
         self._logged_at: dict[str, float] = {}
         self._unlogged: dict[str, int] = {}
 

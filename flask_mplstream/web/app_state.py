@@ -19,7 +19,7 @@ from flask_caching import Cache
 from ..cache.lookup import Pictures
 from ..cache.store import Store
 from ..errors import ConfigError, UnknownFigureError, UnknownTagError, cut, suggest
-from ..forks import notice_fork
+from ..forks import make_lock, notice_fork
 from ..limits.client_budget import Budget
 from ..limits.render_stage import is_in_figure
 from ..parameters.callables import find_module_name
@@ -58,7 +58,7 @@ class AppState:
         self._renders: dict[int, Renders] = {}
         self._preloads: dict[int, threading.Thread] = {}
         self._has_warned = False
-        self._lock = threading.Lock()  # guards _pictures and _renders
+        self._lock = make_lock(self)  # guards _pictures and _renders
         if self._may_preload:
             # First, because an earlier hook may answer the request.
             app.before_request_funcs.setdefault(None, []).insert(0, self._preload)

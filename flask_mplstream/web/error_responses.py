@@ -64,7 +64,7 @@ def make_error_body(
     message = MESSAGES.get(problem.status, _DEFAULT)
     if current_app.debug:
         message = replace(message, details=problem.detail)
-    width, height = route.size_px
+    width, height = route.natural_size.read()
     scale = look.get("_scale", 1.0)
     if "_width" in look:
         width, height, scale = look["_width"], height * look["_width"] / width, 1.0

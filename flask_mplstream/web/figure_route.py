@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import partial
 from importlib.metadata import version
 from itertools import accumulate
 from secrets import token_hex
@@ -23,6 +23,7 @@ from ..cache.freshness import Lifetime
 from ..cache.key import copy_value, digest, fingerprint
 from ..cache.lookup import Pictures, Served, Wanted
 from ..errors import ArgumentFault, ArgumentsError, ConfigError, cut, nearest
+from ..forks import cached_property
 from ..formats import ALT_FORMAT, Theme, Variant
 from ..http.etag import make_version_etag
 from ..limits.deadline import Deadline
@@ -42,6 +43,7 @@ from ..settings import RouteOptions
 from ..workers.dispatch import Renders
 from ..workers.exception_notes import is_failure
 from ..workers.job import Recipe
+from .natural_size import NaturalSize
 from .rule_arguments import RuleArguments
 from .signed_urls import authenticate
 
@@ -109,8 +111,7 @@ class FigureRoute:
         self.pictures = pictures
         self.recipe = _make_recipe(endpoint, function, parameters, options)
         self._renders = renders
-        #: The last known width and height at scale 1; the size of an error picture.
-        self.size_px = (640.0, 480.0)
+        self.natural_size = NaturalSize()
         #: Arguments in the URL's path.
         self.path_names = rule.path_names
         #: Arguments that the rules provide: path variables and fixed values.
@@ -265,7 +266,7 @@ class FigureRoute:
         variant = Variant(ALT_FORMAT)
         picture = self.picture(arguments, variant, inject)
         image = self.fetch(picture).entry.image
-        self._keep_size(image, variant)
+        self.natural_size.note(image, variant)
         return image
 
     @property
@@ -417,14 +418,8 @@ class FigureRoute:
         values = {**picture.arguments.copy(), **_copy_values(injected)}
         variant = picture.variant
         image = self._renders().render(self.recipe, values, variant, deadline, payer)
-        self._keep_size(image, variant)
+        self.natural_size.note(image, variant)
         return image
-
-    def _keep_size(self, image: RenderedImage, variant: Variant) -> None:
-        width, height = image.width_px / variant.scale, image.height_px / variant.scale
-        if variant.width_px is not None:  # Only the proportions are the figure's.
-            width, height = self.size_px[0], self.size_px[0] * height / width
-        self.size_px = width, height
 
 
 def _copy_values(values: Mapping[str, object]) -> dict[str, object]:

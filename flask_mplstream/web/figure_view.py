@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -27,6 +26,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from ..cache.lookup import Served
+from ..forks import cached_property
 from ..http.cache_control import Policy, UrlVersion
 from ..http.cache_status import CacheStatus
 from ..http.conditional_requests import evaluate_request, has_copy

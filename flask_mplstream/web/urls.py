@@ -11,7 +11,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from functools import cached_property
 from typing import Any, Self
 from urllib.parse import urlencode
 
@@ -19,6 +18,7 @@ from flask import current_app, has_request_context, request, url_for
 from flask.globals import app_ctx
 
 from ..errors import NO_SUCH_ARGUMENT, ArgumentFault, ArgumentsError, cut, nearest
+from ..forks import cached_property
 from ..formats import ALT_FORMAT, Theme, Variant
 from ..parameters.canonical import Arguments
 from ..parameters.reserved import RESERVED, WRITABLE_WORDS

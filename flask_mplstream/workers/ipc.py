@@ -8,7 +8,7 @@ error with a message, not the end of the worker.
 from __future__ import annotations
 
 import pickle
-import threading
+import sys
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ from werkzeug.utils import import_string
 from werkzeug.wrappers import Response
 
 from ..errors import ConfigError, RemoteError
+from ..forks import make_lock
 from ..formats import Variant
 from ..rendered_image import RenderedImage
 from ..rendering.figure_lock import read_app_globals, use_agg
@@ -155,7 +156,7 @@ def _pickle_error(error: BaseException) -> bytes | None:
     return pickled
 
 
-_apps_lock = threading.Lock()  # guards the cache of _make_app
+_lock = make_lock(sys.modules[__name__])  # guards the cache of _make_app
 
 
 def load_app(name: str) -> Flask:
@@ -163,7 +164,7 @@ def load_app(name: str) -> Flask:
 
     :raises ConfigError: if there is none.
     """
-    with _apps_lock:
+    with _lock:
         return _make_app(name)
 
 
