@@ -74,10 +74,12 @@ FORMATS: Mapping[str, ImageFormat] = MappingProxyType(
 #: The alternative text, which every route serves even if its formats omit it.
 ALT_FORMAT = FORMATS["txt"]
 
-#: The smallest files, for browsers that support them, best first.
-_PREFERRED = ("avif", "webp")
+#: Compact formats for browsers that support them, smallest files first.
+_COMPACT = ("avif", "webp")
 #: Formats that every browser supports.
-_KNOWN_TO_ALL = ("png", "jpg")
+UNIVERSAL = ("png", "jpg")
+#: Formats that a page may offer, in the order in which browsers try them.
+PAGE_FORMATS = (*_COMPACT, *UNIVERSAL)
 
 #: Common other names of a format.
 ALIASES: Mapping[str, str] = MappingProxyType(
@@ -116,19 +118,28 @@ def find_format(name: str) -> ImageFormat:
         ) from None
 
 
-def choose_page_formats(offered: Sequence[ImageFormat]) -> list[ImageFormat]:
+def choose_page_formats(
+    offered: Sequence[ImageFormat], wanted: Sequence[ImageFormat]
+) -> list[ImageFormat]:
     """Return the formats in *offered* that a page offers to browsers, best first.
 
+    :param offered: the formats of a route that are pictures.
+    :param wanted: the route's ``page_formats``. PNG and JPEG replace each other. If
+        the route has none of them, all that browsers can show are chosen.
     :return: at least one format; the last is the fallback for all browsers. If the
         first in *offered* is not a pixel format, only that one.
     """
     first = offered[0]
     if not first.is_raster:
         return [first]
-    usual = [format for format in offered if format.name in _KNOWN_TO_ALL]
-    last = usual[0] if usual else first
-    names = {format.name: format for format in offered if format is not last}
-    return [*(names[name] for name in _PREFERRED if name in names), last]
+    chosen = [format for format in wanted if format in offered]
+    usual = [format for format in offered if format.name in UNIVERSAL][:1]
+    lost = {format.name for format in wanted if format not in chosen}
+    if not lost.isdisjoint(UNIVERSAL):
+        chosen += usual
+    if not chosen:
+        chosen = [*(f for f in offered if f.name in _COMPACT), *usual]
+    return sorted(chosen, key=lambda format: PAGE_FORMATS.index(format.name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ is registered.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from concurrent.futures import Executor
 from copy import copy
 from functools import partial
@@ -25,10 +25,20 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from .errors import ConfigError, cut, suggest
-from .formats import FORMATS, ImageFormat, find_format
+from .formats import (
+    FORMATS,
+    PAGE_FORMATS,
+    UNIVERSAL,
+    ImageFormat,
+    choose_page_formats,
+    find_format,
+)
 from .parameters.size_steps import SCALES, WIDTHS_PX
 
 PREFIX = "MPLSTREAM_"
+
+#: Options about the markup of ``figure()``, which others can make useless.
+_PAGE_OPTIONS = ("page_formats", "page_densities")
 
 #: Accepted keyword arguments of ``Figure.savefig``.
 SAVEFIG_OPTIONS = (
@@ -46,6 +56,7 @@ SAVEFIG_OPTIONS = (
 
 _STYLE = "the name of a Matplotlib style, a dict of rcParams, or a list of those"
 _SCALES = tuple(step for step in SCALES if step >= 1)
+_SCALE_NAMES = ", ".join(f"{step:g}" for step in _SCALES)
 
 _Seconds = Annotated[
     int, Field(ge=0, description="a whole number of seconds, 0 or more")
@@ -65,7 +76,10 @@ def _read_formats(value: object) -> object:
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, Sequence):
         return names
-    formats = (find_format(name) if isinstance(name, str) else name for name in names)
+    return tuple(find_format(name) if isinstance(name, str) else name for name in names)
+
+
+def _drop_repeated(formats: tuple[ImageFormat, ...]) -> tuple[ImageFormat, ...]:
     return tuple(dict.fromkeys(formats))
 
 
@@ -73,6 +87,40 @@ def _require_picture(formats: tuple[ImageFormat, ...]) -> tuple[ImageFormat, ...
     if formats and all(format.is_text for format in formats):
         raise ValueError("None of them is a picture. Add one, such as png or svg")
     return formats
+
+
+def _check_page_formats(formats: tuple[ImageFormat, ...]) -> tuple[ImageFormat, ...]:
+    for format in formats:
+        if format.name not in PAGE_FORMATS:
+            known = ", ".join(PAGE_FORMATS)
+            raise ValueError(
+                f"{format} is not one of the formats that browsers choose from "
+                f"({known}). Remove it; pages show a vector format if formats begins "
+                f"with it"
+            )
+        if formats.count(format) > 1:
+            raise ValueError(f"{format} is in it more than once. Remove one")
+    if {FORMATS[name] for name in UNIVERSAL} <= set(formats):
+        raise ValueError(
+            f"Every browser shows both {' and '.join(UNIVERSAL)}, so the second would "
+            f"never be used. Remove one"
+        )
+    return formats
+
+
+def _read_densities(value: object) -> object:
+    if isinstance(value, int | float):
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _check_densities(values: tuple[float, ...]) -> tuple[float, ...]:
+    for value in values:
+        if value not in _SCALES:
+            raise ValueError(f"{value:g} is not a density. Accepted: {_SCALE_NAMES}")
+        if values.count(value) > 1:
+            raise ValueError(f"{value:g} is in it more than once. Remove one")
+    return tuple(sorted(values))
 
 
 def _read_tags(value: object) -> object:
@@ -125,6 +173,8 @@ class FigureOptions(TypedDict, total=False):
     style: _Style
     dark_style: bool | _Style
     alt: str
+    page_formats: Sequence[str]
+    page_densities: Sequence[float]
     max_pixels: int
     max_bytes: int
     max_width: int
@@ -149,6 +199,7 @@ class RouteOptions(BaseModel):
         tuple[ImageFormat, ...],
         BeforeValidator(_read_formats),
         Field(min_length=1, description="names of formats, such as ['png', 'svg']"),
+        AfterValidator(_drop_repeated),
         AfterValidator(_require_picture),
     ] = tuple(format for format in FORMATS.values() if not format.is_text)
     #: Seconds that a picture is fresh, in the cache and in the browser. With 0 nothing
@@ -221,6 +272,26 @@ class RouteOptions(BaseModel):
     alt: Annotated[
         str | None, Field(description="text, '' for decoration, or None")
     ] = None
+    #: Formats that ``figure()`` offers browsers. The URLs of other ``formats`` work as
+    #: well. PNG and JPEG replace each other. If the route offers none of these formats,
+    #: or if a vector format is the first of ``formats``, pages show what there is.
+    page_formats: Annotated[
+        tuple[ImageFormat, ...],
+        BeforeValidator(_read_formats),
+        Field(min_length=1, description="formats of pixels, such as ['webp', 'png']"),
+        AfterValidator(_check_page_formats),
+    ] = (FORMATS["webp"], FORMATS["png"])
+    #: Screen densities, in device pixels per CSS pixel, that ``figure()`` offers
+    #: pictures for: steps of ``_scale``, ascending.
+    page_densities: Annotated[
+        tuple[float, ...],
+        BeforeValidator(_read_densities),
+        Field(
+            min_length=1,
+            description=f"a list of numbers such as [1, 2], each one of {_SCALE_NAMES}",
+        ),
+        AfterValidator(_check_densities),
+    ] = (1, 2)
     #: Maximum pixels of a picture, width times height.
     max_pixels: _Count = 16_000_000
     #: Maximum bytes of an encoded picture or of exported data.
@@ -235,7 +306,7 @@ class RouteOptions(BaseModel):
     max_scale: Annotated[
         float,
         AfterValidator(partial(_check_step, _SCALES)),
-        Field(description=", ".join(f"{step:g}" for step in _SCALES)),
+        Field(description=_SCALE_NAMES),
     ] = SCALES[-1]
     #: ``Cross-Origin-Resource-Policy``: the sites that may embed the picture. ``None``:
     #: ``same-site`` if the app matches subdomains or hosts, because a page may be on
@@ -270,6 +341,40 @@ class RouteOptions(BaseModel):
     def scales(self) -> tuple[float, ...]:
         """The offered scales, ascending."""
         return tuple(step for step in SCALES if step <= self.max_scale)
+
+    @property
+    def shown_formats(self) -> list[ImageFormat]:
+        """The formats that ``figure()`` offers browsers, best first."""
+        pictures = [format for format in self.formats if not format.is_text]
+        return choose_page_formats(pictures, self.page_formats)
+
+    def check_pages(self, names: Container[str], label: Callable[[str], str]) -> None:
+        """Reject options of pages that other options make useless.
+
+        :param names: the options that were set together or after the others.
+        :param label: returns the name of an option for a message.
+        :raises ConfigError: naming the option and the fix.
+        """
+        formats, densities = label("page_formats"), label("page_densities")
+        first = next(format for format in self.formats if not format.is_text)
+        missing = [str(f) for f in self.page_formats if f not in self.formats]
+        excess = [d for d in self.page_densities if d > self.max_scale]
+        if "page_formats" in names and missing:
+            raise ConfigError(
+                f"{formats} has {missing[0]!r}, which is not one of the formats "
+                f"({', '.join(map(str, self.formats))}). Add it to formats, or remove "
+                f"it."
+            )
+        if "page_formats" in names and not first.is_raster:
+            raise ConfigError(
+                f"{formats} has no effect, as pages show {first}, the first of the "
+                f"formats. Put {self.page_formats[-1]} before it, or remove the option."
+            )
+        if "page_densities" in names and excess:
+            raise ConfigError(
+                f"{densities} has {excess[0]:g}, but max_scale is {self.max_scale:g}. "
+                f"Remove it, or raise max_scale."
+            )
 
     @property
     def is_private(self) -> bool:
@@ -407,6 +512,12 @@ class Settings(RouteOptions):
                 "MPLSTREAM_MAX_PENDING is 0, so MPLSTREAM_EXECUTOR would get no "
                 "render: each one counts as pending. Set it to 1 or more."
             )
+        # A default may be in *config*, too: the effective value of another app.
+        default = cls()
+        named = [
+            n for n in _PAGE_OPTIONS if getattr(settings, n) != getattr(default, n)
+        ]
+        settings.check_pages(named, _spell_key)
         for name in cls.model_fields:
             # A copy, so that check_unchanged detects a change in place.
             config.setdefault(_spell_key(name), copy(getattr(settings, name)))
@@ -456,6 +567,8 @@ class Settings(RouteOptions):
             if layer.get("decorators"):
                 merged["private"] = merged["private"] or None
             merged |= layer
+            if not layer.keys().isdisjoint(_PAGE_OPTIONS):
+                RouteOptions.read(merged, label).check_pages(layer, label)
             is_renewed = bool(merged["stale_while_revalidate"])
             keeps_nothing = layer.get("max_age") == 0 and not is_renewed
             if keeps_nothing and layer.get("stale_if_error"):

@@ -97,7 +97,7 @@ def test_every_public_name_is_documented(name: str, documented: set[str]) -> Non
 def describe_field(name: str, annotation: object) -> str:
     """Return the line of a list that states the type and the default of a field."""
     value = Settings.model_fields[name].get_default(call_default_factory=True)
-    if name == "formats":
+    if name in ("formats", "page_formats"):
         value = tuple(map(str, value))
     default = f"{value:_}" if type(value) is int else repr(value)
     kind = re.sub(r"~[\w.]+\.", "", stringify_annotation(annotation, "smart"))

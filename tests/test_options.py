@@ -105,6 +105,46 @@ def test_options_are_resolved_for_each_app() -> None:
         pytest.param({"decorators": 3}, r"\[login_required\]", id="decorators"),
         pytest.param({"style": 3}, "a dict of rcParams", id="style"),
         pytest.param({"resource_policy": "all"}, "'cross-origin'", id="policy"),
+        pytest.param(
+            {"page_formats": ["gif"]}, "'gif' is not an image f", id="page-format"
+        ),
+        pytest.param(
+            {"page_formats": "webp,png"}, "'webp,png' is not an image", id="page-text"
+        ),
+        pytest.param({"page_formats": []}, r"\['webp', 'png'\]", id="no-page-format"),
+        pytest.param({"page_formats": 3}, r"\['webp', 'png'\]", id="page-a-number"),
+        pytest.param(
+            {"page_formats": ["svg"]},
+            "svg is not one of the .* formats begins with it",
+            id="page-shapes",
+        ),
+        pytest.param(
+            {"page_formats": ["png", ".PNG"]},
+            "png is in it more than once. Remove one",
+            id="page-format-twice",
+        ),
+        pytest.param(
+            {"page_formats": ["jpg", "png"]},
+            "the second would never be used. Remove one",
+            id="page-two-for-all",
+        ),
+        pytest.param(
+            {"page_densities": [1, 5]},
+            "5 is not a density. Accepted: 1, 1.5, 2, 3, 4",
+            id="density",
+        ),
+        pytest.param({"page_densities": [0]}, "0 is not a den", id="density-0"),
+        pytest.param({"page_densities": [-1]}, "-1 is not a den", id="density-below"),
+        pytest.param(
+            {"page_densities": [float("nan")]}, "nan is not a den", id="density-nan"
+        ),
+        pytest.param(
+            {"page_densities": [2, 2.0]}, "2 is in it more than", id="density-twice"
+        ),
+        pytest.param({"page_densities": []}, r"such as \[1, 2\]", id="no-density"),
+        pytest.param({"page_densities": "12"}, r"such as \[1, 2\]", id="density-text"),
+        pytest.param({"page_densities": ["2"]}, r"such as \[1, 2\]", id="densities"),
+        pytest.param({"page_densities": [True]}, r"such as \[1, 2\]", id="true"),
         pytest.param({"timeout": float("inf")}, r"inf\. .* most 86400", id="for-ever"),
         pytest.param({"timeout": 0.0}, r"0\.0\. .* above 0", id="no-time"),
     ],
@@ -161,6 +201,30 @@ def test_one_value_is_a_list_of_one(options: Any, name: str, value: object) -> N
             "Add signed=True",
             id="unsigned-here",
         ),
+        pytest.param(
+            {},
+            {"formats": ["png", "svg"], "page_formats": ["webp", "png"]},
+            r"page_formats=….* has 'webp'.* formats \(png, svg\)\. Add it",
+            id="page-format-not-offered",
+        ),
+        pytest.param(
+            {"formats": ["png"]},
+            {"page_formats": ["avif"]},
+            "has 'avif'",
+            id="page-format-not-offered-outside",
+        ),
+        pytest.param(
+            {},
+            {"formats": ["svg", "png"], "page_formats": ["png"]},
+            "no effect, as pages show svg, .* Put png before it",
+            id="page-format-behind-shapes",
+        ),
+        pytest.param(
+            {},
+            {"max_scale": 2, "page_densities": [1, 3]},
+            "page_densities=….* has 3, but max_scale is 2",
+            id="density-over-the-scale",
+        ),
     ],
 )
 def test_contradicting_options_stop_the_app(
@@ -188,6 +252,27 @@ def test_contradicting_options_stop_the_app(
         pytest.param(
             {}, {"signed": True, "private": True}, {}, id="signed-and-private"
         ),
+        pytest.param(
+            {"page_formats": ["avif", "webp"]},
+            {"formats": ["png"]},
+            {},
+            id="a-format-of-other-routes",
+        ),
+        pytest.param(
+            {},
+            {"formats": ["svg"], "max_scale": 1},
+            {"MPLSTREAM_PAGE_FORMATS": ["png"], "MPLSTREAM_PAGE_DENSITIES": [1, 3]},
+            id="shapes-alone",
+        ),
+        pytest.param(
+            {},
+            {},
+            {
+                "MPLSTREAM_FORMATS": ["svg"],
+                "MPLSTREAM_PAGE_FORMATS": ["webp", "png"],
+            },
+            id="default-of-another-app",
+        ),
     ],
 )
 def test_an_inner_option_overrides_an_outer_one(
@@ -210,6 +295,16 @@ def test_an_inner_option_overrides_an_outer_one(
         pytest.param({"MPLSTREAM_UNKNOWN_ARGS": "drop"}, "'ignore'", id="choice"),
         pytest.param({"MPLSTREAM_STYLE": "seborn"}, "seborn", id="style"),
         pytest.param({"MPLSTREAM_TIMEOUT": float("inf")}, "86400", id="for-ever"),
+        pytest.param(
+            {"MPLSTREAM_FORMATS": ["png"], "MPLSTREAM_PAGE_FORMATS": ["avif"]},
+            "MPLSTREAM_PAGE_FORMATS has 'avif'",
+            id="page-formats",
+        ),
+        pytest.param(
+            {"MPLSTREAM_MAX_SCALE": 1, "MPLSTREAM_PAGE_DENSITIES": [1, 2, 3]},
+            "MPLSTREAM_PAGE_DENSITIES has 2, but",
+            id="page-densities",
+        ),
     ],
 )
 def test_a_bad_setting_stops_the_app(config: dict[str, Any], message: str) -> None:

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
-from ..formats import ALT_FORMAT, ImageFormat, Theme, Variant, choose_page_formats
-from ..parameters.size_steps import DENSITIES
+from ..formats import ALT_FORMAT, ImageFormat, Theme, Variant
 from ..web.figure_route import FigureRoute
 from ..web.request_reading import choose_variant
 
@@ -32,8 +31,7 @@ def choose_first_and_data(route: FigureRoute) -> list[ImageFormat]:
 
 def choose_for_page(route: FigureRoute) -> list[ImageFormat]:
     """Return the formats that ``figure()`` uses: the alternative text, then images."""
-    pictures = [format for format in route.options.formats if not format.is_text]
-    return [ALT_FORMAT, *choose_page_formats(pictures)]
+    return [ALT_FORMAT, *route.options.shown_formats]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +80,7 @@ class Variants(BaseModel):
         """
         is_page = self.are_of_page(defaults)
         choose = choose_for_page if is_page else defaults.choose_formats
-        steps = DENSITIES if is_page else USUAL_SCALES
+        steps = route.options.page_densities if is_page else USUAL_SCALES
         offered = [step for step in steps if step <= route.options.max_scale]
         scales = self.scales or (() if self.widths else offered)
         sizes: list[dict[str, float]] = [{"_scale": scale} for scale in scales]

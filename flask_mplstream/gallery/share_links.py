@@ -69,7 +69,7 @@ def _build_pictures(route: FigureRoute, urls: FigureUrls) -> dict[str, dict[str,
         theme.value: {
             str(width_px): urls.of_variant(
                 Variant(format, width_px=width_px, theme=theme),
-                # Otherwise the browser chooses, perhaps AVIF or WebP.
+                # Otherwise the browser chooses, perhaps WebP.
                 names_format=not route.options.formats[0].is_raster,
             )
             for width_px in _list_widths_px(route)

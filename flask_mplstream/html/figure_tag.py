@@ -7,7 +7,7 @@ a broken picture in the page.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -49,7 +49,7 @@ _ONLY_OF_IMG = frozenset(
 def figure(endpoint: str, /, **values: Any) -> Markup:
     """Return the markup of a figure: an ``<img>``, alone or in a ``<picture>``.
 
-    Browsers choose a density, and AVIF, WebP or PNG if the route offers them.
+    Browsers choose among the route's ``page_formats`` and ``page_densities``.
     ``alt``, ``width`` and ``height`` are read from the figure; if all three are
     given, the page does not render it.
 
@@ -182,7 +182,10 @@ GLOBALS: Mapping[str, Callable[..., object]] = {
 
 def _write_image(tag: TagArguments, urls: FigureUrls) -> str:
     described, names_format = _describe(tag), _needs_extension(tag)
-    fallback = replace(tag.variant, format=tag.formats[-1])
+    candidates = _list_candidates(tag, described)
+    # Without a density of 1, browsers that ignore srcset get the smallest other one.
+    plain = tag.variant if "sizes" in tag.attributes else candidates[0][0]
+    fallback = replace(plain, format=tag.formats[-1])
     size = choose_size(tag.attributes, described, tag.variant.width_px)
     img = {
         "alt": _choose_alt(tag, described),
@@ -194,22 +197,29 @@ def _write_image(tag: TagArguments, urls: FigureUrls) -> str:
     }
     return write_picture(
         urls.of_variant(fallback, names_format=names_format),
-        _list_sources(tag, urls, described, names_format=names_format),
+        _list_sources(tag, urls, candidates, names_format=names_format),
         img,
     )
+
+
+def _list_candidates(
+    tag: TagArguments, described: RenderedImage | None
+) -> list[tuple[Variant, str]]:
+    """Return the sizes in which the page offers the picture, as variants."""
+    options = tag.route.options
+    widths_px: Sequence[int] = ()
+    if "sizes" in tag.attributes:
+        widths_px = choose_widths(tag.keywords.widths, described, options)
+    return list_candidates(tag.variant, described, options, widths_px)
 
 
 def _list_sources(
     tag: TagArguments,
     urls: FigureUrls,
-    described: RenderedImage | None,
+    candidates: Sequence[tuple[Variant, str]],
     *,
     names_format: bool,
 ) -> list[Source]:
-    is_by_width = "sizes" in tag.attributes
-    widths_px = choose_widths(tag.keywords.widths, described) if is_by_width else ()
-    candidates = list_candidates(tag.variant, described, tag.route.options, widths_px)
-
     def write_srcset(format: ImageFormat, theme: Theme) -> str:
         return join_srcset(
             (

@@ -39,8 +39,10 @@ class Source:
 
     @property
     def has_choice(self) -> bool:
-        """Whether there is more than one size."""
-        return ", " in self.srcset
+        """Whether there is more than one size, or one for a density other than 1."""
+        _, _, descriptor = self.srcset.rpartition(" ")
+        is_dense = descriptor.endswith("x") and descriptor not in (self.srcset, "1x")
+        return is_dense or ", " in self.srcset
 
 
 def join_srcset(candidates: Iterable[tuple[str, str]]) -> str:

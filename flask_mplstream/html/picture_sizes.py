@@ -5,20 +5,21 @@ Values: from the attributes of a call and the size of the figure, if known.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ..formats import Variant, is_too_large
-from ..parameters.size_steps import DENSITIES, WIDTHS_PX, snap_width
+from ..parameters.size_steps import WIDTHS_PX, snap_width
 from ..rendered_image import RenderedImage
 from ..settings import RouteOptions
 
 #: Widths for ``sizes`` if the figure's is unknown; the first is always the minimum.
 _USUAL_WIDTHS_PX = (320, 480, 640, 960, 1280, 1920)
-#: The widest candidate as a multiple of the figure's width.
-_WIDEST_DENSITY = 3
+#: The largest density for a figure of unknown size; a larger one may exceed the limits.
+_SAFE_DENSITY = 2
 
 
 def choose_size(
@@ -52,16 +53,19 @@ def _read_pixels(value: object) -> int | None:
     return int(float(text)) if re.fullmatch(r"[1-9]\d*(\.0)?", text) else None
 
 
-def choose_widths(given: Sequence[int], figure: RenderedImage | None) -> Sequence[int]:
+def choose_widths(
+    given: Sequence[int], figure: RenderedImage | None, options: RouteOptions
+) -> Sequence[int]:
     """Return the widths in pixels for a picture with ``sizes``, ascending.
 
-    :param given: the widths of the call; empty for a selection by the figure's width.
+    :param given: the widths of the call; empty for the steps up to the figure's width
+        at the largest density.
     """
     if given:
         return sorted({snap_width(px) for px in given})
     if figure is None:
         return _USUAL_WIDTHS_PX
-    widest = snap_width(figure.width_px * _WIDEST_DENSITY)
+    widest = snap_width(math.ceil(figure.width_px * options.page_densities[-1]))
     return [px for px in WIDTHS_PX if _USUAL_WIDTHS_PX[0] <= px <= widest]
 
 
@@ -79,16 +83,19 @@ def list_candidates(
     """
     if not variant.format.is_raster or variant.scale != 1:
         return [(variant, "")]
+    densities = options.page_densities
     if widths_px:
         found = [(replace(variant, width_px=px), f"{px}w") for px in widths_px]
     elif variant.width_px is not None:
         width_px = variant.width_px
-        steps = {snap_width(width_px * d): f"{d}x" for d in reversed(DENSITIES)}
+        # Of two densities with one width, the smaller.
+        steps = {
+            snap_width(math.ceil(width_px * d)): f"{d:g}x" for d in densities[::-1]
+        }
         found = [(replace(variant, width_px=px), steps[px]) for px in sorted(steps)]
     else:
-        # If the size is unknown, the largest density may exceed the limits.
-        known = DENSITIES if figure else DENSITIES[:-1]
-        found = [(replace(variant, scale=float(d)), f"{d}x") for d in known]
+        known = [d for d in densities if figure or d <= _SAFE_DENSITY]
+        found = [(replace(variant, scale=float(d)), f"{d:g}x") for d in known]
     offered = [pair for pair in found if _is_offered(pair[0], figure, options)]
     return offered or [(variant, "")]
 

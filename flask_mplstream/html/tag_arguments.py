@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from ..errors import ArgumentFault, ArgumentsError
-from ..formats import ImageFormat, Theme, Variant, choose_page_formats
+from ..formats import ImageFormat, Theme, Variant
 from ..parameters.canonical import Arguments
 from ..parameters.function_signature import Parameters
 from ..parameters.size_steps import WIDTHS_PX
@@ -197,4 +197,4 @@ def _choose_formats(
 ) -> Sequence[ImageFormat]:
     if options.get("_format") is not None:
         return [variant.format]
-    return choose_page_formats([f for f in route.options.formats if not f.is_text])
+    return route.options.shown_formats

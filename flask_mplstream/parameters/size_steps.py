@@ -11,9 +11,6 @@ from bisect import bisect_left
 #: The values of ``_scale``.
 SCALES: tuple[float, ...] = (0.5, 1, 1.5, 2, 3, 4)
 
-#: Screen densities (device pixels per CSS pixel) that a page offers pictures for.
-DENSITIES = (1, 2, 3)
-
 #: Widths in pixels that ``_width`` is rounded up to.
 WIDTHS_PX = (
     *(120, 160, 240, 320, 400, 480, 640, 800, 960),

@@ -155,13 +155,12 @@ def test_a_leading_dot_means_this_blueprint(app: Flask) -> None:
         figure_url(".walk")
 
 
-def test_a_figure_is_an_image_in_three_densities(app: Flask) -> None:
+def test_a_figure_is_an_image_in_two_densities(app: Flask) -> None:
     """The tag has a text and a size, and loads lazily."""
     with app.test_request_context():
         assert read_attributes(figure("plots.walk", n=500)) == {
             "src": "/plots/walk.png?n=500",
-            "srcset": "/plots/walk.png?n=500 1x, /plots/walk.png?n=500&_scale=2 2x, "
-            "/plots/walk.png?n=500&_scale=3 3x",
+            "srcset": "/plots/walk.png?n=500 1x, /plots/walk.png?n=500&_scale=2 2x",
             "alt": "A random walk.",
             "width": "200",
             "height": "100",
@@ -187,9 +186,7 @@ def test_a_comma_does_not_end_an_entry_of_srcset(
             figure("plots.sales", year=1, title=title, _format="png")
         )
     assert found["srcset"] == (
-        f"/plots/sales/1.png?{first} 1x, "
-        f"/plots/sales/1.png?title={title}&_scale=2 2x, "
-        f"/plots/sales/1.png?title={title}&_scale=3 3x"
+        f"/plots/sales/1.png?{first} 1x, /plots/sales/1.png?title={title}&_scale=2 2x"
     )
     assert found["src"] == f"/plots/sales/1.png?title={title}"
 
