@@ -7,9 +7,10 @@ valid.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import MappingProxyType
+from typing import Self
 
 from .errors import ConfigError, cut, suggest
 
@@ -45,6 +46,11 @@ class ImageFormat:
     def is_text(self) -> bool:
         """Whether the format contains words or numbers instead of a picture."""
         return self.kind is ContentKind.TEXT
+
+    @property
+    def contains_words(self) -> bool:
+        """Whether the alternative text is a part of the content."""
+        return self.name in ("svg", "txt")
 
     @property
     def content_type(self) -> str:
@@ -158,6 +164,9 @@ class Variant:
     #: Width of the picture in pixels; ``None`` if the scale decides.
     width_px: int | None = None
     theme: Theme = Theme.LIGHT
+    #: Whether the render also reads the alternative text. The picture is the same, so
+    #: neither ``==`` nor ``str()`` depends on it.
+    reads_words: bool = field(default=False, compare=False, kw_only=True)
 
     def __post_init__(self) -> None:
         if not self.format.is_raster:
@@ -167,6 +176,12 @@ class Variant:
             raise ConfigError("A picture has either a scale or a width.")
         if self.format.is_text:
             object.__setattr__(self, "theme", Theme.LIGHT)
+        if self.format.contains_words:
+            object.__setattr__(self, "reads_words", True)
+
+    def with_words(self) -> Self:
+        """Return the variant whose render also reads the alternative text."""
+        return self if self.reads_words else replace(self, reads_words=True)
 
     def __str__(self) -> str:
         size = f"{self.scale:g}x" if self.width_px is None else f"{self.width_px}w"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from email.message import MIMEPart
 from typing import Any
@@ -32,11 +32,18 @@ class RenderedImage:
     width_px: int
     #: Height in pixels; for SVG, PDF and text, the height of the same picture as PNG.
     height_px: int
-    #: The alternative text; empty if unknown.
-    alt: str = field(default="", kw_only=True, repr=False)
+    #: The alternative text, or a function that reads it; ``None`` if it was not read.
+    words: str | Callable[[], str] | None = field(
+        default=None, kw_only=True, repr=False, hash=False
+    )
     #: Seconds per step, in order: ``load``, ``wait``, ``build``, ``layout``, ``draw``,
     #: ``encode``. Skipped steps are absent.
     timings_s: tuple[tuple[str, float], ...] = field(default=(), compare=False)
+
+    @property
+    def alt(self) -> str:
+        """The alternative text; empty if it was not read."""
+        return self.words() if callable(self.words) else self.words or ""
 
     @property
     def mimetype(self) -> str:

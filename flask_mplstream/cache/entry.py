@@ -20,7 +20,7 @@ from ..http.headers import RecentHeaders
 from ..rendered_image import RenderedImage
 
 #: Marker of the layout; it changes with the layout, so that older values are misses.
-MAGIC = b"mplstream2\n"
+MAGIC = b"mplstream3\n"
 _DIGEST_SIZE = 16
 _LENGTH_SIZE = 4
 
@@ -72,7 +72,7 @@ class Entry:
                 "format": image.format.name,
                 "width_px": image.width_px,
                 "height_px": image.height_px,
-                "alt": image.alt,
+                "words": image.words,
                 "timings_s": image.timings_s,
                 "etag": self.etag,
                 "stored_at": self.stored_at,
@@ -100,7 +100,7 @@ class Entry:
             header["width_px"],
             header["height_px"],
             tuple((step, seconds) for step, seconds in header["timings_s"]),
-            alt=header["alt"],
+            words=header["words"],
         )
         return cls(image, header["etag"], header["stored_at"], header["generation"])
 

@@ -83,10 +83,25 @@ class Wanted:
     series: Callable[[], str] | None = None
     #: Counts the seconds of ``timeout_s``; it may pause.
     clock: Callable[[], float] = time.monotonic
+    #: Whether a stored picture without its words must be rendered again. Then
+    #: ``produce`` reads the words.
+    needs_words: bool = False
 
     def start_deadline(self) -> Deadline:
         """Return a deadline that begins now."""
         return Deadline(self.timeout_s, self.clock)
+
+    def is_met_by(self, entry: Entry) -> bool:
+        """Return whether *entry* has all that the caller needs, at any age."""
+        return not self.needs_words or entry.image.words is not None
+
+    def name_flight(self, generation: str) -> str:
+        """Return the name of the flight that renders it.
+
+        An invalidation begins a new flight. Callers that need words do not follow a
+        render without words.
+        """
+        return f"{self.key} {generation}" + " words" * self.needs_words
 
     def without_stale(self) -> Wanted:
         """Return a copy that gives a fresh picture or an error."""
@@ -179,6 +194,10 @@ class Pictures:
         kept_s = wanted.lifetime.stored_s
         return self.store.read(key, wanted.names, timeout_s=kept_s, past_fast=past_fast)
 
+    def find_fresh(self, wanted: Wanted) -> Served | None:
+        """Return the picture if the store has a fresh one, without a render."""
+        return self._serve_fresh(wanted, self._find(wanted, wanted.key).entry)
+
     def _find_older_version(self, wanted: Wanted) -> Entry | None:
         """Return the newest picture of an older version, if it may be sent."""
         newest = self.store.newest(wanted.series()) if wanted.series else None
@@ -195,7 +214,10 @@ class Pictures:
             return Freshness.EXPIRED
         if entry.stored_at > now + CLOCK_SKEW_S:
             return Freshness.ON_ERROR  # The clock was set back: the age is unknown.
-        return wanted.lifetime.assess(entry.age_s(now), wanted.key)
+        freshness = wanted.lifetime.assess(entry.age_s(now), wanted.key)
+        if freshness is Freshness.EXPIRED or wanted.is_met_by(entry):
+            return freshness
+        return Freshness.ON_ERROR
 
     def _note_fallback(self, wanted: Wanted, error: Exception) -> None:
         if isinstance(error, OverloadedError | RenderTimeoutError):
@@ -212,16 +234,16 @@ class Pictures:
             return Served(entry, CacheStatus(fwd="bypass"))
 
         return self._run_flight(
-            wanted, f"{wanted.key} {generation}", make, is_live=True
+            wanted, wanted.name_flight(generation), make, is_live=True
         )
 
     def _fly(self, wanted: Wanted, found: Found) -> Served:
-        fwd = "uri-miss" if found.entry is None else "stale"
         make = self._render_if_missing if is_nested() else self._lead
         # A nested caller takes no lease: its holder may be waiting for this thread.
-        # The flight's name has the generation, so an invalidation begins a new flight.
         return self._run_flight(
-            wanted, f"{wanted.key} {found.generation}", partial(make, wanted, fwd)
+            wanted,
+            wanted.name_flight(found.generation),
+            partial(make, wanted, _explain_render(wanted, found.entry)),
         )
 
     def _run_flight(
@@ -363,7 +385,7 @@ class Pictures:
 
     def _renew(self, wanted: Wanted, generation: str) -> None:
         """Render again in the background, unless a render runs or has just failed."""
-        flight = f"{wanted.key} {generation}"
+        flight = wanted.name_flight(generation)
         if self._flights.is_busy_or_failed(flight):
             return
 
@@ -383,6 +405,13 @@ class Pictures:
                 )
 
         self.background.submit(wanted.key, renew)
+
+
+def _explain_render(wanted: Wanted, entry: Entry | None) -> str:
+    """Return the reason for rendering despite *entry*, a term of RFC 9211."""
+    if entry is None:
+        return "uri-miss"
+    return "stale" if wanted.is_met_by(entry) else "request"
 
 
 def _serve_hit(wanted: Wanted, entry: Entry, now: float) -> Served:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from ..html.alt_choice import add_words, choose_alt
 from ..rendered_image import RenderedImage
 from .click_options import PLAN_HELP, PLAN_PARAMETERS, RUN_PARAMETERS
 from .command_group import figures
@@ -111,6 +112,7 @@ def _freeze(
 ) -> list[FrozenFigure]:
     """Render *tasks* into a new folder, which then replaces *target*."""
     files: dict[str, list[FrozenFile]] = {}
+    alts: dict[str, str] = {}
     with TemporaryDirectory(
         prefix=".", dir=target.parent, ignore_cleanup_errors=True
     ) as scratch:
@@ -119,13 +121,17 @@ def _freeze(
         draft.joinpath(PICTURES).mkdir(parents=True)
 
         def write(task: Task, image: RenderedImage) -> None:
-            stem = make_stem(task.route.endpoint, task.picture.arguments)
+            stem = _name_figure(task)
             path = f"{PICTURES}/{make_file_name(stem, task.picture.variant)}"
             draft.joinpath(path).write_bytes(image.body)
+            if stem not in files:
+                words = add_words(task.route, task.picture, image).alt
+                alts[stem] = choose_alt(task.route, words)
             files.setdefault(stem, []).append(FrozenFile.of(task, path, image))
 
-        run_tasks(tasks, threads=threads, fail_fast=fail_fast, keep=write)
-        figures = [FrozenFigure(listed) for listed in files.values()]
+        planned = list(_plan_words(tasks))
+        run_tasks(planned, threads=threads, fail_fast=fail_fast, keep=write)
+        figures = [FrozenFigure(listed, alts[stem]) for stem, listed in files.items()]
         pictures = [figure.describe() for figure in figures]
         manifest = {"generator": GENERATOR, "pictures": pictures}
         text = json.dumps(manifest, indent=2, ensure_ascii=False)
@@ -133,6 +139,19 @@ def _freeze(
             draft.joinpath(name).write_bytes(content.encode("utf-8", "replace"))
         _swap(target, draft, Path(scratch, "old"))
     return figures
+
+
+def _name_figure(task: Task) -> str:
+    return make_stem(task.route.endpoint, task.picture.arguments)
+
+
+def _plan_words(tasks: Iterable[Task]) -> Iterator[Task]:
+    """Yield *tasks*; the render of each figure's first file also reads the words."""
+    planned: set[str] = set()
+    for task in tasks:
+        stem = _name_figure(task)
+        yield task if stem in planned else task.with_words()
+        planned.add(stem)
 
 
 def _swap(target: Path, new: Path, old: Path) -> None:

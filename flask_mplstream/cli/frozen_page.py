@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any
 
 from ..formats import FORMATS, ImageFormat, Theme, Variant
-from ..html.alt_choice import choose_alt
 from ..html.jinja_environment import render_page as render_template
 from ..html.picture import (
     frame_picture,
@@ -42,14 +41,12 @@ class FrozenFile:
     height_px: int
     #: Length of the file.
     size_bytes: int
-    #: The alternative text of the render; empty if it has none.
-    alt: str
 
     @classmethod
     def of(cls, task: Task, path: str, image: RenderedImage) -> FrozenFile:
         """Return the file of *image* at *path*."""
         size_px = image.width_px, image.height_px
-        return cls(task, path, *size_px, len(image.body), image.alt)
+        return cls(task, path, *size_px, len(image.body))
 
     @property
     def variant(self) -> Variant:
@@ -76,6 +73,8 @@ class FrozenFigure:
     """A figure with its arguments, as one or more files."""
 
     files: Sequence[FrozenFile]
+    #: The alternative text; empty if the route sets ``alt=""``, for decoration.
+    alt: str
 
     @property
     def task(self) -> Task:
@@ -96,11 +95,6 @@ class FrozenFigure:
     def summary(self) -> str:
         """The first line of the figure function's docstring."""
         return summarize(self.task.route.function)
-
-    @property
-    def alt(self) -> str:
-        """The alternative text; empty if the route sets ``alt=""``, for decoration."""
-        return choose_alt(self.task.route, self.files[0].alt)
 
     @property
     def is_by_width(self) -> bool:

@@ -6,8 +6,8 @@ Flask side, without a request, which a route's ``inject`` may require.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import click
 from werkzeug.datastructures import MultiDict
@@ -41,6 +41,13 @@ class Task:
         route = current_state().route(endpoint)
         values = route.parameters.parse(split_pairs(arguments), route.rule_defaults)
         return cls(route, route.picture(values, choose_variant(route, options)))
+
+    def with_words(self) -> Self:
+        """Return the task whose render also reads the alternative text."""
+        given = self.picture
+        variant = given.variant.with_words()
+        picture = self.route.picture(given.arguments, variant, given.inject)
+        return replace(self, picture=picture)
 
     @property
     def figure(self) -> str:

@@ -18,9 +18,10 @@ from werkzeug.datastructures import MultiDict
 from ..formats import ALT_FORMAT, ImageFormat, Theme, Variant
 from ..parameters.function_signature import Parameters
 from ..rendered_image import RenderedImage
+from ..web.figure_route import FigureRoute, Picture
 from ..web.request_reading import choose_variant
 from ..web.urls import FigureUrls, figure_url, find_route, read_picture
-from .alt_choice import choose_alt, has_words, name_figure
+from .alt_choice import add_words, choose_alt, has_words, name_figure
 from .assets import asset_url
 from .inline_svg import inline_svg
 from .picture import (
@@ -132,9 +133,17 @@ def figure_image(endpoint: str, /, **values: Any) -> RenderedImage:
         with an error.
     """
     route = find_route(endpoint)
+    image, picture = _fetch_image(route, values, reads_words=True)
+    return add_words(route, picture, image)
+
+
+def _fetch_image(
+    route: FigureRoute, values: Mapping[str, Any], *, reads_words: bool
+) -> tuple[RenderedImage, Picture]:
     keywords, rest = take_keywords(route, ["strict"], values)
     strict = _IMAGE_KEYWORDS.bind(keywords).values["strict"]
-    return route.fetch(read_picture(route, rest), strict=strict).entry.image
+    picture = read_picture(route, rest, reads_words=reads_words)
+    return route.fetch(picture, strict=strict).entry.image, picture
 
 
 def _image_keywords(strict: bool = False) -> None:
@@ -149,7 +158,8 @@ def figure_data_uri(endpoint: str, /, **values: Any) -> str:
 
     :param values: as for :func:`figure_image`.
     """
-    return figure_image(endpoint, **values).data_uri()
+    image, _ = _fetch_image(find_route(endpoint), values, reads_words=False)
+    return image.data_uri()
 
 
 def figure_arguments(endpoint: str, query: Mapping[str, Any]) -> dict[str, Any]:

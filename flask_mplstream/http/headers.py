@@ -52,6 +52,8 @@ class Presentation(NamedTuple):
     is_negotiated: bool = False
     #: Whether the browser saves the picture instead of showing it.
     is_download: bool = False
+    #: Whether the response has the alternative text in a header.
+    has_words: bool = False
 
 
 def make_age_headers(

@@ -2,6 +2,8 @@
 
 The request header ``Mplstream-Words: ?1`` selects it. The text then describes exactly
 the bytes of the response; a second request might return the text of a newer figure.
+The bytes are the same without it, so caches need no ``Vary``. A script that gets no
+text, such as from a cache, requests ``.txt``.
 """
 
 from __future__ import annotations
@@ -17,15 +19,18 @@ MAX_WORDS_BYTES = 1024
 _ESCAPED = re.compile(rb'[^ -~]|["%]')
 
 
-def make_words_headers(environ: Mapping[str, object], alt: str) -> Headers:
-    """Return the header with *alt* if the request in *environ* selects it.
+def asks_for_words(environ: Mapping[str, object]) -> bool:
+    """Return whether the request in *environ* selects the alternative text."""
+    return environ.get("HTTP_MPLSTREAM_WORDS") == "?1"
+
+
+def make_words_headers(words: str) -> Headers:
+    """Return the header with *words*.
 
     :return: ``Mplstream-Alt``, a Display String (RFC 9651 section 3.3.8), or an empty
-        list, also if the text is too long.
+        list if the text is too long.
     """
-    if environ.get("HTTP_MPLSTREAM_WORDS") != "?1":
-        return []
-    text = alt.encode("utf-8", "replace")
+    text = words.encode("utf-8", "replace")
     escaped = _ESCAPED.sub(lambda byte: b"%%%02x" % ord(byte[0]), text)
     value = f'%"{escaped.decode("ascii")}"'
     return [("Mplstream-Alt", value)] if len(value) <= MAX_WORDS_BYTES else []

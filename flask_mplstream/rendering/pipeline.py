@@ -124,7 +124,7 @@ def render(
     check_params(style)
     return render_variant(
         figure if callable(figure) else lambda: figure,
-        Variant(find_format(format), scale),
+        Variant(find_format(format), scale, reads_words=True),
         source=find_qualified_name(figure) if callable(figure) else ARGUMENT,
         look=Look(style, savefig or {}),
         limits=Limits(max_pixels, max_bytes),
@@ -165,7 +165,7 @@ def render_variant(
     width_px, height_px = drawing.content.width_px, drawing.content.height_px
     timings_s = tuple(steps_s.items())
     return RenderedImage(
-        body, variant.format, width_px, height_px, timings_s, alt=drawing.alt
+        body, variant.format, width_px, height_px, timings_s, words=drawing.words
     )
 
 
@@ -196,7 +196,8 @@ class _Drawing:
     """A drawn figure, without a reference to it."""
 
     content: Pixels | Document
-    alt: str
+    #: The alternative text; ``None`` if it was not read.
+    words: str | None
     steps_s: Mapping[str, float]
     #: Start inside the gate, by ``perf_counter()``.
     began: float
@@ -222,9 +223,19 @@ def _build_and_draw(job: _Job, room: Room) -> _Drawing:
         content = _draw(built, job, room)
     draw_s = perf_counter() - drawing - layout.seconds
     layout_s = {"layout": layout.seconds} if layout.seconds else {}
-    # Describe after the draw, so that it cannot change a pixel.
-    alt = job.meaning.describe(built.figure, built.returned)
-    return _Drawing(content, alt, {"build": build_s, **layout_s, "draw": draw_s}, began)
+    words = _read_words(built, job)
+    steps_s = {"build": build_s, **layout_s, "draw": draw_s}
+    return _Drawing(content, words, steps_s, began)
+
+
+def _read_words(built: _BuiltFigure, job: _Job) -> str | None:
+    """Return the alternative text if the variant reads it or the route gives it.
+
+    Call it after the draw, so that it cannot change a pixel.
+    """
+    if job.variant.reads_words:
+        return job.meaning.describe(built.figure, built.returned)
+    return job.meaning.alt
 
 
 def _build(job: _Job) -> _BuiltFigure:
@@ -271,11 +282,12 @@ def _encode(drawing: _Drawing, job: _Job) -> bytes:
     job.deadline.begin("encode")
     content, variant, savefig = drawing.content, job.variant, job.look.savefig
     if isinstance(content, Document):
+        words = drawing.words or ""
         match variant.format.name:
             case "txt":
-                return drawing.alt.encode("utf-8", "replace")
+                return words.encode("utf-8", "replace")
             case "svg":
-                return add_title(content.body, drawing.alt)
+                return add_title(content.body, words)
         return content.body
     try:
         return encode(

@@ -25,7 +25,7 @@ from flask.globals import app_ctx, request_ctx
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from ..cache.lookup import Served
+from ..cache.lookup import Served, Wanted
 from ..forks import cached_property
 from ..http.cache_control import Policy, UrlVersion
 from ..http.cache_status import CacheStatus
@@ -189,7 +189,19 @@ class FigureView:
             etag = wanted.etag(pictures.store.generation(wanted.names))
             if has_copy(request.environ, etag):
                 return self._send_304(etag, shown)
-        return self._respond(request, pictures.get(wanted), shown)
+        return self._respond(request, self._get(request, wanted, shown), shown)
+
+    def _get(self, request: Request, wanted: Wanted, shown: Shown) -> Served:
+        """Return the picture, with its words if the response has them."""
+        pictures, environ = self._route.pictures(), request.environ
+        if not shown.presentation.has_words:
+            return pictures.get(wanted)
+        if "HTTP_IF_NONE_MATCH" in environ:
+            # A 304 has no words, so do not render for them.
+            fresh = pictures.find_fresh(wanted)
+            if fresh and has_copy(environ, fresh.entry.etag):
+                return fresh
+        return pictures.get(replace(wanted, needs_words=True))
 
     def _is_in_url(self, context: RequestContext, path: Mapping[str, Any]) -> bool:
         """Return whether all values of *path* come from the URL.
@@ -261,9 +273,6 @@ class FigureView:
             blocks = (body[outcome.start : outcome.stop],)
             length = ("Content-Length", str(len(blocks[0])))
             headers = [*headers, format_content_range(outcome, len(body)), length]
-        elif "HTTP_MPLSTREAM_WORDS" in request.environ:
-            words = make_words_headers(request.environ, entry.image.alt)
-            headers = [*headers, *words]
         return self._make_response(blocks, status, headers, shown, served.status)
 
     def _find_headers(self, served: Served, shown: Shown, status: int) -> Headers:
@@ -297,6 +306,9 @@ class FigureView:
             )
         if status == 200:
             headers.append(("Content-Length", str(len(image.body))))
+            # Without words, a stored picture stands in for a failed render.
+            if presentation.has_words and image.words is not None:
+                headers += make_words_headers(image.alt)
         return headers
 
     def _refuse(

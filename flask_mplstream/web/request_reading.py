@@ -21,6 +21,7 @@ from ..formats import ALT_FORMAT, ImageFormat, Theme, Variant, find_format
 from ..http.content_negotiation import negotiate
 from ..http.headers import Presentation, make_file_stem
 from ..http.query_string import explain_unknown, parse_query
+from ..http.words import asks_for_words
 from ..parameters.canonical import Arguments
 from ..parameters.function_signature import Parameters
 from ..parameters.reserved import RESERVED, VARIANT_WORDS
@@ -117,6 +118,7 @@ class RequestReader:
             format_name,
             _PathValues(path) if path else None,
             signer.place_of(self._route.endpoint, request) if signer else None,
+            asks_for_words(environ),
         )
 
     def _read_url(
@@ -126,6 +128,7 @@ class RequestReader:
         format_name: str | None,
         path: _PathValues | None,
         place: Place | None,
+        has_words: bool,
     ) -> PictureRequest | None:
         route = self._route
         if format_name:
@@ -139,11 +142,14 @@ class RequestReader:
         if self._signer:
             assert place is not None
             expires_at = self._signer.check(place, arguments, reserved)
-        picture = route.picture(arguments, variant)
+        picture = route.picture(
+            arguments, variant.with_words() if has_words else variant
+        )
         presentation = Presentation(
             stem=_name_file(route.name, picture),
             is_negotiated=format_name is None,
             is_download=reserved.values["_download"],
+            has_words=has_words,
         )
         return PictureRequest(picture, presentation, reserved.values["_v"], expires_at)
 

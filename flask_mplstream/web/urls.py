@@ -125,16 +125,21 @@ def bind_arguments(route: FigureRoute, given: Mapping[str, Any]) -> Arguments:
         raise ArgumentsError(faults) from None
 
 
-def read_picture(route: FigureRoute, values: Mapping[str, Any]) -> Picture:
+def read_picture(
+    route: FigureRoute, values: Mapping[str, Any], *, reads_words: bool = False
+) -> Picture:
     """Return the picture of *route* that the *values* of a call name.
 
     :param values: arguments and options, as for :func:`figure_url`.
+    :param reads_words: whether a render also reads the alternative text.
     :raises ArgumentsError: with a fault for each invalid argument.
     :raises ConfigError: if there is no such format.
     """
     given, options = split_values(route, values)
     arguments = bind_arguments(route, given)
     variant = choose_variant(route, options)
+    if reads_words:
+        variant = variant.with_words()
     return route.picture(arguments, variant, options["_inject"])
 
 

@@ -330,7 +330,7 @@ def test_the_embedded_store_works_after_a_fork(memory: MemoryCache) -> None:
 def test_text_and_timings_are_stored_with_the_picture() -> None:
     """Another process reads them with the bytes."""
     image = RenderedImage(
-        b"x", FORMATS["png"], 1, 2, (("build", 0.25), ("draw", 0.5)), alt="A ✓ walk"
+        b"x", FORMATS["png"], 1, 2, (("build", 0.25), ("draw", 0.5)), words="A ✓ walk"
     )
     stored = Entry.of(image, 0.0).to_bytes("key")
     again = Entry.from_bytes("key", stored)
