@@ -10,21 +10,32 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
+from types import MethodType
 from typing import Any, TypeVar
-from weakref import WeakSet
+from weakref import WeakMethod, WeakSet
 
 T = TypeVar("T")
 #: The objects whose ``_lock`` a child replaces.
 _owners: WeakSet[Any] = WeakSet()
-_functions: list[Callable[[], object]] = []
+#: References to the functions by ``id``; those to methods are weak.
+_functions: dict[int, Callable[[], Callable[[], object] | None]] = {}
 #: The process that needs no reset: the importing one, or a child after its reset.
 _pid = os.getpid()
 _noticing = threading.Lock()
 
 
 def call_in_child(function: Callable[[], object]) -> None:
-    """Call *function* in each child of this process after a fork."""
-    _functions.append(function)
+    """Call *function* in each child of this process after a fork.
+
+    :param function: a function, or a method, which is called while its object exists.
+    """
+    is_method = isinstance(function, MethodType)
+    reference = WeakMethod(function, _forget) if is_method else lambda: function
+    _functions[id(reference)] = reference
+
+
+def _forget(reference: object) -> None:
+    _functions.pop(id(reference), None)
 
 
 def make_lock(owner: object) -> threading.Lock:
@@ -64,8 +75,9 @@ def _call_all() -> None:
     global _pid
     for owner in list(_owners):
         owner._lock = threading.Lock()
-    for function in _functions:
-        function()
+    for reference in list(_functions.values()):
+        if function := reference():
+            function()
     _pid = os.getpid()  # Last, because other threads proceed once it is set.
 
 

@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from weakref import WeakSet
 
 from ..forks import call_in_child
 
@@ -31,8 +30,6 @@ _OUTAGES = frozenset(
         "UnknownReadFailure",
     }
 )
-
-_all: WeakSet[Breaker] = WeakSet()
 
 
 def is_outage(error: BaseException | None) -> bool:
@@ -58,7 +55,7 @@ class Breaker:
         self.trips = 0
         self._logged_at = -math.inf
         self._reset()
-        _all.add(self)
+        call_in_child(self._reset)  # A child lacks its parent's threads.
 
     def _reset(self) -> None:
         self._lock = threading.Lock()  # guards _thread
@@ -124,12 +121,3 @@ class Breaker:
         if thread is not None:
             thread.join()
         self._stopped.clear()
-
-
-def _reset_all() -> None:
-    """Reset the breakers in a forked child, which lacks its parent's threads."""
-    for breaker in _all:
-        breaker._reset()
-
-
-call_in_child(_reset_all)

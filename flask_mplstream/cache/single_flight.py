@@ -52,7 +52,6 @@ PATIENCE_S = 1.0
 #: Seconds that an exiting process waits for renders without callers.
 STOP_TIMEOUT_S = 5.0
 
-_all_flights: WeakSet[Flights[Any]] = WeakSet()
 _threads: WeakSet[threading.Thread] = WeakSet()
 
 
@@ -113,7 +112,7 @@ class Flights(Generic[T]):
         self._clock = clock
         self._max_followers = max_followers
         self._reset()
-        _all_flights.add(self)
+        call_in_child(self._reset)  # A child lacks its parent's threads.
 
     def _reset(self) -> None:
         self._lock = threading.Lock()  # guards _flights, _errors and _followers
@@ -444,13 +443,6 @@ def _make_overload_error(max_followers: float) -> OverloadedError:
     )
 
 
-def _reset_all() -> None:
-    """Reset the flights in a forked child, which lacks its parent's threads."""
-    _threads.clear()  # Python may not know that they have ended.
-    for flights in _all_flights:
-        flights._reset()
-
-
 def _join_all() -> None:
     """Wait for running renders: a daemon thread that is cut off in C code can crash."""
     until = time.monotonic() + STOP_TIMEOUT_S
@@ -459,4 +451,4 @@ def _join_all() -> None:
 
 
 atexit.register(_join_all)
-call_in_child(_reset_all)
+call_in_child(_threads.clear)  # Python may not know that they have ended.

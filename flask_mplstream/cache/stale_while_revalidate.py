@@ -31,6 +31,7 @@ class Background:
     def __init__(self) -> None:
         self._reset()
         _all.add(self)
+        call_in_child(self._reset)  # A child lacks its parent's threads.
 
     def _reset(self) -> None:
         self._lock = threading.Lock()  # guards the rest
@@ -103,11 +104,4 @@ def _stop_all() -> None:
         background.stop()
 
 
-def _reset_all() -> None:
-    """Reset the queues in a forked child, which lacks its parent's threads."""
-    for background in _all:
-        background._reset()
-
-
 atexit.register(_stop_all)
-call_in_child(_reset_all)

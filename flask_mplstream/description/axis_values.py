@@ -6,6 +6,7 @@ them a meaning. This module creates no ticks, which would cost more than all the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -19,6 +20,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter
 from numpy.typing import NDArray
 
 from ..forks import cached_property
+from .plain_numbers import find_last_number
 from .plain_text import to_plain
 from .tick_texts import Formatter, make_formatter
 
@@ -58,6 +60,8 @@ class Dimension:
     is_inverted: bool = False
     #: Numbers -> ``datetime64[us]``, if they are dates; in UTC if they have a zone.
     dates: Callable[[Values], Values] | None = None
+    #: The greatest plain number, if the axis has plain numbers and dates.
+    last_number: float = -math.inf
     #: The time zone of the dates' data, if they have one.
     data_zone: tzinfo | None = None
     #: The time zone in which the axis shows its dates.
@@ -96,12 +100,14 @@ def read_dimension(axis: Axis, label: str) -> Dimension:
     zone = units if isinstance(units, tzinfo) else None
     if dates is not None and (noted := _get_noted_times(axis)) is not None:
         zone = noted.zone
+    last = -math.inf if dates is None else find_last_number(axis, dates)
     return Dimension(
         label=label,
         scale=axis.get_scale(),
         view=_read_view(axis),
         is_inverted=bool(axis.get_inverted()),
-        dates=dates,
+        dates=dates and _limit(dates, last),
+        last_number=last,
         periods=_make_periods(axis),
         data_zone=zone,
         shown_zone=_find_tick_zone(formatter) or zone,
@@ -110,6 +116,17 @@ def read_dimension(axis: Axis, label: str) -> Dimension:
         formatter=None if dates or is_category else make_formatter(formatter),
         ticks=lambda: read_tick_names(axis),
         transform=axis.get_transform(),
+    )
+
+
+def _limit(
+    dates: Callable[[Values], Values], last: float
+) -> Callable[[Values], Values]:
+    """Return *dates* with NaT for the numbers up to *last*."""
+    if last == -math.inf:
+        return dates
+    return lambda numbers: np.where(
+        np.asarray(numbers, float) > last, dates(numbers), np.datetime64("NaT", "us")
     )
 
 

@@ -220,7 +220,7 @@ def _make_converter(
         return _make_date_converter(lambda part: part, values, is_zoned)
     if values.dtype.kind == "m":
         return _format_durations
-    if dimension is None:
+    if dimension is None or not (values > dimension.last_number).any():
         return _list_numbers
     if dimension.periods is not None:
         periods = dimension.periods

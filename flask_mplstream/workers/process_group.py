@@ -19,16 +19,12 @@ from multiprocessing.connection import wait
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from typing import Any
-from weakref import WeakSet
 
 from ..forks import call_in_child
 from .reaper import reaper
 
 #: From linux/prctl.h.
 _PR_SET_PDEATHSIG = 1
-
-
-_all_contexts: WeakSet[KeptContext] = WeakSet()
 
 
 def start_context() -> BaseContext:
@@ -55,7 +51,7 @@ class KeptContext:
     def __init__(self, context: BaseContext) -> None:
         self._context: Any = context  # The stubs give Process to its subclasses.
         self._processes: list[BaseProcess] = []
-        _all_contexts.add(self)
+        call_in_child(self.forget)
 
     def forget(self) -> None:
         """Forget the parent's processes in a forked child.
@@ -132,11 +128,3 @@ def limit_memory(memory_bytes: int) -> None:
     if hard != resource.RLIM_INFINITY:
         limit = min(limit, hard)
     resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
-
-
-def _forget_all() -> None:
-    for context in _all_contexts:
-        context.forget()
-
-
-call_in_child(_forget_all)
