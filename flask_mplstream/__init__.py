@@ -1,6 +1,6 @@
-"""Serve Matplotlib figures from Flask: validated, cached, with correct HTTP.
+"""Serve Matplotlib figures from a Flask app.
 
-This module exports the public names. Nothing in the package imports from it.
+This module exports the public names. No other module of the package imports it.
 """
 
 from .blueprint import FigureBlueprint

@@ -1,8 +1,9 @@
-"""The blueprint: declares figure routes and registers them on an app.
+"""The blueprint that declares figure routes and registers them on an app.
 
-Flask side. A declaration checks the options that need no app; registration resolves
-the options, reads the signature and adds the URL rules. The blueprint never keeps the
-app, because it may be registered on several.
+Flask side. Some options can be checked as soon as a route is declared. When the
+blueprint is registered, the other options are resolved, the signature is read, and the
+URL rules are added. The blueprint must not store the app, because it can be registered
+on several.
 """
 
 from __future__ import annotations
@@ -66,15 +67,16 @@ class FigureBlueprint(Blueprint):
 
         app.register_blueprint(plots)
 
-    :param cache: the Flask-Caching ``Cache`` for the pictures, if the app has
-        several; by default the app's cache, or else an embedded one.
-    :param gallery: whether to serve gallery pages of its figures; ``None``, the
-        default, serves them in debug mode only.
-    :param host: the host of its routes, in an app with host matching.
-    :param options: default options of its routes; see :class:`FigureOptions`.
+    :param cache: the Flask-Caching ``Cache`` to store pictures in, if the app has more
+        than one. By default, the app's cache is used, or an embedded one if the app
+        doesn't have a cache.
+    :param gallery: whether to serve gallery pages for the figures. By default, they are
+        only served in debug mode.
+    :param host: the host of the routes, if the app uses host matching.
+    :param options: default options for the routes. See :class:`FigureOptions`.
     :raises ConfigError: if an option is unknown or invalid.
 
-    The other parameters are those of :class:`flask.Blueprint`.
+    All other parameters are the same as for :class:`flask.Blueprint`.
     """
 
     def __init__(
@@ -129,15 +131,17 @@ class FigureBlueprint(Blueprint):
     ) -> Callable[[F], F]:
         """Serve the decorated figure function at *rule*.
 
-        The decorator returns the function unchanged: you can import, call and test
-        it without Flask.
+        The decorator returns the function unchanged, so that you can import it, call it
+        and test it without Flask.
 
-        :param rule: a URL rule as for ``Flask.route``. The rule with an extension,
-            such as ``/walk.svg``, serves that format. Unless the route is signed,
-            ``/walk.schema.json`` serves the JSON Schema of the query.
-        :param endpoint: the route's name, by default the function's.
-        :param host: the route's host, in an app with host matching.
-        :param subdomain: the route's subdomain, in an app with subdomain matching.
+        :param rule: a URL rule, as for ``Flask.route``. If an extension is added to the
+            URL, as in ``/walk.svg``, the figure is served in that format. Unless the
+            route is signed, ``/walk.schema.json`` serves the JSON Schema of the
+            arguments.
+        :param endpoint: the name of the route. The default is the name of the function.
+        :param host: the host of the route, if the app uses host matching.
+        :param subdomain: the subdomain of the route, if the app uses subdomain
+            matching.
         :param options: see :class:`FigureOptions`.
         :raises ConfigError: if an option or the signature is invalid.
         """
@@ -155,7 +159,7 @@ class FigureBlueprint(Blueprint):
     def make_setup_state(
         self, app: App, options: dict[str, Any], first_registration: bool = False
     ) -> BlueprintSetupState:
-        """Return a setup state that adds the blueprint's host to its rules."""
+        """Return a setup state that adds the host of the blueprint to its rules."""
         return SetupState(self, app, options, first_registration)
 
     def invalidate(
@@ -166,10 +170,10 @@ class FigureBlueprint(Blueprint):
         tags: Iterable[str] | None = None,
         **given: Any,
     ) -> None:
-        """Invalidate stored pictures of this blueprint in the current app.
+        """Invalidate cached pictures of this blueprint in the current app.
 
-        This covers every size, format and user, in all processes that share the
-        cache. ::
+        The pictures are invalidated in every size and format and for every user, in all
+        processes that share the cache. ::
 
             plots.invalidate("walk")            # one figure, all its arguments
             plots.invalidate("plots.walk")      # the same, by its endpoint
@@ -178,13 +182,13 @@ class FigureBlueprint(Blueprint):
             plots.invalidate()                  # all figures of the blueprint
 
         :param figure: name of a figure route, with or without the blueprint's.
-        :param tags: names from the option ``tags``, in all blueprints of the app; an
-            empty list invalidates nothing.
+        :param tags: invalidate the figures that have one of these tags, in all
+            blueprints of the app. If the list is empty, nothing is invalidated.
         :param given: the figure function's arguments.
         :raises UnknownFigureError: if there is no such figure.
-        :raises ArgumentsError: if the arguments are not accepted.
-        :raises UnknownTagError: if no figure route of the app has one of *tags*.
-        :raises CacheDownError: if the cache rejects the invalidation.
+        :raises ArgumentsError: if one of the arguments is not valid.
+        :raises UnknownTagError: if none of the figure routes has one of the tags.
+        :raises CacheDownError: if the cache can't store the invalidation.
         """
         state = current_state()
         names = [tags] if isinstance(tags, str) else list(tags or ())
@@ -204,25 +208,26 @@ class FigureBlueprint(Blueprint):
         *,
         app: Flask | None = None,
     ) -> WarmReport:
-        """Render and store pictures before the first request for them.
+        """Render pictures and add them to the cache before they are requested.
 
         For example::
 
             plots.warm("walk", [{"n": 100}, {"n": 500, "_scale": 2}])
 
-        A picture that is in the cache is not rendered again. All arguments are checked
-        before the first render.
+        If a picture is already in the cache, it isn't rendered again. All arguments are
+        checked before anything is rendered.
 
         :param figure: name of a figure route, with or without the blueprint's.
-        :param pictures: for each picture, the figure function's arguments and the
-            options of :func:`figure_image`, which choose format, size, theme and
-            injected values; by default one picture with all defaults.
-        :param app: the app; by default the current one.
-        :return: the given dicts as two lists, ``rendered`` and ``hits``.
+        :param pictures: a dict for each picture, with the arguments of the figure
+            function and the options of :func:`figure_image` for the format, the size,
+            the theme and the injected values. By default, one picture is rendered with
+            all defaults.
+        :param app: the app. The default is the current app.
+        :return: a report that lists the given dicts as ``rendered`` or ``hits``.
         :raises UnknownFigureError: if there is no such figure.
-        :raises ArgumentsError: naming each invalid argument, as for a request.
-        :raises Exception: the error of the figure function. The pictures before it
-            are stored.
+        :raises ArgumentsError: if an argument is not valid, as for a request.
+        :raises Exception: if the figure function raises an error. Pictures that were
+            rendered before are still in the cache.
         """
         with nullcontext() if app is None else app.app_context():
             return warm(current_state().routes_of(self, figure), pictures)
@@ -231,8 +236,8 @@ class FigureBlueprint(Blueprint):
     def close(app: Flask) -> None:
         """Stop the workers and threads of *app* in this process.
 
-        Renders in the workers are ended. Further calls are harmless. Call it in the
-        teardown of a test, for example::
+        Any renders that are running in the workers are stopped. You can call this more
+        than once. For example, call it in the teardown of a test::
 
             @pytest.fixture
             def app():
@@ -240,8 +245,8 @@ class FigureBlueprint(Blueprint):
                 yield app
                 plots.close(app)
 
-        The app remains usable: the next render starts new workers. Garbage collection
-        of an app also stops its workers, and the end of the process stops all.
+        You can still use the app, and the next render starts new workers. The workers
+        are also stopped when the app is garbage collected or when the process ends.
         """
         state = app.extensions.get(EXTENSION)
         if isinstance(state, AppState):
@@ -309,7 +314,7 @@ def _add_rules(
     route: FigureRoute,
     settings: Settings,
 ) -> None:
-    """Add the rule of *declaration*, and the one with an extension."""
+    """Add the rule of *declaration*, both with and without an extension."""
     options, rule = route.options, declaration.rule
     ignore_unknown = settings.unknown_args == "ignore"
     view: Callable[..., Any]
@@ -331,7 +336,7 @@ def _check_blueprint(
 ) -> None:
     """Reject an invalid argument of the blueprint *name*.
 
-    :raises ConfigError: naming the argument and its value.
+    :raises ConfigError: if an argument is not valid.
     """
     label = f"FigureBlueprint({name!r}, {{}}=…)".format
     RouteOptions.read(options, label)
@@ -343,8 +348,8 @@ def _check_blueprint(
         )
     if not isinstance(cache, Cache | None):
         raise ConfigError(
-            f"{label('cache')} is {cache!r}. Pass a Cache of flask_caching, or omit it "
-            f"to use the app's."
+            f"{label('cache')} is {cache!r}. Pass a flask_caching.Cache, or leave it "
+            f"out to use the app's cache."
         )
 
 

@@ -1,8 +1,8 @@
-"""The error tree of the package.
+"""The errors that the package raises.
 
-Values layer: imports nothing from the package. Each error also inherits from the
-built-in exception that it specializes, so ``except ValueError`` works.
-:mod:`flask_mplstream.http` maps the classes to HTTP statuses::
+Values layer. This module doesn't import anything from the package. Each error also
+inherits from a built-in exception, so you can catch it with ``except ValueError``, for
+example. :mod:`flask_mplstream.http` maps the classes to HTTP status codes::
 
     MplStreamError
     ├── ConfigError (ValueError)          a bad option, setting or signature
@@ -33,14 +33,15 @@ from difflib import get_close_matches
 
 
 class MplStreamError(Exception):
-    """Base class of all errors of this package."""
+    """The base class of all errors that this package raises."""
 
 
 class ConfigError(MplStreamError, ValueError):
-    """An option, a setting or a signature that cannot work.
+    """An option, a setting or a signature is not valid.
 
-    Most are raised when the app starts. A request raises one if a value of ``inject``
-    or ``version`` cannot be part of a cache key, or if the cache cannot work.
+    This is usually raised when the app starts. It is raised during a request if a value
+    from ``inject`` or ``version`` can't be part of a cache key, or if the cache can't
+    be used.
     """
 
 
@@ -67,19 +68,19 @@ class ArgumentFault:
 
     @property
     def is_unknown(self) -> bool:
-        """Whether the function has no argument with this name."""
+        """Whether the function doesn't have an argument with this name."""
         return self.reason == NO_SUCH_ARGUMENT
 
     @property
     def explanation(self) -> str:
-        """The problem and the fix, in two sentences that do not name the argument."""
+        """The problem and how to fix it, without the name of the argument."""
         fix = f"Did you mean {self.nearest!r}?" if self.nearest else self.hint
         if fix:
             return f"{self.reason.rstrip('.')} (accepted: {self.accepted}). {fix}"
         return f"{self.reason} Accepted: {self.accepted}."
 
     def suggest_reserved(self, words: Collection[str]) -> ArgumentFault:
-        """Return the fault; suggest the one of *words* that lacks only its ``_``."""
+        """Return the fault; suggest a name in *words* if only its ``_`` is missing."""
         meant = f"_{self.name.rstrip('_')}"
         is_meant = self.is_unknown and meant in words
         return replace(self, nearest=meant) if is_meant else self
@@ -90,7 +91,7 @@ class ArgumentFault:
 
 
 class ArgumentsError(MplStreamError, ValueError):
-    """Bad arguments in a request or in a call of ``figure_url``."""
+    """A request or a call of ``figure_url`` has invalid arguments."""
 
     def __init__(self, faults: Sequence[ArgumentFault]) -> None:
         super().__init__(faults)
@@ -102,15 +103,15 @@ class ArgumentsError(MplStreamError, ValueError):
 
 
 class SignatureError(MplStreamError, PermissionError):
-    """A URL of a signed route has no valid signature, or has expired."""
+    """The URL of a signed route has expired or doesn't have a valid signature."""
 
 
 class InnerFigureError(MplStreamError, RuntimeError):
-    """A figure function requested another figure with bad arguments."""
+    """A figure function requested another figure with invalid arguments."""
 
 
 class FigureTypeError(MplStreamError, TypeError):
-    """A figure function returned an object that is not one figure."""
+    """A figure function didn't return a figure, or returned more than one."""
 
 
 class ImageTooLargeError(MplStreamError, ValueError):
@@ -145,13 +146,13 @@ class RenderTimeoutError(MplStreamError, TimeoutError):
 
 
 class SlowRenderError(RenderTimeoutError):
-    """A render took longer than ``timeout``; if possible, it was ended."""
+    """A render took longer than ``timeout``. It was stopped if that was possible."""
 
 
 class OverloadedError(MplStreamError, RuntimeError):
-    """The server had no capacity, or no time, for another render.
+    """The server was too busy for another render.
 
-    :param fix: advice for the operator of the server, for the log.
+    :param fix: what the operator of the server can do, for the log.
     """
 
     def __init__(self, *args: object, fix: str = "") -> None:
@@ -160,9 +161,9 @@ class OverloadedError(MplStreamError, RuntimeError):
 
 
 class BudgetError(OverloadedError):
-    """A client has used up its render time.
+    """A client has used up its rendering time.
 
-    :param retry_after_s: seconds until the client has render time again.
+    :param retry_after_s: the number of seconds after which the client can try again.
     """
 
     def __init__(self, message: str, retry_after_s: int) -> None:
@@ -175,15 +176,15 @@ class BudgetError(OverloadedError):
 
 
 class WorkerDiedError(MplStreamError, RuntimeError):
-    """A worker died or the executor broke, and a retry failed or was impossible."""
+    """A worker died or the executor broke, and the render couldn't be repeated."""
 
 
 class RemoteError(MplStreamError, RuntimeError):
-    """The message of an error in another thread or process that cannot be copied."""
+    """An error was raised in another thread or process, and it can't be copied."""
 
 
 class CacheDownError(MplStreamError, RuntimeError):
-    """The cache rejected an invalidation, which must not be lost."""
+    """The cache couldn't store an invalidation."""
 
 
 #: Maximum characters of a text from a request in a message.
@@ -199,10 +200,10 @@ def cut(text: str) -> str:
 
 
 def nearest(name: str, known: Sequence[str]) -> str | None:
-    """Return the name in *known* that *name* probably means, or ``None``.
+    """Return the name in *known* that is most similar to *name*, or ``None``.
 
-    Case and a leading ``_``, common to all reserved names, are ignored. The name is cut
-    first, because the time grows with the square of its length.
+    Case is ignored, and so is a leading ``_``, because all reserved names have one. A
+    long name is cut first, because the search takes quadratic time.
     """
     names = {_fold_case(one): one for one in known}
     found = get_close_matches(_fold_case(name), names, n=1, cutoff=0.5)
@@ -214,6 +215,6 @@ def _fold_case(name: str) -> str:
 
 
 def suggest(name: object, known: Sequence[str]) -> str:
-    """Return "Did you mean …?" with the name nearest to *name*, or an empty text."""
+    """Return "Did you mean …?" with the name most similar to *name*, if any."""
     guess = nearest(str(name), known)
     return f"Did you mean {guess!r}?" if guess else ""

@@ -1,8 +1,8 @@
-"""Options of figure routes and settings of an app, validated once.
+"""The options of figure routes and the settings of an app.
 
-Values layer: neither Flask nor Matplotlib. The precedence of an option is route,
-blueprint, ``MPLSTREAM_…`` in ``app.config``, default. It is resolved when the blueprint
-is registered.
+Values layer. This module doesn't import Flask or Matplotlib. All values are validated
+once, when the blueprint is registered. An option on the route overrides the
+blueprint's, which overrides ``MPLSTREAM_…`` in ``app.config``.
 """
 
 from __future__ import annotations
@@ -154,9 +154,9 @@ def _check_step(steps: Sequence[float], value: float) -> float:
 
 
 class FigureOptions(TypedDict, total=False):
-    """Keyword arguments of ``figure_route``, all optional.
+    """The keyword arguments of ``figure_route``, all of which are optional.
 
-    The Options page of the documentation explains each one.
+    See the Options page in the documentation for a description of each one.
     """
 
     formats: Sequence[str]
@@ -187,14 +187,14 @@ class FigureOptions(TypedDict, total=False):
 
 
 class RouteOptions(BaseModel):
-    """Validated options of one figure route."""
+    """The validated options of a figure route."""
 
     model_config = ConfigDict(
         frozen=True, strict=True, extra="forbid", arbitrary_types_allowed=True
     )
 
-    #: Offered formats; the first answers ``Accept: */*``. ``csv`` and ``json``, the
-    #: data of the picture, are offered only if listed.
+    #: The formats that the route offers. The first one is sent for ``Accept: */*``. The
+    #: data formats ``csv`` and ``json`` are not offered unless they are listed.
     formats: Annotated[
         tuple[ImageFormat, ...],
         BeforeValidator(_read_formats),
@@ -202,46 +202,47 @@ class RouteOptions(BaseModel):
         AfterValidator(_drop_repeated),
         AfterValidator(_require_picture),
     ] = tuple(format for format in FORMATS.values() if not format.is_text)
-    #: Seconds that a picture is fresh, in the cache and in the browser. With 0 nothing
-    #: is kept: a request gets a render that began after the request arrived, possibly
-    #: shared with earlier requests.
+    #: The number of seconds for which a picture stays fresh in the cache and in the
+    #: browser. If it is 0, pictures are not cached, and a request gets a render that
+    #: began after the request arrived, which it may share with other requests.
     max_age: _Seconds = 300
-    #: Seconds after ``max_age`` during which a stale picture is sent at once while a
-    #: new one is rendered in the background (RFC 5861).
+    #: The number of seconds after ``max_age`` during which a stale picture is sent
+    #: immediately while a new one is rendered in the background (RFC 5861).
     stale_while_revalidate: _Seconds = 0
-    #: Seconds after ``max_age`` during which the last good picture is sent if
-    #: rendering fails (RFC 5861).
+    #: The number of seconds after ``max_age`` during which the last good picture is
+    #: sent if rendering fails (RFC 5861).
     stale_if_error: _Seconds = 86_400
-    #: Seconds for which a failed figure function is not called again with the same
-    #: arguments; requests get the same error.
+    #: The number of seconds to wait after a failure before the figure function is
+    #: called again with the same arguments. Until then, requests get the same error.
     error_backoff: Annotated[
         float, Field(ge=0, description="a number of seconds, 0 or more")
     ] = 1.0
-    #: Seconds that a request waits for ``load``, other renders and its own render;
-    #: then it gets 503, or 504 if the render was ended. A worker that takes longer is
-    #: killed; a render in the web process continues, and its picture is kept.
+    #: The number of seconds that a request waits for ``load``, for other renders and
+    #: for its own render. After that, it gets a 503, or a 504 if the render was
+    #: stopped. A worker that takes longer is killed. A render in the web process
+    #: continues, and its picture is cached.
     timeout: Annotated[
         float,
         Field(
             gt=0, le=86_400, description="a number of seconds above 0, at most 86400"
         ),
     ] = 10.0
-    #: Names for ``invalidate(tags=[…])``, such as the data in the picture.
+    #: Names that can be passed to ``invalidate(tags=[…])``.
     tags: Annotated[
         tuple[str, ...],
         BeforeValidator(_read_tags),
         Field(description="names, such as ['sales', 'daily']"),
     ] = ()
-    #: Called with the figure function's arguments, in the request's app context. Its
-    #: result, such as the data's last-modified time, is part of the key. A result of
-    #: ``None`` is no version: the picture is kept for ``max_age`` only.
+    #: A function that is called with the arguments of the figure during the request.
+    #: Its result, such as the time of the last change, becomes part of the cache key.
+    #: If it returns ``None``, the picture has no version.
     version: Annotated[
         Callable[..., object] | None,
         Field(description="a callable, such as lambda: last_change()"),
     ] = None
-    #: Parameter name -> callable that runs in the request. Its value is passed to the
-    #: figure function, is part of the key, cannot be set from the URL and makes the
-    #: response private.
+    #: A dict that maps a parameter name to a callable. The callable runs during the
+    #: request, and its result is passed to the figure function. The value becomes part
+    #: of the cache key, can't be set from the URL, and makes the response private.
     inject: Annotated[
         Mapping[str, Callable[[], object]],
         Field(
@@ -249,26 +250,29 @@ class RouteOptions(BaseModel):
             "{'user_id': lambda: current_user.id}"
         ),
     ] = Field(default_factory=dict)
-    #: Whether only browsers may store the picture, and must revalidate each time.
-    #: ``None``: yes if the route has ``inject`` or ``decorators``, or its blueprint a
-    #: ``before_request``. ``False`` declares that the decorators of the same layer
-    #: (route, blueprint) or a wider one refuse no visitor. ``inject`` is always
-    #: private.
+    #: Whether only browsers may store the picture, which they must revalidate each
+    #: time. If it is ``None``, this applies to routes that use ``inject`` or
+    #: ``decorators``, and to blueprints with a ``before_request`` function. Use
+    #: ``False`` to declare that the decorators let everyone in. It applies to the
+    #: decorators of the same layer (route or blueprint) and of all wider ones. Pictures
+    #: with ``inject`` are always private.
     private: Annotated[bool | None, Field(description="True, False or None")] = None
-    #: Keyword arguments for ``Figure.savefig``.
+    #: Keyword arguments to pass to ``Figure.savefig``.
     savefig: Annotated[
         Mapping[str, Any],
         BeforeValidator(_check_savefig),
         Field(description="a dict, such as {'dpi': 150, 'facecolor': 'white'}"),
     ] = Field(default_factory=dict)
-    #: Matplotlib style: a name, a dict of rcParams, or a list of those.
+    #: A Matplotlib style, given as its name, as a dict of rcParams, or as a list.
     style: Annotated[_Style | None, Field(description=_STYLE)] = None
-    #: Style over ``style`` for ``_theme=dark``; a bool means the package's
-    #: ``DARK_STYLE``. Unless it is ``False``, ``figure()`` offers both pictures.
+    #: A style to apply on top of ``style`` for ``_theme=dark``. A bool means the
+    #: package's own ``DARK_STYLE``. Unless this is ``False``, ``figure()`` offers both
+    #: pictures.
     dark_style: Annotated[
         bool | _Style, Field(description=f"True, False, {_STYLE}")
     ] = False
-    #: Alternative text; ``None`` reads it from each figure, ``""`` marks decoration.
+    #: The alternative text. If it is ``None``, the text is read from each figure. Use
+    #: ``""`` for decoration.
     alt: Annotated[
         str | None, Field(description="text, '' for decoration, or None")
     ] = None
@@ -292,44 +296,45 @@ class RouteOptions(BaseModel):
         ),
         AfterValidator(_check_densities),
     ] = (1, 2)
-    #: Maximum pixels of a picture, width times height.
+    #: The maximum number of pixels in a picture (its width times its height).
     max_pixels: _Count = 16_000_000
-    #: Maximum bytes of an encoded picture or of exported data.
+    #: The maximum size of an encoded picture or of exported data, in bytes.
     max_bytes: _Count = 8 * 2**20
-    #: Largest ``_width`` in pixels: one of ``WIDTHS_PX``.
+    #: The largest ``_width`` in pixels. It must be one of ``WIDTHS_PX``.
     max_width: Annotated[
         int,
         AfterValidator(partial(_check_step, WIDTHS_PX)),
         Field(description=f"one of the integers {', '.join(map(str, WIDTHS_PX))}"),
     ] = WIDTHS_PX[-1]
-    #: Largest ``_scale``: 1, 1.5, 2, 3 or 4.
+    #: The largest ``_scale``. It must be 1, 1.5, 2, 3 or 4.
     max_scale: Annotated[
         float,
         AfterValidator(partial(_check_step, _SCALES)),
         Field(description=_SCALE_NAMES),
     ] = SCALES[-1]
-    #: ``Cross-Origin-Resource-Policy``: the sites that may embed the picture. ``None``:
-    #: ``same-site`` if the app matches subdomains or hosts, because a page may be on
-    #: another one, else ``same-origin``.
+    #: The value of the ``Cross-Origin-Resource-Policy`` header, which says which sites
+    #: may embed the picture. If it is ``None``, the value is ``same-site`` for apps
+    #: that match subdomains or hosts, and ``same-origin`` for all others.
     resource_policy: Annotated[
         _Policy,
         Field(description="'same-origin', 'same-site', 'cross-origin' or None"),
     ] = None
-    #: Decorators of the whole view, applied in order, as in ``View.decorators``.
+    #: Decorators to apply to the whole view, in order, as in ``View.decorators``.
     decorators: Annotated[
         Sequence[_Decorator],
         BeforeValidator(_read_decorators),
         Field(description="a list of decorators, such as [login_required]"),
     ] = ()
-    #: Called with the figure function's arguments, before the render takes its turn;
-    #: its result is the figure function's first argument.
+    #: A function that is called with the arguments of the figure before the render
+    #: takes its turn. Its result is passed to the figure function as the first
+    #: argument.
     load: Annotated[
         Callable[..., Any] | None,
         Field(description="a callable that returns the data, such as lambda: read()"),
     ] = None
-    #: Whether to serve only URLs that ``figure_url`` signed.
+    #: Whether to only serve URLs that were signed by ``figure_url``.
     signed: Annotated[bool, Field(description="True or False")] = False
-    #: Seconds for which a signed URL is valid; ``None`` for no limit.
+    #: The number of seconds for which a signed URL is valid, or ``None`` for no limit.
     expires_in: _SecondsOrNone = None
 
     @property
@@ -387,8 +392,8 @@ class RouteOptions(BaseModel):
     def read(cls, options: Mapping[str, Any], label: Callable[[str], str]) -> Self:
         """Validate *options*.
 
-        :param label: returns the name of an option for a message.
-        :raises ConfigError: naming the option, its value and the accepted values.
+        :param label: a function that returns the name of an option for a message.
+        :raises ConfigError: if an option is unknown or invalid.
         """
         try:
             return cls.model_validate(dict(options))
@@ -413,7 +418,7 @@ class RouteOptions(BaseModel):
 
     @classmethod
     def _explain_unknown(cls, name: str) -> str:
-        """Return the problem of the unknown option *name*, and the fix."""
+        """Return a message about the unknown option *name* and how to fix it."""
         if name in _EQUIVALENTS:
             return f"is not an option. Write {_EQUIVALENTS[name]} instead."
         if name in Settings.model_fields:
@@ -424,48 +429,48 @@ class RouteOptions(BaseModel):
 
 
 class Settings(RouteOptions):
-    """Validated settings of one app, including the defaults of its routes."""
+    """The validated settings of an app, including the defaults for its routes."""
 
-    #: Whether an unknown argument in a URL is an error or ignored.
+    #: Whether an unknown argument in a URL is an error or is ignored.
     unknown_args: Annotated[
         Literal["error", "ignore"], Field(description="'error' or 'ignore'")
     ] = "error"
-    #: Bytes of the embedded cache, for apps without Flask-Caching.
+    #: The size of the embedded cache in bytes, for apps without Flask-Caching.
     cache_bytes: _CountOr0 = 64 * 2**20
-    #: Bytes of this process's layer in front of a cache that other processes share; 0
-    #: for none.
+    #: The size in bytes of the in-memory layer that each process has in front of a
+    #: shared cache. Use 0 to turn it off.
     fast_bytes: _CountOr0 = 32 * 2**20
-    #: Processes that render; 0 renders in the web process.
+    #: The number of worker processes. If it is 0, the web process renders.
     workers: Annotated[
         int, Field(ge=0, le=256, description="a whole number from 0 to 256")
     ] = 0
-    #: Bytes of memory that a worker may use beyond its initial memory.
+    #: The number of bytes that a worker may use in addition to its initial memory.
     worker_bytes: Annotated[
         int,
         Field(ge=64 * 2**20, description="a whole number of bytes, at least 64 MiB"),
     ] = 2**30
-    #: Renders after which a worker is replaced; 0 for never.
+    #: The number of renders after which a worker is replaced. Use 0 for never.
     worker_renders: _CountOr0 = 1000
-    #: ``"module:factory"`` or ``"module:app"``: the app for the app context of figure
-    #: functions in a worker.
+    #: The app that provides the context for figure functions in a worker, as
+    #: ``"module:factory"`` or ``"module:app"``.
     app: Annotated[
         str | None, Field(description="text such as 'myapp:create_app', or None")
     ] = None
-    #: Whether the workers start with the first request of any kind instead of the first
-    #: render. ``None``: yes for worker processes unless ``app.testing``, no for an
-    #: executor.
+    #: Whether to start the workers with the first request of any kind instead of the
+    #: first render. If it is ``None``, this applies to worker processes (unless
+    #: ``app.testing`` is set), but not to an executor.
     preload: Annotated[bool | None, Field(description="True, False or None")] = None
-    #: Executor for renders, such as on other machines, or a callable that returns one.
+    #: An executor that runs the renders, or a callable that returns one.
     executor: Annotated[
         Executor | Callable[[], Executor] | None,
         Field(description="a concurrent.futures.Executor, or a callable for one"),
     ] = None
-    #: Renders that may wait for a turn; further ones are refused with 503.
+    #: The number of renders that may wait in the queue. Any further ones get a 503.
     max_pending: _CountOr0 = 32
-    #: Requests that may wait in one process for another request's render, each
-    #: occupying a server thread; further ones wait at most one second, then get 503.
-    #: ``None``: 6, or no limit under gevent and eventlet. With 8 threads, 6 leaves one
-    #: for cached pictures.
+    #: The number of requests in a process that may wait for a render that another
+    #: request started. Each of them occupies a server thread. Any further requests get
+    #: a 503 after a second. If it is ``None``, the limit is 6, but there is no limit
+    #: under gevent and eventlet. With 8 threads, this leaves one for cached pictures.
     max_followers: Annotated[
         Annotated[int, Field(ge=0)] | None,
         Field(description="a whole number, 0 or more, or None"),
@@ -491,15 +496,15 @@ class Settings(RouteOptions):
 
     @property
     def renders_elsewhere(self) -> bool:
-        """Whether figure functions run outside the web process."""
+        """Whether figure functions run outside of the web process."""
         return bool(self.workers) or self.executor is not None
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Settings:
-        """Read ``MPLSTREAM_*`` from *config* and write the effective values back.
+        """Read ``MPLSTREAM_*`` from *config*, and write the effective values back.
 
-        :raises ConfigError: for an unknown key, a wrong type or a value out of range,
-            and for settings that contradict each other.
+        :raises ConfigError: if a key is unknown, if a value is not valid, or if two
+            settings contradict each other.
         """
         settings = cls._read(config)
         if settings.workers and settings.executor is not None:
@@ -535,7 +540,7 @@ class Settings(RouteOptions):
     def check_unchanged(self, config: Mapping[str, Any]) -> None:
         """Reject *config* if it differs from these settings.
 
-        :raises ConfigError: naming the changed key.
+        :raises ConfigError: if a setting was changed.
         """
         now = type(self)._read(config)
         for name in type(self).model_fields:
@@ -555,8 +560,8 @@ class Settings(RouteOptions):
     ) -> RouteOptions:
         """Merge the options of a route over its blueprint's and these settings.
 
-        ``private=False`` does not apply to the decorators and ``before_request``
-        functions of narrower layers.
+        ``private=False`` doesn't apply to decorators and ``before_request`` functions
+        of narrower layers.
 
         :param label: returns the name of an option for a message.
         :raises ConfigError: if options contradict each other.

@@ -1,8 +1,9 @@
 """Blinker signals about figures, like Flask's own signals.
 
-Flask side; imports nothing from the package. The sender is the app, not a proxy.
-Receivers run synchronously, in the thread that did the work, with an app context. For
-renders there is no request context, because they run in another thread.
+Flask side. This module doesn't import anything from the package. The app itself is the
+sender, not a proxy. Receivers run synchronously in the thread that did the work, with
+an app context. During a render, there is no request context, because it runs in another
+thread.
 """
 
 from __future__ import annotations
@@ -102,8 +103,8 @@ worker_killed = _signals.signal(
 def send_signal(signal: NamedSignal, app: Flask, **values: Any) -> None:
     """Call the receivers of *signal* for *app*.
 
-    An exception in a receiver is logged. It affects neither other receivers nor the
-    response.
+    If a receiver raises an exception, it is logged, but it doesn't affect the response
+    or the other receivers.
     """
     if not signal.receivers or signal.is_muted:
         return

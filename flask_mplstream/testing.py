@@ -1,6 +1,7 @@
-"""Helpers for tests of an app with figures.
+"""Helpers for testing an app that has figures.
 
-The top layer: the package does not import this module, and it requires no test runner.
+This is the top layer, so no other module of the package imports it. You can use it with
+any test runner.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ NO_CACHE: Mapping[str, Any] = MappingProxyType(
 
 @contextmanager
 def record_renders(app: Flask) -> Iterator[list[str]]:
-    """Record the renders of *app*: the endpoint of each figure, in order.
+    """Record the endpoint of each figure that *app* renders, in order.
 
     For example::
 
@@ -43,7 +44,7 @@ def record_renders(app: Flask) -> Iterator[list[str]]:
             client.get("/plots/walk")
         assert renders == ["plots.walk"]
 
-    Renders in the background and in workers are included; failed ones are not.
+    This includes renders in the background and in workers, but not those that fail.
     """
     renders: list[str] = []
 
@@ -57,10 +58,10 @@ def record_renders(app: Flask) -> Iterator[list[str]]:
 def decode_picture(picture: Response | RenderedImage) -> NDArray[np.uint8]:
     """Return the pixels of *picture* as RGBA, shape ``(height, width, 4)``.
 
-    :param picture: a response of a test client, or an image of ``figure_image()`` or
-        ``render()``, as PNG, WebP, AVIF or JPEG.
-    :raises AssertionError: if the response has another status than 200.
-    :raises PIL.UnidentifiedImageError: for another format, such as SVG.
+    :param picture: a response from a test client, or an image from ``figure_image()``
+        or ``render()``. The format must be PNG, WebP, AVIF or JPEG.
+    :raises AssertionError: if the status of the response isn't 200.
+    :raises PIL.UnidentifiedImageError: if the image has any other format, such as SVG.
     """
     if isinstance(picture, RenderedImage):
         body = picture.body
