@@ -3,7 +3,7 @@
 Twenty figures that are already in the cache, in one Jinja page of one process:
 
 * figure: ``{{ figure('plots.walk', n=n, alt=…) }}``, with size and alternative text
-  read from the cache, three formats, three densities, light and dark
+  read from the cache, two formats, two densities, light and dark
 * by hand: the same markup from a Jinja macro with ``url_for``, which knows neither
   the size nor the text and checks no argument
 * img: the minimum, ``<img src="{{ url_for(…) }}" alt="…">``
@@ -36,12 +36,12 @@ LEAST = """{% for n in range(20) %}
 <img src="{{ url_for('plots.walk', n=n) }}" alt="A walk">{% endfor %}"""
 BY_HAND = """
 {%- macro srcset(n, format, theme=none) -%}
-{%- for scale in (1, 2, 3) -%}
+{%- for scale in (1, 2) -%}
 {{ url_for('plots.walk', n=n, _format=format, _scale=scale, _theme=theme) }}
 {{- ' ' }}{{ scale }}x{{ ', ' if not loop.last }}{%- endfor -%}
 {%- endmacro -%}
 {% for n in range(20) %}<picture>
-{%- for theme in ('dark', none) %}{% for format in ('avif', 'webp', 'png') %}
+{%- for theme in ('dark', none) %}{% for format in ('webp', 'png') %}
 <source type="image/{{ format }}" srcset="{{ srcset(n, format, theme) }}"
   {%- if theme %} media="(prefers-color-scheme: dark)"{% endif %}>
 {%- endfor %}{% endfor -%}
