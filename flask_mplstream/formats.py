@@ -1,7 +1,7 @@
 """Image formats and the requested variant.
 
-Values layer: no I/O, no clock, neither Flask nor Matplotlib. A value that exists is
-valid.
+Values layer. This module does no I/O, doesn't read the clock, and doesn't import Flask
+or Matplotlib. All values are validated when they are created.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ class ContentKind(Enum):
     """The kind of content in a format."""
 
     PIXELS = "pixels"
-    #: SVG and PDF: sharp at every size, so scale and width do not apply.
+    #: SVG and PDF, which are sharp at every size, so they have no scale or width.
     SHAPES = "shapes"
-    #: The figure's words or numbers: scale, width and theme do not apply.
+    #: The words or numbers of the figure, which have no scale, width or theme.
     TEXT = "text"
 
 
@@ -97,7 +97,7 @@ MAX_SIDE_PX = 16_383
 
 
 def is_too_large(width_px: float, height_px: float, max_pixels: int) -> bool:
-    """Return whether a size, truncated as Agg does, exceeds *max_pixels* or a side."""
+    """Return whether a size exceeds *max_pixels* or the maximum length of a side."""
     width, height = int(width_px), int(height_px)
     return width * height > max_pixels or max(width, height) > MAX_SIDE_PX
 
@@ -110,7 +110,7 @@ class Theme(Enum):
 
 
 def find_format(name: str) -> ImageFormat:
-    """Return the format called *name*, in any case, with or without a leading dot.
+    """Return the format called *name*, which may be in any case and have a leading dot.
 
     :raises ConfigError: if there is no such format.
     """
@@ -132,8 +132,8 @@ def choose_page_formats(
     :param offered: the formats of a route that are pictures.
     :param wanted: the route's ``page_formats``. PNG and JPEG replace each other. If
         the route has none of them, all that browsers can show are chosen.
-    :return: at least one format; the last is the fallback for all browsers. If the
-        first in *offered* is not a pixel format, only that one.
+    :return: at least one format. The last one is the fallback that all browsers
+        support. If the first one in *offered* isn't a pixel format, it is the only one.
     """
     first = offered[0]
     if not first.is_raster:
@@ -150,7 +150,7 @@ def choose_page_formats(
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """The requested options besides the figure function's arguments.
+    """The requested options that aren't arguments of the figure function.
 
     Options that do not affect the format are reset, so that equal pictures have equal
     variants.

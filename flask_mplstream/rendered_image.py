@@ -1,6 +1,7 @@
-"""The rendered image: its bytes, and their forms for pages, notebooks and e-mail.
+"""A rendered image, which can be used on pages, in notebooks and in e-mail.
 
-Values layer: ``formats``, ``errors`` and MarkupSafe. A value that exists is valid.
+Values layer. This module only imports ``formats``, ``errors``, ``http.etag`` and
+MarkupSafe.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _UNKNOWN_TO_NOTEBOOKS = ("avif", "webp")
 
 @dataclass(frozen=True, slots=True)
 class RenderedImage:
-    """A rendered picture: its bytes and the metadata to send or embed them."""
+    """A rendered picture, with the metadata that is needed to send or embed it."""
 
     body: bytes = field(repr=False)
     format: ImageFormat
@@ -59,8 +60,8 @@ class RenderedImage:
     def content_id(self) -> str:
         """The ``Content-ID`` of the picture in a message, ``<…>`` (RFC 2392).
 
-        It is derived from the bytes: equal in every process for equal pictures, and
-        different for different ones.
+        It is computed from the bytes, so it is the same in every process for equal
+        pictures, and different for different ones.
         """
         return f"<{self._digest}.{self.format.name}@flask-mplstream.invalid>"
 
@@ -74,12 +75,12 @@ class RenderedImage:
         return digest_body(self.body)
 
     def attach_to(self, message: MIMEPart) -> None:
-        """Attach the picture to the HTML part of *message*, which uses :attr:`cid_url`.
+        """Attach the picture to the HTML part of *message* that uses :attr:`cid_url`.
 
-        A picture that is already attached is not added again.
+        If the message already contains the picture, it isn't added again.
 
-        :raises MessageError: if *message* has no HTML part or is no ``EmailMessage``,
-            or if the format is text.
+        :raises MessageError: if *message* isn't an ``EmailMessage`` or doesn't have an
+            HTML part, or if the format is text.
         """
         if self.format.is_text:
             raise MessageError(
@@ -109,7 +110,7 @@ class RenderedImage:
         include: Collection[str] | None = None,
         exclude: Collection[str] | None = None,
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return data and metadata by media type, for Jupyter notebooks.
+        """Return the data and metadata for each media type, for Jupyter notebooks.
 
         https://ipython.readthedocs.io/en/stable/config/integrating.html
         """
@@ -122,7 +123,7 @@ class RenderedImage:
         return data, {self.mimetype: {"alt": self.alt}} if has_alt else {}
 
     def _by_mimetype(self) -> dict[str, Any]:
-        """Return the picture by media type; binary formats as base64 text."""
+        """Return the picture for each media type, with binary formats in base64."""
         if self.format.is_text:
             text = self.body.decode()
             is_json = self.format.name == "json"
@@ -142,7 +143,7 @@ class RenderedImage:
 
 
 def _find_related_part(message: MIMEPart) -> MIMEPart:
-    """Return the related part around the HTML part, or else the HTML part."""
+    """Return the related part that contains the HTML part, or the HTML part itself."""
     if not isinstance(message, MIMEPart):
         raise MessageTypeError(
             f"{type(message)!r} is not an EmailMessage. Create an "

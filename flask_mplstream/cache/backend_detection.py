@@ -1,7 +1,7 @@
-"""Backend operations beyond cachelib's interface.
+"""Operations on a backend that are not part of cachelib's interface.
 
-Cache layer: connect with timeouts, exchange a value, shorten a lifetime, and report a
-missing server.
+Cache layer. These operations connect with timeouts, exchange a value, shorten its
+lifetime, and report that a server is down.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ class Backend(Protocol):
         """Return the value under *key*, or ``None``."""
 
     def get_many(self, *keys: str) -> list[Any]:
-        """Return the values under *keys*, ``None`` for each missing one."""
+        """Return the values of *keys*, with ``None`` for each key that is missing."""
 
     def set(self, key: str, value: Any, timeout: int) -> Any:
-        """Store *value* for *timeout* seconds; ``False`` or 0 means failure."""
+        """Store *value* for *timeout* seconds, and return ``False`` or 0 on failure."""
 
     def add(self, key: str, value: Any, timeout: int) -> Any:
-        """Store *value* unless *key* exists; return whether it is stored."""
+        """Store *value* unless *key* exists, and return whether it was stored."""
 
     def delete(self, key: str) -> Any:
         """Drop *key*."""
@@ -47,15 +47,15 @@ def is_in_process(backend: object) -> bool:
 def drops_any_key(backend: object) -> bool:
     """Return whether *backend* may evict a key and keep older ones.
 
-    A full Redis or Memcached does, and an unknown backend may. :class:`.MemoryCache`
-    evicts the least recently used key; SimpleCache and FileSystemCache evict the key
-    that expires first.
+    Redis and Memcached do this when they are full, and an unknown backend might.
+    :class:`.MemoryCache` evicts the least recently used key, and SimpleCache and
+    FileSystemCache evict the key that expires first.
     """
     return not (is_in_process(backend) or isinstance(backend, FileSystemCache))
 
 
 def keeps_nothing(backend: object) -> bool:
-    """Return whether *backend* stores no value, because caching is off."""
+    """Return whether *backend* doesn't store anything because caching is turned off."""
     is_empty = isinstance(backend, MemoryCache) and not backend.max_bytes
     return is_empty or type(backend).__name__ == "NullCache"
 
@@ -89,7 +89,7 @@ def redis_pool(backend: object) -> Any:
 
 
 def exchanges_atomically(backend: object) -> bool:
-    """Return whether several callers may call :func:`exchange` at once."""
+    """Return whether it is safe to call :func:`exchange` in several threads at once."""
     return is_in_process(backend) or find_redis(backend) is not None
 
 
@@ -117,7 +117,7 @@ def exchange(backend: Any, key: str, value: str, timeout_s: int) -> object:
 
 
 def cut_lifetime(backend: Any, key: str, timeout_s: int) -> None:
-    """Drop *key* in *timeout_s* seconds, or now if that is 0 or less."""
+    """Delete *key* after *timeout_s* seconds, or now if that is not positive."""
     client = find_redis(backend)
     if timeout_s <= 0:
         backend.delete(key)
@@ -131,10 +131,10 @@ def cut_lifetime(backend: Any, key: str, timeout_s: int) -> None:
 
 
 def redis_options() -> dict[str, Any]:
-    """Return options that make a Redis client fail fast, as a cache should.
+    """Return options that let a Redis client fail quickly, as a cache should.
 
-    Without them, redis-py waits indefinitely for a server that hangs and retries
-    for seconds if no server answers. For your own cache::
+    Without them, redis-py waits indefinitely if the server hangs, and retries for
+    several seconds if it can't be reached. Use them for your own cache::
 
         Cache(app, config={"CACHE_OPTIONS": redis_options(), ...})
     """
@@ -159,10 +159,10 @@ def check_redis(backend: object) -> None:
 
 
 def raise_if_unanswered(backend: Any) -> None:
-    """Raise the outage that a Memcached client hides.
+    """Raise an error if the Memcached server is down, which the client hides.
 
-    python-memcached returns ``None`` or 0 instead. Each thread's client then skips the
-    server for 30 seconds.
+    python-memcached returns ``None`` or 0 in this case, and the client of each thread
+    then skips the server for 30 seconds.
 
     :raises ConnectionError: if no server answered.
     """
@@ -184,8 +184,8 @@ def disconnect_thread(backend: Any) -> None:
 def connect_memcached(servers: Any) -> Any:
     """Return *servers*, or a python-memcached client with a timeout.
 
-    :param servers: addresses, a client of the app, or ``None``.
-    :raises TypeError: for a text.
+    :param servers: addresses, a client that the app created, or ``None``.
+    :raises TypeError: if it is a string.
     """
     if isinstance(servers, str):
         raise TypeError(f"CACHE_MEMCACHED_SERVERS is {servers!r}. It must be a list")

@@ -1,7 +1,7 @@
 """A serializer without pickle, for Redis and the file system.
 
-Cache layer. Any writer to a shared store that is read with pickle can run code in the
-app. Our entries are plain bytes.
+Cache layer. If an app uses pickle to read from a shared store, anyone with write access
+to the store can run code in the app. Our entries are plain bytes.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ _INTEGER, _BYTES, _TEXT = b"i", b"b", b"t"
 class BytesSerializer(BaseSerializer):
     """A serializer for ``bytes``, ``str`` and ``int`` only.
 
-    It is the default if this package makes the ``Cache``. For your own::
+    This is the default if the package creates the ``Cache``. Use it for your own::
 
         Cache(app, config={"CACHE_SERIALIZER": BytesSerializer, ...})
 
-    Use it for a cache of pictures alone: ``@cache.cached`` stores other objects too.
+    Only use it for a cache that contains nothing but pictures, because
+    ``@cache.cached`` also stores other objects.
     """
 
     def dumps(self, value: Any, protocol: int = 0) -> bytes:
-        """Return *value* as bytes; *protocol* is pickle's and is ignored.
+        """Return *value* as bytes. *protocol* is ignored.
 
         :raises TypeError: for other types.
         """
@@ -41,7 +42,7 @@ class BytesSerializer(BaseSerializer):
         )
 
     def loads(self, bvalue: bytes | None) -> Any:
-        """Return the value that :meth:`dumps` got; ``None`` for any other bytes."""
+        """Return the value that was passed to :meth:`dumps`, or else ``None``."""
         if not bvalue:
             return None
         kind, rest = bvalue[:1], bvalue[1:]

@@ -1,7 +1,7 @@
 """Figures in templates: ``figure()`` and related functions.
 
-Flask side. A wrong argument raises when the template is rendered, instead of leaving
-a broken picture in the page.
+Flask side. If an argument is wrong, an error is raised while the template is rendered,
+instead of leaving a broken picture on the page.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ _ONLY_OF_IMG = frozenset(
 def figure(endpoint: str, /, **values: Any) -> Markup:
     """Return the markup of a figure: an ``<img>``, alone or in a ``<picture>``.
 
-    Browsers choose among the route's ``page_formats`` and ``page_densities``.
-    ``alt``, ``width`` and ``height`` are read from the figure; if all three are
-    given, the page does not render it.
+    Browsers choose among the route's ``page_formats`` and ``page_densities``. ``alt``,
+    ``width`` and ``height`` are read from the figure. If you pass all three, the figure
+    isn't needed to send the page.
 
     :param values: as for :func:`figure_url`, and
 
@@ -92,11 +92,11 @@ def figure(endpoint: str, /, **values: Any) -> Markup:
 def figure_script(*, nonce: str | None = None, blueprint: str | None = None) -> Markup:
     """Return the ``<script>`` for ``refresh`` and for pages with a ``data-theme``.
 
-    ``figure()`` adds it once per page if needed. Call this function in the page's head
-    if figures are in cached fragments, or to set a *nonce*. A second call in the same
-    page returns an empty string.
+    ``figure()`` adds it to the page once if it is needed. Call this function in the
+    head of the page if you cache fragments that contain figures, or to set a *nonce*.
+    If it is called again on the same page, it returns an empty string.
 
-    :param nonce: nonce of the page's Content-Security-Policy, if it requires one.
+    :param nonce: the nonce, if the Content-Security-Policy of the page requires one.
     :param blueprint: name of the figure blueprint that serves the script; by default
         the app's first.
     """
@@ -115,7 +115,7 @@ def _trust(markup: str) -> Markup:
 def figure_image(endpoint: str, /, **values: Any) -> RenderedImage:
     """Return the image that the figure's URL serves, from the cache if possible.
 
-    Requires an app context: a view, a job or another figure function has one. ::
+    This requires an app context, as in a view, a job or another figure function. ::
 
         image = figure_image("plots.sales", _inject={"user_id": user.id})
         message.add_alternative(f'<img src="{image.cid_url}">', subtype="html")
@@ -129,8 +129,8 @@ def figure_image(endpoint: str, /, **values: Any) -> RenderedImage:
         ``strict_`` is the keyword.
     :raises ArgumentsError: naming each wrong argument, as for a request.
     :raises UnknownFigureError: if there is no such figure.
-    :raises Exception: the error of the figure function, if the URL would respond
-        with an error.
+    :raises Exception: if the figure function raises an error, and the URL would return
+        an error as well.
     """
     route = find_route(endpoint)
     image, picture = _fetch_image(route, values, reads_words=True)
@@ -154,7 +154,7 @@ _IMAGE_KEYWORDS = Parameters(_image_keywords)
 
 
 def figure_data_uri(endpoint: str, /, **values: Any) -> str:
-    """Return a figure as a ``data:`` URI, for pages without a server.
+    """Return a figure as a ``data:`` URI, for pages that don't need a server.
 
     :param values: as for :func:`figure_image`.
     """
@@ -163,16 +163,17 @@ def figure_data_uri(endpoint: str, /, **values: Any) -> str:
 
 
 def figure_arguments(endpoint: str, query: Mapping[str, Any]) -> dict[str, Any]:
-    """Read a figure's arguments from the query of a page.
+    """Read the arguments of a figure from the query string of a page.
 
     For a page with a form for the figure: ``figure(endpoint,
-    **figure_arguments(endpoint, request.args))``. Other names in the query are
-    ignored; they may belong to another figure.
+    **figure_arguments(endpoint, request.args))``. Other names in the query string are
+    ignored, because they may belong to another figure.
 
-    :param query: ``request.args`` of the page, or a dict of strings or lists of
+    :param query: the ``request.args`` of the page, or a dict of strings or lists of
         strings.
-    :return: all arguments of the figure function, validated, with defaults.
-    :raises ArgumentsError: with a fault for each invalid argument.
+    :return: all arguments of the figure function as validated values, including the
+        defaults.
+    :raises ArgumentsError: if an argument is not valid, with a fault for each one.
     """
     pairs = list(MultiDict(query).items(multi=True))
     route = find_route(endpoint)
@@ -247,11 +248,11 @@ def _list_sources(
 
 
 def _needs_extension(tag: TagArguments) -> bool:
-    """Return whether the URLs name their formats.
+    """Return whether the URLs should contain the format.
 
-    In a ``<picture>`` they do: a cache that ignores ``Vary`` would send the format of
-    one browser to all. With ``refresh`` they do, because the script's ``Accept``
-    header differs from that of an ``<img>``.
+    They should in a ``<picture>``, because a cache that ignores ``Vary`` would send the
+    format of one browser to all others. They also should with ``refresh``, because the
+    script sends a different ``Accept`` header than an ``<img>`` does.
     """
     formats = tag.formats
     has_choice = len(formats) > 1 or tag.has_both_themes
@@ -261,9 +262,9 @@ def _needs_extension(tag: TagArguments) -> bool:
 
 
 def _describe(tag: TagArguments) -> RenderedImage | None:
-    """Return the figure's text and size if the call or route lacks any of them.
+    """Return the text and size of the figure if one of them wasn't passed.
 
-    :return: ``None`` if none is needed, or if describing the figure fails.
+    :return: ``None`` if they aren't needed, or if the figure can't be described.
     """
     known = {"alt", "width", "height"} & tag.attributes.keys()
     if tag.route.options.alt is not None:
@@ -282,7 +283,7 @@ def _describe(tag: TagArguments) -> RenderedImage | None:
 def _reads_alt(tag: TagArguments) -> bool:
     """Return whether the alternative text is read from the figure.
 
-    A private figure's text is available only from its URL, because the page may be
+    The text of a private figure is only available at its URL, because the page may be
     public or cached.
     """
     is_given = "alt" in tag.attributes or tag.route.options.alt is not None

@@ -1,8 +1,8 @@
 """Prometheus metrics of figures; requires the extra ``metrics``.
 
-Flask side. The metrics count :mod:`flask_mplstream.signals`. A label is an endpoint, a
-status or one of a few words, never an argument, so that clients cannot create new
-series.
+Flask side. The metrics are based on :mod:`flask_mplstream.signals`. A label is an
+endpoint, a status or one of a few words, but never an argument, so that clients can't
+create new time series.
 """
 
 from __future__ import annotations
@@ -53,18 +53,18 @@ def export_metrics(
 
         export_metrics(app)
 
-    The metrics reveal the names of the figures and their use: block public access to
-    *path*, for example at the proxy.
+    The metrics reveal which figures there are and how they are used, so you should
+    block public access to *path*, for example in your proxy.
 
-    If ``PROMETHEUS_MULTIPROC_DIR`` is set, *path* serves the sum over all processes of
-    the server, and all apps in them.
+    If ``PROMETHEUS_MULTIPROC_DIR`` is set, the metrics of all processes of the server,
+    and of all apps in them, are added up.
 
-    :param path: URL path of the metrics, by default ``/metrics``; ``None`` for no
-        route.
-    :param registry: registry of the metrics, by default a new one for this app;
-        ``prometheus_client.REGISTRY`` is the default of other code.
+    :param path: the URL path of the metrics. The default is ``/metrics``. If it is
+        ``None``, no route is added.
+    :param registry: the registry to use. By default, a new one is created for the app.
+        Other code usually uses ``prometheus_client.REGISTRY``.
     :return: the registry.
-    :raises ConfigError: if the app already exports metrics, or another app uses the
+    :raises ConfigError: if the app already exports metrics, or if another app uses the
         same *registry*.
     """
     if EXTENSION in app.extensions:
@@ -102,7 +102,7 @@ def _exposition(registry: CollectorRegistry) -> Response:
 
 
 class _Metrics:
-    """The metrics of one app. Their names are public, because dashboards use them."""
+    """The metrics of an app. Their names are public, because dashboards use them."""
 
     def __init__(self, app: Flask, registry: CollectorRegistry) -> None:
         counter = partial(Counter, registry=registry)

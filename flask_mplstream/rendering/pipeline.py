@@ -1,8 +1,9 @@
 """Figure -> bytes: the steps of a render, inside and outside the gate.
 
 Render layer. A render takes an object and a :class:`~flask_mplstream.formats.Variant`
-and returns a :class:`~flask_mplstream.rendered_image.RenderedImage`. This module knows
-no URLs, headers, caches or configuration keys, and does not import pyplot.
+and returns a :class:`~flask_mplstream.rendered_image.RenderedImage`. This module
+doesn't know about URLs, headers, caches or configuration keys, and it doesn't import
+pyplot.
 """
 
 from __future__ import annotations
@@ -101,25 +102,25 @@ def render(
 ) -> RenderedImage:
     """Render a figure as an image, without an app, file or display.
 
-    If several threads render, pass the function that builds the figure: Matplotlib is
-    not thread-safe, and the lock of the drawing then covers the function too. ::
+    Matplotlib isn't thread-safe. If you render in several threads, pass the function
+    that creates the figure, so that the lock is held while it runs. ::
 
         image = render(draw_scatter, "png")
         return HttpResponse(image.body, content_type=image.mimetype)
 
-    :param figure: a ``Figure``, ``Axes`` or other object that belongs to one
-        figure, or a function without arguments that returns such an object.
-    :param format: ``png``, ``webp``, ``avif``, ``jpg``, ``svg`` or ``pdf``; or
-        ``txt`` for the alternative text, ``csv`` or ``json`` for the data.
-    :param scale: factor on the figure's size in pixels, default 1.
-    :param savefig: keyword arguments for ``Figure.savefig``.
-    :param style: a Matplotlib style; it also applies to a figure function.
-    :param max_pixels: maximum width times height, default 16 million.
-    :param max_bytes: maximum size of the encoded image, default 8 MiB.
+    :param figure: a ``Figure``, an ``Axes`` or another object that belongs to a figure,
+        or a function without arguments that returns one of these.
+    :param format: ``png``, ``webp``, ``avif``, ``jpg``, ``svg`` or ``pdf``. Use ``txt``
+        for the alternative text, and ``csv`` or ``json`` for the data.
+    :param scale: multiply the size in pixels by this factor. The default is 1.
+    :param savefig: keyword arguments to pass to ``Figure.savefig``.
+    :param style: a Matplotlib style, which is also applied while the function runs.
+    :param max_pixels: the maximum number of pixels. The default is 16 million.
+    :param max_bytes: the maximum size of the encoded image. The default is 8 MiB.
     :return: the image, with ``body``, ``mimetype`` and ``alt``.
-    :raises FigureTypeError: if there is not exactly one figure in *figure*.
+    :raises FigureTypeError: if *figure* doesn't belong to exactly one figure.
     :raises ImageTooLargeError: if the picture exceeds a limit.
-    :raises ConfigError: if *format* or *style* is unknown or not allowed.
+    :raises ConfigError: if *format* or *style* is not valid.
     """
     check_params(style)
     return render_variant(
@@ -141,12 +142,12 @@ def render_variant(
     meaning: Meaning = Meaning(),
     deadline: Deadline | None = None,
 ) -> RenderedImage:
-    """Build a figure and draw it inside the gate, then encode it outside.
+    """Build a figure and draw it inside the gate, and encode it outside.
 
     :param build: the figure function with its arguments bound.
     :param source: the name of *build*, for errors.
-    :param deadline: of the wait for the gate and for memory; ``None``, the default,
-        for no limit.
+    :param deadline: how long to wait for the gate and for memory. By default, there is
+        no limit.
     :raises OverloadedError: if the gate or memory is not free before the deadline.
     """
     job = _Job(
@@ -239,7 +240,7 @@ def _read_words(built: _BuiltFigure, job: _Job) -> str | None:
 
 
 def _build(job: _Job) -> _BuiltFigure:
-    """Call the figure function; fit the colors of its figure to a dark page."""
+    """Call the figure function and adapt the colors of its figure to a dark page."""
     job.deadline.begin("the figure function")
     returned = job.build()
     figure = as_figure(returned, job.source)
@@ -253,7 +254,7 @@ def _build(job: _Job) -> _BuiltFigure:
 
 
 def _draw(built: _BuiltFigure, job: _Job, room: Room) -> Pixels | Document:
-    """Draw the figure; for a text format, read its data instead."""
+    """Draw the figure, or read its data if the format is text."""
     job.deadline.begin("draw")
     figure, variant, savefig = built.figure, job.variant, job.look.savefig
     max_pixels, max_bytes = job.limits.max_pixels, job.limits.max_bytes

@@ -65,9 +65,9 @@ class AppState:
 
     @classmethod
     def of(cls, app: Flask) -> AppState:
-        """Return the state of *app*; the first registration creates it.
+        """Return the state of *app*, and create it at the first registration.
 
-        :raises ConfigError: for an invalid ``MPLSTREAM_*`` key.
+        :raises ConfigError: if an ``MPLSTREAM_*`` key is not valid.
         """
         state = app.extensions.get(EXTENSION)
         if not isinstance(state, cls):
@@ -84,7 +84,7 @@ class AppState:
     def route(self, endpoint: str) -> FigureRoute:
         """Return the figure route with the full name *endpoint*.
 
-        :raises UnknownFigureError: naming the nearest known route.
+        :raises UnknownFigureError: if there is no such route.
         """
         check_name(endpoint)
         try:
@@ -100,7 +100,7 @@ class AppState:
     def routes_of(self, blueprint: object, name: str | None) -> list[FigureRoute]:
         """Return the routes of *blueprint* with *name*, or all its routes.
 
-        A name has several routes if the blueprint is registered several times.
+        If the blueprint is registered more than once, a name has several routes.
 
         :param name: a route's name, optionally after blueprint names and dots;
             ``None`` for all routes.
@@ -120,10 +120,10 @@ class AppState:
         return named
 
     def invalidate_tags(self, tags: Iterable[str]) -> None:
-        """Invalidate every picture with one of *tags*, in all caches.
+        """Invalidate all pictures that have one of *tags*, in all caches.
 
         :raises CacheDownError: if a cache does not accept the invalidation.
-        :raises UnknownTagError: if no figure route has one of them.
+        :raises UnknownTagError: if none of the figure routes has one of them.
         """
         tags = list(tags)
         self.check_tags(tags)
@@ -145,7 +145,7 @@ class AppState:
                 raise UnknownTagError(f"No figure route has the tag {tag!r}. {hint}")
 
     def warn_of_own_cache(self) -> None:
-        """Warn once, in production, if an invalidation reaches only this process."""
+        """Warn once if an invalidation in production only affects this process."""
         app = self._app
         if self._has_warned or app.debug or app.testing:
             return
@@ -161,8 +161,8 @@ class AppState:
     def pictures(self, cache: Cache | None) -> Pictures:
         """Return the pictures in *cache*, or in the app's cache if it is ``None``.
 
-        The cache is looked up at first use, because ``cache.init_app(app)`` may
-        run after the blueprint is registered.
+        The cache is looked up when it is first used, because ``cache.init_app(app)``
+        may be called after the blueprint is registered.
         """
         notice_fork()  # Every hit and render passes here first.
         if cache not in self._pictures:
@@ -174,7 +174,7 @@ class AppState:
     def renders(self) -> Renders:
         """Return this process's renderer of the app's pictures, made at first use.
 
-        A forked process makes a new one: the parent keeps its workers.
+        A forked process creates its own, because the workers belong to the parent.
         """
         pid = os.getpid()
         with self._lock:
@@ -204,10 +204,10 @@ class AppState:
         return self.settings.preload and self.settings.renders_elsewhere
 
     def _preload(self) -> None:
-        """Start the workers while the app makes the first page.
+        """Start the workers while the app generates the first page.
 
-        Only a serving process receives a request; commands, gunicorn's master and
-        the reloader's watching process start no workers.
+        Commands, the gunicorn master and the watching process of the reloader never get
+        a request, so they don't start any workers.
         """
         pid = os.getpid()
         if pid in self._preloads or is_in_figure():
@@ -256,7 +256,7 @@ class AppState:
 
 
 def _read_remote_address() -> str:
-    """Return the client's address; behind a proxy this requires ``ProxyFix``."""
+    """Return the address of the client, which requires ``ProxyFix`` behind a proxy."""
     return request.remote_addr or ""
 
 
@@ -297,7 +297,7 @@ def current_state() -> AppState:
 def start_workers(app: Flask) -> None:
     """Start the workers of *app* in this process, before the first render.
 
-    Call it in a server hook, such as gunicorn's ``post_worker_init``::
+    Call this in a hook of your server, such as gunicorn's ``post_worker_init``::
 
         def post_worker_init(worker):
             flask_mplstream.start_workers(worker.app.wsgi())

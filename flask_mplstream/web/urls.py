@@ -1,7 +1,7 @@
 """The canonical URLs of figures, with signature and data version if configured.
 
-Flask side. Names that begin with ``_`` are options of the package or ``url_for``; the
-others are arguments of the figure function.
+Flask side. Names that begin with ``_`` are options of the package or of ``url_for``.
+All others are arguments of the figure function.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ _AS_IT_IS = "!$'()*,/:;?@"
 
 
 def figure_url(endpoint: str, /, **values: Any) -> str:
-    """Return the canonical URL of a figure, without arguments equal to the defaults.
+    """Return the canonical URL of a figure, without arguments that have their default.
 
-    :param endpoint: the route's name as for ``url_for``: ``plots.walk``, or
+    :param endpoint: the name of the route, as for ``url_for``. Use ``plots.walk``, or
         ``.walk`` inside the blueprint.
     :param values: the figure function's arguments; ``_format="svg"``,
         ``_scale=2``, ``_width=800`` (pixels), ``_theme="dark"``,
         ``_download=True``; ``_expires_in=600`` (seconds, signed routes only);
         ``_inject={"user_id": 2}``, injected values for the data's version; and
         ``_external``, ``_scheme`` and ``_anchor`` of ``url_for``.
-    :raises ArgumentsError: with the same faults as a request.
+    :raises ArgumentsError: if an argument is not valid, as for a request.
     :raises UnknownFigureError: if there is no such figure.
     """
     route = find_route(endpoint)
@@ -67,9 +67,11 @@ def figure_url(endpoint: str, /, **values: Any) -> str:
 def build_nearby_url(endpoint: str, **values: Any) -> str:
     """Return the URL of *endpoint*, with values for its variables from the request.
 
-    For a blueprint with variables in its prefix: ``/<language>/plots``.
+    This is needed if the prefix of the blueprint contains variables, as in
+    ``/<language>/plots``.
 
-    :raises BuildError: if neither the request nor *values* has a variable's value.
+    :raises BuildError: if there is no value for a variable in the request or in
+        *values*.
     """
     given = (request.view_args or {}) if has_request_context() else {}
     for name, value in given.items():
@@ -79,7 +81,7 @@ def build_nearby_url(endpoint: str, **values: Any) -> str:
 
 
 def find_route(endpoint: str) -> FigureRoute:
-    """Return the figure route *endpoint*; ``.walk`` is in the current blueprint.
+    """Return the figure route *endpoint*, where ``.walk`` is in the current blueprint.
 
     :raises UnknownFigureError: if there is no such figure.
     """
@@ -95,7 +97,7 @@ def split_values(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Split *values* into arguments of the figure function and options.
 
-    The options always have ``_inject``.
+    The options always contain ``_inject``.
 
     :raises ArgumentsError: for an unknown option or an invalid ``_inject``.
     """
@@ -110,7 +112,8 @@ def split_values(
 def bind_arguments(route: FigureRoute, given: Mapping[str, Any]) -> Arguments:
     """Return the arguments of *route* from the values of a call.
 
-    The app's ``url_defaults`` functions may add missing ones, as for ``url_for``.
+    Missing ones may be added by the ``url_defaults`` functions of the app, as for
+    ``url_for``.
 
     :raises ArgumentsError: with a fault for each invalid argument.
     """
@@ -128,7 +131,7 @@ def bind_arguments(route: FigureRoute, given: Mapping[str, Any]) -> Arguments:
 def read_picture(
     route: FigureRoute, values: Mapping[str, Any], *, reads_words: bool = False
 ) -> Picture:
-    """Return the picture of *route* that the *values* of a call name.
+    """Return the picture of *route* for the *values* that were passed to a call.
 
     :param values: arguments and options, as for :func:`figure_url`.
     :param reads_words: whether a render also reads the alternative text.
