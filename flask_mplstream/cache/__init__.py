@@ -1,6 +1,7 @@
-"""Keys, entries, backends, flights and leases: a picture from the store or one render.
+"""Get a picture from the store, or render it once for all callers.
 
-The package receives the time and a function that makes an image. It imports ``limits``,
-``formats``, ``forks``, ``errors`` and Flask-Caching's backends, but neither Flask nor
-Matplotlib. ``freshness``, ``store`` and ``single_flight`` do not import each other.
+The time and a function that creates an image are passed to this package. It imports
+``limits``, ``formats``, ``forks``, ``errors`` and the backends of Flask-Caching, but
+not Flask or Matplotlib. ``freshness``, ``store`` and ``single_flight`` must not import
+each other.
 """

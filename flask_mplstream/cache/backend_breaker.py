@@ -1,7 +1,8 @@
 """A circuit breaker for a cache backend that is down.
 
-Cache layer: threads and a clock. The request that finds the backend down pays for one
-failed operation. Later requests pay nothing: a background thread probes the backend.
+Cache layer. When a backend goes down, one request has to wait for an operation to fail.
+Later requests don't have to wait, because a background thread checks whether the
+backend is available again.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _OUTAGES = frozenset(
 
 
 def is_outage(error: BaseException | None) -> bool:
-    """Return whether *error* means no answer, unlike a refusal (Redis: full)."""
+    """Return whether *error* means that the backend is down and didn't just refuse."""
     names = {kind.__name__ for kind in type(error).__mro__}
     return not names.isdisjoint(_OUTAGES)
 
@@ -46,7 +47,7 @@ def quote_error(error: BaseException | None) -> str:
 class Breaker:
     """A circuit breaker, open while a backend is down.
 
-    :param probe: an operation on the backend that fails while it is down.
+    :param probe: a function that uses the backend and fails while it is down.
     """
 
     def __init__(self, probe: Callable[[], object]) -> None:
@@ -68,7 +69,7 @@ class Breaker:
         return self._thread is not None
 
     def trip(self) -> None:
-        """Open after a failed operation; call it while handling the error."""
+        """Open the breaker while the error of a failed operation is handled."""
         with self._lock:
             if self._thread is not None:
                 return
@@ -87,7 +88,7 @@ class Breaker:
             self._thread = thread
 
     def _log(self, error: BaseException | None) -> bool:
-        """Log an outage once in :data:`LOG_S` seconds; return whether it is logged."""
+        """Log an outage at most every :data:`LOG_S` seconds; return whether it was."""
         now = time.monotonic()
         if now - self._logged_at < LOG_S:
             return False
@@ -115,7 +116,7 @@ class Breaker:
         return True
 
     def stop(self) -> None:
-        """Stop the probing thread and wait for its end."""
+        """Stop the thread that checks the backend, and wait until it has ended."""
         thread = self._thread
         self._stopped.set()
         if thread is not None:

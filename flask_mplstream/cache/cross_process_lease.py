@@ -1,4 +1,4 @@
-"""Leases: one leader among all processes that share a backend.
+"""Leases, which choose a leader among all processes that share a backend.
 
 Cache layer. The kind of lease depends on the backend:
 
@@ -56,7 +56,8 @@ class Leases(Protocol):
     def acquire(self, key: str) -> Callable[[], object] | None:
         """Become the leader for *key* without waiting.
 
-        :return: a function that releases the lease; ``None`` if the lease is taken.
+        :return: a function that releases the lease, or ``None`` if another caller has
+            it.
         """
 
 
@@ -75,7 +76,7 @@ class RedisLeases(Leases):
 
     :param client: a redis-py or valkey-py client.
     :param prefix: the backend's key prefix.
-    :param is_down: whether to skip the server for now.
+    :param is_down: a function that returns whether to skip the server for now.
     """
 
     is_shared = True
@@ -114,7 +115,7 @@ class RedisLeases(Leases):
 
 
 def _renew(lock: Any, token: str) -> bool:
-    """Renew *lock* and return whether it is held."""
+    """Renew *lock*, and return whether this process still holds it."""
     try:
         return bool(lock.reacquire())
     except Exception as error:
@@ -127,8 +128,8 @@ def _renew(lock: Any, token: str) -> bool:
 class _Renewal:
     """A thread that renews a lease until it is stopped.
 
-    :param renew: renews the lease; returns ``False`` if another process has it.
-    :param end: called last, in the same thread.
+    :param renew: renews the lease, or returns ``False`` if another process has it.
+    :param end: called at the end, in the same thread.
     """
 
     def __init__(
@@ -168,7 +169,7 @@ class _Renewal:
 class FileLeases(Leases):
     """File locks on one machine, beside a FileSystemCache.
 
-    :param folder: the folder of the lock files, created if it is missing.
+    :param folder: the folder for the lock files, which is created if necessary.
     """
 
     is_shared = True
@@ -177,7 +178,7 @@ class FileLeases(Leases):
         self._folder = folder
 
     def _make_folder(self) -> Path:
-        """Create and return the folder, or a temporary one if it is not writable.
+        """Create the folder and return it, or use a temporary one if it isn't writable.
 
         :raises OSError: if the temporary one belongs to another user.
         """
@@ -198,7 +199,7 @@ class FileLeases(Leases):
         return self._folder
 
     def acquire(self, key: str) -> Callable[[], object] | None:
-        """Lock a file, which is deleted when the lease is released."""
+        """Lock a file that is deleted when the lease is released."""
         path = self._make_folder() / f"{key.rpartition(':')[2]}.lock"
         lock = FileLock(path, thread_local=False)
         try:
@@ -229,7 +230,7 @@ class MemcachedLeases(Leases):
         self._timeout_s = math.ceil(LEASE_S) + 1
 
     def acquire(self, key: str) -> Callable[[], object] | None:
-        """Add a key that only one caller can add; it expires after the lease."""
+        """Add a key that only one caller can add and that expires with the lease."""
         name, token = f"{key}:lease", uuid4().hex
         if not self._backend.add(name, token, timeout=self._timeout_s):
             other = self._backend.get(name)
@@ -259,7 +260,7 @@ class MemcachedLeases(Leases):
 def choose_leases(backend: Any, is_down: Callable[[], bool] = lambda: False) -> Leases:
     """Return the leases that *backend* supports.
 
-    :param is_down: whether to skip the backend for now.
+    :param is_down: a function that returns whether to skip the backend for now.
     """
     client = find_redis(backend)
     if client is not None:
@@ -273,7 +274,7 @@ def choose_leases(backend: Any, is_down: Callable[[], bool] = lambda: False) -> 
 
 @contextmanager
 def release_at_end(release: Callable[[], object]) -> Iterator[None]:
-    """Release the lease at the end; ignore errors, which are not the render's."""
+    """Release the lease at the end, and ignore errors that occur meanwhile."""
     try:
         yield
     finally:

@@ -1,11 +1,11 @@
 """A stored picture and its serialized form.
 
-Cache layer: knows neither Flask nor Matplotlib. Outside this process an entry is one
-``bytes`` value, never a pickled object::
+Cache layer. This module doesn't know about Flask or Matplotlib. Outside of this
+process, an entry is stored as ``bytes`` and never as a pickled object::
 
     magic · length of header · header (JSON) · body · BLAKE2b of all and the key
 
-A value that does not read back exactly is not an entry.
+If a value can't be read exactly as it was written, it isn't an entry.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class Entry:
     ) -> Self:
         """Create an entry of *image*.
 
-        :param now: Unix time of the render, in seconds.
-        :param etag: the quoted entity tag; by default from the bytes.
+        :param now: the time of the render, as a Unix timestamp.
+        :param etag: the quoted entity tag. By default, it is computed from the bytes.
         """
         return cls(image, etag or image.etag, now, generation)
 
@@ -61,7 +61,7 @@ class Entry:
         return len(self.image.body)
 
     def age_s(self, now: float) -> float:
-        """Return the seconds since it was stored, at least 0 after a clock change."""
+        """Return the number of seconds since it was stored, which is never negative."""
         return max(now - self.stored_at, 0.0)
 
     def to_bytes(self, key: str) -> bytes:
@@ -85,7 +85,7 @@ class Entry:
 
     @classmethod
     def from_bytes(cls, key: str, stored: object) -> Self | None:
-        """Return the entry that was stored under *key*; ``None`` for other values."""
+        """Return the entry that was stored under *key*, or ``None`` if it isn't one."""
         if not isinstance(stored, bytes) or not stored.startswith(MAGIC):
             return None
         content, digest = stored[:-_DIGEST_SIZE], stored[-_DIGEST_SIZE:]
@@ -107,7 +107,7 @@ class Entry:
 
 @dataclass(slots=True, eq=False)
 class CheckedEntry:
-    """An entry in the fast layer, with the last check of its generation."""
+    """An entry in the fast layer, and how long its generation is known to be valid."""
 
     entry: Entry
     #: The token that disappears when the backend is emptied, in a list; empty if the
@@ -122,9 +122,10 @@ class CheckedEntry:
         return self.entry.size_bytes
 
     def confirm(self, until: float) -> None:
-        """Note a check: the entry is valid *until* then.
+        """Record that the entry is known to be valid *until* this time.
 
-        The copy itself changes, because to set it again could undo an invalidation.
+        This changes the copy itself, because storing it again could undo an
+        invalidation.
         """
         self.valid_until = until
 

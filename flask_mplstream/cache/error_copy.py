@@ -1,8 +1,8 @@
-"""Copies of an error without the render's data, for later requests.
+"""Copy an error without the data of its render, for later requests.
 
-Values layer. An error keeps all data of its render alive, through the frames in its own
-traceback and in those of its context and cause. A copy has the class, the text and the
-small attributes, so that an app's error handlers treat it like the original.
+Values layer. The tracebacks of an error and of its context and cause contain frames
+that keep all data of the render alive. A copy has the same class, the same text and the
+same small attributes, so that the error handlers of an app treat it like the original.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ MAX_DEPTH = 3
 
 
 def copy_error(error: Exception, depth: int = MAX_DEPTH) -> Exception:
-    """Return a copy of *error* without its traceback, context, cause and data.
+    """Return a copy of *error* without the traceback, context, cause and data.
 
-    :return: a :class:`RemoteError` with its text if *error* cannot be copied.
+    :return: a :class:`RemoteError` with the same text if *error* can't be copied.
     """
     try:
         copy = _copy_instance(error, depth)
@@ -53,17 +53,17 @@ def _copy_instance(error: Exception, depth: int) -> Exception:
 
 
 def _has_response(error: Exception) -> bool:
-    """Return whether *error* is a response to send unchanged (``abort()``)."""
+    """Return whether *error* is a response that is sent as it is (``abort()``)."""
     return hasattr(error, "get_response")
 
 
 def _find_builtin_base(kind: type[Exception]) -> type[Exception]:
-    """Return the built-in base class of *kind*, which keeps its state in C."""
+    """Return the built-in base class of *kind*, which stores its state in C."""
     return next(base for base in kind.__mro__ if base.__module__ == builtins.__name__)
 
 
 def _shorten(value: Any, depth: int) -> Any:
-    """Return *value* if it is small, else its beginning or the name of its type."""
+    """Return *value* if it is small, or else its beginning or the name of its type."""
     if isinstance(value, Exception) and depth:
         return copy_error(value, depth - 1)
     if isinstance(value, str | bytes) and len(value) > MAX_ITEMS:

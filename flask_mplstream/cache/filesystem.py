@@ -1,7 +1,8 @@
 """A file system backend that works without a usable folder.
 
-Cache layer. Flask-Caching's FileSystemCache with three differences: it can exist before
-its folder, it writes no pickle, and it does not wait for a file without permission.
+Cache layer. This differs from Flask-Caching's FileSystemCache in three ways. It can be
+created before its folder exists, it doesn't use pickle, and it doesn't wait for a file
+that it has no permission to write.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def is_writable(folder: str | os.PathLike[str]) -> bool:
 
 
 class FileCache(FileSystemCache):
-    """A FileSystemCache that is down while its folder cannot be created."""
+    """A FileSystemCache that counts as down while its folder can't be created."""
 
     # Set in the class, because cachelib's __init__ already writes the file count.
     serializer: Any = BytesSerializer()

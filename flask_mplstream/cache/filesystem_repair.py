@@ -1,8 +1,8 @@
-"""Repairs of a FileSystemCache that rejected a value.
+"""Repair a FileSystemCache that couldn't store a value.
 
-Cache layer. cachelib creates its folder only at the start, relies on a file count that
-may be damaged, and leaves an unfinished file after each failed write, so that a full
-disk stays full.
+Cache layer. cachelib only creates its folder at the start, relies on a count of files
+that may be damaged, and leaves an incomplete file behind after each failed write, so a
+full disk remains full.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ UNFINISHED_S = 60.0
 
 
 def repair(backend: Any) -> None:
-    """Repair *backend* as far as possible if it is a FileSystemCache."""
+    """Repair *backend* as well as possible if it is a FileSystemCache."""
     if not isinstance(backend, FileSystemCache):
         return
     folder = Path(backend._path)
@@ -32,10 +32,10 @@ def repair(backend: Any) -> None:
 
 
 def recount(backend: Any) -> None:
-    """Count the files of a FileSystemCache again, with its present serializer.
+    """Count the files of a FileSystemCache again, with its current serializer.
 
-    cachelib counts them in ``__init__``, before Flask-Caching sets another serializer,
-    which cannot read that count and takes it for 0.
+    cachelib counts them in ``__init__``. Flask-Caching then sets another serializer,
+    which can't read this count and treats it as 0.
     """
     if isinstance(backend, FileSystemCache) and backend._threshold:
         with suppress(OSError):

@@ -1,6 +1,6 @@
-"""Fresh, stale, expired: the permitted use of an entry, by its age.
+"""Decide whether an entry is fresh, stale or expired from its age.
 
-Cache layer, values only: no clock, no I/O.
+Cache layer. This module only uses values. It doesn't read a clock or do any I/O.
 """
 
 from __future__ import annotations
@@ -36,30 +36,30 @@ class Lifetime:
 
     @property
     def stored_s(self) -> int:
-        """Seconds that the store keeps a picture; 0 if each request must render."""
+        """The seconds to store a picture, or 0 if each request has to render."""
         if not self.max_age_s and not self.stale_while_revalidate_s:
             return 0
         stale_s = max(self.stale_while_revalidate_s, self.stale_if_error_s)
         return self.max_age_s + stale_s
 
     def may_stand_in(self, age_s: float) -> bool:
-        """Return whether a picture of older data may be sent if a render fails.
+        """Return whether a picture of older data may be sent when a render fails.
 
-        It became stale when the data changed; RFC 5861 section 4 limits its use.
+        It became stale when the data changed, so RFC 5861 section 4 applies to it.
         """
         return bool(self.stale_if_error_s) and age_s < (
             self.max_age_s + self.stale_if_error_s
         )
 
     def count_rest_s(self, age_s: float) -> int:
-        """Return the seconds that the store still keeps a picture of older data."""
+        """Return how many more seconds to store a picture of older data."""
         return int(self.max_age_s + self.stale_while_revalidate_s - age_s)
 
     def assess(self, age_s: float, key: str) -> Freshness:
-        """Return the permitted use of an entry that is *age_s* seconds old.
+        """Return how an entry that is *age_s* seconds old may be used.
 
-        The jitter follows from *key*, so that all processes agree. It only shortens:
-        nothing is sent as fresh after ``max_age``.
+        The jitter is computed from *key*, so it is the same in all processes. It only
+        shortens the lifetime, so nothing is sent as fresh after ``max_age``.
         """
         if age_s < self.max_age_s * (1 - JITTER * _read_fraction(key)):
             return Freshness.FRESH
@@ -71,5 +71,5 @@ class Lifetime:
 
 
 def _read_fraction(key: str) -> float:
-    """Return a number from 0 to 1 from the last digits of a hexadecimal *key*."""
+    """Return a number from 0 to 1 that depends on the last digits of *key*."""
     return int(key[-4:], 16) / 0xFFFF

@@ -1,9 +1,9 @@
-"""Keys: one text for each identity, equal in every process.
+"""Cache keys, which are the same in every process.
 
-Cache layer: values only. A key decides which user's picture is sent, so a value is
-accepted only if its text covers the class, the contents and every attribute. Values are
-read by the methods of the built-in class, because a subclass may hide something, such
-as the secret in ``Token(***)``.
+Cache layer. The key decides which user's picture is sent, so a value is only accepted
+if its text includes the class, the contents and every attribute. Values are read with
+the methods of the built-in class, because a subclass may hide something, such as the
+secret in ``Token(***)``.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 
 def digest(*texts: str) -> str:
-    """Return a key of 40 hexadecimal digits from *texts*, in order."""
+    """Return a key of 40 hexadecimal digits for *texts*, which are in order."""
     hashed = blake2b(digest_size=20)
     for text in texts:
         data = text.encode("utf-8", "surrogatepass")
@@ -47,15 +47,15 @@ def digest(*texts: str) -> str:
 
 
 def fingerprint(value: object, source: str) -> str:
-    """Return a text that is equal for equal values only.
+    """Return a text that is different for different values.
 
-    It is the same in every process, except for a class that is defined in a function.
+    It is the same in every process, unless a class is defined in a function.
 
     :param value: ``None``, a number, text, bytes, a date or time, ``UUID``, ``Path``,
         ``Enum``, numpy or pandas scalar or dataclass, or a list, tuple, set or dict
         of those, without attributes that are not fields of a dataclass.
-    :param source: the origin of the value, for the error.
-    :raises ConfigError: if a text cannot hold the whole value.
+    :param source: a description of where the value comes from, for the error.
+    :raises ConfigError: if the whole value can't be expressed as a text.
     """
     try:
         return _text(value)
@@ -70,12 +70,12 @@ def fingerprint(value: object, source: str) -> str:
 
 
 def copy_value(value: T) -> T:
-    """Return an independent copy of *value*, or *value* itself if it is constant."""
+    """Return an independent copy of *value*, or *value* itself if it can't change."""
     return value if type(value) in _LEAVES else deepcopy(value)
 
 
 class _NotWholeError(Exception):
-    """An error for a value that its fingerprint would not cover."""
+    """A part of a value is missing from its fingerprint."""
 
 
 def _text(value: object) -> str:
@@ -109,12 +109,12 @@ def _name_class(kind: type) -> str:
 
 
 def _show(kind: type) -> str:
-    """Return *kind* as text; its own ``repr`` may run the app's code."""
+    """Return *kind* as text without its own ``repr``, which may run the app's code."""
     return f"<class '{_name_class(kind).removeprefix('builtins.')}'>"
 
 
 def _find_base(kind: type) -> type:
-    """Return the first class in the MRO of *kind* with readable contents."""
+    """Return the first class in the MRO of *kind* whose contents can be read."""
     if kind not in _READ and _is_of_pandas(kind):
         _READ.update(_make_pandas_readers())
     return next(cls for cls in kind.__mro__ if cls in _READ)
@@ -125,7 +125,7 @@ def _is_of_pandas(kind: type) -> bool:
 
 
 def _check_class(kind: type, base: type) -> None:
-    """Reject a class that is no value type or may have hidden state.
+    """Reject a class that isn't a value type or that may have hidden state.
 
     :raises _NotWholeError: naming the class.
     """
@@ -138,10 +138,11 @@ def _check_class(kind: type, base: type) -> None:
 
 
 def _is_python(cls: type) -> bool:
-    """Return whether a ``class`` statement made *cls*, so that it hides no state.
+    """Return whether *cls* was created by a ``class`` statement.
 
-    A class from C has a ``__new__`` in C, such as ``os.stat_result``, or is not created
-    at run time (``Py_TPFLAGS_HEAPTYPE``).
+    If it was, it can't hide any state. A class that is defined in C has a ``__new__``
+    in C, such as ``os.stat_result``, or isn't created at run time
+    (``Py_TPFLAGS_HEAPTYPE``).
     """
     is_from_c = isinstance(vars(cls).get("__new__"), BuiltinFunctionType)
     return bool(cls.__flags__ & 1 << 9) and not is_from_c
@@ -153,7 +154,7 @@ _tokens: WeakKeyDictionary[type, str] = WeakKeyDictionary()
 
 
 def _identify_class(kind: type) -> str:
-    """Return a text for *kind* alone, equal in every process that can import it."""
+    """Return a text for *kind* that is the same in every process that can import it."""
     name = _name_class(kind)
     if kind in _READ or _is_importable(kind):
         return name
@@ -168,7 +169,7 @@ def _is_importable(kind: type) -> bool:
 
 
 def _is_derived(kind: type, name: str) -> bool:
-    """Return whether the attribute *name* follows from the rest of a value."""
+    """Return whether the attribute *name* is determined by the rest of a value."""
     if issubclass(kind, Enum):
         return name in ("__objclass__", "_sort_order_", "_inverted_")
     return _is_of_pandas(kind) and name.startswith("_")  # Computed by pandas.
@@ -177,7 +178,7 @@ def _is_derived(kind: type, name: str) -> bool:
 def _check_attributes(value: object, base: type) -> Iterator[tuple[str, object]]:
     """Yield the names and values of the attributes of *value*.
 
-    :raises _NotWholeError: for an attribute that the class does not declare.
+    :raises _NotWholeError: if the class doesn't declare an attribute.
     """
     kind = type(value)
     is_open = issubclass(kind, Enum | tzinfo)

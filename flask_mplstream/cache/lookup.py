@@ -1,7 +1,7 @@
-"""The only path to a picture: the store, or else one render.
+"""Look up a picture in the store, or render it if it isn't there.
 
-Cache layer: receives ``produce`` and the time; knows neither Flask nor Matplotlib. The
-path of a request::
+Cache layer. ``produce`` and the time are passed in, and this module doesn't know about
+Flask or Matplotlib. A request is handled like this::
 
     fresh ────────────────> sent
     stale, may be sent ───> sent, and renewed in the background
@@ -56,7 +56,7 @@ class Served(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A requested picture, with the means to make it."""
+    """A picture that was requested, and how to create it."""
 
     #: Identity in the store.
     key: str
@@ -104,7 +104,7 @@ class Wanted:
         return f"{self.key} {generation}" + " words" * self.needs_words
 
     def without_stale(self) -> Wanted:
-        """Return a copy that gives a fresh picture or an error."""
+        """Return a copy that always leads to a fresh picture or an error."""
         lifetime = self.lifetime
         stale_s = lifetime.stored_s - lifetime.max_age_s if lifetime.max_age_s else 0
         # Stored as long as usual: another caller may accept a stale picture.
@@ -114,7 +114,7 @@ class Wanted:
         return replace(self, lifetime=lifetime, is_failure=lambda _: False)
 
     def backoff_s(self, error: Exception) -> float:
-        """Return the seconds during which *error* is sent again."""
+        """Return for how many seconds *error* is sent again."""
         if isinstance(error, OverloadedError) or not self.lifetime.stored_s:
             return 0.0  # No render was tried, or nothing may be kept.
         return self.failure_backoff_s if self.is_failure(error) else 0.0
@@ -124,7 +124,8 @@ class Pictures:
     """The pictures in one store.
 
     :param clock: Unix time in seconds.
-    :param max_followers: requests that may wait for other requests' renders.
+    :param max_followers: the number of requests that may wait for a render that another
+        request started.
     """
 
     def __init__(
@@ -149,10 +150,10 @@ class Pictures:
         return self._leases.is_shared
 
     def get(self, wanted: Wanted) -> Served:
-        """Return the picture, from the store if it may be sent, else from a render.
+        """Return the picture from the store if it may be sent, or else render it.
 
         :raises OverloadedError: if too many requests wait.
-        :raises RenderTimeoutError: if the picture is not ready in time.
+        :raises RenderTimeoutError: if the picture isn't ready in time.
         """
         kept_s = wanted.lifetime.stored_s
         found = self.store.read(wanted.key, wanted.names, timeout_s=kept_s)
@@ -190,7 +191,7 @@ class Pictures:
             return Served(entry, CacheStatus(fwd="stale", is_fallback=True), age_s)
 
     def _find(self, wanted: Wanted, key: str, *, past_fast: bool = False) -> Found:
-        """Return the entry under *key*, even if it must not be sent."""
+        """Return the entry for *key*, even if it must not be sent."""
         kept_s = wanted.lifetime.stored_s
         return self.store.read(key, wanted.names, timeout_s=kept_s, past_fast=past_fast)
 
@@ -199,7 +200,7 @@ class Pictures:
         return self._serve_fresh(wanted, self._find(wanted, wanted.key).entry)
 
     def _find_older_version(self, wanted: Wanted) -> Entry | None:
-        """Return the newest picture of an older version, if it may be sent."""
+        """Return the newest picture of any older version if it may be sent."""
         newest = self.store.newest(wanted.series()) if wanted.series else None
         if newest is None or newest.key == wanted.key:
             return None
@@ -226,7 +227,7 @@ class Pictures:
             logger.warning("Sending an older picture of %s.", wanted.key, exc_info=True)
 
     def _render_anew(self, wanted: Wanted, generation: str) -> Served:
-        """Render from data that is read after this call; store nothing."""
+        """Render with data that is read after this call, without storing it."""
 
         def make(deadline: Deadline, payer: object) -> Production[Served]:
             image = yield partial(wanted.produce, deadline, payer)
@@ -254,9 +255,9 @@ class Pictures:
         *,
         is_live: bool = False,
     ) -> Served:
-        """Return the picture from one flight, which concurrent callers share.
+        """Return the picture from a flight that concurrent callers share.
 
-        :param is_live: whether a render that began earlier is too old.
+        :param is_live: whether a render that has already begun is too old.
         """
         deadline = wanted.start_deadline()
         if is_nested():
@@ -278,7 +279,7 @@ class Pictures:
     def _lead(
         self, wanted: Wanted, fwd: str, deadline: Deadline, payer: object
     ) -> Production[Served]:
-        """Render, or wait for the process that renders."""
+        """Render the picture, or wait for another process that renders it."""
         poll_s = FIRST_POLL_S
         while (release := self._acquire(wanted.key)) is None:
             deadline.begin("another process")
@@ -299,7 +300,8 @@ class Pictures:
     def _find_newer(self, wanted: Wanted, began_at: float) -> Served | None:
         """Return a fresh picture that another process stored after *began_at*.
 
-        It had the lease, because this process was suspended or busy for too long.
+        This happens if this process was suspended or busy for so long that another one
+        got the lease.
         """
         entry = self._find(wanted, wanted.key, past_fast=True).entry
         is_newer = entry is not None and entry.stored_at > began_at
@@ -314,7 +316,7 @@ class Pictures:
     def _render_if_missing(
         self, wanted: Wanted, fwd: str, deadline: Deadline, payer: object
     ) -> Production[Served]:
-        """Render, unless another caller has stored a fresh picture by now."""
+        """Render the picture unless another caller has stored a fresh one by now."""
         found = self._find(wanted, wanted.key, past_fast=True)
         if made := self._serve_fresh(wanted, found.entry):
             return made
@@ -333,9 +335,9 @@ class Pictures:
         return Served(entry, CacheStatus(fwd=fwd, is_stored=is_stored))
 
     def _supersede(self, wanted: Wanted, series: str, began_at: float) -> None:
-        """Name the picture as the newest, and shorten the lifetime of the previous one.
+        """Record the picture as the newest, and shorten the previous one's life.
 
-        A picture is older if its render began earlier, even if the render ended later.
+        If a render began earlier, its picture is older, even if the render ended later.
         """
         lifetime, now = wanted.lifetime, self._clock()
         newest, timeout_s = Newest(wanted.key, began_at), lifetime.stored_s
@@ -352,8 +354,8 @@ class Pictures:
     def _acquire_soon(self, key: str) -> Callable[[], object]:
         """Return a lease for a short operation.
 
-        The lease is empty if the backend exchanges values atomically, or if all tries
-        fail.
+        The lease does nothing if the backend can exchange values atomically, or if it
+        can't be acquired.
         """
         for _ in range(0 if self.store.is_exact else EXCHANGE_TRIES):
             if release := self._acquire(key):
@@ -368,9 +370,10 @@ class Pictures:
         return Entry.of(image, self._clock(), generation=generation, etag=etag)
 
     def _acquire(self, key: str) -> Callable[[], object] | None:
-        """Return the lease, or ``None`` if it is taken.
+        """Return the lease, or ``None`` if another caller has it.
 
-        Every caller gets a lease while the backend is down or cannot lock.
+        While the backend is down or if it doesn't support locks, every caller gets a
+        lease.
         """
         if self._leases.is_shared and not self.store.breaker.is_open:
             try:
@@ -384,7 +387,7 @@ class Pictures:
         return lambda: None
 
     def _renew(self, wanted: Wanted, generation: str) -> None:
-        """Render again in the background, unless a render runs or has just failed."""
+        """Render again in the background unless it is running or just failed."""
         flight = wanted.name_flight(generation)
         if self._flights.is_busy_or_failed(flight):
             return
@@ -420,5 +423,5 @@ def _serve_hit(wanted: Wanted, entry: Entry, now: float) -> Served:
 
 
 def _collapse(hit: Served, fwd: str) -> Served:
-    """Return *hit* as the result of another process's render."""
+    """Return *hit* as the result of a render in another process."""
     return hit._replace(status=CacheStatus(fwd=fwd, is_collapsed=True))

@@ -1,8 +1,9 @@
-"""The embedded store: memory of this process, bounded in bytes.
+"""The embedded store, which uses a limited amount of memory in this process.
 
-Cache layer. A cachelib backend on cachetools' LRU, for Flask-Caching's
-``CACHE_TYPE = "flask_mplstream.cache.memory.MemoryCache"``. Flask-Caching's own
-SimpleCache counts items, not bytes, and evicts the item that expires first.
+Cache layer. This cachelib backend is based on the LRU cache of cachetools. To use it
+with Flask-Caching, set ``CACHE_TYPE = "flask_mplstream.cache.memory.MemoryCache"``.
+Flask-Caching's own SimpleCache limits the number of items instead of their size, and
+evicts the item that expires first.
 """
 
 from __future__ import annotations
@@ -40,11 +41,12 @@ def _load_value(item: _Item) -> Any:
 class MemoryCache(BaseCache):
     """A cache that evicts the least recently used items above *max_bytes*.
 
-    Pictures and ``bytes`` are kept as they are, because they are immutable. Other
-    values are pickled, so that later changes to them do not reach the cache.
+    Pictures and ``bytes`` are stored as they are, because they can't change. Other
+    values are pickled, so that later changes to them don't affect the cache.
 
-    :param max_bytes: total size, default 64 MiB.
-    :param default_timeout: seconds, default 300; 0 keeps an item until it is evicted.
+    :param max_bytes: the maximum total size. The default is 64 MiB.
+    :param default_timeout: the default number of seconds to store an item. If it is 0,
+        the item is stored until it is evicted.
     :param timer: a monotonic clock in seconds, for tests.
     """
 
@@ -69,7 +71,7 @@ class MemoryCache(BaseCache):
         args: list[Any],
         kwargs: dict[str, Any],
     ) -> Self:
-        """Create a cache from ``CACHE_OPTIONS``; Flask-Caching calls it."""
+        """Create a cache from ``CACHE_OPTIONS``. Flask-Caching calls this method."""
         return cls(*args, **kwargs)
 
     @property
@@ -79,7 +81,7 @@ class MemoryCache(BaseCache):
 
     @property
     def size_bytes(self) -> int:
-        """Total size of the items, including their overhead."""
+        """The total size of the items, including their overhead."""
         return int(self._items.currsize)
 
     def get(self, key: str) -> Any:
@@ -89,7 +91,7 @@ class MemoryCache(BaseCache):
         return item and _load_value(item)
 
     def _find(self, key: str) -> _Item | None:
-        """Return the unexpired item under *key*; the caller holds the lock."""
+        """Return the item for *key* if it hasn't expired, while holding the lock."""
         item = self._items.get(key)
         if item is not None and item.expires_at <= self._timer():
             del self._items[key]
@@ -97,19 +99,19 @@ class MemoryCache(BaseCache):
         return item
 
     def set(self, key: str, value: Any, timeout: Any = None) -> bool:
-        """Store *value* for *timeout* seconds; return ``False`` if it is too large."""
+        """Store *value* for *timeout* seconds. Return ``False`` if it is too large."""
         item = self._make_item(key, value, timeout)
         with self._lock:
             return self._keep(key, item)
 
     def add(self, key: str, value: Any, timeout: Any = None) -> bool:
-        """Store *value* like :meth:`set`; return ``False`` if *key* exists."""
+        """Store *value* like :meth:`set`, or return ``False`` if *key* exists."""
         item = self._make_item(key, value, timeout)
         with self._lock:
             return self._find(key) is None and self._keep(key, item)
 
     def exchange(self, key: str, value: Any, timeout: Any = None) -> Any:
-        """Store *value* like :meth:`set`; return the previous value or ``None``."""
+        """Store *value* like :meth:`set`, and return the previous value or ``None``."""
         item = self._make_item(key, value, timeout)
         with self._lock:
             older = self._find(key)
@@ -138,7 +140,7 @@ class MemoryCache(BaseCache):
         return True
 
     def delete(self, key: str) -> bool:
-        """Drop *key*; return ``False`` if it is missing."""
+        """Delete *key*, or return ``False`` if it doesn't exist."""
         with self._lock:
             return self._items.pop(key, None) is not None
 

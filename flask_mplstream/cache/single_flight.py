@@ -1,10 +1,11 @@
-"""One flight per key: concurrent callers share one render.
+"""Let concurrent callers share one render for each key.
 
-Cache layer: values and threads; knows neither Flask, Matplotlib, the store nor
-freshness. Each render has a thread, so that no caller waits past its deadline; if the
-render ends late, that thread finishes the flight and the picture is still stored.
-Followers get the leader's value or a copy of its error. Both are forgotten when the
-flight ends, except for an error during its ``error_backoff``.
+Cache layer. This module uses values and threads. It doesn't know about Flask,
+Matplotlib, the store or freshness. Each render runs in its own thread, so that no
+caller has to wait longer than its deadline. If the render takes longer, this thread
+finishes the flight, and the picture is still stored. Followers get the value of the
+leader or a copy of its error. Both are forgotten when the flight ends, except that an
+error is remembered during its ``error_backoff``.
 """
 
 from __future__ import annotations
@@ -57,14 +58,14 @@ _threads: WeakSet[threading.Thread] = WeakSet()
 
 @dataclass(eq=False, slots=True)
 class _Rendered:
-    """The result of the render that a production yielded."""
+    """The result of the render that a production has yielded."""
 
     done: Future[None] = field(default_factory=lambda: Future())
     value: Any = None
     error: Exception | None = None
 
     def end(self, production: Production[T]) -> T:
-        """Finish *production* with this result; drop the error to break a cycle."""
+        """Finish *production* with this result, and drop the error to break a cycle."""
         error, self.error = self.error, None
         try:
             return _end(production, self.value, error)
@@ -74,7 +75,7 @@ class _Rendered:
 
 @dataclass(eq=False, slots=True)
 class _Flight(Generic[T]):
-    """One production of a picture, which its callers share."""
+    """A production of a picture that several callers share."""
 
     key: str
     deadline: Deadline
@@ -92,7 +93,7 @@ class _Flight(Generic[T]):
     is_abandoned: bool = False
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait *timeout_s* seconds for the end; return whether it has come."""
+        """Wait at most *timeout_s* seconds, and return whether the flight has ended."""
         with suppress(TimeoutError):
             self.landed.exception(timeout_s)
         return self.landed.done()
@@ -101,9 +102,10 @@ class _Flight(Generic[T]):
 class Flights(Generic[T]):
     """The flights of one process.
 
-    :param clock: seconds, for the backoff after an error.
-    :param max_followers: followers that may wait at once, because each holds a thread
-        of the server. Others wait only until a flight is :data:`PATIENCE_S` old.
+    :param clock: a clock in seconds, for the backoff after an error.
+    :param max_followers: the number of followers that may wait at the same time. Each
+        of them occupies a thread of the server. Any others only wait until a flight is
+        :data:`PATIENCE_S` seconds old.
     """
 
     def __init__(
@@ -130,15 +132,15 @@ class Flights(Generic[T]):
         backoff_s: Callable[[Exception], float],
         must_begin_later: bool = False,
     ) -> tuple[T, bool]:
-        """Call *produce* once for all callers with *key* and return its value.
+        """Call *produce* once for all callers with the same *key*.
 
-        :param deadline: the deadline of this caller, and of the flight if it begins
+        :param deadline: the deadline of this caller, and of the flight if it starts
             one.
-        :param backoff_s: returns the seconds for which an error is raised again
-            without calling *produce*.
-        :param must_begin_later: whether a flight that has begun is too old.
-        :return: the value, and whether another caller made it.
-        :raises RenderTimeoutError: after the deadline; the flight continues.
+        :param backoff_s: a function that returns for how many seconds an error is
+            raised again without calling *produce*.
+        :param must_begin_later: whether a flight that has already begun is too old.
+        :return: the value, and whether another caller created it.
+        :raises RenderTimeoutError: after the deadline, although the flight continues.
         :raises OverloadedError: if there are too many followers.
         """
         if is_nested():
@@ -165,9 +167,9 @@ class Flights(Generic[T]):
         deadline: Deadline,
         backoff_s: Callable[[Exception], float],
     ) -> T | None:
-        """Call *produce* in this thread; return ``None`` at once if *key* has a flight.
+        """Call *produce* in this thread, or return ``None`` if *key* has a flight.
 
-        An error of *produce* is raised, and remembered for *backoff_s*.
+        If *produce* raises an error, it is propagated and remembered for *backoff_s*.
         """
         flight, is_leader = self._join(key, deadline, backoff_s, must_begin_later=False)
         if not is_leader:
@@ -176,7 +178,7 @@ class Flights(Generic[T]):
         return _take_result(flight)
 
     def is_busy_or_failed(self, key: str, *, must_begin_later: bool = False) -> bool:
-        """Return whether *key* has a flight here, or an error that is raised again.
+        """Return whether *key* has a flight here, or an error to raise again.
 
         :param must_begin_later: as for :meth:`fly`.
         """
@@ -256,7 +258,7 @@ class Flights(Generic[T]):
         rendered: _Rendered,
         go_on: Callable[[], None],
     ) -> None:
-        """Run *render* in its thread, and finish the flight if the leader has left."""
+        """Run *render* in its thread. Finish the flight if the leader gave up."""
         with enter(RenderStage.FLIGHT):
             try:
                 rendered.value = render()
@@ -298,7 +300,7 @@ class Flights(Generic[T]):
 
     @contextmanager
     def _take_place(self) -> Iterator[bool]:
-        """Count a follower; yield whether the limit allows it to wait."""
+        """Count a follower, and yield whether it is allowed to wait."""
         with self._lock:
             has_place = self._followers < self._max_followers
             self._followers += has_place
@@ -317,7 +319,7 @@ class Flights(Generic[T]):
             flight.has_begun = True
 
     def _fail(self, flight: _Flight[T], error: BaseException) -> None:
-        """End *flight* with an error of its production."""
+        """End *flight* with an error from its production."""
         if isinstance(error, Exception):
             backoff_s = flight.backoff_s(error)
         else:
@@ -388,7 +390,7 @@ def _end(production: Production[T], value: object, error: Exception | None) -> T
 
 
 def _take_result(flight: _Flight[T]) -> T:
-    """Return the value of *flight* to its leader, or raise the leader's own error."""
+    """Return the value of *flight* to its leader, or raise the original error."""
     error, flight.error = flight.error, None
     try:
         if error is not None:
@@ -399,7 +401,7 @@ def _take_result(flight: _Flight[T]) -> T:
 
 
 def _start(job: Callable[[], None]) -> threading.Thread | None:
-    """Run *job* in a new thread, or here if no thread can start."""
+    """Run *job* in a new thread, or in this one if no thread can be started."""
     if _is_importing():
         job()
         return None
@@ -417,8 +419,8 @@ def _start(job: Callable[[], None]) -> threading.Thread | None:
 def _is_importing() -> bool:
     """Return whether this thread is importing a module.
 
-    A render thread that needs the module would wait for this thread, which would wait
-    for the render.
+    If the render needed this module, its thread would wait for this thread, while this
+    thread waits for the render.
     """
     frame: FrameType | None = sys._getframe()
     while frame:
@@ -444,7 +446,7 @@ def _make_overload_error(max_followers: float) -> OverloadedError:
 
 
 def _join_all() -> None:
-    """Wait for running renders: a daemon thread that is cut off in C code can crash."""
+    """Wait for renders, because stopping a daemon thread in C code can crash."""
     until = time.monotonic() + STOP_TIMEOUT_S
     for thread in list(_threads):
         thread.join(max(until - time.monotonic(), 0))

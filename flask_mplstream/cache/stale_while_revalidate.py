@@ -1,7 +1,7 @@
-"""Background renders, in one thread that lives while there is work.
+"""Renders in the background, in a thread that only exists while there is work.
 
-Cache layer: threads only. Matplotlib draws one figure at a time, so more threads would
-only wait for each other.
+Cache layer. A single thread is enough, because Matplotlib only draws one figure at a
+time, so several threads would have to wait for each other.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _all: WeakSet[Background] = WeakSet()
 
 
 class Background:
-    """A queue of jobs, run one at a time in a thread that ends with the last."""
+    """A queue of jobs that are run one after the other in a background thread."""
 
     def __init__(self) -> None:
         self._reset()
@@ -41,7 +41,7 @@ class Background:
         self._is_stopped = False
 
     def submit(self, name: str, job: Callable[[], object]) -> bool:
-        """Run *job* soon, unless a job called *name* is waiting or running.
+        """Add *job* to the queue unless there is already a job called *name*.
 
         :return: whether the job will run.
         """
@@ -56,7 +56,7 @@ class Background:
             return True
 
     def _start(self) -> bool:
-        """Start the thread, which waits for the lock; return whether it has started."""
+        """Start the thread, which waits for the lock. Return whether it worked."""
         # A daemon, because a hanging render must not keep the process alive.
         thread = threading.Thread(
             target=self._work, name="mplstream-background", daemon=True
@@ -85,14 +85,14 @@ class Background:
                     self._names.discard(name)
 
     def join(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
-        """Wait until no job is left, for *timeout_s* seconds at most."""
+        """Wait up to *timeout_s* seconds until there are no more jobs."""
         with self._lock:
             thread = self._thread
         if thread is not None:
             thread.join(timeout_s)
 
     def stop(self) -> None:
-        """Refuse new jobs, drop the waiting ones and finish the running one."""
+        """Reject new jobs, discard waiting ones, and finish the current one."""
         with self._lock:
             self._is_stopped = True
             self._jobs.clear()

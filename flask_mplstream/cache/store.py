@@ -1,17 +1,19 @@
-"""The store: entries in any backend of Flask-Caching.
+"""Store entries in any backend that Flask-Caching supports.
 
-Cache layer: receives the backend; knows neither Flask nor Matplotlib. A failing backend
-is logged and skipped for a while. It costs a render, never a request.
+Cache layer. The backend is passed in, and this module doesn't know about Flask or
+Matplotlib. If a backend fails, this is logged, and the backend is skipped for a while.
+Pictures may then have to be rendered again, but requests don't fail.
 
-An entry is valid under one *generation*, which follows from the tokens of some names (a
-figure, its arguments, tags). The tokens are in the backend as well. A new token for a
-name makes every entry under the old one a miss, in all processes, without a search for
-keys.
+An entry is only valid for one *generation*, which is computed from the tokens of some
+names (a figure, its arguments and its tags). These tokens are also stored in the
+backend. When a name gets a new token, all entries with the old one become misses in all
+processes, without having to search for their keys.
 
-A full backend such as Redis may evict a token and keep an entry that the token made a
-miss. There, each name gets a token before anything is stored, and an entry without all
-of its tokens is a miss. A backend that evicts the oldest value drops an entry before
-the token that was written after it, and a name needs no token until it is invalidated.
+If a backend such as Redis is full, it may evict a token, but keep an entry that was
+invalidated by it. For such a backend, each name gets a token before anything is stored,
+and an entry is a miss if one of its tokens is missing. Other backends evict the oldest
+value first. They evict an entry before the token that invalidated it, so a name doesn't
+need a token until it is invalidated.
 """
 
 from __future__ import annotations
@@ -68,7 +70,7 @@ UNKNOWN = "?"
 
 
 class Found(NamedTuple):
-    """The result of a look-up in the store."""
+    """The result of looking up a picture in the store."""
 
     entry: Entry | None
     #: Generation under which a new entry would be valid.
@@ -79,7 +81,7 @@ class Found(NamedTuple):
 class Newest:
     """The entry of a series with the newest data.
 
-    The pictures of a series differ only in the version of the data.
+    All pictures in a series are the same except for the version of the data.
     """
 
     #: Its key in the store.
@@ -88,13 +90,13 @@ class Newest:
     began_at: float
 
     def to_text(self, series: str) -> str:
-        """Return the text to store, bound to *series*."""
+        """Return the text to store, which is only valid for *series*."""
         bound = digest(series, self.key, repr(self.began_at))
         return f"{self.key} {self.began_at!r} {bound}"
 
     @classmethod
     def from_text(cls, series: str, text: object) -> Newest | None:
-        """Parse a text from :meth:`to_text`; return ``None`` for any other text."""
+        """Parse a text from :meth:`to_text`, or return ``None`` for any other text."""
         with suppress(ValueError):
             key, began_at, _ = str(text).split()
             newest = cls(key, float(began_at))
@@ -142,7 +144,7 @@ class Store:
         return self.breaker.is_open
 
     def note_error(self, error: Exception) -> None:
-        """Open the breaker if *error* means that the backend does not answer."""
+        """Open the breaker if *error* means that the backend is down."""
         if is_outage(error):
             self.breaker.trip()
 
@@ -164,7 +166,7 @@ class Store:
         timeout_s: int = 0,
         past_fast: bool = False,
     ) -> Found:
-        """Return the entry under *key*; damage and failure count as a miss.
+        """Return the entry for *key*, or treat it as a miss if it is damaged.
 
         :param names: names that the entry belongs to, for its generation.
         :param timeout_s: seconds for which the fast layer may keep a copy.
@@ -199,7 +201,7 @@ class Store:
         return bool(is_kept)
 
     def _attempt(self, operation: Callable[[], Any]) -> Any:
-        """Return the result of *operation*, or ``None`` if the backend fails."""
+        """Return the result of *operation*, or ``None`` if it fails."""
         if self.breaker.is_open:
             return None
         try:
@@ -214,7 +216,7 @@ class Store:
         return result
 
     def generation(self, names: Sequence[str]) -> str:
-        """Return the generation, up to :data:`COHERENCE_S` old with a fast layer."""
+        """Return the generation, which may be up to :data:`COHERENCE_S` old."""
         if self._is_embedded and not self._was_invalidated:
             return ""
         if self._fast is None:
@@ -232,7 +234,7 @@ class Store:
         return self._complete(names, self._get_many(*map(_name_token, names)))
 
     def _complete(self, names: Sequence[str], tokens: list[Any]) -> list[Any]:
-        """Return the *tokens* of *names*, with new ones for those that are lost."""
+        """Return the *tokens* of *names*, and replace those that are missing."""
         if not self._needs_tokens or self.breaker.is_open or None not in tokens:
             return tokens
         keys = [_name_token(name) for name in names]
@@ -257,7 +259,7 @@ class Store:
         return self._set(key, uuid4().hex, TOKEN_S)
 
     def _is_valid(self, copy: CheckedEntry, names: Sequence[str]) -> bool:
-        """Return whether an entry of the fast layer still has its generation."""
+        """Return whether the generation of a copy in the fast layer is valid."""
         now = self._timer()
         if now < copy.valid_until:
             return True
@@ -311,7 +313,7 @@ class Store:
         return entry
 
     def count(self, fault: str, message: str, *details: object) -> None:
-        """Count a *fault* and log it, once in :data:`LOG_S` seconds at most."""
+        """Count a *fault*, and log it at most every :data:`LOG_S` seconds."""
         self.counts[fault] += 1
         now = self._timer()
         if now - self._logged_at.get(fault, -math.inf) < LOG_S:
@@ -323,7 +325,7 @@ class Store:
     def write(self, key: str, entry: Entry, timeout_s: int) -> bool:
         """Store *entry* for *timeout_s* seconds.
 
-        :return: whether the backend has stored it, not only the fast layer.
+        :return: whether it was stored in the backend and not only in the fast layer.
         """
         if self.keeps_nothing:
             return False
@@ -353,7 +355,7 @@ class Store:
             self._fast.set(PREFIX + key, copy, timeout_s)
 
     def _read_epoch(self) -> object:
-        """Return the token that disappears when the backend is emptied."""
+        """Return the token that is lost when the backend is cleared."""
         (epoch,) = self._get_many(EPOCH)
         if epoch is None and self._set(EPOCH, token := uuid4().hex, TOKEN_S):
             return token
@@ -362,9 +364,9 @@ class Store:
     def replace_newest(
         self, series: str, newest: Newest, timeout_s: int
     ) -> Newest | None:
-        """Name *newest* as the newest entry of *series*.
+        """Record *newest* as the newest entry of *series*.
 
-        :return: the previously named entry.
+        :return: the entry that was recorded before.
         """
         pointer, timeout_s = PREFIX + series, min(timeout_s, LONGEST_S)
         text = newest.to_text(series)
@@ -377,7 +379,7 @@ class Store:
 
     @property
     def is_own(self) -> bool:
-        """Whether other processes keep separate pictures under the same keys."""
+        """Whether other processes store their own pictures for the same keys."""
         return is_in_process(self.backend) and not self.keeps_nothing
 
     @property
@@ -387,20 +389,20 @@ class Store:
 
     @property
     def is_exact(self) -> bool:
-        """Whether several callers may call :meth:`replace_newest` at once."""
+        """Whether :meth:`replace_newest` can be called in several threads at once."""
         return exchanges_atomically(self.backend)
 
     def cut_lifetime(self, key: str, timeout_s: int) -> None:
-        """Drop the entry under *key* in *timeout_s* seconds."""
+        """Delete the entry for *key* after *timeout_s* seconds."""
         self._attempt(lambda: cut_lifetime(self.backend, PREFIX + key, timeout_s))
 
     def invalidate(self, names: Sequence[str]) -> None:
-        """Make every entry that belongs to one of *names* a miss.
+        """Invalidate all entries that belong to one of *names*.
 
-        It takes effect at once in this process, and within :data:`COHERENCE_S` in
-        others.
+        This takes effect immediately in this process, and within :data:`COHERENCE_S` in
+        all others.
 
-        :raises CacheDownError: if the backend refuses, so that old pictures are still
+        :raises CacheDownError: if the backend fails, so that old pictures are still
             sent.
         """
         self._was_invalidated = True
