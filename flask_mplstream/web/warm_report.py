@@ -1,6 +1,6 @@
-"""Pictures that are rendered before their first request.
+"""Render pictures before they are requested.
 
-Flask side. :mod:`flask_mplstream.cli.warm` is the command for a shell.
+Flask side. See :mod:`flask_mplstream.cli.warm` for the shell command.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ def warm(
 
 
 def fetch_ahead(route: FigureRoute, picture: Picture) -> Served:
-    """Return *picture* for later requests: from the cache if fresh, else rendered.
+    """Return *picture* from the cache if it is fresh, or else render it.
 
-    :raises Exception: the error of the render; a stale picture does not hide it.
+    :raises Exception: if the render fails, even if there is a stale picture.
     """
     # With a max_age of 0, a picture that was rendered ahead is stale.
     return route.fetch(picture, strict=route.options.max_age > 0)

@@ -1,5 +1,5 @@
-"""The place of a render: this process, a worker process or an executor.
+"""Run a render in this process, in a worker process or on an executor.
 
-Imports ``rendering``, ``limits`` and the layers below them. Uses Flask's app context,
-never the request.
+This package imports ``rendering``, ``limits`` and the layers below them. It uses
+Flask's app context, but not the request.
 """

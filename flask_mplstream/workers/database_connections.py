@@ -1,8 +1,8 @@
-"""Database connections that a request holds while it waits for a picture.
+"""Release the database connections of a request that waits for a picture.
 
-Flask side. A figure function has a separate app context, so its queries need a second
+Flask side. A figure function runs in its own app context, so its queries need a second
 connection. If 15 waiting requests hold all 15 connections of a pool, the render that
-they wait for gets none.
+they are waiting for can't get one.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ _watching = threading.Lock()  # Taken by the first watch_writes(), never release
 
 
 def watch_writes() -> None:
-    """Start to record the transactions that write, if SQLAlchemy's ORM is loaded."""
+    """Start recording which transactions write, if SQLAlchemy's ORM is loaded."""
     if "sqlalchemy.orm" not in sys.modules or not _watching.acquire(blocking=False):
         return
     from sqlalchemy import Engine, event
@@ -88,7 +88,7 @@ def _note_statement(connection: Any, _cursor: Any, statement: str, *_: Any) -> N
 
 
 def _only_reads(statement: str) -> bool:
-    """Return whether, judged by its text, *statement* has no lasting effect."""
+    """Return whether *statement* doesn't change anything, judging by its text."""
     if not _READS.match(statement):
         return False
     return all(name.lower() in _COMPUTES for name in _CALLED.findall(statement))
@@ -104,10 +104,11 @@ def _note_end(session: Any, transaction: Any) -> None:
 
 
 def release_connections() -> None:
-    """Release the connections of Flask-SQLAlchemy sessions that have only read.
+    """Release the connections of Flask-SQLAlchemy sessions that only read data.
 
-    Objects stay attached and keep their loaded attributes. A session with uncommitted
-    changes keeps its transaction and its connection.
+    Objects remain attached to their session, and their loaded attributes don't expire.
+    If a session has uncommitted changes, its transaction and its connection are not
+    touched.
     """
     if has_app_context():
         for session in _open_sessions():
@@ -116,7 +117,7 @@ def release_connections() -> None:
 
 
 def _open_sessions() -> Iterator[Any]:
-    """Yield the app context's Flask-SQLAlchemy and Flask-SQLAlchemy-Lite sessions."""
+    """Yield the sessions of Flask-SQLAlchemy and Flask-SQLAlchemy-Lite."""
     scoped = getattr(current_app.extensions.get("sqlalchemy"), "session", None)
     registry = getattr(scoped, "registry", None)
     if registry is not None and registry.has():
@@ -135,7 +136,7 @@ def _has_only_read(session: Any) -> bool:
 
 
 def _end_transaction(session: Any) -> None:
-    """Commit a transaction that has only read, without expiring loaded attributes."""
+    """Commit a transaction that only read data, without expiring any attributes."""
     found, session.expire_on_commit = session.expire_on_commit, False
     try:
         session.commit()
@@ -144,7 +145,7 @@ def _end_transaction(session: Any) -> None:
 
 
 def note_pool_timeout(error: BaseException) -> None:
-    """Add :data:`POOL_HINT` to *error* if it is the timeout of an empty pool."""
+    """Add :data:`POOL_HINT` to *error* if it was raised because a pool is empty."""
     kind = type(error)
     is_timeout = kind.__name__ in ("TimeoutError", "PoolTimeout")
     is_pool = kind.__module__.startswith(("sqlalchemy", "psycopg_pool"))

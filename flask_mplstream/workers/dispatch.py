@@ -1,6 +1,6 @@
-"""The dispatch of an app's renders: to this process, a process pool or an executor.
+"""Send the renders of an app to this process, a process pool or an executor.
 
-Flask side. Each app has one :class:`Renders` per process.
+Flask side. Each app has one :class:`Renders` object in each process.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _REFUSALS = (OverloadedError, ArgumentsError)
 
 @dataclass(frozen=True, slots=True)
 class _Render:
-    """One render: its recipe, arguments, variant and deadline."""
+    """A render with its recipe, arguments, variant and deadline."""
 
     recipe: Recipe
     values: Mapping[str, Any]
@@ -56,8 +56,8 @@ class _Render:
 class Renders:
     """The renders of *app*'s pictures.
 
-    :param budget: the limit of each client; ``None`` for no limit.
-    :param modules: the figure functions' modules, which workers import.
+    :param budget: the limit for each client, or ``None`` for no limit.
+    :param modules: the modules of the figure functions, which workers import.
     """
 
     def __init__(
@@ -97,10 +97,10 @@ class Renders:
         """Render the picture of *values* before the deadline.
 
         :param payer: the result of :meth:`admit`.
-        :raises OverloadedError: if too many renders are pending, or no worker is free
-            in time.
-        :raises SlowRenderError: if the render takes too long and can be ended.
-        :raises WorkerDiedError: if the worker dies in both of two attempts.
+        :raises OverloadedError: if too many renders are pending, or if no worker is
+            available in time.
+        :raises SlowRenderError: if the render takes too long and can be stopped.
+        :raises WorkerDiedError: if the worker dies twice.
         """
         subject = {"figure": recipe.endpoint, "arguments": values, "variant": variant}
         render = _Render(recipe, values, variant, deadline, payer)
@@ -125,10 +125,11 @@ class Renders:
             return self._admit_and_render(render)
 
     def admit(self, begins: bool) -> str | None:
-        """Return the client to charge for a render; ``None`` outside a request.
+        """Return the client to charge for a render, or ``None`` outside of a request.
 
-        :param begins: whether the request would begin one; a follower pays nothing.
-        :raises BudgetError: with the seconds to wait, if the budget is spent.
+        :param begins: whether the request would start a render, because followers don't
+            have to pay for it.
+        :raises BudgetError: if the budget has been used up.
         """
         if self._budget is None or not has_request_context():
             return None
@@ -180,7 +181,7 @@ class Renders:
 def check_extras(settings: Settings) -> None:
     """Reject settings that require a package that is not installed.
 
-    :raises ConfigError: naming the extra.
+    :raises ConfigError: with the name of the extra to install.
     """
     for value, setting, extra, module in (
         (settings.workers, "WORKERS", "workers", "pebble"),
@@ -194,7 +195,7 @@ def check_extras(settings: Settings) -> None:
 
 
 def _add_wait(image: RenderedImage, elapsed_s: float) -> RenderedImage:
-    """Return *image* with the rest of *elapsed_s*, outside its steps, as ``wait``."""
+    """Add the part of *elapsed_s* outside of the steps of *image* as ``wait``."""
     steps = {name: s for name, s in image.timings_s if name != "wait"}
     waited = max(elapsed_s - sum(steps.values()), 0.0)
     return replace(image, timings_s=(("wait", waited), *steps.items()))

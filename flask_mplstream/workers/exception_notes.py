@@ -1,6 +1,7 @@
-"""The cause of an error in a render: an argument from the URL, or the user's code.
+"""Find out whether the URL or the user's code caused an error in a render.
 
-Flask side. Runs in the process that renders, as only that one has the traceback.
+Flask side. This runs in the process that renders, because the traceback isn't available
+anywhere else.
 """
 
 from __future__ import annotations
@@ -30,9 +31,10 @@ from .database_connections import note_pool_timeout
 
 
 def is_failure(error: Exception) -> bool:
-    """Return whether *error* is a failure, not an answer such as 404.
+    """Return whether *error* is a failure and not a response such as a 404.
 
-    RFC 5861 section 4: an ``HTTPException`` is a failure from status 500 on.
+    According to RFC 5861 section 4, an ``HTTPException`` is a failure if its status is
+    500 or above.
     """
     if not isinstance(error, HTTPException):
         return True
@@ -44,13 +46,13 @@ def is_failure(error: Exception) -> bool:
 def explain_errors(
     function: Callable[..., object], from_url: Mapping[str, Any]
 ) -> Iterator[None]:
-    """Turn bad mathtext from the URL into an argument error; add notes to others.
+    """Turn invalid mathtext from the URL into an argument error; else add notes.
 
-    The notes are the failing line of the user's code and hints at the fix.
+    The notes show the line of the user's code that failed and how to fix it.
 
     :param function: the figure function.
     :param from_url: its arguments from the URL.
-    :raises ArgumentsError: if one of them is not valid mathtext.
+    :raises ArgumentsError: if one of them isn't valid mathtext.
     :raises InnerFigureError: for an ``ArgumentsError`` of a figure that *function*
         requested, which is not the client's fault.
     """
@@ -75,12 +77,12 @@ def explain_errors(
 
 @contextmanager
 def explain_size(chosen: Mapping[str, Any], variant: Variant) -> Iterator[None]:
-    """Turn the error of a picture that the URL made too large into an argument error.
+    """Raise an argument error if the URL is the reason why a picture is too large.
 
     :param chosen: the arguments that differ from their defaults. If there are none,
         and the variant's scale or width is not the cause, the error is the app's and
         is not changed.
-    :raises ArgumentsError: naming each of the arguments, or the scale or width.
+    :raises ArgumentsError: with each of these arguments, or the scale or width.
     """
     try:
         yield
@@ -132,7 +134,7 @@ _PARSER_WORDS = re.compile(r"^Parse\w*Exception: |\s*\(at char .*$")
 
 
 def _read_reason(error: Exception) -> str:
-    """Return the last line that is not blank; pyparsing draws an arrow above it."""
+    """Return the last line that isn't blank, below the arrow that pyparsing draws."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     reason = _PARSER_WORDS.sub("", lines[-1]) if lines else ""
     return reason.rstrip(".") or type(error).__name__
@@ -141,7 +143,7 @@ def _read_reason(error: Exception) -> str:
 def _find_inject_hint(
     error: Exception, line: str, function: Callable[..., object]
 ) -> str:
-    """Return how to pass a request's value, if *error* is due to its absence.
+    """Return how to pass a value from the request if *error* is due to its absence.
 
     :param line: the result of :func:`_find_user_line`.
     """
@@ -172,7 +174,7 @@ _OF_A_THREAD = re.compile(r"created in a thread can only|main thread of the main
 
 
 def _find_thread_hint(error: Exception) -> str:
-    """Return the fix if *error* is the use of an object of another thread."""
+    """Return the fix if *error* was raised for an object from another thread."""
     if not _OF_A_THREAD.search(str(error)):
         return ""
     return (
@@ -184,7 +186,7 @@ def _find_thread_hint(error: Exception) -> str:
 
 
 def _is_in_decorator(function: Callable[..., object], frames: list[FrameType]) -> bool:
-    """Return whether *frames* end in a decorator, before the figure function runs."""
+    """Return whether *frames* end in a decorator and not in the figure function."""
     plain = find_plain_function(function)
     code = getattr(plain, "__code__", None)
     return plain is not function and all(frame.f_code is not code for frame in frames)
@@ -194,7 +196,7 @@ _TRANSLATORS = re.compile("babel|gettext")
 
 
 def _find_user_line(error: Exception, function: Callable[..., object]) -> str:
-    """Return the last line of the user's file in *error*'s traceback, or ``""``."""
+    """Return the last line in the traceback that is in the user's file, or ``""``."""
     code = getattr(find_plain_function(function), "__code__", None)
     own = code.co_filename if code else None
     found = ""

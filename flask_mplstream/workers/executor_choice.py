@@ -1,7 +1,7 @@
-"""The choice among workers, an executor and this process for an app's renders.
+"""Choose whether to render in workers, on an executor or in this process.
 
-Flask side. Not every process can start the workers that the app is configured to
-have; one that cannot draws the figures itself.
+Flask side. Some processes can't start the workers that are configured for the app. They
+draw the figures themselves.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class PayloadRunner(Protocol):
     """A runner of payloads outside this process."""
 
     def clock(self) -> float:
-        """Return monotonic seconds that do not advance while workers start."""
+        """Return the time in seconds, on a clock that stops while workers start."""
 
     def start(self) -> None:
         """Get ready before the first render."""
@@ -44,8 +44,8 @@ class PayloadRunner(Protocol):
     def run(self, payload: bytes, deadline: Deadline) -> bytes:
         """Return the result of *payload*.
 
-        :param deadline: its clock is this runner's; its step becomes "the render" when
-            the render begins.
+        :param deadline: a deadline that uses the clock of this runner. Its step becomes
+            "the render" when the render begins.
         """
 
     def stop(self) -> None:
@@ -55,7 +55,7 @@ class PayloadRunner(Protocol):
 def choose_executor(
     app: Flask, settings: Settings, modules: tuple[str, ...]
 ) -> PayloadRunner | None:
-    """Return the runner of *app*'s renders; ``None`` for this process.
+    """Return the runner for the renders of *app*, or ``None`` for this process.
 
     :param modules: the figure functions' modules, which workers import.
     """
@@ -83,7 +83,7 @@ def choose_executor(
 
 
 def find_obstacle() -> str | None:
-    """Return the reason why this process cannot have workers, or ``None``."""
+    """Return the reason why this process can't have workers, or ``None``."""
     if getattr(multiprocessing.current_process(), "daemon", False):
         return (
             "it is daemonic, like the processes of Celery's prefork pool and of "
@@ -99,7 +99,7 @@ def find_obstacle() -> str | None:
 
 
 def _find_semaphore_fault() -> str | None:
-    """Create a lock, which needs shared memory; AWS Lambda has none."""
+    """Create a lock, which fails without shared memory, as on AWS Lambda."""
     methods = multiprocessing.get_all_start_methods()
     # A lock of the fork context is unlinked at once and needs no resource tracker.
     method = "fork" if "fork" in methods else "spawn"
@@ -111,7 +111,7 @@ def _find_semaphore_fault() -> str | None:
 
 
 def _make_reporter(app: Flask) -> Callable[[str], None]:
-    """Return a function that signals a killed worker and does not keep *app* alive."""
+    """Return a function that signals a killed worker, with a weak *app*."""
     held = ref(app)
 
     def report(reason: str) -> None:
@@ -123,10 +123,10 @@ def _make_reporter(app: Flask) -> Callable[[str], None]:
 
 
 def check_app_name(name: str | None) -> None:
-    """Reject a ``MPLSTREAM_APP`` that is known to be wrong.
+    """Reject ``MPLSTREAM_APP`` if it is obviously wrong.
 
-    Nothing is imported, and a module that is being imported is accepted, as it may
-    define the app later.
+    This doesn't import anything. A module that is still being imported is accepted,
+    because it may define the app later.
 
     :raises ConfigError: with the reason.
     """

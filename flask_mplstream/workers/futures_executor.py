@@ -1,4 +1,4 @@
-"""Renders on a ``concurrent.futures.Executor``: other machines, or the app's pool.
+"""Run renders on a ``concurrent.futures.Executor``.
 
 Flask side.
 """
@@ -22,8 +22,8 @@ logger = logging.getLogger("flask_mplstream")
 class FuturesExecutor:
     """A runner of payloads on an executor.
 
-    :param given: the executor, or a callable that creates one, which is called at
-        first use and again if that executor breaks.
+    :param given: the executor, or a callable that creates one. The callable is called
+        when the executor is first used, and again if it breaks.
     """
 
     def __init__(self, given: Executor | Callable[[], Executor]) -> None:
@@ -32,7 +32,7 @@ class FuturesExecutor:
         self._lock = threading.Lock()  # guards _executor
 
     def clock(self) -> float:
-        """Return monotonic seconds; an executor does not report its start."""
+        """Return the time in seconds, because an executor doesn't report its start."""
         return time.monotonic()
 
     def start(self) -> None:
@@ -63,7 +63,7 @@ class FuturesExecutor:
     def _get_executor(
         self, deadline: Deadline, broken: Executor | None = None
     ) -> Executor:
-        """Return the executor; create one if there is none, or to replace *broken*."""
+        """Return the executor. Create one if there is none, or to replace *broken*."""
         if not self._lock.acquire(timeout=deadline.lock_timeout_s):
             raise OverloadedError(
                 f"The executor was not created within {deadline.timeout_s:g} seconds.",
@@ -94,7 +94,7 @@ class FuturesExecutor:
         return made
 
     def stop(self) -> None:
-        """Shut down an executor that the callable created; leave one that was given."""
+        """Shut down the executor, unless it was passed to this class directly."""
         with self._lock:
             executor, self._executor = self._executor, None
         if executor is not None and not isinstance(self._given, Executor):
@@ -122,7 +122,7 @@ def _run_on(executor: Executor, payload: bytes, deadline: Deadline) -> bytes:
 
 
 def _shut_down(executor: Executor) -> None:
-    """Shut *executor* down without waiting; ignore errors, as it may be broken."""
+    """Shut *executor* down without waiting, and ignore errors if it is broken."""
     with suppress(Exception):
         try:
             executor.shutdown(wait=False, cancel_futures=True)

@@ -1,4 +1,4 @@
-"""Detection of gevent and eventlet, under which all requests share one thread.
+"""Detect gevent and eventlet, which run all requests in a single thread.
 
 Flask side. Imports neither.
 """
@@ -27,12 +27,12 @@ def find_greenlet_library() -> str | None:
 
 
 def choose_max_followers() -> float:
-    """Return the default limit of followers: none if threads are greenlets."""
+    """Return the default limit for followers, which is none for greenlets."""
     return USUAL_FOLLOWERS if find_greenlet_library() is None else math.inf
 
 
 def warn_of_greenlets() -> None:
-    """Warn, under greenlets, that a render in this process blocks all its requests."""
+    """If threads are greenlets, warn that a render blocks all other requests."""
     library = find_greenlet_library()
     if library is not None:
         logger.warning(

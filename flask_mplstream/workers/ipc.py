@@ -1,8 +1,8 @@
-"""The messages between the web process and a worker: renders and results as pickles.
+"""Pickle the renders and results that a web process and a worker exchange.
 
-Flask side, in both processes, which belong to the same app. The function that the
-worker runs unpickles the payload, so a module that cannot be imported there is an
-error with a message, not the end of the worker.
+Flask side. This module is used in both processes, which belong to the same app. The
+worker unpickles the payload in a function, so if a module can't be imported there, this
+leads to an error message and doesn't end the worker.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from .request_isolation import run_without_request
 def pack(
     app_name: str | None, recipe: Recipe, values: Mapping[str, Any], variant: Variant
 ) -> bytes:
-    """Return one render as bytes, for :func:`run_payload`.
+    """Return a render as bytes that can be passed to :func:`run_payload`.
 
     :param app_name: ``MPLSTREAM_APP``.
     :raises ConfigError: if an argument cannot be pickled.
@@ -50,7 +50,7 @@ def pack(
 
 
 def run_payload(payload: bytes) -> bytes:
-    """Render *payload* in the worker; return the bytes for :func:`unpack`."""
+    """Render *payload* in the worker, and return bytes for :func:`unpack`."""
     try:
         # Unpickling may import a module that renders; it must render in this process.
         result: RenderedImage | _Failure = run_without_request(
@@ -64,7 +64,7 @@ def run_payload(payload: bytes) -> bytes:
 
 
 def _find_hint(error: BaseException) -> str | None:
-    """Return the setting that fixes an error in a worker, if one does."""
+    """Return the setting that fixes an error in a worker, if there is one."""
     if isinstance(error, MemoryError):
         return "A worker is limited to MPLSTREAM_WORKER_BYTES. Raise it or draw less."
     if isinstance(error, RuntimeError) and "outside of application" in str(error):
@@ -83,10 +83,10 @@ def _render(payload: bytes) -> RenderedImage:
 
 
 def unpack(result: bytes) -> RenderedImage:
-    """Return the picture, or raise the worker's error.
+    """Return the picture, or raise the error that was raised in the worker.
 
     :param result: the result of :func:`run_payload`.
-    :raises RemoteError: instead of an error that cannot be pickled.
+    :raises RemoteError: if the original error couldn't be pickled.
     """
     received: RenderedImage | _Failure = _unpickle(result)
     if isinstance(received, _Failure):
@@ -145,7 +145,7 @@ class _Failure:
 
 
 def _pickle_error(error: BaseException) -> bytes | None:
-    """Return the pickle of *error*, or ``None`` if it does not survive pickling."""
+    """Return the pickle of *error*, or ``None`` if it can't be pickled."""
     if not isinstance(error, Exception):
         return None
     try:
@@ -160,7 +160,7 @@ _lock = make_lock(sys.modules[__name__])  # guards the cache of _make_app
 
 
 def load_app(name: str) -> Flask:
-    """Return the app called *name*, created once for all threads of the worker.
+    """Return the app called *name*, which is created once for the whole worker.
 
     :raises ConfigError: if there is none.
     """
@@ -170,7 +170,7 @@ def load_app(name: str) -> Flask:
 
 @cache
 def _make_app(name: str) -> Flask:
-    """Return the app, or the factory's app, named ``module:name``."""
+    """Import ``module:name``, and return it or the app that it creates."""
     try:
         found = import_string(name)
     except ImportError as error:
@@ -194,7 +194,7 @@ def _make_app(name: str) -> Flask:
 
 
 def check_app_object(name: str, found: object) -> None:
-    """Reject *found* if it is neither an app nor a callable without arguments.
+    """Reject *found* if it isn't an app or a callable without arguments.
 
     :param name: ``MPLSTREAM_APP``, the name of *found*.
     :raises ConfigError: with the reason.

@@ -1,8 +1,8 @@
-"""The recipe of a figure route's pictures: everything except the arguments.
+"""The recipe for the pictures of a figure route, without the arguments.
 
-Flask side, in every process that renders. A :class:`Recipe` can be pickled, its
-functions by name, so the same code renders in the web process, in a worker and on
-another machine.
+Flask side. This module is used in every process that renders. A :class:`Recipe` can be
+pickled, with the names of its functions, so the same code renders in the web process,
+in a worker and on another machine.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from .exception_notes import explain_errors, explain_size
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A figure function with the looks, limits and meaning of its pictures."""
+    """A figure function, and the options that determine how its pictures look."""
 
     #: Full name of the route.
     endpoint: str
@@ -64,8 +64,9 @@ class Recipe:
     ) -> RenderedImage:
         """Render the picture of *values* in *variant*.
 
-        :param deadline: the end of the wait for a turn; ``None`` for no limit.
-        :param release: called before steps that need no database connection.
+        :param deadline: how long to wait for a turn, or ``None`` for no limit.
+        :param release: a function that is called before steps that don't need a
+            database connection.
         :raises ArgumentsError: if a text from the URL is not valid mathtext, or the
             URL's arguments, scale or width make the picture too large.
         """
@@ -99,7 +100,7 @@ class Recipe:
         deadline: Deadline,
         release: Callable[[], object],
     ) -> tuple[list[Any], list[tuple[str, float]]]:
-        """Return the figure function's first argument, if any, and the step's time."""
+        """Return the result of ``load`` if there is one, and how long it took."""
         if self.load is None:
             return [], []
         deadline.begin("load")
@@ -128,9 +129,9 @@ class Recipe:
         return returned
 
     def check_portable(self) -> None:
-        """Reject functions that cannot be pickled for another process.
+        """Reject functions that can't be pickled for another process.
 
-        :raises ConfigError: naming the function and the fix.
+        :raises ConfigError: if a function can't be pickled, with the fix.
         """
         for role, function in (("figure function", self.function), ("load", self.load)):
             try:
@@ -147,9 +148,9 @@ class Recipe:
 
 
 def _await_result(returned: Any) -> Any:
-    """Return *returned*, or the result of a coroutine, which runs in this thread.
+    """Return *returned*. If it is a coroutine, run it in this thread first.
 
-    Flask's ``ensure_sync`` would run it in another thread. If it requested a figure
-    there, it would wait for the gate that this thread holds: a deadlock.
+    Flask's ``ensure_sync`` would run it in another thread. If it then requested another
+    figure, this would be a deadlock, because this thread holds the gate.
     """
     return asyncio.run(returned) if inspect.iscoroutine(returned) else returned

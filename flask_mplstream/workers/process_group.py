@@ -1,9 +1,10 @@
-"""A worker process: its start method, process group, memory limit and end.
+"""Start a worker process, limit its memory, and make sure that it ends.
 
-Imports no third-party package. A worker is never forked from the web process: locks
-that its threads hold would never be released in the child. It leads a process group,
-so a figure function's subprocesses in that group end with it. It ends when the web
-process ends, even if that is killed.
+This module doesn't import any third-party packages. A worker is never forked from the
+web process, because locks that other threads hold would never be released in the child.
+It is the leader of a process group, so subprocesses that a figure function starts in
+this group end together with the worker. A worker ends when the web process ends, even
+if the web process is killed.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ _PR_SET_PDEATHSIG = 1
 
 
 def start_context() -> BaseContext:
-    """Return the context that starts workers: a fork server if possible, else spawn.
+    """Return the context that starts workers, with a fork server if possible.
 
-    A fork server that was started before this process was forked serves only the
-    parent: ``ChildProcessError``. It needs a socket in a temporary folder, which a
-    read-only container may lack.
+    If this process was forked after the fork server was started, the server only works
+    in the parent and raises ``ChildProcessError`` here. A fork server also needs a
+    temporary folder for its socket, which may not exist in a read-only container.
     """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
@@ -46,7 +47,7 @@ def start_context() -> BaseContext:
 
 
 class KeptContext:
-    """A ``multiprocessing`` context that remembers the processes that it started."""
+    """A ``multiprocessing`` context that keeps track of the processes it started."""
 
     def __init__(self, context: BaseContext) -> None:
         self._context: Any = context  # The stubs give Process to its subclasses.
@@ -54,10 +55,10 @@ class KeptContext:
         call_in_child(self.forget)
 
     def forget(self) -> None:
-        """Forget the parent's processes in a forked child.
+        """Forget the processes of the parent in a forked child.
 
-        At exit, multiprocessing and pebble stop all children in a list that a fork
-        copies: the child would stop its parent's workers.
+        At exit, multiprocessing and pebble stop all children in a list. A fork copies
+        this list, so the child would stop the workers of its parent.
         """
         known: set[BaseProcess] = multiprocessing.process._children  # type: ignore[attr-defined]  # Not public.
         known.difference_update(self._processes)
@@ -67,7 +68,7 @@ class KeptContext:
         return getattr(self._context, name)
 
     def Process(self, *args: Any, **kwargs: Any) -> BaseProcess:  # noqa: N802 - a context's method
-        """Return a new process of the context, and remember it."""
+        """Return a new process of the context, and keep track of it."""
         process: BaseProcess = self._context.Process(*args, **kwargs)
         self._processes.append(process)
         return process
@@ -79,7 +80,7 @@ class KeptContext:
         return bool(wait([process.sentinel for process in started], timeout=0))
 
     def watch(self) -> None:
-        """Have the reaper kill the started processes if this process is killed."""
+        """Let the reaper kill the started processes if this process is killed."""
         for process in self._processes:
             if process.pid is not None:
                 reaper.watch(process.pid)
@@ -102,7 +103,7 @@ def _kill_group(process: BaseProcess) -> None:
 
 
 def settle() -> None:
-    """Make this worker the leader of a process group that dies with its parent."""
+    """Make this worker the leader of a process group that ends with its parent."""
     if hasattr(os, "setpgid"):
         os.setpgid(0, 0)
     parent = multiprocessing.parent_process()
@@ -115,7 +116,7 @@ def settle() -> None:
 
 
 def limit_memory(memory_bytes: int) -> None:
-    """Limit the address space to its present size plus *memory_bytes*; Linux only."""
+    """Limit the address space to *memory_bytes* more than now, on Linux only."""
     try:
         import resource
 

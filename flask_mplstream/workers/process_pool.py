@@ -1,7 +1,8 @@
 """A pool of worker processes, each of which can be killed individually.
 
-Flask side. Each worker is a pebble pool of one process: a half-written pipe or a lock
-that a killed process leaves is discarded with its pool and affects no other worker.
+Flask side. Each worker is a pebble pool with a single process. If a killed process
+leaves a half-written pipe or a locked lock behind, this is discarded together with its
+pool and doesn't affect other workers.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ _all_pools: WeakSet[Pool] = WeakSet()
 
 @dataclass(frozen=True, slots=True)
 class Startup:
-    """The preparation of a worker before its first render."""
+    """What a worker has to do before its first render."""
 
     #: Address space of the renders, beyond that of the imports and the app.
     memory_bytes: int
@@ -73,9 +74,10 @@ class Startup:
     modules: tuple[str, ...]
 
     def __call__(self) -> None:
-        """Prepare this worker, as its first task.
+        """Prepare this worker. This is its first task.
 
-        Other errors of the imports are ignored; the first render reports them.
+        All other errors during the imports are ignored, because the first render
+        reports them.
 
         :raises ConfigError: if ``MPLSTREAM_APP`` is wrong.
         """
@@ -100,10 +102,10 @@ class Startup:
 class StartClock:
     """A monotonic clock that stops while workers are starting and none is ready.
 
-    Nothing can be rendered then, so that time does not count against the deadlines.
-    One stop lasts at most :data:`FREE_START_S` seconds.
+    Nothing can be rendered during this time, so it doesn't count toward any deadline.
+    The clock stops for at most :data:`FREE_START_S` seconds at a time.
 
-    :param is_up: returns whether a worker is ready.
+    :param is_up: a function that returns whether a worker is ready.
     """
 
     def __init__(self, is_up: Callable[[], bool]) -> None:
@@ -124,20 +126,20 @@ class StartClock:
         return min(time.monotonic() - self._stopped_at, FREE_START_S)
 
     def stop(self) -> None:
-        """Stop, as a worker is starting, unless another worker is ready."""
+        """Stop because a worker is starting, unless another worker is ready."""
         with self._lock:
             if self._stopped_at is None and not self._is_up():
                 self._stopped_at = time.monotonic()
 
     def resume(self) -> None:
-        """Resume, as a worker has started or failed to start."""
+        """Resume because a worker has started or has failed to start."""
         with self._lock:
             self._stopped_s += self._current_stop_s
             self._stopped_at = None
 
 
 class _Background:
-    """Threads for work for which no request waits."""
+    """Threads for work that no request has to wait for."""
 
     def __init__(self) -> None:
         self._threads: WeakSet[threading.Thread] = WeakSet()
@@ -145,7 +147,7 @@ class _Background:
     def start(self, name: str, call: Callable[[], object]) -> bool:
         """Start a thread that runs *call*.
 
-        :return: ``False`` if the system cannot start another thread.
+        :return: ``False`` if the system can't start another thread.
         """
         thread = threading.Thread(target=call, name=f"mplstream-{name}")
         try:
@@ -156,7 +158,7 @@ class _Background:
         return True
 
     def join(self) -> None:
-        """Wait for all other threads to end, including threads that they start."""
+        """Wait until all other threads have ended, including any that they start."""
         here = threading.current_thread()
         while alive := [t for t in self._threads if t.is_alive() and t is not here]:
             for thread in alive:
@@ -177,8 +179,8 @@ class _Process:
     def wait_for(self, task: Future[T], deadline: Deadline) -> T:
         """Return the result of *task*.
 
-        Pebble loses the task of a process that exits with 0, and a task that is
-        scheduled just when the pool notices the end of its process.
+        Pebble loses a task if its process exits with 0, or if it is scheduled just when
+        the pool notices that its process has ended.
 
         :raises TimeoutError: at the deadline.
         :raises BrokenExecutor: if the process ended without a result.
@@ -201,7 +203,7 @@ class _Process:
 
 
 class _Worker:
-    """A worker with one process at a time, used by one caller at a time."""
+    """A worker that has one process and is used by one caller at a time."""
 
     def __init__(
         self,
@@ -225,22 +227,22 @@ class _Worker:
 
     @property
     def is_starting(self) -> bool:
-        """Whether there is no process, or one that is not ready."""
+        """Whether there is no process, or the process isn't ready yet."""
         return self._process is None or not self._process.ready.done()
 
     @property
     def is_late(self) -> bool:
-        """Whether it still renders for a request that has already had an error."""
+        """Whether it is still rendering for a request that already got an error."""
         return self._late_until is not None
 
     @property
     def is_worn(self) -> bool:
-        """Whether it needs a new process before it renders again."""
+        """Whether it needs a new process before it can render again."""
         is_used_up = bool(self._max_renders) and self._renders >= self._max_renders
         return self._process is None or is_used_up
 
     def start(self) -> _Process:
-        """Return the process; start one if there is none or it has ended."""
+        """Return the process. Start one if there is none or if it has ended."""
         if self._process is None or not self._process.pool.active:
             self.kill()
             clock = self._clock
@@ -270,11 +272,12 @@ class _Worker:
     def run(self, payload: bytes, deadline: Deadline, due_s: float) -> bytes:
         """Return the result of *payload*.
 
-        :param due_s: seconds that the render may take even if it begins late.
+        :param due_s: the number of seconds that the render may take even if it begins
+            late.
         :raises ConfigError: if ``MPLSTREAM_APP`` is wrong.
         :raises OverloadedError: if the process starts too late or the pool is stopped.
-        :raises SlowRenderError: if the render reaches the deadline; it is killed.
-        :raises WorkerDiedError: if the process ends by itself or cannot be started.
+        :raises SlowRenderError: if the render was killed at the deadline.
+        :raises WorkerDiedError: if the process ends by itself or can't be started.
         """
         try:
             process = self._start_process()
@@ -350,10 +353,10 @@ class _Worker:
             ) from None
 
     def finish(self) -> None:
-        """Give a late render the time of any other render; kill the process after it.
+        """Give a late render as much time as any other, and then kill the process.
 
-        Otherwise a worker that started late would be killed at its first picture, and
-        its successor would start as late.
+        Otherwise, a worker that started late would be killed at its first picture, and
+        the next one would start late as well.
         """
         if self._late_until is None or self._job is None:
             return
@@ -366,12 +369,12 @@ class _Worker:
         self._late_until = None
 
     def stop(self) -> ProcessPool | None:
-        """Kill the process as :meth:`_end` does; one that starts later ends at once."""
+        """Kill the process like :meth:`_end`, even if it hasn't started yet."""
         self._is_stopped = True
         return self._end()
 
     def kill(self) -> None:
-        """Kill the process, and join its pool's threads in the background."""
+        """Kill the process, and join the threads of its pool in the background."""
         if pool := self._end():
             self._background.start("end", pool.join)
 
@@ -390,7 +393,7 @@ class _Worker:
     def _end(self) -> ProcessPool | None:
         """Kill the process and cancel its tasks.
 
-        :return: the process's pebble pool, for the caller to join.
+        :return: the pebble pool of the process, which the caller must join.
         """
         process, self._process = self._process, None
         if process is None:
@@ -418,13 +421,15 @@ def _stop_error() -> OverloadedError:
 
 
 class Pool:
-    """A runner of payloads in *size* worker processes, started at first use.
+    """A runner that starts *size* worker processes when it is first used.
 
-    A pool that is garbage-collected leaves no process behind.
+    If the pool is garbage collected, its processes are stopped.
 
-    :param max_renders: renders after which a process is replaced; 0 for never.
-    :param on_killed: called for each lost process with the reason: ``"timeout"``,
-        ``"died"`` or ``"start"``. It may be called after the pool's end.
+    :param max_renders: the number of renders after which a process is replaced, or 0
+        for never.
+    :param on_killed: a function that is called with the reason when a process is lost,
+        which is ``"timeout"``, ``"died"`` or ``"start"``. It may still be called after
+        the pool has been stopped.
     """
 
     def __init__(
@@ -466,13 +471,13 @@ class Pool:
         self._workers[0].report()
 
     def run(self, payload: bytes, deadline: Deadline) -> bytes:
-        """Return the result of *payload*; render once more if the worker dies.
+        """Return the result of *payload*, and try again once if the worker dies.
 
-        :param deadline: its clock is this pool's; its step becomes "the render" when a
-            worker is free.
-        :raises OverloadedError: if no worker is free or ready in time.
+        :param deadline: a deadline that uses the clock of this pool. Its step becomes
+            "the render" when a worker is available.
+        :raises OverloadedError: if no worker is available in time.
         :raises SlowRenderError: if the render takes longer than the remaining time.
-        :raises WorkerDiedError: if both attempts end with the worker's death.
+        :raises WorkerDiedError: if the worker dies in both attempts.
         """
         due_s = deadline.remaining_s * (1 - LATEST_START)
         worker = self._take_worker(deadline, due_s)

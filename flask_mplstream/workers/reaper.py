@@ -1,8 +1,9 @@
-"""The process that kills the workers of a web process that was killed.
+"""A process that kills the workers if their web process is killed.
 
-A killed process cannot end its workers, and a worker may hang in native code. So a
-small separate process reads each worker's process group from a pipe, and kills the
-groups that remain when the pipe closes. Imports no third-party package.
+If a process is killed, it can't stop its workers, which may hang in native code. A
+small separate process therefore reads the process group of each worker from a pipe, and
+kills all remaining groups when the pipe is closed. This module doesn't import any
+third-party packages.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ for group in groups:
 
 
 class Reaper:
-    """The reaper process, started with the first group to watch."""
+    """The reaper process, which is started when there is a group to watch."""
 
     def __init__(self) -> None:
         self._reset()
@@ -44,9 +45,9 @@ class Reaper:
         self._left: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     def forget(self) -> None:
-        """Forget the parent's reaper in a forked child.
+        """Forget the reaper of the parent in a forked child.
 
-        The pipe is closed here, so that the reaper sees its end when the parent ends.
+        This closes the pipe, so that the reaper notices when the parent ends.
         """
         self._close()
         if self._process is not None:
@@ -68,8 +69,8 @@ class Reaper:
     def leave(self, group: int) -> None:
         """Stop watching *group*, which has ended.
 
-        The garbage collector may call this in a thread that holds the lock. The holder
-        then takes *group* from the queue when it releases the lock.
+        The garbage collector may call this in a thread that already holds the lock. In
+        this case, *group* is taken from the queue when the lock is released.
         """
         self._left.put(group)
         self._drop_left()
@@ -96,7 +97,7 @@ class Reaper:
             self._process.stdin.flush()
 
     def stop(self) -> None:
-        """Stop the reaper, which kills the groups that it still watches."""
+        """Stop the reaper, which kills all groups that it is still watching."""
         with self._lock:
             process, self._process = self._process, None
         if process is not None:

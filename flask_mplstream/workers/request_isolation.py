@@ -1,8 +1,9 @@
-"""The context of a figure function: an app context without a request.
+"""Run figure functions in an app context without a request.
 
-Flask side. A figure function sees its arguments and the app, never the request, so no
-input is missing from the cache key. It runs in the calling thread in an empty
-``contextvars`` context: ``request``, ``session`` and ``current_user`` raise there.
+Flask side. A figure function can use its arguments and the app, but not the request, so
+that the cache key includes everything that the picture depends on. It runs in the
+calling thread with an empty ``contextvars`` context, so ``request``, ``session`` and
+``current_user`` raise an error.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ T = TypeVar("T")
 
 
 def run_without_request(app: Flask | None, function: Callable[[], T]) -> T:
-    """Return the result of *function*, run without a request.
+    """Call *function* without a request, and return its result.
 
-    :param app: the app of the context that is pushed; ``None`` for no context.
+    :param app: the app to push a context for, or ``None`` for no context.
     """
 
     def run() -> T:
