@@ -1,5 +1,6 @@
-"""The Flask side of a request: routes, views, responses, URLs, an app's state.
+"""The Flask side of a request: routes, views, responses, URLs and the app's state.
 
-It may import ``workers``, ``rendering``, ``description``, ``cache``, ``limits``,
-``http``, ``parameters``, ``settings`` and the modules below them. It writes no HTML.
+This package may import ``workers``, ``rendering``, ``description``, ``cache``,
+``limits``, ``http``, ``parameters``, ``settings`` and the modules below them. It
+doesn't generate any HTML.
 """

@@ -1,4 +1,4 @@
-"""Lookup or creation of an app's Flask-Caching ``Cache``, with safe settings.
+"""Find the Flask-Caching ``Cache`` of an app, or create one with safe settings.
 
 Flask side.
 """
@@ -35,8 +35,8 @@ _SETTING_ERRORS = (
 def find_cache(app: Flask, cache: Cache | None, embedded_bytes: int) -> Cache:
     """Return *cache*, or the cache of *app*, or a new one.
 
-    :param embedded_bytes: size of the in-memory cache, made if the app has no
-        cache and ``CACHE_TYPE`` is not set.
+    :param embedded_bytes: the size of the in-memory cache that is created if the app
+        has no cache and ``CACHE_TYPE`` isn't set.
     :raises ConfigError: if the app has several caches and *cache* is ``None``, if
         *cache* is not set up on the app, or if the ``CACHE_*`` settings are invalid.
     """
@@ -59,7 +59,7 @@ def find_cache(app: Flask, cache: Cache | None, embedded_bytes: int) -> Cache:
 def check_cache_type(config: Mapping[str, Any]) -> None:
     """Reject an unusable ``CACHE_TYPE``.
 
-    :raises ConfigError: if it is unknown or its package is not installed.
+    :raises ConfigError: if it is unknown or if its package isn't installed.
     """
     if "CACHE_TYPE" not in config:
         return
@@ -86,14 +86,14 @@ def check_cache_type(config: Mapping[str, Any]) -> None:
 
 
 def _name_backend(config: Mapping[str, Any]) -> str:
-    """Return the class name in ``CACHE_TYPE``, with its module if it is the app's."""
+    """Return the name of the class in ``CACHE_TYPE``, with the module if necessary."""
     path = str(config["CACHE_TYPE"])
     is_own = path.startswith((backends.__name__, MemoryCache.__module__))
     return path.rpartition(".")[2] if is_own else path
 
 
 def _make_cache(app: Flask, embedded_bytes: int) -> Cache:
-    """Make a cache from the ``CACHE_*`` settings of *app*.
+    """Create a cache from the ``CACHE_*`` settings of *app*.
 
     :raises ConfigError: if a setting is invalid.
     """
@@ -117,8 +117,8 @@ def _make_cache(app: Flask, embedded_bytes: int) -> Cache:
 def _override_config(config: Mapping[str, Any], embedded_bytes: int) -> dict[str, Any]:
     """Return Flask-Caching's settings that override those in *config*.
 
-    They avoid Flask-Caching's warnings, which fail the picture if warnings are
-    errors.
+    They prevent warnings from Flask-Caching, which would be a problem if warnings are
+    treated as errors.
     """
     if "CACHE_TYPE" not in config:
         return {

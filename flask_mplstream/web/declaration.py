@@ -1,7 +1,7 @@
-"""The declaration of a figure route, and its checks.
+"""Declare a figure route and check its options.
 
-Flask side, but values only. Checks that need no app run with the decorator, so that a
-traceback points at it.
+Flask side, but this module only uses values. Some checks don't need an app. They run
+when the decorator is called, so that the traceback points to it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ NO_RULE = "(no rule)"
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """A declared figure route, independent of an app."""
+    """A declared figure route, which doesn't depend on an app."""
 
     rule: str
     endpoint: str
@@ -58,7 +58,7 @@ class Declaration:
         return f"figure_route({self.rule!r}, {option}=…) of {name}"
 
     def read_signature(self, options: RouteOptions) -> Parameters:
-        """Return the function's parameters, and warn of defaults set at import.
+        """Return the parameters, and warn about defaults that were set at import.
 
         :param options: the resolved options of the route.
         :raises ConfigError: if a style or the signature of a callable is invalid.
@@ -84,9 +84,9 @@ class Declaration:
 
 
 def _check_call(label: str, call: Callable[..., Any], names: tuple[str, ...]) -> None:
-    """Reject a callable that does not accept the arguments of the later call.
+    """Reject a callable that doesn't accept the arguments it will be called with.
 
-    :param names: the arguments that it may take.
+    :param names: the arguments that it can be called with.
     :raises ConfigError: naming *label* and the arguments.
     """
     try:
@@ -100,9 +100,9 @@ def _check_call(label: str, call: Callable[..., Any], names: tuple[str, ...]) ->
 
 
 def check_rule(rule: object) -> None:
-    """Reject an invalid rule, such as the function under a bare decorator.
+    """Reject an invalid rule, such as a function if the parentheses are missing.
 
-    :raises ConfigError: with the correct decorator.
+    :raises ConfigError: with the correct way to write the decorator.
     """
     if callable(rule):
         name = find_plain_name(rule) or "figure"
@@ -122,7 +122,7 @@ def check_rule(rule: object) -> None:
 def check_figure_function(function: Any, rule: str) -> Callable[..., Any]:
     """Return *function*, or the function inside a ``staticmethod``.
 
-    :raises ConfigError: if it cannot be a figure function, with reason and fix.
+    :raises ConfigError: if it can't be a figure function, with the reason and the fix.
     """
     if isinstance(function, staticmethod):
         return check_figure_function(function.__func__, rule)
@@ -159,7 +159,7 @@ def check_figure_function(function: Any, rule: str) -> Callable[..., Any]:
 
 
 def _is_unbound(function: Callable[..., Any]) -> bool:
-    """Return whether *function* is a method in the body of an unfinished class."""
+    """Return whether *function* is a method of a class that isn't complete yet."""
     if not inspect.isfunction(function) or "." not in function.__qualname__:
         return False
     for first in inspect.signature(function).parameters.values():
@@ -173,7 +173,7 @@ def _make_refusal(rule: str, found: str, fix: str) -> ConfigError:
 
 
 def choose_endpoint(function: Callable[..., Any], rule: str, given: object) -> str:
-    """Return the route's name: *given*, or else the name of *function*.
+    """Return the name of the route, which is *given* or the name of *function*.
 
     :raises ConfigError: if the name is missing or invalid.
     """
@@ -194,7 +194,7 @@ def choose_endpoint(function: Callable[..., Any], rule: str, given: object) -> s
 def find_frozen_defaults(
     function: Callable[..., Any], parameters: Parameters, now: datetime
 ) -> Iterator[str]:
-    """Yield a warning for each default that was computed at import.
+    """Yield a warning for each default that was computed when it was imported.
 
     :param now: the time of the import, or shortly after, with a time zone.
     """
@@ -222,7 +222,7 @@ _CHANGING = frozenset(
 
 
 def _find_calculated_defaults(function: Callable[..., Any]) -> Iterator[str]:
-    """Yield the parameters with defaults that call a function in :data:`_CHANGING`."""
+    """Yield the parameters whose defaults call a function in :data:`_CHANGING`."""
     tree = ast.Module([], [])
     with suppress(OSError, TypeError, SyntaxError):  # No source, or part of a line.
         tree = ast.parse(dedent(inspect.getsource(find_plain_function(function))))
@@ -245,10 +245,10 @@ def _calls_changing(expression: ast.expr | None) -> bool:
 
 
 def _is_now(value: object, now: datetime) -> bool:
-    """Return whether *value* is *now* within an hour, today, or today's midnight.
+    """Return whether *value* is about *now*, today, or midnight of today.
 
-    A value without a time zone is compared with the local time and UTC; midnight,
-    with the local date only.
+    A value without a time zone is compared with both the local time and UTC, except
+    that midnight is only compared with the local date.
     """
     local, universal = now.astimezone().replace(tzinfo=None), now.replace(tzinfo=None)
     match value:

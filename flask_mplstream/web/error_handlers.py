@@ -1,7 +1,8 @@
-"""Handling of the app's own errors, such as those of a figure function.
+"""Handle errors of the app itself, such as those in a figure function.
 
-Flask side. The log states the error's type, message and line. In debug mode, the
-response states type and message; otherwise it has no details.
+Flask side. The type, the message and the line of the error are logged. In debug mode,
+the response contains the type and the message. Otherwise, it doesn't contain any
+details.
 """
 
 from __future__ import annotations
@@ -23,13 +24,14 @@ logger = logging.getLogger("flask_mplstream")
 def call_error_handler(
     app: Flask, request: Request, error: Exception
 ) -> ResponseReturnValue | None:
-    """Return the response of the app's error handler for *error*.
+    """Return the response of the error handler that the app has for *error*.
 
     Call it inside the ``except`` block that caught *error*.
 
-    :return: ``None`` if the app has no handler for such errors.
-    :raises Exception: *error* itself in a test, with ``PROPAGATE_EXCEPTIONS``, or
-        in debug mode for a page, which shows the debugger; or the handler's error.
+    :return: ``None`` if the app has no handler for this error.
+    :raises Exception: *error* itself in a test, with ``PROPAGATE_EXCEPTIONS``, or on a
+        page in debug mode, which shows the debugger. If the handler fails, its own
+        error is raised.
     """
     is_page = request.headers.get("Sec-Fetch-Dest") == "document"
     if app.config["PROPAGATE_EXCEPTIONS"] or app.testing or (app.debug and is_page):
@@ -45,9 +47,9 @@ def call_error_handler(
 def report_app_error(
     app: Flask, error: Exception, figure: str, arguments: Mapping[str, Any]
 ) -> Problem:
-    """Log *error*, send Flask's signal, and return the problem for the client.
+    """Log *error*, send the signal of Flask, and return the problem for the client.
 
-    :param figure: the figure route's endpoint.
+    :param figure: the endpoint of the figure route.
     :param arguments: the arguments in the URL.
     """
     note_pool_timeout(error)  # For version and inject; a render adds it itself.

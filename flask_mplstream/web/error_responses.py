@@ -1,8 +1,8 @@
-"""The body of an error: a problem document, or a picture for an ``<img>``.
+"""Create the body of an error, as a problem document or a picture.
 
-Flask side. The error picture has the size and theme of the picture that it replaces,
-and a message for the page's readers. The document, and in debug mode the picture,
-state the reasons.
+Flask side. An error picture is sent for an ``<img>``. It has the size and theme of the
+picture that it replaces and contains a message for readers. The reasons are given in
+the document, and in debug mode also in the picture.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ MESSAGES: Mapping[HTTPStatus, Message] = {
 def make_error_body(
     request: Request, problem: Problem, route: FigureRoute
 ) -> tuple[bytes, str]:
-    """Return the body for *problem* and its media type."""
+    """Return the body for *problem* and the media type of the body."""
     if request.headers.get("Sec-Fetch-Dest") != "image":
         return problem.body(quote(request.path)), PROBLEM_TYPE
     look = _read_look(request.environ.get("QUERY_STRING", ""))
@@ -78,7 +78,7 @@ def make_error_body(
 
 
 def _read_look(query: str) -> dict[str, Any]:
-    """Return ``_scale``, ``_width`` and ``_theme`` of *query*, without invalid ones."""
+    """Return ``_scale``, ``_width`` and ``_theme`` from *query* if they are valid."""
     look: dict[str, Any] = {}
     with suppress(ArgumentsError):
         for name, text in parse_query(query):

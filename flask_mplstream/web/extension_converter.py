@@ -1,6 +1,6 @@
-"""The URL converter for a picture's extension: ``/walk.svg``.
+"""The URL converter for the extension of a picture, as in ``/walk.svg``.
 
-Flask side; imports only Werkzeug's routing and ``formats``.
+Flask side. This module only imports Werkzeug's routing and ``formats``.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ CONVERTER = "mplstream_extension"
 
 
 class Respelled(str):
-    """The name of a format whose spelling in the URL differs."""
+    """The name of a format that is spelled differently in the URL."""
 
     #: The extension in the URL.
     written: str
 
 
 class ExtensionConverter(BaseConverter):
-    """Converter for format names and their aliases, in any case.
+    """A converter for the names of formats and their aliases, in any case.
 
     :param names: the extensions of canonical URLs.
     """
@@ -48,7 +48,7 @@ class ExtensionConverter(BaseConverter):
     def to_url(self, value: Any) -> str:
         """Return the canonical name of the format *value*.
 
-        :raises ValueError: if the route does not offer the format.
+        :raises ValueError: if the route doesn't offer the format.
         """
         key = str(value).lower()
         name = ALIASES.get(key, key)

@@ -1,4 +1,4 @@
-"""One figure route on one app: its pictures, their keys, and their renders.
+"""A figure route of an app, with its pictures, their keys and their renders.
 
 Flask side. :mod:`flask_mplstream.web.request_reading` reads a request. Registering a
 blueprint makes a :class:`FigureRoute` with its options resolved.
@@ -64,7 +64,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """The picture that a URL or a call in a template names."""
+    """A picture that is requested by a URL or by a call in a template."""
 
     arguments: Arguments
     variant: Variant
@@ -81,14 +81,14 @@ class Picture:
 
 
 class FigureRoute:
-    """A figure function with its options, under one endpoint of one app.
+    """A figure function with its options, at an endpoint of an app.
 
     :param function: the figure function.
-    :param parameters: the parameters of its signature.
+    :param parameters: the parameters in its signature.
     :param options: the resolved options.
-    :param rule: the arguments that the URL's rule gives.
+    :param rule: the arguments that are set by the URL rule.
     :param pictures: returns the app's pictures; finds their store at first use.
-    :param renders: returns the renderer, which may use other processes.
+    :param renders: a function that returns the renderer, which may use other processes.
     """
 
     def __init__(
@@ -133,20 +133,21 @@ class FigureRoute:
 
     @cached_property
     def _identity(self) -> str:
-        """Digest of everything outside the URL that changes the picture.
+        """A digest of everything that affects the picture and isn't in the URL.
 
-        Computed at first use, because the app may set rcParams after registration.
+        It is computed when it is first used, because the app may still change rcParams
+        after the registration.
         """
         return digest(self._declared, str(read_app_globals()))
 
     def _with_its_own(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a function that passes to *call* only the arguments it accepts."""
+        """Return a function that only passes accepted arguments to *call*."""
         run = self._app.ensure_sync(call)
         names = select_accepted(self.parameters.names, call)
         return lambda **values: run(**{name: values[name] for name in names})
 
     def bind(self, given: Mapping[str, Any]) -> Arguments:
-        """Return the arguments from Python values and the rule's fixed values.
+        """Return the arguments from Python values and the fixed values of the rule.
 
         :raises ArgumentsError: with a fault for each invalid argument.
         """
@@ -169,10 +170,11 @@ class FigureRoute:
         return served
 
     def _owner(self) -> str:
-        """Return the app's identity for the keys of private pictures, else ``""``.
+        """Return the identity of the app for the keys of private pictures, or ``""``.
 
-        It separates user 7 of this app from user 7 of another app on the same Redis.
-        Computed at each use, because ``SECRET_KEY`` may be set after registration.
+        It makes sure that user 7 of this app doesn't get the pictures of user 7 of
+        another app that uses the same Redis. It is computed each time, because
+        ``SECRET_KEY`` may be set after the registration.
         """
         if not (self._has_owner or self._is_private_by_guard):
             return ""
@@ -180,12 +182,13 @@ class FigureRoute:
         return repr(secret) if secret else self._unknown_owner
 
     def check_inject(self, given: object) -> Mapping[str, object]:
-        """Return *given*, the ``_inject`` of a trusted caller, if it is valid.
+        """Return *given*, the ``_inject`` from a trusted caller, if it is valid.
 
-        A query cannot set it: ``figure(…, **request.args)`` passes strings and lists,
-        which are rejected, as is a ``MultiDict``.
+        A query string can't set it, because ``figure(…, **request.args)`` passes
+        strings and lists, which are rejected. A ``MultiDict`` is rejected as well.
 
-        :raises ArgumentsError: with the names that ``inject`` declares.
+        :raises ArgumentsError: if it isn't valid, with the names that ``inject``
+            declares.
         """
         declared = ", ".join(self._inject) or f"nothing, {self.endpoint} has no inject"
         if not isinstance(given, Mapping) or hasattr(given, "getlist"):
@@ -208,7 +211,7 @@ class FigureRoute:
     ) -> Picture:
         """Return the picture of *arguments* in *variant*.
 
-        :param inject: injected values that :meth:`check_inject` returned.
+        :param inject: the injected values that :meth:`check_inject` returned.
         """
         owner = self._owner()
         key = digest(self._identity, owner, arguments.canonical, str(variant))
@@ -219,27 +222,27 @@ class FigureRoute:
         return replace(picture, wanted=self._identify(picture, key, {}))
 
     def _name_of(self, arguments: Arguments | None = None) -> str:
-        """Return the name of all its pictures, or of all those of *arguments*."""
+        """Return the name of all its pictures, or of those with *arguments*."""
         if arguments is None:
             return f"figure {self.endpoint}"
         return f"figure {self.endpoint} {arguments.canonical}"
 
     def _names_of(self, arguments: Arguments) -> tuple[str, ...]:
-        """Return the names under which a picture of *arguments* is invalidated."""
+        """Return the names that invalidate a picture with *arguments*."""
         return self._name_of(), self._name_of(arguments), *self._tags
 
     def invalidate(self, arguments: Arguments | None = None) -> None:
-        """Invalidate all its pictures, or all those of *arguments*.
+        """Invalidate all its pictures, or only those with *arguments*.
 
-        :raises CacheDownError: if the cache does not accept the invalidation.
+        :raises CacheDownError: if the cache can't store the invalidation.
         """
         self.pictures().store.invalidate([self._name_of(arguments)])
 
     def fetch(self, picture: Picture, *, strict: bool = False) -> Served:
-        """Return the picture from the store or from a render.
+        """Return the picture from the store, or render it.
 
-        :param strict: whether a stale picture is an error.
-        :raises MplStreamError: if it cannot be rendered.
+        :param strict: whether to raise an error instead of returning a stale picture.
+        :raises MplStreamError: if the picture can't be rendered.
         """
         wanted, _ = self.wanted(picture)
         if strict:
@@ -271,23 +274,24 @@ class FigureRoute:
 
     @property
     def is_private(self) -> bool:
-        """Whether every response is private, by an option or a blueprint's guard.
+        """Whether all responses are private because of an option or a blueprint.
 
-        Final at the first request: an app accepts ``before_request`` until then.
+        This doesn't change after the first request, because an app no longer accepts
+        ``before_request`` functions then.
         """
         return self.options.is_private or self._is_private_by_guard
 
     @property
     def _is_private_by_guard(self) -> bool:
-        """Whether a blueprint has a ``before_request``, which may deny access."""
+        """Whether a blueprint has a ``before_request`` that may deny access."""
         guards = self._app.before_request_funcs
         return any(map(guards.get, self._guarding))
 
     @property
     def has_urls_of_users(self) -> bool:
-        """Whether the version in a URL also identifies the user.
+        """Whether the version in the URL also identifies the user.
 
-        Such a URL is in no other user's pages, so its picture may be immutable.
+        If it does, no other user gets this URL, so the picture can be immutable.
         """
         return bool(self._inject and self._app.secret_key)
 
@@ -296,7 +300,7 @@ class FigureRoute:
         arguments: Arguments,
         inject: Mapping[str, object] = MappingProxyType({}),
     ) -> str:
-        """Return the version for a URL; empty without the option ``version``."""
+        """Return the version for a URL, or an empty text if there is none."""
         if self._version is None:
             return ""
         injected = self.injected(inject)
@@ -307,7 +311,7 @@ class FigureRoute:
         return self.url_version(Version(text, names, texts))
 
     def url_version(self, version: Version) -> str:
-        """Return *version* as text for a URL; an invalidation changes it.
+        """Return *version* as text for a URL, which an invalidation changes.
 
         With injected values, it is an HMAC that also covers them and the arguments.
         """
@@ -318,9 +322,9 @@ class FigureRoute:
         return digest(version.text, generation)[:16]
 
     def wanted(self, picture: Picture) -> tuple[Wanted, Version | None]:
-        """Return the lookup of *picture*, and its version if it has one.
+        """Return how to look up *picture*, and its version if it has one.
 
-        Calls ``inject`` and ``version``, which may need a request.
+        This calls ``inject`` and ``version``, which may need a request.
         """
         if self._has_owner and picture.owner != self._owner():
             # SECRET_KEY changed after *picture* was made.
@@ -338,7 +342,7 @@ class FigureRoute:
         return self._identify(picture, key, injected, series), version
 
     def _texts_of(self, injected: Mapping[str, object]) -> tuple[str, ...]:
-        """Return *injected* as texts that differ if the values do."""
+        """Return *injected* as texts that are different for different values."""
         return tuple(
             f"{name}={fingerprint(value, self._injection(name))}"
             for name, value in injected.items()
@@ -371,9 +375,9 @@ class FigureRoute:
     ) -> dict[str, object]:
         """Return copies of the injected values, *given* or from ``inject``.
 
-        Without a copy, a list that changes later would be drawn under its old key.
+        Without a copy, a list that changes later would be drawn with its old key.
 
-        :raises ConfigError: if a value cannot be part of a key.
+        :raises ConfigError: if a value can't be part of a key.
         """
         injected = {
             name: given[name] if name in given else self._call_inject(name, call)
@@ -384,7 +388,7 @@ class FigureRoute:
         return _copy_values(injected)
 
     def _call_inject(self, name: str, call: Callable[[], object]) -> object:
-        """Return the value that *call* injects; outside a request, explain errors."""
+        """Return the value that *call* injects. Explain errors without a request."""
         try:
             return call()
         except Exception as error:
@@ -423,7 +427,7 @@ class FigureRoute:
 
 
 def _copy_values(values: Mapping[str, object]) -> dict[str, object]:
-    """Return copies of *values*, which one call may modify."""
+    """Return copies of *values* that a function may modify."""
     return {name: copy_value(value) for name, value in values.items()}
 
 
@@ -454,9 +458,9 @@ def _make_lifetime(options: RouteOptions) -> Lifetime:
 
 
 def _list_guards(blueprint: str, options: RouteOptions) -> list[str]:
-    """Return the blueprints with a ``before_request`` that makes a route private.
+    """Return the blueprints that make a route private with a ``before_request``.
 
-    None does if the option ``private`` is set.
+    If the option ``private`` is set, there are none.
     """
     if options.private is not None:
         return []
@@ -464,7 +468,7 @@ def _list_guards(blueprint: str, options: RouteOptions) -> list[str]:
 
 
 def _digest_declaration(recipe: Recipe, options: RouteOptions) -> str:
-    """Return a digest of the declared code and options that change the picture."""
+    """Return a digest of the code and the options that affect the picture."""
     code = [_code_of(call) for call in (recipe.function, options.load) if call]
     styles = [look.style for look in recipe.looks.values()]
     savefig = sorted(options.savefig.items())
@@ -473,12 +477,12 @@ def _digest_declaration(recipe: Recipe, options: RouteOptions) -> str:
 
 
 def tag_name(tag: str) -> str:
-    """Return the name under which pictures with *tag* are invalidated."""
+    """Return the name that is used to invalidate pictures with *tag*."""
     return f"tag {tag}"
 
 
 def _code_of(function: Callable[..., Any]) -> str:
-    """Return the code of *function* as text, so that an edit changes the key."""
+    """Return the code of *function* as text, so that a change results in a new key."""
     plain = find_plain_function(function)
     bound = _bound_to(function) if isinstance(function, partial) else ""
     try:
@@ -488,7 +492,7 @@ def _code_of(function: Callable[..., Any]) -> str:
 
 
 def _bound_to(call: partial[Any]) -> str:
-    """Return the bound arguments of *call* as text that is equal in all processes."""
+    """Return the bound arguments of *call* as text, the same in all processes."""
     texts = []
     for name, value in [*enumerate(call.args), *call.keywords.items()]:
         with suppress(ConfigError):  # The value has no stable text.

@@ -1,4 +1,4 @@
-"""One figure route's view: from a request to a response.
+"""The view of a figure route, which turns a request into a response.
 
 Flask side. It reads the URL, gets the picture from
 :mod:`flask_mplstream.web.figure_route` and adds the headers.
@@ -70,7 +70,7 @@ from .request_reading import PictureRequest, RequestReader
 
 
 class Shown(NamedTuple):
-    """The presentation of a picture under one URL, with its version."""
+    """How to present a picture at a URL, and the version in it."""
 
     presentation: Presentation
     #: Whether the response depends on the user.
@@ -83,8 +83,8 @@ class Shown(NamedTuple):
 class FigureView:
     """The view of one figure route.
 
-    :param ignore_unknown: whether unknown arguments in a URL are ignored; without
-        effect on a signed route, which rejects them.
+    :param ignore_unknown: whether to ignore unknown arguments in a URL. This has no
+        effect on a signed route, which always rejects them.
     """
 
     def __init__(self, app: Flask, route: FigureRoute, *, ignore_unknown: bool) -> None:
@@ -113,7 +113,7 @@ class FigureView:
 
     @cached_property
     def _may_get_values(self) -> bool:
-        """Whether a preprocessor or decorator may change the URL's values."""
+        """Whether a preprocessor or a decorator may change the values in the URL."""
         names = (None, *request.blueprints)
         preprocessors = self._app.url_value_preprocessors
         return self._is_decorated or any(preprocessors.get(name) for name in names)
@@ -149,7 +149,7 @@ class FigureView:
             return self._refuse(asked_by, found)
 
     def _redirect(self, request: Request, format: Respelled) -> Response:
-        """Redirect to the URL with the canonical name of *format*."""
+        """Redirect to the URL that has the canonical name of *format*."""
         query = request.environ.get("QUERY_STRING", "")
         path = f"{request.script_root}{request.path}"
         location = make_sibling_url(path, format.written, format, query)
@@ -204,9 +204,9 @@ class FigureView:
         return pictures.get(replace(wanted, needs_words=True))
 
     def _is_in_url(self, context: RequestContext, path: Mapping[str, Any]) -> bool:
-        """Return whether all values of *path* come from the URL.
+        """Return whether all values in *path* come from the URL.
 
-        A preprocessor or a decorator may have inserted a value of the user.
+        A preprocessor or a decorator may have added a value that depends on the user.
         """
         if not path.keys() <= self._route.rule_names:
             return False
@@ -224,7 +224,7 @@ class FigureView:
         return UrlVersion.CURRENT if is_current else UrlVersion.OUTDATED
 
     def _send_304(self, etag: str, shown: Shown) -> Response:
-        """Return a 304 for a picture that may be missing from the store."""
+        """Return a 304 for a picture that may not be in the store."""
         policy = self._policies[shown.is_private]
         headers = make_validator_headers(etag, policy, shown.presentation)
         status = CacheStatus(policy.max_age)
@@ -276,7 +276,7 @@ class FigureView:
         return self._make_response(blocks, status, headers, shown, served.status)
 
     def _find_headers(self, served: Served, shown: Shown, status: int) -> Headers:
-        """Return the headers of a picture; those of a hit are reused for a second."""
+        """Return the headers of a picture, which are reused for a second for a hit."""
         if served.status.fwd is not None or shown.ends_in_s is not None:
             return self._make_headers(served, shown, status)
         recent, key = served.entry.headers, (shown, status)
@@ -323,7 +323,7 @@ class FigureView:
         return self._response_class(body, problem.status, [*own, *headers])
 
     def _send_signal(self, response: Response) -> Response:
-        """Send ``figure_served`` for *response*, even one from an error handler."""
+        """Send ``figure_served`` for *response*, which may be an error."""
         sent = None if request.method == "HEAD" else response.content_length
         status = getattr(response, "cache_status", None)  # Not in an app's own class.
         send_signal(
@@ -339,7 +339,7 @@ class FigureView:
     def _fail(
         self, request: Request, asked: PictureRequest | None, error: Exception
     ) -> ResponseReturnValue:
-        """Return the response for the app's own *error*.
+        """Return the response for an *error* of the app itself.
 
         Call it inside the ``except`` block that caught *error*.
         """
@@ -363,10 +363,10 @@ def _check_privacy_again(response: Response) -> Response:
 
 
 def _collect_figure(response: Response) -> Response:
-    """Free the figure of a failed render, which only the garbage collector can do.
+    """Free the figure of a failed render with the garbage collector.
 
-    The error referred to the figure until now, so it has left generation 0. Without
-    this, an idle process would keep its data.
+    The error referred to the figure until now, so the figure is no longer in generation
+    0. Without this, an idle process would not free its data.
     """
     gc.collect(1)
     return response

@@ -1,7 +1,8 @@
 """Hosts and subdomains of figure routes.
 
-Flask side. Flask silently never serves a rule with a host or a subdomain if the app
-does not match them, or a rule without a host if the app matches hosts.
+Flask side. If a rule has a host or a subdomain and the app doesn't match them, Flask
+never serves the rule and doesn't report an error. The same happens if the app matches
+hosts and a rule doesn't have one.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from ..errors import ConfigError
 
 
 class SetupState(BlueprintSetupState):
-    """Setup state that applies the blueprint's host, which Flask's ignores."""
+    """A setup state that applies the host of the blueprint, unlike Flask's."""
 
     def add_url_rule(
         self,
@@ -37,7 +38,7 @@ def app_of(state: BlueprintSetupState) -> Flask:
 
 
 def host_of(state: BlueprintSetupState) -> str | None:
-    """Return the host of this registration, or else of the blueprint."""
+    """Return the host of this registration or, if it has none, of the blueprint."""
     host = state.options.get("host", getattr(state.blueprint, "host", None))
     return cast("str | None", host)
 
@@ -45,7 +46,7 @@ def host_of(state: BlueprintSetupState) -> str | None:
 def read_place(rule: str, **given: object) -> dict[str, str]:
     """Return the host and the subdomain in *given* that are not ``None``.
 
-    :raises ConfigError: if one is not a string or contains a slash.
+    :raises ConfigError: if one isn't a string or contains a slash.
     """
     place: dict[str, str] = {}
     for name, value in given.items():
@@ -62,7 +63,7 @@ def read_place(rule: str, **given: object) -> dict[str, str]:
 def check_place(
     state: BlueprintSetupState, place: Mapping[str, str], label: Callable[[str], str]
 ) -> None:
-    """Reject a route that no request can reach.
+    """Reject a route that can't be reached by any request.
 
     :param place: the route's ``host`` and ``subdomain``, if given.
     :param label: returns an option's name for a message.
@@ -97,7 +98,8 @@ def choose_resource_policy(
 ) -> Literal["same-origin", "same-site"]:
     """Return the default of the option ``resource_policy``.
 
-    In an app with hosts or subdomains, pages may be on another one than pictures.
+    If an app has several hosts or subdomains, pages and pictures may be on different
+    ones.
     """
     app = app_of(state)
     has_places = app.url_map.host_matching or app.subdomain_matching
@@ -105,7 +107,7 @@ def choose_resource_policy(
 
 
 def list_places(state: BlueprintSetupState, variable: str) -> Iterator[dict[str, str]]:
-    """Yield the options of the rules that together serve a URL on every host.
+    """Yield the options for rules that serve a URL on every host.
 
     :param variable: name of the rule variable for the host or the subdomain.
     """

@@ -1,4 +1,4 @@
-"""JSON documents about figures. They change only when the code does.
+"""JSON documents about figures, which only change together with the code.
 
 Flask side.
 """

@@ -1,7 +1,7 @@
 """A filter that keeps each event of the package's log on one line.
 
-Flask side. Text from requests reaches messages, arguments and exceptions, and must
-not forge log lines. A filter on the logger covers every call.
+Flask side. Messages, arguments and exceptions can contain text from a request, which
+must not be able to forge log lines. A filter on the logger applies to all calls.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ logger = logging.getLogger("flask_mplstream")
 
 
 def join_lines(text: str) -> str:
-    """Return *text* on one line, cut, with a space for each unprintable character."""
+    """Return *text* on one line, with spaces instead of unprintable characters."""
     return "".join(c if c.isprintable() else " " for c in text)[:MAX_LOG_LINE]
 
 
@@ -39,13 +39,13 @@ def describe_error(error: BaseException) -> str:
 
 
 def format_traceback(error: BaseException) -> str:
-    """Return the traceback of *error*, with a prefix that log records do not have."""
+    """Return the traceback of *error* with a prefix that log records don't have."""
     text = "".join(traceback.format_exception(error))
     return "\n".join(f"  | {join_lines(line)}" for line in text.splitlines())
 
 
 class OneLine(logging.Filter):
-    """Filter that reduces each record to one line, plus a traceback in debug mode."""
+    """A filter that reduces each record to one line and a traceback in debug mode."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Rewrite *record* and return ``True``."""

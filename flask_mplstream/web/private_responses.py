@@ -1,8 +1,8 @@
-"""The response class of pictures, private or public.
+"""The response class for private and public pictures.
 
-Flask side. The headers are final when the response is made, so Werkzeug need not
-check them or correct locations and lengths. That saves more than half of the cost of
-a plain ``Response`` (benchmarks/hit.py).
+Flask side. The headers are final when the response is created, so Werkzeug doesn't have
+to check them or correct locations and lengths. This saves more than half the time that
+a plain ``Response`` takes (benchmarks/hit.py).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class WatchedRequest(Request):
 
 
 class ReadyHeaders(Headers):
-    """Headers from a list of valid pairs, which are not checked again."""
+    """Headers from a list of valid pairs that aren't checked again."""
 
     def __init__(self, items: _Items) -> None:
         # The attribute of Headers; tests/web/test_serving.py checks that.
@@ -56,7 +56,7 @@ class ReadyHeaders(Headers):
 
     @property
     def are_untouched(self) -> bool:
-        """Whether no hook and no session has changed the headers."""
+        """Whether the headers haven't been changed by a hook or the session."""
         return self._list == self._items
 
     def began_with(self, control: str) -> bool:
@@ -72,7 +72,7 @@ _STATUSES = {
 
 
 class PictureResponse(Response):
-    """A response with one block of bytes and complete headers."""
+    """A response that consists of one block of bytes and all its headers."""
 
     # A 304 has no body and therefore no type.
     default_mimetype = None
@@ -90,7 +90,7 @@ class PictureResponse(Response):
         headers: ReadyHeaders,
         cache_status: CacheStatus | None = None,
     ) -> PictureResponse:
-        """Return a response without Werkzeug's checks of the arguments."""
+        """Return a response without checking the arguments like Werkzeug."""
         if cls.__init__ is not Response.__init__:  # The app's class has an __init__.
             response = cls(blocks, status, headers)
         else:
@@ -111,8 +111,8 @@ class PictureResponse(Response):
     def get_wsgi_response(self, environ: WSGIEnvironment) -> _Wsgi:
         """Return the body, status and headers for the WSGI server.
 
-        Flask writes the session cookie after all ``after_request`` hooks, so only
-        here are the headers complete.
+        Flask sets the session cookie after all ``after_request`` functions, so the
+        headers aren't complete until now.
         """
         headers = self.headers
         if not (isinstance(headers, ReadyHeaders) and headers.are_untouched):
@@ -141,7 +141,7 @@ class PictureResponse(Response):
                 make_private(self)
 
     def _is_for_one_browser(self, control: str) -> bool:
-        """Return whether *control* keeps a picture from other users."""
+        """Return whether *control* prevents other users from getting the picture."""
         if control == PERSONAL:  # Not from a hook: it cannot know the URL is personal.
             headers = self.headers
             return isinstance(headers, ReadyHeaders) and headers.began_with(control)
@@ -149,14 +149,14 @@ class PictureResponse(Response):
         return {"private", "no-cache"} <= said and "public" not in said
 
     def get_app_iter(self, environ: WSGIEnvironment) -> Iterable[bytes]:
-        """Return the blocks unwrapped, unless a callback must run at the end."""
+        """Return the blocks as they are, unless a callback has to run at the end."""
         if self._has_callbacks or not isinstance(self.response, tuple):
             return super().get_app_iter(environ)
         return () if environ["REQUEST_METHOD"] == "HEAD" else self.response
 
 
 def make_private(response: Response) -> None:
-    """Let only browsers store *response*, and revalidate it at each use."""
+    """Only let browsers store *response*, and let them revalidate it each time."""
     response.headers["Cache-Control"] = PRIVATE
     response.vary.update(("Cookie", "Authorization"))
 
@@ -164,7 +164,7 @@ def make_private(response: Response) -> None:
 def is_for_one(context: RequestContext) -> bool:
     """Return whether the app may have identified the user of the request.
 
-    True if the app read the session or a cookie, or the request has
+    This is the case if the app read the session or a cookie, or if the request contains
     ``Authorization`` or ``REMOTE_USER``.
     """
     request, environ = context.request, context.request.environ
@@ -184,15 +184,15 @@ def _is_session_read(context: RequestContext) -> bool:
 
 
 def response_class(app: Flask) -> type[PictureResponse]:
-    """Return the picture's response class, based on the response class of *app*."""
+    """Return the response class for pictures, based on the one that *app* uses."""
     return _with(PictureResponse, app.response_class)
 
 
 def watch_cookies(app: Flask) -> None:
-    """Make each request to *app* record whether the app read a cookie."""
+    """Record whether *app* reads a cookie during each request."""
     app.request_class = _with(WatchedRequest, app.request_class)
 
 
 def _with(ours: type[T], apps: type[Any]) -> type[T]:
-    """Return *ours*, or a subclass of *ours* and *apps* if *apps* is not its base."""
+    """Return *ours*, or a subclass of both if *apps* isn't a base class of *ours*."""
     return ours if issubclass(ours, apps) else type(ours.__name__, (ours, apps), {})

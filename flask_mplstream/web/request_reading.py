@@ -1,7 +1,7 @@
 """Read a URL and its ``Accept`` header into a picture and its presentation.
 
-Flask side. A request is read into one :class:`PictureRequest`. A URL that was read
-before is not parsed again.
+Flask side. The result is a :class:`PictureRequest`. If a URL was read before, it isn't
+parsed again.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _SHOWN_WHOLE = (str, int, float, UUID)
 
 @dataclass(frozen=True, slots=True)
 class PictureRequest:
-    """The meaning of a request: a picture, and how to present it."""
+    """The picture that a request asks for, and how to present it."""
 
     picture: Picture
     presentation: Presentation
@@ -49,7 +49,7 @@ class PictureRequest:
 
     @property
     def ends_in_s(self) -> int | None:
-        """Seconds until the URL expires; ``None`` for never.
+        """The seconds until the URL expires, or ``None`` if it doesn't.
 
         :raises SignatureError: if it has expired.
         """
@@ -62,10 +62,10 @@ class PictureRequest:
 
 
 class _PathValues:
-    """The values from a URL's converters, hashable and compared by ``repr``.
+    """The values from the converters of a URL, which are compared by ``repr``.
 
-    ``==`` does not separate 0.0 from -0.0, or noon in London from one o'clock in
-    Berlin; a list has no hash.
+    ``==`` doesn't distinguish 0.0 from -0.0, or noon in London from one o'clock in
+    Berlin. Lists are not hashable.
     """
 
     __slots__ = ("_text", "values")
@@ -98,13 +98,12 @@ class RequestReader:
     def read(
         self, request: Request, format_name: str | None, path: Mapping[str, Any]
     ) -> PictureRequest | None:
-        """Return the meaning of *request*; ``None`` if it accepts no offered format.
+        """Read *request*. Return ``None`` if it accepts none of the offered formats.
 
-        :param format_name: the extension in the URL; ``None`` if ``Accept`` decides.
+        :param format_name: the extension in the URL, or ``None`` to use ``Accept``.
         :param path: the values from the URL's converters.
         :raises ArgumentsError: if an argument is invalid.
-        :raises SignatureError: if the route is signed and the URL's signature is not
-            valid.
+        :raises SignatureError: if the route is signed and the signature isn't valid.
         """
         environ, signer = request.environ, self._signer
         query = environ.get("QUERY_STRING", "")
@@ -156,7 +155,7 @@ class RequestReader:
     def _read_query(
         self, query: str, format: ImageFormat, path: _PathValues | None
     ) -> tuple[Arguments, Arguments, Variant]:
-        """Return the figure function's arguments, the reserved ones and the variant."""
+        """Return the arguments, the reserved ones and the variant."""
         route = self._route
         own: list[tuple[str, str]] = []
         words: list[tuple[str, str]] = []
@@ -175,12 +174,12 @@ class RequestReader:
 def choose_variant(
     route: FigureRoute, options: Mapping[str, Any], word: str = "_format"
 ) -> Variant:
-    """Return the variant of *route* that *options* name.
+    """Return the variant of *route* for *options*.
 
-    :param options: ``_format``, ``_scale``, ``_width`` and ``_theme``; other names
-        are ignored.
-    :param word: the argument's name for the format, for the error.
-    :raises ArgumentsError: if the route does not offer the variant.
+    :param options: ``_format``, ``_scale``, ``_width`` and ``_theme``. Other names are
+        ignored.
+    :param word: the name of the format argument in an error.
+    :raises ArgumentsError: if the route doesn't offer the variant.
     :raises ConfigError: if there is no such format.
     """
     formats = route.options.formats
@@ -199,7 +198,7 @@ def choose_variant(
 def _make_variant(
     route: FigureRoute, format: ImageFormat, reserved: Mapping[str, Any]
 ) -> Variant:
-    """Return the variant that *reserved* chooses.
+    """Return the variant for the *reserved* arguments.
 
     :raises ArgumentsError: with the scales or widths that *route* offers.
     """
@@ -223,7 +222,7 @@ def _make_variant(
 
 
 def _name_file(name: str, picture: Picture) -> str:
-    """Return the file name of *picture* without extension."""
+    """Return the file name of *picture* without an extension."""
     words = [name]
     for argument, text in picture.arguments.query.items():
         words += [argument, *([text] if isinstance(text, str) else text)]

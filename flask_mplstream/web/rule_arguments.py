@@ -1,6 +1,7 @@
-"""The arguments of a figure function that its URL rule gives.
+"""The arguments of a figure function that are set by its URL rule.
 
-Flask side. Read before the rule is added, so that a route is complete when made.
+Flask side. They are read before the rule is added, so that the route is complete when
+it is created.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ RULE_VARIABLE = re.compile(r"<(?:[^<>]*:)?(\w+)>")
 
 @dataclass(frozen=True, slots=True)
 class RuleArguments:
-    """Arguments that a rule gives, and a query therefore cannot set."""
+    """Arguments that are set by a rule and can't be set by a query string."""
 
     #: Variables of the path, in signature order.
     path_names: tuple[str, ...]
@@ -40,10 +41,11 @@ class RuleArguments:
 def read_rule(
     state: BlueprintSetupState, declaration: Declaration, parameters: Parameters
 ) -> RuleArguments:
-    """Return the arguments that the rule of *declaration* gives.
+    """Return the arguments that are set by the rule of *declaration*.
 
-    :raises ConfigError: if a variable or a fixed value is not one of *parameters*. A
-        variable in the blueprint's prefix may be for a ``url_value_preprocessor``.
+    :raises ConfigError: if a variable or a fixed value isn't one of *parameters*,
+        except for variables in the prefix of the blueprint, which may be used by a
+        ``url_value_preprocessor``.
     """
     prefix = state.url_prefix or ""
     if app_of(state).url_map.host_matching:

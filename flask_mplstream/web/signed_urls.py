@@ -1,8 +1,9 @@
-"""Signed URLs, which only ``figure_url`` and ``figure`` make.
+"""Sign URLs and verify their signatures.
 
-Flask side. The signature covers the figure, the host and path, the arguments and the
-expiry time. It covers their meaning, not their spelling, so a proxy may re-encode the
-URL. It does not cover injected values, which come from the request.
+Flask side. The signature covers the figure, the host, the path, the arguments and the
+time at which the URL expires. It doesn't depend on how they are spelled, so a proxy may
+encode the URL in a different way. Injected values aren't covered, because they come
+from the request.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ GRID = 10
 
 
 class Place(NamedTuple):
-    """The figure of a URL, with the URL's host and path."""
+    """The figure, the host and the path of a URL."""
 
     endpoint: str
     #: The host if the app matches hosts or subdomains, else empty.
@@ -44,9 +45,9 @@ class Place(NamedTuple):
 
 
 class UrlSigner:
-    """Signer and verifier of URLs with the ``SECRET_KEY`` of *app*.
+    """A signer for URLs, which uses the ``SECRET_KEY`` of *app*.
 
-    Signatures by ``SECRET_KEY_FALLBACKS`` are valid too, as for sessions.
+    Signatures made with ``SECRET_KEY_FALLBACKS`` are valid as well, as for sessions.
     """
 
     def __init__(self, app: Flask) -> None:
@@ -63,8 +64,8 @@ class UrlSigner:
         """Return the value of ``_sig`` for *url*.
 
         :param url: the absolute URL of *endpoint* with *arguments* and *reserved*.
-        :param expires_in_s: the lifetime in seconds; ``None`` for no expiry.
-        :raises ConfigError: if the app has no ``SECRET_KEY``.
+        :param expires_in_s: the lifetime in seconds, or ``None`` if it doesn't expire.
+        :raises ConfigError: if the app doesn't have a ``SECRET_KEY``.
         """
         parts, root = urlsplit(url), self._root()
         path = unquote(parts.path).removeprefix(root)
@@ -82,11 +83,11 @@ class UrlSigner:
     def check(
         self, place: Place, arguments: Arguments, reserved: Arguments
     ) -> int | None:
-        """Return the Unix time at which the URL expires, or ``None`` for never.
+        """Return the Unix time at which the URL expires, or ``None`` if it doesn't.
 
-        The caller checks that it has not passed.
+        The caller has to check whether this time has passed.
 
-        :raises SignatureError: if ``_sig`` in *reserved* is not valid.
+        :raises SignatureError: if ``_sig`` in *reserved* isn't valid.
         """
         expires, _, signature = reserved.values["_sig"].partition(".")
         message = _message(place, arguments, reserved, expires)
@@ -95,7 +96,7 @@ class UrlSigner:
         return int(expires) if expires else None
 
     def _host(self, host: str) -> str:
-        """Return *host* without a default port if the app matches hosts, else empty."""
+        """Return *host* without a default port, if the app matches hosts."""
         if not (self._app.url_map.host_matching or self._app.subdomain_matching):
             return ""
         return host.lower().removesuffix(":80").removesuffix(":443")
@@ -114,18 +115,18 @@ class UrlSigner:
 
 
 def authenticate(app: Flask, text: str) -> str:
-    """Return 128 bits of an HMAC of *text* for a URL, by the ``SECRET_KEY`` of *app*.
+    """Return 128 bits of an HMAC of *text* that uses the ``SECRET_KEY`` of *app*.
 
-    ``SECRET_KEY_FALLBACKS`` are not used: pages get new URLs immediately.
+    ``SECRET_KEY_FALLBACKS`` aren't used, so the URLs on pages change immediately.
     """
     signer = _signer([app.secret_key], "flask_mplstream.version")
     return signer.get_signature(text).decode("ascii")[:22]
 
 
 def _signer(keys: list[Any], salt: str) -> Signer:
-    """Return a signer that signs with the last of *keys* and accepts all.
+    """Return a signer that signs with the last of *keys* and accepts all of them.
 
-    :param salt: separates the signatures of different purposes.
+    :param salt: distinguishes signatures that are used for different purposes.
     """
     return Signer(
         keys,
