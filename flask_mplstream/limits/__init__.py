@@ -1,5 +1,5 @@
-"""Limits on renders: time, bytes, memory, number at once, and time per client.
+"""Limit the time, the memory, the size and the number of renders.
 
-Values and threads. It imports ``formats``, ``forks`` and ``errors``; nothing here may
-import Flask, Matplotlib or ``cache``.
+This package uses values and threads. It imports ``formats``, ``forks`` and ``errors``,
+but must not import Flask, Matplotlib or ``cache``.
 """

@@ -1,7 +1,7 @@
-"""The limit on running and waiting renders in one process.
+"""Limit the number of running and waiting renders in a process.
 
-Values and threads: no Flask. A thread that waits for a render serves no other request,
-so a longer queue only spreads the overload.
+This module doesn't import Flask. A thread that waits for a render can't serve other
+requests, so a longer queue would only make an overload worse.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from ..errors import OverloadedError
 
 
 class Admission:
-    """Counter of renders; ``with admission:`` counts one.
+    """A counter for renders. Use ``with admission:`` to count one.
 
-    Entering raises :exc:`OverloadedError` if *max_renders* are counted already.
+    This raises :exc:`OverloadedError` if there are already *max_renders*.
 
-    :param max_renders: maximum number of renders, running and waiting.
+    :param max_renders: the maximum number of running and waiting renders.
     """
 
     def __init__(self, max_renders: int) -> None:

@@ -1,7 +1,8 @@
-"""Render time per client, so that a busy client delays only itself.
+"""Limit the rendering time of each client, so that it only delays itself.
 
-Threads: no Flask. The limits library, which Flask-Limiter uses, counts the time: in
-the Redis of the store if there is one, else in this process.
+This module doesn't import Flask. The time is counted with the limits library, which
+Flask-Limiter also uses. If the store uses Redis, the time is counted there, otherwise
+in this process.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ SHORTEST_S = 0.001
 
 @dataclass(slots=True)
 class _Account:
-    """The open renders of one client in this process."""
+    """The unfinished renders of a client in this process."""
 
     #: Open and waiting renders.
     users: int = 0
@@ -46,7 +47,7 @@ class _Account:
 
 
 class CountStorage(Protocol):
-    """The server, if any, that keeps the counts of all processes."""
+    """The server that counts for all processes, if there is one."""
 
     @property
     def redis_pool(self) -> Any:
@@ -57,15 +58,15 @@ class CountStorage(Protocol):
         """Whether the server does not answer."""
 
     def note_error(self, error: Exception) -> None:
-        """Consider the server down if *error* means that it does not answer."""
+        """Consider the server as down if *error* means that it doesn't respond."""
 
 
 class Budget:
-    """A budget of render seconds for each client and minute.
+    """A budget that limits the rendering time of each client per minute.
 
-    :param seconds: seconds of rendering per client and minute.
-    :param client: returns the identity of the current request's client.
-    :param storage: returns the storage of the counts.
+    :param seconds: the number of seconds that a client may use in a minute.
+    :param client: a function that identifies the client of the current request.
+    :param storage: a function that returns the storage for the counts.
     """
 
     def __init__(
@@ -87,9 +88,8 @@ class Budget:
     def admit(self, *, must_have: bool) -> str:
         """Return the client of the current request.
 
-        :param must_have: whether to require that the client has budget left.
-        :raises BudgetError: if *must_have* and none is left, with the seconds until
-            there is more.
+        :param must_have: whether the client must have some of its budget left.
+        :raises BudgetError: if it must, but has used up its budget.
         """
         client = self._client()
         if must_have:
@@ -115,13 +115,13 @@ class Budget:
 
     @contextmanager
     def open_render(self, client: str, deadline: Deadline) -> Iterator[None]:
-        """Charge *client* for the steps of *deadline*, except waiting.
+        """Charge *client* for all steps of *deadline* except for waiting.
 
-        A client may have as many open renders as its remaining budget covers for sure:
-        one, until the first is done and its cost is known.
+        A client may only have as many unfinished renders as its remaining budget is
+        sure to cover. Until the first one is done and its cost is known, this is one.
 
-        :raises BudgetError: if the client's other renders have used up the budget, or
-            stay open until *deadline*.
+        :raises BudgetError: if other renders of the client have used up the budget, or
+            aren't finished before *deadline*.
         """
         with self._take_place(client, deadline):
             self._check(client)
@@ -134,7 +134,7 @@ class Budget:
 
     @contextmanager
     def _take_place(self, client: str, deadline: Deadline) -> Iterator[None]:
-        """Wait until *client* may open one more render, and count it in the block.
+        """Wait until *client* may start another render, and count it in the block.
 
         :raises BudgetError: if *deadline* passes first.
         """
@@ -165,7 +165,7 @@ class Budget:
         return self._accounts.setdefault(client, _Account())
 
     def _note_cost(self, client: str, seconds: float) -> None:
-        """Allow *client* as many open renders as its remaining budget covers."""
+        """Allow *client* as many unfinished renders as its remaining budget covers."""
         left_ms = self._count(
             lambda limiter: limiter.get_window_stats(self._item, client).remaining
         )
@@ -185,7 +185,7 @@ class Budget:
             hit(self._local)
 
     def _count(self, count: Callable[[FixedWindowRateLimiter], T]) -> T | None:
-        """Return the result of *count*; ``None`` if Redis refuses or is down.
+        """Return the result of *count*, or ``None`` if Redis fails or is down.
 
         While Redis is down, every client may render.
         """
@@ -200,7 +200,7 @@ class Budget:
 
     @cached_property
     def _local(self) -> FixedWindowRateLimiter:
-        """Counter in this process, if there is no Redis or it refuses to count."""
+        """A counter in this process, for when there is no Redis or Redis fails."""
         from limits.storage import MemoryStorage
         from limits.strategies import FixedWindowRateLimiter
 

@@ -1,7 +1,7 @@
-"""One deadline for all steps of a picture, and the time of each step.
+"""A deadline for all steps of a render, which also measures each step.
 
-Values layer: no Flask, no Matplotlib. The rendering thread records the start of each
-step; waiting threads read it.
+Values layer. This module doesn't import Flask or Matplotlib. The thread that renders
+records when each step starts, and the threads that wait read this.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ WAITS = frozenset(
 
 
 class Deadline:
-    """The deadline of one picture, for all of its steps together.
+    """The deadline for a picture, which applies to all of its steps together.
 
-    :param timeout_s: seconds from now; ``None`` for no limit.
-    :param clock: monotonic seconds, default ``time.monotonic``. The clock may stop
-        while workers start.
+    :param timeout_s: the number of seconds from now, or ``None`` for no limit.
+    :param clock: a monotonic clock in seconds, which may stop while workers start. The
+        default is ``time.monotonic``.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Deadline:
 
     @property
     def lock_timeout_s(self) -> float:
-        """Seconds left, limited to the longest timeout that a lock accepts."""
+        """The number of seconds that are left, at most as many as a lock accepts."""
         return min(self.remaining_s, TIMEOUT_MAX)
 
     @property
@@ -58,9 +58,10 @@ class Deadline:
     def wait(self, wait: Callable[[float], bool]) -> bool:
         """Call *wait* until it succeeds or the deadline passes.
 
-        One call may not suffice, as the clock may stop meanwhile.
+        A single call may not be enough, because the clock may stop in the meantime.
 
-        :param wait: waits for up to the given seconds; returns whether it succeeded.
+        :param wait: a function that waits for up to the given number of seconds, and
+            returns whether it succeeded.
         :return: the last result of *wait*.
         """
         while not (is_done := wait(self.lock_timeout_s)) and not self.has_passed:
@@ -77,7 +78,7 @@ class Deadline:
 
     @property
     def steps_s(self) -> dict[str, float]:
-        """Seconds of each step so far, including the current one."""
+        """The number of seconds that each step has taken so far."""
         spent: dict[str, float] = {}
         over, current = self._over, self._current
         if current is not None:
@@ -92,7 +93,7 @@ class Deadline:
         return sum(s for name, s in self.steps_s.items() if name not in WAITS)
 
     def __str__(self) -> str:
-        """Return a sentence that names the longest step, or ``""`` before the first."""
+        """Return a sentence that says which step took the longest, if there is one."""
         steps = self.steps_s
         if not steps:
             return ""

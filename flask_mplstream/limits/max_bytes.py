@@ -1,4 +1,4 @@
-"""A buffer with a limit in bytes.
+"""A buffer that limits its size in bytes.
 
 Values layer: it imports only ``errors``.
 """
@@ -16,7 +16,8 @@ from ..errors import ImageTooLargeError
 class LimitedBuffer(BytesIO):
     """A buffer for at most *max_bytes* bytes.
 
-    :param subject: subject and verb of the error message, default "The picture has".
+    :param subject: the beginning of the error message. The default is "The picture
+        has".
     """
 
     def __init__(self, max_bytes: int, *, subject: str = "The picture has") -> None:
@@ -26,7 +27,7 @@ class LimitedBuffer(BytesIO):
         self._refusal: ImageTooLargeError | None = None
 
     def write(self, data: Any, /) -> int:
-        """Write *data*, or refuse it.
+        """Write *data*, or reject it if there is too much.
 
         :raises ImageTooLargeError: if the buffer would exceed its limit.
         """
@@ -41,7 +42,7 @@ class LimitedBuffer(BytesIO):
 
     @contextmanager
     def limiting(self) -> Iterator[None]:
-        """Raise the refusal of :meth:`write`, even if the writer fails again later."""
+        """Raise the error from :meth:`write`, even if the writer fails again later."""
         try:
             yield
         except Exception:

@@ -1,6 +1,7 @@
-"""Log lines for overloads: the first at once, then one a minute with a count.
+"""Log the first overload, and then how many there were in each minute.
 
-Values layer: no Flask. An overloaded server must not fill its disk as well.
+Values layer. This module doesn't import Flask. If a server is overloaded, its log must
+not fill up the disk as well.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ _FIX = (
 
 
 class OverloadLog:
-    """Log of overloads; those with the same fix are of one kind.
+    """A log for overloads, in which those with the same fix are of the same kind.
 
-    :param clock: monotonic seconds, default ``time.monotonic``.
+    :param clock: a monotonic clock in seconds. The default is ``time.monotonic``.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -36,7 +37,7 @@ class OverloadLog:
         self._unlogged: dict[str, int] = {}
 
     def log(self, error: OverloadedError | RenderTimeoutError) -> None:
-        """Log *error*, or count it if one of its kind was logged in the last minute."""
+        """Log *error*, or only count it if a similar one was logged a minute ago."""
         fix = getattr(error, "fix", _FIX)
         with self._lock:
             now = self._clock()

@@ -1,9 +1,10 @@
-"""The limit on the memory for pixels of all renders in a process.
+"""Limit the memory that all renders in a process use for pixels.
 
-Values and threads. A picture's pixels are held from the draw until they are encoded,
-and an encoder takes several times as much: 16 million pixels take 64 MB when drawn and
-600 MB during the encoding as AVIF. Only a render inside the gate takes room, and it
-waits only for encoders, which do not need the gate. So there is no deadlock.
+The pixels of a picture are in memory from the draw until they are encoded, and an
+encoder needs several times as much. For example, 16 million pixels take up 64 MB when
+they are drawn and 600 MB while they are encoded as AVIF. There can't be a deadlock,
+because only a render inside the gate takes room, and it only waits for encoders, which
+don't need the gate.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ _USUAL_WIDTH_PX, _USUAL_HEIGHT_PX = 640, 480
 
 
 class PixelRoom:
-    """Counter of the bytes that renders hold.
+    """A counter for the bytes that renders use.
 
-    :param max_bytes: the limit, default :data:`MAX_BYTES`.
+    :param max_bytes: the limit. The default is :data:`MAX_BYTES`.
     """
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
@@ -44,19 +45,19 @@ class PixelRoom:
         self._changed = threading.Condition()  # guards _held_bytes
 
     def wait(self, count: int, timeout_s: float) -> bool:
-        """Wait for *count* free bytes without taking them; return whether they came."""
+        """Wait until *count* bytes are free, and return whether this succeeded."""
         with self._changed:
             return self._changed.wait_for(lambda: self._has_room(count), timeout_s)
 
     def take_when_free(self, count: int, timeout_s: float = 0.0) -> bool:
-        """Take *count* bytes when they are free; return whether they were in time."""
+        """Take *count* bytes when they are free, and return whether this succeeded."""
         with self._changed:
             has_room = self.wait(count, timeout_s)
             self._held_bytes += count * has_room
             return has_room
 
     def take(self, count: int) -> None:
-        """Take *count* bytes, even if they are not free."""
+        """Take *count* bytes even if they aren't free."""
         with self._changed:
             self._held_bytes += count
 
@@ -71,10 +72,11 @@ class PixelRoom:
 
 
 class Room:
-    """The share of one render in the process's :class:`PixelRoom`.
+    """The share that a render has of the :class:`PixelRoom` in this process.
 
-    :param is_nested: whether this render is part of another one. It then never waits,
-        as the outer render holds room, and the gate, until this one ends.
+    :param is_nested: whether this render is part of another one. In this case, it never
+        waits, because the outer render holds the gate and some of the room until this
+        one is done.
     """
 
     def __init__(
@@ -88,13 +90,13 @@ class Room:
         self._held_bytes = 0
 
     def _count_bytes(self, pixels: float) -> int:
-        """Return the bytes for *pixels*, at most the whole room."""
+        """Return the number of bytes for *pixels*, but no more than the whole room."""
         return min(int(pixels * self._per_pixel), self._source.max_bytes)
 
     def wait(self) -> None:
-        """Wait outside the gate until a figure of usual size would fit.
+        """Wait outside of the gate until a figure of the usual size would fit.
 
-        Nothing is taken, so :meth:`take` may still fail.
+        This doesn't take any room, so :meth:`take` may still fail.
 
         :raises OverloadedError: if the deadline passes first.
         """
@@ -105,14 +107,14 @@ class Room:
             raise _make_overload_error(self._deadline)
 
     def take(self) -> bool:
-        """Take room for a figure of usual size; return whether there was enough."""
+        """Take room for a figure of the usual size, if there is enough."""
         if self._is_nested or self._source.take_when_free(self._usual_bytes):
             self._held_bytes = 0 if self._is_nested else self._usual_bytes
             return True
         return False
 
     def grow_to(self, pixels: float) -> None:
-        """Extend the held room to at least *pixels*; call it inside the gate.
+        """Extend the room to at least *pixels*. Call this inside the gate.
 
         :raises OverloadedError: if the deadline passes before there is enough.
         """
@@ -126,7 +128,7 @@ class Room:
         self._held_bytes += missing
 
     def give_back(self) -> None:
-        """Give all held room back; after a large render, trim the heap."""
+        """Release all of the room, and trim the heap after a large render."""
         if self._held_bytes >= TRIMMED_BYTES:
             _trim()
         self._source.give(self._held_bytes)
@@ -134,13 +136,13 @@ class Room:
 
 
 def _trim() -> None:
-    """Give free memory, which glibc keeps for each thread, back to the system."""
+    """Return free memory, which glibc keeps for each thread, to the system."""
     with suppress(AttributeError, OSError, TypeError):  # Another C library.
         ctypes.CDLL(None).malloc_trim(0)
 
 
 def _estimate_pixels(variant: Variant) -> float:
-    """Return the number of pixels that most figures have in *variant*."""
+    """Return how many pixels most figures have in *variant*."""
     scale = variant.scale
     if variant.width_px is not None:
         scale = variant.width_px / _USUAL_WIDTH_PX
@@ -160,7 +162,7 @@ pixel_room = PixelRoom()
 
 
 def _renew() -> None:
-    """Start with empty counts after a fork, as the parent's renders are not here."""
+    """Reset the counts after a fork, because the renders belong to the parent."""
     global pixel_room
     pixel_room = PixelRoom()
 

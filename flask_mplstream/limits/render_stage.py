@@ -1,4 +1,4 @@
-"""Whether the running code is part of a render.
+"""Find out whether the code that is running is part of a render.
 
 Values layer: the standard library only.
 """
@@ -12,7 +12,7 @@ from enum import IntEnum
 
 
 class RenderStage(IntEnum):
-    """The part of a render that the running code belongs to."""
+    """The part of a render that the current code belongs to."""
 
     NONE = 0
     #: The flight of a picture, which other callers may wait for.
@@ -29,7 +29,7 @@ render_stage: ContextVar[RenderStage] = ContextVar(
 
 @contextmanager
 def enter(stage: RenderStage) -> Iterator[None]:
-    """Run the block at *stage*, or at the present one if that is further inside."""
+    """Run the block at *stage*, or at the current one if it is further inside."""
     token = render_stage.set(max(stage, render_stage.get()))
     try:
         yield
@@ -38,7 +38,7 @@ def enter(stage: RenderStage) -> Iterator[None]:
 
 
 def is_nested() -> bool:
-    """Return whether this code must not wait for the picture of another caller.
+    """Return whether this code must not wait for a picture that another caller renders.
 
     That caller may wait for the figure lock, which this render may hold.
     """
@@ -46,5 +46,5 @@ def is_nested() -> bool:
 
 
 def is_in_figure() -> bool:
-    """Return whether a figure function or another step of a render runs."""
+    """Return whether a figure function or another step of a render is running."""
     return render_stage.get() is RenderStage.FIGURE

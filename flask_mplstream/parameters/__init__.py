@@ -1,5 +1,4 @@
-"""The arguments of a figure function: signature, parsing from URLs, JSON Schema.
+"""The arguments of a figure function, which are parsed from URLs.
 
-Values layer: pydantic and the standard library. Of the package, it imports only
-``errors``.
+Values layer. It only imports pydantic, the standard library and ``errors``.
 """

@@ -1,7 +1,7 @@
-"""Names, code and documentation of callables that need not be plain functions.
+"""The names, the code and the documentation of any kind of callable.
 
-Values layer: the standard library. A partial, bound method, instance or class can be
-a figure function, but lacks some of a function's attributes.
+Values layer. A partial, a bound method, an instance or a class can be a figure
+function, but it doesn't have all attributes of a function.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Call = Callable[..., Any]
 
 
 def _unwrap(call: Call) -> Any:
-    """Return the object that gives *call* its name."""
+    """Return the object that *call* gets its name from."""
     if hasattr(call, "__qualname__"):
         return call
     return _unwrap(call.func if isinstance(call, partial) else type(call))
@@ -39,13 +39,13 @@ def find_full_name(call: Call) -> str:
 
 
 def find_plain_name(call: Call) -> str | None:
-    """Return the ``__name__`` of *call* if it is an identifier, else ``None``."""
+    """Return the ``__name__`` of *call* if it is an identifier, or ``None``."""
     name = getattr(call, "__name__", None)
     return name if isinstance(name, str) and name.isidentifier() else None
 
 
 def find_plain_function(call: Call) -> Any:
-    """Return the function, class or builtin that a call of *call* runs."""
+    """Return the function, class or builtin that runs when *call* is called."""
     found = inspect.unwrap(call)
     if isinstance(found, partial):
         return find_plain_function(found.func)
@@ -60,7 +60,7 @@ def find_plain_function(call: Call) -> Any:
 def select_accepted(names: Iterable[str], call: Call) -> tuple[str, ...]:
     """Return those of *names* that *call* accepts as keyword arguments.
 
-    :raises ValueError: for a builtin without a signature.
+    :raises ValueError: if it is a builtin that has no signature.
     """
     parameters = inspect.signature(call).parameters
     kinds = {parameter.kind for parameter in parameters.values()}

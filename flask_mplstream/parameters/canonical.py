@@ -1,4 +1,4 @@
-"""The canonical form of arguments: equal for all spellings of the same arguments.
+"""The canonical form of arguments, which doesn't depend on their spelling.
 
 Values layer: the standard library.
 """
@@ -25,12 +25,12 @@ class Arguments:
     query: Mapping[str, str | list[str]]
 
     def copy(self) -> dict[str, Any]:
-        """Return a deep copy of the values, which the figure function may change."""
+        """Return a deep copy of the values that the figure function may change."""
         return deepcopy(dict(self.values))
 
 
 def write_json(plain: Any) -> str:
-    """Return JSON data as a compact text, in which -0.0 and NaN have their own form."""
+    """Return JSON data as a compact text that also supports -0.0 and NaN."""
     return json.dumps(plain, separators=(",", ":"))
 
 

@@ -1,8 +1,8 @@
-"""The signature as schema: texts from a URL -> arguments -> canonical form.
+"""Use the signature of a figure function to parse the arguments of a URL.
 
-Values layer: pydantic and the standard library. :class:`Parameters` reads a figure
-function's signature once. All spellings of the same arguments give equal
-:class:`Arguments`, and so one canonical query and one cache key.
+Values layer. :class:`Parameters` reads the signature of a figure function once. If the
+same arguments are spelled in different ways, the :class:`Arguments` are equal, and so
+are the canonical query and the cache key.
 """
 
 from __future__ import annotations
@@ -46,13 +46,12 @@ class Parameters:
     """All parameters of a figure function.
 
     :param function: the figure function.
-    :param injected: parameters that the app sets and a URL cannot.
+    :param injected: parameters that are set by the app and can't be set by a URL.
     :param skip_first: whether the first parameter is the result of ``load``.
-    :param are_reserved: allow names that start with ``_``, which are reserved for the
-        package.
-    :param name: title of the JSON Schema, by default the function's name.
-    :raises ConfigError: if the signature cannot be served, naming the function and
-        the fix.
+    :param are_reserved: whether to allow names that start with ``_``, which are
+        reserved for the package.
+    :param name: the title of the JSON Schema. The default is the name of the function.
+    :raises ConfigError: if a URL can't provide the parameters, with the fix.
     """
 
     def __init__(
@@ -123,11 +122,11 @@ class Parameters:
         return name in self._parameters
 
     def json_schema(self, without: Collection[str] = ()) -> dict[str, Any]:
-        """Return the JSON Schema (2020-12) of the arguments, as one object.
+        """Return the JSON Schema (2020-12) for an object with the arguments.
 
-        :meth:`bind` accepts every value that the schema accepts.
+        Every value that the schema accepts is also accepted by :meth:`bind`.
 
-        :param without: names to leave out.
+        :param without: the names to leave out.
         """
         shown = [parameter for parameter in self if parameter.name not in without]
         return {
@@ -149,9 +148,10 @@ class Parameters:
     ) -> Arguments:
         """Parse the arguments of a URL.
 
-        :param pairs: names and texts from the query, percent-decoded.
-        :param path: values from the URL's converters.
-        :param ignore_unknown: drop unknown names instead of rejecting them.
+        :param pairs: the decoded names and texts from the query string.
+        :param path: the values from the converters of the URL.
+        :param ignore_unknown: whether to ignore unknown names instead of rejecting
+            them.
         :raises ArgumentsError: with a fault for each bad argument.
         """
         texts: dict[str, list[str]] = {}
@@ -224,7 +224,7 @@ def _read_signature(
 ) -> list[inspect.Parameter]:
     """Return the parameters of *function* with resolved annotations.
 
-    Without an annotation, the type of the default is used, or else ``str``.
+    If there is no annotation, the type of the default is used, or ``str``.
     """
     try:
         parameters = inspect.signature(function).parameters.values()
@@ -261,7 +261,7 @@ def _guess_type(parameter: inspect.Parameter) -> Any:
 def _explain_default(
     parameter: inspect.Parameter, fault: ArgumentFault
 ) -> tuple[str, str]:
-    """Return the problem of a default that its type does not accept, and the fix."""
+    """Return a message about a default that isn't valid and how to fix it."""
     problem = f"has the default {cut(repr(parameter.default))}"
     if parameter.default is not None:
         return f"{problem}: {fault.reason.rstrip('.')}", f"Accepted: {fault.accepted}."

@@ -1,8 +1,8 @@
-"""JSON Schema (2020-12) of the values that a URL can express.
+"""The JSON Schema (2020-12) for the values that a URL can express.
 
-Values layer: the standard library. pydantic writes the schema of a type; this module
-describes it in words and narrows it to the values that have a text in a URL.
-Definitions are inlined, so one document can contain the schemas of several figures.
+Values layer. pydantic generates the schema of a type. This module describes it in words
+and restricts it to the values that can be written in a URL. Definitions are inlined, so
+that a document can contain the schemas of several figures.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _MAYBE_ZONED = {
 def inline_definitions(schema: _Schema) -> _Schema:
     """Return *schema* with each ``$ref`` replaced by its definition.
 
-    A reference of a definition to itself is kept.
+    If a definition refers to itself, the reference isn't replaced.
     """
     defs = schema.get("$defs", {})
 
@@ -74,7 +74,7 @@ def list_options(schema: _Schema) -> list[_Schema]:
 
 
 def iterate_scalars(schema: _Schema) -> Iterator[_Schema]:
-    """Yield the schemas of the texts: of each option and of each item of a list."""
+    """Yield the schema of each option, and of the items if it is a list."""
     parts = schema.get("anyOf") or schema.get("prefixItems")
     if schema.get("type") == "array":
         parts = parts or [schema["items"]]
@@ -88,7 +88,7 @@ def iterate_scalars(schema: _Schema) -> Iterator[_Schema]:
 def narrow_schema(
     schema: _Schema, *, has_null: bool, has_empty: bool, needs_zone: bool
 ) -> _Schema:
-    """Narrow *schema* to values with a text, and add the limits that pydantic omits.
+    """Restrict *schema* to values with a text, and add limits that pydantic omits.
 
     :param has_null: whether a text for ``None`` exists.
     :param has_empty: whether the empty text is a value.
@@ -119,12 +119,12 @@ def narrow_schema(
 
 
 def join_options(options: Sequence[_Schema], own: _Schema) -> _Schema:
-    """Add *options* to *own*: as ``anyOf``, or inlined if there is only one."""
+    """Add *options* to *own* as ``anyOf``, or inline it if there is only one."""
     return {**options[0], **own} if len(options) == 1 else {"anyOf": options, **own}
 
 
 def is_json(value: Any) -> bool:
-    """Return whether JSON can represent *value*, which excludes infinity and NaN."""
+    """Return whether *value* can be written as JSON, unlike infinity and NaN."""
     try:
         json.dumps(value, allow_nan=False)
     except ValueError:
@@ -183,7 +183,7 @@ def _describe_bounds(schema: _Schema) -> str:
 
 
 def list_choices(schema: _Schema) -> list[Any] | None:
-    """Return the values of an ``enum`` or ``const``; ``None`` if there is neither."""
+    """Return the values of an ``enum`` or ``const``, or ``None`` if there is none."""
     if "const" in schema:
         return [schema["const"]]
     return schema.get("enum")
@@ -192,7 +192,7 @@ def list_choices(schema: _Schema) -> list[Any] | None:
 def fits_in_text(schema: _Schema, *, is_item: bool = False) -> bool:
     """Return whether a URL can express every value that *schema* accepts.
 
-    :param is_item: whether the value is an item of a list, and so cannot be empty.
+    :param is_item: whether the value is an item in a list, which can't be empty.
     """
     if schema.get("writeOnly"):  # All secrets have the same text, and so one key.
         return False

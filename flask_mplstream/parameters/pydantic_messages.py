@@ -1,7 +1,7 @@
 """Readable reasons for pydantic's validation errors.
 
-Values layer: imports only pydantic. The sentences name no bounds, because the
-complete message also lists the accepted values.
+Values layer. This module only imports pydantic. The sentences don't mention any bounds,
+because the complete message also lists the accepted values.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ _PYDANTICS_OWN = frozenset(get_args(ErrorType)) - {"value_error", "assertion_err
 
 
 def explain_fault(fault: ErrorDetails | Mapping[str, Any]) -> str:
-    """Return the reason that *fault* was raised, as a full sentence.
+    """Return a sentence that explains why *fault* was raised.
 
-    The message of a custom validator is kept.
+    If a custom validator raised it, its message is used.
     """
     kind, message = fault["type"], fault["msg"]
     if kind in _PYDANTICS_OWN:

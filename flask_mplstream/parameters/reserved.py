@@ -1,7 +1,6 @@
-"""The reserved words of a URL, which every figure route accepts.
+"""The reserved arguments that every figure route accepts in a URL.
 
-Values layer. The names of a figure function's own parameters must not start with
-``_``.
+Values layer. The parameters of a figure function can't begin with ``_``.
 """
 
 from __future__ import annotations

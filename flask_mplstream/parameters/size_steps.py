@@ -1,7 +1,7 @@
-"""The steps of ``_width`` and ``_scale``, and snapping a width to them.
+"""The steps for ``_width`` and ``_scale``, and how a width is rounded up.
 
-Values layer: the standard library. The lists are short, so that a client cannot fill
-the cache with arbitrary sizes.
+Values layer. The lists are short, so that clients can't fill up the cache with
+arbitrary sizes.
 """
 
 from __future__ import annotations
@@ -19,6 +19,6 @@ WIDTHS_PX = (
 
 
 def snap_width(width_px: int) -> int:
-    """Round *width_px* up to the next of ``WIDTHS_PX``, or else to the widest."""
+    """Round *width_px* up to the next step in ``WIDTHS_PX``, if there is one."""
     index = bisect_left(WIDTHS_PX, width_px)
     return WIDTHS_PX[min(index, len(WIDTHS_PX) - 1)]

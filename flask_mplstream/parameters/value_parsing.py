@@ -1,4 +1,4 @@
-"""One parameter of a figure function: texts from a URL -> a value -> text.
+"""Convert one parameter of a figure function from text and to text.
 
 Values layer: pydantic and the standard library.
 """
@@ -45,10 +45,10 @@ _ITEM = str | int | float | date | Enum
 
 
 class Parameter:
-    """One parameter of a figure function and its conversion from and to text.
+    """A parameter of a figure function, which can be converted from and to text.
 
-    :raises ArgumentsError: if *default* is not accepted.
-    :raises TypeError: if a URL cannot express the values of *annotation*.
+    :raises ArgumentsError: if *default* isn't valid.
+    :raises TypeError: if a URL can't express the values of *annotation*.
     """
 
     def __init__(self, name: str, annotation: Any, default: Any = _EMPTY) -> None:
@@ -95,10 +95,10 @@ class Parameter:
         return describe_schema(self.schema)
 
     def json_schema(self) -> dict[str, Any]:
-        """Return the JSON Schema of the values that a URL can express.
+        """Return the JSON Schema for the values that a URL can express.
 
-        The schema is exact except for unions of text and another type, and for
-        numbers with more digits than a text may have.
+        The schema is exact, except for unions of text and another type and for numbers
+        that have more digits than a text may have.
         """
         schema = narrow_schema(
             self.schema,
@@ -112,7 +112,7 @@ class Parameter:
         return schema
 
     def from_texts(self, texts: Sequence[str]) -> Any:
-        """Return the value of *texts*, all texts with this name in a URL.
+        """Return the value for *texts*, which are all texts with this name in a URL.
 
         :raises ArgumentsError: if they are not accepted.
         """
@@ -128,7 +128,7 @@ class Parameter:
             raise self._suggest_repetition(error, texts) from None
 
     def _check_texts(self, texts: Sequence[str]) -> None:
-        """Reject too many or too long *texts*, and numbers for dates."""
+        """Reject *texts* if there are too many, or if one of them isn't valid."""
         allowed = self._max_values if self.is_repeated else 1
         if len(texts) > allowed:
             times = "once" if allowed == 1 else f"{allowed} times"
@@ -143,7 +143,7 @@ class Parameter:
     def _suggest_repetition(
         self, error: ArgumentsError, texts: Sequence[str]
     ) -> ArgumentsError:
-        """Return *error*, with a hint if *texts* is one list such as ``1,2,3``."""
+        """Return *error*, and add a hint if *texts* is a list such as ``1,2,3``."""
         parts = [part for part in _SEPARATORS.split(texts[0].strip("[](){}")) if part]
         if len(texts) > 1 or len(parts) < 2:
             return error
@@ -157,7 +157,7 @@ class Parameter:
         return ArgumentsError([fault])
 
     def from_path(self, value: Any) -> Any:
-        """Return the value of *value* from a URL converter, usually a text.
+        """Return the value for *value*, which comes from a URL converter.
 
         :raises ArgumentsError: if it is not accepted.
         """
@@ -166,11 +166,10 @@ class Parameter:
         return self.validate(value)
 
     def from_python(self, value: Any) -> Any:
-        """Return *value*, from Python code, as a URL would give it.
+        """Convert *value* from Python code in the same way as a value from a URL.
 
-        A single item becomes a list.
-
-        :raises ArgumentsError: if it is not accepted or a URL cannot express it.
+        If a list is expected, a single item is converted to a list.
+        :raises ArgumentsError: if it isn't valid or if a URL can't express it.
         """
         is_item = self.is_repeated and isinstance(value, _ITEM)
         checked = self.validate([value] if is_item else value)
@@ -195,7 +194,7 @@ class Parameter:
             raise self.make_error(fault["input"], explain_fault(fault)) from None
 
     def canonicalize(self, value: Any) -> Any:
-        """Return *value* as JSON data; equal sets give equal lists."""
+        """Return *value* as JSON data, in which equal sets are equal lists."""
         plain = self._adapter.dump_python(value, mode="json", warnings="none")
         return sorted(plain, key=json.dumps) if self._is_set and plain else plain
 
@@ -213,13 +212,13 @@ class Parameter:
         return write_text(plain)
 
     def make_error(self, value: Any, reason: str) -> ArgumentsError:
-        """Return the error for a bad *value*; *reason* is a full sentence."""
+        """Return the error for an invalid *value*, for which *reason* is a sentence."""
         shown = None if value is None else cut(str(value))
         return ArgumentsError([ArgumentFault(self.name, shown, reason, self.accepted)])
 
 
 def _is_number(text: str) -> bool:
-    """Return whether pydantic reads *text* as seconds: 20240101 is in August 1970."""
+    """Return whether pydantic reads *text* as seconds, as it does for 20240101."""
     try:
         float(text)
     except ValueError:
@@ -240,7 +239,7 @@ def strip_annotation(annotation: Any) -> Any:
 
 
 def _find_choices(core: Any) -> dict[str, Any]:
-    """Return text -> value for an ``Enum`` or ``Literal``, else an empty dict."""
+    """Return a dict of the texts and values of an ``Enum`` or a ``Literal``."""
     if get_origin(core) is Literal:
         return _map_spellings((value, value) for value in get_args(core))
     if isinstance(core, type) and issubclass(core, Enum):
@@ -249,7 +248,7 @@ def _find_choices(core: Any) -> dict[str, Any]:
 
 
 def _map_spellings(choices: Iterable[tuple[Any, Any]]) -> dict[str, Any]:
-    """Return text -> value from plain values; as in JSON, ``2.0`` is also 2."""
+    """Return a dict of texts and plain values. As in JSON, ``2.0`` is also 2."""
     texts = [(write_text(plain), plain, value) for plain, value in choices]
     return {
         f"{text}.0": value for text, plain, value in texts if type(plain) is int
