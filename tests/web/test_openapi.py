@@ -4,195 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from uuid import UUID
+from typing import Any
 
 import pytest
-import schemathesis
 from flask import Flask, abort
-from hypothesis import settings
-from matplotlib.figure import Figure
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
-from pydantic import Field
 
 from example_app import create_app
-from flask_mplstream import FigureBlueprint, RenderedImage, UnknownFigureError
+from flask_mplstream import FigureBlueprint, UnknownFigureError
 from flask_mplstream.cli.openapi import command as openapi
-from flask_mplstream.formats import Variant
 from flask_mplstream.web.openapi import make_openapi_document
-from flask_mplstream.workers.dispatch import Renders
-from tests.support.signatures import Color, Level
+from tests.apps.every_kind import every_kind, plots, texts
 
 URL = "/plots/_gallery/openapi.json"
 
-plots = FigureBlueprint("plots", __name__, url_prefix="/plots", formats=["png"])
 
-
-@plots.figure_route("/numbers", formats=["svg", "png", "csv", "json"])
-def numbers(
-    *,
-    needed: int,
-    whole: int = 0,
-    bounded: Annotated[int, Field(ge=10, le=5000, description="A bound.")] = 20,
-    real: float = 0,
-    ratio: Annotated[float, Field(gt=0, lt=1)] = 0.5,
-    maybe: int | None = None,
-    level: Level = Level.LOW,
-) -> Figure:
-    """Numbers of all kinds.
-
-    Whole and real ones.
-    """
-    return small()
-
-
-@plots.figure_route("/texts")
-def texts(
-    plain: str = "",
-    short: Annotated[str, Field(max_length=3)] = "a",
-    like: Annotated[str, Field(pattern="^[a-z]+$")] = "a",
-    maybe: str | None = None,
-    color: Color = Color.RED,
-    level: Level | None = None,
-    choice: Literal["a", 1] = "a",
-    flag: bool = False,
-    switch: bool | None = None,
-) -> Figure:
-    return small()
-
-
-@plots.figure_route("/times")
-def times(
-    day: date = date(2024, 1, 1),
-    until: date | None = None,
-    at: datetime | None = None,
-    since: datetime = datetime(2024, 1, 2, 3, 4, 5),
-    clock: time = time(1),
-    wait: timedelta = timedelta(1),
-    run: UUID | None = None,
-) -> Figure:
-    return small()
-
-
-@plots.figure_route("/many")
-def many(
-    whole: list[int] = [],
-    names: set[str] = set(),
-    colors: frozenset[Color] | None = None,
-    pair: tuple[float, float] = (0, 1),
-    some: Annotated[list[int], Field(min_length=1, max_length=3)] = [1],
-    several: Annotated[list[int], Field(min_length=2)] | None = None,
-) -> Figure:
-    return small()
-
-
-@plots.figure_route("/of/<int:year>/<any(a, b):letter>/<name>/<uuid:run>/<float:x>")
-def of(
-    year: Annotated[int, Field(le=3000)],
-    letter: str,
-    name: Annotated[str, Field(max_length=5)],
-    run: UUID,
-    x: float = 1,
-    n: int = 1,
-) -> Figure:
-    return small()
-
-
-@plots.figure_route("/mine", inject={"user": lambda: 1})
-def mine(user: int, n: int = 1) -> Figure:
-    return small()
-
-
-@plots.figure_route("/signed", signed=True)
-def signed(secret: int = 1) -> Figure:
-    return small()
-
-
-def small() -> Figure:
-    return Figure(figsize=(0.5, 0.5))
-
-
-def every_kind(**config: Any) -> Flask:
-    """Return an app with a parameter of every kind."""
-    app = Flask("every kind")
-    app.config.update(SECRET_KEY="not secret", DEBUG=True, **config)
-    app.register_blueprint(plots)
-    return app
-
-
-def stub(
-    renders: Renders, recipe: object, values: object, variant: Variant, *_: object
-) -> RenderedImage:
-    """Return a picture without a render."""
-    return RenderedImage(b"{}", variant.format, 1, 1)
-
-
-@pytest.fixture
-def no_renders(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stub renders: hundreds of the example app's would take too long."""
-    monkeypatch.setattr(Renders, "render", stub)
-
-
-EVERY_KIND = schemathesis.openapi.from_wsgi(URL, every_kind())
-EXAMPLE = schemathesis.openapi.from_wsgi(URL, create_app({"DEBUG": True}))
-
-bounded = settings(max_examples=20)
-
-
-def judge(case: schemathesis.Case[Any]) -> None:
-    """Send a request and validate the response by the document."""
-    if not {"_scale", "_width"} <= set(case.query or ()):  # The RFC allows both.
-        case.call_and_validate()
-
-
-@pytest.mark.slow
-@EVERY_KIND.parametrize()
-@bounded
-def test_every_kind_of_parameter_matches_the_document(
-    case: schemathesis.Case[Any],
-) -> None:
-    """Schemathesis sends valid values, invalid ones and the limits."""
-    judge(case)
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("no_renders")
-@EXAMPLE.parametrize()
-@bounded
-def test_the_example_app_matches_its_document(case: schemathesis.Case[Any]) -> None:
-    """The app was not written for this test."""
-    judge(case)
-
-
-@pytest.mark.parametrize(
-    ("path", "headers", "status"),
-    [
-        pytest.param(".png", {"Range": "bytes=0-3"}, 206, id="part"),
-        pytest.param(".png", {"If-None-Match": "*"}, 304, id="not-modified"),
-        pytest.param("?whole=x", {}, 400, id="argument"),
-        pytest.param("?whole=x", {"Sec-Fetch-Dest": "image"}, 400, id="as-a-picture"),
-        pytest.param("", {"Accept": "text/plain"}, 406, id="not-acceptable"),
-        pytest.param(".png", {"If-Match": '"other"'}, 412, id="precondition"),
-        pytest.param(".png", {"Range": "bytes=999999-"}, 416, id="range"),
-        pytest.param(".schema.json", {"If-None-Match": "*"}, 304, id="schema"),
-    ],
-)
-def test_responses_to_special_headers_are_in_the_document(
-    path: str, headers: dict[str, str], status: int
-) -> None:
-    """Schemathesis does not send these headers itself."""
-    end, _, query = path.partition("?")
-    name, format = ("{_format}", end[1:]) if end == ".png" else (end[1:], "")
-    operation = EVERY_KIND["/plots/many" + (f".{name}" if name else "")]["GET"]
-    case = operation.Case(
-        path_parameters={"_format": format},
-        query=dict([query.split("=")] if query else []),
-    )
-    response = case.call(headers=headers)
-    assert response.status_code == status
-    case.validate_response(response)
+@pytest.fixture(scope="module")
+def paths() -> dict[str, Any]:
+    """Return the paths of an app with a parameter of every kind."""
+    found: dict[str, Any] = document(every_kind())["paths"]
+    return found
 
 
 def document(app: Flask, blueprint: str | None = None) -> dict[str, Any]:
@@ -218,15 +50,15 @@ def test_the_document_is_valid(
     assert made["tags"] == [{"name": "plots"}]
 
 
-def parameters(app: Flask, path: str) -> dict[str, dict[str, Any]]:
+def parameters(paths: dict[str, Any], path: str) -> dict[str, dict[str, Any]]:
     """Return a figure's parameters by name, without references."""
-    found = document(app)["paths"][path]["get"]["parameters"]
+    found = paths[path]["get"]["parameters"]
     return {p["name"]: p for p in found if "name" in p}
 
 
-def test_each_parameter_states_its_form_in_a_url() -> None:
+def test_each_parameter_states_its_form_in_a_url(paths: dict[str, Any]) -> None:
     """It may be required, repeated or empty."""
-    whole = parameters(every_kind(), "/plots/numbers")
+    whole = parameters(paths, "/plots/numbers")
     assert whole["needed"] == {
         "name": "needed",
         "in": "query",
@@ -240,7 +72,7 @@ def test_each_parameter_states_its_form_in_a_url() -> None:
         "schema": {"type": "integer"},
         "allowEmptyValue": True,
     }
-    repeated = parameters(every_kind(), "/plots/many")
+    repeated = parameters(paths, "/plots/many")
     assert repeated["whole"]["style"] == "form"
     assert repeated["whole"]["explode"] is True
     assert repeated["whole"]["allowEmptyValue"] is True
@@ -250,10 +82,12 @@ def test_each_parameter_states_its_form_in_a_url() -> None:
     assert "uniqueItems" not in repeated["names"]["schema"]
 
 
-def test_variables_of_the_rule_are_parameters_of_the_path() -> None:
+def test_variables_of_the_rule_are_parameters_of_the_path(
+    paths: dict[str, Any],
+) -> None:
     """Their schemas combine converter and signature."""
     path = "/plots/of/{year}/{letter}/{name}/{run}/{x}"
-    found = parameters(every_kind(), path)
+    found = parameters(paths, path)
     assert {n: p["schema"] for n, p in found.items() if p["in"] == "path"} == {
         "year": {"type": "integer", "minimum": 0, "maximum": 3000},
         "letter": {
@@ -268,9 +102,8 @@ def test_variables_of_the_rule_are_parameters_of_the_path() -> None:
     assert [n for n, p in found.items() if p["in"] == "query"] == ["n"]
 
 
-def test_a_figure_has_a_path_for_each_of_its_rules() -> None:
+def test_a_figure_has_a_path_for_each_of_its_rules(paths: dict[str, Any]) -> None:
     """They are the negotiated URL, one for all formats, and the schema."""
-    paths = document(every_kind())["paths"]
     ends = ["", ".{_format}", ".schema.json"]
     assert [p for p in paths if "numbers" in p] == [f"/plots/numbers{e}" for e in ends]
     contents = [
@@ -282,18 +115,16 @@ def test_a_figure_has_a_path_for_each_of_its_rules() -> None:
     assert contents == [pictures, [*pictures, "text/plain"], schema]
 
 
-def test_a_docstring_is_summary_and_description() -> None:
+def test_a_docstring_is_summary_and_description(paths: dict[str, Any]) -> None:
     """The first line is the summary, the rest the description."""
-    paths = document(every_kind())["paths"]
     operation = paths["/plots/numbers"]["get"]
     assert operation["summary"] == "Numbers of all kinds."
     assert operation["description"] == "Whole and real ones."
     assert not {"summary", "description"} & paths["/plots/texts"]["get"].keys()
 
 
-def test_only_possible_errors_are_documented() -> None:
+def test_only_possible_errors_are_documented(paths: dict[str, Any]) -> None:
     """A 406 requires ``Accept``, a 429 a budget."""
-    paths = document(every_kind())["paths"]
     negotiated, named = (
         set(paths[f"/plots/texts{end}"]["get"]["responses"])
         for end in ("", ".{_format}")
@@ -305,11 +136,10 @@ def test_only_possible_errors_are_documented() -> None:
     assert "429" in limited["/plots/texts"]["get"]["responses"]
 
 
-def test_signed_figures_and_injected_values_are_omitted() -> None:
+def test_signed_figures_and_injected_values_are_omitted(paths: dict[str, Any]) -> None:
     """No client can make such a URL or set such a value."""
-    app = every_kind()
-    assert "signed" not in json.dumps(document(app)["paths"])
-    assert list(parameters(app, "/plots/mine")) == ["n"]
+    assert "signed" not in json.dumps(paths)
+    assert list(parameters(paths, "/plots/mine")) == ["n"]
 
 
 def test_every_operation_has_a_unique_id() -> None:
