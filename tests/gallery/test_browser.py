@@ -74,6 +74,16 @@ def test_a_slider_changes_the_picture_the_url_and_the_snippets(page: Page) -> No
     expect(page.get_by_label("n", exact=True)).to_have_value("300")
 
 
+def test_a_changed_picture_is_not_an_avif(page: Page) -> None:
+    """It would take several times as long as the WebP of a page."""
+    open_figure(page)
+    with page.expect_request("**/every-kind?n=303*") as request:
+        page.get_by_label("n", exact=True).fill("303")
+    accepted = request.value.headers["accept"]
+    assert "image/webp" in accepted
+    assert "avif" not in accepted
+
+
 def test_the_page_shows_the_steps_of_the_render(page: Page) -> None:
     """Each step has milliseconds, and the cache status is described."""
     open_figure(page)
