@@ -73,6 +73,9 @@ _Policy = Literal["same-origin", "same-site", "cross-origin"] | None
 
 
 def _read_formats(value: object) -> object:
+    if isinstance(value, str) and "," in value:
+        parts = [part.strip() for part in value.split(",")]
+        raise ValueError(f"It is one text. Write a list: {parts}")
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, Sequence):
         return names
@@ -92,11 +95,13 @@ def _require_picture(formats: tuple[ImageFormat, ...]) -> tuple[ImageFormat, ...
 def _check_page_formats(formats: tuple[ImageFormat, ...]) -> tuple[ImageFormat, ...]:
     for format in formats:
         if format.name not in PAGE_FORMATS:
+            fix = (
+                "Remove it" if format.is_text else "To show it, put it first in formats"
+            )
             known = ", ".join(PAGE_FORMATS)
             raise ValueError(
-                f"{format} is not one of the formats that browsers choose from "
-                f"({known}). Remove it; pages show a vector format if formats begins "
-                f"with it"
+                f"{format} is not one of the formats that a page can offer as a choice "
+                f"({known}). {fix}"
             )
         if formats.count(format) > 1:
             raise ValueError(f"{format} is in it more than once. Remove one")
@@ -282,7 +287,10 @@ class RouteOptions(BaseModel):
     page_formats: Annotated[
         tuple[ImageFormat, ...],
         BeforeValidator(_read_formats),
-        Field(min_length=1, description="formats of pixels, such as ['webp', 'png']"),
+        Field(
+            min_length=1,
+            description=f"a list such as ['webp', 'png'], of {', '.join(PAGE_FORMATS)}",
+        ),
         AfterValidator(_check_page_formats),
     ] = (FORMATS["webp"], FORMATS["png"])
     #: Screen densities, in device pixels per CSS pixel, that ``figure()`` offers

@@ -109,13 +109,15 @@ def test_options_are_resolved_for_each_app() -> None:
             {"page_formats": ["gif"]}, "'gif' is not an image f", id="page-format"
         ),
         pytest.param(
-            {"page_formats": "webp,png"}, "'webp,png' is not an image", id="page-text"
+            {"page_formats": "webp, png"},
+            r"Write a list: \['webp', 'png'\]\.",
+            id="page-text",
         ),
         pytest.param({"page_formats": []}, r"\['webp', 'png'\]", id="no-page-format"),
         pytest.param({"page_formats": 3}, r"\['webp', 'png'\]", id="page-a-number"),
         pytest.param(
             {"page_formats": ["svg"]},
-            "svg is not one of the .* formats begins with it",
+            r"svg is not one of the .*jpg\)\. To show it, put it first in formats",
             id="page-shapes",
         ),
         pytest.param(
