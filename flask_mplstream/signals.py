@@ -30,9 +30,9 @@ figure_served = _signals.signal(
     :param status: the HTTP status, an ``int``.
     :param cache: the source of the picture, in the words of ``Cache-Status``:
         ``"hit"``, ``"uri-miss"``, ``"stale"`` (too old, and rendered again),
-        ``"bypass"`` (nothing is kept), ``"collapsed"`` (rendered for another request)
-        or ``"stale-if-error"`` (the last good one, as rendering failed). ``None`` for
-        a response without a picture.
+        ``"request"`` (rendered again for its words), ``"bypass"`` (nothing is kept),
+        ``"collapsed"`` (rendered for another request) or ``"stale-if-error"`` (the last
+        good one, as rendering failed). ``None`` for a response without a picture.
     :param body_bytes: bytes of the body; 0 for a 304 and for ``HEAD``.
     """,
 )
@@ -46,7 +46,8 @@ figure_rendered = _signals.signal(
     :param figure: the route's endpoint.
     :param arguments: the figure function's arguments by name, including the values of
         ``inject``.
-    :param variant: its ``format``, ``scale``, ``width_px`` and ``theme``.
+    :param variant: its ``format``, ``scale``, ``width_px`` and ``theme``;
+        ``reads_words`` is whether the image has the figure's ``alt``.
     :param image: the :class:`RenderedImage`; its ``timings_s`` are the seconds of each
         step: ``load``, ``wait``, ``build``, ``layout``, ``draw``, ``encode``.
     """,
