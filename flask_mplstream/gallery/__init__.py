@@ -1,4 +1,4 @@
-"""The gallery: an index of all figures, and a page with controls for each.
+"""The gallery, which has an index of all figures and a page for each of them.
 
-Imports ``html``, ``web`` and lower layers. Only the blueprint imports it.
+This package imports ``html``, ``web`` and lower layers. Only the blueprint imports it.
 """

@@ -1,4 +1,4 @@
-"""Figures in pages: ``figure()``, its markup, inline SVG, forms, scripts and styles.
+"""Figures on pages, with the markup, forms, scripts and styles for them.
 
-Imports ``web`` and lower layers. The gallery and the CLI use it.
+This package imports ``web`` and lower layers. The gallery and the CLI use it.
 """

@@ -1,5 +1,6 @@
-"""HTTP as functions of values: negotiation, preconditions, headers, problems.
+"""Functions that decide how to respond to a request, based on plain values.
 
-Header names, status codes and query strings belong here. Imports ``formats``,
-``errors`` and Werkzeug's parsers, but not Flask, Matplotlib or ``cache``.
+All header names, status codes and query strings belong here. This package imports
+``formats``, ``errors`` and the parsers of Werkzeug, but not Flask, Matplotlib or
+``cache``.
 """

@@ -1,6 +1,7 @@
-"""Making the ETag of a picture: a strong entity tag (RFC 9110 section 8.8.3).
+"""Create the ETag of a picture, a strong entity tag (RFC 9110 section 8.8.3).
 
-Values only; imports nothing of the package, so that every room may import it.
+This module doesn't import anything from the package, so that any other module may
+import it.
 """
 
 from __future__ import annotations
@@ -12,15 +13,15 @@ _DIGEST_SIZE = 16
 
 
 def make_etag(body: bytes) -> str:
-    """Return the entity tag of *body*, quoted; equal bytes have equal tags."""
+    """Return the entity tag of *body* in quotes, which is the same for equal bytes."""
     return f'"{digest_body(body)}"'
 
 
 def make_version_etag(key: str, generation: str) -> str:
-    """Return the entity tag of a picture of versioned data, quoted.
+    """Return the entity tag of a picture whose data has a version, in quotes.
 
-    It is known before the render. The *key* covers the version of the data, and an
-    invalidation changes the *generation*.
+    This doesn't require a render. The *key* includes the version of the data, and the
+    *generation* changes when the picture is invalidated.
     """
     return f'"{digest_body(f"{key} {generation}".encode())}"'
 

@@ -1,4 +1,4 @@
-"""Integrations with optional packages; each module imports its own extra.
+"""Integrations with optional packages, which each module imports itself.
 
-Imports ``web`` and lower layers. No other module of the package imports it.
+This package imports ``web`` and lower layers. Nothing else imports it.
 """
