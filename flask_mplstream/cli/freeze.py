@@ -1,4 +1,4 @@
-"""The ``flask figures freeze`` command: pictures as files, for static pages.
+"""The ``flask figures freeze`` command, which writes pictures for static pages.
 
 Flask side.
 """

@@ -1,7 +1,7 @@
-"""The arguments of a CLI grid: NAME=VALUE and ``--grid``, and their combinations.
+"""Combine the values of NAME=VALUE and ``--grid`` on the command line.
 
-Flask side. NAME=VALUE has one literal value, as in a URL. Only in ``--grid`` do commas
-separate values.
+Flask side. The value in NAME=VALUE is literal, as in a URL. Commas only separate values
+in ``--grid``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Renders of many pictures at once, and the report of their progress.
+"""Render several pictures at the same time and report the progress.
 
-Flask side. The report is a bar on a terminal, otherwise a line for each picture.
+Flask side. On a terminal, a bar shows the progress. Otherwise, there is a line for each
+picture.
 """
 
 from __future__ import annotations

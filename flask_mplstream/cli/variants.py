@@ -1,4 +1,4 @@
-"""The variants of each picture in a plan: formats, sizes and themes.
+"""The formats, sizes and themes of each picture in a plan.
 
 Flask side.
 """

@@ -1,6 +1,6 @@
-"""Reads the series of one axes from its artists.
+"""Read the series of one axes from its artists.
 
-Description layer. An artist becomes at most one series; decoration becomes none.
+Description layer. Each artist becomes at most one series, unless it is decoration.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The meaning of the numbers along an axis: plain numbers, dates, durations, names.
+"""Find out whether the numbers on an axis are dates, durations or names.
 
 Description layer. Matplotlib draws numbers; the axis's converter and formatter give
 them a meaning. This module creates no ticks, which would cost more than all the rest.

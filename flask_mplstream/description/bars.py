@@ -1,7 +1,7 @@
 """The numbers of bars, and whether the bars are a histogram.
 
 Description layer. ``bar`` and ``hist`` draw the same rectangles, so the kind is
-inferred from traces that only one of them leaves; if neither is certain, it is
+inferred from small differences between them. If neither kind is certain, it is
 ``block_bar``.
 """
 

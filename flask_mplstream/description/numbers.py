@@ -1,4 +1,4 @@
-"""Numbers as text, with as many digits as necessary.
+"""Format numbers with as many digits as necessary.
 
 Description layer. English, independent of the server's locale.
 """

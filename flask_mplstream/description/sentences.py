@@ -1,4 +1,4 @@
-"""Sentences about one chart: its facts and its notable features.
+"""Write sentences about the facts and the notable features of a chart.
 
 Description layer. Uncertain facts are left out.
 """

@@ -1,4 +1,4 @@
-"""Values in words, as on their axis: numbers, dates, durations, names.
+"""Write numbers, dates, durations and names as they are shown on their axis.
 
 Description layer. English, independent of the server's locale.
 """

@@ -1,4 +1,4 @@
-"""Figure -> bytes: the figure lock, styles, drawing, encoding, error images.
+"""Turn a figure into bytes: the lock, styles, drawing and encoding.
 
 Only ``rendering`` and ``description`` import Matplotlib. ``rendering`` may import
 ``description``, ``limits``, ``parameters``, ``formats``, ``forks`` and ``errors``, but

@@ -1,7 +1,8 @@
 """Pixels -> bytes: PNG by ``png.py``, the rest by Pillow. Call it outside the gate.
 
-Render layer. It must not call Matplotlib, as it runs without the lock. For example,
-``print_jpg`` changes rcParams, so this module adds a JPEG's white background itself.
+Render layer. This module must not call Matplotlib, because it runs without the lock.
+For example, ``print_jpg`` changes rcParams, so this module adds the white background of
+a JPEG itself.
 """
 
 from __future__ import annotations
@@ -39,11 +40,11 @@ def encode(
     pil_kwargs: Mapping[str, Any] | None = None,
     max_bytes: int,
 ) -> bytes:
-    """Encode *pixels*, without loss for PNG.
+    """Encode *pixels*, which is lossless for PNG.
 
     :param metadata: text chunks, for a PNG only.
-    :param pil_kwargs: options for ``PIL.Image.Image.save``, which then encodes a PNG
-        too.
+    :param pil_kwargs: options for ``PIL.Image.Image.save``, which is then also used to
+        encode a PNG.
     :raises ImageTooLargeError: if the image exceeds *max_bytes*.
     """
     buffer = LimitedBuffer(max_bytes)

@@ -1,9 +1,8 @@
-"""PNG files from pixels: rows filtered by NumPy, compressed by zlib-ng.
+"""Create PNG files from pixels, with filters in NumPy and with zlib-ng.
 
-Render layer. It must not call Matplotlib, as it runs without the lock.
-
-Pillow tries five filters for each row. On plots, one filter for all rows gives fewer
-bytes in a quarter of the time (benchmarks/png.py).
+Render layer. This module must not call Matplotlib, because it runs without the lock.
+Pillow tries five filters for each row. For plots, using the same filter for all rows
+results in smaller files and takes a quarter of the time (benchmarks/png.py).
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ _INCHES_PER_METER = 1 / 0.0254
 
 
 def is_opaque(rgba: Rows) -> bool:
-    """Return whether no pixel is translucent.
+    """Return whether all pixels are opaque.
 
     :param rgba: shape ``(height, width, 4)``, contiguous.
     """
@@ -69,7 +68,7 @@ def write_png(
 
 
 def _rows(rgba: Rows, channels: int) -> Rows:
-    """Return the rows as in the file, each after a byte for its filter."""
+    """Return the rows as in the file, with a byte for the filter before each row."""
     height, width, _ = rgba.shape
     rows = np.zeros((height, 1 + channels * width), np.uint8)
     pixels = np.ndarray(
@@ -81,7 +80,7 @@ def _rows(rgba: Rows, channels: int) -> Rows:
 
 
 def _filter(rows: Rows) -> Rows:
-    """Return *rows* unchanged or as differences from the row above.
+    """Return *rows* as they are or as the differences from the row above.
 
     A sample of the rows chooses, compressed both ways.
     """

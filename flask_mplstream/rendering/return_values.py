@@ -1,6 +1,7 @@
-"""The objects that a figure function may return, and their figure.
+"""Find the figure in the object that a figure function returns.
 
-Render layer. It draws nothing, except that plotnine makes a figure by drawing it.
+Render layer. This doesn't draw anything, except that a plotnine plot has to be drawn to
+create its figure.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ ARGUMENT = "the argument of render()"
 
 
 def as_figure(returned: object, source: str = ARGUMENT) -> Figure:
-    """Return the one figure that *returned* is or belongs to.
+    """Return the only figure that *returned* is or belongs to.
 
     :param source: the name of the function that returned it, for the error.
     :raises FigureTypeError: if there is no figure, or more than one.

@@ -14,7 +14,7 @@ _TAB_OR_NEWLINE = re.compile(r"[\t\n\r]")
 
 
 def clean_link(url: str) -> str | None:
-    """Return *url* as a browser reads it, or ``None`` if its scheme is unsafe.
+    """Return *url* as a browser would read it, or ``None`` if its scheme is unsafe.
 
     Safe are relative URLs, ``http``, ``https`` and ``mailto``. A browser ignores tabs,
     newlines and surrounding control characters:
