@@ -530,7 +530,9 @@ def test_a_version_that_names_a_memory_address_is_rejected(
     def data() -> Figure:
         return Figure()
 
-    with pytest.raises(ConfigError, match=r"version of .*data gave <class 'object'>"):
+    with pytest.raises(
+        ConfigError, match=r"version of .*data returned <class 'object'>"
+    ):
         serve(TESTING=True).get("/plots/data")
 
 
