@@ -146,7 +146,7 @@ def _name_figure(task: Task) -> str:
 
 
 def _plan_words(tasks: Iterable[Task]) -> Iterator[Task]:
-    """Yield *tasks*; the render of each figure's first file also reads the words."""
+    """Yield *tasks*, and read the words in the first render of each figure."""
     planned: set[str] = set()
     for task in tasks:
         stem = _name_figure(task)

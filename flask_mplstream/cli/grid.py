@@ -76,7 +76,7 @@ def read_grid(
 
 
 def combine(grid: Grid) -> Iterator[dict[str, Any]]:
-    """Yield every combination of *grid*; the last argument varies fastest.
+    """Yield all combinations in *grid*, in which the last argument varies fastest.
 
     :raises click.UsageError: if there are more than :data:`MAX_PICTURES`.
     """

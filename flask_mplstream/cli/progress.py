@@ -43,7 +43,7 @@ class TaskResult:
 
     @property
     def state(self) -> str:
-        """The word under which the summary counts it."""
+        """The word that is used for it in the summary."""
         if self.served is None:
             return "failed" if self.failure else "left out"
         return "in the cache" if self.served.status.fwd is None else "rendered"

@@ -75,7 +75,7 @@ def note_zones() -> None:
 
 
 class _Watch(MetaPathFinder):
-    """Import hook that wraps the function when pandas' module is imported."""
+    """An import hook that wraps the function when the pandas module is imported."""
 
     def find_spec(
         self,

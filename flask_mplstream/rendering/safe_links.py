@@ -16,7 +16,7 @@ _TAB_OR_NEWLINE = re.compile(r"[\t\n\r]")
 def clean_link(url: str) -> str | None:
     """Return *url* as a browser would read it, or ``None`` if its scheme is unsafe.
 
-    Safe are relative URLs, ``http``, ``https`` and ``mailto``. A browser ignores tabs,
+    Relative URLs, ``http``, ``https`` and ``mailto`` are safe. A browser ignores tabs,
     newlines and surrounding control characters:
     https://url.spec.whatwg.org/#concept-basic-url-parser, steps 1 to 3.
     """

@@ -262,7 +262,8 @@ class FigureRoute:
     ) -> RenderedImage:
         """Return the alternative text of the picture, with its size at scale 1.
 
-        On a miss, build the figure; draw it only if its bounding box is tight.
+        If they aren't stored, the figure is built, but it is only drawn if its bounding
+        box is tight.
 
         :raises MplStreamError: if the figure cannot be built.
         """
