@@ -20,7 +20,7 @@ _STEPS = 500
 
 
 def format_number(value: float, digits: int = 3, step: float = math.inf) -> str:
-    """Return *value* as text, without rounding it to more than a whole number.
+    """Return *value* as text, rounded to a whole number at most.
 
     :param digits: minimum significant digits, unless fewer are exact.
     :param step: coarsest rounding, in the unit of *value*.
