@@ -27,6 +27,7 @@ from ..parameters.callables import (
 from ..parameters.function_signature import Parameters
 from ..rendering.figure_lock import check_style
 from ..settings import FigureOptions, RouteOptions
+from .source_code import read_source
 
 logger = logging.getLogger("flask_mplstream")
 
@@ -224,8 +225,8 @@ _CHANGING = frozenset(
 def _find_calculated_defaults(function: Callable[..., Any]) -> Iterator[str]:
     """Yield the parameters whose defaults call a function in :data:`_CHANGING`."""
     tree = ast.Module([], [])
-    with suppress(OSError, TypeError, SyntaxError):  # No source, or part of a line.
-        tree = ast.parse(dedent(inspect.getsource(find_plain_function(function))))
+    with suppress(SyntaxError):  # The source is a part of a line.
+        tree = ast.parse(dedent(read_source(function) or ""))
     for node in tree.body[:1]:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             args = node.args

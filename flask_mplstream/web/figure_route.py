@@ -6,7 +6,6 @@ blueprint makes a :class:`FigureRoute` with its options resolved.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -46,6 +45,7 @@ from ..workers.job import Recipe
 from .natural_size import NaturalSize
 from .rule_arguments import RuleArguments
 from .signed_urls import authenticate
+from .source_code import read_source
 
 #: Part of every key, because another version may draw or describe differently.
 _VERSION = version("flask-mplstream")
@@ -486,10 +486,8 @@ def _code_of(function: Callable[..., Any]) -> str:
     """Return the code of *function* as text, so that a change results in a new key."""
     plain = find_plain_function(function)
     bound = _bound_to(function) if isinstance(function, partial) else ""
-    try:
-        return inspect.getsource(plain) + bound
-    except (OSError, TypeError):  # No source file, or not a Python function.
-        return _text_of(getattr(plain, "__code__", None)) + bound
+    source = read_source(plain)
+    return (source or _text_of(getattr(plain, "__code__", None))) + bound
 
 
 def _bound_to(call: partial[Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
 import random
 import re
@@ -249,7 +250,7 @@ def test_a_rule_may_be_the_prefix_alone() -> None:
 def test_a_cache_must_be_flask_cachings() -> None:
     """``cache="redis"`` would fail at the first request."""
     cache: Any = "redis"
-    with pytest.raises(ConfigError, match="Pass a Cache of flask_caching") as caught:
+    with pytest.raises(ConfigError, match="Pass a flask_caching") as caught:
         FigureBlueprint("plots", __name__, cache=cache)
     assert_short(caught)
 
@@ -353,3 +354,24 @@ def test_each_call_gets_a_copy_of_a_mutable_default(
     for _ in range(2):
         client.get("/plots/x.png")
     assert seen == [[1, 2], [1, 2]]
+
+
+def test_all_apps_of_a_process_read_the_source_once(
+    plots: FigureBlueprint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is slow to find, and each app needs it for the keys and for warnings."""
+    reads = []
+    read = inspect.getsource
+
+    def count(function: Any) -> str:
+        reads.append(function)
+        return read(function)
+
+    @plots.figure_route("/once")
+    def once(n: int = 1) -> Figure:
+        return bars(n)
+
+    monkeypatch.setattr(inspect, "getsource", count)
+    for name in ("first", "second"):
+        Flask(name).register_blueprint(plots)
+    assert reads == [once]
