@@ -266,7 +266,7 @@ class FigureBlueprint(Blueprint):
         if name in self._endpoints:
             raise ConfigError(
                 f"The blueprint {self.name!r} already has a figure route {name!r}. "
-                f"Use endpoint=… to give one of them another name."
+                f"Name one of them with endpoint=…."
             )
         self._endpoints.add(name)
         self.record(partial(self._register_route, declaration))

@@ -35,6 +35,9 @@ from difflib import get_close_matches
 class MplStreamError(Exception):
     """The base class of all errors that this package raises."""
 
+    #: Whether a picture has too many bytes in this format; another may have fewer.
+    is_over_max_bytes = False
+
 
 class ConfigError(MplStreamError, ValueError):
     """An option, a setting or a signature is not valid.

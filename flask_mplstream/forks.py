@@ -1,4 +1,4 @@
-"""Hooks for a forked child, which inherits locks, but not threads or workers.
+"""Hooks for a forked child, which inherits locks, but no threads or workers.
 
 Values layer: the standard library only.
 """
@@ -60,7 +60,7 @@ def cached_property(method: Callable[[Any], T]) -> functools.cached_property[T]:
 
 
 def notice_fork() -> None:
-    """Call the functions after a fork that Python didn't notice, such as in uWSGI.
+    """Call the functions after a fork that Python did not notice, such as uWSGI's.
 
     Call this before taking a lock that a thread of the parent may have held.
     """

@@ -30,9 +30,9 @@ figure_served = _signals.signal(
     :param status: the HTTP status, an ``int``.
     :param cache: the source of the picture, in the words of ``Cache-Status``:
         ``"hit"``, ``"uri-miss"``, ``"stale"`` (too old, and rendered again),
-        ``"request"`` (rendered again for its words), ``"bypass"`` (nothing is kept),
-        ``"collapsed"`` (rendered for another request) or ``"stale-if-error"`` (the last
-        good one, as rendering failed). ``None`` for a response without a picture.
+        ``"bypass"`` (nothing is kept), ``"collapsed"`` (rendered for another request)
+        or ``"stale-if-error"`` (the last good one, as rendering failed). ``None`` for
+        a response without a picture.
     :param body_bytes: bytes of the body; 0 for a 304 and for ``HEAD``.
     """,
 )
@@ -41,13 +41,13 @@ figure_rendered = _signals.signal(
     "figure-rendered",
     doc="""A picture was rendered: for a request, a template or in the background.
 
-    It is sent in the web process, even if a worker or an executor rendered.
+    It is sent in the web process, even if a worker or an executor rendered. It is not
+    sent for a picture in another format that is encoded from a stored PNG.
 
     :param figure: the route's endpoint.
     :param arguments: the figure function's arguments by name, including the values of
         ``inject``.
-    :param variant: its ``format``, ``scale``, ``width_px`` and ``theme``;
-        ``reads_words`` is whether the image has the figure's ``alt``.
+    :param variant: its ``format``, ``scale``, ``width_px`` and ``theme``.
     :param image: the :class:`RenderedImage`; its ``timings_s`` are the seconds of each
         step: ``load``, ``wait``, ``build``, ``layout``, ``draw``, ``encode``.
     """,
@@ -55,7 +55,7 @@ figure_rendered = _signals.signal(
 
 figure_failed = _signals.signal(
     "figure-failed",
-    doc="""A render failed, or was ended because it took too long.
+    doc="""A render or an encode failed, or was ended because it took too long.
 
     It is not sent for a response of the figure function, such as ``abort(404)``, for a
     render that was not admitted, or for a URL that requests a picture over the limit
@@ -73,7 +73,8 @@ render_began = _signals.signal(
     doc="""A render was admitted: it runs or waits for its turn.
 
     Renders that began and have not ended are pending in this process. Pictures that a
-    figure function requests are part of its render.
+    figure function requests are part of its render. An encode of a stored PNG is no
+    render.
 
     :param figure: the route's endpoint.
     """,

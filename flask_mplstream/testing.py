@@ -44,7 +44,8 @@ def record_renders(app: Flask) -> Iterator[list[str]]:
             client.get("/plots/walk")
         assert renders == ["plots.walk"]
 
-    This includes renders in the background and in workers, but not those that fail.
+    This includes renders in the background and in workers, but not those that fail, nor
+    pictures that are encoded from a stored PNG.
     """
     renders: list[str] = []
 

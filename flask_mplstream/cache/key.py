@@ -64,8 +64,8 @@ def fingerprint(value: object, source: str) -> str:
     except RecursionError:
         reason = "a value that contains itself, or is nested too deeply"
     raise ConfigError(
-        f"{source} returned {reason}. Return a number, text, date, UUID or Enum, or a "
-        f"tuple of these, such as the ID of the object."
+        f"{source} gave {reason}. Give a number, text, date, UUID or Enum, or a tuple "
+        f"of those, such as the object's id."
     )
 
 

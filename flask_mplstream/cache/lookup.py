@@ -6,6 +6,7 @@ Flask or Matplotlib. A request is handled like this::
     fresh ────────────────> sent
     stale, may be sent ───> sent, and renewed in the background
     else ─> one flight in this process ─> one lease among processes ─> render
+            (first, for a derived format, the same path for its master)
             if it fails and a stale picture may be sent on error ─> that picture
 """
 
@@ -20,7 +21,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
-from ..errors import OverloadedError, RenderTimeoutError
+from ..errors import MplStreamError, OverloadedError, RenderTimeoutError
 from ..http.cache_status import CacheStatus
 from ..limits.deadline import Deadline
 from ..limits.overload_log import OverloadLog
@@ -41,6 +42,8 @@ FIRST_POLL_S, LONGEST_POLL_S = 0.005, 0.05
 #: Tries to get the lease for naming the newest picture of a series. If all fail, an
 #: older picture may be kept longer.
 EXCHANGE_TRIES = 40
+#: Maximum number of remembered masters over ``max_bytes``.
+MAX_UNFIT = 1000
 #: Tolerated difference between the clocks of two machines, in seconds.
 CLOCK_SKEW_S = 5.0
 
@@ -86,6 +89,15 @@ class Wanted:
     #: Whether a stored picture without its words must be rendered again. Then
     #: ``produce`` reads the words.
     needs_words: bool = False
+    #: Key of the jitter of its lifetime, by default its own.
+    jitter_key: str = ""
+    #: Returns the derivation from another picture, if there is one. Without a stored
+    #: master, ``produce`` is used.
+    derivation: Callable[[], Derivation] | None = None
+    #: The stored picture that ``produce`` encodes, if any.
+    master: Entry | None = None
+    #: Unix time before the master was looked up.
+    began_at: float | None = None
 
     def start_deadline(self) -> Deadline:
         """Return a deadline that begins now."""
@@ -101,6 +113,8 @@ class Wanted:
         An invalidation begins a new flight. Callers that need words do not follow a
         render without words.
         """
+        if self.master is not None:
+            generation = self.master.generation
         return f"{self.key} {generation}" + " words" * self.needs_words
 
     def without_stale(self) -> Wanted:
@@ -113,11 +127,34 @@ class Wanted:
         )
         return replace(self, lifetime=lifetime, is_failure=lambda _: False)
 
+    def derived_from(
+        self, master: Entry, derivation: Derivation, began_at: float
+    ) -> Wanted:
+        """Return a copy that is encoded from *master*.
+
+        :param began_at: Unix time before *master* was looked up.
+        """
+        produce = partial(derivation.encode, master.image)
+        return replace(self, produce=produce, master=master, began_at=began_at)
+
     def backoff_s(self, error: Exception) -> float:
         """Return for how many seconds *error* is sent again."""
         if isinstance(error, OverloadedError) or not self.lifetime.stored_s:
             return 0.0  # No render was tried, or nothing may be kept.
         return self.failure_backoff_s if self.is_failure(error) else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Derivation:
+    """The derivation of a picture from its master: the same draw in another format.
+
+    Both have the same names and lifetime and the same key of the jitter, so that they
+    become stale together.
+    """
+
+    master: Wanted
+    #: Encodes the master's image until a deadline, given the result of ``admit``.
+    encode: Callable[[RenderedImage, Deadline, Any], RenderedImage]
 
 
 class Pictures:
@@ -140,6 +177,8 @@ class Pictures:
         self._clock = clock
         self._flights: Flights[Served] = Flights(clock, max_followers=max_followers)
         self._overloads = OverloadLog()
+        # Keys of masters over max_bytes: their derived pictures are drawn.
+        self._unfit: set[str] = set()
         self._leases: Leases = choose_leases(
             store.backend, lambda: store.breaker.is_open
         )
@@ -178,7 +217,7 @@ class Pictures:
             self._renew(wanted, found.generation)
             return _serve_hit(wanted, entry, self._clock())
         try:
-            return self._fly(wanted, found)
+            return self._make(wanted, found)
         except Exception as error:
             if not wanted.is_failure(error):
                 raise
@@ -215,7 +254,9 @@ class Pictures:
             return Freshness.EXPIRED
         if entry.stored_at > now + CLOCK_SKEW_S:
             return Freshness.ON_ERROR  # The clock was set back: the age is unknown.
-        freshness = wanted.lifetime.assess(entry.age_s(now), wanted.key)
+        freshness = wanted.lifetime.assess(
+            entry.age_s(now), wanted.jitter_key or wanted.key
+        )
         if freshness is Freshness.EXPIRED or wanted.is_met_by(entry):
             return freshness
         return Freshness.ON_ERROR
@@ -235,23 +276,68 @@ class Pictures:
             return Served(entry, CacheStatus(fwd="bypass"))
 
         return self._run_flight(
-            wanted, wanted.name_flight(generation), make, is_live=True
+            wanted,
+            wanted.name_flight(generation),
+            make,
+            wanted.start_deadline(),
+            is_live=True,
         )
 
-    def _fly(self, wanted: Wanted, found: Found) -> Served:
+    def _make(self, wanted: Wanted, found: Found) -> Served:
+        """Render, or encode the master, which is rendered first if it is not fresh.
+
+        The caller holds no flight and no lease while it waits for the master's.
+        """
+        deadline = wanted.start_deadline()
+
+        def render(master: Wanted, stale: Found) -> Served:
+            return self._fly(master, stale, deadline.without_steps())
+
+        return self._fly(self._derive(wanted, render) or wanted, found, deadline)
+
+    def _derive(
+        self, wanted: Wanted, render: Callable[[Wanted, Found], Served | None]
+    ) -> Wanted | None:
+        """Return *wanted* as derived from its master, or unchanged if it has none.
+
+        :param render: renders the master if the store has no fresh one.
+        :return: ``None`` if *render* returns ``None``.
+        """
+        if wanted.derivation is None or not self._may_store(wanted):
+            return wanted
+        began_at, derivation = self._clock(), wanted.derivation()
+        master = replace(derivation.master, needs_words=wanted.needs_words)
+        if master.key in self._unfit:
+            return wanted
+        try:
+            found = self._find(master, master.key, past_fast=True)
+            made = self._serve_fresh(master, found.entry) or render(master, found)
+        except MplStreamError as error:
+            if not error.is_over_max_bytes:
+                raise
+            if len(self._unfit) >= MAX_UNFIT:
+                self._unfit.clear()
+            self._unfit.add(master.key)
+            return wanted
+        return made and wanted.derived_from(made.entry, derivation, began_at)
+
+    def _may_store(self, wanted: Wanted) -> bool:
+        """Return whether a master would be stored, and fresh for its derived ones."""
+        return bool(wanted.lifetime.max_age_s) and not self.store.keeps_nothing
+
+    def _fly(self, wanted: Wanted, found: Found, deadline: Deadline) -> Served:
+        fwd = _explain_render(wanted, found.entry)
         make = self._render_if_missing if is_nested() else self._lead
         # A nested caller takes no lease: its holder may be waiting for this thread.
-        return self._run_flight(
-            wanted,
-            wanted.name_flight(found.generation),
-            partial(make, wanted, _explain_render(wanted, found.entry)),
-        )
+        flight = wanted.name_flight(found.generation)
+        return self._run_flight(wanted, flight, partial(make, wanted, fwd), deadline)
 
     def _run_flight(
         self,
         wanted: Wanted,
         flight: str,
         make: Callable[[Deadline, object], Production[Served]],
+        deadline: Deadline,
         *,
         is_live: bool = False,
     ) -> Served:
@@ -259,7 +345,6 @@ class Pictures:
 
         :param is_live: whether a render that has already begun is too old.
         """
-        deadline = wanted.start_deadline()
         if is_nested():
             return run_here(make(deadline, None))
         is_busy = self._flights.is_busy_or_failed(flight, must_begin_later=is_live)
@@ -322,17 +407,19 @@ class Pictures:
             return made
         # Use the generation from before the render: an invalidation during the render
         # must make the new entry a miss.
-        began_at = self._clock()
+        began_at = wanted.began_at or self._clock()
         image = yield partial(wanted.produce, deadline, payer)
         entry = self._make_entry(wanted, found.generation, image)
-        if entry.stored_at - began_at > LEASE_S and (
-            newer := self._find_newer(wanted, began_at)
+        now = self._clock()
+        if now - began_at > LEASE_S and (
+            newer := self._find_newer(wanted, min(began_at, entry.stored_at))
         ):
             return _collapse(newer, fwd)
         is_stored = self.store.write(wanted.key, entry, wanted.lifetime.stored_s)
         if is_stored and wanted.series is not None:
             self._supersede(wanted, wanted.series(), began_at)
-        return Served(entry, CacheStatus(fwd=fwd, is_stored=is_stored))
+        status = CacheStatus(fwd=fwd, is_stored=is_stored)
+        return Served(entry, status, int(entry.age_s(now)))
 
     def _supersede(self, wanted: Wanted, series: str, began_at: float) -> None:
         """Record the picture as the newest, and shorten the previous one's life.
@@ -366,8 +453,11 @@ class Pictures:
     def _make_entry(
         self, wanted: Wanted, generation: str, image: RenderedImage
     ) -> Entry:
+        stored_at = self._clock()
+        if wanted.master is not None:  # It is as old, and as valid, as its master.
+            generation, stored_at = wanted.master.generation, wanted.master.stored_at
         etag = wanted.etag(generation) if wanted.etag else None
-        return Entry.of(image, self._clock(), generation=generation, etag=etag)
+        return Entry.of(image, stored_at, generation=generation, etag=etag)
 
     def _acquire(self, key: str) -> Callable[[], object] | None:
         """Return the lease, or ``None`` if another caller has it.
@@ -388,26 +478,36 @@ class Pictures:
 
     def _renew(self, wanted: Wanted, generation: str) -> None:
         """Render again in the background unless it is running or just failed."""
-        flight = wanted.name_flight(generation)
-        if self._flights.is_busy_or_failed(flight):
+        if self._flights.is_busy_or_failed(wanted.name_flight(generation)):
             return
 
+        def render(master: Wanted, stale: Found) -> Served | None:
+            return self._render_in_background(master, stale.generation)
+
         def renew() -> None:
-            deadline = wanted.start_deadline()
-            release = self._acquire(wanted.key)
-            if release is None:
-                return  # Another process renders.
-            # A request that leads by now waits for this lease: waiting for the request
-            # would be a deadlock.
-            with release_at_end(release):
-                self._flights.fly_here(
-                    flight,
-                    partial(self._render_if_missing, wanted, "stale", deadline, None),
-                    deadline=deadline,
-                    backoff_s=wanted.backoff_s,
-                )
+            if derived := self._derive(wanted, render):
+                self._render_in_background(derived, generation)
 
         self.background.submit(wanted.key, renew)
+
+    def _render_in_background(self, wanted: Wanted, generation: str) -> Served | None:
+        """Render; return ``None`` if another caller does, or if it has just failed."""
+        flight = wanted.name_flight(generation)
+        if self._flights.is_busy_or_failed(flight):
+            return None
+        deadline = wanted.start_deadline()
+        release = self._acquire(wanted.key)
+        if release is None:
+            return None  # Another process renders.
+        # A request that leads by now waits for this lease: waiting for the request
+        # would be a deadlock.
+        with release_at_end(release):
+            return self._flights.fly_here(
+                flight,
+                partial(self._render_if_missing, wanted, "stale", deadline, None),
+                deadline=deadline,
+                backoff_s=wanted.backoff_s,
+            )
 
 
 def _explain_render(wanted: Wanted, entry: Entry | None) -> str:

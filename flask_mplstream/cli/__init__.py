@@ -1,7 +1,7 @@
 """The ``flask figures`` group and its commands, one module each.
 
-This package imports ``html``, ``web`` and the layers below them. Only the blueprint
-imports it. The exit code is 2 for wrong usage and 1 for a failure.
+Imports ``html``, ``web`` and the layers below them. Only the blueprint imports it.
+Wrong usage ends with exit code 2, a failure with 1.
 """
 
 from . import (  # noqa: F401 - each module adds its command to the group

@@ -1,4 +1,4 @@
-"""The ``flask figures bench`` command, which measures the steps of a render.
+"""The ``flask figures bench`` command: the time of each step of a render.
 
 Flask side.
 """

@@ -17,7 +17,7 @@ from ..web.log_filter import format_traceback, join_lines
 
 @contextmanager
 def report_failure(subject: object) -> Iterator[None]:
-    """Turn an error into a failure that mentions *subject*, with exit code 1."""
+    """Turn an error into a failure that names *subject*: exit code 1."""
     try:
         yield
     except click.ClickException:

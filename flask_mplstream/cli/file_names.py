@@ -1,7 +1,7 @@
-"""Readable file names that are different for each picture.
+"""File names of pictures: readable, and unique for each picture.
 
-Flask side. The names are valid on every file system, even if it is case-insensitive,
-and don't have to be escaped in a URL.
+Flask side, values only. The names are valid on every file system, even a
+case-insensitive one, and in a URL without escapes.
 """
 
 from __future__ import annotations

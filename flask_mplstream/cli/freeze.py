@@ -1,4 +1,4 @@
-"""The ``flask figures freeze`` command, which writes pictures for static pages.
+"""The ``flask figures freeze`` command: pictures as files, for static pages.
 
 Flask side.
 """
@@ -146,7 +146,7 @@ def _name_figure(task: Task) -> str:
 
 
 def _plan_words(tasks: Iterable[Task]) -> Iterator[Task]:
-    """Yield *tasks*, and read the words in the first render of each figure."""
+    """Yield *tasks*; the render of each figure's first file also reads the words."""
     planned: set[str] = set()
     for task in tasks:
         stem = _name_figure(task)

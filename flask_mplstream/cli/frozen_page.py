@@ -1,7 +1,7 @@
-"""The pictures of a freeze, and the page that shows them with their HTML.
+"""The pictures of a freeze and the page that shows them with the HTML to embed them.
 
-Flask side. This is based on :mod:`flask_mplstream.html.picture`. The page doesn't
-contain scripts, or links to anything outside of its folder.
+Flask side, based on :mod:`flask_mplstream.html.picture`. The page has no script and no
+link out of its folder.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class FrozenFigure:
 
     @property
     def is_by_width(self) -> bool:
-        """Whether browsers choose a file by its width instead of its density."""
+        """Whether browsers choose a file by its width, not by its density."""
         return any(file.variant.width_px for file in self.files)
 
     def files_of(self, format: str, theme: Theme) -> list[FrozenFile]:

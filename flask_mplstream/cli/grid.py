@@ -1,7 +1,7 @@
-"""Combine the values of NAME=VALUE and ``--grid`` on the command line.
+"""The arguments of a CLI grid: NAME=VALUE and ``--grid``, and their combinations.
 
-Flask side. The value in NAME=VALUE is literal, as in a URL. Commas only separate values
-in ``--grid``.
+Flask side. NAME=VALUE has one literal value, as in a URL. Only in ``--grid`` do commas
+separate values.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def read_grid(
 
 
 def combine(grid: Grid) -> Iterator[dict[str, Any]]:
-    """Yield all combinations in *grid*, in which the last argument varies fastest.
+    """Yield every combination of *grid*; the last argument varies fastest.
 
     :raises click.UsageError: if there are more than :data:`MAX_PICTURES`.
     """

@@ -1,4 +1,4 @@
-"""The ``flask figures list`` command, which lists all figures of the app.
+"""The ``flask figures list`` command: every figure of the app and its parameters.
 
 Flask side.
 """

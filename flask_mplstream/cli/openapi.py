@@ -1,4 +1,4 @@
-"""The ``flask figures openapi`` command, which writes an OpenAPI document.
+"""The ``flask figures openapi`` command: an OpenAPI document of the figure routes.
 
 Flask side.
 """

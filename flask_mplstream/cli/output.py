@@ -1,4 +1,4 @@
-"""The ``--output`` of a command, which is a complete file or standard output.
+"""The ``--output`` of a command: a file, complete or absent, or standard output.
 
 Flask side. ``click.File(atomic=True)`` is not used: after a failed write, it replaces
 the file with the written part (click 8.5).
@@ -41,7 +41,7 @@ def check_output(output: str) -> None:
 def write_output(output: str, body: bytes) -> None:
     """Write *body* to a target that :func:`check_output` accepted.
 
-    :raises click.ClickException: if this fails, which doesn't change the file.
+    :raises click.ClickException: if that fails; a file is then unchanged.
     """
     if output != STDOUT:
         with report_failure(output):

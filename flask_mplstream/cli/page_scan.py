@@ -1,4 +1,4 @@
-"""Find the pictures on a page of the app, for ``warm --url``.
+"""The pictures that a page of the app shows, for ``warm --url``.
 
 Flask side. The app answers the request for the page in this process.
 """
@@ -64,7 +64,7 @@ def _split_origin(url: str) -> tuple[str, str]:
 
 
 class _Reader(HTMLParser):
-    """A parser that collects image URLs from ``src``, ``srcset`` and preloads."""
+    """A collector of image URLs, from ``src``, ``srcset`` and preloads."""
 
     def __init__(self, base: str) -> None:
         super().__init__()

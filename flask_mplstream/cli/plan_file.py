@@ -1,6 +1,6 @@
-"""Read a plan for ``--from``, a JSON or TOML file that lists pictures.
+"""The plan of ``--from``: pictures listed in a JSON or TOML file.
 
-Flask side. This only checks the form of the file, but not its figures and arguments.
+Flask side. Only the file's form is checked here, not its figures and arguments.
 """
 
 from __future__ import annotations

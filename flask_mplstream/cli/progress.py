@@ -1,7 +1,6 @@
-"""Render several pictures at the same time and report the progress.
+"""Renders of many pictures at once, and the report of their progress.
 
-Flask side. On a terminal, a bar shows the progress. Otherwise, there is a line for each
-picture.
+Flask side. The report is a bar on a terminal, otherwise a line for each picture.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ class TaskResult:
 
     @property
     def state(self) -> str:
-        """The word that is used for it in the summary."""
+        """The word under which the summary counts it."""
         if self.served is None:
             return "failed" if self.failure else "left out"
         return "in the cache" if self.served.status.fwd is None else "rendered"

@@ -1,4 +1,4 @@
-"""The ``flask figures purge`` command, which invalidates cached pictures.
+"""The ``flask figures purge`` command: invalidates cached pictures.
 
 Flask side.
 """

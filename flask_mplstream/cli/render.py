@@ -1,4 +1,4 @@
-"""The ``flask figures render`` command, which writes a picture to a file.
+"""The ``flask figures render`` command: writes a picture to a file.
 
 Flask side.
 """

@@ -1,4 +1,4 @@
-"""The ``flask figures url`` command, which prints the URL of a picture.
+"""The ``flask figures url`` command: the canonical URL of a picture.
 
 Flask side.
 """

@@ -1,4 +1,4 @@
-"""The formats, sizes and themes of each picture in a plan.
+"""The variants of each picture in a plan: formats, sizes and themes.
 
 Flask side.
 """
@@ -36,7 +36,7 @@ def choose_for_page(route: FigureRoute) -> list[ImageFormat]:
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """The variants that a command uses if a plan doesn't list any."""
+    """A command's variants if a plan names none."""
 
     choose_formats: Callable[[FigureRoute], Sequence[ImageFormat]]
     #: Whether they are those that ``figure()`` offers, if the plan also names no size
@@ -45,7 +45,7 @@ class Defaults:
 
 
 class Variants(BaseModel):
-    """The variants of each picture, in which an empty field means the default."""
+    """The variants of each picture; an empty field means the default."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

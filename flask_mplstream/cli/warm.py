@@ -1,4 +1,4 @@
-"""The ``flask figures warm`` command, which renders pictures in advance.
+"""The ``flask figures warm`` command: renders pictures before the first request.
 
 Flask side.
 """

@@ -1,8 +1,7 @@
-"""Read the coordinates, the label and the kind of an artist.
+"""The content of single artists: coordinates, labels and kinds.
 
-Description layer. This module knows how Matplotlib's artists store their data, so that
-:mod:`~flask_mplstream.description.series` doesn't have to. It doesn't round, clip or
-format any values.
+Description layer. It knows Matplotlib's data artists and hides their peculiarities from
+:mod:`~flask_mplstream.description.series`. It does not round, clip or format.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ def list_parts(container: Any) -> list[Artist]:
 
 
 def is_guide(line: Any, has_bars: bool) -> bool:
-    """Return whether *line* is a reference line or an error bar, not a series."""
+    """Return whether *line* is no series but a reference line or an error bar."""
     if isinstance(line, AxLine):
         return True
     x, y = line.get_data(orig=False)

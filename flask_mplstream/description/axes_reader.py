@@ -1,6 +1,6 @@
-"""Read the series of one axes from its artists.
+"""Reads the series of one axes from its artists.
 
-Description layer. Each artist becomes at most one series, unless it is decoration.
+Description layer. An artist becomes at most one series; decoration becomes none.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ class AxesReader:
         count: int | None = None,
         **more: Any,
     ) -> Series:
-        """Return a series in which each column name begins with its direction.
+        """Return a series; each column name begins with its direction.
 
         :param count: number of its items, by default of the values in a column.
         """
@@ -168,7 +168,7 @@ class AxesReader:
 
     @staticmethod
     def _find_names(kind: str, dimension: Dimension, places: Values) -> Values | None:
-        """Return the names of places from categories or ticks if they all have one."""
+        """Return the names of places from categories or ticks, if each has one."""
         if places.ndim != 1 or not len(places) or kind in {"histogram", "block_bar"}:
             return None
         if dimension.names is not None:
@@ -348,7 +348,7 @@ class AxesReader:
             yield self._add_times(made, line)
 
     def _add_times(self, made: Series, line: Line2D) -> Series:
-        """Return *made* with the exact dates and durations from *line*."""
+        """Return *made* with the exact dates and durations given to *line*."""
         columns = dict(made.columns)
         for name, times in drawn.read_times(line).items():
             if times.dtype.kind == "m" or self.dimensions[name].dates is not None:

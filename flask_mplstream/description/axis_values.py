@@ -1,4 +1,4 @@
-"""Find out whether the numbers on an axis are dates, durations or names.
+"""The meaning of the numbers along an axis: plain numbers, dates, durations, names.
 
 Description layer. Matplotlib draws numbers; the axis's converter and formatter give
 them a meaning. This module creates no ticks, which would cost more than all the rest.
@@ -87,7 +87,7 @@ class Dimension:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the values are plain numbers and not dates, names or durations."""
+        """Whether values are plain numbers: no dates, names or durations."""
         return self.dates is None and self.names is None and self.unit_s is None
 
 
@@ -133,7 +133,7 @@ def _limit(
 def _find_converter(axis: Axis) -> tuple[object, Any]:
     """Return the converter and the units of *axis* or of an axis shared with it.
 
-    If axes are shared, only those that dates or names were drawn on have them.
+    Among shared axes, only those that received dates or names have them.
     """
     name: str = axis.axis_name  # type: ignore[attr-defined]  # Public, but not in the stubs.
     shared = getattr(axis.axes, f"get_shared_{name}_axes", None)
@@ -157,7 +157,7 @@ def _find_tick_zone(formatter: Any) -> tzinfo | None:
 
 
 def _find_unit_s(formatter: Any) -> float | None:
-    """Return the number of seconds per unit on an axis of pandas timedeltas."""
+    """Return the seconds per unit of an axis of pandas' timedeltas."""
     if type(formatter).__name__ != "TimeSeries_TimedeltaFormatter":
         return None
     return _SECONDS[getattr(formatter, "unit", "ns")]  # pandas 2 has nanoseconds.
@@ -258,9 +258,9 @@ def match_ticks(ticks: Mapping[float, str], places: Values) -> Values | None:
 
 
 def match_nearby_ticks(ticks: Mapping[float, str], places: Values) -> Values | None:
-    """Return the labels of the ticks nearest to *places* if they are all different.
+    """Return the labels of the ticks nearest to *places*, if all differ.
 
-    This is used for grouped bars, which are next to their tick.
+    This names grouped bars, which are beside their tick.
     """
     if not ticks or not len(places) or not np.isfinite(places).all():
         return None
@@ -297,7 +297,7 @@ def _read_tick_label(formatter: Any, place: float, number: int) -> str:
 
 
 def _are_their_places(ticks: Mapping[float, str]) -> bool:
-    """Return whether the labels only repeat the numbers of their places."""
+    """Return whether every label only repeats the number of its place."""
     try:
         return all(
             float(name.replace("\N{MINUS SIGN}", "-").replace(",", "")) == place
@@ -318,10 +318,10 @@ def to_integers(values: Values) -> Values:
 def find_simplest(
     estimates: Values, is_right: Callable[[Values], Any], most: int = 16
 ) -> Values:
-    """Return the right number with the fewest decimals for each of *estimates*.
+    """Return, for each of *estimates*, the right number with the fewest decimals.
 
-    A bar only stores the edge that was computed from its place. Several doubles result
-    in the same edge, and the shortest one is the one that was in the code.
+    A bar keeps only the edge computed from its place. Several doubles give that edge;
+    the shortest is the one that the code contained.
 
     :param is_right: returns which numbers give the known result.
     :param most: decimals to try before keeping the estimate (exclusive).

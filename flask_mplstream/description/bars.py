@@ -1,7 +1,7 @@
 """The numbers of bars, and whether the bars are a histogram.
 
 Description layer. ``bar`` and ``hist`` draw the same rectangles, so the kind is
-inferred from small differences between them. If neither kind is certain, it is
+inferred from traces that only one of them leaves; if neither is certain, it is
 ``block_bar``.
 """
 
@@ -59,7 +59,7 @@ class Bars:
 
     @property
     def middles(self) -> Values:
-        """The places that were passed to ``bar``, as integers if possible."""
+        """The places given to ``bar``, as integers if all are whole."""
         name = "get_height" if self.is_horizontal else "get_width"
         breadths = [float(getattr(bar, name)()) for bar in self.container.patches]
         half = np.array(breadths) / 2
@@ -99,7 +99,7 @@ class Bars:
 
     @property
     def is_made_by_hist(self) -> bool:
-        """Whether the bars look like only those of a histogram can."""
+        """Whether the bars have traces that only a histogram leaves."""
         if self._has_one_label and not read_label(self.container):
             return self.touch
         # seaborn sets sticky edges on the bars of a histogram.

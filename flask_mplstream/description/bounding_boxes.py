@@ -1,7 +1,7 @@
-"""Clip a series to the limits of its axes.
+"""The part of a series within the limits of its axes.
 
-Description layer. This module only handles numbers. Points outside of the limits are
-left out, and lines are clipped at the limits.
+Description layer. Numbers only. Points outside the limits are dropped; lines are
+clipped at the limits.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def _find_crossings(
 
 
 def _transform(values: Values, dimension: Dimension, *, back: bool = False) -> Values:
-    """Convert *values* to numbers that are linear on the screen, or *back*."""
+    """Return *values* as numbers that are linear on the screen, or *back*."""
     if dimension.scale == "linear" or dimension.transform is None:
         return np.asarray(values, float)
     transform = dimension.transform.inverted() if back else dimension.transform

@@ -1,8 +1,8 @@
-"""Recognize box plots and violin plots by their lines and areas.
+"""Box plots and violins, recognized by their lines and areas.
 
-Description layer. Matplotlib and pandas don't record which lines belong to a box plot,
-but ``bxp`` always draws the whiskers, the caps and the median in this order. seaborn
-uses a container for the boxes of each hue.
+Description layer. Matplotlib and pandas do not record that lines are a box plot, but
+``bxp`` always draws whiskers, caps and median in this order. seaborn has a container
+for the boxes of each hue.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Export the data of a figure as CSV and JSON.
+"""The data of a figure as CSV and JSON.
 
-Description layer. Call it inside the gate. Values are in data units and are not clipped
-or formatted. They are written in chunks of a few thousand to a buffer that has a limit.
+Description layer. Call it inside the gate. Values are in data units, neither clipped
+nor formatted. They are written to a limited buffer in chunks of a few thousand.
 """
 
 from __future__ import annotations
@@ -33,10 +33,9 @@ _FORMULA = ("=", "+", "-", "@")
 def write_csv(figure: Figure, max_bytes: int, returned: object = None) -> bytes:
     """Return the data of *figure* as one CSV table in UTF-8, with a header.
 
-    If several series in the same axes have the same places, they share a column for
-    them. Shorter columns are filled up with empty cells, and missing numbers are empty
-    cells as well. An image has a row for each value and its place. If there is no data,
-    there is only the header.
+    Series in the same axes with equal places share the column of places. Shorter
+    columns are padded with empty cells, and a missing number is an empty cell. An image
+    has one row per value, with its place. Without data, there is only the header.
 
     :param returned: the figure function's result, if known.
     :raises ImageTooLargeError: as soon as the table would exceed *max_bytes*.
@@ -52,7 +51,7 @@ def write_csv(figure: Figure, max_bytes: int, returned: object = None) -> bytes:
 def write_json(figure: Figure, max_bytes: int, returned: object = None) -> bytes:
     """Return the data of *figure* as JSON: ``title``, ``axes`` and their ``series``.
 
-    Missing numbers are ``null``, and the ``value`` of an image is a list of rows.
+    A missing number is ``null``. The ``value`` of an image is a list of rows.
 
     :param returned: the figure function's result, if known.
     :raises ImageTooLargeError: as soon as the document would exceed *max_bytes*.

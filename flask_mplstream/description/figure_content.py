@@ -1,4 +1,4 @@
-"""Read the content of a figure from its artists or from a plotnine plot.
+"""Reads the content of a figure from Matplotlib's artists or plotnine's plot.
 
 Description layer. Call it inside the gate.
 """
@@ -117,7 +117,7 @@ def _read_title(axes: Axes) -> str:
 
 
 def _find_shared_label(axes: Axes, name: str) -> str:
-    """Return the label of the axes shared with *axes*, or else of the figure."""
+    """Return the label of the axes that *axes* shares, or else of the figure."""
     if name == "z":
         return ""  # There is no public access to shared z-axes.
     siblings = getattr(axes, f"get_shared_{name}_axes")().get_siblings(axes)

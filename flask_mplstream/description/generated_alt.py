@@ -1,4 +1,4 @@
-"""Generate the alternative text of a figure for people who can't see it.
+"""The alternative text of a figure, for people who cannot see it.
 
 Description layer. Call it inside the gate, before or after a draw.
 """
@@ -33,8 +33,8 @@ def describe(figure: Figure, name: str = "", returned: object = None) -> str:
 
     :param name: the name of a figure without a title.
     :param returned: the figure function's result, if known.
-    :return: at most :data:`MOST_CHARACTERS` characters, or :data:`MOST_FOR_SEVERAL` for
-        several charts. It is empty if the figure has no content.
+    :return: at most :data:`MOST_CHARACTERS` characters, :data:`MOST_FOR_SEVERAL` for
+        several charts; an empty text if the figure has no content.
     """
     content = read(figure, returned)
     charts = _list_charts(content)
@@ -95,9 +95,9 @@ def _begin(number: int, chart: Chart, first: str, are_named: bool) -> str:
 
 
 def _fit(most: int, titles: Sequence[str], charts: Sequence[Sequence[str]]) -> str:
-    """Return all titles and as many sentences as fit into *most* characters.
+    """Return all titles, and as many whole sentences as fit into *most* characters.
 
-    The first sentence about each chart takes precedence over all others.
+    The first sentences of all charts take precedence over any second one.
     """
     places = [(rank, n) for n, said in enumerate(charts) for rank in range(len(said))]
     length, kept = len(" ".join(titles)), set()

@@ -1,9 +1,9 @@
-"""Find the names of artists that are only in a legend.
+"""Names of artists that only a legend knows.
 
-Description layer. A legend draws copies of its handles. They have the automatic label
-of the artist, so they can be recognized by it. The color isn't sufficient, because
-another artist may have the same one. seaborn doesn't name its artists, but adds an
-empty artist for each name to the axes.
+Description layer. A legend draws copies of its handles, which keep the automatic label
+of the artist and are recognized by it. A color alone is not sufficient, because another
+artist may share it. seaborn leaves its artists unnamed and adds one empty artist per
+name to the axes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Format numbers with as many digits as necessary.
+"""Numbers as text, with as many digits as necessary.
 
 Description layer. English, independent of the server's locale.
 """
@@ -20,7 +20,7 @@ _STEPS = 500
 
 
 def format_number(value: float, digits: int = 3, step: float = math.inf) -> str:
-    """Return *value* as text, rounded to a whole number at most.
+    """Return *value* as text, rounded no more coarsely than to a whole number.
 
     :param digits: minimum significant digits, unless fewer are exact.
     :param step: coarsest rounding, in the unit of *value*.

@@ -1,7 +1,7 @@
-"""Convert the texts in a figure to one line without mathtext.
+"""Texts of a figure as one line, without mathtext.
 
-Description layer. This is used for alternative texts and for the headings of data. It
-doesn't import Matplotlib, and it treats all texts as untrusted.
+Description layer. For alternative texts and headings of data. It does not import
+Matplotlib and treats every text as untrusted.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""Read plotnine plots, which contain names and values that artists don't have.
+"""Reads plotnine's plots, which keep names and values that their artists lose.
 
-Description layer. plotnine draws transformed numbers, so dates, logarithms and
-categories can only be found in the scales of the plot. The layers, scales, labels and
-facets of a built plot are public, and the plot can be found in the layout engine of the
-figure.
+Description layer. plotnine draws transformed numbers, so only the plot's scales know
+dates, logarithms and categories. The layers, scales, labels and facets of the built
+plot are public; the figure's layout engine holds that plot.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The visible part, the names and the trend of a series in its axes.
+"""A series in its axes: its visible part, names and trend.
 
 Description layer. Uncertain facts are left out.
 """
@@ -60,7 +60,7 @@ class Plotted:
 
     @cached_property
     def trend(self) -> Trend | None:
-        """The trend of the visible line or of the whole area if it is clear."""
+        """The trend of the visible line or of the whole area, if it is clear."""
         if not self.axes.has_places:
             return None
         if self.series.kind == "line":
@@ -105,7 +105,7 @@ class Plotted:
 
 
 def find_ends(parts: Sequence[Values | None]) -> tuple[float, float] | None:
-    """Return the smallest and the largest number in *parts* if there are any."""
+    """Return the least and the greatest number in all *parts*, if there is one."""
     known = [values[np.isfinite(values)] for values in parts if values is not None]
     values = np.concatenate(known) if known else np.array([])
     return (float(values.min()), float(values.max())) if len(values) else None

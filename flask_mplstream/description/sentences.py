@@ -1,4 +1,4 @@
-"""Write sentences about the facts and the notable features of a chart.
+"""Sentences about one chart: its facts and its notable features.
 
 Description layer. Uncertain facts are left out.
 """

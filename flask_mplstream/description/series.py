@@ -1,6 +1,6 @@
-"""The axes, the series and the values that a figure contains.
+"""The content of a figure: axes, series and values.
 
-Description layer. Values are encoded as on their axis, but are not clipped or
+Description layer. Values are encoded as on their axis, but neither clipped nor
 formatted.
 """
 
@@ -55,7 +55,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Series:
-    """Items in axes that belong together, such as all bars from a ``bar`` call."""
+    """Items in axes that belong together, such as the bars of one ``bar`` call."""
 
     #: A key of :data:`~flask_mplstream.description.chart_types.CHART_TYPES`.
     kind: str

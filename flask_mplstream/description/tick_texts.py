@@ -1,7 +1,7 @@
-"""Format numbers as on an axis, with a percent sign, a currency or a unit.
+"""Numbers in the format of an axis: percent, currencies, units.
 
-Description layer. A formatter rounds the numbers for its ticks, so its text is only
-used if it is exact. Otherwise, the unit is added to the number.
+Description layer. A formatter rounds for its ticks, so its text is kept only if it is
+exact; otherwise, its unit is added to the number.
 """
 
 from __future__ import annotations

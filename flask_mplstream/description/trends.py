@@ -1,7 +1,7 @@
-"""Find the trend of a line if it is clear.
+"""The trend of a line, if it is clear.
 
-Description layer. This module only handles numbers. The extremes are exact, but the
-direction is computed from a sample of the points.
+Description layer. Numbers only. Extremes are exact; the direction is computed from a
+sample of the points.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Write numbers, dates, durations and names as they are shown on their axis.
+"""Values in words, as on their axis: numbers, dates, durations, names.
 
 Description layer. English, independent of the server's locale.
 """

@@ -1,4 +1,4 @@
-"""The gallery, which has an index of all figures and a page for each of them.
+"""The gallery: an index of all figures, and a page with controls for each.
 
-This package imports ``html``, ``web`` and lower layers. Only the blueprint imports it.
+Imports ``html``, ``web`` and lower layers. Only the blueprint imports it.
 """

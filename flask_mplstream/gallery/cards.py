@@ -1,4 +1,4 @@
-"""The index of the gallery, with a card for each figure of each blueprint.
+"""The index of the gallery: a card for each figure, grouped by blueprint.
 
 Flask side: it builds URLs.
 """
@@ -52,7 +52,7 @@ class Card:
 
     @property
     def text(self) -> str:
-        """The text that can be searched, in lower case."""
+        """The text that a search covers, in lower case."""
         doc = "" if self.is_closed else self.route.function.__doc__ or ""
         parts = (self.title, self.route.endpoint, " ".join(doc.split()), *self.names)
         return " ".join(parts).lower()
@@ -75,7 +75,7 @@ class Section:
 
 
 def list_sections(own: Shelf) -> list[Section]:
-    """Return the sections in the index of *own*, which includes all blueprints."""
+    """Return the sections of the index of *own*, which covers all blueprints."""
     shelves = [s for s in shelves_of(current_app).values() if s.is_open]
     first = next((figure for shelf in shelves for figure in shelf.figures), None)
     sections = [Section(s.blueprint, list(_list_cards(own, s, first))) for s in shelves]

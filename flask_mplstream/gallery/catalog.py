@@ -1,7 +1,7 @@
 """The figures in the gallery of an app, grouped by blueprint.
 
-Flask side. The catalog is stored in ``app.extensions``. It is filled when a blueprint
-is registered, and requests only read it.
+Flask side. The catalog is in ``app.extensions``; registering a blueprint fills it,
+and requests only read it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Shelf:
 
     @property
     def is_open(self) -> bool:
-        """Whether the gallery is on, which may change together with debug mode."""
+        """Whether the gallery is on now; debug mode may change after registration."""
         return current_app.debug if self.gallery is None else self.gallery
 
     @property
@@ -53,16 +53,16 @@ class Shelf:
 
     @property
     def guards(self) -> list[object]:
-        """All decorators, and all hooks of the blueprint and its parents."""
+        """All guards: decorators, and hooks of the blueprint and its parents."""
         parts = self.blueprint.split(".")
         outer = [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
         hooks = current_app.before_request_funcs
         return [*self.decorators, *(hook for name in outer for hook in hooks[name])]
 
     def may_show(self, other: Shelf, figure: FigureRoute) -> bool:
-        """Return whether the index of *other* may show details of *figure*.
+        """Return whether the index may show details of *figure*, listed in *other*.
 
-        It may if everything that guards the figure also guards the index.
+        It may if each guard of the figure also guards the index.
         """
         guards = self.guards
         return all(

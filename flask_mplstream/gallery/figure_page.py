@@ -1,6 +1,6 @@
-"""The page of a figure, with its form, picture, links and problems.
+"""The page of one figure: form, picture, links and problems.
 
-Flask side. This module generates URLs, but doesn't read the request.
+Flask side: it builds URLs, but does not read the request.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class FigurePage:
 
     @property
     def is_faulty(self) -> bool:
-        """Whether there is an error. An empty query string isn't one."""
+        """Whether there is an error; an empty query is not one."""
         return bool(self.problems) or self.form.is_faulty
 
     @property

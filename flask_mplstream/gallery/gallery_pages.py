@@ -1,4 +1,4 @@
-"""The views for the indexes and the pages of the gallery.
+"""The views of the gallery: an index for each blueprint, a page for each figure.
 
 Flask side. Each view reads the request, builds the page and sends it with a
 Content-Security-Policy that allows only scripts and styles of the same origin.
@@ -59,7 +59,7 @@ def make_openapi_view(shelf: Shelf) -> View:
 
 
 def _guard(shelf: Shelf, decorators: Any, view: View) -> View:
-    """Wrap *view* in *decorators*, and return a 404 while the gallery is off."""
+    """Wrap *view* in *decorators*; respond with 404 while the gallery is off."""
 
     def shown(**_path: Any) -> ResponseReturnValue:
         return view()

@@ -1,4 +1,4 @@
-"""Add the URLs of the gallery when a blueprint is registered.
+"""The gallery's URLs: an index, an OpenAPI document, a page for each figure.
 
 Flask side. Only the blueprint imports it.
 """
@@ -25,8 +25,8 @@ def open_gallery(
     """Add the index and the OpenAPI document of *blueprint* during its registration.
 
     :param blueprint: full name of the blueprint.
-    :param gallery: whether the gallery is on, or ``None`` for debug mode only.
-    :param decorators: the decorators for both views.
+    :param gallery: whether the gallery is on; ``None`` for debug mode only.
+    :param decorators: decorators of both views.
     """
     shelf = Shelf(blueprint, gallery, decorators)
     shelves_of(state.app)[blueprint] = shelf
@@ -43,9 +43,9 @@ def add_page(state: BlueprintSetupState, blueprint: str, figure: FigureRoute) ->
 
 
 def _add(state: BlueprintSetupState, rule: str, endpoint: str, view: View) -> None:
-    """Add a rule for all methods. The view rejects the others with a 405.
+    """Add a rule for all methods; the view rejects the others with a 405.
 
-    A 405 from Flask would reveal that a gallery exists even if it is turned off.
+    A 405 from Flask would reveal the URL of a gallery that is off.
     """
     state.add_url_rule(
         rule,

@@ -1,4 +1,4 @@
-"""The URLs of a figure with its arguments, and snippets to embed it.
+"""All URLs of a figure with given arguments, and snippets that embed it elsewhere.
 
 Flask side: it builds URLs.
 """
@@ -22,7 +22,7 @@ from .thumbnails import PICTURE_WIDTHS_PX, choose_format
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """The links and snippets for a figure with its arguments."""
+    """The links and snippets of a figure with given arguments."""
 
     #: URL of the gallery page.
     page: str
@@ -57,7 +57,7 @@ def build_links(route: FigureRoute, page: str, arguments: Arguments) -> Links:
 
 
 def drop_fixed(route: FigureRoute, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return *given* without the arguments that are set by the rule of *route*."""
+    """Return *given* without the arguments that the rule of *route* sets."""
     return {n: v for n, v in given.items() if n not in route.rule_defaults}
 
 

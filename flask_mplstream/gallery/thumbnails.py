@@ -1,7 +1,7 @@
 """A figure's picture, title and alternative text in the pages of the gallery.
 
-Flask side. This module generates URLs. The pages don't build or draw any figures, so
-everything that would require the figure, such as its size, is left out.
+Flask side: it builds URLs. A page builds and draws no figures, so facts that require
+the figure, such as its size, are left out.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ def write_title(route: FigureRoute) -> str:
 
 
 def choose_format(route: FigureRoute) -> ImageFormat | None:
-    """Return a raster format of *route* or, if there is none, SVG or ``None``."""
+    """Return a raster format of *route*, else SVG, else ``None``."""
     formats = [f for f in route.options.formats if f.is_raster or f.name == "svg"]
     return next((f for f in formats if f.is_raster), next(iter(formats), None))
 
 
 def list_needed(route: FigureRoute) -> list[str]:
-    """Return the names of the parameters that a URL must contain."""
+    """Return the names of parameters without a default, which a URL must contain."""
     fixed = route.rule_defaults
     return [p.name for p in route.parameters if p.is_required and p.name not in fixed]
 
@@ -46,7 +46,7 @@ def write_thumbnail(route: FigureRoute, *, is_first: bool) -> Markup | None:
     """Return the picture of *route* with its default arguments.
 
     :param is_first: whether the picture is the first in the index.
-    :return: ``None`` if an argument is required, or if browsers can't show any format.
+    :return: ``None`` if an argument is required or no format is for browsers.
     """
     if list_needed(route):
         return None
@@ -64,7 +64,7 @@ def write_thumbnail(route: FigureRoute, *, is_first: bool) -> Markup | None:
 def write_page_picture(
     route: FigureRoute, arguments: Mapping[str, Any]
 ) -> Markup | None:
-    """Return the picture for the page of *route*, if browsers can show a format."""
+    """Return the picture for the page of *route*; ``None`` without a browser format."""
     return _write_picture(
         route,
         arguments,
@@ -79,7 +79,7 @@ def write_page_picture(
 def _write_picture(
     route: FigureRoute, arguments: Mapping[str, Any], **words: Any
 ) -> Markup | None:
-    """Return the markup for a light and a dark picture in several formats."""
+    """Return markup with a light and a dark picture in a choice of formats."""
     first, format = route.options.formats[0], choose_format(route)
     if format is None:
         return None

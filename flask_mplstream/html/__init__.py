@@ -1,4 +1,4 @@
-"""Figures on pages, with the markup, forms, scripts and styles for them.
+"""Figures in pages: ``figure()``, its markup, inline SVG, forms, scripts and styles.
 
-This package imports ``web`` and lower layers. The gallery and the CLI use it.
+Imports ``web`` and lower layers. The gallery and the CLI use it.
 """

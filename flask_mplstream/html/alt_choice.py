@@ -1,8 +1,7 @@
-"""Choose the alternative text for a picture on a page.
+"""Choosing the alternative text of a picture in a page.
 
-Flask side, but this doesn't use the request. A render follows the same rule, and also
-has the text that is generated from the figure. If a page doesn't know this text, it
-uses the docstring.
+Flask side, without the request. A render applies the same rule and adds the text that
+it generates from the figure; a page that does not know that text uses the docstring.
 """
 
 from __future__ import annotations
@@ -23,10 +22,9 @@ logger = logging.getLogger("flask_mplstream")
 def choose_alt(route: FigureRoute, generated: str = "") -> str:
     """Return the best known alternative text of *route*.
 
-    :param generated: the text from the render, or an empty text if it is unknown.
-    :return: the first of these that exists: the ``alt`` of the route, *generated*, the
-        summary of the docstring, and the name of the route. It is only empty for
-        decoration (``alt=""``).
+    :param generated: the text of the render, empty if unknown.
+    :return: the route's ``alt``, else *generated*, else the summary of the docstring,
+        else the route's name. Empty only with ``alt=""``, for decoration.
     """
     if route.options.alt is not None:
         return route.options.alt
@@ -40,7 +38,7 @@ def name_figure(route: FigureRoute) -> str:
 
 
 def has_words(route: FigureRoute) -> bool:
-    """Return whether *route* has an ``alt`` or a docstring and not only a name."""
+    """Return whether *route* has an ``alt`` or a docstring, besides its name."""
     return route.options.alt is not None or bool(summarize(route.function))
 
 

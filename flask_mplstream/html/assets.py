@@ -1,7 +1,7 @@
-"""Serve the scripts and styles of the package from the app.
+"""The package's scripts and styles, served by the app.
 
-Flask side. This doesn't need a CDN or a build step, and a strict
-Content-Security-Policy only has to allow ``'self'``.
+Flask side. There is no CDN and no build step, and a strict Content-Security-Policy
+needs only ``'self'``.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PAGE_PLACE = "_mplstream_place"
 
 
 def asset_url(filename: str, blueprint: str | None = None) -> str:
-    """Return the URL of *filename*, which contains a hash of the file.
+    """Return the URL of *filename*, with a hash of the file's content.
 
     :param blueprint: name of the figure blueprint that serves the file; by default
         the app's first.
@@ -68,7 +68,7 @@ def _read_page_place() -> dict[str, str]:
 
 
 def send_asset(filename: str, **_prefix: object) -> Response:
-    """Send the file *filename* or a 404, and ignore any variables in the prefix."""
+    """Send *filename* of the package, or a 404; ignore variables of the prefix."""
     if filename not in _list_names():
         abort(404)
     asset = _load(filename)

@@ -121,9 +121,6 @@ def figure_image(endpoint: str, /, **values: Any) -> RenderedImage:
         message.add_alternative(f'<img src="{image.cid_url}">', subtype="html")
         image.attach_to(message)
 
-    If a picture from the cache has no alternative text yet, its ``alt`` is read when
-    you first use it, which also requires an app context.
-
     :param values: the figure function's arguments; ``_format``, ``_scale``,
         ``_width`` and ``_theme``, by default as for the plain URL;
         ``_inject={"user_id": 2}``, values that ``inject`` otherwise reads from the

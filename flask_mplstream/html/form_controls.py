@@ -1,7 +1,7 @@
-"""The form control for a parameter of a figure function.
+"""A parameter of a figure function as a form control.
 
-The control depends on the JSON Schema of the parameter. This module doesn't import
-Flask or generate HTML.
+Values: the control follows from the parameter's JSON Schema. This module imports no
+Flask and writes no HTML.
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ class Control:
     def list_pairs(self, texts: Sequence[str]) -> Iterator[tuple[str, str]]:
         """Convert the submitted *texts* to arguments of the figure's URL.
 
-        A form doesn't send anything for an unchecked box, and sends an empty text for a
-        blank field.
+        A form sends nothing for an unchecked box, and an empty text for a blank
+        field.
         """
         if self.kind is Kind.CHECKBOX:
             yield self.name, texts[-1] if texts else "false"
@@ -107,7 +107,7 @@ class Control:
 
     @property
     def _is_sent_blank(self) -> bool:
-        """Whether a blank field is an argument, because it isn't the default."""
+        """Whether a blank field is an argument of the URL: if it is not the default."""
         if self.default == ("",):
             return False  # In a URL, an empty text may mean None.
         if self.is_nullable or "" in self.choices:
@@ -137,7 +137,7 @@ def make_control(parameter: Parameter) -> Control:
 
 
 def list_texts(parameter: Parameter, value: Any) -> tuple[str, ...]:
-    """Convert *value* to the texts that are shown in the fields of its control."""
+    """Convert *value* to the texts in the fields of its control."""
     texts = parameter.to_texts(value)
     if isinstance(texts, str):
         return () if parameter.is_repeated else (texts,)
@@ -206,7 +206,7 @@ def _make_number(name: str, schema: _Schema) -> Control:
 
 
 def _read_bound(schema: _Schema, end: str, is_whole: bool) -> Any:
-    """Return the minimum or maximum. The bounds of an integer become inclusive."""
+    """Return the least or greatest value; integer bounds become inclusive."""
     excluded = schema.get(f"exclusive{end}")
     if excluded is not None and is_whole:
         return excluded + 1 if end == "Minimum" else excluded - 1
@@ -243,7 +243,7 @@ _FIELDS = (Kind.DATE, Kind.DATETIME, Kind.NUMBER, Kind.SLIDER, Kind.TEXT, Kind.T
 
 
 def _requires_zone(parameter: Parameter) -> bool:
-    """Return whether *parameter* rejects dates from browsers, without a time zone."""
+    """Return whether *parameter* rejects a browser's dates, which have no time zone."""
     try:
         parameter.from_texts(["2024-01-01T00:00:00"])
     except ArgumentsError as error:

@@ -1,9 +1,9 @@
-"""Turn an SVG from Matplotlib into markup that is safe inside an HTML page.
+"""Matplotlib's SVG -> markup that is safe inside an HTML page.
 
-Values layer. This module only imports the standard library and ``safe_links``. An
-inline SVG is part of the document, so its scripts would run, and its styles and ids
-apply to the whole page. The markup is therefore reduced to the elements and attributes
-that Matplotlib uses (``backend_svg.py`` in 3.10 and 3.11).
+Values layer: imports only the standard library and ``safe_links``. An inline SVG is
+part of the document: its scripts run, and its styles and ids apply to the whole page.
+The markup is therefore rewritten from a list of the elements and attributes that
+Matplotlib uses (``backend_svg.py`` of 3.10 and 3.11); everything else is dropped.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ def _refuse_declarations(*doctype: str | bool | None) -> None:
 
 
 class _Names:
-    """The ids in a picture, which are renamed for the page."""
+    """The ids of one picture, renamed for the page."""
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
@@ -173,16 +173,16 @@ class _Names:
         return name in self._taken
 
     def rename(self, name: str) -> str:
-        """Return the new name for the id *name* and all references to it."""
+        """Return the new name of the id *name*, for the id and its references."""
         if _NAME.fullmatch(name):
             return self._prefix + name
         number = self._numbers.setdefault(name, len(self._numbers) + 1)
         return f"{self._prefix}{number}"
 
     def take(self, name: str) -> str | None:
-        """Return the new name for the id of an element, or ``None`` if it is repeated.
+        """Return the new name for an element's id; ``None`` for a repeated id.
 
-        An id must be unique on a page, and references mean its first element.
+        An id must be unique in a page, and references mean its first element.
         """
         if name in self._taken:
             return None
@@ -191,7 +191,7 @@ class _Names:
 
 
 class _Rewriter:
-    """A handler for parser events that writes the allowed markup."""
+    """The handler of parser events, which writes the allowed markup."""
 
     def __init__(self, prefix: str) -> None:
         self._names = _Names(prefix)
@@ -301,7 +301,7 @@ class _Rewriter:
         return f"#{self._names.rename(url[1:])}" if url.startswith("#") else None
 
     def _check_value(self, name: str, value: str) -> str | None:
-        """Return *value* if it doesn't load anything."""
+        """Return *value* if it loads nothing: no functions but transforms and ids."""
         if "(" not in value and "\\" not in value:
             return value
         if name == "transform":
@@ -325,7 +325,7 @@ class _Rewriter:
         return self._styles[style]
 
     def _complete_link(self, attributes: dict[str, str]) -> dict[str, str]:
-        """Complete the attributes of an ``<a>`` whose ``href`` was already checked."""
+        """Complete the attributes of an ``<a>``; its ``href`` is already checked."""
         target = attributes.pop("target", None)
         if attributes.get("href", "").startswith("#"):
             self._anchors[len(self._parts)] = attributes
@@ -336,7 +336,7 @@ class _Rewriter:
 
 
 def _write_start(tag: str, attributes: Mapping[str, str]) -> str:
-    """Return a start tag without ``>``, because the element may be empty."""
+    """Return a start tag without ``>``, because the element may turn out empty."""
     pairs = [f' {name}="{_escape(value)}"' for name, value in attributes.items()]
     return f"<{tag}{''.join(pairs)}"
 

@@ -1,8 +1,8 @@
-"""The form of a figure, filled in from the query string of a page.
+"""The state of a figure's form, read from a page's query field by field.
 
-If the query string contains ``_form``, it is a submitted form, in which an unchecked
-box is missing and a blank field is an empty text. Otherwise, it has the same syntax as
-the URL of the figure.
+Values. A query with ``_form`` is a submitted form: an unchecked box is absent, and a
+blank field is an empty text. A query without ``_form`` has the syntax of the figure's
+URL.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Field:
 
     @property
     def hint(self) -> str:
-        """The description, and the accepted values if the control doesn't show them."""
+        """The description, and accepted values that the control does not show."""
         control = self.control
         if control.choices or control.kind is Kind.CHECKBOX:
             return control.description
@@ -68,12 +68,12 @@ class Field:
 
     @property
     def error(self) -> str:
-        """The reason why the value was rejected, or an empty text."""
+        """The reason for rejecting the value, or empty."""
         return self.fault.reason if self.fault else ""
 
     @property
     def options(self) -> tuple[str, ...]:
-        """The choices, followed by any given texts that aren't among them."""
+        """The choices, followed by the given texts that are none of them."""
         given = (text for text in self.texts if text and text not in self.choices)
         return (*self.choices, *given)
 
@@ -84,7 +84,7 @@ class Field:
 
     @property
     def entries(self) -> tuple[str, ...]:
-        """The texts of a list, followed by one or more blank fields."""
+        """The texts of a list, plus blank fields: one, or enough for a fixed length."""
         length = self.control.length
         wanted = len(self.texts) + 1 if length is None else length
         blank = ("",) * max(wanted - len(self.texts), 0)
@@ -100,7 +100,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The form of a figure, filled in from a query string."""
+    """A figure's form, filled in from a query."""
 
     fields: tuple[Field, ...]
     #: The figure's arguments; ``None`` if any are missing or invalid.
@@ -112,7 +112,7 @@ class Form:
 
     @property
     def is_faulty(self) -> bool:
-        """Whether there is a fault. An empty query string doesn't have any."""
+        """Whether there is a fault; an empty query has none."""
         return bool(self.faults) or any(field.fault for field in self.fields)
 
 
@@ -125,8 +125,9 @@ def read_form(
 ) -> Form:
     """Fill in the form for *parameters* from *query_string*.
 
-    :param fixed: arguments that are set by the URL rule and don't have a field.
-    :param ignore_unknown: whether to ignore unknown names, like the URL of the figure.
+    :param fixed: arguments that the URL rule sets; they get no field.
+    :param ignore_unknown: whether to ignore unknown names, as the figure's URL does;
+        default ``False``.
     """
     controls = [make_control(p) for p in parameters if p.name not in fixed]
     try:
@@ -154,7 +155,7 @@ _Pairs = Sequence[tuple[str, str]]
 
 
 def _convert_form(controls: Sequence[Control], sent: _Pairs) -> list[tuple[str, str]]:
-    """Convert a submitted form to the arguments in the URL of the figure."""
+    """Convert a submitted form to the arguments of the figure's URL."""
     pairs: list[tuple[str, str]] = []
     for control in controls:
         texts = [text.replace("\r\n", "\n") for n, text in sent if n == control.name]
@@ -166,7 +167,7 @@ def _convert_form(controls: Sequence[Control], sent: _Pairs) -> list[tuple[str, 
 def _fill(
     controls: Sequence[Control], pairs: _Pairs, faults: Sequence[ArgumentFault]
 ) -> tuple[Field, ...]:
-    """Return the fields with the given texts, even if invalid, or the defaults."""
+    """Return the fields with the given texts, valid or not, or else the defaults."""
     by_name = {fault.name: fault for fault in reversed(faults)}
     fields = []
     for control in controls:

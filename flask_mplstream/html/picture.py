@@ -1,8 +1,7 @@
-"""Generate the markup of a picture from its URLs.
+"""The markup of a picture from finished URLs, and the order of its ``<source>``s.
 
-This module doesn't know about Flask or routes, so that it can be used for pages and for
-frozen figures. It joins strings, because a Jinja template would take three times as
-long.
+Values: no Flask and no routes, so that pages and frozen figures share this code. It
+joins strings, because a Jinja template takes three times as long.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ MEDIA: Mapping[Theme, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A picture in a single format and theme, but in one or more sizes."""
+    """A picture in one format and theme, in one or more sizes."""
 
     format: ImageFormat
     srcset: str
@@ -64,10 +63,10 @@ def order_sources(
     *,
     has_both_themes: bool,
 ) -> list[Source]:
-    """Return the sources in the order in which browsers should try them.
+    """Return the sources in the order in which browsers try them.
 
-    The other theme comes first, because it has a media query. The formats of a theme
-    remain in their order. The last source is the ``<img>``, which is the fallback.
+    The other theme comes first, because its media query limits it. Within a theme,
+    the formats keep their order. The last source is the fallback, the ``<img>``.
 
     :param formats: best first; every browser supports the last.
     :param theme: the theme of the fallback.
@@ -145,7 +144,7 @@ def write_tag(name: str, attributes: Mapping[str, Any]) -> str:
 
 
 def plain_attributes(attributes: Mapping[str, Any]) -> dict[str, str]:
-    """Return all attributes that are set, with their values as plain text.
+    """Return the attributes that are set, with their values as plain text.
 
     :param attributes: ``None`` and ``False`` omit an attribute, and ``True`` sets it
         to an empty text, except that ``aria-*`` and ``draggable`` get the words

@@ -1,6 +1,6 @@
-"""Choose the size of a picture on the page, and the sizes in its ``srcset``.
+"""The size of a picture in the page, and the sizes in its ``srcset``.
 
-They depend on the attributes of a call and on the size of the figure if it is known.
+Values: from the attributes of a call and the size of the figure, if known.
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ def choose_size(
 ) -> dict[str, Any]:
     """Return ``width`` and ``height`` in the page, in CSS pixels, if known.
 
-    If *attributes* only contains one of them, the other is computed from the
-    proportions of the figure.
+    If *attributes* has only one, the other follows from the figure's proportions.
 
     :param figure: the figure at scale 1; ``None`` if unknown.
     :param width_px: the requested width of the picture; ``None`` for the figure's.

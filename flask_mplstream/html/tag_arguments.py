@@ -1,6 +1,6 @@
-"""Validate the arguments of a call of ``figure()``.
+"""The arguments of one call of ``figure()``, told apart and validated.
 
-Flask side. This module doesn't render anything or generate any URLs.
+Flask side. It renders nothing and builds no URL.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _ATTRIBUTE_FAMILIES = re.compile(r"(data|aria|hx|x|v)-[a-z][a-z0-9:.-]*")
 
 @dataclass(frozen=True, slots=True)
 class Keywords:
-    """The keywords of ``figure()`` except for ``caption``, which may be markup."""
+    """The keywords of ``figure()``, except ``caption``, which may be markup."""
 
     inline: bool = False
     downloads: Sequence[str] = ()
@@ -68,7 +68,7 @@ class TagArguments:
 
     @classmethod
     def read(cls, endpoint: str, values: Mapping[str, Any]) -> TagArguments:
-        """Read a call, in which parameters of the figure take precedence.
+        """Read the call; parameters of the figure take precedence over other names.
 
         :raises ArgumentsError: naming each wrong argument.
         :raises UnknownFigureError: if there is no such figure.
@@ -104,7 +104,7 @@ class TagArguments:
 
     @property
     def follows_page(self) -> bool:
-        """Whether the picture is dark on a dark page and light otherwise."""
+        """Whether the picture is dark in a dark page and else light."""
         return self.has_both_themes and self.variant.theme is Theme.LIGHT
 
 
@@ -113,8 +113,8 @@ def take_keywords(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Split *values* into the keywords *names* and the rest.
 
-    A parameter of the figure function takes precedence over a keyword with the same
-    name. In this case, the keyword is the name with a trailing ``_``.
+    A parameter of the figure function takes precedence over a keyword of the same
+    name; the name with a trailing ``_`` is the keyword.
     """
     keys = {
         key: name
@@ -149,7 +149,7 @@ def _split_attributes(
 def _check_effects(
     keywords: Keywords, attributes: Mapping[str, Any], options: Mapping[str, Any]
 ) -> None:
-    """Reject keywords and options that wouldn't have any effect.
+    """Reject keywords and options that would have no effect.
 
     :raises ArgumentsError: naming the argument.
     """

@@ -1,6 +1,5 @@
-"""Functions that decide how to respond to a request, based on plain values.
+"""HTTP as functions of values: negotiation, preconditions, headers, problems.
 
-All header names, status codes and query strings belong here. This package imports
-``formats``, ``errors`` and the parsers of Werkzeug, but not Flask, Matplotlib or
-``cache``.
+Header names, status codes and query strings belong here. Imports ``formats``,
+``errors`` and Werkzeug's parsers, but not Flask, Matplotlib or ``cache``.
 """

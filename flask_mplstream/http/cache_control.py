@@ -1,4 +1,4 @@
-"""Choose the value of ``Cache-Control`` (RFC 9111, 5861 and 8246)."""
+"""The choice of ``Cache-Control`` (RFC 9111, 5861 and 8246)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import Enum
 
 
 class UrlVersion(Enum):
-    """How the version of the data in a URL compares to the current one."""
+    """The data's version in a URL, compared with the current one."""
 
     #: There is none to compare: the lifetime is ``max_age``.
     ABSENT = "absent"
@@ -31,7 +31,7 @@ OUTDATED_S = 10
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How a picture may be cached, and which sites may embed it."""
+    """The caching policy of a picture, and the sites that may embed it."""
 
     #: Seconds for which a picture is fresh.
     max_age: int
@@ -61,7 +61,7 @@ class Policy:
     ) -> str:
         """Return ``Cache-Control`` for a picture that is *age_s* seconds old.
 
-        :param url_ends_in_s: the number of seconds until the URL expires, or ``None``.
+        :param url_ends_in_s: seconds until the URL expires; ``None`` for never.
         """
         remaining = max(self.max_age - age_s, 0)
         match version:

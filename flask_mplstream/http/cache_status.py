@@ -9,7 +9,7 @@ CACHE_NAME = "flask-mplstream"
 
 
 class CacheStatus(NamedTuple):
-    """What the cache did for a response. Use ``str()`` to get the header."""
+    """The cache's part in a response; ``str()`` gives the header's value."""
 
     #: Seconds until the picture is stale, negative afterwards; ``None`` for a render.
     ttl_s: int | None = None
@@ -36,10 +36,10 @@ class CacheStatus(NamedTuple):
 
     @property
     def word(self) -> str:
-        """The status as a single word, for signals and metrics.
+        """The status in one word, for signals and metrics.
 
-        This is ``hit``, ``collapsed``, the reason for the render, or ``stale-if-error``
-        if an older picture is sent because of an error.
+        ``hit``, the reason for the render, ``collapsed``, or ``stale-if-error`` for an
+        older picture that is sent after an error.
         """
         if self.is_fallback:
             return "stale-if-error"

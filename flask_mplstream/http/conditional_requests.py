@@ -1,7 +1,7 @@
-"""Evaluate preconditions and ranges in the order of RFC 9110 section 13.2.2.
+"""Preconditions and ranges in the order of RFC 9110 section 13.2.2.
 
-Werkzeug uses a different order in a dozen cases. For example, a range takes precedence
-over a 304. Section numbers refer to RFC 9110.
+Werkzeug deviates from this order in a dozen cases; for example, a range overrides
+a 304. Section numbers refer to RFC 9110.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from werkzeug.http import (
 
 
 class Conditions(NamedTuple):
-    """The conditional headers and the range of a request, which aren't parsed yet."""
+    """The conditional and range headers of a request, unparsed."""
 
     method: str = "GET"
     if_match: str | None = None
@@ -45,7 +45,7 @@ class Conditions(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The status of a response, and the bytes to send up to *stop* for a 206."""
+    """The status of a response; for a 206, also its bytes, excluding *stop*."""
 
     status: int
     start: int = 0
@@ -63,13 +63,13 @@ def evaluate(
 ) -> Outcome:
     """Evaluate preconditions and range of a request (section 13.2.2).
 
-    Only use this for a request that would otherwise get a 200, because preconditions
-    don't apply to other responses (section 13.2.1).
+    Only for a request that would otherwise get a 200: other responses ignore
+    preconditions (section 13.2.1).
 
-    :param etag: the current entity tag in quotes, with ``W/`` if it is weak.
-    :param last_modified: the time of the representation in whole seconds, with a time
+    :param etag: current entity tag, quoted, with ``W/`` if weak.
+    :param last_modified: time of the representation, in whole seconds, with a time
         zone.
-    :param length: the size of the whole representation in bytes.
+    :param length: size of the whole representation in bytes.
     """
     if conditions.if_match is not None:
         if not _matches(conditions.if_match, etag, weak=False):
@@ -107,7 +107,7 @@ _HTTP_DATE = re.compile(
 
 
 def _parse_http_date(field: str | None) -> datetime | None:
-    """Parse a date in a format of section 5.6.7, and ignore any others as required."""
+    """Parse a date in a format of section 5.6.7; ignore any other, as required."""
     text = (field or "").strip(" \t")
     return parse_date(text) if _HTTP_DATE.fullmatch(text) else None
 
@@ -126,13 +126,12 @@ _BEFORE_IF_NONE_MATCH = frozenset(("HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE"))
 def evaluate_request(
     environ: Mapping[str, Any], *, etag: str, stored_at: float | None, length: int
 ) -> Outcome:
-    """Call :func:`evaluate` for a GET or HEAD, or use one of two shortcuts.
+    """Call :func:`evaluate` for a GET or HEAD, with shortcuts for two common cases.
 
-    The shortcuts are for requests without conditional headers, and for those with an
-    ``If-None-Match`` that is equal to *etag*.
+    The shortcuts: no conditional headers, and an ``If-None-Match`` equal to *etag*.
 
-    :param stored_at: the Unix time of the render, or ``None`` to ignore dates because
-        each user has a different picture.
+    :param stored_at: Unix time of the render; ``None`` to ignore dates, because each
+        user has a different picture.
     """
     given = environ.keys()
     if given.isdisjoint(_CONDITION_KEYS):
@@ -158,8 +157,8 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 def has_copy(environ: Mapping[str, Any], etag: str) -> bool:
     """Return whether ``If-None-Match`` lists *etag* and the response is a 304.
 
-    Use this if the entity tag is known before the render. If a client lists it, it
-    already has the picture. This doesn't apply to ``*``, because the render may fail.
+    For an entity tag that is known before the render: a client that lists it has
+    received the picture before. ``*`` does not count, because the render may fail.
     """
     conditions = Conditions.from_environ(environ)
     if conditions.if_none_match is None or conditions.if_none_match.strip() == "*":
@@ -178,8 +177,8 @@ _OF_AN_ENCODING = re.compile(r'(?:--?|;|:)(?:gzip|gz|br|zstd|deflate)(?="$)')
 def _matches(field: str, etag: str, *, weak: bool) -> bool:
     """Return whether *field*, a list of entity tags or ``*``, matches *etag*.
 
-    The comparison is strong or *weak* as in section 8.8.3.2. The weak one also matches
-    the entity tag of a compressed copy.
+    Strong or *weak* comparison as in section 8.8.3.2; the weak one also matches
+    the tag of a compressed copy.
     """
     if field.strip() == "*" or (field == etag and weak):
         return True
@@ -191,7 +190,7 @@ def _matches(field: str, etag: str, *, weak: bool) -> bool:
 
 
 def _range_applies(if_range: str | None, etag: str, last_modified: datetime) -> bool:
-    """Return whether ``If-Range`` matches in a strong comparison (section 13.1.5)."""
+    """Return whether ``If-Range`` matches, by strong comparison (section 13.1.5)."""
     if if_range is None:
         return True
     validator = if_range.strip()
@@ -204,7 +203,7 @@ _BYTES = re.compile(r"[ \t]*bytes=(\d{0,18})-(\d{0,18})[ \t]*", re.I | re.A)
 
 
 def _evaluate_range(field: str, length: int) -> Outcome:
-    """Evaluate a single byte range (section 14.1.2), and ignore all others."""
+    """Evaluate a single byte range (section 14.1.2); ignore any other, as allowed."""
     match = _BYTES.fullmatch(field)
     if match is None or match.groups() == ("", ""):
         return OK
@@ -221,5 +220,5 @@ def _evaluate_range(field: str, length: int) -> Outcome:
 
 
 def round_to_utc(timestamp: float) -> datetime:
-    """Convert a Unix time to UTC in whole seconds, as in all HTTP dates."""
+    """Convert a Unix time to UTC in whole seconds, the resolution of HTTP dates."""
     return datetime.fromtimestamp(int(timestamp), UTC)

@@ -1,4 +1,4 @@
-"""Choose a format based on ``Accept`` (RFC 9110 section 12.5.1)."""
+"""The choice of a format by ``Accept`` (RFC 9110 section 12.5.1)."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ MAX_ACCEPT_LENGTH = 8192
 def negotiate(accept: str | None, formats: Sequence[ImageFormat]) -> ImageFormat | None:
     """Return the format that an ``Accept`` header prefers (section 12.5.1).
 
-    The quality of a format is determined by the most specific range that matches it.
-    The format with the highest quality is used, or the first of them in *formats*. A
-    wildcard only matches raster formats and the first of *formats*. All other SVG, PDF
-    and data formats must be listed explicitly. If a header accepts HTML, the request
-    comes from an address bar. Browsers can show any format there, so the first one is
-    used unless the header rejects it.
+    The most specific range gives the quality of a format. The highest quality
+    wins, and a tie goes to the earlier of *formats*. A wildcard matches raster
+    formats and the first of *formats*; any other SVG, PDF or data format must be
+    named. A header that accepts HTML comes from an address bar, which can show any
+    format: it gets the first one, unless the header refuses that.
 
-    :param accept: the value of the header. Anything is accepted if it is ``None`` or
-        longer than :data:`MAX_ACCEPT_LENGTH`.
+    :param accept: value of the header; ``None`` or a value over
+        :data:`MAX_ACCEPT_LENGTH` accepts anything.
     :return: ``None`` if no format is acceptable.
     """
     if not accept or not accept.strip() or len(accept) > MAX_ACCEPT_LENGTH:

@@ -1,7 +1,6 @@
-"""Create the ETag of a picture, a strong entity tag (RFC 9110 section 8.8.3).
+"""Making the ETag of a picture: a strong entity tag (RFC 9110 section 8.8.3).
 
-This module doesn't import anything from the package, so that any other module may
-import it.
+Values only; imports nothing of the package, so that every room may import it.
 """
 
 from __future__ import annotations
@@ -13,15 +12,15 @@ _DIGEST_SIZE = 16
 
 
 def make_etag(body: bytes) -> str:
-    """Return the entity tag of *body* in quotes, which is the same for equal bytes."""
+    """Return the entity tag of *body*, quoted; equal bytes have equal tags."""
     return f'"{digest_body(body)}"'
 
 
 def make_version_etag(key: str, generation: str) -> str:
-    """Return the entity tag of a picture whose data has a version, in quotes.
+    """Return the entity tag of a picture of versioned data, quoted.
 
-    This doesn't require a render. The *key* includes the version of the data, and the
-    *generation* changes when the picture is invalidated.
+    It is known before the render. The *key* covers the version of the data, and an
+    invalidation changes the *generation*.
     """
     return f'"{digest_body(f"{key} {generation}".encode())}"'
 

@@ -1,4 +1,4 @@
-"""The headers that are sent with a picture."""
+"""The headers of a picture: caching, cache status, timing, security, file name."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ Headers = list[tuple[str, str]]
 
 
 class RecentHeaders:
-    """The headers for requests that hit a stored picture, reused for a second.
+    """The headers of a stored picture's hits, each reused for a second.
 
-    They depend on the age in whole seconds, on the URL and on the status.
+    They depend on the age in whole seconds, and on the URL and the status.
     """
 
     __slots__ = ("_made",)
@@ -34,17 +34,17 @@ class RecentHeaders:
         self._made: dict[Hashable, tuple[int, Headers]] = {}
 
     def find(self, key: Hashable, age_s: int) -> Headers | None:
-        """Return the headers for *key* at *age_s* if they are still stored."""
+        """Return the headers for *key* at *age_s*, if they were kept."""
         made = self._made.get(key)
         return made[1] if made is not None and made[0] == age_s else None
 
     def keep(self, key: Hashable, age_s: int, headers: Headers) -> None:
-        """Store *headers*, which replace those for another age."""
+        """Keep *headers* in place of those at another age."""
         self._made[key] = age_s, headers
 
 
 class Presentation(NamedTuple):
-    """How to present a picture at a URL, which may differ for other URLs."""
+    """The presentation of a picture by one URL; another URL may differ."""
 
     #: File name without extension.
     stem: str
@@ -67,8 +67,8 @@ def make_age_headers(
 ) -> Headers:
     """Return ``Cache-Control``, ``Cache-Status`` and ``Server-Timing``.
 
-    :param timings_s: the steps of the render in seconds. For a hit, use those of the
-        earlier render, or leave them out.
+    :param timings_s: steps of the render in seconds; for a hit, of the earlier
+        render, or empty to omit them.
     :param url_ends_in_s: seconds until the URL expires; ``None`` for never.
     """
     if status.is_fallback:
@@ -139,13 +139,13 @@ _UNSAFE_IN_NAME = re.compile(r"[^\w.-]+")
 
 
 def make_file_stem(*words: str) -> str:
-    """Join *words* to a file name of 1 to 80 letters, digits and ``._-``."""
+    """Join *words* to a file name without extension: 1-80 letters, digits, ``._-``."""
     stem = _UNSAFE_IN_NAME.sub("-", "-".join(filter(None, words)))[:80].strip(".-_")
     return stem or "figure"
 
 
 def format_content_disposition(disposition: str, stem: str, format: ImageFormat) -> str:
-    """Return ``Content-Disposition`` (RFC 6266), if needed with ``filename*``."""
+    """Return ``Content-Disposition`` (RFC 6266); ``filename*`` if needed (RFC 8187)."""
     name = f"{stem}.{format.name}"
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     if plain == name:
@@ -183,7 +183,7 @@ def format_server_timing(timings_s: Sequence[tuple[str, float]]) -> str:
 
 
 def format_hit_timing(timings_s: Sequence[tuple[str, float]] = ()) -> str:
-    """Return ``Server-Timing`` for a hit, which has the steps of the first render."""
+    """Return ``Server-Timing`` for a hit, with the steps of the earlier render."""
     steps = [
         f"was-{part}" for part in format_server_timing(timings_s).split(", ") if part
     ]
@@ -194,7 +194,7 @@ HIT_TIMING = 'cache;desc="hit";dur=0'
 
 
 def format_content_range(part: Outcome | None, length: int) -> tuple[str, str]:
-    """Return ``Content-Range`` for a 206, or for a 416 if *part* is ``None``."""
+    """Return ``Content-Range`` of a 206; without *part*, of a 416 (RFC 9110, 14.4)."""
     if part is None:
         return "Content-Range", f"bytes */{length}"
     return "Content-Range", f"bytes {part.start}-{(part.stop or length) - 1}/{length}"

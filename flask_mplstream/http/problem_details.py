@@ -1,4 +1,4 @@
-"""Problem details (RFC 9457), and which status belongs to which error class.
+"""Problem details (RFC 9457), and the only table from an error class to a status.
 
 Section numbers refer to RFC 9110.
 """
@@ -41,7 +41,7 @@ class Problem:
         return self.status.phrase
 
     def body(self, instance: str) -> bytes:
-        """Return the JSON document, in which *instance* is the path of the URL."""
+        """Return the JSON document; *instance* is the path of the URL."""
         document = {
             "type": "about:blank",
             "title": self.title,
@@ -65,7 +65,7 @@ STATUS_OF: Mapping[type[MplStreamError], HTTPStatus] = {
 
 
 def find_problem(error: Exception) -> Problem | None:
-    """Return the problem for *error*, or ``None`` if it is an error of the app."""
+    """Return the problem for *error*; ``None`` for an error of the app."""
     status = next((s for kind, s in STATUS_OF.items() if isinstance(error, kind)), None)
     if status is None:
         return None
@@ -96,13 +96,13 @@ RETRY_AFTER_S = 1
 def fault(detail: str = "The picture cannot be drawn.") -> Problem:
     """Return a 500.
 
-    :param detail: the text for the client. By default, it doesn't mention the cause.
+    :param detail: text for the client, by default without the cause.
     """
     return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail)
 
 
 def make_not_acceptable(formats: Sequence[ImageFormat]) -> Problem:
-    """Return a 406, because none of *formats* is acceptable (section 15.5.7)."""
+    """Return a 406: none of *formats* is acceptable (section 15.5.7)."""
     mimetypes = [format.mimetype for format in formats]
     return Problem(
         HTTPStatus.NOT_ACCEPTABLE,
@@ -112,7 +112,7 @@ def make_not_acceptable(formats: Sequence[ImageFormat]) -> Problem:
 
 
 def make_precondition_failed(etag: str) -> Problem:
-    """Return a 412, because a precondition failed for *etag* (section 15.5.13)."""
+    """Return a 412: the current *etag* fails a precondition (section 15.5.13)."""
     return Problem(
         HTTPStatus.PRECONDITION_FAILED,
         f"The picture does not meet the request's precondition. Its ETag is {etag}.",
@@ -120,14 +120,14 @@ def make_precondition_failed(etag: str) -> Problem:
 
 
 def make_range_not_satisfiable(length: int) -> Problem:
-    """Return a 416, because the range begins after the last byte (section 15.5.17)."""
+    """Return a 416: the range starts after the last byte (section 15.5.17)."""
     return Problem(
         HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, f"The picture has {length} bytes."
     )
 
 
 def make_problem_headers(problem: Problem, mimetype: str) -> Headers:
-    """Return the headers of *problem*, which must not be cached."""
+    """Return the headers of *problem*, which no cache may store."""
     retry = problem.retry_after_s
     headers = [] if retry is None else [("Retry-After", str(retry))]
     if problem.status is HTTPStatus.SERVICE_UNAVAILABLE and retry is not None:

@@ -18,7 +18,7 @@ MAX_ARGUMENTS = 200
 def parse_query(query_string: str) -> list[tuple[str, str]]:
     """Parse a WSGI ``QUERY_STRING`` into percent-decoded names and values.
 
-    Bytes that aren't valid UTF-8 are replaced by U+FFFD.
+    Bytes that are not UTF-8 become U+FFFD.
 
     :raises ArgumentsError: if the query string is too long or has too many
         arguments.
@@ -45,7 +45,7 @@ _ADDED = re.compile(
 
 
 def explain_unknown(fault: ArgumentFault) -> ArgumentFault:
-    """Add a hint or a similar reserved name to the fault of an unknown argument."""
+    """Add a hint or the nearest reserved name to the fault of an unknown argument."""
     if not fault.is_unknown:
         return fault
     if fault.name in ("format", "_format"):

@@ -1,9 +1,9 @@
-"""Send the alternative text with a picture, for a script that updates it.
+"""The alternative text in a picture's response, for a script that replaces it.
 
-It is sent if the request contains the header ``Mplstream-Words: ?1``. This way, the
-text always describes the same picture as the response, while a second request might
-return the text of a newer one. The bytes are the same without it, so caches need no
-``Vary``. A script that gets no text, such as from a cache, requests ``.txt``.
+The request header ``Mplstream-Words: ?1`` selects it. The text then describes exactly
+the bytes of the response; a second request might return the text of a newer figure.
+The bytes are the same without it, so caches need no ``Vary``. A script that gets no
+text, such as from a cache, requests ``.txt``.
 """
 
 from __future__ import annotations

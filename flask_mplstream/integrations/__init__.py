@@ -1,4 +1,4 @@
-"""Integrations with optional packages, which each module imports itself.
+"""Integrations with optional packages; each module imports its own extra.
 
-This package imports ``web`` and lower layers. Nothing else imports it.
+Imports ``web`` and lower layers. No other module of the package imports it.
 """

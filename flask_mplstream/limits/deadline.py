@@ -35,6 +35,12 @@ class Deadline:
         self._over: tuple[tuple[str, float], ...] = ()
         self._current: tuple[str, float] | None = None
 
+    def without_steps(self) -> Deadline:
+        """Return the same deadline for further steps, which are charged separately."""
+        deadline = Deadline(self.timeout_s, self._clock)
+        deadline.began = self.began
+        return deadline
+
     @property
     def elapsed_s(self) -> float:
         """Seconds since the start."""

@@ -1,4 +1,4 @@
-"""Turn a figure into bytes: the lock, styles, drawing and encoding.
+"""Figure -> bytes: the figure lock, styles, drawing, encoding, error images.
 
 Only ``rendering`` and ``description`` import Matplotlib. ``rendering`` may import
 ``description``, ``limits``, ``parameters``, ``formats``, ``forks`` and ``errors``, but

@@ -1,10 +1,9 @@
-"""Make sure that all parts of a figure can be seen on a dark page.
+"""Contrast on a dark page: text at least 4.5 to 1, lines and points 3 to 1.
 
-Render layer. A style only changes the colors that Matplotlib reads from rcParams. The
-colors of error bars, arrows and table cells are fixed, and so are those that a figure
-function or a library sets. Most of them are chosen for white paper. This module only
-recolors those that can't be seen. Text gets a contrast of at least 4.5 to 1, and lines
-and points get 3 to 1, as in WCAG 2.2, sections 1.4.3 and 1.4.11.
+Render layer. A style changes only the colors that Matplotlib reads from
+rcParams. Error bars, arrows, table cells and all colors that a figure function
+or a library names are fixed, and most suit white paper. This module recolors
+only the invisible ones. The ratios are from WCAG 2.2, sections 1.4.3 and 1.4.11.
 """
 
 from __future__ import annotations
@@ -65,13 +64,13 @@ _BLACK: Rgb = (0.0, 0.0, 0.0)
 
 
 def ensure_contrast(figure: Figure) -> None:
-    """Recolor the parts of *figure* that are hard to see on their background.
+    """Recolor the parts of *figure* that its background hides.
 
-    Call this inside the gate and before the draw, with the style that *figure* was
-    built with. Light backgrounds are replaced by those of the style first. After that,
-    lines, points and areas get a contrast of 3 with the background of their axes, and
-    text gets a contrast of 4.5 with the topmost artist behind it. Only the lightness of
-    a color changes, but not its hue.
+    Call it inside the gate, under the style that *figure* was built with, before
+    the draw. It first changes light backgrounds to those of the style. Lines,
+    points and areas then get a contrast of 3 with the background of their axes,
+    and text 4.5 with the topmost artist behind it. A color keeps its hue; only
+    its lightness changes.
     """
     for axes in figure.axes:
         axes.get_xlim()  # Autoscale now: text and shapes need their final places.
@@ -102,7 +101,7 @@ def compute_luminance(color: Rgb) -> float:
 
 
 def _composite(color: Any, ground: Rgb) -> Rgb:
-    """Return the opaque color that *color* has on *ground*."""
+    """Return the opaque color of *color*, which may be translucent, on *ground*."""
     *channels, alpha = to_rgba(color)
     return _mix(ground, channels, alpha)
 
@@ -114,14 +113,14 @@ def _mix(ground: Iterable[float], color: Iterable[float], share: float) -> Rgb:
 
 
 def fit_color(color: Any, ground: Rgb, ratio: float, alpha: float | None = None) -> Any:
-    """Return *color*, or change its lightness to get a contrast of *ratio*.
+    """Return *color*, or a color of its hue with a contrast of *ratio* to *ground*.
 
     On a dark ground, mirror a dark color in lightness, so that black becomes white and
     dark gray light gray, then lighten it until its contrast is *ratio*. On a light
     ground, do the opposite.
 
-    :param alpha: the alpha of the artist, which overrides that of the color.
-    :return: *color* itself if it has enough contrast or if it is shading.
+    :param alpha: the artist's alpha, which overrides the color's.
+    :return: *color* itself if its contrast suffices or it is shading.
     """
     *channels, opacity = to_rgba(color, alpha)
     seen = _mix(ground, channels, opacity)
@@ -140,7 +139,7 @@ def fit_color(color: Any, ground: Rgb, ratio: float, alpha: float | None = None)
 
 
 def darken_ground(color: Any, page: Rgb) -> Any:
-    """Return the color that replaces the light background *color* on a dark *page*.
+    """Return the counterpart on a dark *page* of the light background *color*.
 
     :return: *color* itself if it is not light or the page is not dark. Otherwise
         the page color, tinted as much as *color* tints white.
@@ -171,7 +170,7 @@ class _Part:
 def _find_parts(
     artist: Artist, ground: Rgb, *, is_loose: bool = False
 ) -> Iterator[_Part]:
-    """Yield *artist* and its visible descendants with backgrounds that fit the page."""
+    """Yield *artist* and its visible descendants; fit their backgrounds to the page."""
     if not artist.get_visible():
         return
     background = _find_background(artist)
@@ -233,7 +232,7 @@ def _has_frame(axes: Axes) -> bool:
 
 
 def _fit_patch(patch: Patch, ground: Rgb) -> Rgb:
-    """Make a background fit the page, and return its color."""
+    """Make a background fit the page; return its color."""
     if not patch.get_visible() or not patch.get_fill():
         return ground
     page = _composite(mpl.rcParams["axes.facecolor"], ground)
@@ -358,7 +357,7 @@ def _lift_colormap(collection: Collection, ground: Rgb) -> None:
 
 
 def _recolor_axis(axis: Axis, ground: Rgb) -> None:
-    """Recolor ticks with their parameters, because a draw may create new ticks."""
+    """Recolor ticks through their parameters, as a draw may create new ticks."""
     grid = mpl.rcParams["grid.color"]
     ratios = {"labelcolor": TEXT_RATIO, "color": LINE_RATIO}
     for which in ("major", "minor"):

@@ -1,9 +1,9 @@
-"""Draw a figure as pixels or as a document, inside the gate.
+"""Figure -> pixels or a document. Call it inside the gate.
 
-Render layer. ``Figure.savefig`` is used in both cases, so facecolor, tight bounding
-boxes, transparency and the ``savefig.*`` rcParams work as usual. The canvas of
-:func:`draw_pixels` returns the buffer of Agg, so that the image can be encoded later
-outside of the gate.
+Render layer. Both call ``Figure.savefig``, so facecolor, tight bounding boxes,
+transparency and the ``savefig.*`` rcParams have their usual meaning. The canvas of
+:func:`draw_pixels` keeps Agg's buffer, so the image can be encoded later, outside
+the gate.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Pixels:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A figure as SVG, PDF or text, which doesn't have to be encoded."""
+    """A figure as SVG, PDF or text; the bytes need no further encoding."""
 
     body: bytes
     width_px: int
@@ -70,7 +70,7 @@ class Document:
 
 @dataclass(slots=True)
 class LayoutTime:
-    """The number of seconds that the layout of a figure has taken so far."""
+    """Seconds spent on the layout of a figure so far."""
 
     seconds: float = 0.0
 
@@ -118,8 +118,7 @@ def draw_pixels(
     :param scale: factor on the dpi, default 1.
     :param width_px: width of the picture; overrides *scale*.
     :param make_room: called with the number of pixels before they are allocated.
-    :raises ImageTooLargeError: if the picture is too large, before pixels are
-        allocated.
+    :raises ImageTooLargeError: before the pixels are allocated.
     """
     box_inches = None
     if width_px is not None:
@@ -139,7 +138,7 @@ def draw_pixels(
 
 
 def _save(canvas: _PixelCanvas, options: Mapping[str, Any], scale: float) -> Any:
-    """Return the object that *canvas* creates for ``savefig`` instead of a file."""
+    """Return the object that *canvas* makes for ``savefig`` in place of a file."""
     figure = canvas.figure
     made: Any = []  # The canvas appends to it.
     dpi = _find_dpi(figure, options) * scale
@@ -158,8 +157,8 @@ def _fit_width(
 ) -> tuple[float, float | None]:
     """Return the scale that makes *figure* as close to *width_px* as possible.
 
-    A tight bounding box is measured at each scale, because it depends on the size of
-    the texts, which isn't proportional to the dpi.
+    Measure a tight bounding box at each scale: it depends on the size of the texts,
+    which is not proportional to the dpi.
 
     :return: the scale; and the width in inches, without padding, of a tight bounding
         box that gives exactly *width_px*, or ``None`` if the box is not tight.
@@ -197,8 +196,8 @@ def _track_tight_box(
 ) -> Iterator[_TightBox]:
     """Record the width of the tight bounding box of *figure*, or set it.
 
-    The difference is divided equally between the margins on both sides. It is computed
-    in each draw, because each draw may change the layout.
+    The difference is added to both side margins equally. Each draw may change the
+    layout, so the difference is computed in each.
 
     :param width_inches: the width to set; ``None`` to only record it.
     """
@@ -234,7 +233,7 @@ def measure_natural_size(
 ) -> tuple[float, float]:
     """Return the width and height of *figure* at scale 1, in pixels.
 
-    This only requires the layout if there is a tight bounding box.
+    Lay the figure out only if it has a bounding box, which depends on the layout.
 
     :raises ImageTooLargeError: if the size exceeds a limit.
     """
@@ -291,11 +290,11 @@ def _select_metadata(format: ImageFormat, options: Mapping[str, Any]) -> dict[st
 def check_size(
     width: float, height: float, max_pixels: int, scale: float = 1.0
 ) -> None:
-    """Reject a picture that has too many pixels or a side that is too long.
+    """Refuse a picture over the limits on pixels and sides.
 
-    :param scale: the scale of the request, which is included in the size. If the
-        picture isn't too large at scale 1, ``is_scaled`` is true for the error.
-    :raises ImageTooLargeError: if it is too large, with the size and the limit.
+    :param scale: the request's scale, which the size includes; default 1. If the
+        picture would fit at scale 1, the error's ``is_scaled`` is true.
+    :raises ImageTooLargeError: naming the size and the limit.
     """
     if not (math.isfinite(width) and math.isfinite(height)):
         raise ImageTooLargeError(f"The picture has {width} x {height} pixels.")
@@ -364,7 +363,7 @@ class _SizeCanvas(_PixelCanvas):
 
 @contextmanager
 def _restore_canvas(figure: Figure) -> Iterator[None]:
-    """Restore the canvas of *figure*, and name an artist that makes it too large."""
+    """Restore the canvas of *figure*; name an artist that makes it too large."""
     found = figure.canvas
     try:
         yield
@@ -378,7 +377,7 @@ def _restore_canvas(figure: Figure) -> Iterator[None]:
 
 
 def _find_artist_outside(figure: Figure) -> str | None:
-    """Return the artist farthest outside of *figure*, if that is very far."""
+    """Return the artist farthest outside *figure*, if it is by more than its size."""
     renderer = RendererAgg(1, 1, figure.dpi)
     home, reaches = figure.bbox, {}
     for artist in figure.get_default_bbox_extra_artists():
@@ -393,10 +392,10 @@ def _find_artist_outside(figure: Figure) -> str | None:
 
 @contextmanager
 def _hide_layout(figure: Figure, options: Mapping[str, Any]) -> Iterator[Any]:
-    """Hide the layout engine from ``savefig``, which would draw again because of it.
+    """Hide the layout engine from ``savefig``, which would draw once more for it.
 
-    The layout is computed in the real draw anyway. If there is a bounding box, it
-    requires the layout before the draw, so nothing is hidden in this case.
+    The real draw does the layout anyway. Only a bounding box requires the layout
+    before the draw, so leave ``savefig`` alone if there is one.
 
     :return: the hidden engine, or ``None``.
     """

@@ -1,8 +1,7 @@
 """Pixels -> bytes: PNG by ``png.py``, the rest by Pillow. Call it outside the gate.
 
-Render layer. This module must not call Matplotlib, because it runs without the lock.
-For example, ``print_jpg`` changes rcParams, so this module adds the white background of
-a JPEG itself.
+Render layer. It must not call Matplotlib, as it runs without the lock. For example,
+``print_jpg`` changes rcParams, so this module adds a JPEG's white background itself.
 """
 
 from __future__ import annotations
@@ -14,10 +13,11 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from ..formats import ImageFormat
+from ..errors import ImageTooLargeError
+from ..formats import ImageFormat, Variant
 from ..limits.max_bytes import LimitedBuffer
 from .draw import Pixels
-from .png import is_opaque, write_png
+from .png import is_opaque, round_dpi, write_png
 
 #: Pillow's options for each format; a route's ``pil_kwargs`` override them.
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {
@@ -32,6 +32,28 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
 _PILLOW_NAMES = {"jpg": "jpeg"}
 
 
+def encode_variant(
+    pixels: Pixels, variant: Variant, savefig: Mapping[str, Any], max_bytes: int
+) -> bytes:
+    """Encode *pixels* as *variant*.
+
+    :param savefig: keyword arguments for ``Figure.savefig``.
+    :raises ImageTooLargeError: if the image exceeds *max_bytes*.
+    """
+    try:
+        return encode(
+            pixels,
+            variant.format,
+            metadata=savefig.get("metadata"),
+            pil_kwargs=savefig.get("pil_kwargs"),
+            max_bytes=max_bytes,
+        )
+    except ImageTooLargeError as error:
+        error.is_scaled = variant.scale > 1 or variant.width_px is not None
+        error.is_over_max_bytes = True
+        raise
+
+
 def encode(
     pixels: Pixels,
     format: ImageFormat,
@@ -40,11 +62,11 @@ def encode(
     pil_kwargs: Mapping[str, Any] | None = None,
     max_bytes: int,
 ) -> bytes:
-    """Encode *pixels*, which is lossless for PNG.
+    """Encode *pixels*, without loss for PNG.
 
     :param metadata: text chunks, for a PNG only.
-    :param pil_kwargs: options for ``PIL.Image.Image.save``, which is then also used to
-        encode a PNG.
+    :param pil_kwargs: options for ``PIL.Image.Image.save``, which then encodes a PNG
+        too.
     :raises ImageTooLargeError: if the image exceeds *max_bytes*.
     """
     buffer = LimitedBuffer(max_bytes)
@@ -54,9 +76,11 @@ def encode(
         text = [(kind, data) for kind, data, *_ in chunks.chunks]
         buffer.write(write_png(rgba, dpi=pixels.dpi, chunks=text))
         return buffer.getvalue()
+    # Rounded, so that the pixels of a PNG give the same bytes.
+    dpi = round_dpi(pixels.dpi)
     options = {
         "format": _PILLOW_NAMES.get(format.name, format.name),
-        "dpi": (pixels.dpi, pixels.dpi),
+        "dpi": (dpi, dpi),
         **({"pnginfo": chunks} if chunks.chunks else {}),
         **DEFAULTS.get(format.name, {}),
         **(pil_kwargs or {}),

@@ -1,9 +1,8 @@
 """Error pictures, for pages that expect an image.
 
-Render layer. They are drawn by Pillow instead of Matplotlib, so that many requests with
-invalid URLs don't have to wait at the gate. They only use shades of one color, so even
-a large one is drawn and compressed in a few milliseconds. The most recent ones are
-cached.
+Render layer. Pillow draws them, not Matplotlib: a flood of bad URLs must not queue at
+the gate. They use shades of one color, so that even a large one takes milliseconds to
+draw and compress. The most recent ones are cached.
 """
 
 from __future__ import annotations
@@ -69,7 +68,7 @@ def draw_message(
 ) -> bytes:
     """Return a PNG with the text of *message*, wrapped to fit.
 
-    :param size_px: the width and height. The default is 640 by 480.
+    :param size_px: width and height, default 640 by 480.
     :param scale: pixels per CSS pixel, so that text is readable on dense screens;
         default 1.
     """
@@ -141,7 +140,7 @@ def _yield_sizes(largest: float, smallest: float) -> Iterator[float]:
 
 
 def _fit_mark(room: tuple[float, float]) -> list[_Line]:
-    """Return an exclamation mark, or nothing if even that would be too small."""
+    """Return an exclamation mark, or nothing if even that is too small to read."""
     size = min(*room) * 0.9
     return _wrap("!", size, room[0], is_bold=True) if size >= _READABLE_PX else []
 
@@ -149,7 +148,7 @@ def _fit_mark(room: tuple[float, float]) -> list[_Line]:
 def _fit_details(
     text: str, size: float, room: tuple[float, float], taken: float
 ) -> list[_Line]:
-    """Return as many lines of *text* as fit below other lines of *taken* pixels."""
+    """Return as many lines of *text* as fit below *taken* pixels of other lines."""
     count = int((room[1] - taken) / (size * _LINE))
     lines = _wrap(text[:MAX_DETAILS], size, room[0], ink=_QUIET)
     if len(lines) <= count:
@@ -191,7 +190,7 @@ def _wrap(
 def _break_words(
     words: list[str], font: ImageFont.FreeTypeFont, room: float
 ) -> Iterator[str]:
-    """Yield lines of *words*, and break words that are wider than a line."""
+    """Yield lines of *words*; break a word that is wider than a line."""
     line = ""
     for word in words:
         longer = f"{line} {word}".strip()

@@ -1,8 +1,8 @@
-"""Add guards to Matplotlib that limit what a figure can contain.
+"""Guards in Matplotlib: bounds on counts and sizes, no LaTeX, no unsafe links.
 
-Render layer. If an axis limit, a number of bins or a width comes from a URL, even a
-simple ``MultipleLocator(1)`` can block the process for minutes. The guards are active
-while the gate is held. They raise an error before any memory or time is used.
+Render layer. If an axis limit, a bin count or a width comes from a URL, a simple
+``MultipleLocator(1)`` can block the process for minutes. The guards are active while
+the gate is held. Each raises before the memory or time is spent.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _bound_ticks(kind: str) -> Callable[[Method], Method]:
 
 
 class _Counting:
-    """NumPy for locators, which create all ticks before they count them."""
+    """NumPy for locators, which create all candidates before they count them."""
 
     def __init__(self) -> None:
         # Copy all names: locators and formatters look them up for each tick.
@@ -242,7 +242,7 @@ _GUARDED = [guard(found) for found, (*_, guard) in zip(_FOUND, _GUARDS, strict=T
 
 @contextmanager
 def guard_figures() -> Iterator[None]:
-    """Reject figures that contain LaTeX or are too large, and remove unsafe links.
+    """Refuse figures with too many or too large parts or LaTeX; drop unsafe links.
 
     :raises ImageTooLargeError: in the block, from the Matplotlib call at fault.
     :raises TexError: in the block, if a text requires LaTeX.

@@ -1,7 +1,7 @@
-"""The gate, which lets only one thread build or draw a figure at a time.
+"""The gate: one thread at a time builds or draws a figure.
 
-Render layer. Matplotlib isn't thread-safe, even with separate figures (matplotlib
-#26289), because rcParams, the font cache and the mathtext parser are global.
+Render layer. Matplotlib is not thread-safe, even with separate figures
+(matplotlib #26289): rcParams, the font cache and the mathtext parser are global.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _lock = threading.RLock()
 
 @dataclass(frozen=True, slots=True)
 class _GlobalState:
-    """The global state at the time when a thread acquired the gate."""
+    """The global state when a thread took the gate."""
 
     thread: int
     is_collecting: bool
@@ -101,7 +101,7 @@ call_in_child(_renew_lock)
 
 
 def read_app_globals() -> Globals:
-    """Return the rcParams and colors of the app, even while another thread renders.
+    """Return the app's rcParams and colors, even while another thread renders.
 
     Within ``carry_globals()``, return the globals given there.
     """
@@ -127,12 +127,12 @@ def gate(
     *,
     name: str = "a figure",
 ) -> Iterator[None]:
-    """Hold the gate, and restore rcParams, colors and pyplot's figures afterwards.
+    """Hold the gate; restore rcParams, colors and pyplot's figures afterwards.
 
     :param style: applied while the gate is held.
     :param deadline: of the wait for the gate; ``None``, the default, for no limit.
     :param name: the figure's source, for the log.
-    :raises OverloadedError: if the gate can't be acquired before the deadline.
+    :raises OverloadedError: if the gate is not free before the deadline.
     """
     with (
         _hold_lock(deadline or Deadline(None)),
@@ -184,13 +184,13 @@ def _hold_lock(deadline: Deadline) -> Iterator[None]:
 
 @contextmanager
 def _restore_globals() -> Iterator[None]:
-    """Start without pyplot figures and with our rcParams, and restore them at the end.
+    """Begin with no pyplot figures and with our rcParams; restore the state at the end.
 
-    The cycle collector is turned off in the meantime. A figure consists of about
-    100,000 objects, which are all needed until it is drawn. A collection couldn't free
-    any of them and would move them to the oldest generation. Freeing them there means a
-    scan of all old objects, NumPy's and Matplotlib's included: 80 ms in which no thread
-    of the process runs (benchmarks/expiry.py).
+    The cycle collector is off meanwhile. A figure has about 100,000 objects, all alive
+    until it is drawn. A collection would free none of them and move them to the oldest
+    generation. Freeing them there means a scan of all old objects, NumPy's and
+    Matplotlib's included: 80 ms in which no thread of the process runs
+    (benchmarks/expiry.py).
     """
     global _global_state, _taken
     state = _GlobalState.now()
@@ -224,12 +224,12 @@ def _restore_globals() -> Iterator[None]:
 
 
 def use_agg() -> None:
-    """Select the Agg backend, because pyplot would look for a display."""
+    """Make Agg the backend, as pyplot looks for a display and a server has none."""
     mpl.use("agg")
 
 
 def check_style(style: Style | None, label: str = "style") -> None:
-    """Reject a style that Matplotlib can't apply or that would have no effect.
+    """Refuse a style that Matplotlib cannot apply or that would have no effect.
 
     :param label: the style's name in the message, default ``"style"``.
     :raises ConfigError: naming the parameter or the style, and the fix.

@@ -1,9 +1,8 @@
-"""Detect reused figures, which would show lines from an earlier call.
+"""Detection of reused figures: a picture must not show lines of an earlier call.
 
-Render layer. If a figure is created at import or stored by ``lru_cache``, it collects
-the lines of every call, even if the call fails. This module therefore remembers each
-figure that a figure function draws on or returns until the figure is garbage collected.
-Call it inside the gate.
+Render layer. A figure made at import, or kept by ``lru_cache``, collects the lines of
+every call, including failed ones. So this module remembers each figure that a figure
+function draws on or returns, for as long as the figure lives. Call it inside the gate.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Combine Matplotlib's warnings about a figure into one log line.
+"""Matplotlib's warnings about a figure, gathered into one log line.
 
-Render layer. Matplotlib warns about each missing glyph and font separately, so a title
-with 250 unusual characters would cause 250 warnings. Call this inside the gate.
+Render layer. Matplotlib warns about each missing glyph and font separately: a title of
+250 unusual characters would cause 250 warnings. Call it inside the gate.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ class _Gathered(logging.Filter):
         self._glyphs[int(codepoint)] = fontnames[:120]
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Collect the warnings of this thread, and let all other records pass."""
+        """Hold back and keep the warnings of this thread; let other records pass."""
         if record.thread != self._thread or record.levelno < logging.WARNING:
             return True
         self._messages[record.getMessage()] = None
         return False
 
     def log(self, name: str) -> None:
-        """Log the line if there were any warnings.
+        """Log the line, if there was any warning.
 
         :param name: the figure's source.
         """
@@ -73,7 +73,7 @@ def _join(texts: Iterable[str]) -> str:
 
 @contextmanager
 def gather_warnings(name: str) -> Iterator[None]:
-    """Collect Matplotlib's warnings in the block, and log them in one line.
+    """Gather Matplotlib's warnings in the block, and log them in one line.
 
     :param name: the figure's source.
     """
@@ -101,7 +101,7 @@ def stop_gathering() -> None:
 
 
 def _find_loggers() -> list[logging.Logger]:
-    """Return all loggers of Matplotlib, because children don't inherit filters."""
+    """Return all of Matplotlib's loggers, as child loggers do not inherit filters."""
     known = logging.root.manager.loggerDict.items()
     return [
         each

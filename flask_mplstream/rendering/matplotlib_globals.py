@@ -1,9 +1,8 @@
-"""The rcParams and named colors that the app sets for all of its figures.
+"""The app's settings for all of its figures: rcParams and named colors.
 
-Render layer. If the app calls ``plt.style.use(…)`` or ``seaborn.set_theme()`` at
-startup, this only affects one process. If the figures are drawn in another process,
-these changes are sent with each render, so that a picture looks the same in every
-process.
+Render layer. ``plt.style.use(…)`` or ``seaborn.set_theme()``, called at startup,
+changes one process. If another process draws the figures, these changes are sent with
+each render, so that a picture is the same in every process.
 """
 
 from __future__ import annotations
@@ -90,12 +89,12 @@ class Globals:
         return cls(_find_changes(params, _PLAIN_PARAMS), changed)
 
     def set(self) -> None:
-        """Apply them to this process, and reset all others except those for windows."""
+        """Apply them to this process; reset the rest, except rcParams for windows."""
         set_params({**_PLAIN_PARAMS, **self.params})
         set_colors({**_PLAIN_COLORS, **self.colors})
 
     def __str__(self) -> str:
-        """Return a text for a cache key that is the same in every process."""
+        """Return text for a cache key, the same in every process."""
         parts = (sorted(part.items()) for part in (self.params, self.colors))
         return repr(
             [[(name, _format_value(value)) for name, value in p] for p in parts]
@@ -127,7 +126,7 @@ def _format_value(value: object) -> str:
 
 
 class _Carried(threading.local):
-    """The globals from another process, if this thread draws for one."""
+    """The globals from another process that this thread draws for, if any."""
 
     globals: Globals | None = None
 

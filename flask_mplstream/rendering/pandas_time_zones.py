@@ -1,10 +1,9 @@
-"""Record the time zone that pandas loses when it plots a regular time series.
+"""The time zone that pandas drops when it plots a regular time series.
 
-Render layer. ``Series.plot`` converts these times to periods in local time. The axes
-then don't have a time zone, and when clocks are set back, a position on the axis stands
-for two different hours. The objects that pandas returns don't contain the times, so
-this module records them on the axes during the conversion. It doesn't change the
-drawing.
+Render layer. ``Series.plot`` converts such times to periods in local time. Then the
+axes have no zone, and when clocks go back, one position on the axis means two hours.
+The objects that pandas returns lack the times, so this module records them on the axes
+during the conversion. It does not change the drawing.
 """
 
 from __future__ import annotations
@@ -75,7 +74,7 @@ def note_zones() -> None:
 
 
 class _Watch(MetaPathFinder):
-    """An import hook that wraps the function when the pandas module is imported."""
+    """Import hook that wraps the function when pandas' module is imported."""
 
     def find_spec(
         self,

@@ -19,7 +19,6 @@ from matplotlib.figure import Figure
 
 from ..description.data_export import write_csv, write_json
 from ..description.generated_alt import describe, read_titles
-from ..errors import ImageTooLargeError
 from ..formats import Variant, find_format
 from ..limits.deadline import Deadline
 from ..limits.pixel_memory import Room
@@ -34,7 +33,7 @@ from .draw import (
     measure_natural_size,
     time_layout,
 )
-from .encode import encode
+from .encode import encode_variant
 from .figure_lock import gate, is_held_here
 from .pandas_time_zones import note_zones
 from .return_values import ARGUMENT, as_figure
@@ -290,14 +289,4 @@ def _encode(drawing: _Drawing, job: _Job) -> bytes:
             case "svg":
                 return add_title(content.body, words)
         return content.body
-    try:
-        return encode(
-            content,
-            variant.format,
-            metadata=savefig.get("metadata"),
-            pil_kwargs=savefig.get("pil_kwargs"),
-            max_bytes=job.limits.max_bytes,
-        )
-    except ImageTooLargeError as error:
-        error.is_scaled = variant.scale > 1 or variant.width_px is not None
-        raise
+    return encode_variant(content, variant, savefig, job.limits.max_bytes)

@@ -1,7 +1,6 @@
-"""Find the figure in the object that a figure function returns.
+"""The objects that a figure function may return, and their figure.
 
-Render layer. This doesn't draw anything, except that a plotnine plot has to be drawn to
-create its figure.
+Render layer. It draws nothing, except that plotnine makes a figure by drawing it.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ ARGUMENT = "the argument of render()"
 
 
 def as_figure(returned: object, source: str = ARGUMENT) -> Figure:
-    """Return the only figure that *returned* is or belongs to.
+    """Return the one figure that *returned* is or belongs to.
 
     :param source: the name of the function that returned it, for the error.
     :raises FigureTypeError: if there is no figure, or more than one.

@@ -14,9 +14,9 @@ _TAB_OR_NEWLINE = re.compile(r"[\t\n\r]")
 
 
 def clean_link(url: str) -> str | None:
-    """Return *url* as a browser would read it, or ``None`` if its scheme is unsafe.
+    """Return *url* as a browser reads it, or ``None`` if its scheme is unsafe.
 
-    Relative URLs, ``http``, ``https`` and ``mailto`` are safe. A browser ignores tabs,
+    Safe are relative URLs, ``http``, ``https`` and ``mailto``. A browser ignores tabs,
     newlines and surrounding control characters:
     https://url.spec.whatwg.org/#concept-basic-url-parser, steps 1 to 3.
     """

@@ -1,8 +1,8 @@
-"""The rcParams that a style must not set, and why.
+"""The rcParams that a style may not set, and the reasons.
 
-Render layer. If a style contains certain rcParams, Matplotlib ignores them with a
-warning, and some others have no effect on a picture that is served. A style that sets
-one of these is rejected, because its author expects them to have an effect.
+Render layer. Matplotlib ignores some rcParams in a style, with a warning. Others have
+no effect on a served picture. A style that sets one is refused, as its author expects
+an effect.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _HARMLESS: Mapping[str, object] = {"text.usetex": False, "svg.image_inline": Tru
 
 
 def check_params(style: Style | None, label: str = "style") -> None:
-    """Reject a style that sets a parameter that isn't allowed.
+    """Reject a style that sets a parameter that it may not set.
 
     :param style: only its mappings are checked. Named styles are not: Matplotlib's
         own set many parameters without effect.

@@ -1,8 +1,8 @@
 """The styles of figures on light and dark pages.
 
-Render layer. The dark style sets every color that a light style may set, so it can be
-applied on top of any of them. The contrast with its background is at least 4.5 to 1 for
-text (WCAG 2.2, 1.4.3) and at least 3 to 1 for lines.
+Render layer: values. The dark style sets every color that a light style may set, so it
+can be applied over any of them. Its text has a contrast of at least 4.5 to 1 with its
+background (WCAG 2.2, 1.4.3), its lines at least 3 to 1.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class Look:
 
 
 def list_layers(style: Style | None) -> list[str | Mapping[str, Any]]:
-    """Return the styles in *style* in the order in which they are applied."""
+    """Return the styles in *style*, in the order of application."""
     if style is None:
         return []
     return [style] if isinstance(style, str | Mapping) else [*style]

@@ -1,6 +1,6 @@
-"""Handle untrusted text, which may contain LaTeX, links or invalid XML.
+"""Untrusted text: no LaTeX, no links that run code, no broken XML.
 
-Render layer. Labels and titles often contain arguments from a request, and Matplotlib
+Render layer. Labels and titles often contain a request's arguments, and Matplotlib
 trusts them.
 """
 
@@ -36,10 +36,10 @@ def drop_unsafe_links(set_url: Callable[..., None]) -> Callable[..., None]:
 
 
 def forget_broken_mathtext() -> None:
-    r"""Discard the mathtext parser if an error has changed its state.
+    r"""Drop the mathtext parser if a failed parse left it in a changed state.
 
-    After ``$\sin^\foo$``, there is no space around the operators in the next text,
-    which may be in the picture of another user.
+    After ``$\sin^\foo$``, operators in the next text have no space around them, and
+    that text may be in another user's picture.
     """
     reader: Any = mathtext.MathTextParser
     parser = getattr(reader, "_parser", None)
@@ -50,7 +50,7 @@ def forget_broken_mathtext() -> None:
 def find_mathtext(error: BaseException) -> str | None:
     """Return the text that was parsed as mathtext when *error* was raised.
 
-    :return: ``None`` if the error wasn't raised by mathtext.
+    :return: ``None`` if the error did not come from mathtext.
     """
     found = None
     for frame, _ in walk_tb(error.__traceback__):

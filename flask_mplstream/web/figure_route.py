@@ -20,10 +20,10 @@ from flask import Flask, has_request_context
 
 from ..cache.freshness import Lifetime
 from ..cache.key import copy_value, digest, fingerprint
-from ..cache.lookup import Pictures, Served, Wanted
+from ..cache.lookup import Derivation, Pictures, Served, Wanted
 from ..errors import ArgumentFault, ArgumentsError, ConfigError, cut, nearest
 from ..forks import cached_property
-from ..formats import ALT_FORMAT, Theme, Variant
+from ..formats import ALT_FORMAT, FORMATS, ImageFormat, Theme, Variant
 from ..http.etag import make_version_etag
 from ..limits.deadline import Deadline
 from ..parameters.callables import (
@@ -35,6 +35,7 @@ from ..parameters.callables import (
 from ..parameters.canonical import Arguments
 from ..parameters.function_signature import Parameters
 from ..rendered_image import RenderedImage
+from ..rendering.derivation import keeps_pixels
 from ..rendering.figure_lock import read_app_globals
 from ..rendering.pipeline import MATPLOTLIB_VERSION, Limits, Meaning
 from ..rendering.styles import Look
@@ -49,6 +50,8 @@ from .source_code import read_source
 
 #: Part of every key, because another version may draw or describe differently.
 _VERSION = version("flask-mplstream")
+#: The format that the other pixel formats are encoded from.
+PNG = FORMATS["png"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,8 @@ class Picture:
     wanted: Wanted | None = None
     #: Injected values from a trusted caller; ``inject`` returns the others.
     inject: Mapping[str, object] = field(default_factory=dict)
+    #: The key of the PNG that it is encoded from; empty if it is drawn.
+    png_key: str = ""
 
 
 class FigureRoute:
@@ -124,6 +129,7 @@ class FigureRoute:
         self._inject = {
             name: app.ensure_sync(call) for name, call in options.inject.items()
         }
+        self._derived_formats = _list_derived_formats(options)
         self._declared = _digest_declaration(self.recipe, options)
         self._has_owner = any((options.is_private, options.signed, options.decorators))
         self._guarding = _list_guards(self.blueprint, options)
@@ -214,12 +220,17 @@ class FigureRoute:
         :param inject: the injected values that :meth:`check_inject` returned.
         """
         owner = self._owner()
-        key = digest(self._identity, owner, arguments.canonical, str(variant))
+        identity = self._identity, owner, arguments.canonical
+        key, png_key = digest(*identity, str(variant)), ""
+        if variant.format in self._derived_formats:
+            png_key = digest(*identity, str(replace(variant, format=PNG)))
         names = self._names_of(arguments)
-        picture = Picture(arguments, variant, key, names, owner, inject=inject)
+        picture = Picture(
+            arguments, variant, key, names, owner, inject=inject, png_key=png_key
+        )
         if self._inject or self._version:
             return picture
-        return replace(picture, wanted=self._identify(picture, key, {}))
+        return replace(picture, wanted=self._identify(picture, {}))
 
     def _name_of(self, arguments: Arguments | None = None) -> str:
         """Return the name of all its pictures, or of those with *arguments*."""
@@ -262,8 +273,7 @@ class FigureRoute:
     ) -> RenderedImage:
         """Return the alternative text of the picture, with its size at scale 1.
 
-        If they aren't stored, the figure is built, but it is only drawn if its bounding
-        box is tight.
+        On a miss, build the figure; draw it only if its bounding box is tight.
 
         :raises MplStreamError: if the figure cannot be built.
         """
@@ -337,10 +347,8 @@ class FigureRoute:
         if self._version is not None:
             text = self._version_text(picture.arguments, injected)
             version = Version(text, picture.names, texts) if text else None
-        key = digest(picture.key, version.text if version else "", *texts)
-        # The injected values are part of it, because each user has a separate series.
-        series = partial(digest, picture.key, "series", *texts) if version else None
-        return self._identify(picture, key, injected, series), version
+        identity = (version.text if version else "", *texts)
+        return self._identify(picture, injected, identity), version
 
     def _texts_of(self, injected: Mapping[str, object]) -> tuple[str, ...]:
         """Return *injected* as texts that are different for different values."""
@@ -352,10 +360,22 @@ class FigureRoute:
     def _identify(
         self,
         picture: Picture,
-        key: str,
         injected: Mapping[str, object],
-        series: Callable[[], str] | None = None,
+        identity: tuple[str, ...] = (),
     ) -> Wanted:
+        """Return the lookup of *picture*.
+
+        :param identity: the text of the version, which may be empty, and those of
+            *injected*; empty if the route has neither.
+        """
+        key, series, derivation = picture.key, None, None
+        if identity:
+            key = digest(picture.key, *identity)
+        if identity and identity[0]:
+            # The injected values are part of it: each user has a separate series.
+            series = partial(digest, picture.key, "series", *identity[1:])
+        if picture.png_key:
+            derivation = partial(self._derivation, picture, injected, identity)
         return Wanted(
             key,
             picture.names,
@@ -369,7 +389,21 @@ class FigureRoute:
             lambda: self._renders().before_wait(),
             series,
             lambda: self._renders().clock(),
+            jitter_key=picture.png_key or picture.key,
+            derivation=derivation,
         )
+
+    def _derivation(
+        self,
+        picture: Picture,
+        injected: Mapping[str, object],
+        identity: tuple[str, ...],
+    ) -> Derivation:
+        """Return the derivation of *picture* from the PNG of the same draw."""
+        variant, key = replace(picture.variant, format=PNG), picture.png_key
+        png = replace(picture, variant=variant, key=key, png_key="", wanted=None)
+        master = self._identify(png, injected, identity)
+        return Derivation(master, partial(self._encode, picture, injected))
 
     def injected(
         self, given: Mapping[str, object] = MappingProxyType({})
@@ -426,6 +460,19 @@ class FigureRoute:
         self.natural_size.note(image, variant)
         return image
 
+    def _encode(
+        self,
+        picture: Picture,
+        injected: Mapping[str, object],
+        png: RenderedImage,
+        deadline: Deadline,
+        payer: str | None,
+    ) -> RenderedImage:
+        values = {**picture.arguments.copy(), **_copy_values(injected)}
+        return self._renders().derive(
+            self.recipe, values, picture.variant, png, deadline, payer
+        )
+
 
 def _copy_values(values: Mapping[str, object]) -> dict[str, object]:
     """Return copies of *values* that a function may modify."""
@@ -451,6 +498,13 @@ def _make_recipe(
         Limits(options.max_pixels, options.max_bytes),
         Meaning(summarize(function), options.alt),
     )
+
+
+def _list_derived_formats(options: RouteOptions) -> frozenset[ImageFormat]:
+    """Return the formats that are encoded from the PNG of the same draw."""
+    if PNG not in options.formats or not keeps_pixels(options.savefig):
+        return frozenset()
+    return frozenset(f for f in options.formats if f.is_raster and f is not PNG)
 
 
 def _make_lifetime(options: RouteOptions) -> Lifetime:

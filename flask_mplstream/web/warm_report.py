@@ -15,7 +15,7 @@ from .urls import read_picture
 
 
 class WarmReport(NamedTuple):
-    """The result of :meth:`.FigureBlueprint.warm`, with the arguments in order."""
+    """The result of :meth:`.FigureBlueprint.warm`: the given arguments, in order."""
 
     #: Arguments of the pictures that were rendered.
     rendered: list[Mapping[str, Any]]

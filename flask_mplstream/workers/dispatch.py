@@ -43,7 +43,7 @@ _REFUSALS = (OverloadedError, ArgumentsError)
 
 @dataclass(frozen=True, slots=True)
 class _Render:
-    """A render with its recipe, arguments, variant and deadline."""
+    """A render: a draw with its recipe and arguments, or an encode of a PNG."""
 
     recipe: Recipe
     values: Mapping[str, Any]
@@ -51,6 +51,17 @@ class _Render:
     deadline: Deadline
     #: The client that is charged for it, if any.
     payer: str | None
+    #: The picture to encode; ``None`` to draw.
+    png: RenderedImage | None = None
+
+    @property
+    def subject(self) -> dict[str, Any]:
+        """The values of a signal about it."""
+        return {
+            "figure": self.recipe.endpoint,
+            "arguments": self.values,
+            "variant": self.variant,
+        }
 
 
 class Renders:
@@ -102,18 +113,40 @@ class Renders:
         :raises SlowRenderError: if the render takes too long and can be stopped.
         :raises WorkerDiedError: if the worker dies twice.
         """
-        subject = {"figure": recipe.endpoint, "arguments": values, "variant": variant}
         render = _Render(recipe, values, variant, deadline, payer)
+        image = self._run(render)
+        send_signal(figure_rendered, self._app, **render.subject, image=image)
+        return image
+
+    def derive(
+        self,
+        recipe: Recipe,
+        values: Mapping[str, Any],
+        variant: Variant,
+        png: RenderedImage,
+        deadline: Deadline,
+        payer: str | None = None,
+    ) -> RenderedImage:
+        """Encode *png*, the picture of *values*, as *variant* before the deadline.
+
+        It is admitted, charged and dispatched like a render, but it is not a draw, so
+        the signals about renders are not sent.
+
+        :param payer: the result of :meth:`admit`.
+        :raises MplStreamError: as for :meth:`render`.
+        """
+        return self._run(_Render(recipe, values, variant, deadline, payer, png))
+
+    def _run(self, render: _Render) -> RenderedImage:
         try:
-            image = self._charge_render(render)
+            return self._charge_render(render)
         except _REFUSALS:
             raise
         except Exception as error:
             if is_failure(error):
+                subject = render.subject
                 send_signal(figure_failed, self._app, **subject, exception=error)
             raise
-        send_signal(figure_rendered, self._app, **subject, image=image)
-        return image
 
     def _charge_render(self, render: _Render) -> RenderedImage:
         if is_in_figure():
@@ -136,20 +169,28 @@ class Renders:
         return self._budget.admit(must_have=begins)
 
     def _admit_and_render(self, render: _Render) -> RenderedImage:
-        with self._hold_place(render.recipe.endpoint):
+        with self._hold_place(render):
             if self._runner is None:
                 return self._render_here(render)
             began = perf_counter()
             payload = ipc.pack(
-                self._app_name, render.recipe, render.values, render.variant
+                self._app_name,
+                render.recipe,
+                render.values,
+                render.variant,
+                render.png,
             )
             render.deadline.begin("a worker")
             image = ipc.unpack(self._runner.run(payload, render.deadline))
         return _add_wait(image, perf_counter() - began)
 
     @contextmanager
-    def _hold_place(self, figure: str) -> Iterator[None]:
+    def _hold_place(self, render: _Render) -> Iterator[None]:
+        figure = render.recipe.endpoint
         with self._admission:
+            if render.png is not None:
+                yield
+                return
             send_signal(render_began, self._app, figure=figure)
             try:
                 yield
@@ -157,6 +198,10 @@ class Renders:
                 send_signal(render_ended, self._app, figure=figure)
 
     def _render_here(self, render: _Render) -> RenderedImage:
+        if render.png is not None:
+            return render.recipe.derive(
+                render.values, render.variant, render.png, deadline=render.deadline
+            )
         return run_without_request(
             self._app,
             lambda: render.recipe.render(

@@ -94,12 +94,14 @@ def explain_size(chosen: Mapping[str, Any], variant: Variant) -> Iterator[None]:
             raise
         problem, _, fix = str(error).partition(". ")
         reason, accepted = f"{problem.removesuffix('.')}.", "one for a smaller picture"
-        raise ArgumentsError(
+        refusal = ArgumentsError(
             [
                 ArgumentFault(name, cut(str(value)), reason, accepted, hint=fix)
                 for name, value in chosen.items()
             ]
-        ) from error
+        )
+        refusal.is_over_max_bytes = error.is_over_max_bytes
+        raise refusal from error
 
 
 def _find_mathtext_fault(

@@ -32,15 +32,21 @@ from .request_isolation import run_without_request
 
 
 def pack(
-    app_name: str | None, recipe: Recipe, values: Mapping[str, Any], variant: Variant
+    app_name: str | None,
+    recipe: Recipe,
+    values: Mapping[str, Any],
+    variant: Variant,
+    png: RenderedImage | None = None,
 ) -> bytes:
     """Return a render as bytes that can be passed to :func:`run_payload`.
 
     :param app_name: ``MPLSTREAM_APP``.
+    :param png: the picture to encode as *variant*; ``None`` to draw.
     :raises ConfigError: if an argument cannot be pickled.
     """
+    given = read_app_globals()
     try:
-        return pickle.dumps((app_name, recipe, values, variant, read_app_globals()))
+        return pickle.dumps((app_name, recipe, values, variant, png, given))
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise ConfigError(
             f"A render of {recipe.source} cannot be sent to a worker: {error}. Define "
@@ -76,7 +82,9 @@ def _render(payload: bytes) -> RenderedImage:
     use_agg()
     recipe: Recipe
     given: Globals
-    app_name, recipe, values, variant, given = _unpickle(payload)
+    app_name, recipe, values, variant, png, given = _unpickle(payload)
+    if png is not None:
+        return recipe.derive(values, variant, png)
     app = None if app_name is None else load_app(app_name)
     with carry_globals(given):
         return run_without_request(app, lambda: recipe.render(values, variant))

@@ -24,6 +24,7 @@ from ..formats import Theme, Variant
 from ..limits.deadline import Deadline
 from ..parameters.callables import find_full_name, find_qualified_name
 from ..rendered_image import RenderedImage
+from ..rendering.derivation import derive
 from ..rendering.figure_reuse import build_once
 from ..rendering.pipeline import Limits, Meaning, render_variant
 from ..rendering.styles import Look
@@ -72,12 +73,10 @@ class Recipe:
         """
         deadline = deadline or Deadline(None)
         from_url = {name: values[name] for name in self.url_names}
-        chosen = {
-            name: value
-            for name, value in from_url.items()
-            if name not in self.defaults or self.defaults[name] != value
-        }
-        with explain_size(chosen, variant), explain_errors(self.function, from_url):
+        with (
+            explain_size(self._select_chosen(values), variant),
+            explain_errors(self.function, from_url),
+        ):
             loaded, steps = self._load_data(values, deadline, release)
             image = render_variant(
                 partial(
@@ -93,6 +92,36 @@ class Recipe:
                 deadline=deadline,
             )
         return replace(image, timings_s=(*steps, *image.timings_s))
+
+    def derive(
+        self,
+        values: Mapping[str, Any],
+        variant: Variant,
+        png: RenderedImage,
+        *,
+        deadline: Deadline | None = None,
+    ) -> RenderedImage:
+        """Encode *png*, the picture of *values*, as *variant*.
+
+        :param deadline: the end of the wait for memory; ``None`` for no limit.
+        :raises ArgumentsError: as for :meth:`render`.
+        """
+        with explain_size(self._select_chosen(values), variant):
+            return derive(
+                png,
+                variant,
+                self.looks[variant.theme].savefig,
+                max_bytes=self.limits.max_bytes,
+                deadline=deadline,
+            )
+
+    def _select_chosen(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments from the URL that differ from their defaults."""
+        return {
+            name: values[name]
+            for name in self.url_names
+            if name not in self.defaults or self.defaults[name] != values[name]
+        }
 
     def _load_data(
         self,

@@ -381,7 +381,7 @@ class _Worker:
     def abandon(self) -> None:
         """Kill the process for the garbage collector, without a lock or a thread.
 
-        The garbage collector may run at any time, even while this process holds a lock.
+        The garbage collector may run at any point, with any lock of this process held.
         """
         self._is_stopped = True
         process, self._process = self._process, None

@@ -372,9 +372,9 @@ def test_a_value_that_the_key_would_not_cover_is_rejected(
         fingerprint(make("north"), "version of plots")
     message = str(caught.value)
     assert re.match(
-        "version of plots returned (<class '.*'>|a value|a defaultdict)", message
+        "version of plots gave (<class '.*'>|a value|a defaultdict)", message
     )
-    assert message.endswith("such as the ID of the object.")
+    assert message.endswith("such as the object's id.")
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,9 @@ from typing import Any
 import pytest
 from flask import Flask, request
 from flask.testing import FlaskClient
-from matplotlib.figure import Figure
 
 from flask_mplstream import FigureBlueprint
-from flask_mplstream.description.generated_alt import describe
-from flask_mplstream.rendering import pipeline
 from tests.apps.cli_figures import create_app, drawn, invoke, mine, theirs, walk, year
-from tests.support.doubles import Counter
 from tests.support.pictures import pixels
 
 
@@ -101,41 +97,6 @@ def test_decoration_has_no_alternative_text(
     invoke(serve().application, "freeze", site, "plots.walk")
     assert read_pictures(site)[0]["alt"] == ""
     assert ' alt=""' in (site / "index.html").read_text()
-
-
-@pytest.fixture
-def descriptions(monkeypatch: pytest.MonkeyPatch) -> Counter:
-    """Count the figures whose words are read."""
-    counter = Counter()
-
-    def count(figure: Figure, *words: Any) -> str:
-        counter(figure)
-        return describe(figure, *words)
-
-    monkeypatch.setattr(pipeline, "describe", count)
-    return counter
-
-
-def test_the_words_of_a_figure_are_read_once(
-    app: Flask, site: Path, descriptions: Counter
-) -> None:
-    """They come with the first of its files."""
-    invoke(app, "freeze", site, "plots.sales", "--scale", "1", "--scale", "2")
-    (picture,) = read_pictures(site)
-    assert len(picture["files"]) == 5
-    assert picture["alt"].startswith("Sales & more <by country>. Line chart")
-    assert len(descriptions) == 1
-
-
-def test_pictures_from_the_cache_get_their_words(
-    app: Flask, site: Path, descriptions: Counter
-) -> None:
-    """A picture that was rendered without its words has them in the manifest."""
-    app.test_client().get("/plots/sales")
-    assert len(descriptions) == 0
-    invoke(app, "freeze", site, "plots.sales", "--scale", "1")
-    (picture,) = read_pictures(site)
-    assert picture["alt"].startswith("Sales & more <by country>. Line chart")
 
 
 def test_dark_pictures_and_data_are_included(app: Flask, site: Path) -> None:

@@ -21,7 +21,6 @@ from flask_mplstream.limits import pixel_memory
 from flask_mplstream.limits.deadline import Deadline
 from flask_mplstream.limits.pixel_memory import PixelRoom, Room
 from flask_mplstream.rendering import encode as encoding
-from flask_mplstream.rendering import pipeline
 from flask_mplstream.rendering.pipeline import Limits, render_variant
 from flask_mplstream.rendering.styles import Look
 from flask_mplstream.web.openapi import make_openapi_document
@@ -60,7 +59,7 @@ class Encoder:
                 self.now -= 1
             return body
 
-        monkeypatch.setattr(pipeline, "encode", encode_later)
+        monkeypatch.setattr(encoding, "encode", encode_later)
 
 
 @pytest.fixture
@@ -70,7 +69,7 @@ def encoder(monkeypatch: pytest.MonkeyPatch) -> Encoder:
 
 @pytest.fixture
 def client(plots: FigureBlueprint, serve: Serve) -> FlaskClient:
-    @plots.figure_route("/large", timeout=20)
+    @plots.figure_route("/large", timeout=20, formats=["avif"])
     def large(n: int = 0) -> Figure:
         return Figure(figsize=(6.4, 4.8), facecolor=f"#0000{n:02x}")
 

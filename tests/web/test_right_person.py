@@ -506,9 +506,7 @@ def test_two_tenants_with_one_number_share_no_picture(
 
     client = serve(TESTING=True)
     for path, source in (("mine", "inject"), ("newest", "version")):
-        with pytest.raises(
-            ConfigError, match=f"{source}.* 'user'.* the ID of the object"
-        ):
+        with pytest.raises(ConfigError, match=f"{source}.* 'user'.* the object's id"):
             client.get(f"/plots/{path}.png", headers={"X-User": "alice"})
 
 

@@ -176,7 +176,7 @@ def test_a_page_reads_the_words_once(
         assert 'alt="Rain."' in figure("plots.sky")
     for url in ("sky.png", "sky.webp", "sky?_scale=2"):
         client.get(f"/plots/{url}")
-    assert (len(renders), len(descriptions)) == (4, 1)
+    assert (len(renders), len(descriptions)) == (3, 1)
 
 
 def test_receivers_of_a_render_see_whether_it_read_the_words(serve: Serve) -> None:
