@@ -233,6 +233,7 @@ def test_a_client_that_has_the_picture_gets_no_words(
     response = client.get("/plots/sky", headers={**ASKS, "If-None-Match": etag})
     assert response.status_code == 304
     assert read_words(response) is None
+    assert (len(renders), len(descriptions)) == (1, 0)
     other = client.head("/plots/sky", headers={**ASKS, "If-None-Match": '"older"'})
     assert (other.status_code, read_words(other)) == (200, "Rain.")
     assert (len(renders), len(descriptions)) == (2, 1)
