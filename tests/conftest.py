@@ -129,9 +129,11 @@ def is_sweep(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Return the cores plus one, as tests of servers wait a third of the time."""
-    return (os.cpu_count() or 1) + 1
+    cores = os.cpu_count() or 1
+    # The fast tests keep the cores busy, and each process imports all files.
+    return cores if config.getoption("markexpr") == "not slow" else cores + 1
 
 
 @pytest.fixture(autouse=True)
