@@ -113,12 +113,6 @@ def _check_page_formats(formats: tuple[ImageFormat, ...]) -> tuple[ImageFormat, 
     return formats
 
 
-def _read_densities(value: object) -> object:
-    if isinstance(value, int | float):
-        return (value,)
-    return tuple(value) if isinstance(value, list) else value
-
-
 def _check_densities(values: tuple[float, ...]) -> tuple[float, ...]:
     for value in values:
         if value not in _SCALES:
@@ -128,14 +122,10 @@ def _check_densities(values: tuple[float, ...]) -> tuple[float, ...]:
     return tuple(sorted(values))
 
 
-def _read_tags(value: object) -> object:
-    if isinstance(value, str):
+def _to_tuple(value: object) -> object:
+    if isinstance(value, str | int | float) or callable(value):
         return (value,)
     return tuple(value) if isinstance(value, list | set | frozenset) else value
-
-
-def _read_decorators(value: object) -> object:
-    return (value,) if callable(value) else value
 
 
 def _check_savefig(value: object) -> object:
@@ -235,7 +225,7 @@ class RouteOptions(BaseModel):
     #: Names that can be passed to ``invalidate(tags=[…])``.
     tags: Annotated[
         tuple[str, ...],
-        BeforeValidator(_read_tags),
+        BeforeValidator(_to_tuple),
         Field(description="names, such as ['sales', 'daily']"),
     ] = ()
     #: A function that is called with the arguments of the figure during the request.
@@ -297,7 +287,7 @@ class RouteOptions(BaseModel):
     #: pictures for: steps of ``_scale``, ascending.
     page_densities: Annotated[
         tuple[float, ...],
-        BeforeValidator(_read_densities),
+        BeforeValidator(_to_tuple),
         Field(
             min_length=1,
             description=f"a list of numbers such as [1, 2], each one of {_SCALE_NAMES}",
@@ -330,7 +320,7 @@ class RouteOptions(BaseModel):
     #: Decorators to apply to the whole view, in order, as in ``View.decorators``.
     decorators: Annotated[
         Sequence[_Decorator],
-        BeforeValidator(_read_decorators),
+        BeforeValidator(_to_tuple),
         Field(description="a list of decorators, such as [login_required]"),
     ] = ()
     #: A function that is called with the arguments of the figure before the render

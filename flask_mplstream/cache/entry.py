@@ -131,9 +131,6 @@ class CheckedEntry:
 
 
 def _digest(key: str, content: bytes) -> bytes:
-    return blake2b(content, digest_size=_DIGEST_SIZE, person=_person(key)).digest()
-
-
-def _person(key: str) -> bytes:
     # Binds the bytes to their key: under another key they are not an entry.
-    return blake2b(key.encode(), digest_size=blake2b.PERSON_SIZE).digest()
+    person = blake2b(key.encode(), digest_size=blake2b.PERSON_SIZE).digest()
+    return blake2b(content, digest_size=_DIGEST_SIZE, person=person).digest()

@@ -40,7 +40,8 @@ def copy_error(error: Exception, depth: int = MAX_DEPTH) -> Exception:
 
 def _copy_instance(error: Exception, depth: int) -> Exception:
     kind = type(error)
-    if isinstance(error, MplStreamError) or _has_response(error):
+    is_response = hasattr(error, "get_response")  # Sent unchanged, from abort().
+    if isinstance(error, MplStreamError) or is_response:
         args, state = error.args, dict(vars(error))
     else:
         args = tuple(_shorten(arg, depth) for arg in error.args)
@@ -50,11 +51,6 @@ def _copy_instance(error: Exception, depth: int) -> Exception:
     _find_builtin_base(kind).__init__(copy, *args)
     vars(copy).update(state)
     return copy
-
-
-def _has_response(error: Exception) -> bool:
-    """Return whether *error* is a response that is sent as it is (``abort()``)."""
-    return hasattr(error, "get_response")
 
 
 def _find_builtin_base(kind: type[Exception]) -> type[Exception]:

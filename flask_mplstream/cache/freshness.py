@@ -58,18 +58,15 @@ class Lifetime:
     def assess(self, age_s: float, key: str) -> Freshness:
         """Return how an entry that is *age_s* seconds old may be used.
 
-        The jitter is computed from *key*, so it is the same in all processes. It only
-        shortens the lifetime, so nothing is sent as fresh after ``max_age``.
+        The jitter is computed from the last digits of *key*, so it is the same in all
+        processes. It only shortens the lifetime, so nothing is sent as fresh after
+        ``max_age``.
         """
-        if age_s < self.max_age_s * (1 - JITTER * _read_fraction(key)):
+        fraction = int(key[-4:], 16) / 0xFFFF
+        if age_s < self.max_age_s * (1 - JITTER * fraction):
             return Freshness.FRESH
         if age_s < self.max_age_s + self.stale_while_revalidate_s:
             return Freshness.REVALIDATE
         if age_s < self.max_age_s + self.stale_if_error_s:
             return Freshness.ON_ERROR
         return Freshness.EXPIRED
-
-
-def _read_fraction(key: str) -> float:
-    """Return a number from 0 to 1 that depends on the last digits of *key*."""
-    return int(key[-4:], 16) / 0xFFFF

@@ -296,7 +296,12 @@ class Flights(Generic[T]):
             return
         if has_place:
             raise _make_timeout_error(deadline, flight.deadline)
-        raise _make_overload_error(self._max_followers)
+        raise OverloadedError(
+            f"{self._max_followers:g} requests wait for pictures that are being "
+            f"rendered. Try again in a second.",
+            fix="Raise MPLSTREAM_MAX_FOLLOWERS if the server has more threads, or "
+            "render the picture ahead with `flask figures warm`.",
+        )
 
     @contextmanager
     def _take_place(self) -> Iterator[bool]:
@@ -433,15 +438,6 @@ def _is_importing() -> bool:
 def _make_timeout_error(deadline: Deadline, flight: Deadline) -> RenderTimeoutError:
     return RenderTimeoutError(
         f"The picture was not ready after {deadline.timeout_s:g} s.{flight}"
-    )
-
-
-def _make_overload_error(max_followers: float) -> OverloadedError:
-    return OverloadedError(
-        f"{max_followers:g} requests wait for pictures that are being rendered. Try "
-        f"again in a second.",
-        fix="Raise MPLSTREAM_MAX_FOLLOWERS if the server has more threads, or render "
-        "the picture ahead with `flask figures warm`.",
     )
 
 

@@ -25,7 +25,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -250,9 +250,7 @@ class Store:
         return tokens
 
     def _add_token(self, key: str) -> bool:
-        def add() -> object:
-            return self.backend.add(key, uuid4().hex, timeout=TOKEN_S)
-
+        add = partial(self.backend.add, key, uuid4().hex, timeout=TOKEN_S)
         return bool(self._attempt(add))
 
     def _set_token(self, key: str) -> bool:

@@ -13,12 +13,7 @@ from typing import Any
 
 from ..formats import FORMATS, ImageFormat, Theme, Variant
 from ..html.jinja_environment import render_page as render_template
-from ..html.picture import (
-    frame_picture,
-    join_srcset,
-    order_sources,
-    write_picture,
-)
+from ..html.picture import frame_picture, join_srcset, order_sources, write_picture
 from ..parameters.callables import summarize
 from ..rendered_image import RenderedImage
 from .task import Task

@@ -415,8 +415,10 @@ class AxesReader:
         elif kind == "event":
             across = "x" if collection.is_horizontal() else "y"
             columns = {across: np.asarray(collection.get_positions())}
-        elif kind == "segment" and self._has_arrows():
-            kind = "stream"
+        elif kind == "segment" and any(
+            isinstance(patch, FancyArrowPatch) for patch in self.axes.patches
+        ):
+            kind = "stream"  # streamplot() adds arrow heads.
         elif kind == "segment" and is_flat:
             columns = drawn.read_segments(collection)
         elif kind == "interval":
@@ -429,10 +431,6 @@ class AxesReader:
         is_on_category = any(d.names for d in self.dimensions.values())
         is_stack = isinstance(collection, PatchCollection) and "seaborn" in sys.modules
         return is_stack and is_on_category
-
-    def _has_arrows(self) -> bool:
-        """Return whether the axes have arrow heads, as from ``streamplot``."""
-        return any(isinstance(patch, FancyArrowPatch) for patch in self.axes.patches)
 
     def _make_colored(
         self,

@@ -191,7 +191,7 @@ def see(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
 
 
 def _see_line(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
-    x, y = series.get_numbers("x"), series.get_numbers("y")
+    x, y = map(series.get_numbers, "xy")
     step = STEP_LOOKUP_MAP.get(series.drawstyle)
     if series.drawstyle != "default" and step is not None:
         x, y = step(x, y)
@@ -226,10 +226,7 @@ def _read_color_values(series: Series, mask: Values | None) -> dict[str, Values]
 
 def _see_bars(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
     side, along = dimensions[series.across], dimensions[series.along]
-    places, heights = (
-        series.get_numbers(series.across),
-        series.get_numbers(series.along),
-    )
+    places, heights = map(series.get_numbers, (series.across, series.along))
     bases = series.find_numbers(f"{series.along}_base")
     starts = series.find_numbers(f"{series.across}_from")
     ends = series.find_numbers(f"{series.across}_to")
@@ -248,11 +245,8 @@ def _see_bars(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
         mask = is_beside & is_level & is_known
         extents = np.concatenate([starts[is_beside], ends[is_beside]])
     is_cut = bool((is_known & ~(mask & is_whole)).any())
-    values = {
-        series.across: clip(extents, side),
-        series.along: heights[mask & is_whole],
-    }
-    return Seen(mask, values, is_cut)
+    tops = heights[mask & is_whole]
+    return Seen(mask, {series.across: clip(extents, side), series.along: tops}, is_cut)
 
 
 def _see_ranges(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
@@ -281,11 +275,8 @@ def _is_baseline(series: Series, name: str) -> bool:
 
 
 def _see_grid(series: Series, dimensions: Mapping[str, Dimension]) -> Seen:
-    x, y, values = (
-        series.get_numbers("x"),
-        series.get_numbers("y"),
-        series.find_numbers("value"),
-    )
+    x, y = map(series.get_numbers, "xy")
+    values = series.find_numbers("value")
     across, up = find_inside(x, dimensions["x"]), find_inside(y, dimensions["y"])
     is_grid = values is not None and values.ndim == 2 and x.ndim == 1
     mask = up[:, None] & across if is_grid else up & across

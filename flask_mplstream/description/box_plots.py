@@ -121,7 +121,8 @@ def _read_box(lines: Sequence[Line2D], start: int, across: str) -> _Box | None:
     if not low <= quarter <= upper <= high:
         return None
     end = start + 2
-    if _are_caps(lines[end : end + 2], across, place, (low, high)):
+    levels = [_read_level(line, across, place) for line in lines[end : end + 2]]
+    if levels == [low, high]:
         end += 2
     median = _read_level(lines[end], across, place) if end < len(lines) else None
     if median is None or not quarter <= median <= upper:
@@ -129,12 +130,6 @@ def _read_box(lines: Sequence[Line2D], start: int, across: str) -> _Box | None:
     row = [place, low, quarter, median, upper, high]
     begin = start - _is_outline(lines[start - 1]) if start else start
     return _Box(lines[begin : end + 1], row)
-
-
-def _are_caps(
-    lines: Sequence[Line2D], across: str, place: float, ends: tuple[float, float]
-) -> bool:
-    return tuple(_read_level(line, across, place) for line in lines) == ends
 
 
 def _read_level(line: Line2D, across: str, place: float) -> float | None:

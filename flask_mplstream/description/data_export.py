@@ -251,9 +251,7 @@ def _make_date_converter(
     """Return a converter to ISO 8601, at the finest precision in *values*."""
     known = dates(values)
     known = known[~np.isnat(known)]
-    units: Sequence[Any] = (
-        ("s", "ms", "us", "ns") if is_zoned else ("D", "s", "ms", "us", "ns")
-    )
+    units: Sequence[Any] = ("D", "s", "ms", "us", "ns")[is_zoned:]
     unit = next(u for u in units if (known.astype(f"datetime64[{u}]") == known).all())
     suffix = "Z" if is_zoned else ""
 
@@ -273,12 +271,8 @@ def _to_durations(values: Values, unit_ns: int) -> Values:
 def _format_durations(values: Values) -> list[Any]:
     """Return durations in ISO 8601, such as ``P0DT1H30M0S`` for 90 minutes."""
     counts = values.astype("m8[ns]")
-    return [
-        None if is_missing else _format_duration(int(count))
-        for count, is_missing in zip(
-            counts.astype("int64"), np.isnat(counts), strict=True
-        )
-    ]
+    pairs = zip(counts.astype("int64").tolist(), np.isnat(counts), strict=True)
+    return [None if is_nat else _format_duration(count) for count, is_nat in pairs]
 
 
 def _format_duration(nanoseconds: int) -> str:

@@ -276,7 +276,8 @@ class _Panel:
         """Return the name of each row by its color, fill, shape or line type."""
         for scale in self.plot.scales:
             aesthetic = scale.aesthetics[0]
-            if "discrete" not in _list_bases(scale) or aesthetic not in rows:
+            bases = " ".join(base.__name__ for base in type(scale).__mro__)
+            if "discrete" not in bases or aesthetic not in rows:
                 continue
             if aesthetic in {"x", "y"} or not len(names := list(scale.final_limits)):
                 continue
@@ -421,7 +422,3 @@ def _find_zone(plot: Any, aesthetic: str, scale: Any) -> Any:
 
 def _is(thing: Any, name: str) -> bool:
     return any(base.__name__ == name for base in type(thing).__mro__)
-
-
-def _list_bases(scale: Any) -> str:
-    return " ".join(base.__name__ for base in type(scale).__mro__)

@@ -351,10 +351,7 @@ class Chart:
         if series.kind in BARS | {"stem"}:
             if one.seen.is_cut or f"{series.along}_base" in series.columns:
                 return
-            places, values = (
-                series.find_numbers(series.across),
-                series.find_numbers(series.along),
-            )
+            places, values = map(series.find_numbers, (series.across, series.along))
         elif line is not None and len(line.x) > 1 and one.axes.has_places:
             if one.trend is not None:
                 return  # It includes the peak.

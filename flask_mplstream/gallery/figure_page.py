@@ -5,7 +5,6 @@ Flask side: it builds URLs, but does not read the request.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -15,7 +14,7 @@ from werkzeug.routing import BuildError
 
 from ..html.alt_choice import choose_alt
 from ..html.parameter_form import Form
-from ..parameters.callables import summarize
+from ..parameters.callables import read_documentation, summarize
 from ..web.figure_route import FigureRoute
 from .share_links import Links, build_links, drop_fixed
 from .thumbnails import list_needed, write_page_picture, write_title
@@ -73,7 +72,7 @@ class FigurePage:
     @property
     def doc(self) -> str:
         """The docstring."""
-        return inspect.cleandoc(self.route.function.__doc__ or "")
+        return read_documentation(self.route.function)
 
     @property
     def needed(self) -> list[str]:

@@ -117,7 +117,8 @@ def _show_page(shelf: Shelf, route: FigureRoute) -> ResponseReturnValue:
         ignore_unknown=current_state().settings.unknown_args == "ignore",
     )
     page = FigurePage.of(route, url, form)
-    if _wants_json():
+    types = ("text/html", "application/json")
+    if request.accept_mimetypes.best_match(types) == types[1]:
         # Always 200: an invalid form has a state too, and browsers log every error
         # status in the console during typing.
         return _secure(jsonify(page.state()))
@@ -127,11 +128,6 @@ def _show_page(shelf: Shelf, route: FigureRoute) -> ResponseReturnValue:
     if page.is_faulty:
         response.status_code = HTTPStatus.BAD_REQUEST
     return response
-
-
-def _wants_json() -> bool:
-    types = ("text/html", "application/json")
-    return request.accept_mimetypes.best_match(types) == types[1]
 
 
 def _send_html(shelf: Shelf, template: str, **values: Any) -> Response:

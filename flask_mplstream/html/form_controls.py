@@ -89,21 +89,13 @@ class Control:
         """
         if self.kind is Kind.CHECKBOX:
             yield self.name, texts[-1] if texts else "false"
-        elif self.kind in (Kind.CHECKBOXES, Kind.LIST):
-            yield from self._list_several([text for text in texts if text])
-        else:
-            yield from self._list_one(texts)
-
-    def _list_several(self, texts: Sequence[str]) -> Iterator[tuple[str, str]]:
+            return
+        is_list = self.kind in (Kind.CHECKBOXES, Kind.LIST)
         for text in texts:
-            yield self.name, text
-        if not texts and self.default != ():
-            yield self.name, ""  # An empty list.
-
-    def _list_one(self, texts: Sequence[str]) -> Iterator[tuple[str, str]]:
-        for text in texts:
-            if text or self._is_sent_blank:
+            if text or (self._is_sent_blank and not is_list):
                 yield self.name, text
+        if is_list and not any(texts) and self.default != ():
+            yield self.name, ""  # An empty list.
 
     @property
     def _is_sent_blank(self) -> bool:
@@ -227,14 +219,12 @@ def _make_list(name: str, schema: _Schema) -> Control:
     if shapes[0].choices and not places:
         return replace(shapes[0], kind=Kind.CHECKBOXES)
     first = shapes[0] if all(shape == shapes[0] for shape in shapes) else None
+    length = len(places) if places else None
     if first is None or first.kind not in _FIELDS:
-        return Control(name, Kind.LIST, length=places and len(places))
+        return Control(name, Kind.LIST, length=length)
+    item = Kind.NUMBER if first.kind is Kind.SLIDER else first.kind
     return Control(
-        name,
-        Kind.LIST,
-        length=len(places) if places else None,
-        attributes=first.attributes,
-        item=Kind.NUMBER if first.kind is Kind.SLIDER else first.kind,
+        name, Kind.LIST, length=length, attributes=first.attributes, item=item
     )
 
 

@@ -71,6 +71,7 @@ def evaluate(
         zone.
     :param length: size of the whole representation in bytes.
     """
+    is_read = conditions.method in ("GET", "HEAD")
     if conditions.if_match is not None:
         if not _matches(conditions.if_match, etag, weak=False):
             return PRECONDITION_FAILED
@@ -80,9 +81,9 @@ def evaluate(
         return PRECONDITION_FAILED
     if conditions.if_none_match is not None:
         if _matches(conditions.if_none_match, etag, weak=True):
-            return _choose_status_of_match(conditions.method)
+            return NOT_MODIFIED if is_read else PRECONDITION_FAILED
     elif (
-        conditions.method in ("GET", "HEAD")
+        is_read
         and (since := _parse_http_date(conditions.if_modified_since))
         and last_modified <= since
     ):
@@ -92,10 +93,6 @@ def evaluate(
     if not _range_applies(conditions.if_range, etag, last_modified):
         return OK
     return _evaluate_range(conditions.range, length)
-
-
-def _choose_status_of_match(method: str) -> Outcome:
-    return NOT_MODIFIED if method in ("GET", "HEAD") else PRECONDITION_FAILED
 
 
 _HTTP_DATE = re.compile(
@@ -141,13 +138,10 @@ def evaluate_request(
         return NOT_MODIFIED
     conditions = Conditions.from_environ(environ)
     if stored_at is None:
-        conditions = conditions._replace(if_unmodified_since=None)
-    return evaluate(
-        conditions,
-        etag=etag,
-        last_modified=_NEVER if stored_at is None else round_to_utc(stored_at),
-        length=length,
-    )
+        conditions, modified = conditions._replace(if_unmodified_since=None), _NEVER
+    else:
+        modified = datetime.fromtimestamp(int(stored_at), UTC)  # HTTP's resolution.
+    return evaluate(conditions, etag=etag, last_modified=modified, length=length)
 
 
 #: Later than any date in a request.
@@ -217,8 +211,3 @@ def _evaluate_range(field: str, length: int) -> Outcome:
     if start >= length:
         return RANGE_NOT_SATISFIABLE
     return Outcome(206, start, stop)
-
-
-def round_to_utc(timestamp: float) -> datetime:
-    """Convert a Unix time to UTC in whole seconds, the resolution of HTTP dates."""
-    return datetime.fromtimestamp(int(timestamp), UTC)

@@ -8,10 +8,7 @@ from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 from urllib.parse import quote
 
-from werkzeug.http import (
-    dump_options_header,
-    http_date,
-)
+from werkzeug.http import dump_options_header, http_date
 
 from ..formats import ImageFormat
 from ..rendered_image import RenderedImage

@@ -7,7 +7,6 @@ requests, so a longer queue would only make an overload worse.
 from __future__ import annotations
 
 import threading
-from types import TracebackType
 
 from ..errors import OverloadedError
 
@@ -36,11 +35,6 @@ class Admission:
                 )
             self._count += 1
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         with self._lock:
             self._count -= 1

@@ -47,7 +47,9 @@ class PixelRoom:
     def wait(self, count: int, timeout_s: float) -> bool:
         """Wait until *count* bytes are free, and return whether this succeeded."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._has_room(count), timeout_s)
+            return self._changed.wait_for(
+                lambda: self._held_bytes + count <= self.max_bytes, timeout_s
+            )
 
     def take_when_free(self, count: int, timeout_s: float = 0.0) -> bool:
         """Take *count* bytes when they are free, and return whether this succeeded."""
@@ -66,9 +68,6 @@ class PixelRoom:
         with self._changed:
             self._held_bytes -= count
             self._changed.notify_all()
-
-    def _has_room(self, count: int) -> bool:
-        return self._held_bytes + count <= self.max_bytes
 
 
 class Room:
@@ -128,17 +127,15 @@ class Room:
         self._held_bytes += missing
 
     def give_back(self) -> None:
-        """Release all of the room, and trim the heap after a large render."""
+        """Release all of the room, and trim the heap after a large render.
+
+        Without a trim, glibc keeps the free memory for each thread.
+        """
         if self._held_bytes >= TRIMMED_BYTES:
-            _trim()
+            with suppress(AttributeError, OSError, TypeError):  # Another C library.
+                ctypes.CDLL(None).malloc_trim(0)
         self._source.give(self._held_bytes)
         self._held_bytes = 0
-
-
-def _trim() -> None:
-    """Return free memory, which glibc keeps for each thread, to the system."""
-    with suppress(AttributeError, OSError, TypeError):  # Another C library.
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _estimate_pixels(variant: Variant) -> float:

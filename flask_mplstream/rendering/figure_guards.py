@@ -73,20 +73,29 @@ def _raise_if_exceeds(locator: ticker.Locator, locs: Any) -> Any:
     return locs
 
 
-def _bound_ticks(kind: str) -> Callable[[Method], Method]:
-    """Return a guard of ``get_major_ticks`` or ``get_minor_ticks``."""
+def _check_first(check: Method) -> Callable[[Method], Method]:
+    """Return a guard that calls *check* with the arguments of the guarded method."""
 
-    def guard(get_ticks: Method) -> Method:
-        @wraps(get_ticks)
-        def call(axis: Axis, numticks: int | None = None) -> Any:
-            if numticks and numticks > MAX_LISTED:
-                # A list from the figure function may exceed Locator.MAXTICKS.
-                _check_ticks(numticks, getattr(axis, kind).locator, MAX_LISTED)
-            return get_ticks(axis, numticks)
+    def guard(method: Method) -> Method:
+        @wraps(method)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            check(*args, **kwargs)
+            return method(*args, **kwargs)
 
         return call
 
     return guard
+
+
+def _bound_ticks(kind: str) -> Callable[[Method], Method]:
+    """Return a guard of ``get_major_ticks`` or ``get_minor_ticks``."""
+
+    def check(axis: Axis, numticks: int | None = None) -> None:
+        if numticks and numticks > MAX_LISTED:
+            # A list from the figure function may exceed Locator.MAXTICKS.
+            _check_ticks(numticks, getattr(axis, kind).locator, MAX_LISTED)
+
+    return _check_first(check)
 
 
 class _Counting:
@@ -115,14 +124,9 @@ def _check_candidates(count: float) -> None:
         _check_ticks(count, None)
 
 
-def _bound_rule(tick_values: Method) -> Method:
-    @wraps(tick_values)
-    def call(locator: Any, vmin: Any, vmax: Any) -> Any:
-        days = abs((vmax - vmin).total_seconds()) / 86_400
-        _check_candidates(days / (locator._get_unit() * locator._get_interval()))
-        return tick_values(locator, vmin, vmax)
-
-    return call
+def _check_rule(locator: Any, vmin: Any, vmax: Any) -> None:
+    days = abs((vmax - vmin).total_seconds()) / 86_400
+    _check_candidates(days / (locator._get_unit() * locator._get_interval()))
 
 
 def _bound_dashes(scale: Method) -> Method:
@@ -161,53 +165,30 @@ def _bound_argument(
     :param may_be_two: whether two numbers are one per direction, not edges.
     """
 
-    def guard(method: Method) -> Method:
-        @wraps(method)
-        def call(*args: Any, **kwargs: Any) -> Any:
-            given = kwargs.get(name, args[place] if len(args) > place else None)
-            if given is None:
-                return method(*args, **kwargs)
-            two = may_be_two and isinstance(given, Sequence) and len(given) == 2
-            for count in given if two and given else [given]:
-                if isinstance(count, Real):
-                    _check(things, float(count), most, "Give a smaller number.")
-            return method(*args, **kwargs)
+    def check(*args: Any, **kwargs: Any) -> None:
+        given = kwargs.get(name, args[place] if len(args) > place else None)
+        two = may_be_two and isinstance(given, Sequence) and len(given) == 2
+        for count in given if two and given else [given]:
+            if isinstance(count, Real):
+                _check(things, float(count), most, "Give a smaller number.")
 
-        return call
-
-    return guard
+    return _check_first(check)
 
 
 def _bound_corners(found: Any) -> Any:
-    method = _bound_argument("numVertices", 1, MAX_CORNERS, "corners of a marker")(
-        found.__func__
-    )
-    return classmethod(method)
+    guard = _bound_argument("numVertices", 1, MAX_CORNERS, "corners of a marker")
+    return classmethod(guard(found.__func__))
 
 
-def _bound_levels(process: Method) -> Method:
-    @wraps(process)
-    def call(contours: Any) -> None:
-        _check("contour levels", len(contours.levels), MAX_BINS, "Give fewer levels.")
-        process(contours)
-
-    return call
+def _check_levels(contours: Any) -> None:
+    _check("contour levels", len(contours.levels), MAX_BINS, "Give fewer levels.")
 
 
-def _bound_sizes(set_sizes: Method) -> Method:
-    @wraps(set_sizes)
-    def call(collection: Any, sizes: Any, *args: Any, **kwargs: Any) -> None:
-        areas = np.asarray([] if sizes is None else sizes, float)
-        points = float(np.sqrt(np.nanmax(areas))) if areas.size else 0
-        _check(
-            "points of marker size",
-            points,
-            MAX_MARKER_POINTS,
-            "Give a smaller s, in points².",
-        )
-        set_sizes(collection, sizes, *args, **kwargs)
-
-    return call
+def _check_sizes(_collection: Any, sizes: Any, *_: Any, **_options: Any) -> None:
+    areas = np.asarray([] if sizes is None else sizes, float)
+    points = float(np.sqrt(np.nanmax(areas))) if areas.size else 0
+    fix = "Give a smaller s, in points²."
+    _check("points of marker size", points, MAX_MARKER_POINTS, fix)
 
 
 _MARKER = (MAX_MARKER_POINTS, "points of marker size")
@@ -220,18 +201,18 @@ _GUARDS: Sequence[tuple[Any, str, Callable[[Any], Any]]] = (
     (ticker.Locator, "raise_if_exceeds", lambda _: _raise_if_exceeds),
     (Axis, "get_major_ticks", _bound_ticks("major")),
     (Axis, "get_minor_ticks", _bound_ticks("minor")),
-    (RRuleLocator, "tick_values", _bound_rule),
+    (RRuleLocator, "tick_values", _check_first(_check_rule)),
     (lines, "_scale_dashes", _bound_dashes),
     (FontProperties, "set_size", _bound_font),
     (lines.Line2D, "set_markersize", _bound_argument("sz", 1, *_MARKER)),
-    (_CollectionWithSizes, "set_sizes", _bound_sizes),
+    (_CollectionWithSizes, "set_sizes", _check_first(_check_sizes)),
     (Path, "unit_regular_polygon", _bound_corners),
     (Path, "unit_regular_star", _bound_corners),
     (Axes, "hist", _bound_argument("bins", 2, MAX_BINS, "bins")),
     (Axes, "hist2d", _bound_argument("bins", 3, *_CELLS, may_be_two=True)),
     (Axes, "hexbin", _bound_argument("gridsize", 4, *_CELLS, may_be_two=True)),
     (StreamMask, "__init__", _bound_argument("density", 1, *_DENSITY, may_be_two=True)),
-    (ContourSet, "_process_levels", _bound_levels),
+    (ContourSet, "_process_levels", _check_first(_check_levels)),
     # All use of LaTeX, and all links in SVG and PDF, go through these two methods.
     (TexManager, "make_dvi", lambda _: classmethod(refuse_tex)),
     (GraphicsContextBase, "set_url", drop_unsafe_links),

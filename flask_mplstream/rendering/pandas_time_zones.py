@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from functools import wraps
@@ -48,12 +49,8 @@ class NotedTimes:
             for known, times in self.series
             for count, time in zip(known.tolist(), times, strict=True)
         }
-        found = [
-            by_count.get(count, self._localize(time))
-            for count, time in zip(
-                np.asarray(counts).tolist(), wall_clock.tolist(), strict=True
-            )
-        ]
+        pairs = zip(np.asarray(counts).tolist(), wall_clock.tolist(), strict=True)
+        found = [by_count.get(count, self._localize(time)) for count, time in pairs]
         return np.array(found, "datetime64[us]")
 
     def _localize(self, time: datetime | None) -> Any:
@@ -107,11 +104,9 @@ def _wrap_in(module: ModuleType) -> None:
     @wraps(convert)
     def convert_and_note(axes: Any, data: Any, *args: Any, **options: Any) -> Any:
         converted = convert(axes, data, *args, **options)
-        try:
+        # In another version of pandas, times may stay in wall-clock time.
+        with suppress(AttributeError, TypeError, ValueError):
             _note(axes, data.index, converted)
-        except (AttributeError, TypeError, ValueError):
-            # Another version of pandas: its times stay in wall-clock time.
-            return converted
         return converted
 
     setattr(module, _FUNCTION, convert_and_note)

@@ -136,9 +136,7 @@ class AppState:
 
         :raises UnknownTagError: naming the nearest tag.
         """
-        known = sorted(
-            {t for route in self.routes.values() for t in route.options.tags}
-        )
+        known = sorted({t for r in self.routes.values() for t in r.options.tags})
         for tag in tags:
             if tag not in known:
                 hint = suggest(tag, known) or "Add it to a route."

@@ -124,7 +124,8 @@ class FigureRoute:
         #: Arguments that a rule fixes (``url_defaults``), with their values.
         self.rule_defaults = rule.fixed
         self._app = app
-        self._lifetime = _make_lifetime(options)
+        stale_s = options.stale_while_revalidate, options.stale_if_error
+        self._lifetime = Lifetime(options.max_age, *stale_s)
         self._version = options.version and self._with_its_own(options.version)
         self._inject = {
             name: app.ensure_sync(call) for name, call in options.inject.items()
@@ -258,8 +259,7 @@ class FigureRoute:
         wanted, _ = self.wanted(picture)
         if strict:
             wanted = wanted.without_stale()
-        pictures = self.pictures()
-        return pictures.get(wanted)
+        return self.pictures().get(wanted)
 
     @property
     def blueprint(self) -> str:
@@ -418,8 +418,7 @@ class FigureRoute:
             name: given[name] if name in given else self._call_inject(name, call)
             for name, call in self._inject.items()
         }
-        for name, value in injected.items():
-            fingerprint(value, self._injection(name))
+        self._texts_of(injected)  # Rejects other values.
         return _copy_values(injected)
 
     def _call_inject(self, name: str, call: Callable[[], object]) -> object:
@@ -505,11 +504,6 @@ def _list_derived_formats(options: RouteOptions) -> frozenset[ImageFormat]:
     if PNG not in options.formats or not keeps_pixels(options.savefig):
         return frozenset()
     return frozenset(f for f in options.formats if f.is_raster and f is not PNG)
-
-
-def _make_lifetime(options: RouteOptions) -> Lifetime:
-    stale_s = options.stale_while_revalidate, options.stale_if_error
-    return Lifetime(options.max_age, *stale_s)
 
 
 def _list_guards(blueprint: str, options: RouteOptions) -> list[str]:

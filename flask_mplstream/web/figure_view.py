@@ -12,14 +12,7 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from flask import (
-    Flask,
-    Request,
-    Response,
-    after_this_request,
-    current_app,
-    request,
-)
+from flask import Flask, Request, Response, after_this_request, current_app, request
 from flask.ctx import RequestContext
 from flask.globals import app_ctx, request_ctx
 from flask.typing import ResponseReturnValue

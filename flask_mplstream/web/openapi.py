@@ -58,25 +58,21 @@ def make_openapi_document(
     """
     state = AppState.of(app)
     if blueprint is not None and blueprint not in app.blueprints:
-        known = sorted({_get_tag(route) for route in state.routes.values()})
+        known = sorted({route.blueprint for route in state.routes.values()})
         listed = ", ".join(known) or "none"
         fix = suggest(blueprint, known) or f"Blueprints with figures: {listed}."
         raise UnknownFigureError(f"There is no blueprint {blueprint!r}. {fix}")
-    routes = [r for r in state.routes.values() if blueprint in (None, _get_tag(r))]
+    routes = [r for r in state.routes.values() if blueprint in (None, r.blueprint)]
     shown = [r for r in routes if not r.options.signed and may_tell(r)]
     has_budget = state.settings.client_budget is not None
     return {
         "openapi": "3.1.0",
         "info": {"title": app.name, "version": version("flask-mplstream")},
         "servers": [{"url": root or "/"}],
-        "tags": [{"name": name} for name in dict.fromkeys(map(_get_tag, shown))],
+        "tags": [{"name": name} for name in dict.fromkeys(r.blueprint for r in shown)],
         "paths": _list_paths(app, shown, has_budget=has_budget),
         "components": _COMPONENTS,
     }
-
-
-def _get_tag(route: FigureRoute) -> str:
-    return route.endpoint.rpartition(".")[0]
 
 
 def _list_paths(
@@ -121,7 +117,7 @@ def _make_picture_operation(route: FigureRoute, rule: Rule, has_budget: bool) ->
     problems = [str(s.value) for s in _PROBLEMS if conditions.get(s, True)]
     return {
         "operationId": route.endpoint + (".format" if names_format else ""),
-        "tags": [_get_tag(route)],
+        "tags": [route.blueprint],
         **({"summary": summary} if summary else {}),
         **({"description": rest} if rest else {}),
         "parameters": [
@@ -157,7 +153,7 @@ def _make_schema_operation(route: FigureRoute, rule: Rule) -> _Json:
     own = [p for p in _read_path(rule, {}) if p["name"] != "_format"]
     return {
         "operationId": f"{route.endpoint}.schema",
-        "tags": [_get_tag(route)],
+        "tags": [route.blueprint],
         "summary": f"The JSON Schema of the query of {route.endpoint}.",
         "parameters": own,
         "responses": {

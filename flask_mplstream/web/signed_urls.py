@@ -128,12 +128,7 @@ def _signer(keys: list[Any], salt: str) -> Signer:
 
     :param salt: distinguishes signatures that are used for different purposes.
     """
-    return Signer(
-        keys,
-        salt=salt,
-        key_derivation="hmac",
-        digest_method=hashlib.sha256,
-    )
+    return Signer(keys, salt=salt, key_derivation="hmac", digest_method=hashlib.sha256)
 
 
 #: Reserved arguments that are not signed: the signature, and the version, which a

@@ -34,10 +34,7 @@ def warm(
     :raises ArgumentsError: with a fault for each invalid argument.
     """
     planned = [
-        (
-            given,
-            [(route, read_picture(route, _check_given(given))) for route in routes],
-        )
+        (given, [(route, read_picture(route, _check_given(given))) for route in routes])
         for given in pictures
     ]
     report = WarmReport([], [])

@@ -36,10 +36,9 @@ def is_failure(error: Exception) -> bool:
     According to RFC 5861 section 4, an ``HTTPException`` is a failure if its status is
     500 or above.
     """
-    if not isinstance(error, HTTPException):
-        return True
-    status = error.get_response().status_code
-    return status >= 500
+    if isinstance(error, HTTPException):
+        return error.get_response().status_code >= 500
+    return True
 
 
 @contextmanager

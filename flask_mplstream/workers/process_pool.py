@@ -520,10 +520,8 @@ class Pool:
         try:
             self._renew(worker)
         except Exception:
-            logger.warning(
-                "Cannot start a worker; the next render tries again.",
-                exc_info=True,
-            )
+            text = "Cannot start a worker; the next render tries again."
+            logger.warning(text, exc_info=True)
 
     def _renew(self, worker: _Worker) -> None:
         try:

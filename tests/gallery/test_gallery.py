@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from functools import wraps
+from functools import partial, wraps
 from html import unescape
 from html.parser import HTMLParser
 from http import HTTPMethod
@@ -54,6 +54,23 @@ def serve(*blueprints: Blueprint, **config: Any) -> FlaskClient:
 def is_served(client: FlaskClient, url: str) -> bool:
     with client.get(url) as response:  # The response is a file, so close it.
         return response.status_code == 200
+
+
+def test_the_page_of_a_partial_has_the_docstring_of_its_function() -> None:
+    """It is not that of ``functools.partial``."""
+
+    def walk(n: int, seed: int = 0) -> Figure:
+        """A random walk.
+
+        Its steps are normal.
+        """
+        return Figure(figsize=(2, 1))
+
+    plots = FigureBlueprint("plots", __name__, gallery=True)
+    plots.figure_route("/walk", endpoint="walk")(partial(walk, 5))
+    page = serve(plots).get("/_gallery/walk").text
+    assert "Its steps are normal." in page
+    assert "partial application" not in page
 
 
 class Elements(HTMLParser):
