@@ -195,18 +195,19 @@ def test_receivers_of_a_render_see_whether_it_read_the_words(serve: Serve) -> No
 # --- Pictures in the cache -----------------------------------------------------------
 
 
+@pytest.mark.parametrize("name", ["png", "webp", "pdf"])
 def test_a_stored_picture_without_words_is_rendered_with_them(
-    serve: Serve, renders: Counter, weather: Weather
+    serve: Serve, renders: Counter, weather: Weather, name: str
 ) -> None:
     """The words belong to the bytes of the response, not to older data."""
     client = serve()
     assert client.get("/plots/sky.txt").text == "Rain."
-    client.get("/plots/sky")
+    client.get(f"/plots/sky.{name}")
     weather.title = "Sun"
-    response = client.get("/plots/sky", headers=ASKS)
+    response = client.get(f"/plots/sky.{name}", headers=ASKS)
     assert read_words(response) == "Sun."
     assert read_status(response) == "fwd=request; stored"
-    plain = client.get("/plots/sky")
+    plain = client.get(f"/plots/sky.{name}")
     assert plain.data == response.data
     assert "hit" in read_status(plain)
     assert len(renders) == 3
