@@ -362,14 +362,3 @@ def test_cuts_a_huge_text() -> None:
     """Only the first 1,000 characters are read, including nested braces."""
     assert len(to_plain("a" * 5000)) == 1000
     assert len(to_plain("$" + "{" * 100_000 + "}" * 100_000 + "$")) <= 1000
-
-
-@pytest.mark.parametrize("name", FIGURES)
-def test_reads_every_figure(name: str) -> None:
-    """Every figure gives the same kinds before and after a draw."""
-    figure = FIGURES[name]()
-    before = read(figure)
-    if name not in {"huge-text"}:  # Drawing that takes minutes.
-        figure.draw_without_rendering()
-    after = read(figure)
-    assert [kinds(axes) for axes in before.axes] == [kinds(axes) for axes in after.axes]
