@@ -127,9 +127,7 @@ class FigureRoute:
         stale_s = options.stale_while_revalidate, options.stale_if_error
         self._lifetime = Lifetime(options.max_age, *stale_s)
         self._version = options.version and self._with_its_own(options.version)
-        self._inject = {
-            name: app.ensure_sync(call) for name, call in options.inject.items()
-        }
+        self._inject = {n: app.ensure_sync(call) for n, call in options.inject.items()}
         self._derived_formats = _list_derived_formats(options)
         self._declared = _digest_declaration(self.recipe, options)
         self._has_owner = any((options.is_private, options.signed, options.decorators))
