@@ -282,11 +282,12 @@ def test_a_follower_does_not_share_the_leaders_budget(
     plots: FigureBlueprint, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It renders the picture itself."""
-    go = threading.Event()
+    began, go = threading.Event(), threading.Event()
 
     @plots.figure_route("/slow", timeout=20)
     def slow(n: int = 0) -> Figure:
         if n == 0:
+            began.set()
             assert go.wait(20)
         return Figure(figsize=(0.5, 0.5))
 
@@ -300,7 +301,7 @@ def test_a_follower_does_not_share_the_leaders_budget(
     flights = AppState.of(client.application).pictures(None)._flights
     with ThreadPoolExecutor(3) as threads:
         spending = threads.submit(get, 0, "a")
-        wait_until(lambda: len(flights._flights) == 1)
+        assert began.wait(20)  # It has the client's place, so the next one waits.
         refused = threads.submit(get, 1, "a")  # Wait until the first one is paid for.
         wait_until(lambda: len(flights._flights) == 2)
         follower = threads.submit(get, 1, "b")
