@@ -41,6 +41,8 @@ from .rendering.pipeline import render
 from .rendering.styles import DARK_STYLE
 from .settings import FigureOptions
 from .signals import (
+    data_loaded,
+    figure_built,
     figure_failed,
     figure_rendered,
     figure_served,
@@ -79,8 +81,10 @@ __all__ = [
     "UnknownFigureError",
     "UnknownTagError",
     "WorkerDiedError",
+    "data_loaded",
     "figure",
     "figure_arguments",
+    "figure_built",
     "figure_data_uri",
     "figure_failed",
     "figure_image",

@@ -109,6 +109,10 @@ class SignatureError(MplStreamError, PermissionError):
     """The URL of a signed route has expired or doesn't have a valid signature."""
 
 
+class KeptFigureError(MplStreamError, RuntimeError):
+    """A picture of a kept figure differs from that of a new one."""
+
+
 class InnerFigureError(MplStreamError, RuntimeError):
     """A figure function requested another figure with invalid arguments."""
 

@@ -37,9 +37,12 @@ class RenderedImage:
     words: str | Callable[[], str] | None = field(
         default=None, kw_only=True, repr=False, hash=False
     )
-    #: Seconds per step, in order: ``load``, ``wait``, ``build``, ``layout``, ``draw``,
-    #: ``encode``. Skipped steps are absent.
+    #: Seconds per step, in order: ``load``, ``wait``, ``build`` and ``keep`` (or
+    #: ``copy``, of a kept figure), ``layout``, ``draw``, ``encode``. Skipped steps are
+    #: absent.
     timings_s: tuple[tuple[str, float], ...] = field(default=(), compare=False)
+    #: Seconds from the load of its data, or else from the build, to its completion.
+    age_s: float = field(default=0.0, kw_only=True, compare=False)
 
     @property
     def alt(self) -> str:

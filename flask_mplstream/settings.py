@@ -177,6 +177,7 @@ class FigureOptions(TypedDict, total=False):
     resource_policy: _Policy
     decorators: Sequence[_Decorator]
     load: Callable[..., Any]
+    keep: float
     signed: bool
     expires_in: float
 
@@ -330,6 +331,12 @@ class RouteOptions(BaseModel):
         Callable[..., Any] | None,
         Field(description="a callable that returns the data, such as lambda: read()"),
     ] = None
+    #: The number of seconds for which a figure and its data are kept in the process
+    #: that built it, to draw the other formats, sizes and themes of the picture. It is
+    #: limited to 90% of ``max_age``. With 0, each of them is built from new data.
+    keep: Annotated[
+        float, Field(ge=0, description="a number of seconds, 0 or more")
+    ] = 30.0
     #: Whether to only serve URLs that were signed by ``figure_url``.
     signed: Annotated[bool, Field(description="True or False")] = False
     #: The number of seconds for which a signed URL is valid, or ``None`` for no limit.
@@ -438,6 +445,19 @@ class Settings(RouteOptions):
     #: The size in bytes of the in-memory layer that each process has in front of a
     #: shared cache. Use 0 to turn it off.
     fast_bytes: _CountOr0 = 32 * 2**20
+    #: The size in bytes of the kept figures and their data in each process that
+    #: renders. Use 0 to turn it off.
+    keep_bytes: _CountOr0 = 64 * 2**20
+    #: The packages of the app whose classes and functions may be part of kept figures
+    #: and data. They must not use variables that a figure function changes.
+    keep_modules: Annotated[
+        tuple[str, ...],
+        BeforeValidator(_to_tuple),
+        Field(description="names of packages, such as ['myapp']"),
+    ] = ()
+    #: Whether each picture that is drawn from a kept figure is compared with that of a
+    #: new figure. If they differ, ``KeptFigureError`` is raised.
+    keep_check: Annotated[bool, Field(description="True or False")] = False
     #: The number of worker processes. If it is 0, the web process renders.
     workers: Annotated[
         int, Field(ge=0, le=256, description="a whole number from 0 to 256")

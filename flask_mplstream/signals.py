@@ -49,7 +49,36 @@ figure_rendered = _signals.signal(
         ``inject``.
     :param variant: its ``format``, ``scale``, ``width_px`` and ``theme``.
     :param image: the :class:`RenderedImage`; its ``timings_s`` are the seconds of each
-        step: ``load``, ``wait``, ``build``, ``layout``, ``draw``, ``encode``.
+        step: ``load``, ``wait``, ``build``, ``keep``, ``copy``, ``layout``, ``draw``,
+        ``encode``.
+    """,
+)
+
+data_loaded = _signals.signal(
+    "data-loaded",
+    doc="""A route's ``load`` has returned the data of a picture.
+
+    It is sent with :data:`figure_rendered`, unless the picture shows data that another
+    variant of it has loaded.
+
+    :param figure: the route's endpoint.
+    :param arguments: the figure function's arguments by name.
+    :param variant: its ``format``, ``scale``, ``width_px`` and ``theme``.
+    :param seconds: the time that it took.
+    """,
+)
+
+figure_built = _signals.signal(
+    "figure-built",
+    doc="""A figure function was called, and its figure was drawn.
+
+    It is sent with :data:`figure_rendered`, unless the picture was drawn from the kept
+    figure of another variant.
+
+    :param figure: the route's endpoint.
+    :param arguments: the figure function's arguments by name.
+    :param variant: its ``format``, ``scale``, ``width_px`` and ``theme``.
+    :param seconds: the time that it took.
     """,
 )
 

@@ -35,6 +35,14 @@ class Lifetime:
     stale_if_error_s: int = 0
 
     @property
+    def max_first_age_s(self) -> float:
+        """Greatest age of the data in a new picture, in seconds.
+
+        A picture of older data would be stale at once, so each request would render.
+        """
+        return 0.9 * self.max_age_s
+
+    @property
     def stored_s(self) -> int:
         """The seconds to store a picture, or 0 if each request has to render."""
         if not self.max_age_s and not self.stale_while_revalidate_s:

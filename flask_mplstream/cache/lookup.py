@@ -65,8 +65,9 @@ class Wanted:
     key: str
     #: Names that the entry belongs to, for invalidation.
     names: Sequence[str]
-    #: Renders the picture until a deadline, given the result of ``admit``.
-    produce: Callable[[Deadline, Any], RenderedImage]
+    #: Renders the picture until a deadline, given the result of ``admit`` and the
+    #: result of ``Store.date`` before the load; ``None`` if nothing may be kept.
+    produce: Callable[[Deadline, Any, str | None], RenderedImage]
     lifetime: Lifetime
     #: Seconds to wait and to render, in total.
     timeout_s: float
@@ -134,8 +135,11 @@ class Wanted:
 
         :param began_at: Unix time before *master* was looked up.
         """
-        produce = partial(derivation.encode, master.image)
-        return replace(self, produce=produce, master=master, began_at=began_at)
+
+        def encode(deadline: Deadline, payer: Any, _date: str | None) -> RenderedImage:
+            return derivation.encode(master.image, deadline, payer)
+
+        return replace(self, produce=encode, master=master, began_at=began_at)
 
     def backoff_s(self, error: Exception) -> float:
         """Return for how many seconds *error* is sent again."""
@@ -271,7 +275,7 @@ class Pictures:
         """Render with data that is read after this call, without storing it."""
 
         def make(deadline: Deadline, payer: object) -> Production[Served]:
-            image = yield partial(wanted.produce, deadline, payer)
+            image = yield partial(wanted.produce, deadline, payer, None)
             entry = self._make_entry(wanted, generation, image)
             return Served(entry, CacheStatus(fwd="bypass"))
 
@@ -408,7 +412,8 @@ class Pictures:
         # Use the generation from before the render: an invalidation during the render
         # must make the new entry a miss.
         began_at = wanted.began_at or self._clock()
-        image = yield partial(wanted.produce, deadline, payer)
+        date = None if wanted.master else self.store.date(found)
+        image = yield partial(wanted.produce, deadline, payer, date)
         entry = self._make_entry(wanted, found.generation, image)
         now = self._clock()
         if now - began_at > LEASE_S and (
@@ -453,7 +458,7 @@ class Pictures:
     def _make_entry(
         self, wanted: Wanted, generation: str, image: RenderedImage
     ) -> Entry:
-        stored_at = self._clock()
+        stored_at = self._clock() - min(image.age_s, wanted.lifetime.max_first_age_s)
         if wanted.master is not None:  # It is as old, and as valid, as its master.
             generation, stored_at = wanted.master.generation, wanted.master.stored_at
         etag = wanted.etag(generation) if wanted.etag else None

@@ -320,6 +320,18 @@ class Store:
         message += " Further ones are counted and not logged (%d so far)."
         logger.warning(message, *details, self.counts[fault])
 
+    def date(self, found: Found) -> str | None:
+        """Return a text that an invalidation changes, as does emptying the backend.
+
+        ``None`` if the backend keeps nothing or does not answer.
+        """
+        if self.keeps_nothing or found.generation.startswith(UNKNOWN):
+            return None
+        if self._needs_tokens:
+            return found.generation
+        epoch = self._read_epoch()
+        return None if epoch is None else f"{found.generation} {epoch}"
+
     def write(self, key: str, entry: Entry, timeout_s: int) -> bool:
         """Store *entry* for *timeout_s* seconds.
 

@@ -84,7 +84,7 @@ def _render(task: Task, fresh: bool) -> RenderedImage:
     if not fresh:
         return fetch_ahead(task.route, task.picture).entry.image
     wanted, _ = task.route.wanted(task.picture)
-    return wanted.produce(wanted.start_deadline(), None)
+    return wanted.produce(wanted.start_deadline(), None, None)
 
 
 def _describe(image: RenderedImage) -> str:

@@ -165,6 +165,8 @@ STEPS = {
     "load": "load data",
     "wait": "wait for a turn",
     "build": "figure function",
+    "keep": "copy to keep",
+    "copy": "copy of a kept figure",
     "layout": "layout",
     "draw": "draw",
     "encode": "encode",

@@ -83,10 +83,8 @@ class Globals:
     def of(cls, params: Mapping[str, Any], colors: Mapping[str, Any]) -> Globals:
         """Return the differences in *params* and in the named *colors*."""
         # There are many colors, and they rarely change.
-        changed = (
-            {} if colors == _PLAIN_COLORS else _find_changes(colors, _PLAIN_COLORS)
-        )
-        return cls(_find_changes(params, _PLAIN_PARAMS), changed)
+        changed = {} if colors == _PLAIN_COLORS else find_changes(colors, _PLAIN_COLORS)
+        return cls(find_changes(params, _PLAIN_PARAMS), changed)
 
     def set(self) -> None:
         """Apply them to this process; reset the rest, except rcParams for windows."""
@@ -101,7 +99,8 @@ class Globals:
         )
 
 
-def _find_changes(found: Mapping[str, Any], plain: Mapping[str, Any]) -> dict[str, Any]:
+def find_changes(found: Mapping[str, Any], plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values in *found* that differ from *plain* and affect a picture."""
     changed = {n: v for n, v in found.items() if v is not plain.get(n)}
     return {
         name: value

@@ -34,6 +34,7 @@ from .draw import (
     time_layout,
 )
 from .encode import encode_variant
+from .figure_copy import FigureCopy
 from .figure_lock import gate, is_held_here
 from .pandas_time_zones import note_zones
 from .return_values import ARGUMENT, as_figure
@@ -132,7 +133,7 @@ def render(
 
 
 def render_variant(
-    build: Callable[[], object],
+    build: Callable[[], object] | FigureCopy,
     variant: Variant,
     *,
     source: str,
@@ -140,18 +141,20 @@ def render_variant(
     limits: Limits,
     meaning: Meaning = Meaning(),
     deadline: Deadline | None = None,
+    on_built: Callable[[Figure], bool] = lambda _figure: False,
 ) -> RenderedImage:
     """Build a figure and draw it inside the gate, and encode it outside.
 
-    :param build: the figure function with its arguments bound.
+    :param build: the figure function with its arguments bound, or a copy of its figure.
     :param source: the name of *build*, for errors.
     :param deadline: how long to wait for the gate and for memory. By default, there is
         no limit.
+    :param on_built: called with a new figure before it is drawn; returns whether it has
+        kept a copy.
     :raises OverloadedError: if the gate or memory is not free before the deadline.
     """
-    job = _Job(
-        build, variant, source, look, limits, meaning, deadline or Deadline(None)
-    )
+    deadline = deadline or Deadline(None)
+    job = _Job(build, variant, source, look, limits, meaning, deadline, on_built)
     room = Room(variant, job.deadline, is_nested=is_held_here())
     asked = perf_counter()
     try:
@@ -173,13 +176,14 @@ def render_variant(
 class _Job:
     """The arguments of :func:`render_variant`."""
 
-    build: Callable[[], object]
+    build: Callable[[], object] | FigureCopy
     variant: Variant
     source: str
     look: Look
     limits: Limits
     meaning: Meaning
     deadline: Deadline
+    on_built: Callable[[Figure], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +193,7 @@ class _BuiltFigure:
     figure: Figure
     #: The figure function's return value, which has the figure.
     returned: object
+    steps_s: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,14 +222,13 @@ def _draw_in_turn(job: _Job, room: Room) -> _Drawing:
 def _build_and_draw(job: _Job, room: Room) -> _Drawing:
     began = perf_counter()
     built = _build(job)
-    build_s = perf_counter() - began
     drawing = perf_counter()
     with time_layout(built.figure) as layout:
         content = _draw(built, job, room)
     draw_s = perf_counter() - drawing - layout.seconds
     layout_s = {"layout": layout.seconds} if layout.seconds else {}
     words = _read_words(built, job)
-    steps_s = {"build": build_s, **layout_s, "draw": draw_s}
+    steps_s = {**built.steps_s, **layout_s, "draw": draw_s}
     return _Drawing(content, words, steps_s, began)
 
 
@@ -239,7 +243,14 @@ def _read_words(built: _BuiltFigure, job: _Job) -> str | None:
 
 
 def _build(job: _Job) -> _BuiltFigure:
-    """Call the figure function and adapt the colors of its figure to a dark page."""
+    """Call the figure function and adapt the colors of its figure to a dark page.
+
+    A copy has these colors already.
+    """
+    began = perf_counter()
+    if isinstance(job.build, FigureCopy):
+        figure = job.build.restore()
+        return _BuiltFigure(figure, figure, {"copy": perf_counter() - began})
     job.deadline.begin("the figure function")
     returned = job.build()
     figure = as_figure(returned, job.source)
@@ -249,7 +260,9 @@ def _build(job: _Job) -> _BuiltFigure:
         except Exception:
             # The app's own artists may lack attributes of Matplotlib's.
             logger.warning("Cannot recolor the dark %s.", job.source, exc_info=True)
-    return _BuiltFigure(figure, returned)
+    built = perf_counter()
+    keep_s = {"keep": perf_counter() - built} if job.on_built(figure) else {}
+    return _BuiltFigure(figure, returned, {"build": built - began, **keep_s})
 
 
 def _draw(built: _BuiltFigure, job: _Job, room: Room) -> Pixels | Document:

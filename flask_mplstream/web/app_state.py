@@ -193,7 +193,8 @@ class AppState:
             client = settings.client or _read_remote_address
             budget = Budget(settings.client_budget, client, self._first_store)
         modules = {find_module_name(route.function) for route in self.routes.values()}
-        return Renders(self._app, settings, budget, tuple(sorted(modules)))
+        names = tuple(sorted(modules))
+        return Renders(self._app, settings, budget, names, lambda: clock())
 
     @property
     def _may_preload(self) -> bool:

@@ -43,6 +43,7 @@ from ..settings import RouteOptions
 from ..workers.dispatch import Renders
 from ..workers.exception_notes import is_failure
 from ..workers.job import Recipe
+from ..workers.kept_figures import Origin
 from .natural_size import NaturalSize
 from .rule_arguments import RuleArguments
 from .signed_urls import authenticate
@@ -126,6 +127,7 @@ class FigureRoute:
         self._app = app
         stale_s = options.stale_while_revalidate, options.stale_if_error
         self._lifetime = Lifetime(options.max_age, *stale_s)
+        self._keep_s = min(options.keep, self._lifetime.max_first_age_s)
         self._version = options.version and self._with_its_own(options.version)
         self._inject = {n: app.ensure_sync(call) for n, call in options.inject.items()}
         self._derived_formats = _list_derived_formats(options)
@@ -377,7 +379,7 @@ class FigureRoute:
         return Wanted(
             key,
             picture.names,
-            partial(self._render, picture, injected),
+            partial(self._render, picture, injected, identity),
             self._lifetime,
             self.options.timeout,
             self.options.error_backoff,
@@ -448,12 +450,19 @@ class FigureRoute:
         self,
         picture: Picture,
         injected: Mapping[str, object],
+        identity: tuple[str, ...],
         deadline: Deadline,
         payer: str | None,
+        date: str | None,
     ) -> RenderedImage:
         values = {**picture.arguments.copy(), **_copy_values(injected)}
-        variant = picture.variant
-        image = self._renders().render(self.recipe, values, variant, deadline, payer)
+        variant, origin = picture.variant, None
+        if date is not None:
+            data = (picture.arguments.canonical, *identity, date)
+            origin = Origin(digest(self._identity, picture.owner, *data), self._keep_s)
+        image = self._renders().render(
+            self.recipe, values, variant, deadline, payer, origin
+        )
         self.natural_size.note(image, variant)
         return image
 

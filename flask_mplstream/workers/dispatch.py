@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from time import monotonic, perf_counter
+from time import monotonic, perf_counter, time
 from typing import Any
 
 from flask import Flask, has_request_context
@@ -23,6 +23,8 @@ from ..limits.render_stage import is_in_figure
 from ..rendered_image import RenderedImage
 from ..settings import Settings
 from ..signals import (
+    data_loaded,
+    figure_built,
     figure_failed,
     figure_rendered,
     render_began,
@@ -35,6 +37,7 @@ from .exception_notes import is_failure
 from .executor_choice import choose_executor
 from .greenlets import warn_of_greenlets
 from .job import Recipe
+from .kept_figures import KeepLimits, KeptFigures, KeptPicture, Origin
 from .request_isolation import run_without_request
 
 #: Errors that are not failures of the figure: overload and bad arguments.
@@ -51,6 +54,8 @@ class _Render:
     deadline: Deadline
     #: The client that is charged for it, if any.
     payer: str | None
+    #: The origin of the data; ``None`` if nothing may be kept.
+    origin: Origin | None = None
     #: The picture to encode; ``None`` to draw.
     png: RenderedImage | None = None
 
@@ -69,6 +74,7 @@ class Renders:
 
     :param budget: the limit for each client, or ``None`` for no limit.
     :param modules: the modules of the figure functions, which workers import.
+    :param clock: Unix time in seconds, the clock of the app's pictures.
     """
 
     def __init__(
@@ -77,8 +83,13 @@ class Renders:
         settings: Settings,
         budget: Budget | None = None,
         modules: tuple[str, ...] = (),
+        clock: Callable[[], float] = time,
     ) -> None:
         self._app = app
+        self._limits = KeepLimits(
+            settings.keep_bytes, frozenset(settings.keep_modules), settings.keep_check
+        )
+        self.kept = KeptFigures(self._limits, clock)
         self._budget = budget
         self._app_name = settings.app
         watch_writes()  # Again, as SQLAlchemy may have been imported since.
@@ -104,17 +115,20 @@ class Renders:
         variant: Variant,
         deadline: Deadline,
         payer: str | None = None,
+        origin: Origin | None = None,
     ) -> RenderedImage:
         """Render the picture of *values* before the deadline.
 
         :param payer: the result of :meth:`admit`.
+        :param origin: where the data comes from, or ``None`` to keep nothing.
         :raises OverloadedError: if too many renders are pending, or if no worker is
             available in time.
         :raises SlowRenderError: if the render takes too long and can be stopped.
         :raises WorkerDiedError: if the worker dies twice.
         """
-        render = _Render(recipe, values, variant, deadline, payer)
+        render = _Render(recipe, values, variant, deadline, payer, origin)
         image = self._run(render)
+        self._report_steps(dict(image.timings_s), render.subject)
         send_signal(figure_rendered, self._app, **render.subject, image=image)
         return image
 
@@ -135,7 +149,8 @@ class Renders:
         :param payer: the result of :meth:`admit`.
         :raises MplStreamError: as for :meth:`render`.
         """
-        return self._run(_Render(recipe, values, variant, deadline, payer, png))
+        render = _Render(recipe, values, variant, deadline, payer, png=png)
+        return self._run(render)
 
     def _run(self, render: _Render) -> RenderedImage:
         try:
@@ -147,6 +162,13 @@ class Renders:
                 subject = render.subject
                 send_signal(figure_failed, self._app, **subject, exception=error)
             raise
+
+    def _report_steps(
+        self, steps_s: Mapping[str, float], subject: Mapping[str, Any]
+    ) -> None:
+        for step, signal in (("load", data_loaded), ("build", figure_built)):
+            if step in steps_s:
+                send_signal(signal, self._app, **subject, seconds=steps_s[step])
 
     def _charge_render(self, render: _Render) -> RenderedImage:
         if is_in_figure():
@@ -179,6 +201,8 @@ class Renders:
                 render.values,
                 render.variant,
                 render.png,
+                render.origin,
+                self._limits,
             )
             render.deadline.begin("a worker")
             image = ipc.unpack(self._runner.run(payload, render.deadline))
@@ -202,6 +226,13 @@ class Renders:
             return render.recipe.derive(
                 render.values, render.variant, render.png, deadline=render.deadline
             )
+        kept = KeptPicture(
+            self.kept,
+            render.recipe.endpoint,
+            render.origin,
+            is_text=render.variant.format.is_text,
+            may_wait=not is_in_figure(),
+        )
         return run_without_request(
             self._app,
             lambda: render.recipe.render(
@@ -209,6 +240,7 @@ class Renders:
                 render.variant,
                 deadline=render.deadline,
                 release=self._release,
+                kept=kept,
             ),
         )
 

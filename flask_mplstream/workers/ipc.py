@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from inspect import signature
+from time import monotonic
 from typing import Any
 
 from flask import Flask
@@ -28,6 +29,7 @@ from ..rendered_image import RenderedImage
 from ..rendering.figure_lock import read_app_globals, use_agg
 from ..rendering.matplotlib_globals import Globals, carry_globals
 from .job import Recipe
+from .kept_figures import KeepLimits, KeptFigures, KeptPicture, Origin
 from .request_isolation import run_without_request
 
 
@@ -37,16 +39,21 @@ def pack(
     values: Mapping[str, Any],
     variant: Variant,
     png: RenderedImage | None = None,
+    origin: Origin | None = None,
+    limits: KeepLimits | None = None,
 ) -> bytes:
     """Return a render as bytes that can be passed to :func:`run_payload`.
 
     :param app_name: ``MPLSTREAM_APP``.
     :param png: the picture to encode as *variant*; ``None`` to draw.
+    :param origin: the origin of the data, or ``None`` to keep nothing.
+    :param limits: the limits of kept figures, or ``None`` to keep nothing.
     :raises ConfigError: if an argument cannot be pickled.
     """
     given = read_app_globals()
+    job = (app_name, recipe, values, variant, png, origin, limits, given)
     try:
-        return pickle.dumps((app_name, recipe, values, variant, png, given))
+        return pickle.dumps(job)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise ConfigError(
             f"A render of {recipe.source} cannot be sent to a worker: {error}. Define "
@@ -82,12 +89,26 @@ def _render(payload: bytes) -> RenderedImage:
     use_agg()
     recipe: Recipe
     given: Globals
-    app_name, recipe, values, variant, png, given = _unpickle(payload)
+    app_name, recipe, values, variant, png, origin, limits, given = _unpickle(payload)
     if png is not None:
         return recipe.derive(values, variant, png)
     app = None if app_name is None else load_app(app_name)
+    is_text = variant.format.is_text
+    store = limits and _keep(limits)
+    kept = KeptPicture(store, recipe.endpoint, origin, is_text=is_text)
     with carry_globals(given):
-        return run_without_request(app, lambda: recipe.render(values, variant))
+        return run_without_request(
+            app, lambda: recipe.render(values, variant, kept=kept)
+        )
+
+
+@cache
+def _keep(limits: KeepLimits) -> KeptFigures:
+    """Return this worker's kept figures.
+
+    The web process has another clock, so it is told only the age of the data.
+    """
+    return KeptFigures(limits, monotonic)
 
 
 def unpack(result: bytes) -> RenderedImage:

@@ -10,25 +10,33 @@ from __future__ import annotations
 import asyncio
 import inspect
 import pickle
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any
 
-from werkzeug.exceptions import abort
+from werkzeug.exceptions import HTTPException, abort
 from werkzeug.wrappers import Response
 
-from ..errors import ConfigError
+from ..errors import ConfigError, KeptFigureError, MplStreamError
 from ..formats import Theme, Variant
 from ..limits.deadline import Deadline
 from ..parameters.callables import find_full_name, find_qualified_name
 from ..rendered_image import RenderedImage
 from ..rendering.derivation import derive
+from ..rendering.figure_copy import (
+    Copy,
+    DrawGlobals,
+    FigureCopy,
+    NotCopyableError,
+    copy_figure,
+)
 from ..rendering.figure_reuse import build_once
 from ..rendering.pipeline import Limits, Meaning, render_variant
 from ..rendering.styles import Look
 from .exception_notes import explain_errors, explain_size
+from .kept_figures import FAST_LOAD_S, KeptPicture, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,36 +70,27 @@ class Recipe:
         *,
         deadline: Deadline | None = None,
         release: Callable[[], object] = lambda: None,
+        kept: KeptPicture | None = None,
     ) -> RenderedImage:
         """Render the picture of *values* in *variant*.
 
         :param deadline: how long to wait for a turn, or ``None`` for no limit.
         :param release: a function that is called before steps that don't need a
             database connection.
+        :param kept: the kept figure and data, or ``None`` to keep nothing.
         :raises ArgumentsError: if a text from the URL is not valid mathtext, or the
             URL's arguments, scale or width make the picture too large.
         """
-        deadline = deadline or Deadline(None)
+        deadline, kept = deadline or Deadline(None), kept or KeptPicture()
+        job = _Job(self, values, variant, deadline, release, kept)
         from_url = {name: values[name] for name in self.url_names}
         with (
             explain_size(self._select_chosen(values), variant),
             explain_errors(self.function, from_url),
+            kept.take_turn(variant.theme.value, deadline) as turn,
         ):
-            loaded, steps = self._load_data(values, deadline, release)
-            image = render_variant(
-                partial(
-                    build_once,
-                    partial(self._build_figure, loaded, values, release),
-                    self.source,
-                ),
-                variant,
-                source=self.source,
-                look=self.looks[variant.theme],
-                limits=self.limits,
-                meaning=self.meaning,
-                deadline=deadline,
-            )
-        return replace(image, timings_s=(*steps, *image.timings_s))
+            image = job.draw_copy(turn) or job.draw_anew(turn)
+        return replace(image, age_s=kept.age_s)
 
     def derive(
         self,
@@ -123,40 +122,6 @@ class Recipe:
             if name not in self.defaults or self.defaults[name] != values[name]
         }
 
-    def _load_data(
-        self,
-        values: Mapping[str, Any],
-        deadline: Deadline,
-        release: Callable[[], object],
-    ) -> tuple[list[Any], list[tuple[str, float]]]:
-        """Return the result of ``load`` if there is one, and how long it took."""
-        if self.load is None:
-            return [], []
-        deadline.begin("load")
-        began = perf_counter()
-        data = _await_result(
-            self.load(**{name: values[name] for name in self.load_takes})
-        )
-        elapsed_s = perf_counter() - began
-        release()  # The wait for this figure's turn may be long.
-        return [data], [("load", elapsed_s)]
-
-    def _build_figure(
-        self,
-        loaded: Sequence[Any],
-        values: Mapping[str, Any],
-        release: Callable[[], object],
-    ) -> object:
-        returned = _await_result(self.function(*loaded, **values))
-        if isinstance(returned, Response):
-            # Read the body now: several requests may share it, and a stream is read
-            # once.
-            returned.direct_passthrough = False
-            returned.get_data()
-            abort(returned)  # Sent unchanged and not cached.
-        release()  # Encoding may take long.
-        return returned
-
     def check_portable(self) -> None:
         """Reject functions that can't be pickled for another process.
 
@@ -174,6 +139,170 @@ class Recipe:
                     f"@figure_route above its other decorators. Pass values from an "
                     f"enclosing function as parameters, or with load=… or inject=…."
                 ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """The render of one variant."""
+
+    recipe: Recipe
+    values: Mapping[str, Any]
+    variant: Variant
+    deadline: Deadline
+    release: Callable[[], object]
+    kept: KeptPicture
+
+    def draw_copy(self, turn: Turn[FigureCopy]) -> RenderedImage | None:
+        """Draw a copy of the kept figure, if there is one that can be drawn."""
+        copy = turn.find()
+        if copy is None:
+            return None
+        turn.end()  # The next caller can draw another copy.
+        try:
+            image = self._render(copy)
+        except MplStreamError:
+            raise  # A new figure would fail too.
+        except Exception as error:
+            turn.drop(error)
+            return None
+        turn.note_restore(dict(image.timings_s)["copy"])
+        if self.kept.is_checked:
+            self._compare(image)
+        return image
+
+    def _compare(self, image: RenderedImage) -> None:
+        """Compare *image*, drawn from a copy, with a picture of a new figure.
+
+        :raises KeptFigureError: if they differ.
+        """
+        new = replace(self, kept=KeptPicture())
+        with new.kept.take_turn("", self.deadline) as turn:
+            expected = new.draw_anew(turn)
+        if image.body != expected.body:
+            raise KeptFigureError(
+                f"The {self.variant.format.name} of {self.recipe.source} from a kept "
+                f"figure differs from that of a new one. If the figure function is "
+                f"random or reads changing data, move that into load. Otherwise set "
+                f"keep=0 for the route."
+            )
+
+    def draw_anew(
+        self, turn: Turn[FigureCopy], *, is_repeated: bool = False
+    ) -> RenderedImage:
+        """Load the data, build the figure and draw it.
+
+        :param is_repeated: whether the kept data did not suffice.
+        """
+        loaded = self._load_data(is_repeated=is_repeated)
+        build = _Build(self, loaded.data, turn)
+        try:
+            image = self._render(build, on_built=build.keep)
+        except (MplStreamError, HTTPException):
+            raise
+        except Exception:
+            # A copy may lack something, such as the session of a database's row.
+            if not loaded.is_copy:
+                raise
+            self.kept.rule.note_failure()
+            return self.draw_anew(turn, is_repeated=True)
+        return replace(image, timings_s=(*loaded.steps, *image.timings_s))
+
+    def _render(
+        self,
+        build: Callable[[], object] | FigureCopy,
+        on_built: Callable[[Any], bool] = lambda _figure: False,
+    ) -> RenderedImage:
+        recipe = self.recipe
+        return render_variant(
+            build,
+            self.variant,
+            source=recipe.source,
+            look=recipe.looks[self.variant.theme],
+            limits=recipe.limits,
+            meaning=recipe.meaning,
+            deadline=self.deadline,
+            on_built=on_built,
+        )
+
+    def _load_data(self, *, is_repeated: bool) -> _Loaded:
+        """Return the figure function's first argument, if any."""
+        load = self.recipe.load
+        if load is None:
+            return _Loaded()
+        with self.kept.take_turn("data", self.deadline) as turn:
+            if not is_repeated and (copy := turn.find()) is not None:
+                try:
+                    return _Loaded((copy.restore(),), is_copy=True)
+                except NotCopyableError as error:
+                    turn.drop(error)
+            self.deadline.begin("load")
+            began = perf_counter()
+            names = self.recipe.load_takes
+            data = _await_result(load(**{name: self.values[name] for name in names}))
+            elapsed_s = perf_counter() - began
+            self.kept.note_loaded(elapsed_s)
+            if turn.may_keep and (turn.is_awaited or elapsed_s > FAST_LOAD_S):
+                turn.keep(partial(Copy.of, data), elapsed_s)
+        self.release()  # The wait for this figure's turn may be long.
+        return _Loaded((data,), (("load", elapsed_s),))
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """The result of ``load``, if there is one, and the step's seconds."""
+
+    data: tuple[Any, ...] = ()
+    steps: tuple[tuple[str, float], ...] = ()
+    is_copy: bool = False
+
+
+class _Build:
+    """A call of the figure function, whose figure may be kept."""
+
+    def __init__(
+        self, job: _Job, data: tuple[Any, ...], turn: Turn[FigureCopy]
+    ) -> None:
+        self._job = job
+        self._data = data
+        self._turn = turn
+        self._before: DrawGlobals | None = None
+        self._began = 0.0
+
+    def __call__(self) -> object:
+        """Return the figure."""
+        self._before = DrawGlobals.now() if self._turn.may_keep else None
+        self._began = thread_time()
+        return build_once(self._call_function, self._job.recipe.source)
+
+    def _call_function(self) -> object:
+        job = self._job
+        returned = _await_result(job.recipe.function(*self._data, **job.values))
+        if isinstance(returned, Response):
+            # Read the body now: several requests may share it, and a stream is read
+            # once.
+            returned.direct_passthrough = False
+            returned.get_data()
+            abort(returned)  # Sent unchanged and not cached.
+        job.release()  # Encoding may take long.
+        return returned
+
+    def keep(self, figure: Any) -> bool:
+        """Keep a copy of *figure* if that is expected to save time."""
+        kept = self._job.kept
+        kept.note_built()
+        if self._before is None:
+            return False
+        build_s = thread_time() - self._began
+        is_wanted = (
+            kept.is_text
+            or self._turn.is_awaited
+            or kept.rule.is_worth(kept.load_s, build_s)
+        )
+        is_kept = is_wanted and self._turn.keep(
+            partial(copy_figure, figure, self._before), kept.load_s + build_s
+        )
+        self._turn.end()
+        return is_kept
 
 
 def _await_result(returned: Any) -> Any:

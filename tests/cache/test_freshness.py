@@ -304,7 +304,9 @@ def test_a_newer_picture_is_not_replaced_after_a_suspension(
     pictures = Pictures(Store(SimpleCache()), clock)
     newer = RenderedImage(b"newer", FORMATS["png"], 1, 1)
 
-    def render(deadline: Deadline, payer: object) -> RenderedImage:
+    def render(
+        deadline: Deadline, payer: object, generation: str | None
+    ) -> RenderedImage:
         clock.now += took_s
         pictures.store.write("0123", Entry.of(newer, clock.now), 600)
         clock.now += 1

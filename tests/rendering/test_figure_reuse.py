@@ -81,7 +81,7 @@ def test_a_figure_is_the_picture_of_one_call(
 ) -> None:
     """A second call that returns it, in any object, is an error with the fix."""
 
-    @plots.figure_route("/shared", error_backoff=0)
+    @plots.figure_route("/shared", error_backoff=0, keep=0)
     def user_s(n: int = 1) -> Any:
         return draw(shared, n)
 

@@ -59,6 +59,7 @@ def walk(plots: FigureBlueprint, renders: Counter) -> Counter:
         stale_if_error=100,
         timeout=20,
         tags=["walks"],
+        keep=0,  # One call for each draw.
     )
     def walk(n: int = 3) -> Figure:
         renders(n)
@@ -388,7 +389,7 @@ def test_a_png_over_max_bytes_does_not_prevent_others(
 ) -> None:
     """The others are drawn, without another try of the PNG."""
 
-    @plots.figure_route("/noise", max_bytes=60_000, error_backoff=0)
+    @plots.figure_route("/noise", max_bytes=60_000, error_backoff=0, keep=0)
     def noise(n: int = 3) -> Figure:
         renders(n)
         figure = Figure(figsize=(2, 2))
