@@ -34,7 +34,8 @@ from .matplotlib_globals import (
 #: variable that the figure function has set, so the copy could look different.
 _PACKAGES = frozenset(
     ("matplotlib", "mpl_toolkits", "numpy", "pandas", "seaborn", "plotnine", "mizani")
-) | {"cartopy", *sys.stdlib_module_names}
+    # Dates of Matplotlib and pandas, and our notes about their time zones.
+) | {"cartopy", "dateutil", "pytz", "flask_mplstream", *sys.stdlib_module_names}
 #: Packages of the objects whose callbacks Matplotlib connects again or does not need.
 _OWNERS = ("matplotlib", "mpl_toolkits")
 #: Signals that are sent while a figure is drawn.
@@ -133,7 +134,8 @@ class FigureCopy:
     @property
     def size_bytes(self) -> int:
         """The memory that the copy takes."""
-        return self.copy.size_bytes + sys.getsizeof(self.globals.params)
+        params, colors = self.globals.params, self.globals.colors
+        return self.copy.size_bytes + sys.getsizeof(params) + sys.getsizeof(colors)
 
     def restore(self) -> Figure:
         """Return a new figure; apply the globals that its function has set.

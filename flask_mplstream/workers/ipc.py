@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from inspect import signature
-from time import monotonic
+from time import time
 from typing import Any
 
 from flask import Flask
@@ -106,9 +106,10 @@ def _render(payload: bytes) -> RenderedImage:
 def _keep(limits: KeepLimits) -> KeptFigures:
     """Return this worker's kept figures.
 
-    The web process has another clock, so it is told only the age of the data.
+    The web process may have another clock, so it is told only the age of the data. A
+    monotonic clock would stop while the machine is suspended.
     """
-    return KeptFigures(limits, monotonic)
+    return KeptFigures(limits, time)
 
 
 def unpack(result: bytes) -> RenderedImage:

@@ -19,6 +19,7 @@ from typing import Any
 from werkzeug.exceptions import HTTPException, abort
 from werkzeug.wrappers import Response
 
+from ..cache.key import copy_value
 from ..errors import ConfigError, KeptFigureError, MplStreamError
 from ..formats import Theme, Variant
 from ..limits.deadline import Deadline
@@ -36,7 +37,7 @@ from ..rendering.figure_reuse import build_once
 from ..rendering.pipeline import Limits, Meaning, render_variant
 from ..rendering.styles import Look
 from .exception_notes import explain_errors, explain_size
-from .kept_figures import FAST_LOAD_S, KeptPicture, Turn
+from .kept_figures import DATA, FAST_LOAD_S, QUERY_S, KeptPicture, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,12 +200,14 @@ class _Job:
             image = self._render(build, on_built=build.keep)
         except (MplStreamError, HTTPException):
             raise
-        except Exception:
+        except Exception as error:
             # A copy may lack something, such as the session of a database's row.
-            if not loaded.is_copy:
+            if loaded.turn is None:
                 raise
-            self.kept.rule.note_failure()
+            loaded.turn.drop(error)
             return self.draw_anew(turn, is_repeated=True)
+        if loaded.turn is not None:
+            loaded.turn.note_restore(loaded.restore_s)
         return replace(image, timings_s=(*loaded.steps, *image.timings_s))
 
     def _render(
@@ -229,22 +232,31 @@ class _Job:
         load = self.recipe.load
         if load is None:
             return _Loaded()
-        with self.kept.take_turn("data", self.deadline) as turn:
-            if not is_repeated and (copy := turn.find()) is not None:
-                try:
-                    return _Loaded((copy.restore(),), is_copy=True)
-                except NotCopyableError as error:
-                    turn.drop(error)
+        with self.kept.take_turn(DATA, self.deadline) as turn:
+            if not is_repeated and (loaded := _restore_data(turn)) is not None:
+                return loaded
             self.deadline.begin("load")
             began = perf_counter()
+            values = self.copy_values()
             names = self.recipe.load_takes
-            data = _await_result(load(**{name: self.values[name] for name in names}))
+            data = _await_result(load(**{name: values[name] for name in names}))
             elapsed_s = perf_counter() - began
             self.kept.note_loaded(elapsed_s)
-            if turn.may_keep and (turn.is_awaited or elapsed_s > FAST_LOAD_S):
-                turn.keep(partial(Copy.of, data), elapsed_s)
+            may_keep = turn.may_keep and not is_repeated
+            is_slow = turn.is_awaited or elapsed_s > FAST_LOAD_S
+            if may_keep and is_slow and turn.is_worth(elapsed_s):
+                is_kept = turn.keep(partial(Copy.of, data), elapsed_s)
+                self.kept.load_s = 0.0 if is_kept else elapsed_s
         self.release()  # The wait for this figure's turn may be long.
         return _Loaded((data,), (("load", elapsed_s),))
+
+    def copy_values(self) -> dict[str, Any]:
+        """Return copies of the arguments that a function may modify.
+
+        Otherwise the figure function would see a change by ``load``, but only in the
+        variants for which it runs.
+        """
+        return {name: copy_value(value) for name, value in self.values.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +265,23 @@ class _Loaded:
 
     data: tuple[Any, ...] = ()
     steps: tuple[tuple[str, float], ...] = ()
-    is_copy: bool = False
+    #: The turn that found the data, if it is a copy.
+    turn: Turn[Copy] | None = None
+    restore_s: float = 0.0
+
+
+def _restore_data(turn: Turn[Copy]) -> _Loaded | None:
+    """Return the kept data, or ``None`` if there is none that can be restored."""
+    copy = turn.find()
+    if copy is None:
+        return None
+    began = thread_time()
+    try:
+        data = copy.restore()
+    except NotCopyableError as error:
+        turn.drop(error)
+        return None
+    return _Loaded((data,), turn=turn, restore_s=thread_time() - began)
 
 
 class _Build:
@@ -266,17 +294,17 @@ class _Build:
         self._data = data
         self._turn = turn
         self._before: DrawGlobals | None = None
-        self._began = 0.0
+        self._began = self._began_in_thread = 0.0
 
     def __call__(self) -> object:
         """Return the figure."""
         self._before = DrawGlobals.now() if self._turn.may_keep else None
-        self._began = thread_time()
+        self._began, self._began_in_thread = perf_counter(), thread_time()
         return build_once(self._call_function, self._job.recipe.source)
 
     def _call_function(self) -> object:
         job = self._job
-        returned = _await_result(job.recipe.function(*self._data, **job.values))
+        returned = _await_result(job.recipe.function(*self._data, **job.copy_values()))
         if isinstance(returned, Response):
             # Read the body now: several requests may share it, and a stream is read
             # once.
@@ -292,17 +320,18 @@ class _Build:
         kept.note_built()
         if self._before is None:
             return False
-        build_s = thread_time() - self._began
-        is_wanted = (
-            kept.is_text
-            or self._turn.is_awaited
-            or kept.rule.is_worth(kept.load_s, build_s)
-        )
-        is_kept = is_wanted and self._turn.keep(
-            partial(copy_figure, figure, self._before), kept.load_s + build_s
+        made_s = kept.load_s + self._measure_build()
+        is_kept = (kept.is_text or self._turn.is_worth(made_s)) and self._turn.keep(
+            partial(copy_figure, figure, self._before), made_s
         )
         self._turn.end()
         return is_kept
+
+    def _measure_build(self) -> float:
+        """Return the seconds of this thread, and those of a query in the function."""
+        build_s = thread_time() - self._began_in_thread
+        waited_s = perf_counter() - self._began - build_s
+        return build_s + (waited_s if waited_s > QUERY_S else 0.0)
 
 
 def _await_result(returned: Any) -> Any:

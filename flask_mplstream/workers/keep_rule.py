@@ -5,6 +5,7 @@ Flask side: values and arithmetic only.
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
@@ -12,52 +13,24 @@ from dataclasses import dataclass, field
 RECENT = 64
 #: Requests after which both counts are halved, so that new ones weigh more.
 MANY = 200
-#: Share of the build that a copy and its restoration take, until they are measured.
+#: Share of the time of making that a copy and its restoration take, until measured.
 FIRST_SHARE = 0.15
 #: Weight of a new measurement in a mean.
 WEIGHT = 0.2
-#: Failed copies in a row after which only each :data:`RETRY_EVERY`-th is tried.
+#: Failures since the last restored copy after which only each
+#: :data:`RETRY_EVERY`-th copy is tried.
 MAX_FAILURES = 3
 RETRY_EVERY = 20
 
 
 @dataclass(slots=True)
-class KeepRule:
-    """The experience with the figures of one route in this process."""
+class CopyCosts:
+    """The experience with the copies of one route's figures, or of its data."""
 
-    #: Pictures, and those of which a second variant was requested in time.
-    pictures: float = 16.0
-    repeated: float = 8.0
     #: Mean seconds of a copy and of its restoration; ``None`` until measured.
     copy_s: float | None = None
     restore_s: float | None = None
     _failures: int = 0
-    #: Time of the first request by picture; ``None`` after the second.
-    _recent: OrderedDict[str, float | None] = field(default_factory=OrderedDict)
-
-    def note_request(self, picture: str, now: float, keep_s: float) -> None:
-        """Count a render of one variant of *picture*."""
-        began = self._recent.get(picture)
-        if began is not None and now - began <= keep_s:
-            self.repeated += 1
-            self._recent[picture] = None
-        elif picture not in self._recent or began is not None:
-            self.pictures += 1
-            self._recent[picture] = now
-            self._recent.move_to_end(picture)
-        if len(self._recent) > RECENT:
-            self._recent.popitem(last=False)
-        if self.pictures >= MANY:
-            self.pictures /= 2
-            self.repeated /= 2
-
-    def is_worth(self, load_s: float, build_s: float) -> bool:
-        """Return whether a copy is expected to save time."""
-        guess_s = FIRST_SHARE * build_s
-        copy_s = guess_s if self.copy_s is None else self.copy_s
-        restore_s = guess_s if self.restore_s is None else self.restore_s
-        share = min(self.repeated / self.pictures, 1.0)
-        return share * (load_s + build_s - restore_s) > copy_s
 
     def may_try(self) -> bool:
         """Return whether to try a copy, after earlier ones may have failed."""
@@ -67,17 +40,59 @@ class KeepRule:
         return (self._failures - MAX_FAILURES) % RETRY_EVERY == 0
 
     def note_copy(self, elapsed_s: float) -> None:
-        """Count a copy that succeeded."""
-        self._failures = 0
+        """Count a copy, which may prove impossible to restore."""
         self.copy_s = _mean(self.copy_s, elapsed_s)
 
     def note_restore(self, elapsed_s: float) -> None:
-        """Count a restoration that succeeded."""
+        """Count a copy that was restored and used."""
+        self._failures = 0
         self.restore_s = _mean(self.restore_s, elapsed_s)
 
     def note_failure(self) -> None:
-        """Count a copy that failed, or that could not be restored or drawn."""
+        """Count a copy that failed, or that could not be restored or used."""
         self._failures += 1
+
+
+@dataclass(slots=True)
+class KeepRule:
+    """The experience with the pictures of one route in this process."""
+
+    #: Pictures, and those of which a second variant was requested in time.
+    pictures: float = 16.0
+    repeated: float = 8.0
+    figure: CopyCosts = field(default_factory=CopyCosts)
+    data: CopyCosts = field(default_factory=CopyCosts)
+    #: Time of the first request by picture, and whether there was a second in time.
+    _recent: OrderedDict[str, tuple[float, bool]] = field(default_factory=OrderedDict)
+
+    def note_request(self, picture: str, now: float, keep_s: float) -> None:
+        """Count a render of one variant of *picture*."""
+        began, is_repeated = self._recent.get(picture, (-math.inf, False))
+        if not 0 <= now - began <= keep_s:
+            self.pictures += 1
+            # In one step each, as other threads also count.
+            self._recent.pop(picture, None)
+            self._recent[picture] = now, False
+        elif not is_repeated:
+            self.repeated += 1
+            self._recent[picture] = began, True
+        if len(self._recent) > RECENT:
+            self._recent.popitem(last=False)
+        if self.pictures >= MANY:
+            self.pictures /= 2
+            self.repeated /= 2
+
+    def is_worth(self, costs: CopyCosts, made_s: float) -> bool:
+        """Return whether a copy is expected to save time.
+
+        :param costs: those of the figure or of the data.
+        :param made_s: seconds that it would take to make it again.
+        """
+        guess_s = FIRST_SHARE * made_s
+        copy_s = guess_s if costs.copy_s is None else costs.copy_s
+        restore_s = guess_s if costs.restore_s is None else costs.restore_s
+        share = min(self.repeated / self.pictures, 1.0)
+        return share * (made_s - restore_s) > copy_s
 
 
 def _mean(mean: float | None, new: float) -> float:

@@ -22,7 +22,7 @@ from cachetools import TLRUCache
 from ..forks import call_in_child
 from ..limits.deadline import Deadline
 from ..rendering.figure_copy import Copy, CopyLimits, FigureCopy, NotCopyableError
-from .keep_rule import KeepRule
+from .keep_rule import CopyCosts, KeepRule
 
 logger = logging.getLogger("flask_mplstream")
 
@@ -34,6 +34,11 @@ MAX_SHARE = 1 / 4
 MIN_COPY_S = 0.02
 #: Loads in seconds that are too fast for keeping their data.
 FAST_LOAD_S = 0.005
+#: Seconds that a build waits at least for a query. A shorter wait may be for other
+#: threads.
+QUERY_S = 0.1
+#: The part of a picture that ``load`` returns.
+DATA = "data"
 
 
 class Origin(NamedTuple):
@@ -64,10 +69,10 @@ class _Kept(NamedTuple):
 
 @dataclass(slots=True)
 class _Place:
-    """The place of the callers that want the same figure or data."""
+    """The place of the caller that makes a figure or data, and of those that wait."""
 
-    lock: threading.Lock
-    callers: int = 0
+    is_over: threading.Event
+    followers: int = 0
 
 
 _all: WeakSet[KeptFigures] = WeakSet()
@@ -126,24 +131,41 @@ class KeptFigures:
         with self._lock:
             self._items[key] = kept
 
-    def drop(self, key: str) -> None:
-        """Drop the copy under *key*, if any."""
+    def drop(self, key: str, copy: Copy | FigureCopy) -> None:
+        """Drop *copy*, unless another one has replaced it."""
         with self._lock:
-            self._items.pop(key, None)
+            kept = self._items.get(key)
+            if kept is not None and kept.copy is copy:
+                del self._items[key]
 
-    def enter(self, key: str) -> _Place:
-        """Join the callers of *key*."""
+    def lead(self, key: str) -> _Place | None:
+        """Return a new place, or ``None`` if another caller makes *key*."""
         with self._lock:
-            place = self._places.setdefault(key, _Place(threading.Lock()))
-            place.callers += 1
+            if key in self._places:
+                return None
+            place = self._places[key] = _Place(threading.Event())
             return place
 
     def leave(self, key: str, place: _Place) -> None:
-        """Leave the callers of *key*."""
+        """End *place*, which :meth:`lead` returned: all its followers go on."""
         with self._lock:
-            place.callers -= 1
-            if not place.callers and self._places.get(key) is place:
+            if self._places.get(key) is place:
                 del self._places[key]
+        place.is_over.set()
+
+    def follow(self, key: str, deadline: Deadline) -> None:
+        """Wait for the caller that makes *key*, until the deadline."""
+        with self._lock:
+            place = self._places.get(key)
+            if place is None:
+                return
+            place.followers += 1
+        try:
+            deadline.begin("a turn")
+            deadline.wait(place.is_over.wait)
+        finally:
+            with self._lock:
+                place.followers -= 1
 
 
 class KeptPicture:
@@ -173,7 +195,7 @@ class KeptPicture:
         self._clock = kept.clock if kept else lambda: 0.0
         #: Time of the load, or else of the end of the build.
         self.made_at: float | None = None
-        #: Seconds of the load.
+        #: Seconds of the load, unless its data is kept.
         self.load_s = 0.0
         if self.kept is not None:
             self.rule = self.kept.rule(endpoint)
@@ -187,7 +209,8 @@ class KeptPicture:
     @property
     def age_s(self) -> float:
         """Seconds since the data was loaded, or else the figure built."""
-        return 0.0 if self.made_at is None else self._clock() - self.made_at
+        # The clock may have been set back.
+        return 0.0 if self.made_at is None else max(self._clock() - self.made_at, 0.0)
 
     def note_loaded(self, elapsed_s: float) -> None:
         """Note that the data was loaded now."""
@@ -203,9 +226,9 @@ class KeptPicture:
     def take_turn(self, part: str, deadline: Deadline) -> Iterator[Turn[Any]]:
         """Wait for other callers that make the same *part* of the picture.
 
-        :param part: ``"data"``, or the theme of the figure.
+        :param part: :data:`DATA`, or the theme of the figure.
         """
-        turn: Turn[Any] = Turn(self, f"{self.origin.key} {part}")
+        turn: Turn[Any] = Turn(self, part)
         turn.begin(deadline, may_wait=self._may_wait)
         try:
             yield turn
@@ -216,60 +239,76 @@ class KeptPicture:
 class Turn(Generic[T]):
     """The turn of one caller to find or make a figure or its data."""
 
-    def __init__(self, picture: KeptPicture, key: str) -> None:
+    def __init__(self, picture: KeptPicture, part: str) -> None:
         self._picture = picture
         self._kept = picture.kept
-        self._key = key
+        self._key = f"{picture.origin.key} {part}"
         self._place: _Place | None = None
-        self._has_lock = False
-
-    def begin(self, deadline: Deadline, *, may_wait: bool) -> None:
-        """Wait for the caller whose turn it is, until the deadline."""
-        if self._kept is None:
-            return
-        self._place = place = self._kept.enter(self._key)
-        self._has_lock = place.lock.acquire(blocking=False)
-        if not self._has_lock and may_wait:
-            deadline.begin("a turn")
-            self._has_lock = deadline.wait(lambda s: place.lock.acquire(timeout=s))
-
-    def end(self) -> None:
-        """Let the next caller have its turn, once."""
-        place, self._place = self._place, None
-        if place is None or self._kept is None:
-            return
-        if self._has_lock:
-            place.lock.release()
-        self._kept.leave(self._key, place)
+        self._found: _Kept | None = None
+        self._is_of_data = part == DATA
+        #: Whether a copy may be tried.
+        self.may_keep = self._kept is not None and self._costs.may_try()
 
     @property
-    def may_keep(self) -> bool:
-        """Whether a copy may be tried."""
-        return self._kept is not None and self._picture.rule.may_try()
+    def _costs(self) -> CopyCosts:
+        rule = self._picture.rule
+        return rule.data if self._is_of_data else rule.figure
+
+    def begin(self, deadline: Deadline, *, may_wait: bool) -> None:
+        """Wait for a caller that makes the same, until the deadline.
+
+        If that caller fails or keeps nothing, all go on without further turns. They
+        would only wait for each other.
+        """
+        if self._kept is None or not self.may_keep:
+            return
+        self._place = self._kept.lead(self._key)
+        if self._place is None and may_wait:
+            self._kept.follow(self._key, deadline)
+
+    def end(self) -> None:
+        """Let the callers that wait go on."""
+        place, self._place = self._place, None
+        if place is not None and self._kept is not None:
+            self._kept.leave(self._key, place)
 
     @property
     def is_awaited(self) -> bool:
         """Whether another caller waits for the copy."""
-        return self._place is not None and self._place.callers > 1
+        return self._place is not None and self._place.followers > 0
+
+    def is_worth(self, made_s: float) -> bool:
+        """Return whether a copy is expected to save time, or another caller waits.
+
+        :param made_s: seconds that it would take to make the object again.
+        """
+        return self.is_awaited or self._picture.rule.is_worth(self._costs, made_s)
 
     def find(self) -> T | None:
         """Return the copy and take over the time of its data."""
-        kept = None if self._kept is None else self._kept.find(self._key)
-        if kept is None:
+        found = None if self._kept is None else self._kept.find(self._key)
+        self._found = found
+        if found is None:
             return None
-        self._picture.made_at = kept.made_at
-        return kept.copy  # type: ignore[no-any-return]
+        self._picture.made_at = found.made_at
+        return found.copy  # type: ignore[no-any-return]  # The key says which.
 
     def note_restore(self, elapsed_s: float) -> None:
         """Note the time of the copy's restoration."""
-        self._picture.rule.note_restore(elapsed_s)
+        self._costs.note_restore(elapsed_s)
+
+    def note_failure(self) -> None:
+        """Note that the copy could not be used."""
+        self._costs.note_failure()
 
     def drop(self, reason: Exception) -> None:
-        """Forget the copy, which cannot be restored or drawn."""
+        """Forget the copy, which cannot be restored or used; nor could another one."""
         assert self._kept is not None
+        assert self._found is not None
         logger.debug("Cannot use the copy of %s: %s", self._key, reason)
-        self._kept.drop(self._key)
-        self._picture.rule.note_failure()
+        self._kept.drop(self._key, self._found.copy)
+        self.note_failure()
+        self.may_keep = False
         self._picture.made_at = None
 
     def keep(
@@ -278,11 +317,11 @@ class Turn(Generic[T]):
         """Keep the result of *copy* if it can be made within the limits.
 
         :param copy: makes the copy, given the accepted packages and the limits.
-        :param made_s: seconds of the load and the build.
+        :param made_s: seconds that it would take to make the object again.
         """
         assert self._kept is not None
         assert self._picture.made_at is not None
-        limits, rule = self._kept.limits, self._picture.rule
+        limits = self._kept.limits
         began = thread_time()
         try:
             made = copy(
@@ -291,9 +330,9 @@ class Turn(Generic[T]):
             )
         except NotCopyableError as error:
             logger.debug("Cannot keep %s: %s", self._key, error)
-            rule.note_failure()
+            self.note_failure()
             return False
-        rule.note_copy(thread_time() - began)
+        self._costs.note_copy(thread_time() - began)
         made_at = self._picture.made_at
         until = made_at + self._picture.origin.keep_s
         if made.size_bytes <= limits.max_bytes * MAX_SHARE and until < math.inf:

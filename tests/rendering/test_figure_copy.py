@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import matplotlib as mpl
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from matplotlib import pyplot as plt
 from matplotlib._pylab_helpers import Gcf
 from matplotlib.cbook import CallbackRegistry
+from matplotlib.dates import MonthLocator
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
@@ -152,6 +154,33 @@ def test_a_function_of_the_app_is_refused_unless_its_package_is_named() -> None:
         named = frozenset(["tests"])
         copy = copy_figure(build(), DrawGlobals.now(), named, AMPLE)
     assert render(copy.restore).body == render(build).body
+
+
+def place_ticks_by_months() -> Figure:
+    """Use a locator that holds a rule of dateutil."""
+    figure = Figure()
+    axes = figure.add_subplot()
+    axes.plot(np.arange("2026-01", "2026-06", dtype="datetime64[D]"))
+    axes.yaxis.set_major_locator(MonthLocator(tz=ZoneInfo("Europe/Paris")))
+    return figure
+
+
+def plot_times_with_a_zone() -> Figure:
+    """Plot with pandas, whose axes get our note about the zone."""
+    pandas = pytest.importorskip("pandas")
+    times = pandas.date_range("2026-10-24", periods=60, freq="h", tz="Europe/Paris")
+    axes = pandas.Series(range(60), times).plot(ax=Figure().add_subplot())
+    assert hasattr(axes, "_mplstream_times")
+    figure: Figure = axes.figure
+    return figure
+
+
+@pytest.mark.parametrize("build", [place_ticks_by_months, plot_times_with_a_zone])
+def test_times_are_in_the_copy(build: Callable[[], Figure]) -> None:
+    """Their classes are not of the app."""
+    copy = copy_built(build)
+    for format in ("svg", "csv"):
+        assert render(copy.restore, format).body == render(build, format).body
 
 
 @pytest.mark.parametrize(

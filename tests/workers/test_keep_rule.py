@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from flask_mplstream.workers.keep_rule import MANY, RECENT, RETRY_EVERY, KeepRule
+from flask_mplstream.workers.keep_rule import (
+    MANY,
+    RECENT,
+    RETRY_EVERY,
+    CopyCosts,
+    KeepRule,
+)
 
 
 def request(rule: KeepRule, *pictures: object) -> None:
@@ -15,24 +21,25 @@ def request(rule: KeepRule, *pictures: object) -> None:
 
 def test_a_new_route_keeps_its_figures() -> None:
     """Half of its pictures are expected to have a second variant."""
-    assert KeepRule().is_worth(0, 0.03)
+    rule = KeepRule()
+    assert rule.is_worth(rule.figure, 0.03)
 
 
 def test_lone_pictures_are_not_kept() -> None:
     """After 64 of them, a copy costs more than it may save; a slow load is worth it."""
-    rule = KeepRule(copy_s=0.005, restore_s=0.0043)
+    rule = KeepRule(figure=CopyCosts(0.005, 0.0043))
     request(rule, *range(64))
-    assert not rule.is_worth(0, 0.029)
-    assert rule.is_worth(0.5, 0.029)
+    assert not rule.is_worth(rule.figure, 0.029)
+    assert rule.is_worth(rule.figure, 0.529)
 
 
 def test_pictures_with_variants_are_kept() -> None:
     """A second variant counts once, however many follow."""
-    rule = KeepRule(copy_s=0.005, restore_s=0.0043)
+    rule = KeepRule(figure=CopyCosts(0.005, 0.0043))
     request(rule, *(number // 3 for number in range(90)))
     assert rule.repeated == 8 + 30
     assert rule.pictures == 16 + 30
-    assert rule.is_worth(0, 0.029)
+    assert rule.is_worth(rule.figure, 0.029)
 
 
 def test_a_late_variant_is_another_picture() -> None:
@@ -53,22 +60,39 @@ def test_old_counts_weigh_less() -> None:
     assert len(rule._recent) == RECENT
 
 
-def test_failures_are_tried_seldom() -> None:
-    """After three, only every 20th figure is tried; one success ends that."""
+def test_a_picture_that_is_renewed_alone_counts_each_time() -> None:
+    """A second variant long ago does not make another one likely."""
     rule = KeepRule()
+    for second in (0, 1, 60, 120):
+        rule.note_request("a", float(second), 30)
+    assert (rule.pictures, rule.repeated) == (19, 9)
+
+
+def test_a_clock_that_is_set_back_begins_another_picture() -> None:
+    """The figure is not used, as its age is unknown."""
+    rule = KeepRule()
+    rule.note_request("a", 100.0, 30)
+    rule.note_request("a", 90.0, 30)
+    assert (rule.pictures, rule.repeated) == (18, 8)
+
+
+def test_failures_are_tried_seldom() -> None:
+    """After three, only every 20th copy is tried; one that is restored ends that."""
+    costs = CopyCosts()
     for _ in range(3):
-        assert rule.may_try()
-        rule.note_failure()
-    assert [rule.may_try() for _ in range(2 * RETRY_EVERY)].count(True) == 2
-    rule.note_copy(0.001)
-    assert rule.may_try()
+        assert costs.may_try()
+        costs.note_copy(0.001)  # It may prove impossible to restore.
+        costs.note_failure()
+    assert [costs.may_try() for _ in range(2 * RETRY_EVERY)].count(True) == 2
+    costs.note_restore(0.001)
+    assert costs.may_try()
 
 
 def test_the_measured_times_are_moving_means() -> None:
     """The first one counts fully, a later one by a fifth."""
-    rule = KeepRule()
-    rule.note_copy(0.010)
-    rule.note_copy(0.020)
-    rule.note_restore(0.005)
-    assert rule.copy_s == pytest.approx(0.012)
-    assert rule.restore_s == 0.005
+    costs = CopyCosts()
+    costs.note_copy(0.010)
+    costs.note_copy(0.020)
+    costs.note_restore(0.005)
+    assert costs.copy_s == pytest.approx(0.012)
+    assert costs.restore_s == 0.005

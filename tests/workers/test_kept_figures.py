@@ -27,8 +27,10 @@ from flask_mplstream.formats import FORMATS
 from flask_mplstream.limits.deadline import Deadline
 from flask_mplstream.rendering.figure_copy import Copy, NotCopyableError
 from flask_mplstream.testing import decode_picture
-from flask_mplstream.workers.keep_rule import KeepRule
+from flask_mplstream.workers.keep_rule import MAX_FAILURES, CopyCosts, KeepRule
 from flask_mplstream.workers.kept_figures import (
+    DATA,
+    QUERY_S,
     KeepLimits,
     KeptFigures,
     KeptPicture,
@@ -371,6 +373,117 @@ def test_each_build_gets_its_own_data(plots: FigureBlueprint, serve: Serve) -> N
     assert seen == [[1, 2], [1, 2]]
 
 
+def test_each_function_gets_its_own_arguments(
+    plots: FigureBlueprint, serve: Serve
+) -> None:
+    """Otherwise a change by ``load`` would be in the first variant only."""
+    seen: list[list[str]] = []
+
+    def load(tag: list[str]) -> list[int]:
+        time.sleep(SLOW_S)
+        tag.clear()
+        return [1, 2]
+
+    @plots.figure_route("/numbers", load=load, dark_style=True)
+    def numbers(data: list[int], tag: list[str]) -> Figure:
+        seen.append([*tag])
+        return draw_numbers(data)
+
+    client = serve()
+    steps = Steps(client.application)
+    client.get(url(".png?tag=a"))
+    client.get(url(".png?tag=a&_theme=dark"))
+    assert steps.made == (1, 2)
+    assert seen == [["a"], ["a"]]
+
+
+def format_tick(value: float, position: float) -> str:
+    """Format a tick with a function of the app."""
+    return f"{value} units"
+
+
+def test_figures_that_cannot_be_restored_are_soon_not_copied(
+    plots: FigureBlueprint, serve: Serve
+) -> None:
+    """Their data is still kept."""
+
+    @plots.figure_route("/numbers", load=load_numbers)
+    def numbers(data: Any, n: int = 3) -> Figure:
+        figure = draw_numbers(data)
+        figure.axes[0].yaxis.set_major_formatter(format_tick)
+        return figure
+
+    client = serve()
+    steps = Steps(client.application)
+    are_kept = []
+    for n in range(1, 6):
+        for variant in (".png", ".svg"):
+            timing = client.get(url(f"{variant}?n={n}")).headers["Server-Timing"]
+            are_kept.append("keep" in timing)
+    assert steps.made == (5, 10)
+    assert are_kept == [True, False] * 3 + [False] * 4
+
+
+@pytest.fixture
+def made_s(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return the times of the objects that may be kept."""
+    found: list[float] = []
+
+    def is_worth(rule: KeepRule, costs: CopyCosts, made_s: float) -> bool:
+        found.append(made_s)
+        return True
+
+    monkeypatch.setattr(KeepRule, "is_worth", is_worth)
+    return found
+
+
+def test_the_time_of_a_query_in_the_figure_function_counts(
+    plots: FigureBlueprint, serve: Serve, made_s: list[float]
+) -> None:
+    """The thread does not run meanwhile, but a copy saves that time."""
+
+    @plots.figure_route("/numbers")
+    def numbers() -> Figure:
+        time.sleep(2 * QUERY_S)
+        return draw_numbers([1, 2])
+
+    serve().get(url(".png"))
+    assert made_s[0] > 2 * QUERY_S
+
+
+def test_the_copy_of_a_figure_does_not_save_the_load_of_kept_data(
+    plots: FigureBlueprint, serve: Serve, made_s: list[float]
+) -> None:
+    """Nor may it take as long, as it holds the figure lock."""
+
+    def load() -> list[int]:
+        time.sleep(0.5)
+        return [1, 2]
+
+    plots.figure_route("/numbers", load=load, endpoint="numbers")(draw_numbers)
+    serve().get(url(".png"))
+    of_data, of_figure = made_s
+    assert of_figure < 0.5 < of_data
+
+
+def test_a_picture_is_not_newer_than_now(
+    plots: FigureBlueprint, serve: Serve, clock: Clock
+) -> None:
+    """If the clock is set back during a draw, the picture is still fresh."""
+
+    class SetsBack(Figure):
+        def draw(self, renderer: Any) -> None:
+            clock.now -= 100
+            super().draw(renderer)
+
+    plots.figure_route("/numbers", endpoint="numbers")(lambda: SetsBack())
+    client = serve()
+    steps = Steps(client.application)
+    client.get(url(".png"))
+    assert "hit" in client.get(url(".png")).headers["Cache-Status"]
+    assert steps.made == (0, 1)
+
+
 class Unstable(Figure):
     """A figure whose copy cannot be drawn."""
 
@@ -456,6 +569,48 @@ def test_a_caller_waits_until_its_deadline(kept: KeptFigures) -> None:
     """Afterward it makes the figure itself, or fails at the gate."""
     with turn_of(kept), turn_of(kept, timeout_s=0.05) as late:
         assert late.find() is None
+
+
+def test_all_callers_go_on_if_one_keeps_nothing(kept: KeptFigures) -> None:
+    """They would only wait for each other, such as for a database that is down."""
+    together = threading.Barrier(3)
+
+    def wait() -> None:
+        with turn_of(kept) as turn:
+            assert turn.find() is None
+            together.wait(10)
+
+    threads = [threading.Thread(target=wait) for _ in range(3)]
+    with turn_of(kept) as turn:
+        for thread in threads:
+            thread.start()
+        while turn._place.followers < 3:
+            time.sleep(0.001)
+    for thread in threads:
+        thread.join(20)
+    assert not together.broken
+
+
+def test_a_caller_does_not_wait_if_copies_fail(kept: KeptFigures) -> None:
+    """There would be no copy for it."""
+    with turn_of(kept) as turn:
+        for _ in range(MAX_FAILURES):
+            turn.note_failure()
+        deadline = Deadline(1)
+        late = KeptPicture(kept, "plots.a", Origin("a", 30))
+        with late.take_turn(DATA, deadline) as second:
+            assert not second.may_keep
+        assert not deadline.steps_s
+
+
+def test_a_newer_copy_is_not_dropped(kept: KeptFigures) -> None:
+    """If another caller has replaced the copy that could not be used."""
+    with turn_of(kept) as turn:
+        keep(turn, 1)
+        turn.find()
+        keep(turn, 2)
+        turn.drop(LookupError())
+        assert turn.find().restore() == 2
 
 
 def keep(turn: Any, value: object) -> bool:
