@@ -8,13 +8,16 @@ drawn, so each variant of a picture draws a separate copy. Call :func:`copy_figu
 
 from __future__ import annotations
 
+import copyreg
 import pickle
 import sys
+from ast import literal_eval
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import count
 from time import thread_time
 from typing import Any
 
@@ -96,7 +99,9 @@ class Copy:
         """
         file = _LimitedFile(limits)
         try:
-            pickle.Pickler(file, pickle.HIGHEST_PROTOCOL).dump(value)
+            pickler = pickle.Pickler(file, pickle.HIGHEST_PROTOCOL)
+            pickler.dispatch_table = {**copyreg.dispatch_table, count: _reduce_count}
+            pickler.dump(value)
         except NotCopyableError:
             raise
         except Exception as error:  # Anything, as __reduce__ is the app's code.
@@ -166,6 +171,14 @@ def copy_figure(
     with _hide_from_pyplot(), _refuse_lost_callbacks():
         copy = Copy.of(figure, packages, limits)
     return FigureCopy(copy, figure.dpi, before.find_changes())
+
+
+def _reduce_count(counter: count[Any]) -> tuple[Any, Any]:
+    """Return how to make a copy of *counter*, as an axis of categories has one.
+
+    Python 3.14 cannot pickle it, and earlier ones warn.
+    """
+    return count, literal_eval(f"{repr(counter).removeprefix('count')[:-1]},)")
 
 
 @contextmanager

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from fractions import Fraction
+from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -199,6 +201,15 @@ def test_a_large_slow_or_impossible_copy_is_refused(
     """The error gives the reason."""
     with pytest.raises(NotCopyableError, match=reason):
         Copy.of(value, NONE, limits)
+
+
+def test_a_counter_is_copied_in_each_version_of_python() -> None:
+    """An axis of categories has one. Python 3.12 warns, and 3.14 cannot pickle it."""
+    counters = [count(3), count(1, step=2)]
+    copy = Copy.of(counters, NONE, AMPLE).restore()
+    assert [[next(c), next(c)] for c in copy] == [[3, 4], [1, 3]]
+    with pytest.raises(NotCopyableError):
+        Copy.of(count(Fraction(1, 2)), NONE, AMPLE)
 
 
 def test_the_size_is_that_of_the_pickle() -> None:
