@@ -50,7 +50,7 @@ def command(
     The default is everything that figure() offers browsers. With --format, --scale,
     --width or --theme, it is the first format at scales 1 and 2.
 
-    NAME=VALUE is a value as in a URL. Repeat it for several pictures, or for one list
+    NAME=VALUE sets an argument as in a URL. Repeat it for several pictures, or for one list
     if the parameter is a list. In --grid, commas separate the values.
 
     Pictures in the cache are not rendered again. The exit code is 1 if a picture

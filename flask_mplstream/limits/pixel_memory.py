@@ -1,7 +1,7 @@
 """Limit the memory that all renders in a process use for pixels.
 
-The pixels of a picture are in memory from the draw until they are encoded, and an
-encoder needs several times as much. For example, 16 million pixels take up 64 MB when
+The pixels of a picture stay in memory after the draw until they are encoded, and the
+encoder needs several times their memory. For example, 16 million pixels take up 64 MB when
 they are drawn and 600 MB while they are encoded as AVIF. There can't be a deadlock,
 because only a render inside the gate takes room, and it only waits for encoders, which
 don't need the gate.
