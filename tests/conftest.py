@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, settings
 
 from flask_mplstream import FigureBlueprint
 from flask_mplstream.web import app_state as state_module
+from flask_mplstream.workers.keep_rule import KeepRule
 from tests.support.doubles import Clock, Counter
 from tests.support.processes import wait_until
 from tests.support.servers import MemcachedServer, RedisServer, serve_in_threads
@@ -152,6 +153,12 @@ def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     with suppress(AssertionError):  # They may be about to end.
         wait_until(lambda: not find_left(), 5)
     assert not find_left(), "threads or child processes are still running"
+
+
+@pytest.fixture(autouse=True)
+def always_keep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep each figure in this process: the rule depends on times."""
+    monkeypatch.setattr(KeepRule, "is_worth", lambda *_: True)
 
 
 @pytest.fixture

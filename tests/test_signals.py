@@ -235,7 +235,7 @@ def test_a_render_is_sent_with_its_picture(
     assert (sent["variant"].format.name, sent["variant"].scale) == ("png", 2)
     assert sent["image"].body == body
     steps = dict(sent["image"].timings_s)
-    assert steps.keys() == {"wait", "build", "draw", "encode"}
+    assert steps.keys() == {"wait", "build", "keep", "draw", "encode"}
 
 
 def test_a_figure_in_a_figure_is_two_renders(

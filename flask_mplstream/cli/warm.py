@@ -50,8 +50,8 @@ def command(
     The default is everything that figure() offers browsers. With --format, --scale,
     --width or --theme, it is the first format at scales 1 and 2.
 
-    NAME=VALUE sets an argument as in a URL. Repeat it for several pictures, or for one list
-    if the parameter is a list. In --grid, commas separate the values.
+    NAME=VALUE sets an argument as in a URL. Repeat it for several pictures, or for one
+    list if the parameter is a list. In --grid, commas separate the values.
 
     Pictures in the cache are not rendered again. The exit code is 1 if a picture
     failed, and 2 for wrong usage, which is found before the first render.

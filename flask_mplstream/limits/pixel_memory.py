@@ -1,10 +1,10 @@
 """Limit the memory that all renders in a process use for pixels.
 
 The pixels of a picture stay in memory after the draw until they are encoded, and the
-encoder needs several times their memory. For example, 16 million pixels take up 64 MB when
-they are drawn and 600 MB while they are encoded as AVIF. There can't be a deadlock,
-because only a render inside the gate takes room, and it only waits for encoders, which
-don't need the gate.
+encoder needs several times their memory. For example, 16 million pixels take up 64 MB
+when they are drawn and 600 MB while they are encoded as AVIF. There can't be a
+deadlock, because only a render inside the gate takes room, and it only waits for
+encoders, which don't need the gate.
 """
 
 from __future__ import annotations

@@ -8,12 +8,11 @@ theme, built from copies of the same data.
 from __future__ import annotations
 
 import logging
-import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from time import thread_time
+from time import monotonic, thread_time
 from typing import Any, Generic, NamedTuple, TypeVar
 from weakref import WeakSet
 
@@ -63,8 +62,11 @@ class KeepLimits(NamedTuple):
 
 class _Kept(NamedTuple):
     copy: Any
+    #: Time of its data, and the end of its use, by the clock that tells its age.
     made_at: float
     until: float
+    #: End of its use by the monotonic timer, as that clock may be set back.
+    expires_at: float
 
 
 @dataclass(slots=True)
@@ -91,11 +93,18 @@ class KeptFigures:
     """The kept figures and data of one app in this process.
 
     :param clock: seconds; it tells the age of the data.
+    :param timer: a monotonic clock in seconds, for tests.
     """
 
-    def __init__(self, limits: KeepLimits, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        limits: KeepLimits,
+        clock: Callable[[], float],
+        timer: Callable[[], float] = monotonic,
+    ) -> None:
         self.limits = limits
         self.clock = clock
+        self.timer = timer
         self._rules: dict[str, KeepRule] = {}
         self._reset()
         _all.add(self)
@@ -105,8 +114,8 @@ class KeptFigures:
         self._places: dict[str, _Place] = {}
         self._items: TLRUCache[str, _Kept] = TLRUCache(
             self.limits.max_bytes,
-            ttu=lambda _key, kept, _now: kept.until,
-            timer=self.clock,
+            ttu=lambda _key, kept, _now: kept.expires_at,
+            timer=lambda: self.timer(),
             getsizeof=lambda kept: kept.copy.size_bytes,
         )
 
@@ -123,8 +132,9 @@ class KeptFigures:
         """Return the kept copy under *key*, if it is not too old."""
         with self._lock:
             kept = self._items.get(key)
-        # The clock may have been set back.
-        return kept if kept is not None and kept.made_at <= self.clock() else None
+        if kept is None or not kept.made_at <= self.clock() < kept.until:
+            return None
+        return kept
 
     def put(self, key: str, kept: _Kept) -> None:
         """Keep a copy under *key*; drop the least recently used ones."""
@@ -291,7 +301,8 @@ class Turn(Generic[T]):
         if found is None:
             return None
         self._picture.made_at = found.made_at
-        return found.copy  # type: ignore[no-any-return]  # The key says which.
+        copy: T = found.copy
+        return copy
 
     def note_restore(self, elapsed_s: float) -> None:
         """Note the time of the copy's restoration."""
@@ -335,6 +346,6 @@ class Turn(Generic[T]):
         self._costs.note_copy(thread_time() - began)
         made_at = self._picture.made_at
         until = made_at + self._picture.origin.keep_s
-        if made.size_bytes <= limits.max_bytes * MAX_SHARE and until < math.inf:
-            self._kept.put(self._key, _Kept(made, made_at, until))
+        expires_at = self._kept.timer() + until - self._kept.clock()
+        self._kept.put(self._key, _Kept(made, made_at, until, expires_at))
         return True

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from flask_mplstream import FigureBlueprint, figure_url
 from flask_mplstream.cache.entry import MAGIC
-from flask_mplstream.cache.store import PREFIX, Newest
+from flask_mplstream.cache.store import EPOCH, PREFIX, Newest
 from tests.support.doubles import Clock
 
 MAX_AGE_S, WHILE_S, ON_ERROR_S = 60, 30, 3600
@@ -254,7 +254,7 @@ def test_a_damaged_pointer_to_the_last_picture_is_ignored(
     (series,) = (
         key
         for key, item in backend_of(client.application)._items.items()
-        if item.is_pickled
+        if item.is_pickled and key != EPOCH
     )
     backend_of(client.application).set(series, text)
     data.version, data.is_broken = 2, True

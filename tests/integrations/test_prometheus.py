@@ -134,7 +134,7 @@ def test_renders_are_timed(metrics: Metrics) -> None:
     assert seconds
     steps = [
         metrics.value("render_step_seconds_total", **walk, step=step) or 0.0
-        for step in ("build", "draw", "encode")
+        for step in ("build", "keep", "draw", "encode")
     ]
     assert sum(steps) == pytest.approx(seconds)
     assert metrics.value("render_step_seconds_total", **walk, step="wait") is not None

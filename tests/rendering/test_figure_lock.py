@@ -22,7 +22,7 @@ from matplotlib.texmanager import TexManager
 
 from flask_mplstream import render
 from flask_mplstream.rendering import pipeline
-from flask_mplstream.rendering.encode import encode
+from flask_mplstream.rendering.encode import encode_variant
 from flask_mplstream.rendering.figure_lock import gate
 
 pytestmark = pytest.mark.slow
@@ -128,9 +128,9 @@ def test_encoding_happens_outside_the_gate(monkeypatch: pytest.MonkeyPatch) -> N
             with ThreadPoolExecutor(1) as pool:
                 other = pool.submit(render, lambda: mathtext(2))
                 drawn_meanwhile.append(other.result(timeout=30).body)
-        return encode(*args, **kwargs)
+        return encode_variant(*args, **kwargs)
 
-    monkeypatch.setattr(pipeline, "encode", draw_meanwhile)
+    monkeypatch.setattr(pipeline, "encode_variant", draw_meanwhile)
     render(lambda: mathtext(1))
     assert len(drawn_meanwhile) == 2
 

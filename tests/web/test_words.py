@@ -66,6 +66,12 @@ def descriptions(monkeypatch: pytest.MonkeyPatch) -> Counter:
     return counter
 
 
+@pytest.fixture
+def plots() -> FigureBlueprint:
+    """Return a blueprint whose figures are not kept: each draw is a call."""
+    return FigureBlueprint("plots", __name__, url_prefix="/plots", keep=0)
+
+
 @pytest.fixture(autouse=True)
 def routes(plots: FigureBlueprint, renders: Counter, weather: Weather) -> None:
     def draw(n: int = 1) -> Figure:

@@ -12,6 +12,9 @@ from flask_mplstream.workers.keep_rule import (
     KeepRule,
 )
 
+#: The rule itself, which the tests of pictures replace.
+is_worth = KeepRule.is_worth
+
 
 def request(rule: KeepRule, *pictures: object) -> None:
     """Count a variant of each of *pictures*, one second after another."""
@@ -22,15 +25,15 @@ def request(rule: KeepRule, *pictures: object) -> None:
 def test_a_new_route_keeps_its_figures() -> None:
     """Half of its pictures are expected to have a second variant."""
     rule = KeepRule()
-    assert rule.is_worth(rule.figure, 0.03)
+    assert is_worth(rule, rule.figure, 0.03)
 
 
 def test_lone_pictures_are_not_kept() -> None:
     """After 64 of them, a copy costs more than it may save; a slow load is worth it."""
     rule = KeepRule(figure=CopyCosts(0.005, 0.0043))
     request(rule, *range(64))
-    assert not rule.is_worth(rule.figure, 0.029)
-    assert rule.is_worth(rule.figure, 0.529)
+    assert not is_worth(rule, rule.figure, 0.029)
+    assert is_worth(rule, rule.figure, 0.529)
 
 
 def test_pictures_with_variants_are_kept() -> None:
@@ -39,7 +42,7 @@ def test_pictures_with_variants_are_kept() -> None:
     request(rule, *(number // 3 for number in range(90)))
     assert rule.repeated == 8 + 30
     assert rule.pictures == 16 + 30
-    assert rule.is_worth(rule.figure, 0.029)
+    assert is_worth(rule, rule.figure, 0.029)
 
 
 def test_a_late_variant_is_another_picture() -> None:

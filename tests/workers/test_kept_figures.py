@@ -40,14 +40,6 @@ from tests.support.doubles import Clock, Counter
 from tests.support.pictures import pixels
 
 Serve = Callable[..., FlaskClient]
-
-
-@pytest.fixture(autouse=True)
-def always_keep(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep each figure: the rule depends on times, and has its own tests."""
-    monkeypatch.setattr(KeepRule, "is_worth", lambda *_: True)
-
-
 #: Seconds of a load whose data is kept.
 SLOW_S = 0.006
 #: All variants of a picture that pages and readers request.

@@ -110,7 +110,10 @@ def test_server_timing_separates_the_wait_from_the_render(
     """The transfer and the queue count as waiting."""
     answer = on(runner).get("/plots/grey")
     steps = answer.headers["Server-Timing"].split(", ")
-    assert [s.partition(";")[0] for s in steps] == ["wait", "build", "draw", "encode"]
+    names = [step.partition(";")[0] for step in steps]
+    # Whether the figure is kept depends on the time that it took.
+    names = [name for name in names if name != "keep"]
+    assert names == ["wait", "build", "draw", "encode"]
 
 
 @pytest.mark.parametrize("runner", PROCESSES)
