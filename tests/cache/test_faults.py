@@ -807,7 +807,10 @@ def test_a_full_disk_costs_renders_only(
     """Stored pictures stay hits, no unfinished file stays, and it recovers."""
     folder = tmp_path / "disk" / "cache"
     client = serve(
-        CACHE_TYPE="FileSystemCache", CACHE_DIR=str(folder), MPLSTREAM_FAST_BYTES=0
+        CACHE_TYPE="FileSystemCache",
+        CACHE_DIR=str(folder),
+        MPLSTREAM_FAST_BYTES=0,
+        MPLSTREAM_KEEP_BYTES=0,
     )
     client.get("/plots/walk?n=1")
     files = set(folder.iterdir())
@@ -824,7 +827,7 @@ def test_a_full_disk_costs_renders_only(
     assert set(folder.iterdir()) == files, "unfinished files remain"
     client.get("/plots/walk?n=2")
     assert is_hit(client, "/plots/walk?n=2")
-    assert renders.calls == [1, 2]  # The figure is kept in the process.
+    assert renders.calls == [1, 2, 2, 2, 2]
 
 
 # --- Memcached ------------------------------------------------------------

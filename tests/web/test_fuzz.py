@@ -267,7 +267,7 @@ def test_each_picture_has_one_entry(unknown: str, share: float) -> None:
     fuzz = Fuzz(SEED, lasting, ETAG)
     answers: Counter[int] = Counter()
     with stub_renders(note):
-        for _ in range(round(50_000 * share)):
+        for _ in range(round(70_000 * share)):
             answers[send(app, replace(fuzz.next_request(), method="GET")).status] += 1
     assert set(renders.values()) == {1}
     assert len(backend_of(app)._items.keys() - {EPOCH}) == len(renders)
