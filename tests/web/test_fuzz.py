@@ -265,14 +265,16 @@ def test_each_picture_has_one_entry(unknown: str, share: float) -> None:
     # One figure shows the number of sent pictures, so each is different.
     lasting = [target for target in targets(app) if target.endpoint != "plots.answers"]
     fuzz = Fuzz(SEED, lasting, ETAG)
-    answers: Counter[int] = Counter()
+    answers = []
     with stub_renders(note):
-        for _ in range(round(70_000 * share)):
-            answers[send(app, replace(fuzz.next_request(), method="GET")).status] += 1
+        for _ in range(round(50_000 * share)):
+            answers.append(send(app, replace(fuzz.next_request(), method="GET")))
     assert set(renders.values()) == {1}
     assert len(backend_of(app)._items.keys() - {EPOCH}) == len(renders)
     # A third of the accepted requests repeat a picture under another URL.
-    assert answers[200] > 1.5 * len(renders)
+    accepted = [answer for answer in answers if answer.status == 200]
+    hits = ["; hit" in str(answer.headers) for answer in accepted]
+    assert sum(hits) > len(hits) / 3
 
 
 def test_the_responses_are_valid_wsgi(share: float) -> None:
