@@ -21,6 +21,7 @@ from itertools import count
 from time import thread_time
 from typing import Any
 
+import numpy as np
 from matplotlib._pylab_helpers import Gcf
 from matplotlib.cbook import CallbackRegistry
 from matplotlib.figure import Figure
@@ -99,9 +100,7 @@ class Copy:
         """
         file = _LimitedFile(limits)
         try:
-            pickler = pickle.Pickler(file, pickle.HIGHEST_PROTOCOL)
-            pickler.dispatch_table = {**copyreg.dispatch_table, count: _reduce_count}
-            pickler.dump(value)
+            _make_pickler(file, limits).dump(value)
         except NotCopyableError:
             raise
         except Exception as error:  # Anything, as __reduce__ is the app's code.
@@ -171,6 +170,19 @@ def copy_figure(
     with _hide_from_pyplot(), _refuse_lost_callbacks():
         copy = Copy.of(figure, packages, limits)
     return FigureCopy(copy, figure.dpi, before.find_changes())
+
+
+def _make_pickler(file: _LimitedFile, limits: CopyLimits) -> pickle.Pickler:
+    def reduce_mapped_file(array: Any) -> Any:
+        # NumPy would read the whole file, however large, before it writes.
+        if array.nbytes > limits.max_bytes:
+            raise NotCopyableError(f"A mapped file has {array.nbytes:,} bytes.")
+        return array.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
+
+    pickler = pickle.Pickler(file, pickle.HIGHEST_PROTOCOL)
+    ours = {count: _reduce_count, np.memmap: reduce_mapped_file}
+    pickler.dispatch_table = {**copyreg.dispatch_table, **ours}
+    return pickler
 
 
 def _reduce_count(counter: count[Any]) -> tuple[Any, Any]:

@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import count
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -210,6 +211,14 @@ def test_a_counter_is_copied_in_each_version_of_python() -> None:
     assert [[next(c), next(c)] for c in copy] == [[3, 4], [1, 3]]
     with pytest.raises(NotCopyableError):
         Copy.of(count(Fraction(1, 2)), NONE, AMPLE)
+
+
+def test_a_large_file_in_the_data_is_not_read(tmp_path: Path) -> None:
+    """Its array may be larger than the memory; a small one is copied."""
+    array = np.memmap(tmp_path / "numbers", np.uint8, "w+", shape=1000)
+    assert np.array_equal(Copy.of(array, NONE, AMPLE).restore(), array)
+    with pytest.raises(NotCopyableError, match=r"A mapped file has 1,000 bytes\."):
+        Copy.of(array, NONE, CopyLimits(999, 10))
 
 
 def test_the_size_is_that_of_the_pickle() -> None:
