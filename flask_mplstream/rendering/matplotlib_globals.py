@@ -27,7 +27,8 @@ _OF_WINDOWS = (
 
 def copy_params() -> dict[str, Any]:
     """Return a copy of the rcParams of this process, without resolving the backend."""
-    return dict.copy(_get_rc_params())
+    # dict.copy() would call RcParams.__getitem__, which resolves the backend.
+    return dict(dict.items(_get_rc_params()))
 
 
 def set_params(params: Mapping[str, Any]) -> None:

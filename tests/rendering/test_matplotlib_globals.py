@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -263,3 +264,25 @@ def test_changes_are_the_differences() -> None:
     given = Globals.of(params, {"b": (0, 0, 1)})
     assert list(given.params) == ["x"]
     assert dict(given.colors) == {}
+
+
+WITHOUT_PYPLOT = """
+import sys
+from matplotlib.figure import Figure
+from flask_mplstream import render
+render(Figure(figsize=(1, 1)))
+print("matplotlib.pyplot" in sys.modules)
+"""
+
+
+def test_a_render_does_not_resolve_the_backend() -> None:
+    """Matplotlib would import pyplot and look for a display."""
+    environ = {n: v for n, v in os.environ.items() if n != "MPLBACKEND"}
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_PYPLOT],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "False\n"
