@@ -41,7 +41,7 @@ def client(plots: FigureBlueprint, serve: Serve, renders: Counter) -> FlaskClien
         renders("other", 0)
         return Figure(figsize=(2, 1))
 
-    return serve()
+    return serve(MPLSTREAM_KEEP_BYTES=0)  # Each render calls the function.
 
 
 URLS = ("/plots/walk", "/plots/walk?n=5", "/plots/walk.svg?n=5", "/plots/other")
