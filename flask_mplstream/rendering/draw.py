@@ -26,6 +26,9 @@ from ..formats import MAX_SIDE_PX, ImageFormat, is_too_large
 from ..limits.max_bytes import LimitedBuffer
 from .untrusted_text import replace_invalid_xml
 
+#: Fixes the ids in SVG, so that equal figures give equal bytes on every machine.
+SVG_SALT = "flask-mplstream"
+
 #: Omits the metadata that changes from run to run, so that equal figures give equal
 #: bytes. A route's own metadata overrides it.
 _TIMELESS: Mapping[str, Mapping[str, None]] = {
@@ -264,6 +267,8 @@ def draw_document(
     own = {"dpi": dpi, "metadata": _select_metadata(format, options)}
     # If it is False, Matplotlib writes the images of an SVG to separate files.
     mpl.rcParams["svg.image_inline"] = True
+    if mpl.rcParams["svg.hashsalt"] is None:  # plt.style.use("default") resets it.
+        mpl.rcParams["svg.hashsalt"] = SVG_SALT
     with _restore_canvas(figure), body.limiting():
         check = partial(check_size, max_pixels=max_pixels)
         check(*figure.get_size_inches() * dpi)

@@ -24,6 +24,7 @@ from ..errors import ConfigError, OverloadedError, cut, suggest
 from ..forks import call_in_child, notice_fork
 from ..limits.deadline import Deadline
 from ..limits.render_stage import RenderStage, enter
+from .draw import SVG_SALT
 from .figure_guards import guard_figures, lift_guards
 from .figure_reuse import stop_watching
 from .glyph_warnings import gather_warnings, stop_gathering
@@ -39,9 +40,8 @@ from .style_rcparams import check_params
 from .styles import Style, list_layers
 from .untrusted_text import forget_broken_mathtext
 
-#: Fixed ids in SVG, so that equal figures give equal bytes on every machine. No
-#: LaTeX, even if the server's matplotlibrc enables it.
-_RC: dict[Any, Any] = {"svg.hashsalt": "flask-mplstream", "text.usetex": False}
+#: Fixed ids in SVG, and no LaTeX, even if the server's matplotlibrc enables it.
+_RC: dict[Any, Any] = {"svg.hashsalt": SVG_SALT, "text.usetex": False}
 
 # Re-entrant, as a figure function may render another figure.
 _lock = threading.RLock()
@@ -144,8 +144,6 @@ def gate(
         forget_broken_mathtext()
         if style is not None:
             _apply(style)
-            if mpl.rcParams["svg.hashsalt"] is None:  # "default" resets it.
-                mpl.rcParams["svg.hashsalt"] = _RC["svg.hashsalt"]
         yield
 
 

@@ -261,3 +261,27 @@ def test_a_fork_by_the_drawing_thread_keeps_its_state(
         meanwhile = state()
         assert meanwhile != before
         assert holds_in_a_fork(lambda: state() == meanwhile)
+
+
+def draw_line() -> Figure:
+    """Draw a line, whose clip path has an id in SVG."""
+    figure = Figure(figsize=(1, 1))
+    figure.add_subplot().plot([1, 2])
+    return figure
+
+
+def draw_line_after_reset() -> Figure:
+    """Reset all rcParams first."""
+    plt.style.use("default")
+    return draw_line()
+
+
+@pytest.mark.parametrize(
+    ("build", "style"), [(draw_line_after_reset, None), (draw_line, "default")]
+)
+def test_the_ids_in_svg_are_fixed(
+    build: Callable[[], Figure], style: str | None
+) -> None:
+    """Even if the style or the function resets them."""
+    first, second = (render(build, "svg", style=style).body for _ in range(2))
+    assert first == second
