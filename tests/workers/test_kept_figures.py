@@ -27,6 +27,7 @@ from flask_mplstream.formats import FORMATS
 from flask_mplstream.limits.deadline import Deadline
 from flask_mplstream.rendering.figure_copy import Copy, NotCopyableError
 from flask_mplstream.testing import decode_picture
+from flask_mplstream.workers import ipc
 from flask_mplstream.workers.keep_rule import MAX_FAILURES, CopyCosts, KeepRule
 from flask_mplstream.workers.kept_figures import (
     DATA,
@@ -625,6 +626,11 @@ def test_the_memory_is_bounded(kept: KeptFigures) -> None:
     with picture.take_turn("large", Deadline(1)) as turn:
         assert not keep(turn, bytes(300_000))
         assert turn.find() is None
+
+
+def test_the_age_in_a_worker_counts_the_time_that_it_was_suspended() -> None:
+    """A monotonic clock stands still meanwhile."""
+    assert ipc._keep(KeepLimits()).clock is time.time
 
 
 def test_a_turn_ends_once(kept: KeptFigures) -> None:
