@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+from flask import Flask
 
+from flask_mplstream import FigureBlueprint, forks
+from flask_mplstream.web.app_state import AppState
 from tests.support.paths import MODULES, PACKAGE
 
 #: Import every module of the package and render, as on Windows.
@@ -160,6 +166,18 @@ def test_a_child_serves_although_the_parent_held_every_lock() -> None:
         [sys.executable, "-c", EVERY_LOCK], capture_output=True, text=True, check=False
     )
     assert done.stdout.strip() == "0 200", done.stderr
+
+
+@pytest.mark.parametrize("call", [AppState.renders, AppState.stop])
+def test_an_unseen_fork_is_noticed_before_a_lock_is_taken(
+    monkeypatch: pytest.MonkeyPatch, call: Callable[[Any], object]
+) -> None:
+    """Otherwise another thread could renew the lock while it is held."""
+    app = Flask(__name__)
+    app.register_blueprint(FigureBlueprint("plots", __name__))
+    monkeypatch.setattr(forks, "_pid", -1)
+    call(AppState.of(app))
+    assert forks._pid == os.getpid()
 
 
 def test_only_forks_registers_fork_handlers() -> None:

@@ -174,6 +174,7 @@ class AppState:
 
         A forked process creates its own, because the workers belong to the parent.
         """
+        notice_fork()  # Before the lock, which it replaces.
         pid = os.getpid()
         with self._lock:
             if pid not in self._renders:
@@ -233,6 +234,7 @@ class AppState:
 
         The next render starts new ones.
         """
+        notice_fork()
         thread = self._preloads.get(os.getpid())
         if thread is not None and thread.ident:  # It was started.
             thread.join()
