@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -36,6 +35,7 @@ from flask_mplstream.web.app_state import AppState
 from tests.apps import worker_figures
 from tests.apps.worker_figures import stop_workers
 from tests.support.doubles import Clock
+from tests.support.processes import wait_until
 
 Serve = Callable[..., FlaskClient]
 Sent = list[dict[str, Any]]
@@ -202,8 +202,7 @@ def test_a_follower_is_collapsed(
         first = threads.submit(lambda: app.test_client().get("/plots/walk"))
         began.wait(10)
         second = threads.submit(lambda: app.test_client().get("/plots/walk"))
-        while not _is_waiting(app):
-            time.sleep(0.01)
+        wait_until(lambda: _is_waiting(app))
         both.set()
         assert {first.result().status_code, second.result().status_code} == {200}
     assert sorted(sent["cache"] for sent in served) == ["collapsed", "uri-miss"]
@@ -436,12 +435,13 @@ def test_a_worker_that_ends_with_the_app_is_not_sent(
 ) -> None:
     """Its unfinished render is refused."""
     pids = tmp_path / "pids"
-    pool.get("/plots/grey")
+    # On a busy machine, the worker may start after a request has been refused.
+    wait_until(lambda: pool.get("/plots/grey").status_code == 200)
     with collect_signals(worker_killed) as killed, ThreadPoolExecutor(1) as threads:
         query = {"pids": pids}
         asked = threads.submit(lambda: pool.get("/plots/hang-long", query_string=query))
-        while not pids.exists():
-            time.sleep(0.01)
+        wait_until(lambda: pids.exists() or asked.done())
+        assert pids.exists(), "the request was refused"
         AppState.of(pool.application).stop()
         assert asked.result().status_code in {500, 503, 504}
     assert killed == []
