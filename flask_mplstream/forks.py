@@ -12,13 +12,14 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from types import MethodType
 from typing import Any, TypeVar
-from weakref import WeakMethod, WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 T = TypeVar("T")
 #: The objects whose ``_lock`` a child replaces.
 _owners: WeakSet[Any] = WeakSet()
-#: References to the functions by ``id``; those to methods are weak.
-_functions: dict[int, Callable[[], Callable[[], object] | None]] = {}
+_functions: list[Callable[[], object]] = []
+#: The name of the method to call, by its object.
+_methods: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
 #: The process that needs no reset: the importing one, or a child after its reset.
 _pid = os.getpid()
 _noticing = threading.Lock()
@@ -27,15 +28,13 @@ _noticing = threading.Lock()
 def call_in_child(function: Callable[[], object]) -> None:
     """Call *function* in each child of this process after a fork.
 
-    :param function: a function, or a method, which is called while its object exists.
+    :param function: a function, or one method of an object, which is called while the
+        object exists.
     """
-    is_method = isinstance(function, MethodType)
-    reference = WeakMethod(function, _forget) if is_method else lambda: function
-    _functions[id(reference)] = reference
-
-
-def _forget(reference: object) -> None:
-    _functions.pop(id(reference), None)
+    if isinstance(function, MethodType):
+        _methods[function.__self__] = function.__name__
+    else:
+        _functions.append(function)
 
 
 def make_lock(owner: object) -> threading.Lock:
@@ -75,9 +74,10 @@ def _call_all() -> None:
     global _pid
     for owner in list(_owners):
         owner._lock = threading.Lock()
-    for reference in list(_functions.values()):
-        if function := reference():
-            function()
+    for function in _functions:
+        function()
+    for owner, name in list(_methods.items()):
+        getattr(owner, name)()
     _pid = os.getpid()  # Last, because other threads proceed once it is set.
 
 

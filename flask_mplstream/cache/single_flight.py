@@ -449,4 +449,4 @@ def _join_all() -> None:
 
 
 atexit.register(_join_all)
-call_in_child(_threads.clear)  # Python may not know that they have ended.
+call_in_child(lambda: _threads.clear())  # Python may not know that they have ended.
