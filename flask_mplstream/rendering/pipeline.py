@@ -155,21 +155,12 @@ def render_variant(
     """
     deadline = deadline or Deadline(None)
     job = _Job(build, variant, source, look, limits, meaning, deadline, on_built)
-    room = Room(variant, job.deadline, is_nested=is_held_here())
-    asked = perf_counter()
+    room = Room(variant, deadline, is_nested=is_held_here())
     try:
-        drawing = _draw_in_turn(job, room)
-        encoding = perf_counter()
-        body = _encode(drawing, job)
-        encode_s = perf_counter() - encoding
+        # The pixels are free when it returns: giving the room back trims the heap.
+        return _draw_and_encode(job, room)
     finally:
         room.give_back()
-    steps_s = {"wait": drawing.began - asked, **drawing.steps_s, "encode": encode_s}
-    width_px, height_px = drawing.content.width_px, drawing.content.height_px
-    timings_s = tuple(steps_s.items())
-    return RenderedImage(
-        body, variant.format, width_px, height_px, timings_s, words=drawing.words
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +197,23 @@ class _Drawing:
     steps_s: Mapping[str, float]
     #: Start inside the gate, by ``perf_counter()``.
     began: float
+
+
+def _draw_and_encode(job: _Job, room: Room) -> RenderedImage:
+    asked = perf_counter()
+    drawing = _draw_in_turn(job, room)
+    encoding = perf_counter()
+    body = _encode(drawing, job)
+    encode_s = perf_counter() - encoding
+    steps_s = {"wait": drawing.began - asked, **drawing.steps_s, "encode": encode_s}
+    size_px = drawing.content.width_px, drawing.content.height_px
+    return RenderedImage(
+        body,
+        job.variant.format,
+        *size_px,
+        tuple(steps_s.items()),
+        words=drawing.words,
+    )
 
 
 def _draw_in_turn(job: _Job, room: Room) -> _Drawing:

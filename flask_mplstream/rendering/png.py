@@ -3,7 +3,7 @@
 Render layer. It must not call Matplotlib, as it runs without the lock.
 
 Pillow tries five filters for each row. On plots, one filter for all rows gives fewer
-bytes in a quarter of the time (benchmarks/png.py).
+bytes in a quarter of the time (benchmarks/miss.py).
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ _UP = 2  # The filter type; 0 is none.
 _LEVEL = 6
 #: The sample that chooses the filter: every fourth band of eight rows.
 _BAND_ROWS, _BAND_STEP = 8, 4
+#: Rows that are filtered and compressed at once.
+_STRIP_ROWS = 256
 _INCHES_PER_METER = 1 / 0.0254
 
 
@@ -71,10 +73,30 @@ def write_png(
         (b"IHDR", header),
         *chunks,
         (b"pHYs", struct.pack(">IIB", per_meter, per_meter, 1)),
-        (b"IDAT", zlib.compress(_filter(_rows(rgba, channels)), _LEVEL)),
+        (b"IDAT", _compress(rgba, channels)),
         (b"IEND", b""),
     ]
     return b"".join([_SIGNATURE, *(_chunk(*part) for part in parts)])
+
+
+def _compress(rgba: Rows, channels: int) -> bytes:
+    """Return the data of the picture, strip by strip.
+
+    Whole rows of a large picture would take twice the memory of its pixels. If several
+    threads encode, the C library would also keep much of that for each thread.
+    """
+    uses_up = _choose_up(rgba, channels)
+    compressor = zlib.compressobj(_LEVEL)
+    parts = []
+    for start in range(0, len(rgba), _STRIP_ROWS):
+        end = start + _STRIP_ROWS
+        if uses_up and start:
+            strip = _subtract_rows_above(_rows(rgba[start - 1 : end], channels))[1:]
+        else:
+            strip = _rows(rgba[start:end], channels)
+            strip = _subtract_rows_above(strip) if uses_up else strip
+        parts.append(compressor.compress(strip))
+    return b"".join([*parts, compressor.flush()])
 
 
 def _rows(rgba: Rows, channels: int) -> Rows:
@@ -89,16 +111,18 @@ def _rows(rgba: Rows, channels: int) -> Rows:
     return rows
 
 
-def _filter(rows: Rows) -> Rows:
-    """Return *rows* unchanged or as differences from the row above.
+def _choose_up(rgba: Rows, channels: int) -> bool:
+    """Return whether to store differences from the row above, not the rows.
 
     A sample of the rows chooses, compressed both ways.
     """
-    starts = range(0, len(rows), _BAND_ROWS * _BAND_STEP)
-    bands = [rows[start : start + _BAND_ROWS] for start in starts]
-    plain = zlib.compress(np.concatenate(bands), 1)
-    above = zlib.compress(np.concatenate([*map(_subtract_rows_above, bands)]), 1)
-    return _subtract_rows_above(rows) if len(above) < len(plain) else rows
+    plain, above = zlib.compressobj(1), zlib.compressobj(1)
+    saved_bytes = 0
+    for start in range(0, len(rgba), _BAND_ROWS * _BAND_STEP):
+        band = _rows(rgba[start : start + _BAND_ROWS], channels)
+        saved_bytes += len(plain.compress(band))
+        saved_bytes -= len(above.compress(_subtract_rows_above(band)))
+    return saved_bytes + len(plain.flush()) > len(above.flush())
 
 
 def _subtract_rows_above(rows: Rows) -> Rows:

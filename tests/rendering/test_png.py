@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import zlib
 from io import BytesIO
 from typing import Any
@@ -45,6 +46,31 @@ def test_pixels_survive(data: st.DataObject, height: int, width: int) -> None:
     image = read(write_png(rgba, dpi=100))
     assert np.array_equal(np.asarray(image.convert("RGBA")), rgba)
     assert image.mode == ("RGB" if (rgba[..., 3] == 255).all() else "RGBA")
+
+
+@pytest.mark.parametrize("height", [255, 256, 257, 513])
+@pytest.mark.parametrize("is_noise", [True, False])
+def test_strips_meet_without_a_seam(height: int, is_noise: bool) -> None:
+    """Each strip continues the one above, with either filter."""
+    rgba = np.full((height, 8, 4), 255, np.uint8)
+    rgba[..., :3] = np.arange(height)[:, None, None] % 251
+    if is_noise:
+        rgba[..., :3] = np.random.default_rng(2).integers(0, 2, (height, 8, 3))
+    body = write_png(rgba, dpi=100)
+    assert filters(body) == {0 if is_noise else 2}
+    assert np.array_equal(np.asarray(read(body).convert("RGBA")), rgba)
+
+
+def test_a_large_picture_takes_little_more_memory_than_its_pixels() -> None:
+    """The rows are filtered and compressed in strips."""
+    rgba = np.full((4000, 1000, 4), 255, np.uint8)
+    tracemalloc.start()
+    try:
+        write_png(rgba, dpi=100)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < rgba.nbytes / 2
 
 
 @pytest.mark.parametrize("alpha", [0, 127, 254])
