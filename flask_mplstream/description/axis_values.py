@@ -20,7 +20,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter
 from numpy.typing import NDArray
 
 from ..forks import cached_property
-from .plain_numbers import find_last_number
+from .plain_numbers import find_last_number, list_shared_axes, read_name
 from .plain_text import to_plain
 from .tick_texts import Formatter, make_formatter
 
@@ -135,10 +135,8 @@ def _find_converter(axis: Axis) -> tuple[object, Any]:
 
     Among shared axes, only those that received dates or names have them.
     """
-    name: str = axis.axis_name  # type: ignore[attr-defined]  # Public, but not in the stubs.
-    shared = getattr(axis.axes, f"get_shared_{name}_axes", None)
-    others = shared().get_siblings(axis.axes) if shared is not None else []
-    for one in (axis, *(getattr(other, f"{name}axis") for other in others)):
+    name = f"{read_name(axis)}axis"
+    for one in (axis, *(getattr(other, name) for other in list_shared_axes(axis))):
         if (converter := one.get_converter()) is not None:
             return converter, one.get_units()
     return None, axis.get_units()

@@ -44,13 +44,23 @@ def find_last_number(
     return max(lasts, default=-math.inf)
 
 
+def read_name(axis: Any) -> str:
+    """Return the name of *axis*, such as ``x``, which Matplotlib's types lack."""
+    return str(axis.axis_name)
+
+
+def list_shared_axes(axis: Axis) -> list[Any]:
+    """Return the axes that share *axis*, its own included; none on a polar plot."""
+    shared = getattr(axis.axes, f"get_shared_{read_name(axis)}_axes", None)
+    return [] if shared is None else shared().get_siblings(axis.axes)
+
+
 def _list_spans(axis: Axis) -> Iterator[tuple[tuple[float, float], bool]]:
     """Yield the ends of each artist, and whether it is known to have dates."""
-    name: str = axis.axis_name  # type: ignore[attr-defined]  # Public, but not in the stubs.
     if axis.axes.name == "3d":
         return
-    siblings = getattr(axis.axes, f"get_shared_{name}_axes")().get_siblings(axis.axes)
-    for axes in siblings:
+    name = read_name(axis)
+    for axes in list_shared_axes(axis):
         for artist in (*axes.lines, *axes.collections, *axes.patches):
             values = _read_places(artist, "xy".index(name))
             values = values[np.isfinite(values)]
