@@ -84,16 +84,6 @@ print(code, status(4))
 """
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no forks")
-def test_a_fork_without_pythons_hooks_leaves_no_lock_held() -> None:
-    """The child draws, although a thread of the parent held the figure lock."""
-    done = subprocess.run(
-        [sys.executable, "-c", FORK_IN_C], capture_output=True, text=True, check=False
-    )
-    assert done.stdout.strip() == "0 200", done.stderr
-
-
 #: Fork while a thread holds every lock of the package that is reachable.
 EVERY_LOCK = """
 import functools, gc, os, signal, threading, types
@@ -160,10 +150,17 @@ print(code, status(4))
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no forks")
-def test_a_child_serves_although_the_parent_held_every_lock() -> None:
+@pytest.mark.parametrize(
+    "program",
+    [
+        pytest.param(FORK_IN_C, id="without-pythons-hooks"),
+        pytest.param(EVERY_LOCK, id="every-lock"),
+    ],
+)
+def test_a_child_serves_although_the_parent_held_locks(program: str) -> None:
     """Each lock is renewed, or belongs to an object that each process makes."""
     done = subprocess.run(
-        [sys.executable, "-c", EVERY_LOCK], capture_output=True, text=True, check=False
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
     assert done.stdout.strip() == "0 200", done.stderr
 

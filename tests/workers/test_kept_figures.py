@@ -304,16 +304,18 @@ class Detachable:
         return Detachable, (None,)
 
 
+def load_row() -> Detachable:
+    """Return a row after a while."""
+    time.sleep(SLOW_S)
+    return Detachable()
+
+
 def test_a_build_that_fails_with_copied_data_is_repeated_with_new_data(
     plots: FigureBlueprint, serve: Serve
 ) -> None:
     """A row of a database may be detached in the copy."""
 
-    def load() -> Detachable:
-        time.sleep(SLOW_S)
-        return Detachable()
-
-    @plots.figure_route("/numbers", load=load, dark_style=True)
+    @plots.figure_route("/numbers", load=load_row, dark_style=True)
     def numbers(row: Detachable) -> Figure:
         if row.session is None:
             raise LookupError("The row is detached.")
@@ -331,11 +333,7 @@ def test_data_of_the_apps_classes_is_loaded_again(
 ) -> None:
     """Unless ``MPLSTREAM_KEEP_MODULES`` names their package."""
 
-    def load() -> Detachable:
-        time.sleep(SLOW_S)
-        return Detachable()
-
-    @plots.figure_route("/numbers", load=load, dark_style=True)
+    @plots.figure_route("/numbers", load=load_row, dark_style=True)
     def numbers(row: Detachable) -> Figure:
         return draw_numbers([1, 2])
 
@@ -481,8 +479,7 @@ class Unstable(Figure):
     """A figure whose copy cannot be drawn."""
 
     def __setstate__(self, state: Any) -> None:
-        super().__setstate__(state)  # type: ignore[misc]  # Matplotlib has no types.
-        self.draw = None  # type: ignore[method-assign,assignment]  # Broken.
+        vars(self).update(vars(Figure(figsize=(1, 1))), draw=None)
 
 
 def test_a_copy_that_cannot_be_drawn_is_replaced(
