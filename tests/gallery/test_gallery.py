@@ -17,8 +17,10 @@ from flask.testing import FlaskClient
 from matplotlib.figure import Figure
 
 from flask_mplstream import ConfigError, FigureBlueprint
+from flask_mplstream.http.headers import STEPS
 from tests.apps.gallery_figures import create_app
 from tests.apps.gallery_figures import shown as every_kind
+from tests.support.paths import PACKAGE
 
 View = Callable[..., Any]
 JSON = {"Accept": "application/json"}
@@ -589,3 +591,11 @@ def test_the_gallery_reserves_no_names() -> None:
     assert client.get("/_gallery/other").mimetype == "image/png"
     assert client.get("/_gallery/").mimetype == "text/html"
     assert every_kind.gallery is True
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_each_step_of_a_render_has_a_color(step: str) -> None:
+    """The bar and its legend show it, in light and in dark."""
+    style = PACKAGE.joinpath("static", "gallery.css").read_text("utf-8")
+    assert f"  --{step}: light-dark(" in style
+    assert f'[data-step="{step}"] {{ --step: var(--{step}); }}' in style
