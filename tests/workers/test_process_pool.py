@@ -392,7 +392,11 @@ def test_queued_requests_wait_for_a_starting_worker(
     """They wait longer than the part of ``timeout`` in which a render must begin."""
     monkeypatch.setattr("flask_mplstream.workers.process_pool.FREE_START_S", 0)
     monkeypatch.setattr("flask_mplstream.workers.process_pool.LATEST_START", 0.02)
-    app = pool(MPLSTREAM_WORKERS=1, MPLSTREAM_TIMEOUT=30).application
+    app = pool(
+        MPLSTREAM_WORKERS=1,
+        MPLSTREAM_TIMEOUT=100,  # That part is 2 seconds; the start takes over 3.
+        MPLSTREAM_APP="tests.apps.worker_figures:create_slow_app",
+    ).application
     with ThreadPoolExecutor(6) as threads:
         urls = [f"/plots/grey?level={n}" for n in range(6)]
         answers = list(threads.map(lambda url: app.test_client().get(url), urls))
